@@ -1,0 +1,54 @@
+//! The text of a chunk: what is embedded, indexed and counted. Nothing else may put it together.
+
+use std::borrow::Cow;
+
+use crate::domain::Chunk;
+
+/// Stands between the title and the headings of a heading path.
+pub(super) const PATH_SEPARATOR: &str = " > ";
+
+/// Returns the text that is embedded: the [`context_line`], a line end, then the [`body_text`].
+pub fn embedded_text(title: &str, text: &str, chunk: &Chunk) -> String {
+    let mut embedded = context_line(title, &chunk.heading_path).into_owned();
+    if !embedded.is_empty() {
+        embedded.push('\n');
+    }
+    embedded.push_str(&body_text(text, chunk));
+    embedded
+}
+
+/// Returns the title and the heading path in one line; a path that begins with the title, as where the
+/// first heading is the title, stands alone.
+pub fn context_line<'a>(title: &'a str, heading_path: &'a str) -> Cow<'a, str> {
+    match (title.is_empty(), heading_path.is_empty()) {
+        (_, true) => Cow::Borrowed(title),
+        (true, false) => Cow::Borrowed(heading_path),
+        _ if begins_with_title(title, heading_path) => Cow::Borrowed(heading_path),
+        _ => Cow::Owned([title, heading_path].join(PATH_SEPARATOR)),
+    }
+}
+
+/// Tells whether the first heading of the path equals the title.
+pub(super) fn begins_with_title(title: &str, heading_path: &str) -> bool {
+    heading_path
+        .strip_prefix(title)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(PATH_SEPARATOR))
+}
+
+/// Returns the chunk's own text: prefix on a line of its own, overlap, span. Borrowed where the chunk is
+/// only a span.
+pub fn body_text<'a>(text: &'a str, chunk: &Chunk) -> Cow<'a, str> {
+    if chunk.prefix.is_none() && chunk.overlap.is_none() {
+        return Cow::Borrowed(chunk.span.of(text));
+    }
+    let mut body = String::new();
+    if let Some(prefix) = chunk.prefix {
+        body.push_str(prefix.of(text));
+        body.push('\n');
+    }
+    if let Some(overlap) = chunk.overlap {
+        body.push_str(overlap.of(text));
+    }
+    body.push_str(chunk.span.of(text));
+    Cow::Owned(body)
+}

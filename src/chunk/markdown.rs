@@ -1,0 +1,362 @@
+//! Markdown: sections and top-level blocks out of pulldown-cmark's events, in one pass.
+//!
+//! Nothing is lost whatever the parser does: bytes between blocks that are neither blank nor a link
+//! definition become blocks of their own. Nesting costs a counter, not a stack.
+
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
+use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
+use crate::domain::{Chunk, Span};
+
+/// Characters of a heading's text that go into heading paths.
+const HEADING_CHARS_MAX: usize = 200;
+
+/// Chunks CommonMark with the extensions that documentation uses.
+pub(super) struct Markdown;
+
+impl Chunker for Markdown {
+    fn id(&self) -> &'static str {
+        "markdown@1"
+    }
+
+    fn chunk(
+        &self,
+        input: &ChunkInput<'_>,
+        config: &ChunkConfig,
+        count: CountTokens<'_>,
+    ) -> Vec<Chunk> {
+        pack::pack(&outline(input.text), input, config, count)
+    }
+}
+
+/// Returns the sections and blocks of a Markdown text.
+fn outline(text: &str) -> Outline {
+    let base = front_matter_end(text);
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM
+        | Options::ENABLE_HEADING_ATTRIBUTES;
+    let parser = Parser::new_ext(&text[base..], options);
+    let in_text = |range: &Range<usize>| Span::new(base + range.start, base + range.end);
+    let definitions = parser.reference_definitions().iter();
+    let mut definitions: Vec<Span> = definitions.map(|(_, it)| in_text(&it.span)).collect();
+    definitions.sort_unstable();
+
+    let mut builder = Builder::new(text, base, definitions);
+    let mut depth = 0;
+    for (event, range) in parser.into_offset_iter() {
+        let span = in_text(&range);
+        match event {
+            Event::Start(tag) => {
+                builder.start(&tag, span, depth);
+                depth += 1;
+            }
+            Event::End(tag) => {
+                depth -= 1;
+                builder.end(tag, span, depth);
+            }
+            Event::Rule => builder.leaf(Kind::Prose, 0, span, depth),
+            Event::Text(text) | Event::Code(text) => builder.heading_text(&text),
+            Event::SoftBreak | Event::HardBreak => builder.heading_text(" "),
+            _ => {}
+        }
+    }
+    builder.finish()
+}
+
+/// Returns the end of the front matter at the start of `text`, a byte order mark before it included.
+///
+/// The rule is that of pulldown-cmark's metadata blocks (`---` … `---` or `...`, `+++` … `+++`, the
+/// line after the opening one not blank), which it applies anywhere in a text: here only what stands at the
+/// very start is front matter.
+fn front_matter_end(text: &str) -> usize {
+    let base = byte_order_mark(text);
+    let mut lines = text[base..].split_inclusive('\n');
+    let Some(opening) = lines.next() else {
+        return base;
+    };
+    let closings = match opening.trim_ascii_end() {
+        "---" => ["---", "..."],
+        "+++" => ["+++", "+++"],
+        _ => return base,
+    };
+    let mut at = base + opening.len();
+    for (index, line) in lines.enumerate() {
+        let content = line.split(['\r', '\n']).next().unwrap_or_default();
+        let is_closing = closings.contains(&content.trim_end_matches(' '));
+        if index == 0 && (is_closing || content.trim().is_empty()) {
+            return base;
+        }
+        if is_closing {
+            return at + content.len();
+        }
+        at += line.len();
+    }
+    base
+}
+
+/// Puts an outline together from events in the order of the text.
+struct Builder<'a> {
+    text: &'a str,
+    outline: Outline,
+    /// End of the last heading or block.
+    cursor: usize,
+    /// Link definitions in order, of which the first `definitions_passed` begin before the cursor.
+    definitions: Vec<Span>,
+    definitions_passed: usize,
+    /// Sections whose headings stand above the current position, outermost first.
+    ancestors: Vec<usize>,
+    /// Text of the heading being read.
+    heading: Option<String>,
+    /// The container being read.
+    container: Option<Block>,
+    /// How far line starts were looked for in it, and the last one found.
+    line_seen: usize,
+    line_start: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str, base: usize, definitions: Vec<Span>) -> Self {
+        let outline = Outline {
+            sections: vec![Section::default()],
+            leaves: Vec::new(),
+        };
+        Self {
+            text,
+            outline,
+            cursor: base,
+            definitions,
+            definitions_passed: 0,
+            ancestors: Vec::new(),
+            heading: None,
+            container: None,
+            line_seen: base,
+            line_start: base,
+        }
+    }
+
+    /// Takes the start of a block or inline element inside `depth` others.
+    fn start(&mut self, tag: &Tag<'_>, span: Span, depth: usize) {
+        match tag {
+            Tag::Heading { .. } if depth == 0 => self.heading = Some(String::new()),
+            Tag::List(_) | Tag::BlockQuote(_) | Tag::FootnoteDefinition(_) if depth == 0 => {
+                let mut container = Block::new(self.whole_lines(span), Kind::Container);
+                let first_leaf = self.outline.leaves.len();
+                container.leaves = first_leaf..first_leaf;
+                self.line_start = container.span.start;
+                self.line_seen = container.span.start;
+                self.container = Some(container);
+            }
+            Tag::Paragraph | Tag::Heading { .. } | Tag::Item | Tag::BlockQuote(_) => {
+                self.leaf(Kind::Prose, 0, span, depth);
+            }
+            Tag::CodeBlock(CodeBlockKind::Fenced(_)) => self.leaf(Kind::Lines, 1, span, depth),
+            Tag::CodeBlock(_) | Tag::HtmlBlock => self.leaf(Kind::Lines, 0, span, depth),
+            Tag::Table(_) => self.leaf(Kind::Lines, 2, span, depth),
+            _ => {}
+        }
+    }
+
+    /// Takes the end of what began inside `depth` others.
+    fn end(&mut self, tag: TagEnd, span: Span, depth: usize) {
+        match tag {
+            TagEnd::Heading(level) if depth == 0 => self.add_heading(level as u8, span),
+            _ if depth == 0 => self.add_container(),
+            TagEnd::CodeBlock | TagEnd::Table | TagEnd::HtmlBlock => {
+                // In a tight list, no event tells that a paragraph follows.
+                let rest = self.text[span.end..]
+                    .find('\n')
+                    .filter(|_| !self.begins_line(span.end));
+                let next_line = span.end + rest.map_or(0, |newline| newline + 1);
+                self.leaf(Kind::Prose, 0, Span::new(next_line, next_line), depth);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes text inside a heading or elsewhere.
+    fn heading_text(&mut self, text: &str) {
+        if let Some(heading) = &mut self.heading {
+            heading.push_str(text);
+        }
+    }
+
+    /// Takes a block that holds no blocks, as one of the section's or as a leaf of the container. Its
+    /// first `head_lines` lines stay with what follows them, the first is repeated.
+    fn leaf(&mut self, kind: Kind, head_lines: usize, span: Span, depth: usize) {
+        if depth == 0 {
+            let mut block = Block::new(self.whole_lines(span), kind);
+            self.add_head(&mut block, head_lines, span);
+            return self.add_block(block);
+        }
+        let Some(container) = &self.container else {
+            return;
+        };
+        if span.start >= container.span.end || span.start < self.line_seen {
+            return;
+        }
+        let first_leaf = container.leaves.start;
+        let passed = &self.text[self.line_seen..span.start];
+        if let Some(at) = passed.rfind(['\n', '\r']) {
+            self.line_start = self.line_seen + at + 1;
+        }
+        self.line_seen = span.start;
+        // The end is known when the next leaf begins.
+        let mut leaf = Block::new(Span::new(self.line_start, span.end), kind);
+        leaf.starts_item = depth == 1;
+        self.add_head(&mut leaf, head_lines, span);
+        match self.outline.leaves[first_leaf..].last_mut() {
+            // An item and the first block in it begin on one line, and are one leaf.
+            Some(last) if last.span.start == leaf.span.start => {
+                leaf.starts_item |= last.starts_item;
+                *last = leaf;
+            }
+            _ => self.outline.leaves.push(leaf),
+        }
+    }
+
+    /// Notes the head of a code block or table whose own bytes are `span`.
+    fn add_head(&self, block: &mut Block, head_lines: usize, span: Span) {
+        let mut lines = span.of(self.text).split_inclusive('\n').take(head_lines);
+        let Some(first) = lines.next() else { return };
+        block.lead_end = span.start + first.len() + lines.map(str::len).sum::<usize>();
+        let first = Span::new(span.start, span.start + first.trim_end().len());
+        block.prefix = first
+            .of(self.text)
+            .contains(char::is_alphanumeric)
+            .then_some(first);
+    }
+
+    /// Begins a new section.
+    fn add_heading(&mut self, level: u8, span: Span) {
+        let span = self.whole_lines(span);
+        self.fill_gap(span.start);
+        self.cursor = span.end;
+        let sections = &mut self.outline.sections;
+        let level_of = |index: usize| sections[index].heading.as_ref().map_or(0, |it| it.level);
+        while self
+            .ancestors
+            .pop_if(|index| level_of(*index) >= level)
+            .is_some()
+        {}
+        let heading = Heading {
+            span,
+            level,
+            text: shown(&self.heading.take().unwrap_or_default()),
+        };
+        let parent = self.ancestors.last().copied();
+        self.ancestors.push(sections.len());
+        sections.push(Section {
+            heading: Some(heading),
+            parent,
+            blocks: Vec::new(),
+        });
+    }
+
+    /// Adds the container that was read, if there is one.
+    fn add_container(&mut self) {
+        let Some(mut container) = self.container.take() else {
+            return;
+        };
+        let first_leaf = container.leaves.start;
+        let leaves = &mut self.outline.leaves;
+        let mut end = container.span.end;
+        for leaf in leaves[first_leaf..].iter_mut().rev() {
+            leaf.span.end = end;
+            end = leaf.span.start;
+            leaf.lead_end = leaf.lead_end.min(leaf.span.end);
+        }
+        if let Some(first) = leaves.get_mut(first_leaf) {
+            first.span.start = container.span.start;
+        }
+        container.leaves = first_leaf..leaves.len();
+        self.add_block(container);
+    }
+
+    /// Adds a block to the current section.
+    fn add_block(&mut self, mut block: Block) {
+        if block.span.of(self.text).trim_start().is_empty() {
+            return; // Markdown takes a line of no-break spaces for a paragraph.
+        }
+        self.fill_gap(block.span.start);
+        self.cursor = block.span.end;
+        block.lead_end = block.lead_end.clamp(block.span.start, block.span.end);
+        self.blocks().push(block);
+    }
+
+    /// Makes blocks of what stands between the cursor and `to` and is neither blank nor a link
+    /// definition, such as the second definition of one label.
+    fn fill_gap(&mut self, to: usize) {
+        while let Some(&definition) = self.definitions.get(self.definitions_passed)
+            && definition.start < to
+        {
+            self.definitions_passed += 1;
+            self.fill_loose(definition.start);
+            self.cursor = self.cursor.max(definition.end.min(to));
+        }
+        self.fill_loose(to);
+    }
+
+    /// Makes a block of what stands between the cursor and `to`, if it is not blank.
+    fn fill_loose(&mut self, to: usize) {
+        if to <= self.cursor {
+            return;
+        }
+        let loose = &self.text[self.cursor..to];
+        if !loose.trim_start().is_empty() {
+            let start = self.cursor + (loose.len() - loose.trim_start().len());
+            let block = Block::new(self.whole_lines(Span::new(start, to)), Kind::Prose);
+            self.blocks().push(block);
+        }
+        self.cursor = to;
+    }
+
+    /// Returns `span` from the start of its first line, where only blanks stand before it, and without
+    /// white space at its end; never before the cursor.
+    fn whole_lines(&self, span: Span) -> Span {
+        let start = span.start.max(self.cursor);
+        let end = start + self.text[start..span.end.max(start)].trim_end().len();
+        let before = self.text[self.cursor..start].trim_end_matches([' ', '\t']);
+        let line_start = self.cursor + before.len();
+        Span::new(
+            if self.begins_line(line_start) {
+                line_start
+            } else {
+                start
+            },
+            end,
+        )
+    }
+
+    /// Tells whether a line begins at `offset`, or what is left of one after the last block.
+    fn begins_line(&self, offset: usize) -> bool {
+        offset == self.cursor || self.text[..offset].ends_with(['\n', '\r'])
+    }
+
+    /// Returns the blocks of the current section.
+    fn blocks(&mut self) -> &mut Vec<Block> {
+        let last = self.outline.sections.last_mut();
+        &mut last
+            .expect("there is a section before the first heading")
+            .blocks
+    }
+
+    fn finish(mut self) -> Outline {
+        self.fill_gap(self.text.len());
+        self.outline
+    }
+}
+
+/// Returns the text of a heading as heading paths show it: white space collapsed, not too long.
+fn shown(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(HEADING_CHARS_MAX) {
+        Some((end, _)) => text[..end].trim_end().to_owned(),
+        None => text,
+    }
+}

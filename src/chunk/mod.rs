@@ -1,0 +1,124 @@
+//! Chunkers: text to spans. This file holds the trait, the config and the choice by media type; each
+//! kind of text has its own file.
+//!
+//! A chunker turns a text into an outline (sections and blocks, `outline.rs`), cuts the blocks that are
+//! too long (`split.rs`) and packs what results into chunks (`pack.rs`). It neither copies text nor
+//! does I/O; `embedded.rs` tells what a chunk's text is, `key.rs` what makes it the same chunk after
+//! an edit.
+
+mod embedded;
+mod key;
+mod markdown;
+mod outline;
+mod pack;
+mod plain;
+mod source;
+mod split;
+mod tokens;
+
+use serde::Deserialize;
+
+pub use embedded::{body_text, context_line, embedded_text};
+pub use key::keys;
+
+use crate::domain::{Chunk, MediaType};
+
+/// Smallest and largest `max_tokens` that a config may ask for.
+pub const MAX_TOKENS_RANGE: std::ops::RangeInclusive<usize> = 32..=8192;
+
+/// What a chunker works on.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkInput<'a> {
+    /// Title of the document; stands first in every embedded text.
+    pub title: &'a str,
+    /// The whole text of the revision.
+    pub text: &'a str,
+    /// Decides which chunker is used.
+    pub media_type: MediaType,
+}
+
+/// Counts tokens as the embedder does; additive over white space: cutting a text before or after a
+/// space, a tab or a line end does not change the sum.
+pub type CountTokens<'a> = &'a (dyn Fn(&str) -> usize + Sync);
+
+/// Cuts a text into chunks.
+///
+/// Spans are in order, on character boundaries, and together cover every non-blank byte except front
+/// matter, link definitions and headings without a body. A chunk's `token_count` is the exact count of
+/// its [`embedded_text`] and at most `max_tokens`; only where title and heading path alone take more
+/// than half of that, the body still gets `max_tokens / 2`.
+pub trait Chunker: Sync {
+    /// Changes whenever the same text might be cut in another way: code version only, the settings
+    /// are added by [`ChunkConfig::fingerprint`].
+    fn id(&self) -> &'static str;
+
+    /// Cuts `input`, linear in its length.
+    fn chunk(
+        &self,
+        input: &ChunkInput<'_>,
+        config: &ChunkConfig,
+        count: CountTokens<'_>,
+    ) -> Vec<Chunk>;
+}
+
+/// Returns the chunker for a kind of text.
+pub fn chunker(media_type: MediaType) -> &'static dyn Chunker {
+    match media_type {
+        MediaType::Markdown => &markdown::Markdown,
+        MediaType::Plain => &plain::Plain,
+        MediaType::Source => &source::Source,
+    }
+}
+
+/// The `[chunk]` table of kb.toml.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChunkConfig {
+    /// Tokens of an embedded text at most, title and heading path included.
+    pub max_tokens: usize,
+    /// Tokens of the text before a chunk that are repeated in it; 0 is off.
+    pub overlap_tokens: usize,
+}
+
+impl Default for ChunkConfig {
+    fn default() -> Self {
+        Self {
+            max_tokens: 256,
+            overlap_tokens: 0,
+        }
+    }
+}
+
+impl ChunkConfig {
+    /// Returns what decides how a text is cut, such as
+    /// `markdown@1:max_tokens=256,overlap_tokens=0`.
+    pub fn fingerprint(&self, chunker: &dyn Chunker) -> String {
+        let Self {
+            max_tokens,
+            overlap_tokens,
+        } = self;
+        format!(
+            "{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}",
+            chunker.id()
+        )
+    }
+
+    /// Checks the settings; the error names the key and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        let (least, most) = (MAX_TOKENS_RANGE.start(), MAX_TOKENS_RANGE.end());
+        if !MAX_TOKENS_RANGE.contains(&self.max_tokens) {
+            return Err(format!(
+                "max_tokens must be {least} to {most}, not {}",
+                self.max_tokens
+            ));
+        }
+        if self.overlap_tokens >= self.max_tokens / 2 {
+            return Err(format!(
+                "overlap_tokens must be less than half of max_tokens ({}), not {}",
+                self.max_tokens / 2,
+                self.overlap_tokens
+            ));
+        }
+        Ok(())
+    }
+}

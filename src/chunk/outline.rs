@@ -1,0 +1,117 @@
+//! The outline of a text: sections with their headings and blocks as byte ranges. Chunkers make it, the
+//! packer reads it; no text is copied but headings.
+
+use std::ops::Range;
+
+use crate::domain::Span;
+
+/// A text's sections in order.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    /// Sections in the order of the text; a subsection follows its parent.
+    pub sections: Vec<Section>,
+    /// What containers hold; see [`Block::leaves`].
+    pub leaves: Vec<Block>,
+}
+
+/// A heading and the blocks up to the next heading of any level.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    /// `None` before the first heading.
+    pub heading: Option<Heading>,
+    /// The section whose heading stands above this one's; always an earlier one.
+    pub parent: Option<usize>,
+    /// Blocks in order, none overlaps.
+    pub blocks: Vec<Block>,
+}
+
+/// A section's heading.
+#[derive(Debug)]
+pub(super) struct Heading {
+    /// The heading's lines, underline included.
+    pub span: Span,
+    /// 1 (outermost) to 6.
+    pub level: u8,
+    /// Its text without markup, white space collapsed; may be empty.
+    pub text: String,
+}
+
+/// A paragraph, list, table, …
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// Bytes of the block, from the start of its first line where only blanks stand before it.
+    pub span: Span,
+    /// Decides how the block is cut where it is too long.
+    pub kind: Kind,
+    /// End of what must not be cut off from the bytes after it: a table's head, a fence line. Equals
+    /// `span.start` where there is no such thing.
+    pub lead_end: usize,
+    /// Bytes to be repeated before every part of the block but the first.
+    pub prefix: Option<Span>,
+    /// What a container holds, as a range of [`Outline::leaves`]: the paragraphs, code blocks, … inside it
+    /// at any depth, flat and without gaps.
+    pub leaves: Range<usize>,
+    /// Of a leaf: whether an item of its list, or a child of its quote, starts here.
+    pub starts_item: bool,
+}
+
+/// How a block is cut where it is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Running text: at sentences.
+    Prose,
+    /// Code, tables, HTML: at groups of lines, then at lines.
+    Lines,
+    /// Lists, quotes, footnotes: at items, then at leaves, each by its own kind.
+    Container,
+}
+
+impl Block {
+    /// Returns a block without lead, prefix or leaves.
+    pub fn new(span: Span, kind: Kind) -> Self {
+        Self {
+            span,
+            kind,
+            lead_end: span.start,
+            prefix: None,
+            leaves: 0..0,
+            starts_item: false,
+        }
+    }
+}
+
+impl Outline {
+    /// Returns one section without a heading whose blocks are the groups of lines between blank lines.
+    pub fn of_paragraphs(text: &str, kind: Kind) -> Self {
+        let mut section = Section::default();
+        let mut start = None;
+        let mut at = byte_order_mark(text);
+        for line in text[at..].split_inclusive('\n') {
+            match (line.trim_start().is_empty(), start) {
+                (true, Some(first)) => {
+                    section.blocks.push(Block::new(Span::new(first, at), kind));
+                    start = None;
+                }
+                (false, None) => start = Some(at),
+                _ => {}
+            }
+            at += line.len();
+        }
+        if let Some(first) = start {
+            section.blocks.push(Block::new(Span::new(first, at), kind));
+        }
+        Self {
+            sections: vec![section],
+            leaves: Vec::new(),
+        }
+    }
+}
+
+/// Returns the length of the byte order mark at the start of `text`, which counts as blank.
+pub(super) fn byte_order_mark(text: &str) -> usize {
+    if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    }
+}

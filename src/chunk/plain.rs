@@ -1,0 +1,28 @@
+//! Plain text: paragraphs between blank lines, cut at sentences.
+
+use super::outline::{Kind, Outline};
+use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
+use crate::domain::Chunk;
+
+/// Chunks prose without markup that we understand; heading paths are empty.
+pub(super) struct Plain;
+
+impl Chunker for Plain {
+    fn id(&self) -> &'static str {
+        "plain@1"
+    }
+
+    fn chunk(
+        &self,
+        input: &ChunkInput<'_>,
+        config: &ChunkConfig,
+        count: CountTokens<'_>,
+    ) -> Vec<Chunk> {
+        pack::pack(
+            &Outline::of_paragraphs(input.text, Kind::Prose),
+            input,
+            config,
+            count,
+        )
+    }
+}

@@ -1,0 +1,107 @@
+//! Token arithmetic: what title and heading path cost, and what they leave to the body.
+//!
+//! Counting is additive over white space, so that every heading is counted once however many
+//! sections stand below it.
+
+use super::embedded::{PATH_SEPARATOR, begins_with_title};
+use super::outline::Outline;
+use super::{ChunkConfig, CountTokens};
+
+/// Bytes per token that a body may have: a word of a megabyte may well be one token.
+const BYTES_PER_TOKEN_MAX: usize = 64;
+
+/// Tells whether a tokeniser is sure to part words at `c`.
+///
+/// White space but for the control characters other than tab and line ends: WordPiece drops those, and
+/// glues the words on both sides together.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_whitespace() && (!c.is_control() || matches!(c, '\t' | '\n' | '\r'))
+}
+
+/// Where a chunk stands: its heading path and what is left for its body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// Headings joined by ` > `.
+    pub path: String,
+    /// Tokens of the context line.
+    pub context_tokens: usize,
+    /// Tokens that the body may have.
+    pub budget: usize,
+}
+
+impl Place {
+    /// Tells whether a body of so many tokens and bytes may stand here.
+    pub fn fits(&self, tokens: usize, bytes: usize) -> bool {
+        tokens <= self.budget && self.fits_bytes(bytes)
+    }
+
+    /// Tells whether a body of so many bytes need be counted at all.
+    pub fn fits_bytes(&self, bytes: usize) -> bool {
+        bytes <= self.budget * BYTES_PER_TOKEN_MAX
+    }
+}
+
+/// Knows the places of an outline's sections.
+pub(super) struct Places<'a> {
+    outline: &'a Outline,
+    title: &'a str,
+    max_tokens: usize,
+    title_tokens: usize,
+    separator_tokens: usize,
+    /// Of each section's heading.
+    heading_tokens: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    /// Counts the title and every heading once.
+    pub fn new(
+        outline: &'a Outline,
+        title: &'a str,
+        config: &ChunkConfig,
+        count: CountTokens<'_>,
+    ) -> Self {
+        let heading_tokens = outline.sections.iter();
+        let heading_tokens =
+            heading_tokens.map(|section| section.heading.as_ref().map_or(0, |it| count(&it.text)));
+        Self {
+            outline,
+            title,
+            max_tokens: config.max_tokens,
+            title_tokens: count(title),
+            separator_tokens: count(PATH_SEPARATOR),
+            heading_tokens: heading_tokens.collect(),
+        }
+    }
+
+    /// Returns the place below the heading of `section`, or below the title alone.
+    pub fn of(&self, section: Option<usize>) -> Place {
+        let sections = &self.outline.sections;
+        let mut headings: Vec<(&str, usize)> =
+            std::iter::successors(section, |&index| sections[index].parent)
+                .filter_map(|index| {
+                    let heading = sections[index].heading.as_ref()?;
+                    Some((heading.text.as_str(), self.heading_tokens[index]))
+                })
+                .filter(|(text, _)| !text.is_empty())
+                .collect();
+        headings.reverse();
+        let texts: Vec<&str> = headings.iter().map(|&(text, _)| text).collect();
+        let path = texts.join(PATH_SEPARATOR);
+
+        let mut parts: Vec<usize> = headings.iter().map(|&(_, tokens)| tokens).collect();
+        if !self.title.is_empty() && !begins_with_title(self.title, &path) {
+            parts.push(self.title_tokens);
+        }
+        let separators = parts.len().saturating_sub(1) * self.separator_tokens;
+        let context_tokens = parts.iter().sum::<usize>() + separators;
+        let budget = self
+            .max_tokens
+            .saturating_sub(context_tokens)
+            .max(self.max_tokens / 2);
+        Place {
+            path,
+            context_tokens,
+            budget,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::exit_code;
+
+/// Builds knowledge bases for retrieval from documents, and keeps them true.
+///
+/// kbingest reads folders of documents and writes one SQLite file that answers hybrid (full-text and
+/// vector) search. Run it again whenever you like, from a shell, from cron or from CI: it does only what
+/// changed, a run that was stopped or killed goes on where it was, and its exit code tells the truth.
+///
+/// The settings are in a kb.toml; kb.example.toml explains every key.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit_code::HELP, max_term_width = 100)]
+pub struct Arguments {
+    /// Shows no progress, and a summary only where something is not right.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tells more on stderr: -v for what is skipped, -vv for every document.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Brings the knowledge base in line with its sources.
+    ///
+    /// Lists every source, reads what is new or changed, cuts it into chunks, embeds and indexes them, and
+    /// removes what is gone. A document becomes visible to searches in one step, when its last chunk is
+    /// stored. A run that was interrupted is continued.
+    ///
+    /// Ctrl-C stops at the next checkpoint; press it twice to stop at once. Nothing is lost either way.
+    Ingest(IngestArgs),
+    /// Goes on with a run that was interrupted, cancelled or failed.
+    ///
+    /// Never starts a new run: with nothing to resume it says so and exits with 0. Where the crawl is
+    /// complete and chunks are queued, it goes straight to embedding.
+    Resume(ResumeArgs),
+    /// Shows the last run and the knowledge base, also while a run is going on.
+    Status(StatusArgs),
+    /// Asks the running ingest to stop at its next checkpoint, and waits for it.
+    Cancel(CancelArgs),
+    /// Finds the passages that answer a question.
+    ///
+    /// Hybrid search ranks by bm25 / max(bm25) + w * cosine over the best 100 of each side; w comes from the
+    /// model. Works while a run is going on, and sees each document in its old or its new version.
+    Search(SearchArgs),
+    /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
+    Check(CheckArgs),
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// A bar on a terminal, else plain lines.
+    Auto,
+    /// A bar.
+    Bar,
+    /// A line every few seconds.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// The settings.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub config: PathBuf,
+    /// Drops what an interrupted run left half done, and begins anew.
+    #[arg(long)]
+    pub restart: bool,
+    /// Lets deletions through even when more than half of a source's documents would go.
+    #[arg(long)]
+    pub allow_deletes: bool,
+    /// How the run is carried out and shown.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// How the run is carried out and shown.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of every command that runs the pipeline.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Threads that embed; 0 means one for each processor.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Prints the report of the run as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// How progress is shown, on stderr.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressMode::Auto)]
+    pub progress: ProgressMode,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Shows the status again every second until the run ends.
+    #[arg(long)]
+    pub watch: bool,
+    /// Shows a row for every document that failed or was skipped, and nothing else.
+    #[arg(long)]
+    pub failures: bool,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// Seconds to wait for the run to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub timeout: u64,
+}
+
+/// What a search ranks by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Words and meaning.
+    Hybrid,
+    /// Words only.
+    Text,
+    /// Meaning only.
+    Vector,
+}
+
+/// Arguments of `search`.
+#[derive(Debug, Args)]
+#[command(override_usage = "kbingest search [OPTIONS] [KB_TOML] <QUERY>")]
+pub struct SearchArgs {
+    /// The settings or a knowledge base file (default: kb.toml), then the question or words to find.
+    #[arg(value_names = ["KB_TOML", "QUERY"], num_args = 1..=2, required = true)]
+    pub target_and_query: Vec<String>,
+    /// Hits shown.
+    #[arg(short = 'k', long = "limit", value_name = "N", default_value_t = 5)]
+    pub limit: usize,
+    /// What hits are ranked by.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Hybrid)]
+    pub mode: Mode,
+    /// Only documents of this source.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Neighbouring chunks shown on each side of a hit.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub context: usize,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}

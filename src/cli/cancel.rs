@@ -1,0 +1,36 @@
+//! `kbingest cancel`.
+
+use std::time::Duration;
+
+use super::Ending;
+use super::args::CancelArgs;
+use super::output::{escape, result};
+use super::render;
+use crate::domain::RunStatus;
+use crate::error::{Error, ExitCode};
+use crate::operations::{self, Cancellation, Target};
+
+/// Runs `cancel`.
+pub fn run(arguments: &CancelArgs) -> Result<Ending, Error> {
+    let target = Target::open(&arguments.target)?;
+    let path = escape(&arguments.target.display().to_string(), false);
+    match operations::cancel(&target, Duration::from_secs(arguments.timeout))? {
+        Cancellation::NothingRunning => result("no run is going on\n")?,
+        Cancellation::Ended(run) if run.status == RunStatus::Cancelled => result(&format!(
+            "run {} stopped at {:.0} %; `kbingest resume {path}` goes on\n",
+            run.id, run.progress_percent
+        ))?,
+        Cancellation::Ended(run) => {
+            result(&format!("run {} ended before it could be stopped\n", run.id))?;
+        }
+        Cancellation::TimedOut => {
+            render::error_line(&format!(
+                "the run is still at work after {} s; it stops at its next checkpoint",
+                arguments.timeout
+            ));
+            render::hint("wait longer with --timeout, or end the process: nothing is lost");
+            return Ok(Ending::Code(ExitCode::Locked.number()));
+        }
+    }
+    Ok(Ending::Code(ExitCode::Success.number()))
+}

@@ -1,0 +1,38 @@
+//! How the process ends.
+
+use std::process::ExitCode;
+
+use super::Ending;
+
+/// Shown by `--help`; the numbers are those of [`crate::error::ExitCode`].
+pub const HELP: &str = "\
+Exit codes:
+    0  the knowledge base equals its sources; also: there was nothing to do
+    1  unexpected error
+    2  wrong usage or a wrong kb.toml
+    3  finished, some documents failed (`kbingest status --failures` lists them)
+    4  stopped by a limit that was asked for; can be resumed
+   10  no knowledge base there
+   11  locked by another run
+   12  damaged
+   13  incompatible: a newer file format, or not a knowledge base
+   20  a source is unreachable; its documents stay as they are
+   21  deletions withheld (`kbingest ingest --allow-deletes` lets them go)
+   30  embedder unavailable, after retries
+   31  embedder refuses
+   40  storage full
+   41  storage cannot be read or written
+  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM after a checkpoint; `cancel`: 130
+Where several hold: signal, then the 40s, 30s, 20s, 10s, 4, 3.";
+
+/// Ends the process; a signal that was heard ends it as if it had not been caught, so that the caller
+/// (a shell, systemd) sees what happened.
+pub fn end(ending: &Ending) -> ExitCode {
+    match ending {
+        Ending::Code(code) => ExitCode::from(*code),
+        Ending::Signal(signal) => {
+            let _ = signal_hook::low_level::emulate_default_handler(*signal);
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `kbingest ingest` and `kbingest resume`.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{IngestArgs, ResumeArgs, RunArgs};
+use super::output::{escape, number, result, seconds};
+use super::progress::Display;
+use super::{Ending, output, render};
+use crate::config::Config;
+use crate::domain::{FailureKind, RunStatus};
+use crate::error::{Error, ExitCode};
+use crate::operations::{self, IngestOptions, RunReport, Session, Target};
+use crate::support::checkpoint::StopSignal;
+use crate::workers::signal::Signals;
+
+/// Runs `ingest`.
+pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
+    carry_out(&arguments.run, quiet, &arguments.config, |session| {
+        let config = Config::load(&arguments.config)?;
+        let options = IngestOptions {
+            restart: arguments.restart,
+            allow_deletes: arguments.allow_deletes,
+            threads: arguments.run.threads,
+        };
+        operations::ingest(&config, &options, session)
+    })
+}
+
+/// Runs `resume`.
+pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
+    carry_out(&arguments.run, quiet, &arguments.target, |session| {
+        let target = Target::open(&arguments.target)?;
+        operations::resume(&target, arguments.run.threads, session)
+    })
+}
+
+fn carry_out(
+    arguments: &RunArgs,
+    quiet: bool,
+    target: &Path,
+    operation: impl FnOnce(&Session<'_>) -> Result<RunReport, Error>,
+) -> Result<Ending, Error> {
+    let stop = Arc::new(StopSignal::default());
+    let signals = Signals::listen(Arc::clone(&stop))?;
+    let display = Display::new(arguments.progress, quiet || arguments.json);
+    let report = operation(&Session { stop, events: &display, hook: None });
+    display.finish();
+    let report = report?;
+    let printed = show(&report, arguments.json, quiet, target);
+    let was_cancelled = report.run.as_ref().is_some_and(|run| run.status == RunStatus::Cancelled);
+    if was_cancelled && let Some(signal) = signals.number() {
+        return Ok(Ending::Signal(signal));
+    }
+    // What the run came to matters more than a stdout that cannot be written.
+    if report.exit_code == ExitCode::Success.number() {
+        printed?;
+    }
+    Ok(Ending::Code(report.exit_code))
+}
+
+fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<(), Error> {
+    if let Some(error) = &report.error {
+        render::error_line(error);
+        render::hint(report.hint.as_deref().unwrap_or(&resume_hint(target)));
+    }
+    if json {
+        return output::json(report);
+    }
+    if quiet && report.exit_code == ExitCode::Success.number() {
+        return Ok(());
+    }
+    result(&summary(report, target))
+}
+
+fn resume_hint(target: &Path) -> String {
+    format!("nothing is lost; go on with `kbingest resume {}`", target.display())
+}
+
+/// Returns what the run did, where the file is, and what to do next.
+fn summary(report: &RunReport, target: &Path) -> String {
+    let Some(run) = &report.run else {
+        return "nothing to resume: the last run is complete\n".to_owned();
+    };
+    if run.status == RunStatus::Cancelled {
+        return format!(
+            "stopped at {:.0} %; nothing is lost: `kbingest resume {}` goes on\n",
+            run.progress_percent,
+            escape(&target.display().to_string(), false)
+        );
+    }
+    let metrics = &run.metrics;
+    let count = |kind: fn(FailureKind) -> bool| {
+        report.failures.iter().filter(|failure| kind(failure.kind)).count() as u64
+    };
+    let failed = count(|kind| kind != FailureKind::Skipped);
+    let skipped = count(|kind| kind == FailureKind::Skipped);
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "documents: {} new, {} changed, {} unchanged, {} deleted, {} failed, {} skipped",
+        number(metrics.documents_new),
+        number(metrics.documents_changed),
+        number(metrics.documents_unchanged),
+        number(metrics.documents_deleted),
+        number(failed),
+        number(skipped),
+    );
+    if metrics.documents_restaged > 0 {
+        let _ = writeln!(
+            text,
+            "settings changed: {} documents done again",
+            number(metrics.documents_restaged)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "chunks: {} embedded, {} taken over, in {}",
+        number(metrics.chunks_stored - metrics.chunks_reused),
+        number(metrics.chunks_reused),
+        seconds(report.seconds),
+    );
+    let target = escape(&target.display().to_string(), false);
+    let file = escape(&report.knowledge_base.display().to_string(), false);
+    let _ = writeln!(text, "{}: {file}", run.message);
+    let _ = match failed {
+        0 => writeln!(text, "next: kbingest search {target} \"your question\""),
+        _ => writeln!(text, "next: kbingest status --failures {target}"),
+    };
+    text
+}

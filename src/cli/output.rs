@@ -1,0 +1,121 @@
+//! Writing to the two streams: a closed pipe or a full disk under them is no panic.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Prints a result on stdout. A reader that has gone away is not an error.
+pub fn result(text: &str) -> Result<(), Error> {
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Output { source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a report as one JSON object on stdout.
+pub fn json(report: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(report)
+        .map_err(|error| Error::Internal { place: "report", message: error.to_string() })?;
+    text.push('\n');
+    result(&text)
+}
+
+/// Prints a message on stderr; where that fails nobody can be told.
+pub fn message(text: &str) {
+    let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
+    let _ = writeln!(stderr, "{text}");
+}
+
+/// Returns `text` with control characters made visible, so that a file name or a document cannot steer
+/// the terminal; line feeds and tabs stay where `keep_lines`.
+pub fn escape(text: &str, keep_lines: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' if keep_lines => escaped.push(character),
+            '\r' if keep_lines => {}
+            _ if character.is_control() => {
+                let _ = write!(escaped, "{}", character.escape_default());
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Returns a number with its thousands apart.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns a size in binary units, such as `1.5 MiB`.
+pub fn bytes(value: u64) -> String {
+    indicatif::BinaryBytes(value).to_string()
+}
+
+/// Returns a duration for people, such as `1.2 s` or `3 min 20 s`.
+pub fn seconds(value: f64) -> String {
+    if value < 60.0 {
+        return format!("{value:.1} s");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "60 or more")]
+    let whole = value.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// Sends log records to stderr: warnings, with `-v` what is noted per run, with `-vv` per document.
+pub fn start_logging(verbose: u8) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(escape("a\u{1b}[31m\nb\u{7}", false), "a\\u{1b}[31m\\nb\\u{7}");
+        assert_eq!(escape("a\r\n\tb\u{0}", true), "a\n\tb\\u{0}");
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        let check = |value, expected: &str| assert_eq!(number(value), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(1_234_567, "1,234,567");
+        assert_eq!(seconds(1.25), "1.2 s");
+        assert_eq!(seconds(200.0), "3 min 20 s");
+        assert_eq!(seconds(7260.0), "2 h 1 min");
+    }
+}

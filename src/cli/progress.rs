@@ -1,0 +1,168 @@
+//! Progress of a run, on stderr: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::ProgressMode;
+use super::output::{escape, message, number, seconds};
+use super::render;
+use crate::domain::{FailureKind, PhaseStatus, RunState};
+use crate::support::events::{Event, EventSink};
+
+/// Failed documents that are named while the run goes on; the rest is in the summary.
+const FAILURES_SHOWN: u64 = 20;
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shows what happens.
+pub struct Display {
+    mode: ProgressMode,
+    bar: ProgressBar,
+    verbose: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    started: Instant,
+    shown: Instant,
+    stored_before: Option<u64>,
+    failures: u64,
+    item: String,
+}
+
+impl Display {
+    /// Returns a display in `mode`; `quiet` shows warnings only.
+    pub fn new(mode: ProgressMode, quiet: bool) -> Self {
+        let mode = match mode {
+            _ if quiet => ProgressMode::None,
+            ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
+            ProgressMode::Auto => ProgressMode::Plain,
+            given => given,
+        };
+        let bar = if mode == ProgressMode::Bar {
+            ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr_with_hz(10))
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let now = Instant::now();
+        let state = State {
+            started: now,
+            shown: now,
+            stored_before: None,
+            failures: 0,
+            item: String::new(),
+        };
+        let verbose = tracing::enabled!(tracing::Level::INFO);
+        Self { mode, bar, verbose, state: Mutex::new(state) }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn show(&self, run: &RunState) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored_before = *state.stored_before.get_or_insert(run.metrics.chunks_stored);
+        let elapsed = state.started.elapsed().as_secs_f64();
+        let stored = run.metrics.chunks_stored - stored_before;
+        #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
+        let rate = stored as f64 / elapsed.max(0.001);
+        match self.mode {
+            ProgressMode::Bar => {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+                self.bar.set_position(run.progress_percent as u64);
+                self.bar.set_prefix(phase(run));
+                let line = format!("{}  {}", figures(run, rate, elapsed), state.item);
+                self.bar.set_message(line);
+            }
+            ProgressMode::Plain if state.shown.elapsed() >= PLAIN_INTERVAL => {
+                state.shown = Instant::now();
+                let percent = run.progress_percent;
+                let figures = figures(run, rate, elapsed);
+                message(&format!("{} {percent:.0} %: {figures}", phase(run)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Prints a line above the bar.
+    fn line(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+}
+
+impl EventSink for Display {
+    fn emit(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { run, continued } => {
+                if *continued && self.mode != ProgressMode::None {
+                    let text = format!(
+                        "going on with run {} at {:.0} %",
+                        run.id, run.progress_percent
+                    );
+                    self.line(|| message(&text));
+                }
+                self.show(run);
+            }
+            Event::Saved { run } => self.show(run),
+            Event::Reading { source, uri } => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.item = escape(&format!("{source}: {uri}"), false);
+            }
+            Event::Failed { failure } => {
+                if failure.kind == FailureKind::Skipped && !self.verbose {
+                    return;
+                }
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.failures += 1;
+                if state.failures > FAILURES_SHOWN && !self.verbose {
+                    return;
+                }
+                let what = if failure.kind == FailureKind::Skipped { "skipped" } else { "failed" };
+                let text = format!("{what} {}: {}: {}", failure.source, failure.uri, failure.error);
+                drop(state);
+                if self.mode != ProgressMode::None {
+                    self.line(|| render::warning(&text));
+                }
+            }
+            Event::Warning { message } => self.line(|| render::warning(message)),
+        }
+    }
+}
+
+/// Returns the phase that stands first among those not completed.
+fn phase(run: &RunState) -> &'static str {
+    let open = |status: PhaseStatus| status != PhaseStatus::Completed;
+    if open(run.phases.crawling) {
+        "crawling"
+    } else if open(run.phases.cleaning) {
+        "cleaning"
+    } else {
+        "embedding"
+    }
+}
+
+fn figures(run: &RunState, rate: f64, elapsed: f64) -> String {
+    let metrics = &run.metrics;
+    let mut text = format!(
+        "{} documents, {} chunks queued, {} embedded, {rate:.0}/s",
+        number(metrics.documents_crawled),
+        number(metrics.chunks_queued),
+        number(metrics.chunks_stored),
+    );
+    if let Some(eta) = eta_seconds(run.progress_percent, elapsed) {
+        text.push_str(&format!(", {} left", seconds(eta)));
+    }
+    text
+}
+
+/// Returns the seconds left if progress goes on as it did; `None` while that says nothing.
+pub fn eta_seconds(percent: f64, elapsed: f64) -> Option<f64> {
+    (percent >= 5.0 && percent < 100.0 && elapsed >= 1.0)
+        .then(|| elapsed * (100.0 - percent) / percent)
+}

@@ -1,0 +1,65 @@
+//! Errors for people.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+
+use super::output::{escape, message};
+use crate::config::{ConfigError, Problem};
+use crate::error::{Error, chain};
+
+/// Bold, for what matters in a line.
+pub const BOLD: Style = Style::new().bold();
+/// For words that a query matched.
+pub const MATCH: Style = AnsiColor::Yellow.on_default().bold();
+/// For what stands beside.
+pub const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Prints an error, its causes, and what to do next.
+pub fn error(error: &Error) {
+    if let Error::Config(ConfigError::Wrong { path, text, problems }) = error {
+        for problem in problems {
+            config_problem(&path.display().to_string(), text, problem);
+        }
+        hint("kb.example.toml explains every key");
+        return;
+    }
+    error_line(&chain(error));
+    if let Some(text) = error.hint() {
+        hint(&text);
+    }
+}
+
+/// Prints an error given as text.
+pub fn error_line(text: &str) {
+    message(&format!("{RED}error{RED:#}: {}", escape(text, false)));
+}
+
+/// Prints a warning.
+pub fn warning(text: &str) {
+    message(&format!("{YELLOW}warning{YELLOW:#}: {}", escape(text, false)));
+}
+
+/// Prints what to do next.
+pub fn hint(text: &str) {
+    message(&format!("{CYAN}hint{CYAN:#}: {}", escape(text, false)));
+}
+
+/// Prints `file:line:column: key: what is wrong`, and the line itself.
+fn config_problem(path: &str, text: &str, problem: &Problem) {
+    let (line, column) = problem.position(text);
+    let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
+    let title =
+        escape(&format!("{path}:{line}:{column}: {key}{}", problem.message), false);
+    if text.trim().is_empty() {
+        return error_line(&title);
+    }
+    let end = problem.span.end.min(text.len());
+    let span = problem.span.start.min(end)..end;
+    let report = [Level::ERROR.primary_title(&title).element(
+        Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span)),
+    )];
+    message(&Renderer::styled().render(&report));
+}

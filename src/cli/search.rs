@@ -1,0 +1,98 @@
+//! `kbingest search`.
+
+use std::fmt::Write;
+use std::ops::Range;
+use std::path::Path;
+
+use super::args::{Mode, SearchArgs};
+use super::output::{escape, result};
+use super::render::{BOLD, DIM, MATCH};
+use super::{Ending, output, render};
+use crate::error::Error;
+use crate::kb::{Hit, SearchMode, matched_words};
+use crate::operations::{self, SearchOptions, SearchReport, Target};
+
+/// Runs `search`.
+pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
+    let (target, query) = match arguments.target_and_query.as_slice() {
+        [target, query] => (target.as_str(), query),
+        [query] => ("kb.toml", query),
+        // clap lets one or two through.
+        _ => unreachable!("one or two arguments"),
+    };
+    let target = Target::open(Path::new(target))?;
+    let options = SearchOptions {
+        query: query.clone(),
+        limit: arguments.limit,
+        mode: match arguments.mode {
+            Mode::Hybrid => SearchMode::Hybrid,
+            Mode::Text => SearchMode::Text,
+            Mode::Vector => SearchMode::Vector,
+        },
+        source: arguments.source.clone(),
+        context: arguments.context,
+    };
+    let report = operations::search(&target, &options)?;
+    if let Some(warning) = &report.warning {
+        render::warning(warning);
+    }
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        result(&hits(&report)?)?;
+    }
+    Ok(Ending::Code(0))
+}
+
+fn hits(report: &SearchReport) -> Result<String, Error> {
+    if report.hits.is_empty() {
+        return Ok("nothing found\n".to_owned());
+    }
+    let passages: Vec<&str> = report.hits.iter().map(|hit| hit.text.as_str()).collect();
+    let marks = matched_words(&report.query, &passages)?;
+    let mut text = String::new();
+    for (rank, (hit, marks)) in (1..).zip(report.hits.iter().zip(&marks)) {
+        head(rank, hit, &mut text);
+        let passage = marked(&hit.text, marks);
+        for part in [escape(&hit.before, true), passage, escape(&hit.after, true)] {
+            for line in part.trim_matches('\n').lines() {
+                let _ = writeln!(text, "   {line}");
+            }
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn head(rank: usize, hit: &Hit, text: &mut String) {
+    let uri = escape(&format!("{}:{}", hit.source, hit.uri), false);
+    let _ = write!(text, "{rank}. {BOLD}{uri}:{}-{}{BOLD:#}", hit.start_line, hit.end_line);
+    let _ = write!(text, "  {DIM}score {:.3}", hit.score);
+    if let Some(bm25) = hit.bm25 {
+        let _ = write!(text, ", bm25 {bm25:.2}");
+    }
+    if let Some(cosine) = hit.cosine {
+        let _ = write!(text, ", cosine {cosine:.3}");
+    }
+    let _ = writeln!(text, "{DIM:#}");
+    let mut path = escape(&hit.title, false);
+    if !hit.heading_path.is_empty() && hit.heading_path != hit.title {
+        let headings = hit.heading_path.strip_prefix(&format!("{} > ", hit.title));
+        path = format!("{path} > {}", escape(headings.unwrap_or(&hit.heading_path), false));
+    }
+    let _ = writeln!(text, "   {DIM}{path}{DIM:#}");
+}
+
+/// Returns the passage with the matched words marked; off a terminal the marks are taken out again.
+fn marked(passage: &str, marks: &[Range<usize>]) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    for mark in marks {
+        text.push_str(&escape(&passage[at..mark.start], true));
+        let word = escape(&passage[mark.clone()], true);
+        let _ = write!(text, "{MATCH}{word}{MATCH:#}");
+        at = mark.end;
+    }
+    text.push_str(&escape(&passage[at..], true));
+    text
+}

@@ -1,0 +1,165 @@
+//! `kbingest status`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::args::StatusArgs;
+use super::output::{bytes, escape, number, result, seconds};
+use super::progress::eta_seconds;
+use super::render::BOLD;
+use super::{Ending, output};
+use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
+use crate::error::Error;
+use crate::operations::{self, StatusReport, Target};
+
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs `status`.
+pub fn run(arguments: &StatusArgs) -> Result<Ending, Error> {
+    let target = Target::open(&arguments.target)?;
+    loop {
+        let report = operations::status(&target)?;
+        match (arguments.json, arguments.failures) {
+            (true, _) => output::json(&report)?,
+            (false, true) => result(&failures(&report.failures))?,
+            (false, false) => result(&status(&report))?,
+        }
+        if !arguments.watch || report.lock_holder.is_none() {
+            return Ok(Ending::Code(0));
+        }
+        std::thread::sleep(WATCH_INTERVAL);
+    }
+}
+
+/// A row per document: source, address, kind, stage and error, apart by tabs.
+fn failures(failures: &[Failure]) -> String {
+    let mut text = String::new();
+    for failure in failures {
+        let cells = [
+            failure.source.as_str(),
+            failure.uri.as_str(),
+            failure.kind.as_str(),
+            failure.stage.as_str(),
+            failure.error.as_str(),
+        ];
+        let cells: Vec<_> = cells.iter().map(|cell| escape(cell, false)).collect();
+        let _ = writeln!(text, "{}", cells.join("\t"));
+    }
+    text
+}
+
+fn status(report: &StatusReport) -> String {
+    let mut text = String::new();
+    let path = escape(&report.knowledge_base.display().to_string(), false);
+    let _ = writeln!(text, "{BOLD}{path}{BOLD:#}");
+    match &report.run {
+        None => {
+            let _ = writeln!(text, "no run yet");
+        }
+        Some(run) => describe_run(report, run, &mut text),
+    }
+    describe_kb(report, &mut text);
+    text
+}
+
+fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
+    let state = match run.status {
+        _ if report.is_interrupted => "interrupted: `kbingest resume` goes on",
+        RunStatus::Running => "running",
+        RunStatus::Completed => "completed",
+        RunStatus::CompletedWithFailures => "completed with failures",
+        RunStatus::Cancelled => "cancelled: `kbingest resume` goes on",
+        RunStatus::Failed => "failed: `kbingest resume` goes on",
+    };
+    let percent = run.progress_percent;
+    let _ = writeln!(text, "run {}: {state}, {percent:.0} %", run.id);
+    if !run.message.is_empty() {
+        let _ = writeln!(text, "  {}", run.message);
+    }
+    if let Some(error) = &run.error {
+        let _ = writeln!(text, "  error: {}", escape(error, false));
+    }
+    if let Some(holder) = &report.lock_holder {
+        let _ = writeln!(text, "  locked by {}", escape(holder, false));
+    }
+    for phase in Phase::ALL {
+        let status = match run.phases.get(phase) {
+            PhaseStatus::Pending => "pending",
+            PhaseStatus::InProgress => "in progress",
+            PhaseStatus::Completed => "completed",
+        };
+        let _ = writeln!(text, "  {:9} {status}", phase.as_str());
+    }
+    let metrics = &run.metrics;
+    let rows = [
+        ("documents_crawled", metrics.documents_crawled),
+        ("documents_new", metrics.documents_new),
+        ("documents_changed", metrics.documents_changed),
+        ("documents_unchanged", metrics.documents_unchanged),
+        ("documents_deleted", metrics.documents_deleted),
+        ("deletions_withheld", metrics.deletions_withheld),
+        ("chunks_queued", metrics.chunks_queued),
+        ("chunks_stored", metrics.chunks_stored),
+        ("chunks_reused", metrics.chunks_reused),
+        ("batches_processed", metrics.batches_processed),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "  {name:19} {:>12}", number(value));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    let elapsed = (run.ended_ms.unwrap_or(run.heartbeat_ms) - run.started_ms).max(0) as f64 / 1000.0;
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
+    let rate = metrics.chunks_stored as f64 / elapsed.max(0.001);
+    let _ = write!(text, "  {} since its start, {rate:.0} chunks/s", seconds(elapsed));
+    let is_at_work = report.lock_holder.is_some() && run.status == RunStatus::Running;
+    if let Some(eta) = eta_seconds(percent, elapsed).filter(|_| is_at_work) {
+        let _ = write!(text, ", {} left", seconds(eta));
+    }
+    text.push('\n');
+}
+
+fn describe_kb(report: &StatusReport, text: &mut String) {
+    let statistics = &report.statistics;
+    let queue = &statistics.queue;
+    let rows = [
+        (
+            "documents",
+            format!(
+                "{}, {} failed, {} skipped",
+                number(statistics.documents),
+                number(statistics.documents_failed),
+                number(statistics.documents_skipped)
+            ),
+        ),
+        (
+            "chunks",
+            format!("{} of {} text", number(statistics.chunks), bytes(statistics.text_bytes)),
+        ),
+        (
+            "queue",
+            format!(
+                "{} pending, {} claimed, {} dead",
+                number(queue.pending),
+                number(queue.claimed),
+                number(queue.dead)
+            ),
+        ),
+        ("embedder", statistics.embed_fingerprints.join(", ")),
+        ("chunker", statistics.chunk_fingerprints.join("; ")),
+        (
+            "file",
+            format!(
+                "{}, log {}, format {}",
+                bytes(statistics.file_bytes),
+                bytes(statistics.wal_bytes),
+                statistics.format_version
+            ),
+        ),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "{name:9} {}", escape(&value, false));
+    }
+    if statistics.documents_failed > 0 {
+        text.push_str("`kbingest status --failures` lists what failed\n");
+    }
+}

@@ -1,0 +1,236 @@
+//! kb.toml: loading it, and the checks that concern more than one value.
+//!
+//! Each table's type lives beside the code that it configures; here they are gathered. Every error names
+//! the file, the line and column, the key and what is allowed.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+
+use crate::chunk::ChunkConfig;
+use crate::embed::EmbedConfig;
+use crate::source::SourceConfig;
+
+/// Largest kb.toml that is read.
+const SIZE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// Settings as loaded, with paths made absolute.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The kb.toml they come from.
+    pub path: PathBuf,
+    /// Its folder; relative paths in it are relative to this.
+    pub base: PathBuf,
+    /// The knowledge base.
+    pub kb: PathBuf,
+    /// Where documents come from.
+    pub source: SourceConfig,
+    /// How texts are cut.
+    pub chunk: ChunkConfig,
+    /// What makes vectors.
+    pub embed: EmbedConfig,
+    /// Hash of the file's text: tells whether a continued run has the same settings.
+    pub hash: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    kb: KbTable,
+    #[serde(default)]
+    source: SourceConfig,
+    #[serde(default)]
+    chunk: ChunkConfig,
+    #[serde(default)]
+    embed: EmbedConfig,
+}
+
+/// The `[kb]` table.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KbTable {
+    /// The knowledge base file; default: the config's name with the ending `.kb`.
+    path: Option<PathBuf>,
+}
+
+/// Why kb.toml cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Its content is wrong.
+    #[error("{} has {} wrong setting(s)", path.display(), problems.len())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Its text, to show the lines concerned.
+        text: String,
+        /// All that is wrong, at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+/// Something wrong in kb.toml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Bytes of the file that it concerns.
+    pub span: Range<usize>,
+    /// The key, with its tables, as in `chunk.max_tokens`; empty where none applies.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl Problem {
+    /// Returns line and column of its first byte, both from 1; columns count characters.
+    pub fn position(&self, text: &str) -> (usize, usize) {
+        let before = &text[..floor_boundary(text, self.span.start)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+impl Config {
+    /// Loads the settings at `path` and checks them.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let base = match std::path::absolute(path) {
+            Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
+            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        };
+        match parse(&text, &base) {
+            Ok(file) => Ok(Self {
+                kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
+                path: path.to_owned(),
+                base,
+                source: file.source,
+                chunk: file.chunk,
+                embed: file.embed,
+                hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
+            }),
+            Err(problems) => {
+                Err(ConfigError::Wrong { path: path.to_owned(), text, problems })
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(SIZE_MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SIZE_MAX_BYTES {
+        return Err(std::io::Error::other("larger than 1 MiB: is this a kb.toml?"));
+    }
+    Ok(text)
+}
+
+/// `kb.toml` -> `kb.kb`.
+fn default_kb(config: &Path) -> PathBuf {
+    let stem = config.file_stem().unwrap_or_else(|| "kb".as_ref());
+    Path::new(stem).with_extension("kb")
+}
+
+fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
+    let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
+    let mut problems = Vec::new();
+    let mut names = HashSet::new();
+    for directory in &file.source.directory {
+        for (span, key, message) in directory.problems(base) {
+            problems.push(Problem { span, key: format!("source.directory.{key}"), message });
+        }
+        let name = &directory.name;
+        if !names.insert(name.get_ref().as_str()) {
+            problems.push(Problem {
+                span: name.span(),
+                key: "source.directory.name".to_owned(),
+                message: format!(
+                    "\"{}\" names two sources; every source needs a name of its own",
+                    name.get_ref()
+                ),
+            });
+        }
+    }
+    if file.source.directory.is_empty() {
+        problems.push(Problem {
+            span: 0..0,
+            key: "source".to_owned(),
+            message: "no source: add a [[source.directory]] table with `name` and `path`".to_owned(),
+        });
+    }
+    if let Err(message) = file.chunk.validate() {
+        problems.push(table_problem(text, "chunk", message));
+    }
+    if let Err(message) = file.embed.validate() {
+        problems.push(table_problem(text, "embed", message));
+    }
+    if problems.is_empty() { Ok(file) } else { Err(problems) }
+}
+
+fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    Problem {
+        key: key_at(text, span.start),
+        message: error.message().trim().replace('\n', "; "),
+        span,
+    }
+}
+
+/// A problem of the value that `message` begins with, in `table`; of the table where it names none.
+fn table_problem(text: &str, table: &str, message: String) -> Problem {
+    let name = message.split_whitespace().next().unwrap_or_default();
+    let found = DeTable::parse(text).ok().and_then(|root| {
+        let (key, value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == table)?;
+        let inner = match value.get_ref() {
+            DeValue::Table(inner) => inner.iter().find(|(key, _)| key.get_ref() == name),
+            _ => None,
+        };
+        Some(match inner {
+            Some((key, value)) => (value.span(), format!("{table}.{}", key.get_ref())),
+            None => (key.span(), table.to_owned()),
+        })
+    });
+    let (span, key) = found.unwrap_or_else(|| (0..0, table.to_owned()));
+    Problem { span, key, message }
+}
+
+/// Returns the key whose line holds the byte at `at`, with the table above it.
+///
+/// toml's errors give a place and not a key; the text has both.
+fn key_at(text: &str, at: usize) -> String {
+    let at = floor_boundary(text, at);
+    let line_end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    let mut table = "";
+    let mut key = "";
+    for line in text[..line_end].lines() {
+        let line = line.trim();
+        if line.starts_with('[') {
+            table = line.trim_matches(|c| c == '[' || c == ']' || c == ' ');
+            key = "";
+        } else if let Some((name, _)) = line.split_once('=') {
+            key = name.trim();
+        }
+    }
+    match (table, key) {
+        ("", key) => key.to_owned(),
+        (table, "") => table.to_owned(),
+        (table, key) => format!("{table}.{key}"),
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}

@@ -1,0 +1,49 @@
+//! What a source tells about a document before and after reading it.
+
+use serde::Serialize;
+
+/// What the source says of a document's state without reading it: equal versions mean equal bytes.
+///
+/// A directory writes size and modification time, a web site the ETag, git the blob id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Version(pub String);
+
+/// One document in a source's listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Address inside the source, `/`-separated; unique there.
+    pub uri: String,
+    /// State of the document when it was listed; `None` where only its content can tell.
+    pub version: Option<Version>,
+    /// Size in bytes as listed; a reader may find more or fewer.
+    pub size_bytes: u64,
+}
+
+/// What kind of text a revision holds, which decides how it is chunked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum MediaType {
+    /// CommonMark with tables and front matter.
+    #[serde(rename = "text/markdown")]
+    Markdown,
+    /// Prose without markup that we understand: paragraphs between blank lines.
+    #[serde(rename = "text/plain")]
+    Plain,
+    /// Program text, configuration and data: lines matter, blank lines separate groups.
+    #[serde(rename = "text/x-source")]
+    Source,
+}
+
+impl MediaType {
+    /// Every media type.
+    pub const ALL: [Self; 3] = [Self::Markdown, Self::Plain, Self::Source];
+
+    /// Returns the name stored in the knowledge base.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Markdown => "text/markdown",
+            Self::Plain => "text/plain",
+            Self::Source => "text/x-source",
+        }
+    }
+}

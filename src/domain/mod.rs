@@ -1,0 +1,17 @@
+//! Plain data that every layer speaks in; no I/O, no behaviour beyond its own invariants.
+
+mod chunk;
+mod document;
+mod failure;
+mod ids;
+mod phase;
+mod queue;
+mod run;
+
+pub use chunk::{Chunk, LineRange, Span};
+pub use document::{Entry, MediaType, Version};
+pub use failure::{Failure, FailureKind, Stage};
+pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
+pub use phase::{Phase, PhaseStatus, Phases};
+pub use queue::{ChunkRange, QueueStats};
+pub use run::{Metrics, RunState, RunStatus};

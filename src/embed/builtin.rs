@@ -1,0 +1,252 @@
+//! The model inside this program, `static-en-256`: one vector per word piece, made by
+//! `assets/static-en-256/build.py`.
+//!
+//! A text's vector is the sum of its tokens' rows, at unit length. The rows are whole numbers and so
+//! is the sum, so that the order of additions, the batch and the machine change nothing. The weight
+//! of a word, by how rare it is, is in its row; the row of `[UNK]` is zero.
+
+use std::cell::RefCell;
+
+use sha2::{Digest, Sha256};
+
+use super::hash::unit;
+use super::{EmbedError, Embedder, Embeddings, Model, WordCache, WordPiece};
+
+/// The vocabulary of the model, one token a line.
+pub const VOCABULARY: &str = include_str!("../../assets/static-en-256/vocab.txt");
+/// Its format is documented in build.py.
+const ASSET: &[u8] = include_bytes!("../../assets/static-en-256/model.bin");
+const ASSET_SHA256: &str = include_str!("../../assets/static-en-256/model.bin.sha256");
+const NAME: &str = "static-en-256";
+/// Raised when this code gives other vectors from the same asset.
+const CODE_VERSION: u32 = 1;
+const DIM: usize = 256;
+const HEADER_BYTES: usize = 20;
+/// Rows that a sum of 16 bits holds: 255 * 257 = 65,535.
+const BLOCK_ROWS: usize = 257;
+/// Rows are stored with this added, so that they are unsigned.
+const BIAS: i64 = 128;
+
+thread_local! {
+    /// All instances have the same vocabulary.
+    static WORDS: RefCell<WordCache> = RefCell::new(WordCache::new());
+}
+
+/// The embedder of `[embed.builtin]`.
+pub struct Builtin {
+    model: Model,
+    words: WordPiece,
+    /// The row of each token, `BIAS` added.
+    rows: Vec<[u8; DIM]>,
+}
+
+impl Builtin {
+    /// Checks and unpacks the model, in a few milliseconds and 8 MB.
+    ///
+    /// Fails when the program file is damaged.
+    pub fn load() -> Result<Self, EmbedError> {
+        let damaged = |reason: String| EmbedError::Refused {
+            model: NAME.into(),
+            reason,
+        };
+        let sha256: String = Sha256::digest(ASSET)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if !ASSET_SHA256.starts_with(&sha256) {
+            return Err(damaged(format!(
+                "its weights are damaged (sha256 {sha256}); reinstall kbingest"
+            )));
+        }
+        let words = WordPiece::new(VOCABULARY);
+        let rows = unpack(ASSET).map_err(damaged)?;
+        if rows.len() != words.len() {
+            return Err(damaged(format!(
+                "{} rows for {} tokens",
+                rows.len(),
+                words.len()
+            )));
+        }
+        let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &sha256[..12]);
+        let model = Model {
+            name: NAME.into(),
+            dim: DIM,
+            fingerprint,
+            hybrid_weight: 0.5,
+        };
+        Ok(Self { model, words, rows })
+    }
+
+    /// Returns the sum of the rows of a text's tokens.
+    fn sum(&self, cache: &mut WordCache, text: &str) -> [i64; DIM] {
+        let mut sums = Sums {
+            block: [0; DIM],
+            block_rows: 0,
+            whole: [0; DIM],
+        };
+        self.words.for_each_word(cache, text, |ids| {
+            for &id in ids {
+                sums.add(&self.rows[usize::from(id)]);
+            }
+        });
+        sums.end_block();
+        sums.whole
+    }
+}
+
+impl Embedder for Builtin {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        WORDS.with_borrow_mut(|cache| self.words.count(cache, text))
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+        let mut values = Vec::with_capacity(texts.len() * DIM);
+        WORDS.with_borrow_mut(|cache| {
+            for text in texts {
+                values.extend(unit(&self.sum(cache, text)));
+            }
+        });
+        Ok(Embeddings::new(DIM, values))
+    }
+}
+
+/// A sum of rows: 16 bits wide for a block of rows, which the compiler turns into SIMD, then 64.
+struct Sums {
+    block: [u16; DIM],
+    block_rows: usize,
+    whole: [i64; DIM],
+}
+
+impl Sums {
+    #[inline]
+    fn add(&mut self, row: &[u8; DIM]) {
+        if self.block_rows == BLOCK_ROWS {
+            self.end_block();
+        }
+        self.block_rows += 1;
+        for (sum, &value) in self.block.iter_mut().zip(row) {
+            *sum = sum.wrapping_add(u16::from(value));
+        }
+    }
+
+    fn end_block(&mut self) {
+        let bias = BIAS * self.block_rows as i64;
+        for (whole, sum) in self.whole.iter_mut().zip(&mut self.block) {
+            *whole += i64::from(*sum) - bias;
+            *sum = 0;
+        }
+        self.block_rows = 0;
+    }
+}
+
+/// Returns the rows of a model, `BIAS` added, or what is wrong with its bytes.
+fn unpack(asset: &[u8]) -> Result<Vec<[u8; DIM]>, String> {
+    let (header, body) = asset.split_at_checked(HEADER_BYTES).ok_or("no header")?;
+    let number = |at: usize| {
+        u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize
+    };
+    let count = number(12);
+    if &header[..8] != b"KBSTATIC" || number(8) != 1 || number(16) != DIM {
+        return Err("not a model of version 1".into());
+    }
+    if body.len() != count * (2 + DIM / 2) {
+        return Err(format!("{} bytes for {count} rows", asset.len()));
+    }
+    let (scales, packed) = body.split_at(2 * count);
+    let mut rows = vec![[0; DIM]; count];
+    for ((row, scale), packed) in rows
+        .iter_mut()
+        .zip(scales.chunks_exact(2))
+        .zip(packed.chunks_exact(DIM / 2))
+    {
+        unpack_row(row, i16::from_le_bytes([scale[0], scale[1]]), packed);
+    }
+    Ok(rows)
+}
+
+/// Unpacks one row: nibble * scale / 256, rounded.
+fn unpack_row(row: &mut [u8; DIM], scale: i16, packed: &[u8]) {
+    // At most 7 * 4644 + 128 before the shift, so 16 bits suffice.
+    let value = |nibble: i8| {
+        ((i16::from(nibble).wrapping_mul(scale).wrapping_add(128) >> 8) + BIAS as i16) as u8
+    };
+    let (low, high) = row.split_at_mut(DIM / 2);
+    for ((low, high), &byte) in low.iter_mut().zip(high).zip(packed) {
+        *low = value((byte << 4) as i8 >> 4);
+        *high = value(byte as i8 >> 4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK_ROWS, Builtin, DIM, Embedder, WordCache, unpack};
+
+    fn embedder() -> Builtin {
+        Builtin::load().expect("the asset is whole")
+    }
+
+    #[test]
+    fn bits_are_the_same_on_every_machine() {
+        let embedder = embedder();
+        assert_eq!(embedder.model().fingerprint, "static-en-256@1:3940453e32f9");
+        let matrix = embedder
+            .embed(&["How do I restore a backup?"])
+            .expect("never fails");
+        let row = matrix.rows().next().expect("one text");
+        let mut hasher = blake3::Hasher::new();
+        for value in row {
+            hasher.update(&value.to_le_bytes());
+        }
+        assert_eq!(hasher.finalize().to_hex()[..16], *"690b5bd66b631749");
+    }
+
+    #[test]
+    fn a_row_depends_on_its_own_text_only() {
+        let embedder = embedder();
+        let texts = [
+            "Tide tables",
+            "",
+            "\u{1F980}",
+            "the harbour master",
+            "tide  TABLES\n",
+        ];
+        let together = embedder.embed(&texts).expect("never fails");
+        for (text, row) in texts.iter().zip(together.rows()) {
+            let alone = embedder.embed(&[text]).expect("never fails");
+            assert_eq!(alone.rows().next(), Some(row), "{text:?}");
+            let square: f32 = row.iter().map(|value| value * value).sum();
+            let expected = if embedder.count_tokens(text) > 1 {
+                1.0
+            } else {
+                0.0
+            };
+            assert!((square - expected).abs() < 1e-5, "{text:?} {square}");
+        }
+        let rows: Vec<&[f32]> = together.rows().collect();
+        assert_eq!(rows[0], rows[4]);
+        assert_ne!(rows[0], rows[3]);
+    }
+
+    #[test]
+    fn long_texts_sum_without_overflow() {
+        let embedder = embedder();
+        let mut cache = WordCache::new();
+        let one = embedder.sum(&mut cache, "water");
+        assert_ne!(one, [0; DIM]);
+        for count in [BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 10 * BLOCK_ROWS] {
+            let sum = embedder.sum(&mut cache, &"water ".repeat(count));
+            assert_eq!(sum, one.map(|value| value * count as i64), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_model_is_refused() {
+        assert!(unpack(b"").is_err());
+        assert!(unpack(&super::ASSET[..super::ASSET.len() - 1]).is_err());
+        assert!(unpack(&super::ASSET[1..]).is_err());
+    }
+}

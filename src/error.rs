@@ -1,0 +1,184 @@
+//! The error of an operation, and the exit codes of the program.
+
+use crate::config::ConfigError;
+use crate::embed::EmbedError;
+use crate::kb::KbError;
+use crate::source::SourceError;
+use crate::support::lock::LockError;
+
+/// What the program's exit code says; public and documented, never renumbered.
+///
+/// Ordered by precedence: where several hold, the greatest is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExitCode {
+    /// 0: the knowledge base equals its sources, or there was nothing to do.
+    Success,
+    /// 3: finished, some documents failed.
+    DocumentsFailed,
+    /// 10: no knowledge base there.
+    Missing,
+    /// 11: locked by another run.
+    Locked,
+    /// 12: damaged.
+    Damaged,
+    /// 13: incompatible: a newer file format, or not ours.
+    Incompatible,
+    /// 20: a source is unreachable.
+    SourceUnreachable,
+    /// 21: deletions withheld.
+    DeletionsWithheld,
+    /// 30: the embedder is unavailable, after retries.
+    EmbedderUnavailable,
+    /// 31: the embedder refuses.
+    EmbedderRefuses,
+    /// 40: storage is full.
+    StorageFull,
+    /// 41: storage cannot be read or written.
+    StorageIo,
+    /// 2: wrong usage or a wrong kb.toml.
+    Usage,
+    /// 1: an unexpected error.
+    Unexpected,
+    /// 130: asked to stop, stopped at a checkpoint. A signal gives its own number instead.
+    Cancelled,
+}
+
+impl ExitCode {
+    /// Returns the number that the process ends with.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::DocumentsFailed => 3,
+            Self::Missing => 10,
+            Self::Locked => 11,
+            Self::Damaged => 12,
+            Self::Incompatible => 13,
+            Self::SourceUnreachable => 20,
+            Self::DeletionsWithheld => 21,
+            Self::EmbedderUnavailable => 30,
+            Self::EmbedderRefuses => 31,
+            Self::StorageFull => 40,
+            Self::StorageIo => 41,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+/// Why an operation ended without its result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// kb.toml cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The command cannot be carried out as asked.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// The knowledge base cannot be used.
+    #[error(transparent)]
+    Kb(#[from] KbError),
+    /// Another run is at work, or the lock cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A source cannot be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Texts could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// A result cannot be printed.
+    #[error("cannot write to stdout")]
+    Output {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread panicked, or the system refused one.
+    #[error("internal error in {place}: {message}")]
+    Internal {
+        /// Which thread.
+        place: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// The run was asked to stop and did, at a checkpoint.
+    #[error("stopped at a checkpoint")]
+    Stopped,
+}
+
+impl Error {
+    /// Returns the exit code that tells this error.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Usage { .. } => ExitCode::Usage,
+            Self::Kb(error) => kb_exit_code(error),
+            Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
+            Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
+            Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
+            Self::Source(SourceError::Unreachable { .. }) => ExitCode::SourceUnreachable,
+            Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
+            Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
+                ExitCode::EmbedderRefuses
+            }
+            Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
+            Self::Stopped => ExitCode::Cancelled,
+        }
+    }
+
+    /// Returns what to do next, where we know.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Kb(KbError::Missing(_)) => {
+                Some("`kbingest ingest kb.toml` makes it".to_owned())
+            }
+            Self::Kb(KbError::Damaged(_)) => Some(
+                "`kbingest check` lists what is wrong; a copy from before, or a new ingest into \
+                 another file, puts it right"
+                    .to_owned(),
+            ),
+            Self::Kb(KbError::Full(_)) => {
+                Some("make space, then `kbingest resume`; nothing is lost".to_owned())
+            }
+            Self::Kb(KbError::Busy) => Some("try again when the other process is done".to_owned()),
+            Self::Lock(LockError::Held { .. }) => {
+                Some("`kbingest status` shows it, `kbingest cancel` stops it".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn kb_exit_code(error: &KbError) -> ExitCode {
+    match error {
+        KbError::Missing(_) => ExitCode::Missing,
+        KbError::Incompatible { .. } => ExitCode::Incompatible,
+        KbError::Damaged(_) => ExitCode::Damaged,
+        KbError::Full(_) => ExitCode::StorageFull,
+        KbError::Io(_) | KbError::Create { .. } => ExitCode::StorageIo,
+        KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
+        KbError::Sql(_) => ExitCode::Unexpected,
+    }
+}
+
+/// Returns the error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // A transparent error repeats the one it wraps.
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
+}
+

@@ -1,0 +1,86 @@
+//! From a document's bytes to its text: one trait, and the formats that are text already.
+//!
+//! Pure functions of uri and bytes: nothing is read, written or kept. The text of a UTF-8 document
+//! is its bytes, BOM and line ends included, so that spans and line numbers are those of the file.
+
+mod encoding;
+mod front_matter;
+mod markdown;
+mod plain;
+mod title;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::domain::{FailureKind, MediaType};
+
+/// Turns the bytes of one format into text.
+pub trait Extractor: Send + Sync {
+    /// Returns name and version, as in `markdown@1`; the version rises whenever the same bytes
+    /// would give another text or title.
+    fn id(&self) -> &'static str;
+
+    /// Extracts the text; `uri` gives the title where the text itself has none.
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
+}
+
+/// A document's text and what is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extracted {
+    /// One line of at most [`TITLE_CHARS_MAX`] characters, never empty.
+    pub title: String,
+    /// Decides how the text is chunked.
+    pub media_type: MediaType,
+    /// The whole text; empty where the document is blank.
+    pub text: String,
+    /// What the bytes were: `utf-8`, `utf-8-bom`, `utf-16le`, `windows-1252`, …; `utf-8-lossy`
+    /// where a few broken characters were replaced.
+    pub encoding: String,
+    /// Front matter, as written.
+    pub metadata: BTreeMap<String, Value>,
+}
+
+/// Longest title that is kept.
+pub const TITLE_CHARS_MAX: usize = 300;
+
+/// A document whose text could not be extracted.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// Not text: left out on purpose.
+    #[error("{uri}: {reason}")]
+    Skipped {
+        /// The document.
+        uri: String,
+        /// What it is instead.
+        reason: String,
+    },
+    /// Text that cannot be decoded as it is.
+    #[error("{uri}: {reason}")]
+    Permanent {
+        /// The document.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ExtractError {
+    /// Returns what a later run does about it.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Skipped { .. } => FailureKind::Skipped,
+            Self::Permanent { .. } => FailureKind::Permanent,
+        }
+    }
+}
+
+/// Returns the extractor for the document at `uri`, chosen by its extension alone.
+pub fn extractor(uri: &str) -> &'static dyn Extractor {
+    match title::extension(uri).as_deref() {
+        Some("md" | "markdown" | "mkd" | "mdx" | "mdown" | "qmd" | "rmd") => &markdown::Markdown,
+        None | Some("txt" | "text" | "log") => &plain::PLAIN,
+        // Markup that we do not parse, programs, configuration and data.
+        Some(_) => &plain::SOURCE,
+    }
+}

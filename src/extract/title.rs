@@ -1,0 +1,85 @@
+//! Titles, and the parts of a uri that they are made from.
+
+use super::TITLE_CHARS_MAX;
+
+/// Returns the last part of `uri`.
+pub(super) fn file_name(uri: &str) -> &str {
+    uri.rsplit('/').next().unwrap_or(uri)
+}
+
+/// Returns the file name without its extension.
+pub(super) fn file_stem(uri: &str) -> &str {
+    let name = file_name(uri);
+    split(name).map_or(name, |(stem, _)| stem)
+}
+
+/// Returns the extension in lower case; a dot file's name is its extension.
+pub(super) fn extension(uri: &str) -> Option<String> {
+    let name = file_name(uri);
+    let extension = split(name)
+        .map(|(_, extension)| extension)
+        .or(name.strip_prefix('.'))?;
+    Some(extension.to_lowercase())
+}
+
+fn split(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())
+}
+
+/// Returns `raw` as one line: control characters dropped, white space runs as one space, at most
+/// [`TITLE_CHARS_MAX`] characters; `None` if nothing is left.
+pub(super) fn clean(raw: &str) -> Option<String> {
+    let mut title = String::new();
+    let mut chars = 0;
+    for word in raw.split_whitespace() {
+        let word = word.chars().filter(|c| !c.is_control() && *c != '\u{feff}');
+        let before = title.len();
+        for c in (chars > 0).then_some(' ').into_iter().chain(word) {
+            if chars == TITLE_CHARS_MAX {
+                break;
+            }
+            title.push(c);
+            chars += 1;
+        }
+        if title[before..] == *" " {
+            title.pop();
+            chars -= 1;
+        }
+    }
+    (!title.is_empty()).then_some(title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_have_stems_and_extensions() {
+        let check = |uri: &str, stem: &str, expected: Option<&str>| {
+            assert_eq!(
+                (file_stem(uri), extension(uri).as_deref()),
+                (stem, expected),
+                "{uri}"
+            );
+        };
+        check("a/getting-started.md", "getting-started", Some("md"));
+        check("a.b/README", "README", None);
+        check("x.tar.GZ", "x.tar", Some("gz"));
+        check("a/.gitignore", ".gitignore", Some("gitignore"));
+        check("a/.config.toml", ".config", Some("toml"));
+        check("end.", "end", Some(""));
+    }
+
+    #[test]
+    fn titles_are_one_line() {
+        let check = |raw: &str, expected: Option<&str>| {
+            assert_eq!(clean(raw).as_deref(), expected);
+        };
+        check(" a \n\t b\u{7}c ", Some("a bc"));
+        check("a \u{1b} b", Some("a b"));
+        check("\u{feff}\u{1b}", None);
+        check(" \n", None);
+        check(&"é".repeat(400), Some(&"é".repeat(TITLE_CHARS_MAX)));
+        check(&format!("{} b", "a".repeat(299)), Some(&"a".repeat(299)));
+    }
+}

@@ -1,0 +1,68 @@
+//! Score fusion of full-text and vector search.
+//!
+//! `bm25 / max(bm25) + weight * cosine` over the union of both candidate lists. Rank fusion with equal
+//! weights was measured to fall below BM25 alone when the embedder is small, because it throws away how
+//! far apart the scores are.
+
+use std::cmp::Ordering;
+
+use crate::domain::ChunkId;
+
+/// A chunk that one of the two searches found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The chunk.
+    pub id: ChunkId,
+    /// BM25 score, larger is better; `None` where no query word occurs.
+    pub bm25: Option<f64>,
+    /// Cosine to the query; `None` where vectors were not asked.
+    pub cosine: Option<f32>,
+    /// What hits are ranked by.
+    pub score: f64,
+}
+
+/// Scores `candidates` in place and ranks them, best first; equal scores by id.
+pub fn fuse(candidates: &mut [Candidate], weight: f32) {
+    let best = candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
+    for candidate in candidates.iter_mut() {
+        let text = candidate.bm25.map_or(0.0, |bm25| if best > 0.0 { bm25 / best } else { 0.0 });
+        let vector = candidate.cosine.map_or(0.0, f64::from);
+        // Where there is no text score at all the weight would only scale the cosine.
+        candidate.score =
+            if best > 0.0 { text + f64::from(weight) * vector } else { text + vector };
+    }
+    candidates.sort_by(|a, b| {
+        b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal).then(a.id.cmp(&b.id))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f32, expected: &[(i64, f64)]) {
+        let mut candidates: Vec<_> = input
+            .iter()
+            .map(|&(id, bm25, cosine)| Candidate { id: ChunkId(id), bm25, cosine, score: 0.0 })
+            .collect();
+        fuse(&mut candidates, weight);
+        let ranked: Vec<_> = candidates.iter().map(|c| (c.id.0, c.score)).collect();
+        assert_eq!(ranked, expected);
+    }
+
+    #[test]
+    fn scores_are_normalised_and_added() {
+        check(
+            &[(1, Some(4.0), Some(0.5)), (2, Some(8.0), Some(0.25)), (3, None, Some(1.0))],
+            0.5,
+            &[(2, 1.125), (1, 0.75), (3, 0.5)],
+        );
+    }
+
+    #[test]
+    fn one_sided_searches_keep_their_own_scores() {
+        check(&[(1, Some(2.0), None), (2, Some(4.0), None)], 0.5, &[(2, 1.0), (1, 0.5)]);
+        check(&[(1, None, Some(0.5)), (2, None, Some(0.75))], 0.5, &[(2, 0.75), (1, 0.5)]);
+        check(&[], 0.5, &[]);
+    }
+}

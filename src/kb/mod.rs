@@ -1,0 +1,18 @@
+//! The knowledge base: one SQLite file that holds the documents' text, their chunks and vectors, the
+//! full-text index, the queue of work and the record of every run.
+//!
+//! What it promises: every method is one transaction; a reader sees each document in its old or its new
+//! version, never neither and never a mix; ids are never given out twice; a write by a process that no
+//! longer owns the run fails. All SQL of the program lives below this module.
+
+mod error;
+mod fusion;
+mod sqlite;
+
+pub use error::KbError;
+pub use sqlite::{
+    ChunkedRevision, Commit, Finding, Hit, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText,
+    Outcome, PendingRange, Reading, ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery,
+    SearchSide, StaleRevision, Statistics, StoredChunk, StoredVector, TextRevision, Unit,
+    matched_words,
+};

@@ -1,0 +1,159 @@
+//! The invariants of a knowledge base, as queries that find what breaks them.
+
+use serde::Serialize;
+
+use super::KnowledgeBase;
+use crate::kb::KbError;
+
+/// Findings listed per invariant; more are counted by their absence only.
+const FINDINGS_MAX: usize = 100;
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The invariant that is broken.
+    pub invariant: &'static str,
+    /// Document, run or row concerned.
+    pub subject: String,
+}
+
+/// Name of the document behind a revision, in SQL.
+const DOCUMENT: &str = "(SELECT source || ':' || uri FROM document WHERE id = revision.document_id)";
+
+/// Each invariant with a query for what breaks it; `{document}` names the document of `revision`.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "a document has a revision or a failure",
+        "SELECT source || ':' || uri FROM document
+         WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)
+           AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)",
+    ),
+    (
+        "a revision has its chunks, numbered without a gap",
+        "SELECT {document} FROM revision LEFT JOIN chunk ON chunk.revision_id = revision.id
+         GROUP BY revision.id
+         HAVING count(chunk.id) <> chunk_total
+             OR (chunk_total > 0 AND (min(chunk.id) <> first_chunk
+                 OR max(chunk.id) <> first_chunk + chunk_total - 1
+                 OR min(ordinal) <> 0 OR max(ordinal) <> chunk_total - 1))",
+    ),
+    (
+        "a revision has as many vectors as it counts",
+        "SELECT {document} FROM revision
+         LEFT JOIN chunk ON chunk.revision_id = revision.id
+         LEFT JOIN vector ON vector.chunk_id = chunk.id
+         GROUP BY revision.id HAVING count(vector.chunk_id) <> chunk_stored",
+    ),
+    (
+        "every vector has its chunk",
+        "SELECT 'vector ' || chunk_id FROM vector
+         WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE id = chunk_id)",
+    ),
+    (
+        "every chunk has its revision",
+        "SELECT 'chunk ' || id FROM chunk
+         WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = revision_id)",
+    ),
+    (
+        "every text has its revision",
+        "SELECT 'text ' || id FROM content
+         WHERE NOT EXISTS (SELECT 1 FROM revision WHERE content_id = content.id)",
+    ),
+    (
+        "every live chunk is in the full-text index",
+        "SELECT {document} || ' chunk ' || chunk.id FROM chunk
+         JOIN revision ON revision.id = chunk.revision_id AND state = 'live'
+         WHERE NOT EXISTS (SELECT 1 FROM chunk_fts_docsize WHERE chunk_fts_docsize.id = chunk.id)",
+    ),
+    (
+        "the full-text index holds live chunks only",
+        "SELECT 'full-text row ' || id FROM chunk_fts_docsize
+         WHERE NOT EXISTS (SELECT 1 FROM chunk JOIN revision ON revision.id = chunk.revision_id
+                           WHERE chunk.id = chunk_fts_docsize.id AND state = 'live')",
+    ),
+    (
+        "vectors of one embedder have one length",
+        "SELECT embed_fp FROM revision
+         JOIN chunk ON chunk.revision_id = revision.id JOIN vector ON vector.chunk_id = chunk.id
+         GROUP BY embed_fp HAVING count(DISTINCT length(embedding)) > 1",
+    ),
+    (
+        "a chunk that waits for its vector is in the queue",
+        "SELECT {document} || ' chunk ' || chunk.id FROM chunk
+         JOIN revision ON revision.id = chunk.revision_id AND state = 'chunked'
+         WHERE NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id)
+           AND NOT EXISTS (SELECT 1 FROM queue WHERE chunk.id BETWEEN first_chunk AND last_chunk)",
+    ),
+    (
+        "a queue row names a chunk without a vector",
+        "SELECT 'queue row ' || first_chunk FROM queue
+         WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE id BETWEEN first_chunk AND last_chunk
+                           AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))",
+    ),
+    (
+        "queue rows do not overlap",
+        "SELECT 'queue row ' || first_chunk FROM queue AS this
+         WHERE EXISTS (SELECT 1 FROM queue WHERE first_chunk > this.first_chunk
+                       AND first_chunk <= this.last_chunk)",
+    ),
+    (
+        "queued = stored + waiting + superseded, in every run",
+        "SELECT 'run ' || run.id FROM run WHERE chunks_queued <> chunks_stored + chunks_superseded
+           + (SELECT count(*) FROM revision JOIN chunk ON chunk.revision_id = revision.id
+              WHERE revision.run_id = run.id AND state = 'chunked'
+                AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))",
+    ),
+    (
+        "spans are inside the text, in order, and do not overlap",
+        "SELECT {document} || ' chunk ' || chunk.id FROM chunk
+         JOIN revision ON revision.id = chunk.revision_id
+         JOIN content ON content.id = revision.content_id
+         LEFT JOIN chunk AS next ON next.id = chunk.id + 1 AND next.revision_id = revision.id
+         WHERE chunk.end_byte > length(content.text) OR chunk.end_byte > next.start_byte
+            OR chunk.ordinal + 1 <> next.ordinal OR chunk.start_line > next.start_line",
+    ),
+    (
+        "spans begin and end on character boundaries",
+        "SELECT {document} || ' chunk ' || chunk.id FROM chunk
+         JOIN revision ON revision.id = chunk.revision_id
+         JOIN content ON content.id = revision.content_id
+         WHERE substr(content.text, chunk.start_byte + 1, 1) BETWEEN x'80' AND x'BF'
+            OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'",
+    ),
+    (
+        "ids stay below their counters",
+        "SELECT 'chunk' WHERE (SELECT max(id) FROM chunk) > (SELECT last FROM counter WHERE name = 'chunk')
+         UNION ALL SELECT 'revision' WHERE (SELECT max(id) FROM revision)
+                   > (SELECT last FROM counter WHERE name = 'revision')
+         UNION ALL SELECT 'document' WHERE (SELECT max(id) FROM document)
+                   > (SELECT last FROM counter WHERE name = 'document')
+         UNION ALL SELECT 'content' WHERE (SELECT max(id) FROM content)
+                   > (SELECT last FROM counter WHERE name = 'content')",
+    ),
+];
+
+impl KnowledgeBase {
+    /// Returns all that is not as it must be; empty for a sound knowledge base.
+    pub fn check(&self) -> Result<Vec<Finding>, KbError> {
+        self.read(|tx| {
+            let mut findings = Vec::new();
+            let mut note = |invariant, subjects: Vec<String>| {
+                findings.extend(
+                    subjects.into_iter().map(|subject| Finding { invariant, subject }),
+                );
+            };
+            let query = |sql: &str, column: usize| -> Result<Vec<String>, KbError> {
+                let mut statement = tx.prepare(sql)?;
+                let subjects = statement.query_map([], |row| row.get::<_, String>(column))?;
+                Ok(subjects.take(FINDINGS_MAX).collect::<Result<_, _>>()?)
+            };
+            let pages = query("PRAGMA integrity_check(100)", 0)?;
+            note("the file is sound", pages.into_iter().filter(|line| line != "ok").collect());
+            note("rows refer to rows that exist", query("PRAGMA foreign_key_check", 0)?);
+            for (invariant, sql) in INVARIANTS {
+                note(invariant, query(&sql.replace("{document}", DOCUMENT), 0)?);
+            }
+            Ok(findings)
+        })
+    }
+}

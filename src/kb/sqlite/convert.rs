@@ -1,0 +1,68 @@
+//! Between the types of the domain and those of SQLite.
+
+use rusqlite::types::{FromSqlError, Type};
+
+use crate::domain::{FailureKind, MediaType, PhaseStatus, RunStatus, Stage};
+use crate::kb::KbError;
+
+/// Returns a count as SQLite's signed integer; no count of ours comes near its end.
+pub fn to_sql(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Returns a size as SQLite's signed integer.
+pub fn size_to_sql(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Returns a stored count; the schema keeps it from being negative.
+pub fn from_sql(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// Returns a stored size; the schema keeps it from being negative.
+pub fn size_from_sql(size: i64) -> usize {
+    usize::try_from(size).unwrap_or(0)
+}
+
+/// Returns stored text; an error where its bytes are not UTF-8.
+pub fn utf8(bytes: Vec<u8>) -> Result<String, KbError> {
+    String::from_utf8(bytes)
+        .map_err(|_| KbError::Damaged("a stored text is not UTF-8".to_owned()))
+}
+
+macro_rules! parse {
+    ($(#[$doc:meta])* $function:ident, $kind:ty) => {
+        $(#[$doc])*
+        pub fn $function(column: usize, name: &str) -> rusqlite::Result<$kind> {
+            <$kind>::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+                rusqlite::Error::FromSqlConversionFailure(
+                    column,
+                    Type::Text,
+                    Box::new(FromSqlError::InvalidType),
+                )
+            })
+        }
+    };
+}
+
+parse! {
+    /// Returns the media type stored as `name` in `column`.
+    media_type, MediaType
+}
+parse! {
+    /// Returns the stage stored as `name` in `column`.
+    stage, Stage
+}
+parse! {
+    /// Returns the kind of failure stored as `name` in `column`.
+    failure_kind, FailureKind
+}
+parse! {
+    /// Returns the status of a run stored as `name` in `column`.
+    run_status, RunStatus
+}
+parse! {
+    /// Returns the status of a phase stored as `name` in `column`.
+    phase_status, PhaseStatus
+}

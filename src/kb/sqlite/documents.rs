@@ -1,0 +1,314 @@
+//! Documents: saving what was read, recording what failed, removing what is gone.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::runs::{RunKey, tally};
+use super::{KnowledgeBase, revisions, take_ids};
+use crate::domain::{
+    DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,
+};
+use crate::kb::KbError;
+
+/// What reading one document came to.
+#[derive(Debug)]
+pub struct Reading {
+    /// The document, where the ledger knows it.
+    pub document: Option<DocumentId>,
+    /// Its address.
+    pub uri: String,
+    /// State of the bytes that were read; `None` where only their hash can tell.
+    pub version: Option<Version>,
+    /// The extractor that handled them.
+    pub extract_fp: String,
+    /// This run has not counted the document yet.
+    pub count: bool,
+    /// Bytes read.
+    pub size_bytes: u64,
+    /// Text or failure.
+    pub outcome: Outcome,
+}
+
+/// Text or failure.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The document's text.
+    Text(NewText),
+    /// The document is not taken in; an older live revision stays.
+    Failed {
+        /// Where it failed.
+        stage: Stage,
+        /// What a later run does about it.
+        kind: FailureKind,
+        /// The error and its causes, one line.
+        error: String,
+    },
+}
+
+/// A document's text as extracted.
+#[derive(Debug)]
+pub struct NewText {
+    /// blake3 of the bytes as read.
+    pub content_hash: [u8; 32],
+    /// Title for people and for the embedded text.
+    pub title: String,
+    /// Decides how it is chunked.
+    pub media_type: MediaType,
+    /// Encoding of the bytes as read.
+    pub encoding: String,
+    /// Front matter as a JSON object.
+    pub metadata: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What saving a [`Reading`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveResult {
+    /// A new revision was saved and wants to be chunked.
+    Saved(RevisionId),
+    /// The content was known.
+    Unchanged,
+    /// The failure was recorded.
+    Failed,
+}
+
+impl KnowledgeBase {
+    /// Saves a batch of readings of `source`; returns a result for each, in their order.
+    pub fn save(
+        &self,
+        run: RunKey,
+        source: &str,
+        readings: &[Reading],
+        mut delta: Metrics,
+        percent: f64,
+    ) -> Result<(Vec<SaveResult>, RunState), KbError> {
+        self.write(|tx| {
+            let mut results = Vec::with_capacity(readings.len());
+            for reading in readings {
+                results.push(save_one(tx, run, source, reading, &mut delta)?);
+            }
+            Ok((results, tally(tx, run, &delta, Some(percent))?))
+        })
+    }
+
+    /// Removes documents with all that was made of them; unknown ids are passed over.
+    pub fn delete_documents(
+        &self,
+        run: RunKey,
+        documents: &[DocumentId],
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            let mut doomed = Vec::new();
+            for &document in documents {
+                doomed.extend(revisions::of_document(tx, document)?);
+            }
+            revisions::remove(tx, &doomed)?;
+            let live = doomed.iter().filter(|revision| revision.is_live).count() as u64;
+            let delta = Metrics { documents_deleted: live, ..Metrics::default() };
+            for document in documents {
+                tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
+                    .execute([document.0])?;
+                tx.prepare_cached("DELETE FROM document WHERE id = ?1")?
+                    .execute([document.0])?;
+            }
+            tally(tx, run, &delta, None)
+        })
+    }
+
+    /// Gives up a revision that is not yet live and records why.
+    pub fn fail_revision(
+        &self,
+        run: RunKey,
+        revision: RevisionId,
+        stage: Stage,
+        error: &str,
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            if let Some(row) = revisions::find(tx, revision)? {
+                let document = row.document;
+                revisions::remove(tx, &[row])?;
+                record_failure(tx, run, document, stage, FailureKind::Permanent, error)?;
+            }
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
+    /// Drops every revision that is not live, with its part of the queue, and every failure, so that a
+    /// new run begins with nothing half done.
+    pub fn abandon_unfinished(&self) -> Result<(), KbError> {
+        self.write(|tx| {
+            let unfinished = revisions::unfinished(tx)?;
+            revisions::remove(tx, &unfinished)?;
+            // The version was that of the text just dropped, or of the failure: read it again.
+            tx.execute(
+                "UPDATE document SET version = NULL WHERE id IN (SELECT document_id FROM failure)",
+                [],
+            )?;
+            for revision in &unfinished {
+                tx.execute(
+                    "UPDATE document SET version = NULL WHERE id = ?1",
+                    [revision.document.0],
+                )?;
+            }
+            tx.execute("DELETE FROM failure", [])?;
+            tx.execute(
+                "DELETE FROM document
+                 WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+fn save_one(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    source: &str,
+    reading: &Reading,
+    delta: &mut Metrics,
+) -> Result<SaveResult, KbError> {
+    let document = match reading.document {
+        Some(id) => id,
+        None => insert_document(tx, run, source, reading)?,
+    };
+    let counted = u64::from(reading.count);
+    delta.bytes_read += reading.size_bytes;
+    match &reading.outcome {
+        Outcome::Failed { stage, kind, error } => {
+            // Bytes that could not be read leave the ledger's knowledge of the last ones as it is.
+            if *stage != Stage::Crawl {
+                note_reading(tx, run, document, reading)?;
+            }
+            record_failure(tx, run, document, *stage, *kind, error)?;
+            Ok(SaveResult::Failed)
+        }
+        Outcome::Text(text) => {
+            let newest = newest_revision(tx, document)?;
+            let known = newest.as_ref().is_some_and(|(hash, extract_fp, _)| {
+                *hash == text.content_hash && *extract_fp == reading.extract_fp
+            });
+            note_reading(tx, run, document, reading)?;
+            if known {
+                clear_crawl_failure(tx, document)?;
+                delta.documents_unchanged += counted;
+                return Ok(SaveResult::Unchanged);
+            }
+            if newest.is_some_and(|(_, _, has_live)| has_live) {
+                delta.documents_changed += counted;
+            } else {
+                delta.documents_new += counted;
+            }
+            tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
+                .execute([document.0])?;
+            revisions::remove_unfinished(tx, document)?;
+            Ok(SaveResult::Saved(insert_revision(tx, run, document, &reading.extract_fp, text)?))
+        }
+    }
+}
+
+fn insert_document(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    source: &str,
+    reading: &Reading,
+) -> Result<DocumentId, KbError> {
+    let id = DocumentId(take_ids(tx, "document", 1)?);
+    tx.prepare_cached(
+        "INSERT INTO document (id, source, uri, version, extract_fp, run_id)
+         VALUES (?1, ?2, ?3, NULL, ?4, ?5)",
+    )?
+    .execute(params![id.0, source, reading.uri, reading.extract_fp, run.id.0])?;
+    Ok(id)
+}
+
+fn note_reading(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+    reading: &Reading,
+) -> Result<(), KbError> {
+    let version = reading.version.as_ref().map(|version| version.0.as_str());
+    tx.prepare_cached(
+        "UPDATE document SET version = ?2, extract_fp = ?3, run_id = ?4 WHERE id = ?1",
+    )?
+    .execute(params![document.0, version, reading.extract_fp, run.id.0])?;
+    Ok(())
+}
+
+/// Records why a document is not taken in; a failure that stands there already is left untouched, so
+/// that a second run over the same state writes nothing.
+pub fn record_failure(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+    stage: Stage,
+    kind: FailureKind,
+    error: &str,
+) -> Result<(), KbError> {
+    tx.prepare_cached(
+        "INSERT INTO failure (document_id, run_id, stage, kind, error) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (document_id) DO UPDATE
+         SET run_id = excluded.run_id, stage = excluded.stage, kind = excluded.kind,
+             error = excluded.error
+         WHERE (stage, kind, error) <> (excluded.stage, excluded.kind, excluded.error)",
+    )?
+    .execute(params![document.0, run.id.0, stage.as_str(), kind.as_str(), error])?;
+    Ok(())
+}
+
+/// Content that is known and could be read again: only a failure to chunk or embed it still stands.
+fn clear_crawl_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
+    tx.prepare_cached(
+        "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
+    )?
+    .execute([document.0])?;
+    Ok(())
+}
+
+/// Returns content hash and extractor of the newest revision of `document`, and whether one is live.
+fn newest_revision(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+) -> Result<Option<([u8; 32], String, bool)>, KbError> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT newest.content_hash, newest.extract_fp,
+                    EXISTS (SELECT 1 FROM revision WHERE document_id = ?1 AND state = 'live')
+             FROM revision AS newest WHERE newest.document_id = ?1
+             ORDER BY newest.id DESC LIMIT 1",
+        )?
+        .query_row([document.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?)
+}
+
+fn insert_revision(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+    extract_fp: &str,
+    text: &NewText,
+) -> Result<RevisionId, KbError> {
+    let content = take_ids(tx, "content", 1)?;
+    tx.prepare_cached("INSERT INTO content (id, text) VALUES (?1, ?2)")?
+        .execute(params![content, text.text.as_bytes()])?;
+    let id = RevisionId(take_ids(tx, "revision", 1)?);
+    tx.prepare_cached(
+        "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
+                               encoding, metadata, extract_fp, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'saved')",
+    )?
+    .execute(params![
+        id.0,
+        document.0,
+        content,
+        run.id.0,
+        text.content_hash,
+        text.title,
+        text.media_type.as_str(),
+        text.encoding,
+        text.metadata,
+        extract_fp,
+    ])?;
+    Ok(id)
+}

@@ -1,0 +1,117 @@
+//! The ledger: what the knowledge base knows of a source's documents, in the order of a sorted walk.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::KnowledgeBase;
+use super::convert::{failure_kind, from_sql, size_to_sql, stage};
+use crate::domain::{DocumentId, Failure, FailureKind, RunId, Stage, Version};
+use crate::kb::KbError;
+
+/// What reading a document last came to.
+#[derive(Clone, Debug)]
+pub struct LedgerRow {
+    /// The document.
+    pub id: DocumentId,
+    /// Its address.
+    pub uri: String,
+    /// State of the bytes last read; `None` where only their hash can tell.
+    pub version: Option<Version>,
+    /// The extractor that handled them.
+    pub extract_fp: String,
+    /// The run that read them.
+    pub run: RunId,
+    /// Where and how it failed, if it did.
+    pub failure: Option<(Stage, FailureKind)>,
+}
+
+impl KnowledgeBase {
+    /// Returns the documents of `source` after `after` in the order of a sorted walk, at most `limit`.
+    pub fn ledger_page(
+        &self,
+        source: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<LedgerRow>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.id, document.uri, document.version, document.extract_fp,
+                        document.run_id, failure.stage, failure.kind
+                 FROM document LEFT JOIN failure ON failure.document_id = document.id
+                 WHERE document.source = ?1
+                   AND replace(document.uri, '/', char(1)) > replace(?2, '/', char(1))
+                 ORDER BY replace(document.uri, '/', char(1)) LIMIT ?3",
+            )?;
+            let after = after.unwrap_or("");
+            let rows = statement.query_map(params![source, after, size_to_sql(limit)], |row| {
+                let failed = match (row.get::<_, Option<String>>(5)?, row.get::<_, Option<String>>(6)?)
+                {
+                    (Some(at), Some(kind)) => Some((stage(5, &at)?, failure_kind(6, &kind)?)),
+                    _ => None,
+                };
+                Ok(LedgerRow {
+                    id: DocumentId(row.get(0)?),
+                    uri: row.get(1)?,
+                    version: row.get::<_, Option<String>>(2)?.map(Version),
+                    extract_fp: row.get(3)?,
+                    run: RunId(row.get(4)?),
+                    failure: failed,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns the document of `source` with this address.
+    pub fn find_document(&self, source: &str, uri: &str) -> Result<Option<DocumentId>, KbError> {
+        self.read(|tx| {
+            let id = tx
+                .prepare_cached(
+                    "SELECT id FROM document
+                     WHERE source = ?1 AND replace(uri, '/', char(1)) = replace(?2, '/', char(1))",
+                )?
+                .query_row([source, uri], |row| row.get(0))
+                .optional()?;
+            Ok(id.map(DocumentId))
+        })
+    }
+
+    /// Returns how many documents of `source` the knowledge base knows.
+    pub fn document_count(&self, source: &str) -> Result<u64, KbError> {
+        self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT COUNT(*) FROM document WHERE source = ?1")?;
+            Ok(from_sql(statement.query_row([source], |row| row.get(0))?))
+        })
+    }
+
+    /// Returns the names of the sources that documents come from, sorted.
+    pub fn source_names(&self) -> Result<Vec<String>, KbError> {
+        self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT DISTINCT source FROM document ORDER BY source")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns the documents that are not taken in as they now are, by source and address.
+    pub fn failures(&self) -> Result<Vec<Failure>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.source, document.uri, failure.stage, failure.kind, failure.error
+                 FROM failure JOIN document ON document.id = failure.document_id
+                 ORDER BY document.source, replace(document.uri, '/', char(1))",
+            )?;
+            let failures = statement.query_map([], |row| {
+                Ok(Failure {
+                    source: row.get(0)?,
+                    uri: row.get(1)?,
+                    stage: stage(2, &row.get::<_, String>(2)?)?,
+                    kind: failure_kind(3, &row.get::<_, String>(3)?)?,
+                    error: row.get(4)?,
+                })
+            })?;
+            Ok(failures.collect::<Result<_, _>>()?)
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! The knowledge base in SQLite (bundled, WAL).
+//!
+//! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by whoever
+//! holds its mutex, always `BEGIN IMMEDIATE`; one read connection for the rest, in short transactions.
+
+mod check;
+mod convert;
+mod documents;
+mod dump;
+mod ledger;
+mod queue;
+mod revisions;
+mod runs;
+mod schema;
+mod search;
+mod stage;
+mod statistics;
+mod vectors;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::KbError;
+
+pub use check::Finding;
+pub use documents::{NewText, Outcome, Reading, SaveResult};
+pub use ledger::LedgerRow;
+pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
+pub use runs::RunKey;
+pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
+pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
+pub use statistics::Statistics;
+pub use vectors::{ReusableVectors, StoredVector};
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const PAGE_CACHE_KIB: i64 = 8 * 1024;
+/// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
+const WAL_PAGES: i64 = 4096;
+
+/// An open knowledge base; shared by the threads of a run.
+pub struct KnowledgeBase {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+}
+
+impl std::fmt::Debug for KnowledgeBase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnowledgeBase").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl KnowledgeBase {
+    /// Opens the knowledge base at `path` for writing, and makes it where there is none.
+    pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
+        make_private_file(path)?;
+        Self::open_for_writing(path)
+    }
+
+    /// Opens an existing knowledge base for writing; brings an older file to this version's schema.
+    pub fn open_for_writing(path: &Path) -> Result<Self, KbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer = connect(path, flags)?;
+        schema::prepare(&mut writer, path)?;
+        writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        let reader = connect(path, flags)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
+    /// Opens an existing knowledge base for reading; works beside a running ingest, and for a file on a
+    /// read-only medium. Methods that write fail.
+    pub fn open_for_reading(path: &Path) -> Result<Self, KbError> {
+        let reader = connect_read_only(path)?;
+        schema::check(&reader, path)?;
+        let writer = Connection::open_in_memory()?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one write transaction, which is rolled back where it fails.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        let mut writer = lock(&self.writer);
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    }
+
+    /// Runs `work` in one read transaction: all that it reads is of one moment.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        let mut reader = lock(&self.reader);
+        let tx = reader.transaction()?;
+        work(&tx)
+    }
+
+    /// Merges full-text segments within a budget, empties the WAL and updates the planner's statistics,
+    /// so that one clean file is left.
+    pub fn finish(&self, merge_pages_max: u32) -> Result<(), KbError> {
+        let writer = lock(&self.writer);
+        const PAGES_PER_STEP: u32 = 256;
+        let mut budget = merge_pages_max;
+        while budget > 0 {
+            let before = writer.total_changes();
+            writer.execute(
+                "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
+                [PAGES_PER_STEP],
+            )?;
+            // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
+            if writer.total_changes() - before < 2 {
+                break;
+            }
+            budget = budget.saturating_sub(PAGES_PER_STEP);
+        }
+        writer.execute_batch("PRAGMA optimize")?;
+        // A reader may hold the WAL; the next run empties it then.
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+/// Gives out `count` new ids of the table `name` and returns the first; they are never given out again.
+fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
+    let mut statement =
+        tx.prepare_cached("UPDATE counter SET last = last + ?2 WHERE name = ?1 RETURNING last")?;
+    let count = convert::to_sql(count);
+    let last: i64 = statement.query_row(rusqlite::params![name, count], |row| row.get(0))?;
+    Ok(last - count + 1)
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic in a transaction rolled it back on the way out: the connection is sound.
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
+    if !path.exists() {
+        return Err(KbError::Missing(path.to_owned()));
+    }
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags)?;
+    match connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Ok(()) => Ok(connection),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            // WAL needs a writable folder for its shared memory. Without one nobody else can write
+            // either, so the file may be read as it stands.
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
+            configure(&connection)?;
+            Ok(connection)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns SQLite's URI for `path` that promises an unchanging file.
+fn immutable_uri(path: &Path) -> PathBuf {
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    PathBuf::from(format!("file:{escaped}?immutable=1"))
+}
+
+fn configure(connection: &Connection) -> Result<(), KbError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(&format!(
+        "PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -{PAGE_CACHE_KIB};
+         PRAGMA temp_store = MEMORY;"
+    ))?;
+    Ok(())
+}
+
+/// Makes an empty file that only its owner can read, where there is none yet: documents may be private.
+fn make_private_file(path: &Path) -> Result<(), KbError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(KbError::Create { path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,152 @@
+//! Revisions: taking them out, and putting a finished one in the place of the one it replaces.
+
+use rusqlite::{Row, Transaction, params};
+
+use super::convert::from_sql;
+use super::runs::count_superseded;
+use crate::domain::{DocumentId, RevisionId, RunId};
+use crate::kb::KbError;
+
+/// A revision with what is needed to take it out.
+#[derive(Clone, Debug)]
+pub struct RevisionRow {
+    /// The revision.
+    pub id: RevisionId,
+    /// Its document.
+    pub document: DocumentId,
+    content: i64,
+    run: RunId,
+    /// It is the one that searches see.
+    pub is_live: bool,
+    first_chunk: Option<i64>,
+    chunk_total: i64,
+    chunk_stored: i64,
+}
+
+impl RevisionRow {
+    /// Returns the lowest and highest id of its chunks.
+    pub fn chunk_ids(&self) -> Option<(i64, i64)> {
+        self.first_chunk.map(|first| (first, first + self.chunk_total - 1))
+    }
+}
+
+const COLUMNS: &str =
+    "id, document_id, content_id, run_id, state = 'live', first_chunk, chunk_total, chunk_stored";
+
+/// Returns all revisions of `document`.
+pub fn of_document(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+) -> Result<Vec<RevisionRow>, KbError> {
+    select(tx, "document_id = ?1", document.0)
+}
+
+/// Returns every revision that is not live.
+pub fn unfinished(tx: &Transaction<'_>) -> Result<Vec<RevisionRow>, KbError> {
+    select(tx, "state <> 'live' AND ?1 = 0", 0)
+}
+
+/// Takes out the revision of `document` that is not yet live, if there is one.
+pub fn remove_unfinished(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
+    let unfinished = select(tx, "document_id = ?1 AND state <> 'live'", document.0)?;
+    remove(tx, &unfinished)
+}
+
+/// Makes `finished` revisions live and takes out those they replace.
+///
+/// The caller adds their full-text rows afterwards: FTS5 wants deletes before inserts.
+pub fn publish(tx: &Transaction<'_>, finished: &[RevisionId]) -> Result<(), KbError> {
+    let mut replaced = Vec::new();
+    for revision in finished {
+        replaced.extend(select(
+            tx,
+            "state = 'live' AND document_id = (SELECT document_id FROM revision WHERE id = ?1)",
+            revision.0,
+        )?);
+    }
+    remove(tx, &replaced)?;
+    for revision in finished {
+        tx.prepare_cached("UPDATE revision SET state = 'live' WHERE id = ?1")?
+            .execute([revision.0])?;
+    }
+    Ok(())
+}
+
+/// Takes out revisions with their chunks, vectors, full-text rows, part of the queue, and texts that no
+/// other revision shares.
+pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbError> {
+    // A rowid below the last one makes FTS5 flush a segment: all deletes in one ascending pass.
+    let mut live: Vec<_> =
+        doomed.iter().filter(|row| row.is_live).filter_map(RevisionRow::chunk_ids).collect();
+    live.sort_unstable();
+    for (first, last) in live {
+        let mut delete = tx.prepare_cached("DELETE FROM chunk_fts WHERE rowid = ?1")?;
+        for id in first..=last {
+            delete.execute([id])?;
+        }
+    }
+    for row in doomed {
+        remove_chunks(tx, row)?;
+        tx.prepare_cached("DELETE FROM revision WHERE id = ?1")?.execute([row.id.0])?;
+        tx.prepare_cached(
+            "DELETE FROM content WHERE id = ?1
+               AND NOT EXISTS (SELECT 1 FROM revision WHERE content_id = ?1)",
+        )?
+        .execute([row.content])?;
+    }
+    Ok(())
+}
+
+/// Takes an unfinished revision back to its saved text, to be chunked again for `run`.
+pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Result<(), KbError> {
+    // The checks between columns want the row changed before its chunks go.
+    tx.prepare_cached(
+        "UPDATE revision SET state = 'saved', first_chunk = NULL, chunk_total = 0, chunk_stored = 0,
+                chunk_fp = NULL, embed_fp = NULL, run_id = ?2 WHERE id = ?1",
+    )?
+    .execute(params![row.id.0, run.0])?;
+    tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?.execute([row.document.0])?;
+    remove_chunks(tx, row)
+}
+
+/// Returns the revision with this id, if it is still there.
+pub fn find(tx: &Transaction<'_>, id: RevisionId) -> Result<Option<RevisionRow>, KbError> {
+    Ok(select(tx, "id = ?1", id.0)?.pop())
+}
+
+fn remove_chunks(tx: &Transaction<'_>, row: &RevisionRow) -> Result<(), KbError> {
+    let Some((first, last)) = row.chunk_ids() else { return Ok(()) };
+    let range = params![first, last];
+    tx.prepare_cached("DELETE FROM vector WHERE chunk_id BETWEEN ?1 AND ?2")?.execute(range)?;
+    tx.prepare_cached("DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2")?.execute(range)?;
+    if !row.is_live {
+        count_superseded(tx, row.run, from_sql(row.chunk_total - row.chunk_stored))?;
+        // A range may hold chunks of other revisions too: it goes when its last chunk has gone.
+        tx.prepare_cached(
+            "DELETE FROM queue WHERE first_chunk <= ?2 AND last_chunk >= ?1
+               AND NOT EXISTS (SELECT 1 FROM chunk WHERE id BETWEEN first_chunk AND last_chunk)",
+        )?
+        .execute(range)?;
+    }
+    Ok(())
+}
+
+fn select(tx: &Transaction<'_>, condition: &str, value: i64) -> Result<Vec<RevisionRow>, KbError> {
+    let sql = format!("SELECT {COLUMNS} FROM revision WHERE {condition} ORDER BY id");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map([value], from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<RevisionRow> {
+    Ok(RevisionRow {
+        id: RevisionId(row.get(0)?),
+        document: DocumentId(row.get(1)?),
+        content: row.get(2)?,
+        run: RunId(row.get(3)?),
+        is_live: row.get(4)?,
+        first_chunk: row.get(5)?,
+        chunk_total: row.get(6)?,
+        chunk_stored: row.get(7)?,
+    })
+}

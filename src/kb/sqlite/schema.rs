@@ -1,0 +1,90 @@
+//! The version of the file format: recognising our files, making new ones, bringing old ones up to date.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::convert::size_to_sql;
+use crate::kb::KbError;
+
+/// `kbin` in ASCII; tells our files from other SQLite files.
+const APPLICATION_ID: i64 = 0x6b62_696e;
+
+/// Every step of the file format, oldest first; `user_version` counts those applied. Append only.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Makes the schema in an empty file, or brings an older one to this version.
+pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> {
+    assert!(
+        rusqlite::version_number() >= SQLITE_VERSION_MIN,
+        "SQLite {} is too old: build with the bundled one",
+        rusqlite::version()
+    );
+    if is_empty(connection).map_err(|error| foreign(path, error))? {
+        // Both must be set before the first table.
+        connection.execute_batch("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;")?;
+    } else {
+        check(connection, path)?;
+    }
+    let applied = user_version(connection)?;
+    if applied == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let applied = user_version(&tx)?;
+    for migration in &MIGRATIONS[applied..] {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", size_to_sql(MIGRATIONS.len()))?;
+    tx.commit()?;
+    Ok(())
+}
+
+/// Checks that the file is ours and of a version that we can read.
+pub fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
+    let incompatible =
+        |reason: String| KbError::Incompatible { path: path.to_owned(), reason };
+    if is_empty(connection).map_err(|error| foreign(path, error))? {
+        return Err(incompatible("is an empty file, not yet a knowledge base".to_owned()));
+    }
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(incompatible("is a SQLite file of another program".to_owned()));
+    }
+    let version = user_version(connection)?;
+    if version > MIGRATIONS.len() {
+        return Err(incompatible(format!(
+            "has file format {version}; this version of kbingest knows formats up to {}",
+            MIGRATIONS.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Returns the version of the file format of this program.
+pub fn latest_version() -> usize {
+    MIGRATIONS.len()
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT COUNT(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn user_version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn foreign(path: &Path, error: rusqlite::Error) -> KbError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => KbError::Incompatible {
+            path: path.to_owned(),
+            reason: "is not a knowledge base, nor any SQLite file".to_owned(),
+        },
+        _ => error.into(),
+    }
+}

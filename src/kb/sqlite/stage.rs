@@ -1,0 +1,311 @@
+//! From saved text to queued chunks, and back to an earlier stage where a setting changed.
+
+use rusqlite::{Transaction, params};
+
+use super::convert::{media_type, size_to_sql};
+use super::revisions::{self, RevisionRow};
+use super::runs::{RunKey, tally};
+use super::{KnowledgeBase, take_ids};
+use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunState};
+use crate::kb::KbError;
+
+/// Chunk ids that one queue row names at most: a row per chunk costs 4 to 5 times the whole store.
+const CHUNKS_PER_RANGE: i64 = 256;
+
+/// A revision whose text is saved and wants to be chunked.
+#[derive(Clone, Debug)]
+pub struct TextRevision {
+    /// The revision.
+    pub id: RevisionId,
+    /// Name of its source.
+    pub source: String,
+    /// Address inside the source.
+    pub uri: String,
+    /// Title of the document.
+    pub title: String,
+    /// Decides how it is chunked.
+    pub media_type: MediaType,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A chunk about to be queued.
+#[derive(Clone, Debug)]
+pub struct NewChunk {
+    /// Its place in the text.
+    pub chunk: Chunk,
+    /// Names the chunk across revisions; see [`crate::chunk::keys`].
+    pub key: [u8; 16],
+    /// xxh3-128 of the embedded text.
+    pub input_hash: [u8; 16],
+}
+
+/// The chunks of one revision, in order.
+#[derive(Clone, Debug)]
+pub struct ChunkedRevision {
+    /// The revision.
+    pub id: RevisionId,
+    /// Its chunks; none where the text is blank.
+    pub chunks: Vec<NewChunk>,
+    /// Chunker and settings that made them.
+    pub chunk_fp: String,
+}
+
+/// A revision made with other settings than today's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaleRevision {
+    /// The revision.
+    pub id: RevisionId,
+    /// It is the one that searches see.
+    pub is_live: bool,
+    /// Its chunks are of other settings; otherwise only its vectors are.
+    pub needs_chunking: bool,
+}
+
+impl KnowledgeBase {
+    /// Returns revisions whose text is saved and not chunked, oldest first: at least one where there is
+    /// any, and no more than `bytes_max` of text where there are several.
+    pub fn unchunked(&self, bytes_max: usize) -> Result<Vec<TextRevision>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT revision.id, document.source, document.uri, revision.title,
+                        revision.media_type, content.text
+                 FROM revision JOIN document ON document.id = revision.document_id
+                 JOIN content ON content.id = revision.content_id
+                 WHERE revision.state = 'saved' ORDER BY revision.id",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut revisions = Vec::new();
+            let mut bytes = 0;
+            while let Some(row) = rows.next()? {
+                let revision = TextRevision {
+                    id: RevisionId(row.get(0)?),
+                    source: row.get(1)?,
+                    uri: row.get(2)?,
+                    title: row.get(3)?,
+                    media_type: media_type(4, &row.get::<_, String>(4)?)?,
+                    text: super::convert::utf8(row.get(5)?)?,
+                };
+                bytes += revision.text.len();
+                if bytes > bytes_max && !revisions.is_empty() {
+                    break;
+                }
+                revisions.push(revision);
+            }
+            Ok(revisions)
+        })
+    }
+
+    /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` where it has
+    /// none) and the new ranges of the queue. A revision without chunks becomes live here.
+    pub fn enqueue(
+        &self,
+        run: RunKey,
+        revisions: &[ChunkedRevision],
+        embed_fp: &str,
+        percent: f64,
+    ) -> Result<(Vec<Option<ChunkId>>, Vec<ChunkRange>, RunState), KbError> {
+        self.write(|tx| {
+            let total: usize = revisions.iter().map(|revision| revision.chunks.len()).sum();
+            let first = take_ids(tx, "chunk", total as u64)?;
+            let mut next = first;
+            let mut firsts = Vec::with_capacity(revisions.len());
+            let mut empty = Vec::new();
+            for revision in revisions {
+                let first_chunk = (!revision.chunks.is_empty()).then_some(next);
+                if first_chunk.is_none() {
+                    empty.push(revision.id);
+                }
+                tx.prepare_cached(
+                    "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3,
+                            chunk_fp = ?4, embed_fp = ?5, run_id = ?6 WHERE id = ?1",
+                )?
+                .execute(params![
+                    revision.id.0,
+                    first_chunk,
+                    size_to_sql(revision.chunks.len()),
+                    revision.chunk_fp,
+                    embed_fp,
+                    run.id.0,
+                ])?;
+                for (ordinal, chunk) in revision.chunks.iter().enumerate() {
+                    insert_chunk(tx, next, revision.id, ordinal, chunk)?;
+                    next += 1;
+                }
+                firsts.push(first_chunk.map(ChunkId));
+            }
+            revisions::publish(tx, &empty)?;
+            let ranges = queue_range(tx, first, next)?;
+            let delta = Metrics { chunks_queued: total as u64, ..Metrics::default() };
+            Ok((firsts, ranges, tally(tx, run, &delta, Some(percent))?))
+        })
+    }
+
+    /// Returns up to `limit` chunked or live revisions made with other settings than these.
+    ///
+    /// `chunk_fps` gives today's chunk fingerprint of every media type.
+    pub fn stale_revisions(
+        &self,
+        chunk_fps: &[(MediaType, String)],
+        embed_fp: &str,
+        limit: usize,
+    ) -> Result<Vec<StaleRevision>, KbError> {
+        self.read(|tx| {
+            let mut stale = Vec::new();
+            for (kind, chunk_fp) in chunk_fps {
+                let mut statement = tx.prepare_cached(
+                    "SELECT id, state = 'live', chunk_fp <> ?2 FROM revision AS this
+                     WHERE media_type = ?1 AND state <> 'saved' AND (chunk_fp <> ?2 OR embed_fp <> ?3)
+                       AND (state <> 'live' OR NOT EXISTS (SELECT 1 FROM revision
+                            WHERE document_id = this.document_id AND state <> 'live'))
+                     ORDER BY id LIMIT ?4",
+                )?;
+                let rows = statement.query_map(
+                    params![kind.as_str(), chunk_fp, embed_fp, size_to_sql(limit - stale.len())],
+                    |row| {
+                        Ok(StaleRevision {
+                            id: RevisionId(row.get(0)?),
+                            is_live: row.get(1)?,
+                            needs_chunking: row.get(2)?,
+                        })
+                    },
+                )?;
+                stale.extend(rows.collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(stale)
+        })
+    }
+
+    /// Takes revisions back to the stage that a changed setting asks for; live ones stay live beside a new
+    /// revision that shares their text. Returns the ranges queued where only vectors are wanted.
+    pub fn restage(
+        &self,
+        run: RunKey,
+        stale: &[StaleRevision],
+        embed_fp: &str,
+    ) -> Result<(Vec<ChunkRange>, RunState), KbError> {
+        self.write(|tx| {
+            let mut ranges = Vec::new();
+            let mut delta = Metrics::default();
+            for revision in stale {
+                let Some(row) = revisions::find(tx, revision.id)? else { continue };
+                if !revision.is_live {
+                    revisions::back_to_saved(tx, &row, run.id)?;
+                    continue;
+                }
+                delta.documents_restaged += 1;
+                let copy = copy_revision(tx, run, &row)?;
+                if !revision.needs_chunking {
+                    let copied = copy_chunks(tx, &row, copy, embed_fp)?;
+                    delta.chunks_queued += copied.iter().map(chunk_count).sum::<u64>();
+                    ranges.extend(copied);
+                }
+            }
+            Ok((ranges, tally(tx, run, &delta, None)?))
+        })
+    }
+}
+
+fn chunk_count(range: &ChunkRange) -> u64 {
+    super::convert::from_sql(range.last.0 - range.first.0 + 1)
+}
+
+/// Queues the chunks `first .. end` in ranges.
+fn queue_range(tx: &Transaction<'_>, first: i64, end: i64) -> Result<Vec<ChunkRange>, KbError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO queue (first_chunk, last_chunk, state) VALUES (?1, ?2, 'pending')",
+    )?;
+    let mut ranges = Vec::new();
+    let mut start = first;
+    while start < end {
+        let last = (start + CHUNKS_PER_RANGE).min(end) - 1;
+        insert.execute([start, last])?;
+        ranges.push(ChunkRange { first: ChunkId(start), last: ChunkId(last) });
+        start = last + 1;
+    }
+    Ok(ranges)
+}
+
+fn insert_chunk(
+    tx: &Transaction<'_>,
+    id: i64,
+    revision: RevisionId,
+    ordinal: usize,
+    new: &NewChunk,
+) -> Result<(), KbError> {
+    let NewChunk { chunk, key, input_hash } = new;
+    tx.prepare_cached(
+        "INSERT INTO chunk (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line,
+                            prefix_start, prefix_end, overlap_start, heading_path, token_count, key,
+                            input_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        id,
+        revision.0,
+        size_to_sql(ordinal),
+        size_to_sql(chunk.span.start),
+        size_to_sql(chunk.span.end),
+        size_to_sql(chunk.lines.first),
+        size_to_sql(chunk.lines.last),
+        chunk.prefix.map(|prefix| size_to_sql(prefix.start)),
+        chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
+        chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
+        chunk.heading_path,
+        size_to_sql(chunk.token_count),
+        key,
+        input_hash,
+    ])?;
+    Ok(())
+}
+
+/// Adds a revision in state `saved` with the text of `row`.
+fn copy_revision(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    row: &RevisionRow,
+) -> Result<RevisionId, KbError> {
+    let id = RevisionId(take_ids(tx, "revision", 1)?);
+    tx.prepare_cached(
+        "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
+                               encoding, metadata, extract_fp, state)
+         SELECT ?2, document_id, content_id, ?3, content_hash, title, media_type, encoding, metadata,
+                extract_fp, 'saved'
+         FROM revision WHERE id = ?1",
+    )?
+    .execute([row.id.0, id.0, run.id.0])?;
+    Ok(id)
+}
+
+/// Gives the saved revision `copy` the chunks of `row` under new ids and queues them.
+fn copy_chunks(
+    tx: &Transaction<'_>,
+    row: &RevisionRow,
+    copy: RevisionId,
+    embed_fp: &str,
+) -> Result<Vec<ChunkRange>, KbError> {
+    let (old_first, total) = match row.chunk_ids() {
+        Some((first, last)) => (first, last - first + 1),
+        None => (0, 0),
+    };
+    let first = take_ids(tx, "chunk", super::convert::from_sql(total))?;
+    tx.prepare_cached(
+        "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3, embed_fp = ?4,
+                chunk_fp = (SELECT chunk_fp FROM revision WHERE id = ?5)
+         WHERE id = ?1",
+    )?
+    .execute(params![copy.0, (total > 0).then_some(first), total, embed_fp, row.id.0])?;
+    tx.prepare_cached(
+        "INSERT INTO chunk (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line,
+                            prefix_start, prefix_end, overlap_start, heading_path, token_count, key,
+                            input_hash)
+         SELECT id + ?3, ?2, ordinal, start_byte, end_byte, start_line, end_line, prefix_start,
+                prefix_end, overlap_start, heading_path, token_count, key, input_hash
+         FROM chunk WHERE revision_id = ?1 ORDER BY id",
+    )?
+    .execute([row.id.0, copy.0, first - old_first])?;
+    if total == 0 {
+        revisions::publish(tx, &[copy])?;
+    }
+    queue_range(tx, first, first + total)
+}

@@ -1,0 +1,5 @@
+//! The `kbingest` program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    kbingest::cli::main()
+}

@@ -1,0 +1,38 @@
+//! `cancel`: asks the run at work to stop, and waits until it has.
+
+use std::time::{Duration, Instant};
+
+use super::Target;
+use crate::domain::RunState;
+use crate::error::Error;
+use crate::kb::KnowledgeBase;
+use crate::support::lock::Lock;
+
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What came of asking.
+#[derive(Clone, Debug)]
+pub enum Cancellation {
+    /// Nobody was at work.
+    NothingRunning,
+    /// The run has ended, as its state says.
+    Ended(Box<RunState>),
+    /// The run is still at work; it stops at its next checkpoint.
+    TimedOut,
+}
+
+/// Asks the run on `target` to stop at its next checkpoint and waits up to `timeout`.
+pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error> {
+    let kb = KnowledgeBase::open_for_writing(target.kb())?;
+    if Lock::holder(target.kb())?.is_none() || !kb.request_cancel()? {
+        return Ok(Cancellation::NothingRunning);
+    }
+    let asked = Instant::now();
+    while Lock::holder(target.kb())?.is_some() {
+        if asked.elapsed() >= timeout {
+            return Ok(Cancellation::TimedOut);
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    Ok(kb.last_run()?.map_or(Cancellation::NothingRunning, |run| Cancellation::Ended(Box::new(run))))
+}

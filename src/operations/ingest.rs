@@ -1,0 +1,322 @@
+//! `ingest` and `resume`: a run from its lock to its report.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{Session, Target};
+use crate::chunk::ChunkConfig;
+use crate::config::Config;
+use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
+use crate::embed::{self, Embedder};
+use crate::error::{Error, ExitCode, chain};
+use crate::kb::{KnowledgeBase, RunKey};
+use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
+use crate::pipeline::plan::{Plan, plan_resume};
+use crate::pipeline::{Context, Progress, producer};
+use crate::source::{self, Source};
+use crate::support::checkpoint::Checkpoint;
+use crate::support::events::Event;
+use crate::support::lock::{Lock, lock_path};
+use crate::workers;
+
+/// Full-text pages merged at the end of a run at most: some 32 MiB.
+const MERGE_PAGES_MAX: u32 = 4096;
+
+/// How to ingest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IngestOptions {
+    /// Drop what an interrupted run left half done, and begin anew.
+    pub restart: bool,
+    /// Deletions go through, however many.
+    pub allow_deletes: bool,
+    /// Threads of the pool; 0 means one for each processor.
+    pub threads: usize,
+}
+
+/// How a run went; `--json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Version of this object's form.
+    pub schema: u32,
+    /// The knowledge base.
+    pub knowledge_base: PathBuf,
+    /// The run as it now stands on disk; `None` where there was nothing to resume.
+    pub run: Option<RunState>,
+    /// What the process should exit with, a signal left aside.
+    pub exit_code: u8,
+    /// Wall-clock seconds of this process.
+    pub seconds: f64,
+    /// Wall-clock seconds that each phase was open; phases overlap.
+    pub phase_seconds: PhaseSeconds,
+    /// Documents that are not taken in as they now are, those of earlier runs included.
+    pub failures: Vec<Failure>,
+    /// The error that ended the run.
+    pub error: Option<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// Brings the knowledge base in line with its sources; goes on with an interrupted run.
+pub fn ingest(
+    config: &Config,
+    options: &IngestOptions,
+    session: &Session<'_>,
+) -> Result<RunReport, Error> {
+    let _lock = Lock::take(&config.kb)?;
+    let kb = KnowledgeBase::create_or_open(&config.kb)?;
+    if options.restart {
+        kb.abandon_unfinished()?;
+    }
+    let sources = open_sources(config)?;
+    let embedder = embed::open(&config.embed)?;
+    let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
+    let unfinished =
+        kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
+    let (key, run, plan) = match unfinished {
+        Some(run) => job.continue_run(&run, &config.hash)?,
+        None => {
+            let (key, run) = kb.begin_run(&config.hash)?;
+            (key, run, Plan::WHOLE)
+        }
+    };
+    job.carry_out(key, run, plan, options, session)
+}
+
+/// Goes on with an interrupted, cancelled or failed run; never starts a new one.
+pub fn resume(
+    target: &Target,
+    threads: usize,
+    session: &Session<'_>,
+) -> Result<RunReport, Error> {
+    let _lock = Lock::take_existing(target.kb())?;
+    let kb = KnowledgeBase::open_for_writing(target.kb())?;
+    let Some(run) = kb.last_run()?.filter(|run| !run.status.is_complete()) else {
+        return Ok(nothing_to_resume(target.kb()));
+    };
+    let options = IngestOptions { threads, ..IngestOptions::default() };
+    match target {
+        Target::Config(config) => {
+            let sources = open_sources(config)?;
+            let embedder = embed::open(&config.embed)?;
+            let embedder = embedder.as_ref();
+            let job = Job { kb: &kb, chunk: &config.chunk, embedder, sources: &sources };
+            // Other settings would mean another crawl: they wait for the next `ingest`.
+            let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
+            job.carry_out(key, run, plan, &options, session)
+        }
+        Target::File(path) => {
+            let plan = plan_resume(&run.phases, &kb.queue_stats()?);
+            let embedder = embedder_of(&kb)?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
+                message: format!("{} alone is not enough to resume this run", path.display()),
+                hint: Some("name its kb.toml: the sources or settings are still needed".to_owned()),
+            })?;
+            let chunk = ChunkConfig::default();
+            let job = Job { kb: &kb, chunk: &chunk, embedder: embedder.as_ref(), sources: &[] };
+            let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
+            job.carry_out(key, run, plan, &options, session)
+        }
+    }
+}
+
+/// What a run is done with.
+struct Job<'a> {
+    kb: &'a KnowledgeBase,
+    chunk: &'a ChunkConfig,
+    embedder: &'a dyn Embedder,
+    sources: &'a [Box<dyn Source>],
+}
+
+impl Job<'_> {
+    /// Takes over `run`, with what is left to do.
+    fn continue_run(
+        &self,
+        run: &RunState,
+        config_hash: &str,
+    ) -> Result<(RunKey, RunState, Plan), Error> {
+        let mut phases = run.phases;
+        if run.config_hash != config_hash {
+            phases.crawling = PhaseStatus::Pending;
+        }
+        let mut plan = plan_resume(&phases, &self.kb.queue_stats()?);
+        let chunk_fps = producer::chunk_fingerprints(self.chunk);
+        let embed_fp = &self.embedder.model().fingerprint;
+        if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
+            plan = Plan { chunk: true, embed: true, ..plan };
+        }
+        let (key, run) = self.kb.continue_run(run.id, config_hash, &plan.phases())?;
+        Ok((key, run, plan))
+    }
+
+    /// Runs the workers and settles the run, however they end.
+    fn carry_out(
+        &self,
+        key: RunKey,
+        run: RunState,
+        plan: Plan,
+        options: &IngestOptions,
+        session: &Session<'_>,
+    ) -> Result<RunReport, Error> {
+        let started = Instant::now();
+        let continued = run.metrics != crate::domain::Metrics::default() || plan != Plan::WHOLE;
+        session.events.emit(&Event::Started { run: &run, continued });
+        let pool = workers::pool(options.threads)?;
+        let context = Context {
+            kb: self.kb,
+            run: key,
+            sources: self.sources,
+            chunk: self.chunk,
+            embedder: self.embedder,
+            pool: &pool,
+            allow_deletes: options.allow_deletes,
+            stop: &session.stop,
+            hook: session.hook,
+            events: session.events,
+            progress: Progress::default(),
+            polled: Mutex::new(None),
+        };
+        let QueueStats { pending, .. } = self.kb.queue_stats()?;
+        context.progress.queue_chunks(run.metrics.chunks_stored + pending);
+        context.progress.store_chunks(run.metrics.chunks_stored);
+        let tracker = PhaseTracker::new(run.phases);
+        let result = context
+            .reached(Checkpoint::BeforeStart)
+            .and_then(|()| workers::run(&context, plan, &tracker));
+        self.settle(key, &run, result, tracker.seconds(), started)
+    }
+
+    /// Writes how the run ended, leaves the file clean, and reports.
+    fn settle(
+        &self,
+        key: RunKey,
+        before: &RunState,
+        result: Result<(), Error>,
+        phase_seconds: PhaseSeconds,
+        started: Instant,
+    ) -> Result<RunReport, Error> {
+        let failures = self.kb.failures().unwrap_or_default();
+        let outcome = self.kb.last_run().map(|run| {
+            let run = run.as_ref().unwrap_or(before);
+            Outcome::of(&result, run, failures.iter().any(|f| f.kind != FailureKind::Skipped))
+        });
+        let outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error.into()));
+        let error = outcome.error.as_deref();
+        let ended = self.kb.end_run(key, outcome.status, &outcome.message, error);
+        let run = match ended {
+            Ok(run) => run,
+            // The first error is the one to tell: this one follows from it.
+            Err(_) if outcome.error.is_some() => before.clone(),
+            Err(error) => return Err(error.into()),
+        };
+        if outcome.error.is_none() {
+            let changed = run.metrics.chunks_stored != before.metrics.chunks_stored
+                || run.metrics.documents_deleted != before.metrics.documents_deleted;
+            self.kb.finish(if changed { MERGE_PAGES_MAX } else { 0 })?;
+        }
+        Ok(RunReport {
+            schema: 1,
+            knowledge_base: self.kb.path().to_owned(),
+            run: Some(run),
+            exit_code: outcome.exit_code.number(),
+            seconds: started.elapsed().as_secs_f64(),
+            phase_seconds,
+            failures,
+            error: outcome.error,
+            hint: outcome.hint,
+        })
+    }
+}
+
+/// What the end of a run means.
+struct Outcome {
+    status: RunStatus,
+    exit_code: ExitCode,
+    message: String,
+    error: Option<String>,
+    hint: Option<String>,
+}
+
+impl Outcome {
+    fn of(result: &Result<(), Error>, run: &RunState, has_failures: bool) -> Self {
+        match result {
+            Ok(()) => Self::completed(run, has_failures),
+            Err(Error::Stopped) => Self {
+                status: RunStatus::Cancelled,
+                exit_code: ExitCode::Cancelled,
+                message: "stopped at a checkpoint".to_owned(),
+                error: None,
+                hint: None,
+            },
+            Err(error) => Self::failed(error),
+        }
+    }
+
+    fn completed(run: &RunState, has_failures: bool) -> Self {
+        let metrics = &run.metrics;
+        let codes = [
+            (has_failures, ExitCode::DocumentsFailed),
+            (metrics.sources_unreachable > 0, ExitCode::SourceUnreachable),
+            (metrics.deletions_withheld > 0, ExitCode::DeletionsWithheld),
+        ];
+        let exit_code = codes
+            .into_iter()
+            .filter_map(|(holds, code)| holds.then_some(code))
+            .max()
+            .unwrap_or(ExitCode::Success);
+        let (status, message) = match exit_code {
+            ExitCode::Success => (RunStatus::Completed, "the knowledge base equals its sources"),
+            ExitCode::DocumentsFailed => {
+                (RunStatus::CompletedWithFailures, "finished, some documents failed")
+            }
+            ExitCode::SourceUnreachable => {
+                (RunStatus::CompletedWithFailures, "finished, a source is unreachable")
+            }
+            _ => (RunStatus::CompletedWithFailures, "finished, deletions were withheld"),
+        };
+        Self { status, exit_code, message: message.to_owned(), error: None, hint: None }
+    }
+
+    fn failed(error: &Error) -> Self {
+        Self {
+            status: RunStatus::Failed,
+            exit_code: error.exit_code(),
+            message: "stopped by an error".to_owned(),
+            error: Some(chain(error)),
+            hint: error.hint(),
+        }
+    }
+}
+
+fn nothing_to_resume(kb: &Path) -> RunReport {
+    RunReport {
+        schema: 1,
+        knowledge_base: kb.to_owned(),
+        run: None,
+        exit_code: ExitCode::Success.number(),
+        seconds: 0.0,
+        phase_seconds: PhaseSeconds::default(),
+        failures: Vec::new(),
+        error: None,
+        hint: None,
+    }
+}
+
+fn open_sources(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
+    let with_ending = |ending: &str| {
+        let mut path = config.kb.clone().into_os_string();
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    let own = [config.kb.clone(), with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb)];
+    Ok(source::open(&config.source, &config.base, &own)?)
+}
+
+/// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.
+fn embedder_of(kb: &KnowledgeBase) -> Result<Option<Box<dyn Embedder>>, Error> {
+    match kb.embed_fingerprints()?.as_slice() {
+        [fingerprint] => Ok(embed::for_fingerprint(fingerprint)?),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,71 @@
+//! One function per subcommand: opens what it needs, takes the lock, starts the workers, returns a
+//! report. No business logic, and nothing is printed here.
+
+mod cancel;
+mod check;
+mod ingest;
+mod search;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use cancel::{Cancellation, cancel};
+pub use check::{CheckReport, check};
+pub use ingest::{IngestOptions, RunReport, ingest, resume};
+pub use search::{SearchOptions, SearchReport, search};
+pub use status::{StatusReport, status};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::support::checkpoint::{CheckpointHook, StopSignal};
+use crate::support::events::EventSink;
+
+/// What a command works on: a kb.toml, or a knowledge base that came without one.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Loaded settings.
+    Config(Box<Config>),
+    /// A knowledge base file.
+    File(PathBuf),
+}
+
+impl Target {
+    /// Finds out what `path` is, and loads it where it is a kb.toml.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if is_sqlite(path) {
+            return Ok(Self::File(path.to_owned()));
+        }
+        Ok(Self::Config(Box::new(Config::load(path)?)))
+    }
+
+    /// Returns the path of the knowledge base.
+    pub fn kb(&self) -> &Path {
+        match self {
+            Self::Config(config) => &config.kb,
+            Self::File(path) => path,
+        }
+    }
+}
+
+/// How the caller follows and steers a run.
+pub struct Session<'a> {
+    /// Asks for a stop.
+    pub stop: Arc<StopSignal>,
+    /// Is told what happens.
+    pub events: &'a dyn EventSink,
+    /// Called at every checkpoint; for tests.
+    pub hook: Option<&'a CheckpointHook>,
+}
+
+/// Looks at the first bytes, before SQLite opens the file: closing a file that SQLite has open in this
+/// process would drop its locks.
+fn is_sqlite(path: &Path) -> bool {
+    use std::io::Read;
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut start = [0; MAGIC.len()];
+    // Opening a FIFO would wait for its writer.
+    path.is_file()
+        && std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+        && start == *MAGIC
+}

@@ -1,0 +1,120 @@
+//! `search`: one query against a knowledge base.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Target;
+use crate::embed::{self, Embedder};
+use crate::error::Error;
+use crate::kb::{Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector};
+
+/// How to search.
+#[derive(Clone, Debug)]
+pub struct SearchOptions {
+    /// The question or words.
+    pub query: String,
+    /// Hits wanted.
+    pub limit: usize,
+    /// Which side is used.
+    pub mode: SearchMode,
+    /// Only documents of this source.
+    pub source: Option<String>,
+    /// Neighbouring chunks wanted on each side of a hit.
+    pub context: usize,
+}
+
+/// What was found; `--json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchReport {
+    /// Version of this object's form.
+    pub schema: u32,
+    /// The knowledge base.
+    pub knowledge_base: PathBuf,
+    /// The query as given.
+    pub query: String,
+    /// The side that was used.
+    pub mode: SearchMode,
+    /// Why it is not the one that was asked for.
+    pub warning: Option<String>,
+    /// The best passages, best first.
+    pub hits: Vec<Hit>,
+}
+
+/// Searches the knowledge base of `target`; works beside a running ingest and writes nothing.
+pub fn search(target: &Target, options: &SearchOptions) -> Result<SearchReport, Error> {
+    let kb = KnowledgeBase::open_for_reading(target.kb())?;
+    if let Some(source) = &options.source {
+        check_source(&kb, source)?;
+    }
+    let mut mode = options.mode;
+    let mut warning = None;
+    let embedder = match mode {
+        SearchMode::Text => None,
+        SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
+    };
+    let vector = embedder.map(|embedder| query_vector(embedder.as_ref(), &options.query)).transpose()?;
+    if vector.is_none() && mode != SearchMode::Text {
+        let reason = "its vectors are of a model that is not at hand";
+        if mode == SearchMode::Vector {
+            return Err(Error::Usage {
+                message: format!("{}: {reason}", target.kb().display()),
+                hint: Some("name its kb.toml, ingest again, or use --mode text".to_owned()),
+            });
+        }
+        warning = Some(format!("{reason}: full-text search only"));
+        mode = SearchMode::Text;
+    }
+    let hits = kb.search(&SearchQuery {
+        text: (mode != SearchMode::Vector).then(|| options.query.clone()),
+        vector,
+        limit: options.limit,
+        source: options.source.clone(),
+        context: options.context,
+    })?;
+    let (knowledge_base, query) = (target.kb().to_owned(), options.query.clone());
+    Ok(SearchReport { schema: 1, knowledge_base, query, mode, warning, hits })
+}
+
+fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {
+    let names = kb.source_names()?;
+    if names.iter().any(|name| name == source) {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("the knowledge base has no source \"{source}\""),
+        hint: Some(format!("it has: {}", names.join(", "))),
+    })
+}
+
+/// Returns the embedder that the vectors are of: the configured one, else one that made some of them.
+fn embedder_for(
+    kb: &KnowledgeBase,
+    target: &Target,
+) -> Result<Option<Box<dyn Embedder>>, Error> {
+    let fingerprints = kb.embed_fingerprints()?;
+    if let Target::Config(config) = target {
+        let configured = embed::open(&config.embed)?;
+        // A knowledge base without a vector yet has nothing to differ in.
+        if fingerprints.is_empty() || fingerprints.contains(&configured.model().fingerprint) {
+            return Ok(Some(configured));
+        }
+    }
+    for fingerprint in &fingerprints {
+        if let Some(embedder) = embed::for_fingerprint(fingerprint)? {
+            return Ok(Some(embedder));
+        }
+    }
+    Ok(None)
+}
+
+fn query_vector(embedder: &dyn Embedder, query: &str) -> Result<SearchSide, Error> {
+    let embeddings = embedder.embed(&[query])?;
+    let row = embeddings.rows().next().unwrap_or_default();
+    let model = embedder.model();
+    Ok(SearchSide {
+        vector: StoredVector::quantise(row),
+        embed_fp: model.fingerprint.clone(),
+        weight: model.hybrid_weight,
+    })
+}

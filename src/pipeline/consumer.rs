@@ -1,0 +1,251 @@
+//! Claim -> Embed -> Commit, batch by batch.
+
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::phases::PhaseTracker;
+use super::{Context, Work};
+use crate::chunk;
+use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
+use crate::embed::EmbedError;
+use crate::error::Error;
+use crate::kb::{Commit, IndexedText, ReusableVectors, StoredChunk, StoredVector, Unit};
+use crate::support::checkpoint::Checkpoint;
+use crate::support::retry;
+
+/// Queue rows of one commit at most: 4,096 chunks.
+const RANGES_PER_BATCH: usize = 16;
+/// Texts of one call of the embedder.
+const TEXTS_PER_CALL: usize = 64;
+/// Attempts after which a range is split, so that the document which ends the process is found alone.
+const ATTEMPTS_BEFORE_ISOLATION: u32 = 2;
+/// Attempts after which a document that ended the process each time is set aside.
+const ATTEMPTS_BEFORE_BURIAL: u32 = 3;
+/// How often a waiting consumer looks whether it should stop.
+const WAIT_STEP: Duration = Duration::from_millis(50);
+
+/// Works off what earlier processes left in the queue, then what comes over `work`, then what is left.
+pub fn run(
+    context: &Context<'_>,
+    tracker: &PhaseTracker,
+    work: impl IntoIterator<Item = Work>,
+) -> Result<(), Error> {
+    let consumer = Consumer { context, tracker };
+    // Rows behind this one come over `work` too, with their texts.
+    if let Some(last) = context.kb.last_queued()? {
+        consumer.work_off(Some(last))?;
+    }
+    for Work { ranges, units } in work {
+        for ranges in ranges.chunks(RANGES_PER_BATCH) {
+            match &units {
+                Some(units) => consumer.process(ranges, units)?,
+                None => consumer.process(ranges, &context.kb.load(ranges)?)?,
+            }
+        }
+    }
+    consumer.work_off(None)
+}
+
+struct Consumer<'a> {
+    context: &'a Context<'a>,
+    tracker: &'a PhaseTracker,
+}
+
+/// The chunks of one revision that belong to one batch.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    unit: &'a Unit,
+    chunks: &'a [(ChunkId, Chunk, [u8; 16])],
+}
+
+impl Consumer<'_> {
+    /// Processes pending rows of the queue from the file, oldest first.
+    fn work_off(&self, up_to: Option<ChunkId>) -> Result<(), Error> {
+        let Context { kb, run, .. } = *self.context;
+        loop {
+            self.context.reached(Checkpoint::BeforeClaim)?;
+            let pending = kb.pending_ranges(up_to, RANGES_PER_BATCH)?;
+            let Some(worst) = pending.iter().map(|pending| pending.attempts).max() else {
+                return Ok(());
+            };
+            if worst < ATTEMPTS_BEFORE_ISOLATION {
+                let ranges: Vec<_> = pending.iter().map(|pending| pending.range).collect();
+                self.process(&ranges, &kb.load(&ranges)?)?;
+                continue;
+            }
+            for pending in pending {
+                let ranges = [pending.range];
+                let units = kb.load(&ranges)?;
+                if units.len() > 1 {
+                    self.context.saved(&kb.isolate(run, pending.range)?.1);
+                } else if pending.attempts >= ATTEMPTS_BEFORE_BURIAL {
+                    let error =
+                        format!("ended the process {} times while it was embedded", pending.attempts);
+                    self.context.saved(&kb.bury(run, &ranges, &error)?);
+                } else {
+                    self.process(&ranges, &units)?;
+                }
+            }
+        }
+    }
+
+    /// Claim -> Embed -> Commit for the chunks of `units` that lie in `ranges`.
+    fn process(&self, ranges: &[ChunkRange], units: &[Unit]) -> Result<(), Error> {
+        let Context { kb, run, .. } = *self.context;
+        self.tracker.begin(self.context, Phase::Embedding)?;
+        self.context.reached(Checkpoint::BeforeClaim)?;
+        self.context.saved(&kb.claim(run, ranges)?);
+        let parts = parts(ranges, units);
+        match self.embed_and_commit(ranges, &parts) {
+            Err(Error::Embed(error @ EmbedError::BadInput { .. })) => {
+                self.context.saved(&kb.release(run, ranges)?);
+                self.process_apart(ranges, &error)
+            }
+            Err(error) => {
+                // Where even this fails, the next process gives the claims back.
+                let _ = kb.release(run, ranges);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn embed_and_commit(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<(), Error> {
+        let context = self.context;
+        let revisions: Vec<_> = parts.iter().map(|part| part.unit.revision).collect();
+        let reusable = context.kb.reusable_vectors(&revisions)?;
+        let (chunks, reused) = self.embed(parts, reusable)?;
+        let index = self.index_texts(parts)?;
+        context.reached(Checkpoint::BeforeCommit)?;
+        context.progress.store_chunks(chunks.len() as u64);
+        let percent = context.progress.percent();
+        let commit = Commit { ranges, chunks: &chunks, index: &index, reused, percent };
+        context.saved(&context.kb.commit(context.run, &commit)?);
+        Ok(())
+    }
+
+    /// One text is the reason why a batch failed: goes on document by document, and sets that one aside.
+    fn process_apart(&self, ranges: &[ChunkRange], error: &EmbedError) -> Result<(), Error> {
+        let Context { kb, run, .. } = *self.context;
+        let mut apart = Vec::new();
+        for range in ranges {
+            let (parts, state) = kb.isolate(run, *range)?;
+            self.context.saved(&state);
+            apart.extend(parts);
+        }
+        if apart == ranges && apart.len() == 1 {
+            self.context.saved(&kb.bury(run, ranges, &error.to_string())?);
+            return Ok(());
+        }
+        for range in apart {
+            let ranges = [range];
+            self.process(&ranges, &kb.load(&ranges)?)?;
+        }
+        Ok(())
+    }
+
+    /// Returns a vector for every chunk of `parts`, and how many came from `reusable`.
+    fn embed(
+        &self,
+        parts: &[Part<'_>],
+        reusable: ReusableVectors,
+    ) -> Result<(Vec<StoredChunk>, u64), Error> {
+        let all: Vec<_> = parts
+            .iter()
+            .flat_map(|part| part.chunks.iter().map(move |chunk| (part.unit, chunk)))
+            .collect();
+        let wanted: Vec<_> =
+            all.iter().filter(|(_, (_, _, hash))| !reusable.contains_key(hash)).copied().collect();
+        let batches: Vec<_> = wanted.chunks(TEXTS_PER_CALL).collect();
+        let embedded: Vec<Vec<StoredVector>> = self.context.pool.install(|| {
+            batches.par_iter().map(|batch| self.embed_batch(batch)).collect::<Result<_, Error>>()
+        })?;
+        let mut fresh = embedded.into_iter().flatten();
+        let mut chunks = Vec::with_capacity(all.len());
+        for (unit, (id, _, hash)) in &all {
+            let vector = match reusable.get(hash) {
+                Some(vector) => vector.clone(),
+                None => fresh.next().ok_or_else(|| Error::Internal {
+                    place: "consumer",
+                    message: "the embedder returned too few rows".to_owned(),
+                })?,
+            };
+            chunks.push(StoredChunk { id: *id, revision: unit.revision, vector });
+        }
+        Ok((chunks, (all.len() - wanted.len()) as u64))
+    }
+
+    /// Embeds up to [`TEXTS_PER_CALL`] texts; waits and tries again where the embedder is unavailable.
+    fn embed_batch(
+        &self,
+        batch: &[(&Unit, &(ChunkId, Chunk, [u8; 16]))],
+    ) -> Result<Vec<StoredVector>, Error> {
+        let texts: Vec<String> = batch
+            .iter()
+            .map(|(unit, (_, chunk, _))| chunk::embedded_text(&unit.title, &unit.text, chunk))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut attempts = 1;
+        loop {
+            match self.context.embedder.embed(&texts) {
+                Ok(embeddings) => {
+                    return Ok(embeddings.rows().map(StoredVector::quantise).collect());
+                }
+                Err(EmbedError::Unavailable { .. }) if attempts < retry::ATTEMPTS_MAX => {
+                    self.wait(retry::backoff(attempts))?;
+                    attempts += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn wait(&self, delay: Duration) -> Result<(), Error> {
+        let since = std::time::Instant::now();
+        while since.elapsed() < delay {
+            if self.context.stop.is_requested() {
+                return Err(Error::Stopped);
+            }
+            std::thread::sleep(WAIT_STEP.min(delay));
+        }
+        Ok(())
+    }
+
+    /// Returns the full-text rows of every revision that `parts` complete.
+    fn index_texts(&self, parts: &[Part<'_>]) -> Result<Vec<IndexedText>, Error> {
+        let mut index = Vec::new();
+        for part in parts {
+            if part.chunks.len() == part.unit.chunk_total {
+                index.extend(indexed(part.unit));
+            } else if let Some(whole) =
+                self.context.kb.load_if_complete_with(part.unit.revision, part.chunks.len())?
+            {
+                index.extend(indexed(&whole));
+            }
+        }
+        index.sort_unstable_by_key(|text: &IndexedText| text.id);
+        Ok(index)
+    }
+}
+
+fn indexed(unit: &Unit) -> impl Iterator<Item = IndexedText> {
+    unit.chunks.iter().map(|(id, chunk, _)| IndexedText {
+        id: *id,
+        revision: unit.revision,
+        title: unit.title.clone(),
+        heading: chunk.heading_path.clone(),
+        body: chunk::body_text(&unit.text, chunk).into_owned(),
+    })
+}
+
+/// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.
+fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Vec::new() };
+    let part = |unit: &'a Unit| {
+        let start = unit.chunks.partition_point(|(id, ..)| *id < first.first);
+        let end = unit.chunks.partition_point(|(id, ..)| *id <= last.last);
+        (start < end).then(|| Part { unit, chunks: &unit.chunks[start..end] })
+    };
+    units.iter().filter_map(part).collect()
+}

@@ -1,0 +1,103 @@
+//! What is done to one document alone: reading, extracting, chunking. Nothing here writes.
+//!
+//! A panic in these is caught: it costs that document and not the run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rayon::prelude::*;
+
+use super::Context;
+use super::merge::ToRead;
+use crate::chunk::{self, ChunkInput};
+use crate::domain::{FailureKind, Stage};
+use crate::error::chain;
+use crate::extract;
+use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
+use crate::source::Source;
+
+/// Reads and extracts documents, in parallel, in their order.
+pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
+    context
+        .pool
+        .install(|| wanted.into_par_iter().map(|to_read| read_one(source, to_read)).collect())
+}
+
+fn read_one(source: &dyn Source, to_read: ToRead) -> Reading {
+    let ToRead { entry, document, count } = to_read;
+    let extractor = extract::extractor(&entry.uri);
+    let mut version = None;
+    let mut size_bytes = 0;
+    let outcome = source.read(&entry).map_or_else(
+        |error| Outcome::Failed { stage: Stage::Crawl, kind: error.kind(), error: chain(&error) },
+        |content| {
+            version = content.version;
+            size_bytes = content.bytes.len() as u64;
+            extract_one(extractor, &entry.uri, content.bytes)
+        },
+    );
+    let extract_fp = extractor.id().to_owned();
+    Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
+}
+
+fn extract_one(extractor: &dyn extract::Extractor, uri: &str, bytes: Vec<u8>) -> Outcome {
+    let content_hash = *blake3::hash(&bytes).as_bytes();
+    let failed = |kind, error| Outcome::Failed { stage: Stage::Extract, kind, error };
+    match guard(|| extractor.extract(uri, bytes)) {
+        Ok(Ok(extracted)) => Outcome::Text(NewText {
+            content_hash,
+            title: extracted.title,
+            media_type: extracted.media_type,
+            encoding: extracted.encoding,
+            metadata: serde_json::Value::from_iter(extracted.metadata).to_string(),
+            text: extracted.text,
+        }),
+        Ok(Err(error)) => failed(error.kind(), chain(&error)),
+        Err(panic) => failed(FailureKind::Permanent, panic),
+    }
+}
+
+/// Cuts texts into chunks, in parallel, in their order; an error is that document's alone.
+pub fn chunk_all(
+    context: &Context<'_>,
+    revisions: &[TextRevision],
+) -> Vec<Result<ChunkedRevision, String>> {
+    context.pool.install(|| {
+        revisions.par_iter().map(|revision| guard(|| chunk_one(context, revision))).collect()
+    })
+}
+
+fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {
+    let TextRevision { id, source, uri, title, media_type, text } = revision;
+    let chunker = chunk::chunker(*media_type);
+    let input = ChunkInput { title, text, media_type: *media_type };
+    let count = |text: &str| context.embedder.count_tokens(text);
+    let chunks = chunker.chunk(&input, context.chunk, &count);
+    let keys = chunk::keys(source, uri, text, &chunks);
+    let chunks = chunks
+        .into_iter()
+        .zip(keys)
+        .map(|(chunk, key)| {
+            let embedded = chunk::embedded_text(title, text, &chunk);
+            let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
+            NewChunk { chunk, key, input_hash }
+        })
+        .collect();
+    ChunkedRevision { id: *id, chunks, chunk_fp: context.chunk.fingerprint(chunker) }
+}
+
+/// Runs `work` and turns a panic into what it said.
+fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let message = panic_message(panic.as_ref());
+        format!("internal error: {message}")
+    })
+}
+
+/// Returns what a panic said.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
+}

@@ -1,0 +1,102 @@
+//! The steps of a run, without threads: Crawl -> Save -> Chunk -> Enqueue, and Claim -> Embed -> Commit.
+//!
+//! The producer and the consumer share the knowledge base, the stop signal and the event sink, all held
+//! by the [`Context`]; texts go from one to the other as [`Work`]. What is written at each step is
+//! committed before the next checkpoint.
+
+pub mod consumer;
+mod intake;
+mod merge;
+pub mod phases;
+pub mod plan;
+pub mod producer;
+mod progress;
+pub mod reconcile;
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
+
+use crate::chunk::ChunkConfig;
+use crate::domain::{ChunkRange, RunState};
+use crate::embed::Embedder;
+use crate::error::Error;
+use crate::kb::{KnowledgeBase, RunKey, Unit};
+use crate::source::Source;
+use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
+use crate::support::events::{Event, EventSink};
+
+pub use intake::panic_message;
+pub use progress::Progress;
+
+/// How often a thread looks into the file for a request to stop.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
+
+/// What every step of a run works with.
+pub struct Context<'a> {
+    /// Where everything is written.
+    pub kb: &'a KnowledgeBase,
+    /// The run that all writes belong to.
+    pub run: RunKey,
+    /// Where documents come from.
+    pub sources: &'a [Box<dyn Source>],
+    /// How texts are cut.
+    pub chunk: &'a ChunkConfig,
+    /// What makes vectors.
+    pub embedder: &'a dyn Embedder,
+    /// Spreads the work of one step over the processors.
+    pub pool: &'a ThreadPool,
+    /// Deletions go through, however many.
+    pub allow_deletes: bool,
+    /// Asks for a stop.
+    pub stop: &'a StopSignal,
+    /// Called at every checkpoint.
+    pub hook: Option<&'a CheckpointHook>,
+    /// Is told what happens.
+    pub events: &'a dyn EventSink,
+    /// How far the run has come.
+    pub progress: Progress,
+    /// When the request to stop was last looked for.
+    pub polled: Mutex<Option<Instant>>,
+}
+
+/// Queued chunks for the consumer.
+#[derive(Debug)]
+pub struct Work {
+    /// Queue rows.
+    pub ranges: Vec<ChunkRange>,
+    /// Their chunks with texts, so that nothing is read back; `None`: they are in the file only.
+    pub units: Option<Vec<Unit>>,
+}
+
+/// Where the producer hands work over; full when the consumer is behind.
+pub type Handoff = SyncSender<Work>;
+
+impl Context<'_> {
+    /// Stops here where somebody asked for it, in this process or through the file.
+    pub fn reached(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+        if let Some(hook) = self.hook {
+            hook(checkpoint, self.stop);
+        }
+        if !self.stop.is_requested() && self.poll_is_due() && self.kb.cancel_requested(self.run)? {
+            self.stop.request();
+        }
+        if self.stop.is_requested() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Tells that `run` now stands on disk.
+    pub fn saved(&self, run: &RunState) {
+        self.events.emit(&Event::Saved { run });
+    }
+
+    fn poll_is_due(&self) -> bool {
+        let mut polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = polled.is_none_or(|last| last.elapsed() >= CANCEL_POLL);
+        if due {
+            *polled = Some(Instant::now());
+        }
+        due
+    }
+}

@@ -1,0 +1,72 @@
+//! One number for how far a run has come.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Share of the producer in percent; the rest is the consumer's.
+const PRODUCER_SHARE: f64 = 70.0;
+
+/// Counts documents and chunks towards the run's percentage.
+///
+/// The number of documents is known before the first is read (from the ledger, else by counting), so that
+/// the percentage does not run backwards as more are found; the knowledge base keeps it from falling.
+#[derive(Debug, Default)]
+pub struct Progress {
+    documents_expected: AtomicU64,
+    documents_seen: AtomicU64,
+    chunks_queued: AtomicU64,
+    chunks_stored: AtomicU64,
+}
+
+impl Progress {
+    /// Adds documents that the producer will look at.
+    pub fn expect_documents(&self, count: u64) {
+        self.documents_expected.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Adds documents that the producer is done with.
+    pub fn see_documents(&self, count: u64) {
+        self.documents_seen.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Adds chunks that the consumer will embed.
+    pub fn queue_chunks(&self, count: u64) {
+        self.chunks_queued.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Adds chunks that the consumer is done with.
+    pub fn store_chunks(&self, count: u64) {
+        self.chunks_stored.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Returns the percentage, 0 to 100: up to 70 for the producer, 30 for the consumer.
+    pub fn percent(&self) -> f64 {
+        let share = |done: &AtomicU64, of: &AtomicU64| -> f64 {
+            let (done, of) = (done.load(Ordering::Relaxed), of.load(Ordering::Relaxed));
+            #[expect(clippy::cast_precision_loss, reason = "a percentage needs few digits")]
+            if of == 0 { 1.0 } else { (done as f64 / of as f64).min(1.0) }
+        };
+        let produced = share(&self.documents_seen, &self.documents_expected);
+        // Of the chunks there will be, only as many are queued as documents were seen.
+        let consumed = share(&self.chunks_stored, &self.chunks_queued) * produced;
+        PRODUCER_SHARE * produced + (100.0 - PRODUCER_SHARE) * consumed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn producer_counts_for_seventy() {
+        let progress = Progress::default();
+        progress.expect_documents(10);
+        progress.queue_chunks(8);
+        assert_eq!(progress.percent(), 0.0);
+        progress.see_documents(5);
+        assert_eq!(progress.percent(), 35.0);
+        progress.store_chunks(8);
+        assert_eq!(progress.percent(), 50.0);
+        progress.see_documents(9);
+        assert_eq!(progress.percent(), 100.0);
+    }
+}

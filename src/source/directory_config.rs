@@ -1,0 +1,203 @@
+//! `[[source.directory]]`: the settings of one folder, with their places in kb.toml for error
+//! messages.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::byte_size::ByteSize;
+use super::globs;
+
+const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(10 << 20);
+const NAME_CHARS_MAX: usize = 64;
+
+/// One folder of documents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfig {
+    /// Name of the source: letters, digits, `-`, `_` and `.`, at most 64.
+    pub name: Spanned<String>,
+    /// The folder, relative to kb.toml.
+    pub path: Spanned<PathBuf>,
+    /// Globs of the files that are wanted, relative to `path`; empty means all.
+    #[serde(default)]
+    pub include: Vec<Spanned<String>>,
+    /// Globs of files and folders that are not wanted; they win over `include`.
+    #[serde(default)]
+    pub exclude: Vec<Spanned<String>>,
+    /// Obey `.gitignore`, `.git/info/exclude` and `.kbignore`, and leave out `.git` itself.
+    #[serde(default = "yes")]
+    pub gitignore: bool,
+    /// Take in files and folders whose names begin with a dot.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Follow symbolic links, as far as they stay inside the folder.
+    #[serde(default)]
+    pub follow_links: bool,
+    /// Larger files are skipped, and reported as such.
+    #[serde(default = "max_file_size_default")]
+    pub max_file_size: Spanned<ByteSize>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn max_file_size_default() -> Spanned<ByteSize> {
+    Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
+}
+
+impl DirectoryConfig {
+    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
+    /// and what is wrong and what is allowed.
+    ///
+    /// `base` is the folder of kb.toml. Looks at the file system: `path` must be a folder.
+    pub fn problems(&self, base: &Path) -> Vec<(Range<usize>, String, String)> {
+        let mut problems = Vec::new();
+        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
+            if let Err(what) = result {
+                problems.push((span, format!("source.directory.{key}"), what));
+            }
+        };
+        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        check(
+            self.path.span(),
+            "path",
+            check_path(&base.join(self.path.get_ref())),
+        );
+        for pattern in &self.include {
+            check(
+                pattern.span(),
+                "include",
+                globs::glob(pattern.get_ref()).map(drop),
+            );
+        }
+        for pattern in &self.exclude {
+            check(
+                pattern.span(),
+                "exclude",
+                globs::glob(pattern.get_ref()).map(drop),
+            );
+        }
+        check(
+            self.max_file_size.span(),
+            "max_file_size",
+            check_size(*self.max_file_size.get_ref()),
+        );
+        problems
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "\"{name}\" is not a name; allowed are 1 to {NAME_CHARS_MAX} letters a-z and A-Z, digits, `-`, `_` and `.`"
+    ))
+}
+
+fn check_path(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(format!("{} is not a folder", path.display())),
+        Err(error) => Err(format!(
+            "cannot find the folder {}: {error}",
+            path.display()
+        )),
+    }
+}
+
+fn check_size(size: ByteSize) -> Result<(), String> {
+    if size == ByteSize(0) {
+        return Err("a limit of 0 skips every file; allowed is 1 byte and more".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceConfig;
+
+    #[test]
+    fn settings_are_checked_with_their_place_in_the_file() {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::create_dir(base.path().join("docs")).unwrap();
+        std::fs::write(base.path().join("file"), "").unwrap();
+        let text = r#"
+[[directory]]
+name = "my docs"
+path = "docs"
+include = ["**/*.md", "[a"]
+exclude = ["./drafts"]
+max_file_size = 0
+
+[[directory]]
+name = "fine-1.0_x"
+path = "docs"
+
+[[directory]]
+name = ""
+path = "file"
+max_file_size = "10MiB"
+"#;
+        let config: SourceConfig = toml::from_str(text).unwrap();
+        let problems: Vec<_> = config
+            .directory
+            .iter()
+            .flat_map(|directory| directory.problems(base.path()))
+            .map(|(span, key, what)| format!("{} | {key} | {what}", &text[span]))
+            .collect();
+        let shown = problems
+            .join("\n")
+            .replace(base.path().to_str().unwrap(), "BASE");
+        insta::assert_snapshot!(shown, @r#"
+    "my docs" | source.directory.name | "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
+    "[a" | source.directory.include | glob "[a" cannot be read: unclosed character class; missing ']'
+    "./drafts" | source.directory.exclude | glob "./drafts" matches nothing: globs are relative to `path`, without a leading `/`, `.` or `..`
+    0 | source.directory.max_file_size | a limit of 0 skips every file; allowed is 1 byte and more
+    "" | source.directory.name | "" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
+    "file" | source.directory.path | BASE/file is not a folder
+    "#);
+
+        let mut missing = config.directory[1].clone();
+        missing.path = toml::Spanned::new(0..0, PathBuf::from("missing"));
+        let (_, key, what) = missing.problems(base.path()).remove(0);
+        assert_eq!(key, "source.directory.path");
+        assert!(what.starts_with("cannot find the folder "), "{what}");
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_say_what_is_allowed() {
+        let check = |table: &str, expected: &str| {
+            let text = format!("[[directory]]\nname = \"a\"\n{table}");
+            let error = toml::from_str::<SourceConfig>(&text).unwrap_err();
+            let marked = &text[error.span().unwrap()];
+            assert_eq!(format!("{marked} | {}", error.message()), expected);
+        };
+        let sizes = "allowed is a whole number of bytes, or a number with a unit: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
+        let size = |value| format!("path = \".\"\nmax_file_size = {value}");
+        check(
+            &size("\"10 megs\""),
+            &format!("\"10 megs\" | \"10 megs\" is not a size; {sizes}"),
+        );
+        check(&size("-1"), &format!("-1 | -1 is not a size; {sizes}"));
+        check(
+            &size("true"),
+            &format!(
+                "true | invalid type: boolean `true`, expected {}",
+                &sizes[11..]
+            ),
+        );
+        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`";
+        check(
+            "path = \".\"\nfollow = true",
+            &format!("follow | unknown field `follow`, expected one of {keys}"),
+        );
+        check("", "[[directory]] | missing field `path`");
+    }
+}

@@ -1,0 +1,176 @@
+//! Reads one regular file: bounded, never blocking, and with the version that its bytes really had.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{ByteSize, Content, ReadError};
+use crate::domain::Version;
+
+/// A file that changes while it is read is read once more, then left to the next run.
+const READ_ATTEMPTS: usize = 2;
+
+/// A later write may leave an mtime unchanged that is no older than this: the kernel's clock ticks
+/// every 1 to 10 ms.
+const RACY_NS: i128 = 20_000_000;
+
+/// The same for an mtime without a part below the second: FAT counts in steps of 2 s.
+const RACY_COARSE_NS: i128 = 2_000_000_000;
+
+/// Size and modification time of a file. Inode and ctime are left out: they change with every
+/// checkout, copy or chmod, and would make a later run read documents that are the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size_bytes: u64,
+    mtime_ns: i128,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let mtime_ns =
+            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self {
+            size_bytes: metadata.len(),
+            mtime_ns,
+        }
+    }
+
+    pub(super) fn version(self) -> Version {
+        Version(format!("{}-{}", self.size_bytes, self.mtime_ns))
+    }
+
+    /// Tells whether any write after `now` changes the stamp: git's racy-mtime rule
+    /// (Documentation/technical/racy-git.adoc). An mtime in the future is not trusted either.
+    fn is_settled(self, now: SystemTime) -> bool {
+        let now_ns = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |age| age.as_nanos() as i128);
+        let coarse = self.mtime_ns % 1_000_000_000 == 0;
+        now_ns - self.mtime_ns > if coarse { RACY_COARSE_NS } else { RACY_NS }
+    }
+}
+
+/// Reads the regular file at `path` if it holds at most `max` bytes, whatever its metadata say.
+///
+/// A symbolic link, FIFO, socket or device is refused without opening it; should one take the
+/// file's place in between, the opening neither follows nor waits for it.
+pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
+    let transient = |source| ReadError::Transient {
+        path: path.into(),
+        source,
+    };
+    check_kind_and_size(path, &path.symlink_metadata().map_err(transient)?, max)?;
+    let mut file = open(path).map_err(transient)?;
+    for _ in 0..READ_ATTEMPTS {
+        let metadata = file.metadata().map_err(transient)?;
+        check_kind_and_size(path, &metadata, max)?;
+        let before = Stamp::of(&metadata);
+        let bytes = read_bounded(&mut file, before.size_bytes, max).map_err(transient)?;
+        if bytes.len() as u64 > max.0 {
+            return Err(too_large(path, ByteSize(bytes.len() as u64), max));
+        }
+        let now = SystemTime::now();
+        let after = Stamp::of(&file.metadata().map_err(transient)?);
+        if after == before {
+            // Files such as those of /proc hold more bytes than their size says: nothing is known
+            // of their state.
+            let known = bytes.len() as u64 == after.size_bytes && after.is_settled(now);
+            return Ok(Content {
+                bytes,
+                version: known.then(|| after.version()),
+            });
+        }
+        file.rewind().map_err(transient)?;
+    }
+    Err(transient(io::Error::other(
+        "it changed while it was read, twice",
+    )))
+}
+
+fn check_kind_and_size(path: &Path, metadata: &Metadata, max: ByteSize) -> Result<(), ReadError> {
+    if !metadata.is_file() {
+        return Err(ReadError::Skipped {
+            path: path.into(),
+            reason: "not a regular file any more".into(),
+        });
+    }
+    if metadata.len() > max.0 {
+        return Err(too_large(path, ByteSize(metadata.len()), max));
+    }
+    Ok(())
+}
+
+fn too_large(path: &Path, size: ByteSize, max: ByteSize) -> ReadError {
+    ReadError::Skipped {
+        path: path.into(),
+        reason: format!("{size} is over max_file_size ({max})"),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY)
+        .open(path)
+}
+
+fn read_bounded(file: &mut File, size_hint: u64, max: ByteSize) -> io::Result<Vec<u8>> {
+    let limit = max.0.saturating_add(1);
+    // One byte more than expected, so that the end is found without growing the buffer.
+    let capacity = usize::try_from(size_hint.saturating_add(1).min(limit)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(capacity);
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::time::Duration;
+
+    #[test]
+    fn a_fifo_that_takes_the_place_of_a_file_neither_blocks_nor_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("a.md");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let metadata = open(&fifo).unwrap().metadata().unwrap();
+        let error = check_kind_and_size(&fifo, &metadata, ByteSize(1)).unwrap_err();
+        assert!(
+            error.to_string().ends_with(": not a regular file any more"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn fresh_and_future_mtimes_are_not_trusted() {
+        let check = |mtime_ns, now_ns, expected| {
+            let now = UNIX_EPOCH + Duration::from_nanos(now_ns);
+            assert_eq!(
+                Stamp {
+                    size_bytes: 1,
+                    mtime_ns
+                }
+                .is_settled(now),
+                expected,
+                "{mtime_ns} {now_ns}"
+            );
+        };
+        check(5_000_000_001, 5_000_000_001, false);
+        check(5_000_000_001, 5_020_000_001, false);
+        check(5_000_000_001, 5_020_000_002, true);
+        check(5_000_000_000, 5_500_000_000, false);
+        check(5_000_000_000, 7_000_000_000, false);
+        check(5_000_000_000, 7_000_000_001, true);
+        check(9_000_000_001, 5_000_000_000, false);
+        check(-1, 5_000_000_000, true);
+    }
+}

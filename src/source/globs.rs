@@ -1,0 +1,148 @@
+//! Which paths of a folder are wanted: the include and exclude globs of one source.
+
+use std::path::Path;
+
+use globset::{Glob, GlobBuilder, GlobSet};
+
+/// Include and exclude globs, matched on the whole path relative to the root.
+#[derive(Clone, Debug)]
+pub(super) struct Globs {
+    /// `None` where every file is wanted.
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+    /// Folders of which nothing is wanted, so that they need not be opened.
+    exclude_folder: GlobSet,
+}
+
+impl Globs {
+    /// Compiles the globs, or says which one is wrong and why.
+    pub(super) fn new<'a>(
+        include: impl Iterator<Item = &'a str>,
+        exclude: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Self, String> {
+        let include: Vec<_> = include.collect();
+        let exclude_folder = exclude.clone().flat_map(|pattern| {
+            // `drafts/**` matches everything below `drafts`, but not the folder itself.
+            [Some(pattern), pattern.strip_suffix("/**")]
+        });
+        Ok(Self {
+            include: if include.is_empty() {
+                None
+            } else {
+                Some(set(include.into_iter())?)
+            },
+            exclude: set(exclude)?,
+            exclude_folder: set(exclude_folder.flatten())?,
+        })
+    }
+
+    /// Tells whether the file at `path` is wanted, as far as its own path goes.
+    pub(super) fn wants_file(&self, path: &Path) -> bool {
+        self.include
+            .as_ref()
+            .is_none_or(|include| include.is_match(path))
+            && !self.exclude.is_match(path)
+    }
+
+    /// Tells whether the folder at `path` may hold files that are wanted.
+    pub(super) fn wants_folder(&self, path: &Path) -> bool {
+        !self.exclude_folder.is_match(path)
+    }
+}
+
+fn set<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<GlobSet, String> {
+    let mut builder = GlobSet::builder();
+    for pattern in patterns {
+        builder.add(glob(pattern)?);
+    }
+    builder.build().map_err(|error| error.kind().to_string())
+}
+
+/// Compiles one glob, or says what is wrong with it and what is allowed.
+pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
+    let never = |why: &str| Err(format!("glob \"{pattern}\" matches nothing: {why}"));
+    if pattern.is_empty() {
+        return never("it is empty");
+    }
+    if pattern.starts_with('/') || pattern.split('/').any(|part| part == "." || part == "..") {
+        return never("globs are relative to `path`, without a leading `/`, `.` or `..`");
+    }
+    if let Some(folder) = pattern.strip_suffix('/') {
+        return never(&format!(
+            "write `{folder}/**` for everything below a folder"
+        ));
+    }
+    GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| format!("glob \"{pattern}\" cannot be read: {}", error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_paths() {
+        let check = |include: &[&str], exclude: &[&str], path: &str, expected: bool| {
+            let globs = Globs::new(include.iter().copied(), exclude.iter().copied()).unwrap();
+            assert_eq!(
+                globs.wants_file(Path::new(path)),
+                expected,
+                "{include:?} {exclude:?} {path}"
+            );
+        };
+        check(&[], &[], "a/b.md", true);
+        check(&["*.md"], &[], "b.md", true);
+        check(&["*.md"], &[], "a/b.md", false);
+        check(&["**/*.md"], &[], "b.md", true);
+        check(&["**/*.md"], &[], "a/b/c.md", true);
+        check(&["a/*/c.md"], &[], "a/b/c.md", true);
+        check(&["a/*/c.md"], &[], "a/b/b/c.md", false);
+        check(&["**/*.{md,txt}"], &[], "a/b.txt", true);
+        check(&["**/*.md"], &["drafts/**"], "drafts/b.md", false);
+        check(&["**/*.md"], &["**/drafts/*.md"], "a/drafts/b.md", false);
+    }
+
+    #[test]
+    fn excluded_folders_are_not_entered() {
+        let check = |exclude: &str, folder: &str, expected: bool| {
+            let globs = Globs::new([].into_iter(), [exclude].into_iter()).unwrap();
+            assert_eq!(
+                globs.wants_folder(Path::new(folder)),
+                expected,
+                "{exclude} {folder}"
+            );
+        };
+        check("drafts", "drafts", false);
+        check("drafts", "a/drafts", true);
+        check("drafts/**", "drafts", false);
+        check("**/drafts/**", "a/drafts", false);
+        check("drafts/*.md", "drafts", true);
+        check("**/*.md", "drafts", true);
+        check("**", "drafts", false);
+    }
+
+    #[test]
+    fn a_glob_that_matches_nothing_is_an_error() {
+        let check = |pattern: &str, expected: &str| {
+            assert_eq!(glob(pattern).unwrap_err(), expected);
+        };
+        check("", "glob \"\" matches nothing: it is empty");
+        check(
+            "a/",
+            "glob \"a/\" matches nothing: write `a/**` for everything below a folder",
+        );
+        let relative = "globs are relative to `path`, without a leading `/`, `.` or `..`";
+        check("/a", &format!("glob \"/a\" matches nothing: {relative}"));
+        check("./a", &format!("glob \"./a\" matches nothing: {relative}"));
+        check(
+            "a/../b",
+            &format!("glob \"a/../b\" matches nothing: {relative}"),
+        );
+        check(
+            "[a",
+            "glob \"[a\" cannot be read: unclosed character class; missing ']'",
+        );
+    }
+}

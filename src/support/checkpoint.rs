@@ -1,0 +1,59 @@
+//! Cooperative stopping: the named places at which a run may end, and the signal that asks it to.
+//!
+//! Work stops only at a [`Checkpoint`]. At each of them what was done so far is committed, so that a
+//! run which ends there can be continued. The same places serve fault injection in tests.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A place at which a run may stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Checkpoint {
+    /// Before anything is read.
+    BeforeStart,
+    /// Producer: before a batch of documents is gathered.
+    BeforeBatch,
+    /// Producer: the texts of a batch are saved, their chunks are not.
+    AfterSave,
+    /// Producer: chunks are computed and not yet written.
+    AfterChunk,
+    /// Producer: chunk rows and queue rows are committed.
+    AfterEnqueue,
+    /// Consumer: before a batch is claimed.
+    BeforeClaim,
+    /// Consumer: vectors are computed and not yet written.
+    BeforeCommit,
+}
+
+impl Checkpoint {
+    /// Every checkpoint, in the order of the pipeline.
+    pub const ALL: [Self; 7] = [
+        Self::BeforeStart,
+        Self::BeforeBatch,
+        Self::AfterSave,
+        Self::AfterChunk,
+        Self::AfterEnqueue,
+        Self::BeforeClaim,
+        Self::BeforeCommit,
+    ];
+}
+
+/// Asks every thread of a run to stop at its next checkpoint. Once set it stays set.
+#[derive(Debug, Default)]
+pub struct StopSignal {
+    stop: AtomicBool,
+}
+
+impl StopSignal {
+    /// Asks for the stop.
+    pub fn request(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// Tells whether a stop was asked for.
+    pub fn is_requested(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// Called at every checkpoint, on the thread that reached it; tests use it to stop a run there.
+pub type CheckpointHook = dyn Fn(Checkpoint, &StopSignal) + Send + Sync;

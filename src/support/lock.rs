@@ -1,0 +1,121 @@
+//! The lock that keeps two runs off one knowledge base.
+//!
+//! On disk: `<knowledge base>.lock`, created with mode 0600 and never deleted. The kernel's file lock
+//! on it is what counts: it is freed when its process dies, however it dies, so it is never stale. The
+//! text inside (pid, host, time) serves messages only.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const TRIES_MAX: u32 = 5;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Why the lock was not obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error("{path} is locked by another run ({holder})")]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// What the holder wrote about itself.
+        holder: String,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot lock {path}")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The lock, held until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Returns the path of the lock file of the knowledge base at `kb`.
+pub fn lock_path(kb: &Path) -> PathBuf {
+    let mut path = kb.as_os_str().to_owned();
+    path.push(".lock");
+    PathBuf::from(path)
+}
+
+impl Lock {
+    /// Takes the lock of the knowledge base at `kb`.
+    ///
+    /// Tries for a tenth of a second, because [`Lock::holder`] holds it for an instant to look.
+    pub fn take(kb: &Path) -> Result<Self, LockError> {
+        let path = lock_path(kb);
+        let io = |source| LockError::Io { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).map_err(io)?;
+        let mut tries = 0;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::WouldBlock if tries < TRIES_MAX => {
+                    tries += 1;
+                    std::thread::sleep(TRY_AGAIN_AFTER);
+                }
+                TryLockError::WouldBlock => {
+                    return Err(LockError::Held { holder: read_holder(&mut file), path });
+                }
+                TryLockError::Error(source) => return Err(io(source)),
+            }
+        }
+        write_holder(&mut file).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Takes the lock of an existing knowledge base; leaves no lock file where there is none.
+    pub fn take_existing(kb: &Path) -> Result<Option<Self>, LockError> {
+        if kb.exists() { Self::take(kb).map(Some) } else { Ok(None) }
+    }
+
+    /// Returns what the holder says of itself, or `None` where nobody holds the lock.
+    pub fn holder(kb: &Path) -> Result<Option<String>, LockError> {
+        let path = lock_path(kb);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LockError::Io { path, source }),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
+            Err(TryLockError::Error(source)) => Err(LockError::Io { path, source }),
+        }
+    }
+}
+
+/// Returns the name of this machine, for messages.
+pub fn host_name() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())
+        .map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+fn write_holder(file: &mut File) -> std::io::Result<()> {
+    let since = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "pid {} on {} since {since}", std::process::id(), host_name())
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    match file.take(200).read_to_string(&mut holder) {
+        Ok(_) if !holder.is_empty() => holder,
+        _ => "unknown process".to_owned(),
+    }
+}

@@ -1,0 +1,27 @@
+//! How often and how long to wait before something transient is tried again.
+
+use std::time::Duration;
+
+/// Attempts at a queue range before it is given up.
+pub const ATTEMPTS_MAX: u32 = 5;
+
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// Returns the wait after the `attempts`-th failed attempt (1 or more): doubling, at most a minute.
+pub fn backoff(attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    FIRST_DELAY.saturating_mul(1 << doublings).min(DELAY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_up_to_a_minute() {
+        let delays_ms: Vec<_> = (1..=4).map(|n| backoff(n).as_millis()).collect();
+        assert_eq!(delays_ms, [200, 400, 800, 1600]);
+        assert_eq!(backoff(u32::MAX), DELAY_MAX);
+    }
+}

@@ -1,0 +1,47 @@
+//! Threads: the producer's, the consumer's pool, and the one that hears signals.
+//!
+//! Threads start here and are joined here; a panic in one becomes an error.
+
+mod consumer;
+mod producer;
+pub mod signal;
+
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use crate::error::Error;
+use crate::pipeline::Context;
+use crate::pipeline::phases::PhaseTracker;
+use crate::pipeline::plan::Plan;
+
+/// Batches that wait between the two at most; each holds some 4 MiB of text.
+const HANDOFF_BATCHES: usize = 1;
+
+/// Runs the producer on a thread of its own and the consumer on this one, until both are done.
+///
+/// An error of one stops the other at its next checkpoint; what is told is the error and not the stop.
+pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<(), Error> {
+    let (handoff, work) = sync_channel(HANDOFF_BATCHES);
+    thread::scope(|scope| {
+        let producer = producer::start(scope, context, plan, tracker, handoff)?;
+        let consumed = consumer::run(context, plan, tracker, work);
+        let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
+        match (produced, consumed) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+        }
+    })
+}
+
+/// Returns a pool of `threads`; 0 means one for each processor.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("kbingest-{index}"))
+        .build()
+        .map_err(|error| Error::Internal { place: "thread pool", message: error.to_string() })
+}
+
+fn panicked(place: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
+    Error::Internal { place, message: crate::pipeline::panic_message(panic) }
+}

@@ -1,0 +1,291 @@
+//! The chunkers: golden files, config, embedded text and stable keys here; what holds for every text in
+//! `invariants`, hostile input in `hostile`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use kbingest::chunk::{
+    ChunkConfig, ChunkInput, body_text, chunker, context_line, embedded_text, keys,
+};
+use kbingest::domain::{Chunk, LineRange, MediaType};
+
+mod hostile;
+mod invariants;
+
+/// Counts a token for every eight ASCII characters of a word, and one for every other character.
+fn count(text: &str) -> usize {
+    let tokens_of = |word: &str| {
+        let ascii = word.bytes().filter(u8::is_ascii).count();
+        let others = word.chars().count() - ascii;
+        ascii.div_ceil(8) + others
+    };
+    text.split_whitespace().map(tokens_of).sum()
+}
+
+fn chunks(title: &str, text: &str, media_type: MediaType, config: &ChunkConfig) -> Vec<Chunk> {
+    let input = ChunkInput {
+        title,
+        text,
+        media_type,
+    };
+    chunker(media_type).chunk(&input, config, &count)
+}
+
+fn markdown(text: &str, max_tokens: usize, overlap_tokens: usize) -> Vec<Chunk> {
+    let config = ChunkConfig {
+        max_tokens,
+        overlap_tokens,
+    };
+    chunks("", text, MediaType::Markdown, &config)
+}
+
+/// Returns the text files of a folder of the corpora, sorted; none, and says so, where
+/// `KBINGEST_CORPORA` is not set.
+fn corpus(folder: &str) -> Vec<(PathBuf, String)> {
+    let Some(corpora) = std::env::var_os("KBINGEST_CORPORA") else {
+        println!("skipped: KBINGEST_CORPORA does not name the folder of corpora");
+        return Vec::new();
+    };
+    let mut folders = vec![Path::new(&corpora).join(folder)];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the corpus can be read") {
+            let path = entry.expect("the corpus can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                texts.push((path, text));
+            }
+        }
+    }
+    texts.sort();
+    assert!(!texts.is_empty(), "{folder} is empty");
+    texts
+}
+
+/// Shows every chunk: place, tokens, what is repeated, and its text behind a margin.
+fn shown(text: &str, chunks: &[Chunk]) -> String {
+    let mut lines = Vec::new();
+    for chunk in chunks {
+        let LineRange { first, last } = chunk.lines;
+        lines.push(format!(
+            "{first}-{last} ({} tokens) {}",
+            chunk.token_count, chunk.heading_path
+        ));
+        lines.extend(
+            chunk
+                .prefix
+                .map(|prefix| format!("  prefix: {}", prefix.of(text))),
+        );
+        lines.extend(
+            chunk
+                .overlap
+                .map(|overlap| format!("  overlap: {:?}", overlap.of(text))),
+        );
+        lines.extend(
+            chunk
+                .span
+                .of(text)
+                .lines()
+                .map(|line| format!("  | {line}")),
+        );
+    }
+    lines
+        .iter()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+/// Compares the chunks of a file in tests/data/chunker with its snapshot.
+fn check_golden(file: &str, media_type: MediaType, max_tokens: usize, overlap_tokens: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chunker");
+    let text = std::fs::read_to_string(folder.join(file)).expect("the file is in the repository");
+    let config = ChunkConfig {
+        max_tokens,
+        overlap_tokens,
+    };
+    let chunks = chunks("Pump guide", &text, media_type, &config);
+    insta::assert_snapshot!(format!("{file}@{max_tokens}"), shown(&text, &chunks));
+}
+
+#[test]
+fn sections_keep_their_headings_and_small_ones_are_joined() {
+    check_golden("guide.md", MediaType::Markdown, 128, 0);
+    check_golden("guide.md", MediaType::Markdown, 40, 0);
+}
+
+#[test]
+fn long_blocks_are_cut_by_kind() {
+    check_golden("long_blocks.md", MediaType::Markdown, 48, 0);
+    check_golden("long_blocks.md", MediaType::Markdown, 32, 12);
+}
+
+#[test]
+fn containers_notes_and_html_are_kept_together() {
+    check_golden("containers.md", MediaType::Markdown, 64, 0);
+}
+
+#[test]
+fn plain_text_is_cut_at_sentences_and_overlaps() {
+    check_golden("notes.txt", MediaType::Plain, 32, 12);
+}
+
+#[test]
+fn program_text_is_cut_at_lines_and_does_not_overlap() {
+    check_golden("service.py", MediaType::Source, 32, 12);
+}
+
+#[test]
+fn front_matter_is_only_at_the_start() {
+    let check = |text: &str, expected: &[&str]| {
+        let bodies = markdown(text, 256, 0)
+            .into_iter()
+            .map(|chunk| chunk.span.of(text));
+        assert_eq!(bodies.collect::<Vec<_>>(), expected, "{text:?}");
+    };
+    check("---\na: b\n---\ntext", &["text"]);
+    check("\u{feff}---\r\na: b\r\n...\r\n\r\ntext\r\n", &["text"]);
+    check("+++\na = 1\n+++\n\ntext", &["text"]);
+    check("---\na: b\n---\n", &[]);
+    check("---\n\na: b\n---\n", &["---"]);
+    check("text\n\n+++\na = 1\n+++\n", &["text\n\n+++\na = 1\n+++"]);
+    check("---\na: b\n", &["---\na: b"]);
+}
+
+#[test]
+fn the_title_is_not_repeated() {
+    let check = |title, path, expected| assert_eq!(context_line(title, path), expected);
+    check("Guide", "", "Guide");
+    check("", "Start", "Start");
+    check("", "", "");
+    check("Guide", "Start > Now", "Guide > Start > Now");
+    check("Guide", "Guide", "Guide");
+    check("Guide", "Guide > Start", "Guide > Start");
+    check("Guide", "Guided > Start", "Guide > Guided > Start");
+}
+
+#[test]
+fn the_embedded_text_repeats_prefix_and_overlap() {
+    let table = format!("| a | b |\n|---|---|\n{}", "| one | two |\n".repeat(12));
+    let of_table = markdown(&table, 32, 0);
+    let second = &of_table[1];
+    assert!(body_text(&table, second).starts_with("| a | b |\n| one | two |\n"));
+    assert!(embedded_text("T", &table, second).starts_with("T\n| a | b |\n| one"));
+
+    let prose = "One two three four five. Six seven eight nine ten. ".repeat(4);
+    let of_prose = markdown(&prose, 32, 8);
+    let second = &of_prose[1];
+    let overlap = second.overlap.expect("prose overlaps").of(&prose);
+    assert_eq!(overlap, "Six seven eight nine ten. ");
+    assert!(body_text(&prose, second).starts_with(overlap));
+}
+
+#[test]
+fn the_config_says_what_is_allowed() {
+    let check = |max_tokens, overlap_tokens, expected: Result<(), &str>| {
+        let config = ChunkConfig {
+            max_tokens,
+            overlap_tokens,
+        };
+        assert_eq!(config.validate(), expected.map_err(str::to_owned));
+    };
+    check(256, 0, Ok(()));
+    check(32, 15, Ok(()));
+    check(31, 0, Err("max_tokens must be 32 to 8192, not 31"));
+    check(8193, 0, Err("max_tokens must be 32 to 8192, not 8193"));
+    check(
+        32,
+        16,
+        Err("overlap_tokens must be less than half of max_tokens (16), not 16"),
+    );
+}
+
+#[test]
+fn the_fingerprint_names_chunker_and_settings() {
+    let fingerprints = MediaType::ALL.map(|it| ChunkConfig::default().fingerprint(chunker(it)));
+    insta::assert_snapshot!(fingerprints.join("\n"), @r"
+    markdown@1:max_tokens=256,overlap_tokens=0
+    plain@1:max_tokens=256,overlap_tokens=0
+    source@1:max_tokens=256,overlap_tokens=0
+    ");
+}
+
+#[test]
+fn keys_tell_documents_and_occurrences_apart() {
+    let text = "Same text.\n\n# A\n\nSame text.\n\n# B\n\nSame text.\n";
+    let text = &text.replace("Same text.", &"Same text. ".repeat(30));
+    let of_text = markdown(text, 64, 0);
+    let in_document = |source, uri| keys(source, uri, text, &of_text);
+    let all = [
+        in_document("s", "ab"),
+        in_document("sa", "b"),
+        in_document("s", "b"),
+    ]
+    .concat();
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+}
+
+#[test]
+fn keys_do_not_depend_on_place_or_blanks() {
+    let text = "# A\n\nThe text.\n\n# B\n\nOther text, which is long enough to stand alone here.\n";
+    let moved = format!("# New\n\n{}\n\n\n{text}", "A new text. ".repeat(20));
+    let before = keys("s", "u", text, &markdown(text, 32, 0));
+    let after = keys("s", "u", &moved, &markdown(&moved, 32, 0));
+    assert!(after.ends_with(&before), "{before:?} {after:?}");
+}
+
+/// Edits one sentence of the text at a time, and returns how many keys are new per edit.
+fn new_keys_per_edit(texts: &[String]) -> f64 {
+    let keys_of = |text: &str| keys("s", "u", text, &markdown(text, 256, 0));
+    let mut random = 1_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 16) as usize % limit
+    };
+    let (mut edits, mut changed) = (0, 0);
+    for text in texts {
+        let before: HashSet<_> = keys_of(text).into_iter().collect();
+        let ends: Vec<usize> = text.match_indices(". ").map(|(at, _)| at).collect();
+        for round in 0..if ends.is_empty() { 0 } else { 20 } {
+            let at = ends[below(ends.len())];
+            let word = text[..at].rfind(char::is_whitespace).unwrap_or(0);
+            let mut edited = text.clone();
+            match round % 4 {
+                0 => edited.insert_str(at, " indeed"),
+                1 => edited.insert_str(at + 2, "Here is one more sentence with nine words. "),
+                2 => edited.replace_range(word..at, ""),
+                _ => edited.replace_range(word + 1..at, "another"),
+            }
+            changed += keys_of(&edited)
+                .iter()
+                .filter(|key| !before.contains(*key))
+                .count();
+            edits += 1;
+        }
+    }
+    f64::from(changed as u32) / f64::from(edits)
+}
+
+#[test]
+fn an_edited_sentence_changes_about_one_key() {
+    let mut texts: Vec<String> = corpus("docs/rust-book")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    if texts.is_empty() {
+        let paragraph =
+            "The pump moves water from the well to the tank. Read this first. ".repeat(5);
+        let section = |index: usize| {
+            format!(
+                "## Part {index}\n\n{}\n",
+                format!("{paragraph}\n\n").repeat(8)
+            )
+        };
+        texts.push((0..10).map(section).collect());
+    }
+    let mean = new_keys_per_edit(&texts);
+    println!("{mean:.3} keys change per edited sentence");
+    assert!(mean < 1.6, "{mean} keys change per edited sentence");
+}

@@ -1,0 +1,211 @@
+//! Input made to take long: time and counted bytes grow like the text, and nothing panics.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use kbingest::chunk::{ChunkConfig, ChunkInput, chunker};
+use kbingest::domain::MediaType;
+
+use super::count;
+use super::invariants::check_text;
+
+/// Size of a hostile text. Quadratic work on it takes minutes without optimisation.
+const SIZE_BYTES: usize = 120_000;
+
+/// Generous on a busy machine without optimisation: the slowest of these texts takes a second.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes that may be counted per byte of text: once per grain of cutting, and the joins.
+const COUNTED_MAX: usize = 8;
+
+/// Repeated until the text has its size.
+const FLOODS: &[&str] = &[
+    ">",
+    "> ",
+    "- ",
+    "1. ",
+    "[",
+    "]",
+    "![",
+    "[a](",
+    "[a](<b",
+    "[^a]",
+    "[`",
+    "*a_ ",
+    "**a *a ",
+    "*[a]",
+    "*",
+    "_ ",
+    "`",
+    "`a",
+    "~a~~ ",
+    "<",
+    "<a ",
+    "<a b=\"",
+    "<x>",
+    "<?",
+    "<![CDATA[",
+    "<!-- ",
+    "<!--\n",
+    "<div>\n",
+    "<div>\n\n",
+    "&",
+    "&amp;",
+    "&#",
+    "|",
+    "\\",
+    "\\\n",
+    "a\\\n",
+    "\n",
+    "\r\n",
+    "\r",
+    "\t",
+    " ",
+    "\0",
+    "\u{a0}\n",
+    "\u{85}",
+    "word ",
+    "abcdefghij",
+    "A sentence here. ",
+    ".",
+    ". ",
+    ".)",
+    "a.)))))))))))))))))))))))",
+    ".\u{301}",
+    "\u{345}",
+    "中文字符",
+    "中。",
+    "👩‍👩‍👧",
+    "\u{200d}",
+    "# a\n",
+    "# a\nb\n\n",
+    "# a\n## b\n### c\ntext\n\n",
+    "a\n---\n",
+    "a\n",
+    "---\n",
+    "[a]: /u\n",
+    "[a]: /u\n\nb\n\n",
+    "[^a]: x\n\n",
+    "```\n",
+    "~~~\na\n\n",
+    "    a\n\n",
+    "|a|b|\n|-|-|\n",
+    "- [ ] a\n",
+    "- a\n  - b\n",
+    "> a\n\n",
+    "> a\nb\n",
+    "> [!NOTE]\n",
+    "# a {#b .c ",
+    "+++\na\n+++\n",
+    "---\na: b\n---\n",
+];
+
+/// Texts of about `size` bytes that are more than one thing again and again.
+fn structures(size: usize) -> Vec<String> {
+    let flood = |part: &str| part.repeat(size / part.len());
+    let side = (size as f64).sqrt() as usize;
+    let columns = size / 12;
+    let path = |level: usize| format!("{} {}\n", "#".repeat(level), "h".repeat(200));
+    vec![
+        (0..side).map(|depth| ">".repeat(depth) + "a\n").collect(),
+        (0..side)
+            .map(|depth| "  ".repeat(depth) + "- a\n")
+            .collect(),
+        (0..side).map(|length| "`".repeat(length) + " ").collect(),
+        format!(
+            "{}\n{}\n{}\n",
+            "|abc".repeat(columns),
+            "|---".repeat(columns),
+            "|def".repeat(columns)
+        ),
+        format!(
+            "{}\n{}\n{}",
+            "|a".repeat(2000),
+            "|-".repeat(2000),
+            flood("|d|\n")
+        ),
+        format!("|a|b|\n|-|-|\n{}", flood("|c|d|\n")),
+        format!("# {}", flood("heading ")),
+        format!("# {}\ntext", flood("heading")),
+        format!("```{}\ncode\n```\n", flood("rust")),
+        format!("```rust\n{}", flood("let a = 1;\n")),
+        format!("> ```rust\n{}", flood("> let a = 1;\n")),
+        format!("```rust\n{}```", flood("\n")),
+        format!("- {}", flood("word ")),
+        format!("---\n{}", flood("a: b\n")),
+        format!("# a\n{}\ntext\n", flood("[a]: /u\n")),
+        (0..size / 20)
+            .map(|index| format!("[l{index}]: /u\n\nt\n\n"))
+            .collect(),
+        format!("# a\nx\n{}# c\ny\n", flood("## b\n")),
+        (1..6).map(path).collect::<String>() + &flood("###### a\nb\n\n"),
+    ]
+}
+
+/// Checks that a text is chunked in time, and that few bytes are counted.
+fn check_hostile(text: &str) {
+    let shown: String = text.chars().take(40).collect();
+    let config = ChunkConfig {
+        max_tokens: 256,
+        overlap_tokens: 40,
+    };
+    for media_type in MediaType::ALL {
+        let counted = AtomicUsize::new(0);
+        let count = |part: &str| {
+            counted.fetch_add(part.len(), Ordering::Relaxed);
+            count(part)
+        };
+        let input = ChunkInput {
+            title: "title",
+            text,
+            media_type,
+        };
+        let started = Instant::now();
+        chunker(media_type).chunk(&input, &config, &count);
+        let (elapsed, counted) = (started.elapsed(), counted.into_inner());
+        assert!(
+            elapsed < TIME_MAX,
+            "{shown:?} took {elapsed:?} as {media_type:?}"
+        );
+        assert!(
+            counted < COUNTED_MAX * text.len() + 10_000,
+            "{shown:?}: counted {counted} of {} bytes as {media_type:?}",
+            text.len()
+        );
+    }
+}
+
+#[test]
+fn floods_take_linear_time() {
+    for flood in FLOODS {
+        check_hostile(&flood.repeat(SIZE_BYTES / flood.len()));
+    }
+}
+
+#[test]
+fn structures_take_linear_time() {
+    for text in structures(SIZE_BYTES) {
+        check_hostile(&text);
+    }
+}
+
+#[test]
+fn a_line_of_five_megabytes_takes_linear_time() {
+    check_hostile(&"a line of five megabytes. ".repeat(200_000));
+}
+
+#[test]
+fn invariants_hold_on_hostile_input() {
+    let floods = FLOODS.iter().map(|flood| flood.repeat(2_000 / flood.len()));
+    for text in floods.chain(structures(2_000)) {
+        for (max_tokens, overlap_tokens) in [(32, 10), (256, 0)] {
+            check_text(
+                &text,
+                &ChunkConfig {
+                    max_tokens,
+                    overlap_tokens,
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Extraction: encodings, binary content, titles and front matter of documents that are text
+//! already.
+
+use std::fmt::Write;
+
+use encoding_rs::Encoding;
+use kbingest::domain::{FailureKind, MediaType};
+use kbingest::extract::{ExtractError, Extracted, TITLE_CHARS_MAX, extractor};
+use proptest::prelude::*;
+
+fn extract(uri: &str, bytes: impl Into<Vec<u8>>) -> Result<Extracted, ExtractError> {
+    extractor(uri).extract(uri, bytes.into())
+}
+
+#[test]
+fn the_extension_chooses_the_extractor() {
+    let check = |uri: &str, id: &str, media_type: MediaType, title: &str| {
+        assert_eq!(extractor(uri).id(), id, "{uri}");
+        let extracted = extract(uri, "x\n").unwrap();
+        assert_eq!(
+            (extracted.media_type, extracted.title.as_str()),
+            (media_type, title),
+            "{uri}"
+        );
+    };
+    check(
+        "docs/first-steps.md",
+        "markdown@1",
+        MediaType::Markdown,
+        "first-steps",
+    );
+    check("A.MARKDOWN", "markdown@1", MediaType::Markdown, "A");
+    for extension in ["mkd", "mdx", "mdown", "qmd", "Rmd"] {
+        check(
+            &format!("a_b.{extension}"),
+            "markdown@1",
+            MediaType::Markdown,
+            "a_b",
+        );
+    }
+    check("notes.txt", "plain@1", MediaType::Plain, "notes.txt");
+    check("var/a.log", "plain@1", MediaType::Plain, "a.log");
+    check("LICENSE", "plain@1", MediaType::Plain, "LICENSE");
+    check("guide.rst", "source@1", MediaType::Source, "guide.rst");
+    check("src/main.rs", "source@1", MediaType::Source, "main.rs");
+    check(
+        "a.md/.editorconfig",
+        "source@1",
+        MediaType::Source,
+        ".editorconfig",
+    );
+}
+
+#[test]
+fn utf8_text_keeps_its_bytes() {
+    let check = |bytes: &[u8], encoding: &str| {
+        for uri in ["a.md", "a.txt", "a.rs"] {
+            let extracted = extract(uri, bytes).unwrap();
+            assert_eq!(extracted.text.as_bytes(), bytes);
+            assert_eq!(extracted.encoding, encoding);
+        }
+    };
+    check(b"", "utf-8");
+    check(b" \r\n\t", "utf-8");
+    check(b"# A\r\n\r\nb\r\n", "utf-8");
+    check("\u{feff}---\ntitle: x\n---\n# A\n".as_bytes(), "utf-8-bom");
+    check("\u{feff}".as_bytes(), "utf-8-bom");
+    check("日本語 Ελληνικά\n".as_bytes(), "utf-8");
+    check(b"\x1b[31mred\x1b[0m\n", "utf-8");
+    check(b"N\x08NA\x08AM\x08ME\x08E\n", "utf-8");
+    // A NUL far behind the start is damage, not a format.
+    check(&[&[b'a'; 9000][..], &[0], &[b'b'; 9000]].concat(), "utf-8");
+}
+
+const RUSSIAN: &str =
+    "# Как устроена база знаний\n\nПервый запуск читает все документы, второй только изменённые.\n";
+const JAPANESE: &str = "# 知識ベースの作り方\n\n最初の実行ではすべての文書を読み、次からは変更された文書だけを読みます。\n";
+const CHINESE: &str = "# 知识库的构建\n\n第一次运行读取所有文档，以后只读取更改过的文档。\n";
+const GERMAN: &str =
+    "# Über die Größe\n\nDie Straße führt über die Brücke; das hätte für alle schön sein können.\n";
+
+#[test]
+fn other_encodings_are_recognised_and_recorded() {
+    let check = |text: &str, encoding: &str, title: &str| {
+        let (bytes, _, failed) = Encoding::for_label(encoding.as_bytes())
+            .unwrap()
+            .encode(text);
+        assert!(!failed, "{encoding} cannot hold the text");
+        let extracted = extract("a.md", bytes).unwrap();
+        assert_eq!(
+            (extracted.encoding.as_str(), extracted.text.as_str()),
+            (encoding, text)
+        );
+        assert_eq!(extracted.title, title);
+    };
+    check(RUSSIAN, "windows-1251", "Как устроена база знаний");
+    // koi8-u holds all of koi8-r's letters; the detector knows only the former.
+    check(RUSSIAN, "koi8-u", "Как устроена база знаний");
+    check(JAPANESE, "shift_jis", "知識ベースの作り方");
+    check(JAPANESE, "euc-jp", "知識ベースの作り方");
+    check(CHINESE, "gbk", "知识库的构建");
+    check(GERMAN, "windows-1252", "Über die Größe");
+}
+
+#[test]
+fn a_late_first_letter_is_found_by_the_guess() {
+    let ascii = "plain words before anything else\n".repeat(4000);
+    let (russian, _, _) = encoding_rs::WINDOWS_1251.encode("Первый запуск читает все документы.\n");
+    let bytes = [ascii.as_bytes(), &russian].concat();
+    let extracted = extract("a.txt", bytes).unwrap();
+    assert_eq!(extracted.encoding, "windows-1251");
+    assert!(extracted.text.ends_with("читает все документы.\n"));
+}
+
+#[test]
+fn utf16_is_recognised_by_its_byte_order_mark() {
+    let little: Vec<u8> = GERMAN.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = GERMAN.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let check = |bytes: Vec<u8>, encoding: &str| {
+        let extracted = extract("a.md", bytes).unwrap();
+        assert_eq!(
+            (extracted.encoding.as_str(), extracted.text.as_str()),
+            (encoding, GERMAN)
+        );
+        assert_eq!(extracted.title, "Über die Größe");
+    };
+    check([b"\xff\xfe", &little[..]].concat(), "utf-16le");
+    check([b"\xfe\xff", &big[..]].concat(), "utf-16be");
+
+    let error = extract("a.md", little).unwrap_err();
+    assert_eq!(error.to_string(), "a.md: binary content");
+}
+
+#[test]
+fn a_few_broken_characters_do_not_change_the_encoding() {
+    let mut bytes = "Größe, Straße, Brücke, schön.\n".repeat(20).into_bytes();
+    bytes.extend_from_slice(b"cut off: \xc3");
+    let extracted = extract("a.txt", bytes).unwrap();
+    assert_eq!(extracted.encoding, "utf-8-lossy");
+    assert!(
+        extracted.text.starts_with("Größe, Straße") && extracted.text.ends_with("off: \u{fffd}")
+    );
+}
+
+#[test]
+fn binary_content_is_skipped_with_what_it_looks_like() {
+    let check = |bytes: &[u8], expected: &str| {
+        let error = extract("a.md", bytes).unwrap_err();
+        assert_eq!(error.to_string(), format!("a.md: {expected}"));
+        assert_eq!(error.kind(), FailureKind::Skipped);
+    };
+    check(
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "binary content (PNG image)",
+    );
+    check(
+        b"%PDF-1.7\nall of it printable",
+        "binary content (PDF document)",
+    );
+    check(b"\x1f\x8b\x08", "binary content (gzip data)");
+    check(b"GIF89a\x01\0\x01\0", "binary content (GIF image)");
+    check(b"text\0text", "binary content");
+    check(b"\x01\x02\x03\x04\x05\x06", "binary content");
+    check(b"\xff\xfe\0\0a\0\0\0", "binary content");
+    let random: Vec<u8> = (0_u32..600)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 1)
+        .collect();
+    check(&random, "binary content");
+    // The same letters at the start of a text are only letters.
+    assert!(extract("a.txt", "MZ is a postal code\n").is_ok());
+    assert!(extract("a.txt", "GIF8 and BZh\n").is_ok());
+}
+
+#[test]
+fn text_that_cannot_be_decoded_is_a_permanent_failure() {
+    let lone_surrogates = [b"\xff\xfe".to_vec(), b"\x41\xd8".repeat(50)].concat();
+    let error = extract("a.md", lone_surrogates).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a.md: looks like utf-16le, but cannot be decoded as that"
+    );
+    assert_eq!(error.kind(), FailureKind::Permanent);
+}
+
+#[test]
+fn titles_come_from_the_best_place() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(
+            extract("dir/file-name.md", text).unwrap().title,
+            expected,
+            "{text:?}"
+        );
+    };
+    check(
+        "---\ntitle: From front matter\n---\n# Heading\n",
+        "From front matter",
+    );
+    check("---\ntitle: ''\nname: A name\n---\n# Heading\n", "A name");
+    check("---\ntitle: 2024\n---\n", "2024");
+    check("---\ntitle: No\n---\n", "No");
+    check("---\ntitle: [a, b]\n---\n# Heading\n", "Heading");
+    check("+++\ntitle = \"From TOML\"\n+++\n# Heading\n", "From TOML");
+    check("text\n\n# Heading\n", "Heading");
+    check("## Second\n\n# First\n", "First");
+    check("## Second\n\ntext\n", "Second");
+    check("Heading\n=======\n\ntext\n", "Heading");
+    check("Two\nlines\n===\n", "Two lines");
+    check(
+        "# `code` *and* **bold** [link](url) ##\n",
+        "code and bold link",
+    );
+    check("# Title {#anchor .class}\n", "Title");
+    check("# ![logo](logo.png) Title <br>\n", "Title");
+    check("# ![logo only](logo.png)\n", "file-name");
+    check("```sh\n# not a heading\n```\n\ntext\n", "file-name");
+    check("    # indented code\n", "file-name");
+    check("#no-space\n", "file-name");
+    check("", "file-name");
+    check(
+        &format!("# {}\n", "x ".repeat(400)),
+        "x ".repeat(TITLE_CHARS_MAX / 2).trim_end(),
+    );
+    // Behind the first window, and behind the last.
+    check(&format!("{}\n# Late\n", "word\n".repeat(2000)), "Late");
+    check(
+        &format!("{}\nLate\n====\n", "word\n\n".repeat(2000)),
+        "Late",
+    );
+    check(
+        &format!("{}\n# Too late\n", "word\n".repeat(20_000)),
+        "file-name",
+    );
+    check(&format!("# {}", "long line ".repeat(20_000)), "file-name");
+}
+
+#[test]
+fn front_matter_becomes_metadata() {
+    let yaml = "---\ntitle: \"A: b\"\ntags: [x, y]\ndraft: true\ndate: 2024-05-06\nzip: 007\nnested:\n  weight: 3\n---\ntext\n";
+    let toml = "+++\ntitle = 'A: b'\ntags = ['x', 'y']\ndate = 2024-05-06\n[nested]\nweight = 3\n+++\ntext\n";
+    let show =
+        |text: &str| serde_json::to_string(&extract("a.md", text).unwrap().metadata).unwrap();
+    insta::assert_snapshot!(show(yaml), @r#"{"date":"2024-05-06","draft":true,"nested":{"weight":3},"tags":["x","y"],"title":"A: b","zip":"007"}"#);
+    insta::assert_snapshot!(show(toml), @r#"{"date":"2024-05-06","nested":{"weight":3},"tags":["x","y"],"title":"A: b"}"#);
+    assert_eq!(
+        show(&format!("\u{feff}{}", yaml.replace('\n', "\r\n"))),
+        show(yaml)
+    );
+    // Aliases within reason are fine.
+    insta::assert_snapshot!(show("---\na: &x [1]\nb: *x\na: 2\n...\n"), @r#"{"a":2,"b":[1]}"#);
+}
+
+#[test]
+fn broken_front_matter_is_text() {
+    let check = |text: &str, title: &str| {
+        let extracted = extract("file.md", text).unwrap();
+        assert_eq!(
+            (extracted.title.as_str(), extracted.text.as_str()),
+            (title, text)
+        );
+        assert!(extracted.metadata.is_empty(), "{text:?}");
+    };
+    check("---\ntitle: a: b: c\n---\n# Heading\n", "Heading");
+    check("---\n{{ template }}\n---\n# Heading\n", "Heading");
+    check("---\njust words\n---\n# Heading\n", "Heading");
+    check("---\n---\n# Heading\n", "Heading");
+    check("---\ntitle: never closed\n\n# Heading\n", "Heading");
+    check("+++\ntitle = \n+++\n# Heading\n", "Heading");
+    check(
+        "\n---\ntitle: not at the start\n---\n# Heading\n",
+        "Heading",
+    );
+    check("----\ntitle: four dashes\n----\n# Heading\n", "Heading");
+}
+
+#[test]
+fn hostile_front_matter_is_harmless() {
+    let check = |open: &str, raw: &str| {
+        let text = format!("{open}\n{raw}\n{open}\n\n# Heading\n");
+        let extracted = extract("a.md", text).unwrap();
+        assert!(extracted.metadata.is_empty());
+    };
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..40 {
+        let alias = format!("*a{}", level - 1);
+        writeln!(
+            bomb,
+            "a{level}: &a{level} [{}]",
+            [alias.as_str(); 9].join(", ")
+        )
+        .unwrap();
+    }
+    check("---", &bomb);
+    check("---", "a: &a [*a]");
+    check("---", &"[".repeat(1_000_000));
+    check("---", &"[".repeat(60_000));
+    check(
+        "---",
+        &format!("a: {}{}", "[".repeat(30_000), "]".repeat(30_000)),
+    );
+    check("---", &"{a: ".repeat(15_000));
+    check("---", &"- ".repeat(30_000));
+    check("---", &"? ".repeat(30_000));
+    check("---", &"!!x ".repeat(10_000));
+    check(
+        "---",
+        &(0..300)
+            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+            .collect::<String>(),
+    );
+    check("+++", &format!("a = {}", "[".repeat(60_000)));
+    check("+++", &"{a=".repeat(20_000));
+    check("+++", &format!("{}a = 1", "a.".repeat(30_000)));
+    check("+++", &format!("[{}a]", "a.".repeat(30_000)));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_extraction_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for uri in ["a.md", "a.txt", "a.rs"] {
+            if let Ok(extracted) = extract(uri, bytes.clone()) {
+                prop_assert!(!extracted.title.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn no_front_matter_makes_extraction_panic(
+        open in prop::sample::select(vec!["---", "+++"]),
+        raw in r##"([a-c:\-\[\]{}&*!|>'"#,?. \n=é]|: |\n  |- |<<: |0x|1e){0,60}"##,
+    ) {
+        let text = format!("{open}\n{raw}\n{open}\n# Heading\n");
+        prop_assert_eq!(extract("a.md", text.as_str()).unwrap().text, text);
+    }
+}

@@ -1,0 +1,13 @@
+//! The integration tests, one binary. What belongs where:
+//!
+//! - `tidy`: layers, module docs, file sizes
+//! - `config`, `cli`: what a person types and reads
+//! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
+//! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
+//!   compared by whole dumps
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod chunker;
+mod extract;
+mod source;
+mod wordpiece;
