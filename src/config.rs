@@ -103,10 +103,8 @@ impl Problem {
 impl Config {
     /// Loads the settings at `path` and checks them.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = read(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = read(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let base = match std::path::absolute(path) {
             Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
@@ -121,27 +119,27 @@ impl Config {
                 embed: file.embed,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
-            Err(problems) => {
-                Err(ConfigError::Wrong { path: path.to_owned(), text, problems })
-            }
+            Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
         }
     }
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(SIZE_MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > SIZE_MAX_BYTES {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SIZE_MAX_BYTES {
         return Err(std::io::Error::other("larger than 1 MiB: is this a kb.toml?"));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
 }
 
 /// `kb.toml` -> `kb.kb`.
 fn default_kb(config: &Path) -> PathBuf {
-    let stem = config.file_stem().unwrap_or_else(|| "kb".as_ref());
-    Path::new(stem).with_extension("kb")
+    let mut name = config.file_stem().unwrap_or_else(|| "kb".as_ref()).to_owned();
+    // Appended: `with_extension` would give `team.a.toml` and `team.b.toml` one file.
+    name.push(".kb");
+    PathBuf::from(name)
 }
 
 fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
@@ -150,7 +148,7 @@ fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
     let mut names = HashSet::new();
     for directory in &file.source.directory {
         for (span, key, message) in directory.problems(base) {
-            problems.push(Problem { span, key: format!("source.directory.{key}"), message });
+            problems.push(Problem { span, key, message });
         }
         let name = &directory.name;
         if !names.insert(name.get_ref().as_str()) {
@@ -168,7 +166,8 @@ fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`".to_owned(),
+            message: "no source: add a [[source.directory]] table with `name` and `path`"
+                .to_owned(),
         });
     }
     if let Err(message) = file.chunk.validate() {
@@ -182,26 +181,42 @@ fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
-    Problem {
-        key: key_at(text, span.start),
-        message: error.message().trim().replace('\n', "; "),
-        span,
+    let mut message = error.message().trim().replace('\n', "; ");
+    for (theirs, ours) in WORDS {
+        message = message.replace(theirs, ours);
     }
+    Problem { key: key_at(text, span.start), message, span }
 }
+
+/// Words of serde about Rust types, in words about kb.toml.
+const WORDS: [(&str, &str); 10] = [
+    ("unknown field", "unknown key"),
+    ("missing field", "missing key"),
+    ("duplicate field", "duplicate key"),
+    ("there are no fields", "this table has no keys"),
+    ("expected usize", "expected a whole number, 0 or more"),
+    ("expected a string", "expected a text in quotes"),
+    ("expected path string", "expected a path in quotes"),
+    ("expected a boolean", "expected true or false"),
+    ("expected a sequence", "expected a list"),
+    ("map, expected a list", "table, expected a list of tables: write [[two brackets]]"),
+];
 
 /// A problem of the value that `message` begins with, in `table`; of the table where it names none.
 fn table_problem(text: &str, table: &str, message: String) -> Problem {
     let name = message.split_whitespace().next().unwrap_or_default();
+    let mut names = name.strip_prefix(&format!("{table}.")).unwrap_or(name).split('.');
     let found = DeTable::parse(text).ok().and_then(|root| {
-        let (key, value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == table)?;
-        let inner = match value.get_ref() {
-            DeValue::Table(inner) => inner.iter().find(|(key, _)| key.get_ref() == name),
-            _ => None,
-        };
-        Some(match inner {
-            Some((key, value)) => (value.span(), format!("{table}.{}", key.get_ref())),
-            None => (key.span(), table.to_owned()),
-        })
+        let (key, mut value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == table)?;
+        let mut place = (key.span(), table.to_owned());
+        while let DeValue::Table(inner) = value.get_ref()
+            && let Some(name) = names.next()
+            && let Some((key, next)) = inner.iter().find(|(key, _)| key.get_ref() == name)
+        {
+            place = (next.span(), format!("{}.{}", place.1, key.get_ref()));
+            value = next;
+        }
+        Some(place)
     });
     let (span, key) = found.unwrap_or_else(|| (0..0, table.to_owned()));
     Problem { span, key, message }
@@ -217,10 +232,13 @@ fn key_at(text: &str, at: usize) -> String {
     let mut key = "";
     for line in text[..line_end].lines() {
         let line = line.trim();
-        if line.starts_with('[') {
-            table = line.trim_matches(|c| c == '[' || c == ']' || c == ' ');
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.strip_prefix('[').unwrap_or(header);
+            table = header.split(']').next().unwrap_or_default().trim();
             key = "";
-        } else if let Some((name, _)) = line.split_once('=') {
+        } else if let Some((name, _)) = line.split_once('=')
+            && is_key(name.trim())
+        {
             key = name.trim();
         }
     }
@@ -229,6 +247,13 @@ fn key_at(text: &str, at: usize) -> String {
         (table, "") => table.to_owned(),
         (table, key) => format!("{table}.{key}"),
     }
+}
+
+/// Tells a key from a comment, and from a text in a list of several lines.
+fn is_key(name: &str) -> bool {
+    let is_quoted = |quote| name.len() >= 2 && name.starts_with(quote) && name.ends_with(quote);
+    let is_bare = || name.chars().all(|c| c.is_alphanumeric() || " \t-_.".contains(c));
+    is_quoted('"') || is_quoted('\'') || is_bare()
 }
 
 fn floor_boundary(text: &str, at: usize) -> usize {

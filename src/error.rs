@@ -134,9 +134,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Kb(KbError::Missing(_)) => {
-                Some("`kbingest ingest kb.toml` makes it".to_owned())
+            Self::Config(ConfigError::Unreadable { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Some("name the kb.toml to use; kb.example.toml shows how to write one".to_owned())
             }
+            Self::Kb(KbError::Missing(_)) => Some("`kbingest ingest kb.toml` makes it".to_owned()),
             Self::Kb(KbError::Damaged(_)) => Some(
                 "`kbingest check` lists what is wrong; a copy from before, or a new ingest into \
                  another file, puts it right"
@@ -181,4 +184,3 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     line
 }
-

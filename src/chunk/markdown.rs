@@ -122,10 +122,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str, base: usize, definitions: Vec<Span>) -> Self {
-        let outline = Outline {
-            sections: vec![Section::default()],
-            leaves: Vec::new(),
-        };
+        let outline = Outline { sections: vec![Section::default()], leaves: Vec::new() };
         Self {
             text,
             outline,
@@ -169,9 +166,7 @@ impl<'a> Builder<'a> {
             _ if depth == 0 => self.add_container(),
             TagEnd::CodeBlock | TagEnd::Table | TagEnd::HtmlBlock => {
                 // In a tight list, no event tells that a paragraph follows.
-                let rest = self.text[span.end..]
-                    .find('\n')
-                    .filter(|_| !self.begins_line(span.end));
+                let rest = self.text[span.end..].find('\n').filter(|_| !self.begins_line(span.end));
                 let next_line = span.end + rest.map_or(0, |newline| newline + 1);
                 self.leaf(Kind::Prose, 0, Span::new(next_line, next_line), depth);
             }
@@ -226,10 +221,7 @@ impl<'a> Builder<'a> {
         let Some(first) = lines.next() else { return };
         block.lead_end = span.start + first.len() + lines.map(str::len).sum::<usize>();
         let first = Span::new(span.start, span.start + first.trim_end().len());
-        block.prefix = first
-            .of(self.text)
-            .contains(char::is_alphanumeric)
-            .then_some(first);
+        block.prefix = first.of(self.text).contains(char::is_alphanumeric).then_some(first);
     }
 
     /// Begins a new section.
@@ -239,23 +231,12 @@ impl<'a> Builder<'a> {
         self.cursor = span.end;
         let sections = &mut self.outline.sections;
         let level_of = |index: usize| sections[index].heading.as_ref().map_or(0, |it| it.level);
-        while self
-            .ancestors
-            .pop_if(|index| level_of(*index) >= level)
-            .is_some()
-        {}
-        let heading = Heading {
-            span,
-            level,
-            text: shown(&self.heading.take().unwrap_or_default()),
-        };
+        while self.ancestors.pop_if(|index| level_of(*index) >= level).is_some() {}
+        let heading =
+            Heading { span, level, text: shown(&self.heading.take().unwrap_or_default()) };
         let parent = self.ancestors.last().copied();
         self.ancestors.push(sections.len());
-        sections.push(Section {
-            heading: Some(heading),
-            parent,
-            blocks: Vec::new(),
-        });
+        sections.push(Section { heading: Some(heading), parent, blocks: Vec::new() });
     }
 
     /// Adds the container that was read, if there is one.
@@ -323,14 +304,7 @@ impl<'a> Builder<'a> {
         let end = start + self.text[start..span.end.max(start)].trim_end().len();
         let before = self.text[self.cursor..start].trim_end_matches([' ', '\t']);
         let line_start = self.cursor + before.len();
-        Span::new(
-            if self.begins_line(line_start) {
-                line_start
-            } else {
-                start
-            },
-            end,
-        )
+        Span::new(if self.begins_line(line_start) { line_start } else { start }, end)
     }
 
     /// Tells whether a line begins at `offset`, or what is left of one after the last block.
@@ -341,9 +315,7 @@ impl<'a> Builder<'a> {
     /// Returns the blocks of the current section.
     fn blocks(&mut self) -> &mut Vec<Block> {
         let last = self.outline.sections.last_mut();
-        &mut last
-            .expect("there is a section before the first heading")
-            .blocks
+        &mut last.expect("there is a section before the first heading").blocks
     }
 
     fn finish(mut self) -> Outline {

@@ -2,11 +2,12 @@
 //! kind of text has its own file.
 //!
 //! A chunker turns a text into an outline (sections and blocks, `outline.rs`), cuts the blocks that are
-//! too long (`split.rs`) and packs what results into chunks (`pack.rs`). It neither copies text nor
+//! too long (`split.rs`, `grain.rs`) and packs what results into chunks (`pack.rs`). It neither copies text nor
 //! does I/O; `embedded.rs` tells what a chunk's text is, `key.rs` what makes it the same chunk after
 //! an edit.
 
 mod embedded;
+mod grain;
 mod key;
 mod markdown;
 mod outline;
@@ -82,10 +83,7 @@ pub struct ChunkConfig {
 
 impl Default for ChunkConfig {
     fn default() -> Self {
-        Self {
-            max_tokens: 256,
-            overlap_tokens: 0,
-        }
+        Self { max_tokens: 256, overlap_tokens: 0 }
     }
 }
 
@@ -93,24 +91,15 @@ impl ChunkConfig {
     /// Returns what decides how a text is cut, such as
     /// `markdown@1:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker) -> String {
-        let Self {
-            max_tokens,
-            overlap_tokens,
-        } = self;
-        format!(
-            "{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}",
-            chunker.id()
-        )
+        let Self { max_tokens, overlap_tokens } = self;
+        format!("{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}", chunker.id())
     }
 
     /// Checks the settings; the error names the key and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
         let (least, most) = (MAX_TOKENS_RANGE.start(), MAX_TOKENS_RANGE.end());
         if !MAX_TOKENS_RANGE.contains(&self.max_tokens) {
-            return Err(format!(
-                "max_tokens must be {least} to {most}, not {}",
-                self.max_tokens
-            ));
+            return Err(format!("max_tokens must be {least} to {most}, not {}", self.max_tokens));
         }
         if self.overlap_tokens >= self.max_tokens / 2 {
             return Err(format!(

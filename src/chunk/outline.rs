@@ -69,14 +69,7 @@ pub(super) enum Kind {
 impl Block {
     /// Returns a block without lead, prefix or leaves.
     pub fn new(span: Span, kind: Kind) -> Self {
-        Self {
-            span,
-            kind,
-            lead_end: span.start,
-            prefix: None,
-            leaves: 0..0,
-            starts_item: false,
-        }
+        Self { span, kind, lead_end: span.start, prefix: None, leaves: 0..0, starts_item: false }
     }
 }
 
@@ -100,18 +93,11 @@ impl Outline {
         if let Some(first) = start {
             section.blocks.push(Block::new(Span::new(first, at), kind));
         }
-        Self {
-            sections: vec![section],
-            leaves: Vec::new(),
-        }
+        Self { sections: vec![section], leaves: Vec::new() }
     }
 }
 
 /// Returns the length of the byte order mark at the start of `text`, which counts as blank.
 pub(super) fn byte_order_mark(text: &str) -> usize {
-    if text.starts_with('\u{feff}') {
-        '\u{feff}'.len_utf8()
-    } else {
-        0
-    }
+    if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
 }

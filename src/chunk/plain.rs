@@ -18,11 +18,6 @@ impl Chunker for Plain {
         config: &ChunkConfig,
         count: CountTokens<'_>,
     ) -> Vec<Chunk> {
-        pack::pack(
-            &Outline::of_paragraphs(input.text, Kind::Prose),
-            input,
-            config,
-            count,
-        )
+        pack::pack(&Outline::of_paragraphs(input.text, Kind::Prose), input, config, count)
     }
 }

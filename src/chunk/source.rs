@@ -19,11 +19,6 @@ impl Chunker for Source {
         config: &ChunkConfig,
         count: CountTokens<'_>,
     ) -> Vec<Chunk> {
-        pack::pack(
-            &Outline::of_paragraphs(input.text, Kind::Lines),
-            input,
-            config,
-            count,
-        )
+        pack::pack(&Outline::of_paragraphs(input.text, Kind::Lines), input, config, count)
     }
 }

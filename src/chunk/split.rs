@@ -1,196 +1,112 @@
-//! Where a block that is too long may be cut, from coarse to fine.
-//!
-//! Each [`Grain`] proposes cuts in one pass; the packer takes those it needs and goes on with the next
-//! finer grain where a part is still too long. Six grains, so the work is linear in the text.
+//! Cuts the blocks that do not fit: containers at items and leaves, leaves at ever finer grains, measured
+//! again until every part fits.
 
-use unicode_segmentation::UnicodeSegmentation;
+use super::grain::{Grain, grains};
+use super::outline::{Block, Kind};
+use super::pack::{Packer, Piece, Repeated};
+use crate::domain::Span;
 
-use super::outline::Kind;
-use super::tokens::is_space;
+/// Quarters of the budget that the heading and the head of a block (the first two rows of a table, a
+/// fence line) may take; a longer head may be cut off.
+const LEAD_QUARTERS: usize = 3;
 
-/// Characters of a part of a word that is too long as a whole.
-const WINDOW_CHARS: usize = 16;
+/// Quarters of the budget that a prefix may take; a longer one is not repeated.
+const PREFIX_QUARTERS: usize = 2;
 
-/// Longest run of characters without a letter or digit that the sentence segmentation sees.
-///
-/// Its rule SB8 (UAX #29) looks ahead from every closing bracket or space after a full stop, which takes
-/// quadratic time on a flood of them.
-const SYMBOLS_MAX: usize = 64;
-
-/// Most bytes that the sentence segmentation sees at once, against floods of combining letters.
-const SEGMENT_BYTES_MAX: usize = 2048;
-
-/// A way of cutting.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Grain {
-    /// After blank lines.
-    Group,
-    /// At line starts.
-    Line,
-    /// After sentences.
-    Sentence,
-    /// At the first character after white space.
-    Word,
-    /// Every [`WINDOW_CHARS`] characters.
-    Window,
-    /// Everywhere.
-    Char,
-}
-
-/// Returns the grains at which a block of this kind is cut, coarse to fine.
-pub(super) fn grains(kind: Kind) -> &'static [Grain] {
-    use Grain::{Char, Group, Line, Sentence, Window, Word};
-    match kind {
-        Kind::Prose | Kind::Container => &[Sentence, Line, Word, Window, Char],
-        Kind::Lines => &[Group, Line, Sentence, Word, Window, Char],
-    }
-}
-
-/// Byte offsets, ascending.
-type Cuts<'a> = Box<dyn Iterator<Item = usize> + 'a>;
-
-impl Grain {
-    /// Returns the byte offsets in `text` at which it may be cut: ascending, on character boundaries,
-    /// neither 0 nor the end.
-    pub fn cuts(self, text: &str) -> Cuts<'_> {
-        match self {
-            Self::Group => Box::new(group_cuts(text)),
-            Self::Line => Box::new(line_cuts(text)),
-            Self::Sentence => Box::new(sentence_cuts(text)),
-            Self::Word => Box::new(word_cuts(text)),
-            Self::Window => Box::new(char_cuts(text).skip(WINDOW_CHARS - 1).step_by(WINDOW_CHARS)),
-            Self::Char => Box::new(char_cuts(text)),
+impl Packer<'_> {
+    /// Places a block: whole, else item by item, else leaf by leaf.
+    pub fn place_block(&mut self, block: &Block) {
+        let leaves = &self.outline.leaves[block.leaves.clone()];
+        if leaves.is_empty() {
+            return self.place_leaf(block);
+        }
+        let whole = Piece { kind: kind_of(leaves), ..self.piece(block) };
+        if let Some(tokens) = self.fitting(&whole) {
+            return self.push(whole, tokens);
+        }
+        for item in leaves.chunk_by(|_, next| !next.starts_item) {
+            let mut piece = Piece { kind: kind_of(item), ..self.piece(&item[0]) };
+            piece.span.end = item[item.len() - 1].span.end;
+            match self.fitting(&piece) {
+                Some(tokens) => self.push(piece, tokens),
+                None => item.iter().for_each(|leaf| self.place_leaf(leaf)),
+            }
         }
     }
-}
 
-/// Cuts at the first line after one or more blank lines.
-fn group_cuts(text: &str) -> impl Iterator<Item = usize> {
-    let mut after_blank = false;
-    lines(text).filter_map(move |(at, line)| {
-        let blank = line.trim_start().is_empty();
-        let cut = after_blank && !blank;
-        after_blank = blank;
-        cut.then_some(at)
-    })
-}
+    /// Places a block that holds no blocks: whole, else in parts.
+    pub fn place_leaf(&mut self, block: &Block) {
+        let mut piece = self.piece(block);
+        if let Some(tokens) = self.fitting(&piece) {
+            return self.push(piece, tokens);
+        }
+        let lead = Span::new(piece.span.start, block.lead_end);
+        if !self.fits_quarters(lead, LEAD_QUARTERS) {
+            piece.lead_end = block.span.start;
+        }
+        let prefix = block.prefix.filter(|&prefix| self.fits_quarters(prefix, PREFIX_QUARTERS));
+        let repeated =
+            prefix.map(|span| Repeated { span, tokens: (self.count)(span.of(self.text)) });
+        self.place_parts(piece, repeated, grains(block.kind));
+    }
 
-/// Cuts at every line start but the first.
-fn line_cuts(text: &str) -> impl Iterator<Item = usize> {
-    lines(text).map(|(at, _)| at).skip(1)
-}
+    /// Cuts a piece that does not fit at the first of `grains`, and what still does not fit at the
+    /// next; all parts but the first repeat `repeated`. The recursion is as deep as there are grains.
+    fn place_parts(&mut self, piece: Piece, repeated: Option<Repeated>, grains: &[Grain]) {
+        let Some((grain, finer)) = grains.split_first() else {
+            let tokens = (self.count)(piece.span.of(self.text));
+            return self.push(piece, tokens);
+        };
+        let text = self.text;
+        let end = piece.span.end;
+        let body = &text[piece.lead_end..end];
+        // What follows the lead must not be blank: no chunk is only a heading.
+        let blank = body.len() - body.trim_start().len();
+        let cuts = grain.cuts(body).filter(|&cut| cut > blank).map(|cut| piece.lead_end + cut);
+        let mut start = piece.span.start;
+        for cut in cuts.chain([end]) {
+            let is_first = start == piece.span.start;
+            let part = Piece {
+                span: Span::new(start, cut),
+                lead_end: piece.lead_end.max(start),
+                prefix: if is_first { piece.prefix } else { repeated },
+                kind: piece.kind,
+            };
+            match self.fitting(&part) {
+                Some(tokens) => self.push(part, tokens),
+                None => self.place_parts(part, repeated, finer),
+            }
+            start = cut;
+        }
+    }
 
-/// Returns the lines with their offsets. A last line without a letter or digit belongs to the line
-/// before it, so that no part is only a closing fence, bracket or tag end.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let content = text.trim_end();
-    let last = content.rfind('\n').map_or(0, |newline| newline + 1);
-    let is_closing = !content[last..].contains(char::is_alphanumeric);
-    with_offsets(text.split_inclusive('\n'))
-        .filter(move |&(at, _)| at != last || !is_closing || at == 0)
-}
+    /// Returns a block as one piece, with the heading that waits for it.
+    fn piece(&self, block: &Block) -> Piece {
+        let start = self.heading_start.unwrap_or(block.span.start);
+        let span = Span::new(start, block.span.end);
+        Piece { span, lead_end: block.lead_end, prefix: None, kind: block.kind }
+    }
 
-/// Cuts after every sentence end; white space after it belongs to the sentence.
-///
-/// UAX #29 also ends a sentence at every line end, which is wrong for wrapped paragraphs: here only what
-/// ends in a terminal character counts.
-fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
-    let mut ended = false;
-    let sentences = segments(text).flat_map(|segment| segment.split_sentence_bounds());
-    with_offsets(sentences).filter_map(move |(at, sentence)| {
-        let content = sentence.trim();
-        if content.is_empty() {
+    /// Returns the tokens of a piece that fits into a chunk of its own, its prefix not counted.
+    fn fitting(&self, piece: &Piece) -> Option<usize> {
+        let bytes = piece.span.len() + piece.prefix.map_or(0, |prefix| prefix.span.len());
+        if !self.here.fits_bytes(bytes) {
             return None;
         }
-        let cut = ended;
-        ended = content.trim_end_matches(is_closer).ends_with(is_terminal);
-        cut.then_some(at)
-    })
+        let tokens = (self.count)(piece.span.of(self.text));
+        let prefix_tokens = piece.prefix.map_or(0, |prefix| prefix.tokens);
+        self.here.fits(tokens + prefix_tokens, bytes).then_some(tokens)
+    }
+
+    /// Tells whether `span` takes at most so many quarters of the budget.
+    pub fn fits_quarters(&self, span: Span, quarters: usize) -> bool {
+        self.here.fits_bytes(span.len())
+            && (self.count)(span.of(self.text)) * 4 <= self.here.budget * quarters
+    }
 }
 
-/// Tells whether a sentence may end with `c`.
-fn is_terminal(c: char) -> bool {
-    matches!(
-        c,
-        '.' | '!'
-            | '?'
-            | '…'
-            | '。'
-            | '．'
-            | '！'
-            | '？'
-            | '｡'
-            | '؟'
-            | '۔'
-            | '।'
-            | '॥'
-            | '։'
-            | '።'
-            | '။'
-    )
-}
-
-/// Tells whether `c` may stand after the end of a sentence and still belongs to it.
-fn is_closer(c: char) -> bool {
-    matches!(
-        c,
-        '"' | '\''
-            | ')'
-            | ']'
-            | '}'
-            | '*'
-            | '_'
-            | '`'
-            | '”'
-            | '’'
-            | '»'
-            | '」'
-            | '』'
-            | '）'
-            | '】'
-            | '》'
-    )
-}
-
-/// Cuts `text` into pieces on which the sentence segmentation takes linear time: lines, and parts of
-/// lines that are unlike text.
-fn segments(text: &str) -> impl Iterator<Item = &str> {
-    let (mut symbols, mut bytes) = (0, 0);
-    text.split_inclusive(move |c: char| {
-        symbols = if c.is_alphanumeric() { 0 } else { symbols + 1 };
-        bytes += c.len_utf8();
-        let end = c == '\n' || symbols == SYMBOLS_MAX || bytes >= SEGMENT_BYTES_MAX;
-        if end {
-            (symbols, bytes) = (0, 0);
-        }
-        end
-    })
-}
-
-/// Cuts where a word starts after white space.
-fn word_cuts(text: &str) -> impl Iterator<Item = usize> {
-    let mut after_space = false;
-    text.char_indices().filter_map(move |(at, c)| {
-        let space = is_space(c);
-        let cut = after_space && !space;
-        after_space = space;
-        cut.then_some(at)
-    })
-}
-
-/// Cuts before every character but the first.
-fn char_cuts(text: &str) -> impl Iterator<Item = usize> {
-    text.char_indices().map(|(at, _)| at).skip(1)
-}
-
-/// Pairs consecutive pieces of a text with their offsets.
-fn with_offsets<'a>(
-    pieces: impl Iterator<Item = &'a str>,
-) -> impl Iterator<Item = (usize, &'a str)> {
-    let mut next = 0;
-    pieces.map(move |piece| {
-        let at = next;
-        next += piece.len();
-        (at, piece)
-    })
+/// Returns the kind of blocks taken together: prose only where all are.
+fn kind_of(blocks: &[Block]) -> Kind {
+    let all_prose = blocks.iter().all(|block| block.kind == Kind::Prose);
+    if all_prose { Kind::Prose } else { Kind::Container }
 }

@@ -94,14 +94,7 @@ impl<'a> Places<'a> {
         }
         let separators = parts.len().saturating_sub(1) * self.separator_tokens;
         let context_tokens = parts.iter().sum::<usize>() + separators;
-        let budget = self
-            .max_tokens
-            .saturating_sub(context_tokens)
-            .max(self.max_tokens / 2);
-        Place {
-            path,
-            context_tokens,
-            budget,
-        }
+        let budget = self.max_tokens.saturating_sub(context_tokens).max(self.max_tokens / 2);
+        Place { path, context_tokens, budget }
     }
 }

@@ -12,7 +12,8 @@ use super::exit_code;
 /// vector) search. Run it again whenever you like, from a shell, from cron or from CI: it does only what
 /// changed, a run that was stopped or killed goes on where it was, and its exit code tells the truth.
 ///
-/// The settings are in a kb.toml; kb.example.toml explains every key.
+/// The settings are in a kb.toml; kb.example.toml explains every key. Commands other than `ingest` take the
+/// knowledge base itself as well, so that a file that was shipped alone can be searched.
 #[derive(Debug, Parser)]
 #[command(version, after_help = exit_code::HELP, max_term_width = 100)]
 pub struct Arguments {
@@ -36,7 +37,12 @@ pub enum Command {
     /// removes what is gone. A document becomes visible to searches in one step, when its last chunk is
     /// stored. A run that was interrupted is continued.
     ///
+    /// A document that cannot be read keeps its last good version and does not stop the run. When more than
+    /// half of a source's documents (and more than ten) are gone, none of them is removed: see
+    /// --allow-deletes.
+    ///
     /// Ctrl-C stops at the next checkpoint; press it twice to stop at once. Nothing is lost either way.
+    #[command(after_long_help = INGEST_EXAMPLES)]
     Ingest(IngestArgs),
     /// Goes on with a run that was interrupted, cancelled or failed.
     ///
@@ -44,17 +50,49 @@ pub enum Command {
     /// complete and chunks are queued, it goes straight to embedding.
     Resume(ResumeArgs),
     /// Shows the last run and the knowledge base, also while a run is going on.
+    ///
+    /// Of the run: how it stands, its phases, what it has done, its speed and the time left. Of the knowledge
+    /// base: documents, chunks, what waits in the queue, its model, and the sizes of its files. Exits with 0
+    /// whatever became of the run.
+    #[command(after_long_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
     /// Asks the running ingest to stop at its next checkpoint, and waits for it.
+    ///
+    /// What it has done is kept; `kbingest resume` goes on from there. Where no run is going on it says so and
+    /// exits with 0. Where the run is still at work after --timeout seconds, it exits with 11.
     Cancel(CancelArgs),
     /// Finds the passages that answer a question.
     ///
     /// Hybrid search ranks by bm25 / max(bm25) + w * cosine over the best 100 of each side; w comes from the
     /// model. Works while a run is going on, and sees each document in its old or its new version.
+    ///
+    /// Exits with 0 also when nothing is found.
+    #[command(after_long_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
+    ///
+    /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
+    /// full-text row, spans outside their text, work that is in no queue. Names the document of each finding.
+    /// Reads the whole file, changes nothing, and works while a run is going on.
     Check(CheckArgs),
 }
+
+const INGEST_EXAMPLES: &str = "\
+Examples:
+  kbingest ingest                         the kb.toml of this folder
+  kbingest ingest -q /srv/kb/kb.toml      from cron: speaks only where something is not right
+  kbingest ingest --json | jq .run.metrics";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  kbingest status --watch                 follows a run
+  kbingest status handbook.kb --failures  source, address, kind, stage, error; apart by tabs";
+
+const SEARCH_EXAMPLES: &str = "\
+Examples:
+  kbingest search \"how do I undo a release?\"
+  kbingest search handbook.kb \"undo a release\" -k 3 --mode text
+  kbingest search kb.toml \"undo a release\" --json | jq -r '.hits[].uri'";
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

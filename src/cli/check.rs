@@ -17,7 +17,12 @@ pub fn run(arguments: &CheckArgs) -> Result<Ending, Error> {
     } else {
         let mut text = String::new();
         for finding in &report.findings {
-            let _ = writeln!(text, "{}: not so: {}", escape(&finding.subject, false), finding.invariant);
+            let _ = writeln!(
+                text,
+                "{}: not so: {}",
+                escape(&finding.subject, false),
+                finding.invariant
+            );
         }
         let path = escape(&report.knowledge_base.display().to_string(), false);
         let _ = match report.findings.len() {

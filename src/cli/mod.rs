@@ -28,30 +28,35 @@ enum Ending {
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        // `--help` and `--version` come this way too; clap prints to the right stream.
-        Err(error) => {
-            let _ = error.print();
-            return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    output::start_logging(arguments.verbose);
-    let result = match arguments.command {
-        Command::Ingest(command) => ingest::ingest(&command, arguments.quiet),
-        Command::Resume(command) => ingest::resume(&command, arguments.quiet),
-        Command::Status(command) => status::run(&command),
-        Command::Cancel(command) => cancel::run(&command),
-        Command::Search(command) => search::run(&command),
-        Command::Check(command) => check::run(&command),
-    };
-    let ending = result.unwrap_or_else(|error| {
-        render::error(&error);
-        Ending::Code(exit_code(&error))
-    });
+    // A panic has told about itself on stderr; its exit code is that of any unexpected error.
+    let ending = std::panic::catch_unwind(run)
+        .unwrap_or(Ending::Code(crate::error::ExitCode::Unexpected.number()));
     exit_code::end(&ending)
 }
 
-fn exit_code(error: &Error) -> u8 {
-    error.exit_code().number()
+fn run() -> Ending {
+    let result = match Arguments::try_parse() {
+        Ok(arguments) => dispatch(&arguments),
+        Err(error) => {
+            // `--help` and `--version` come this way too; clap prints to the right stream.
+            let printed = output::written(error.print());
+            printed.map(|()| Ending::Code(u8::try_from(error.exit_code()).unwrap_or(2)))
+        }
+    };
+    result.unwrap_or_else(|error| {
+        render::error(&error);
+        Ending::Code(error.exit_code().number())
+    })
+}
+
+fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
+    output::start_logging(arguments.verbose);
+    match &arguments.command {
+        Command::Ingest(command) => ingest::ingest(command, arguments.quiet),
+        Command::Resume(command) => ingest::resume(command, arguments.quiet),
+        Command::Status(command) => status::run(command),
+        Command::Cancel(command) => cancel::run(command),
+        Command::Search(command) => search::run(command),
+        Command::Check(command) => check::run(command),
+    }
 }

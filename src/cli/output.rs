@@ -10,8 +10,12 @@ use crate::error::Error;
 /// Prints a result on stdout. A reader that has gone away is not an error.
 pub fn result(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    match written {
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Tells whether what came of writing to stdout is an error.
+pub fn written(result: io::Result<()>) -> Result<(), Error> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::Output { source: error })
         }
@@ -24,7 +28,9 @@ pub fn json(report: &impl Serialize) -> Result<(), Error> {
     let mut text = serde_json::to_string_pretty(report)
         .map_err(|error| Error::Internal { place: "report", message: error.to_string() })?;
     text.push('\n');
-    result(&text)
+    // As it is: a filter for colours would take DEL characters out of documents.
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// Prints a message on stderr; where that fails nobody can be told.
@@ -94,6 +100,8 @@ pub fn start_logging(verbose: u8) {
         .with_writer(io::stderr)
         .with_target(false)
         .without_time()
+        // Its own way to tell that stderr cannot be written is to print there, which panics.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -14,6 +14,10 @@ use crate::support::events::{Event, EventSink};
 
 /// Failed documents that are named while the run goes on; the rest is in the summary.
 const FAILURES_SHOWN: u64 = 20;
+/// Phase, bar and percentage.
+const COLUMNS_BEFORE_MESSAGE: usize = 42;
+/// Left free for the terminal's `^C`, which would break the line otherwise and leave half of it behind.
+const COLUMNS_AFTER_MESSAGE: usize = 4;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows what happens.
@@ -46,7 +50,7 @@ impl Display {
         } else {
             ProgressBar::hidden()
         };
-        let style = ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {wide_msg}");
+        let style = ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let now = Instant::now();
         let state = State {
@@ -74,11 +78,17 @@ impl Display {
         let rate = stored as f64 / elapsed.max(0.001);
         match self.mode {
             ProgressMode::Bar => {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0 to 100"
+                )]
                 self.bar.set_position(run.progress_percent as u64);
                 self.bar.set_prefix(phase(run));
                 let line = format!("{}  {}", figures(run, rate, elapsed), state.item);
-                self.bar.set_message(line);
+                let width = usize::from(console::Term::stderr().size().1);
+                let room = width.saturating_sub(COLUMNS_BEFORE_MESSAGE + COLUMNS_AFTER_MESSAGE);
+                self.bar.set_message(console::truncate_str(&line, room, "…").into_owned());
             }
             ProgressMode::Plain if state.shown.elapsed() >= PLAIN_INTERVAL => {
                 state.shown = Instant::now();
@@ -101,10 +111,8 @@ impl EventSink for Display {
         match event {
             Event::Started { run, continued } => {
                 if *continued && self.mode != ProgressMode::None {
-                    let text = format!(
-                        "going on with run {} at {:.0} %",
-                        run.id, run.progress_percent
-                    );
+                    let text =
+                        format!("going on with run {} at {:.0} %", run.id, run.progress_percent);
                     self.line(|| message(&text));
                 }
                 self.show(run);

@@ -51,15 +51,14 @@ pub fn hint(text: &str) {
 fn config_problem(path: &str, text: &str, problem: &Problem) {
     let (line, column) = problem.position(text);
     let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
-    let title =
-        escape(&format!("{path}:{line}:{column}: {key}{}", problem.message), false);
+    let title = escape(&format!("{path}:{line}:{column}: {key}{}", problem.message), false);
     if text.trim().is_empty() {
         return error_line(&title);
     }
     let end = problem.span.end.min(text.len());
     let span = problem.span.start.min(end)..end;
-    let report = [Level::ERROR.primary_title(&title).element(
-        Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span)),
-    )];
+    let report = [Level::ERROR
+        .primary_title(&title)
+        .element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span)))];
     message(&Renderer::styled().render(&report));
 }

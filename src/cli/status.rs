@@ -107,7 +107,8 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         let _ = writeln!(text, "  {name:19} {:>12}", number(value));
     }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-    let elapsed = (run.ended_ms.unwrap_or(run.heartbeat_ms) - run.started_ms).max(0) as f64 / 1000.0;
+    let elapsed =
+        (run.ended_ms.unwrap_or(run.heartbeat_ms) - run.started_ms).max(0) as f64 / 1000.0;
     #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
     let rate = metrics.chunks_stored as f64 / elapsed.max(0.001);
     let _ = write!(text, "  {} since its start, {rate:.0} chunks/s", seconds(elapsed));

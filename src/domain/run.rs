@@ -22,8 +22,13 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [Self; 5] =
-        [Self::Running, Self::Completed, Self::CompletedWithFailures, Self::Cancelled, Self::Failed];
+    pub const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Completed,
+        Self::CompletedWithFailures,
+        Self::Cancelled,
+        Self::Failed,
+    ];
 
     /// Returns the name stored in the knowledge base.
     pub fn as_str(self) -> &'static str {

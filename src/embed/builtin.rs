@@ -45,14 +45,9 @@ impl Builtin {
     ///
     /// Fails when the program file is damaged.
     pub fn load() -> Result<Self, EmbedError> {
-        let damaged = |reason: String| EmbedError::Refused {
-            model: NAME.into(),
-            reason,
-        };
-        let sha256: String = Sha256::digest(ASSET)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let damaged = |reason: String| EmbedError::Refused { model: NAME.into(), reason };
+        let sha256: String =
+            Sha256::digest(ASSET).iter().map(|byte| format!("{byte:02x}")).collect();
         if !ASSET_SHA256.starts_with(&sha256) {
             return Err(damaged(format!(
                 "its weights are damaged (sha256 {sha256}); reinstall kbingest"
@@ -61,29 +56,16 @@ impl Builtin {
         let words = WordPiece::new(VOCABULARY);
         let rows = unpack(ASSET).map_err(damaged)?;
         if rows.len() != words.len() {
-            return Err(damaged(format!(
-                "{} rows for {} tokens",
-                rows.len(),
-                words.len()
-            )));
+            return Err(damaged(format!("{} rows for {} tokens", rows.len(), words.len())));
         }
         let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &sha256[..12]);
-        let model = Model {
-            name: NAME.into(),
-            dim: DIM,
-            fingerprint,
-            hybrid_weight: 0.5,
-        };
+        let model = Model { name: NAME.into(), dim: DIM, fingerprint, hybrid_weight: 0.5 };
         Ok(Self { model, words, rows })
     }
 
     /// Returns the sum of the rows of a text's tokens.
     fn sum(&self, cache: &mut WordCache, text: &str) -> [i64; DIM] {
-        let mut sums = Sums {
-            block: [0; DIM],
-            block_rows: 0,
-            whole: [0; DIM],
-        };
+        let mut sums = Sums { block: [0; DIM], block_rows: 0, whole: [0; DIM] };
         self.words.for_each_word(cache, text, |ids| {
             for &id in ids {
                 sums.add(&self.rows[usize::from(id)]);
@@ -158,10 +140,8 @@ fn unpack(asset: &[u8]) -> Result<Vec<[u8; DIM]>, String> {
     }
     let (scales, packed) = body.split_at(2 * count);
     let mut rows = vec![[0; DIM]; count];
-    for ((row, scale), packed) in rows
-        .iter_mut()
-        .zip(scales.chunks_exact(2))
-        .zip(packed.chunks_exact(DIM / 2))
+    for ((row, scale), packed) in
+        rows.iter_mut().zip(scales.chunks_exact(2)).zip(packed.chunks_exact(DIM / 2))
     {
         unpack_row(row, i16::from_le_bytes([scale[0], scale[1]]), packed);
     }
@@ -193,9 +173,7 @@ mod tests {
     fn bits_are_the_same_on_every_machine() {
         let embedder = embedder();
         assert_eq!(embedder.model().fingerprint, "static-en-256@1:3940453e32f9");
-        let matrix = embedder
-            .embed(&["How do I restore a backup?"])
-            .expect("never fails");
+        let matrix = embedder.embed(&["How do I restore a backup?"]).expect("never fails");
         let row = matrix.rows().next().expect("one text");
         let mut hasher = blake3::Hasher::new();
         for value in row {
@@ -207,23 +185,13 @@ mod tests {
     #[test]
     fn a_row_depends_on_its_own_text_only() {
         let embedder = embedder();
-        let texts = [
-            "Tide tables",
-            "",
-            "\u{1F980}",
-            "the harbour master",
-            "tide  TABLES\n",
-        ];
+        let texts = ["Tide tables", "", "\u{1F980}", "the harbour master", "tide  TABLES\n"];
         let together = embedder.embed(&texts).expect("never fails");
         for (text, row) in texts.iter().zip(together.rows()) {
             let alone = embedder.embed(&[text]).expect("never fails");
             assert_eq!(alone.rows().next(), Some(row), "{text:?}");
             let square: f32 = row.iter().map(|value| value * value).sum();
-            let expected = if embedder.count_tokens(text) > 1 {
-                1.0
-            } else {
-                0.0
-            };
+            let expected = if embedder.count_tokens(text) > 1 { 1.0 } else { 0.0 };
             assert!((square - expected).abs() < 1e-5, "{text:?} {square}");
         }
         let rows: Vec<&[f32]> = together.rows().collect();

@@ -14,14 +14,7 @@ impl Hash {
     /// Returns the embedder `hash-<dim>`.
     pub fn new(dim: usize) -> Self {
         let name = format!("hash-{dim}");
-        Self {
-            model: Model {
-                fingerprint: format!("{name}@1"),
-                name,
-                dim,
-                hybrid_weight: 0.5,
-            },
-        }
+        Self { model: Model { fingerprint: format!("{name}@1"), name, dim, hybrid_weight: 0.5 } }
     }
 
     fn row(&self, text: &str) -> Vec<f32> {
@@ -60,14 +53,8 @@ impl Embedder for Hash {
 /// IEEE 754 defines to the last bit.
 pub(super) fn unit(sums: &[i64]) -> Vec<f32> {
     let square: f64 = sums.iter().map(|&sum| sum as f64 * sum as f64).sum();
-    let scale = if square > 0.0 {
-        1.0 / square.sqrt()
-    } else {
-        0.0
-    };
-    sums.iter()
-        .map(|&sum| (sum as f64 * scale) as f32)
-        .collect()
+    let scale = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
+    sums.iter().map(|&sum| (sum as f64 * scale) as f32).collect()
 }
 
 #[cfg(test)]
@@ -78,13 +65,7 @@ mod tests {
     fn shared_words_are_near_and_case_is_ignored() {
         let embedder = Hash::new(64);
         let matrix = embedder
-            .embed(&[
-                "red green blue",
-                "Green RED blue",
-                "red green",
-                "four five",
-                " ",
-            ])
+            .embed(&["red green blue", "Green RED blue", "red green", "four five", " "])
             .expect("never fails");
         let rows: Vec<&[f32]> = matrix.rows().collect();
         let cosine =

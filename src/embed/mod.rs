@@ -54,10 +54,7 @@ pub struct Embeddings {
 impl Embeddings {
     /// Returns a matrix of `values`, row after row; their number is a multiple of `dim`.
     pub fn new(dim: usize, values: Vec<f32>) -> Self {
-        assert!(
-            dim > 0 && values.len().is_multiple_of(dim),
-            "whole rows of {dim}"
-        );
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows of {dim}");
         Self { dim, values }
     }
 
@@ -161,10 +158,7 @@ pub fn for_fingerprint(fingerprint: &str) -> Result<Option<Box<dyn Embedder>>, E
         .strip_prefix("hash-")
         .and_then(|rest| rest.split('@').next()?.parse().ok())
         .map(|dim| HashConfig { dim });
-    let config = EmbedConfig {
-        builtin: None,
-        hash,
-    };
+    let config = EmbedConfig { builtin: None, hash };
     if config.validate().is_err() {
         return Ok(None);
     }
@@ -180,11 +174,7 @@ mod tests {
     fn at_most_one_table_within_limits() {
         let check = |builtin: bool, dim: Option<usize>| {
             let builtin = builtin.then_some(BuiltinConfig {});
-            EmbedConfig {
-                builtin,
-                hash: dim.map(|dim| HashConfig { dim }),
-            }
-            .validate()
+            EmbedConfig { builtin, hash: dim.map(|dim| HashConfig { dim }) }.validate()
         };
         assert_eq!(check(false, None), Ok(()));
         assert_eq!(check(true, None), Ok(()));

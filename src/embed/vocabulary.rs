@@ -95,16 +95,10 @@ impl Vocabulary {
     /// Returns the id and the bytes of the longest piece at the start of `word`.
     pub(super) fn longest(&self, word: &[u8], inside: bool) -> Option<(u16, usize)> {
         let longest = self.piece_bytes_max[usize::from(inside)][usize::from(*word.first()?)];
-        (1..=word.len().min(usize::from(longest)))
-            .rev()
-            .find_map(|end| {
-                let inside_character = word.get(end).is_some_and(|byte| byte & 0xC0 == 0x80);
-                if inside_character {
-                    None
-                } else {
-                    Some((self.find(&word[..end], inside)?, end))
-                }
-            })
+        (1..=word.len().min(usize::from(longest))).rev().find_map(|end| {
+            let inside_character = word.get(end).is_some_and(|byte| byte & 0xC0 == 0x80);
+            if inside_character { None } else { Some((self.find(&word[..end], inside)?, end)) }
+        })
     }
 }
 
@@ -128,11 +122,7 @@ mod tests {
     fn pieces_are_found_by_place_and_length() {
         let vocabulary = Vocabulary::new("[UNK]\nun\n##un\nunable\n##able\né\n##\n###\n#\n");
         let check = |word: &str, inside: bool, expected: Option<(u16, usize)>| {
-            assert_eq!(
-                vocabulary.longest(word.as_bytes(), inside),
-                expected,
-                "{word} {inside}"
-            );
+            assert_eq!(vocabulary.longest(word.as_bytes(), inside), expected, "{word} {inside}");
         };
         check("unable", false, Some((3, 6)));
         check("unabl", false, Some((1, 2)));

@@ -58,15 +58,8 @@ struct Scratch {
 impl WordCache {
     /// Returns an empty cache, of half a megabyte.
     pub fn new() -> Self {
-        let free = CachedWord {
-            word: 0,
-            ids_len: 0,
-            ids: [0; CACHED_IDS_MAX],
-        };
-        Self {
-            entries: vec![free; CACHE_ENTRIES],
-            scratch: Scratch::default(),
-        }
+        let free = CachedWord { word: 0, ids_len: 0, ids: [0; CACHED_IDS_MAX] };
+        Self { entries: vec![free; CACHE_ENTRIES], scratch: Scratch::default() }
     }
 }
 
@@ -86,18 +79,11 @@ impl WordPiece {
         let unknown = vocabulary.find(b"[UNK]", false).unwrap_or(0);
         let marks =
             std::array::from_fn(|byte| vocabulary.find(&[byte as u8], false).unwrap_or(unknown));
-        Self {
-            vocabulary,
-            unknown,
-            marks,
-        }
+        Self { vocabulary, unknown, marks }
     }
 
     /// Returns the number of tokens of the vocabulary.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a vocabulary holds at least [UNK]"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a vocabulary holds at least [UNK]")]
     pub fn len(&self) -> usize {
         self.vocabulary.len()
     }
@@ -114,9 +100,7 @@ impl WordPiece {
     /// Returns the ids of `text` in order.
     pub fn ids(&self, cache: &mut WordCache, text: &str) -> Vec<u32> {
         let mut all = Vec::new();
-        self.for_each_word(cache, text, |ids| {
-            all.extend(ids.iter().map(|&id| u32::from(id)))
-        });
+        self.for_each_word(cache, text, |ids| all.extend(ids.iter().map(|&id| u32::from(id))));
         all
     }
 
@@ -180,15 +164,12 @@ impl WordPiece {
     /// Fills `scratch.ids` with the ids of a span.
     fn normalise(&self, scratch: &mut Scratch, span: &str) {
         scratch.ids.clear();
-        let kept = span
-            .chars()
-            .filter(|&character| class(character) != Class::Removed);
+        let kept = span.chars().filter(|&character| class(character) != Class::Removed);
         // Most spans are decomposed as they stand; asking first doubles the speed of Russian.
         if is_nfd_quick(kept.clone()) == IsNormalized::Yes {
             kept.for_each(|character| self.take(scratch, character));
         } else {
-            kept.nfd()
-                .for_each(|character| self.take(scratch, character));
+            kept.nfd().for_each(|character| self.take(scratch, character));
         }
         self.end_word(scratch);
     }
@@ -313,10 +294,8 @@ mod tests {
         let mut cache = WordCache::new();
         let mut scratch = Scratch::default();
         for number in 0..150_000 {
-            for word in [
-                format!("internal{}", number % 70_000),
-                format!("{}internals", number / 9),
-            ] {
+            for word in [format!("internal{}", number % 70_000), format!("{}internals", number / 9)]
+            {
                 words.normalise(&mut scratch, &word);
                 let expected: Vec<u32> = scratch.ids.iter().map(|&id| u32::from(id)).collect();
                 assert_eq!(words.ids(&mut cache, &word), expected, "{word}");

@@ -55,10 +55,7 @@ pub(super) struct Decoded {
 /// Decodes the bytes of a document; those of valid UTF-8 stay as they are, BOM and line ends
 /// included.
 pub(super) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, ExtractError> {
-    let skipped = |reason| ExtractError::Skipped {
-        uri: uri.to_owned(),
-        reason,
-    };
+    let skipped = |reason| ExtractError::Skipped { uri: uri.to_owned(), reason };
     if let Some((encoding, bom_bytes)) = Encoding::for_bom(&bytes)
         && encoding != encoding_rs::UTF_8
     {
@@ -70,10 +67,9 @@ pub(super) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, ExtractError>
     let has_bom = bytes.starts_with(b"\xef\xbb\xbf");
     let (text, encoding) = match String::from_utf8(bytes) {
         Ok(text) => (text, if has_bom { "utf-8-bom" } else { "utf-8" }),
-        Err(error) if is_damaged_utf8(error.as_bytes()) => (
-            String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            "utf-8-lossy",
-        ),
+        Err(error) if is_damaged_utf8(error.as_bytes()) => {
+            (String::from_utf8_lossy(error.as_bytes()).into_owned(), "utf-8-lossy")
+        }
         Err(error) => {
             let first_bad = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
@@ -83,10 +79,7 @@ pub(super) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, ExtractError>
     if has_many_controls(&text) {
         return Err(skipped("binary content".into()));
     }
-    Ok(Decoded {
-        text,
-        encoding: encoding.into(),
-    })
+    Ok(Decoded { text, encoding: encoding.into() })
 }
 
 /// Returns what the bytes are if they are plainly no text.
@@ -114,10 +107,7 @@ fn decode_legacy(
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
     let name = encoding.name().to_lowercase();
     if has_many_controls(&text) {
-        return Err(ExtractError::Skipped {
-            uri: uri.into(),
-            reason: "binary content".into(),
-        });
+        return Err(ExtractError::Skipped { uri: uri.into(), reason: "binary content".into() });
     }
     if broken && has_many_broken(&text) {
         return Err(ExtractError::Permanent {
@@ -125,10 +115,7 @@ fn decode_legacy(
             reason: format!("looks like {name}, but cannot be decoded as that"),
         });
     }
-    Ok(Decoded {
-        text: text.into_owned(),
-        encoding: name,
-    })
+    Ok(Decoded { text: text.into_owned(), encoding: name })
 }
 
 /// Tells UTF-8 with a few broken bytes (a cut-off log, a bad paste) from text in another encoding.
@@ -144,10 +131,7 @@ fn is_damaged_utf8(bytes: &[u8]) -> bool {
 
 /// Guesses an encoding other than UTF-8 from the text around the first byte that says something.
 fn guess(bytes: &[u8], first_bad: usize) -> &'static Encoding {
-    let start = bytes[..first_bad]
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let start = bytes[..first_bad].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     let start = start.max(first_bad.saturating_sub(GUESS_BYTES / 2));
     let end = bytes.len().min(start + GUESS_BYTES);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

@@ -85,10 +85,7 @@ fn parse_yaml(raw: &str) -> Result<Metadata, String> {
 
 fn parse_toml(raw: &str) -> Result<Metadata, String> {
     let table: toml::Table = toml::from_str(raw).map_err(|error| error.message().to_owned())?;
-    Ok(table
-        .into_iter()
-        .map(|(key, value)| (key, to_json(value)))
-        .collect())
+    Ok(table.into_iter().map(|(key, value)| (key, to_json(value))).collect())
 }
 
 /// Converts a value whose nesting the TOML parser has limited; dates become strings.
@@ -100,9 +97,8 @@ fn to_json(value: toml::Value) -> Value {
         toml::Value::Boolean(flag) => flag.into(),
         toml::Value::Datetime(time) => time.to_string().into(),
         toml::Value::Array(values) => values.into_iter().map(to_json).collect(),
-        toml::Value::Table(table) => table
-            .into_iter()
-            .map(|(key, value)| (key, to_json(value)))
-            .collect(),
+        toml::Value::Table(table) => {
+            table.into_iter().map(|(key, value)| (key, to_json(value))).collect()
+        }
     }
 }

@@ -35,13 +35,7 @@ impl Extractor for Markdown {
             .or_else(|| heading(body))
             .or_else(|| title::clean(title::file_stem(uri)))
             .unwrap_or_else(|| uri.to_owned());
-        Ok(Extracted {
-            title,
-            media_type: MediaType::Markdown,
-            text,
-            encoding,
-            metadata,
-        })
+        Ok(Extracted { title, media_type: MediaType::Markdown, text, encoding, metadata })
     }
 }
 

@@ -16,9 +16,7 @@ pub(super) fn file_stem(uri: &str) -> &str {
 /// Returns the extension in lower case; a dot file's name is its extension.
 pub(super) fn extension(uri: &str) -> Option<String> {
     let name = file_name(uri);
-    let extension = split(name)
-        .map(|(_, extension)| extension)
-        .or(name.strip_prefix('.'))?;
+    let extension = split(name).map(|(_, extension)| extension).or(name.strip_prefix('.'))?;
     Some(extension.to_lowercase())
 }
 
@@ -56,11 +54,7 @@ mod tests {
     #[test]
     fn uris_have_stems_and_extensions() {
         let check = |uri: &str, stem: &str, expected: Option<&str>| {
-            assert_eq!(
-                (file_stem(uri), extension(uri).as_deref()),
-                (stem, expected),
-                "{uri}"
-            );
+            assert_eq!((file_stem(uri), extension(uri).as_deref()), (stem, expected), "{uri}");
         };
         check("a/getting-started.md", "getting-started", Some("md"));
         check("a.b/README", "README", None);

@@ -34,5 +34,7 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
         }
         std::thread::sleep(POLL_INTERVAL);
     }
-    Ok(kb.last_run()?.map_or(Cancellation::NothingRunning, |run| Cancellation::Ended(Box::new(run))))
+    Ok(kb
+        .last_run()?
+        .map_or(Cancellation::NothingRunning, |run| Cancellation::Ended(Box::new(run))))
 }

@@ -73,8 +73,7 @@ pub fn ingest(
     let sources = open_sources(config)?;
     let embedder = embed::open(&config.embed)?;
     let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
-    let unfinished =
-        kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
+    let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(run) => job.continue_run(&run, &config.hash)?,
         None => {
@@ -86,11 +85,7 @@ pub fn ingest(
 }
 
 /// Goes on with an interrupted, cancelled or failed run; never starts a new one.
-pub fn resume(
-    target: &Target,
-    threads: usize,
-    session: &Session<'_>,
-) -> Result<RunReport, Error> {
+pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
     let _lock = Lock::take_existing(target.kb())?;
     let kb = KnowledgeBase::open_for_writing(target.kb())?;
     let Some(run) = kb.last_run()?.filter(|run| !run.status.is_complete()) else {
@@ -109,10 +104,13 @@ pub fn resume(
         }
         Target::File(path) => {
             let plan = plan_resume(&run.phases, &kb.queue_stats()?);
-            let embedder = embedder_of(&kb)?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
-                message: format!("{} alone is not enough to resume this run", path.display()),
-                hint: Some("name its kb.toml: the sources or settings are still needed".to_owned()),
-            })?;
+            let embedder =
+                embedder_of(&kb)?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
+                    message: format!("{} alone is not enough to resume this run", path.display()),
+                    hint: Some(
+                        "name its kb.toml: the sources or settings are still needed".to_owned(),
+                    ),
+                })?;
             let chunk = ChunkConfig::default();
             let job = Job { kb: &kb, chunk: &chunk, embedder: embedder.as_ref(), sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
@@ -147,6 +145,10 @@ impl Job<'_> {
             plan = Plan { chunk: true, embed: true, ..plan };
         }
         let (key, run) = self.kb.continue_run(run.id, config_hash, &plan.phases())?;
+        if !plan.chunk {
+            return Ok((key, run, plan));
+        }
+        let run = self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         Ok((key, run, plan))
     }
 
@@ -160,8 +162,7 @@ impl Job<'_> {
         session: &Session<'_>,
     ) -> Result<RunReport, Error> {
         let started = Instant::now();
-        let continued = run.metrics != crate::domain::Metrics::default() || plan != Plan::WHOLE;
-        session.events.emit(&Event::Started { run: &run, continued });
+        session.events.emit(&Event::Started { run: &run, continued: plan.continued });
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,

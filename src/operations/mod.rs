@@ -31,9 +31,10 @@ pub enum Target {
 }
 
 impl Target {
-    /// Finds out what `path` is, and loads it where it is a kb.toml.
+    /// Finds out what `path` is, and loads it where it is a kb.toml. A name that ends in `.kb` stands for a
+    /// knowledge base even where there is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        if is_sqlite(path) {
+        if is_sqlite(path) || path.extension().is_some_and(|ending| ending == "kb") {
             return Ok(Self::File(path.to_owned()));
         }
         Ok(Self::Config(Box::new(Config::load(path)?)))

@@ -53,7 +53,8 @@ pub fn search(target: &Target, options: &SearchOptions) -> Result<SearchReport, 
         SearchMode::Text => None,
         SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
     };
-    let vector = embedder.map(|embedder| query_vector(embedder.as_ref(), &options.query)).transpose()?;
+    let vector =
+        embedder.map(|embedder| query_vector(embedder.as_ref(), &options.query)).transpose()?;
     if vector.is_none() && mode != SearchMode::Text {
         let reason = "its vectors are of a model that is not at hand";
         if mode == SearchMode::Vector {
@@ -88,10 +89,7 @@ fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {
 }
 
 /// Returns the embedder that the vectors are of: the configured one, else one that made some of them.
-fn embedder_for(
-    kb: &KnowledgeBase,
-    target: &Target,
-) -> Result<Option<Box<dyn Embedder>>, Error> {
+fn embedder_for(kb: &KnowledgeBase, target: &Target) -> Result<Option<Box<dyn Embedder>>, Error> {
     let fingerprints = kb.embed_fingerprints()?;
     if let Target::Config(config) = target {
         let configured = embed::open(&config.embed)?;

@@ -80,8 +80,10 @@ impl Consumer<'_> {
                 if units.len() > 1 {
                     self.context.saved(&kb.isolate(run, pending.range)?.1);
                 } else if pending.attempts >= ATTEMPTS_BEFORE_BURIAL {
-                    let error =
-                        format!("ended the process {} times while it was embedded", pending.attempts);
+                    let error = format!(
+                        "ended the process {} times while it was embedded",
+                        pending.attempts
+                    );
                     self.context.saved(&kb.bury(run, &ranges, &error)?);
                 } else {
                     self.process(&ranges, &units)?;

@@ -60,7 +60,8 @@ impl PhaseTracker {
         }
         context.saved(&context.kb.set_phase(context.run, phase, PhaseStatus::Completed)?);
         state.phases.set(phase, PhaseStatus::Completed);
-        let seconds = state.started[phase as usize].map_or(0.0, |since| since.elapsed().as_secs_f64());
+        let seconds =
+            state.started[phase as usize].map_or(0.0, |since| since.elapsed().as_secs_f64());
         match phase {
             Phase::Crawling => state.seconds.crawling = seconds,
             Phase::Cleaning => state.seconds.cleaning = seconds,

@@ -11,11 +11,13 @@ pub struct Plan {
     pub chunk: bool,
     /// Embed what is queued.
     pub embed: bool,
+    /// An earlier process has begun it.
+    pub continued: bool,
 }
 
 impl Plan {
     /// Everything: the plan of a new run.
-    pub const WHOLE: Self = Self { crawl: true, chunk: true, embed: true };
+    pub const WHOLE: Self = Self { crawl: true, chunk: true, embed: true, continued: false };
 
     /// Returns the phases as the run continues with them: what is done stays completed.
     pub fn phases(self) -> Phases {
@@ -39,7 +41,7 @@ pub fn plan_resume(phases: &Phases, queue: &QueueStats) -> Plan {
     let crawl = open(phases.crawling);
     let chunk = crawl || open(phases.cleaning) || queue.unchunked_revisions > 0;
     let embed = chunk || open(phases.embedding) || queue.has_work();
-    Plan { crawl, chunk, embed }
+    Plan { crawl, chunk, embed, continued: true }
 }
 
 #[cfg(test)]
@@ -55,7 +57,11 @@ mod tests {
     ) {
         let phases = Phases { crawling, cleaning, embedding };
         let queue = QueueStats { pending, unchunked_revisions, ..QueueStats::default() };
-        assert_eq!(plan_resume(&phases, &queue), Plan { crawl, chunk, embed }, "{phases:?} {queue:?}");
+        assert_eq!(
+            plan_resume(&phases, &queue),
+            Plan { crawl, chunk, embed, continued: true },
+            "{phases:?} {queue:?}"
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn run(
 ) -> Result<(), Error> {
     let producer = Producer { context, tracker, handoff };
     if plan.crawl {
-        producer.expect()?;
+        producer.expect(plan.continued)?;
     }
     if plan.chunk {
         producer.restage()?;
@@ -48,6 +48,7 @@ pub fn run(
             producer.crawl(source.as_ref())?;
         }
         producer.forget_removed_sources()?;
+        context.progress.finish_producing();
         tracker.complete(context, Phase::Crawling)?;
     }
     tracker.complete(context, Phase::Cleaning)
@@ -79,12 +80,12 @@ struct Batch {
 
 impl Producer<'_> {
     /// Sets the number that progress is measured against: the ledger's, or a count of the listing where
-    /// the ledger is empty.
-    fn expect(&self) -> Result<(), Error> {
+    /// the ledger is empty or half filled.
+    fn expect(&self, continued: bool) -> Result<(), Error> {
         for source in self.context.sources {
             let known = self.context.kb.document_count(source.name())?;
             let expected = match source.list() {
-                Ok(listing) if known == 0 => listing.count() as u64,
+                Ok(listing) if known == 0 || continued => listing.count() as u64,
                 _ => known,
             };
             self.context.progress.expect_documents(expected);
@@ -198,13 +199,14 @@ impl Producer<'_> {
         self.tracker.begin(context, Phase::Cleaning)?;
         let mut chunked = Vec::with_capacity(revisions.len());
         let mut kept = Vec::with_capacity(revisions.len());
-        for (revision, result) in revisions.iter().zip(chunk_all(context, &revisions)) {
+        let results = chunk_all(context, &revisions);
+        for (revision, result) in revisions.into_iter().zip(results) {
             match result {
                 Ok(chunks) => {
                     chunked.push(chunks);
                     kept.push(revision);
                 }
-                Err(error) => self.give_up(revision, &error)?,
+                Err(error) => self.give_up(&revision, &error)?,
             }
         }
         context.reached(Checkpoint::AfterChunk)?;
@@ -364,7 +366,7 @@ fn saved_revisions(
 
 /// Pairs texts with their chunks and the ids that these were given.
 fn units(
-    revisions: Vec<&TextRevision>,
+    revisions: Vec<TextRevision>,
     chunked: Vec<ChunkedRevision>,
     firsts: &[Option<ChunkId>],
 ) -> Vec<Unit> {
@@ -373,8 +375,8 @@ fn units(
         let first = first.as_ref()?;
         Some(Unit {
             revision: revision.id,
-            title: revision.title.clone(),
-            text: revision.text.clone(),
+            title: revision.title,
+            text: revision.text,
             chunk_total: chunked.chunks.len(),
             chunks: (first.0..)
                 .zip(chunked.chunks)

@@ -1,9 +1,12 @@
 //! One number for how far a run has come.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Share of the producer in percent; the rest is the consumer's.
 const PRODUCER_SHARE: f64 = 70.0;
+
+/// What the producer has done at most while it is not done.
+const PRODUCED_MAX: f64 = 0.99;
 
 /// Counts documents and chunks towards the run's percentage.
 ///
@@ -15,17 +18,24 @@ pub struct Progress {
     documents_seen: AtomicU64,
     chunks_queued: AtomicU64,
     chunks_stored: AtomicU64,
+    is_producing: AtomicBool,
 }
 
 impl Progress {
-    /// Adds documents that the producer will look at.
+    /// Adds documents that the producer will look at; until [`Self::finish_producing`] there may be more.
     pub fn expect_documents(&self, count: u64) {
+        self.is_producing.store(true, Ordering::Relaxed);
         self.documents_expected.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Adds documents that the producer is done with.
     pub fn see_documents(&self, count: u64) {
         self.documents_seen.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Notes that the producer is done.
+    pub fn finish_producing(&self) {
+        self.is_producing.store(false, Ordering::Relaxed);
     }
 
     /// Adds chunks that the consumer will embed.
@@ -45,7 +55,11 @@ impl Progress {
             #[expect(clippy::cast_precision_loss, reason = "a percentage needs few digits")]
             if of == 0 { 1.0 } else { (done as f64 / of as f64).min(1.0) }
         };
-        let produced = share(&self.documents_seen, &self.documents_expected);
+        let produced = if self.is_producing.load(Ordering::Relaxed) {
+            share(&self.documents_seen, &self.documents_expected).min(PRODUCED_MAX)
+        } else {
+            1.0
+        };
         // Of the chunks there will be, only as many are queued as documents were seen.
         let consumed = share(&self.chunks_stored, &self.chunks_queued) * produced;
         PRODUCER_SHARE * produced + (100.0 - PRODUCER_SHARE) * consumed
@@ -67,6 +81,8 @@ mod tests {
         progress.store_chunks(8);
         assert_eq!(progress.percent(), 50.0);
         progress.see_documents(9);
+        assert!(progress.percent() < 100.0);
+        progress.finish_producing();
         assert_eq!(progress.percent(), 100.0);
     }
 }

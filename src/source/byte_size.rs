@@ -36,18 +36,11 @@ impl FromStr for ByteSize {
 
 fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
-    let unit_at = text
-        .find(|c: char| c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
+    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..unit_at].trim_end(), &text[unit_at..]);
     let factor = match unit {
         "" => 1,
-        _ => {
-            UNITS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
-                .1
-        }
+        _ => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1,
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -65,10 +58,7 @@ fn parse(text: &str) -> Option<u64> {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let binary = UNITS[5..]
-            .iter()
-            .rev()
-            .find(|(_, factor)| self.0 >= *factor);
+        let binary = UNITS[5..].iter().rev().find(|(_, factor)| self.0 >= *factor);
         match binary {
             None => write!(f, "{} bytes", self.0),
             Some((unit, factor)) if self.0.is_multiple_of(*factor) => {
@@ -116,11 +106,7 @@ mod tests {
     #[test]
     fn sizes_are_read_as_people_write_them() {
         let check = |text: &str, expected: Option<u64>| {
-            assert_eq!(
-                text.parse::<ByteSize>().ok().map(|size| size.0),
-                expected,
-                "{text}"
-            );
+            assert_eq!(text.parse::<ByteSize>().ok().map(|size| size.0), expected, "{text}");
         };
         check("0", Some(0));
         check("1024", Some(1024));

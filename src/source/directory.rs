@@ -1,19 +1,18 @@
 //! A folder of files as a source.
 //!
-//! The walk is serial and sorted: the parallel walker of `ignore` cannot sort, and the ledger has
-//! to be met in order. It holds the names of one folder per level of depth, nothing else.
+//! It decides what is a document; `walk.rs` finds what there is, `file.rs` reads it.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use ignore::{DirEntry, Walk, WalkBuilder};
 use tracing::{debug, warn};
 
 use super::directory_config::DirectoryConfig;
 use super::file::{self, Stamp};
 use super::globs::Globs;
+use super::walk::{self, Found, Kind, Walk, WalkError};
 use super::{ByteSize, Content, ListError, Listing, ReadError, Source, SourceError, uri};
 use crate::domain::Entry;
 
@@ -48,19 +47,10 @@ impl DirectorySource {
         let name = config.name.get_ref().clone();
         let root = base.join(config.path.get_ref());
         let globs = Globs::new(
-            config
-                .include
-                .iter()
-                .map(|pattern| pattern.get_ref().as_str()),
-            config
-                .exclude
-                .iter()
-                .map(|pattern| pattern.get_ref().as_str()),
+            config.include.iter().map(|pattern| pattern.get_ref().as_str()),
+            config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
         )
-        .map_err(|reason| SourceError::Config {
-            name: name.clone(),
-            reason,
-        })?;
+        .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
         Ok(Self {
             root: std::path::absolute(&root).unwrap_or(root),
             name,
@@ -88,48 +78,34 @@ impl DirectorySource {
     }
 
     fn walk(&self, root: &Path) -> Walk {
-        // Rules of parent folders hold inside one git repository only: a `.gitignore` of `*` in a
-        // home folder that is managed by other means must not empty every source below it. Rules
-        // from the user's own git settings never hold, because the same kb.toml would then mean
-        // other documents under cron.
-        let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
         let gate = Gate {
             root: root.to_path_buf(),
             globs: self.globs.clone(),
             gitignore: self.gitignore,
+            hidden: self.hidden,
             follow_links: self.follow_links,
         };
-        let mut builder = WalkBuilder::new(root);
-        builder
-            .standard_filters(false)
-            .hidden(!self.hidden)
-            .follow_links(self.follow_links)
-            .sort_by_file_path(uri::sibling_order)
-            .filter_entry(move |entry| gate.admits(entry));
+        let admits = move |path: &Path, kind| gate.admits(path, kind);
         if self.gitignore {
-            builder
-                .git_ignore(true)
-                .git_exclude(true)
-                .parents(in_repository)
-                .require_git(in_repository)
-                .add_custom_ignore_filename(IGNORE_FILE);
+            walk::by_rules(root, self.follow_links, IGNORE_FILE, admits)
+        } else {
+            walk::plainly(root, self.follow_links, admits)
         }
-        builder.build()
     }
 
     /// Returns what `found` is listed as, if it is a document.
-    fn entry(&self, root: &Path, found: &DirEntry) -> Option<Entry> {
-        let file_type = found.file_type()?;
-        if file_type.is_dir() {
+    fn entry(&self, root: &Path, found: &Found) -> Option<Entry> {
+        let path = found.path();
+        let kind = found.kind()?;
+        if kind.is_folder {
             return None;
         }
-        let path = found.path();
-        if !file_type.is_file() {
+        if !kind.is_file {
             debug!(path = %path.display(), "left out: not a regular file");
             return None;
         }
         let relative = below(root, path)?;
-        if !self.globs.wants_file(relative) || self.is_left_out(path, found.path_is_symlink()) {
+        if !self.globs.wants_file(relative) || self.is_left_out(path, kind.is_link) {
             return None;
         }
         // A file without readable metadata is listed all the same: it exists, and reading it will
@@ -144,11 +120,8 @@ impl DirectorySource {
 
     fn is_left_out(&self, path: &Path, is_link: bool) -> bool {
         // Bytes, because a `Path` is compared part by part.
-        let contains = |path: &Path| {
-            self.leave_out
-                .iter()
-                .any(|out| out.as_os_str() == path.as_os_str())
-        };
+        let contains =
+            |path: &Path| self.leave_out.iter().any(|out| out.as_os_str() == path.as_os_str());
         contains(path) || is_link && contains(&real_path(path))
     }
 
@@ -158,10 +131,7 @@ impl DirectorySource {
         let path = self.root.join(&relative);
         let leaves = |component| !matches!(component, Component::Normal(_));
         if relative.components().any(leaves) || relative.as_os_str().is_empty() {
-            return Err(ReadError::Permanent {
-                path,
-                reason: "the uri leaves the source".into(),
-            });
+            return Err(ReadError::Permanent { path, reason: "the uri leaves the source".into() });
         }
         if !self.follow_links {
             return Ok(path);
@@ -169,10 +139,7 @@ impl DirectorySource {
         let resolve = || Ok((self.root.canonicalize()?, path.canonicalize()?));
         match resolve() {
             Ok((root, real)) if real.starts_with(&root) => Ok(real),
-            Ok(_) => Err(ReadError::Skipped {
-                path,
-                reason: "its link leaves the source".into(),
-            }),
+            Ok(_) => Err(ReadError::Skipped { path, reason: "its link leaves the source".into() }),
             Err(source) => Err(ReadError::Transient { path, source }),
         }
     }
@@ -187,13 +154,8 @@ impl Source for DirectorySource {
         let root = self.reach_root()?;
         let walk = self.walk(&root);
         Ok(Box::new(walk.filter_map(move |found| match found {
-            Ok(found) => {
-                if let Some(error) = found.error() {
-                    warn!(%error, "ignore rules not obeyed");
-                }
-                self.entry(&root, &found).map(Ok)
-            }
-            Err(error) => list_error(&root, &error).map(Err),
+            Ok(found) => self.entry(&root, &found).map(Ok),
+            Err(error) => list_error(&root, error).map(Err),
         })))
     }
 
@@ -207,17 +169,19 @@ struct Gate {
     root: PathBuf,
     globs: Globs,
     gitignore: bool,
+    hidden: bool,
     follow_links: bool,
 }
 
 impl Gate {
-    fn admits(&self, found: &DirEntry) -> bool {
-        let path = found.path();
-        let is_folder = found.file_type().is_some_and(|kind| kind.is_dir());
-        if is_folder && !self.admits_folder(path) {
+    fn admits(&self, path: &Path, kind: Kind) -> bool {
+        if !self.hidden && is_hidden(path) && path != self.root {
             return false;
         }
-        !found.path_is_symlink() || self.follow_links && self.admits_link(path, is_folder)
+        if kind.is_folder && !self.admits_folder(path) {
+            return false;
+        }
+        !kind.is_link || self.follow_links && self.admits_link(path, kind.is_folder)
     }
 
     /// `hidden = true` is meant for `.github`, not for git's own files.
@@ -231,9 +195,7 @@ impl Gate {
     /// folders: its content is listed at its own place anyway, and twenty folders full of links to
     /// one another have 20! paths.
     fn admits_link(&self, path: &Path, is_folder: bool) -> bool {
-        let stays_inside = path
-            .canonicalize()
-            .is_ok_and(|real| real.starts_with(&self.root));
+        let stays_inside = path.canonicalize().is_ok_and(|real| real.starts_with(&self.root));
         let parent = path.parent().unwrap_or(&self.root);
         let nested = || parent.canonicalize().is_ok_and(|real| real != parent);
         let admitted = stays_inside && !(is_folder && nested());
@@ -244,25 +206,26 @@ impl Gate {
     }
 }
 
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
+}
+
 /// Returns what the walk's error means for the listing, if anything.
-fn list_error(root: &Path, error: &ignore::Error) -> Option<ListError> {
-    // The walk's own errors have a depth; those without are about ignore files.
-    let Some(cause) = error.io_error().filter(|_| error.depth().is_some()) else {
-        // A loop of links, which is left; or an ignore file that cannot be read.
-        warn!(%error, "link or ignore rule not obeyed");
+fn list_error(root: &Path, error: WalkError) -> Option<ListError> {
+    let WalkError::Unlisted { path, kind } = error else {
+        warn!("not obeyed: {error}");
         return None;
     };
-    let path = place_of(error).unwrap_or(root);
     if path.is_symlink() && path.metadata().is_err_and(|error| leads_nowhere(&error)) {
         warn!(path = %path.display(), "link leads nowhere");
         return None;
     }
     Some(ListError {
-        uri: uri::encode(below(root, path).unwrap_or(Path::new(""))),
+        uri: uri::encode(below(root, &path).unwrap_or(Path::new(""))),
         // Whatever cannot be opened or looked at may be a folder with documents below it.
         blocks_deletions: true,
         // Only the kind: the message of the cause repeats the path.
-        source: cause.kind().into(),
+        source: kind.into(),
     })
 }
 
@@ -271,40 +234,19 @@ fn leads_nowhere(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-/// Returns the path that the walk's error is about.
-fn place_of(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            place_of(err)
-        }
-        _ => None,
-    }
-}
-
 /// Returns the part of `path` below `root`, which the walk has put before it; `Path::strip_prefix`
 /// would compare part by part and cost a tenth of the walk.
 fn below<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
-    let rest = path
-        .as_os_str()
-        .as_bytes()
-        .strip_prefix(root.as_os_str().as_bytes())?;
-    Some(Path::new(OsStr::from_bytes(
-        rest.strip_prefix(b"/").unwrap_or(rest),
-    )))
+    let rest = path.as_os_str().as_bytes().strip_prefix(root.as_os_str().as_bytes())?;
+    Some(Path::new(OsStr::from_bytes(rest.strip_prefix(b"/").unwrap_or(rest))))
 }
 
 /// Returns `path` free of links, also where the file itself does not exist yet.
 fn real_path(path: &Path) -> PathBuf {
     let resolve = || {
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
         Some(parent.join(path.file_name()?))
     };
-    path.canonicalize()
-        .ok()
-        .or_else(resolve)
-        .unwrap_or_else(|| path.to_path_buf())
+    path.canonicalize().ok().or_else(resolve).unwrap_or_else(|| path.to_path_buf())
 }

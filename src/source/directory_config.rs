@@ -62,24 +62,12 @@ impl DirectoryConfig {
             }
         };
         check(self.name.span(), "name", check_name(self.name.get_ref()));
-        check(
-            self.path.span(),
-            "path",
-            check_path(&base.join(self.path.get_ref())),
-        );
+        check(self.path.span(), "path", check_path(&base.join(self.path.get_ref())));
         for pattern in &self.include {
-            check(
-                pattern.span(),
-                "include",
-                globs::glob(pattern.get_ref()).map(drop),
-            );
+            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
         }
         for pattern in &self.exclude {
-            check(
-                pattern.span(),
-                "exclude",
-                globs::glob(pattern.get_ref()).map(drop),
-            );
+            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
         }
         check(
             self.max_file_size.span(),
@@ -104,10 +92,7 @@ fn check_path(path: &Path) -> Result<(), String> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(format!("{} is not a folder", path.display())),
-        Err(error) => Err(format!(
-            "cannot find the folder {}: {error}",
-            path.display()
-        )),
+        Err(error) => Err(format!("cannot find the folder {}: {error}", path.display())),
     }
 }
 
@@ -152,9 +137,7 @@ max_file_size = "10MiB"
             .flat_map(|directory| directory.problems(base.path()))
             .map(|(span, key, what)| format!("{} | {key} | {what}", &text[span]))
             .collect();
-        let shown = problems
-            .join("\n")
-            .replace(base.path().to_str().unwrap(), "BASE");
+        let shown = problems.join("\n").replace(base.path().to_str().unwrap(), "BASE");
         insta::assert_snapshot!(shown, @r#"
     "my docs" | source.directory.name | "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
     "[a" | source.directory.include | glob "[a" cannot be read: unclosed character class; missing ']'
@@ -181,17 +164,11 @@ max_file_size = "10MiB"
         };
         let sizes = "allowed is a whole number of bytes, or a number with a unit: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
         let size = |value| format!("path = \".\"\nmax_file_size = {value}");
-        check(
-            &size("\"10 megs\""),
-            &format!("\"10 megs\" | \"10 megs\" is not a size; {sizes}"),
-        );
+        check(&size("\"10 megs\""), &format!("\"10 megs\" | \"10 megs\" is not a size; {sizes}"));
         check(&size("-1"), &format!("-1 | -1 is not a size; {sizes}"));
         check(
             &size("true"),
-            &format!(
-                "true | invalid type: boolean `true`, expected {}",
-                &sizes[11..]
-            ),
+            &format!("true | invalid type: boolean `true`, expected {}", &sizes[11..]),
         );
         let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`";
         check(

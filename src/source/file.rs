@@ -31,10 +31,7 @@ impl Stamp {
     pub(super) fn of(metadata: &Metadata) -> Self {
         let mtime_ns =
             i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Self {
-            size_bytes: metadata.len(),
-            mtime_ns,
-        }
+        Self { size_bytes: metadata.len(), mtime_ns }
     }
 
     pub(super) fn version(self) -> Version {
@@ -44,9 +41,7 @@ impl Stamp {
     /// Tells whether any write after `now` changes the stamp: git's racy-mtime rule
     /// (Documentation/technical/racy-git.adoc). An mtime in the future is not trusted either.
     fn is_settled(self, now: SystemTime) -> bool {
-        let now_ns = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |age| age.as_nanos() as i128);
+        let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i128);
         let coarse = self.mtime_ns % 1_000_000_000 == 0;
         now_ns - self.mtime_ns > if coarse { RACY_COARSE_NS } else { RACY_NS }
     }
@@ -57,10 +52,7 @@ impl Stamp {
 /// A symbolic link, FIFO, socket or device is refused without opening it; should one take the
 /// file's place in between, the opening neither follows nor waits for it.
 pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
-    let transient = |source| ReadError::Transient {
-        path: path.into(),
-        source,
-    };
+    let transient = |source| ReadError::Transient { path: path.into(), source };
     check_kind_and_size(path, &path.symlink_metadata().map_err(transient)?, max)?;
     let mut file = open(path).map_err(transient)?;
     for _ in 0..READ_ATTEMPTS {
@@ -77,16 +69,11 @@ pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
             // Files such as those of /proc hold more bytes than their size says: nothing is known
             // of their state.
             let known = bytes.len() as u64 == after.size_bytes && after.is_settled(now);
-            return Ok(Content {
-                bytes,
-                version: known.then(|| after.version()),
-            });
+            return Ok(Content { bytes, version: known.then(|| after.version()) });
         }
         file.rewind().map_err(transient)?;
     }
-    Err(transient(io::Error::other(
-        "it changed while it was read, twice",
-    )))
+    Err(transient(io::Error::other("it changed while it was read, twice")))
 }
 
 fn check_kind_and_size(path: &Path, metadata: &Metadata, max: ByteSize) -> Result<(), ReadError> {
@@ -135,19 +122,10 @@ mod tests {
     fn a_fifo_that_takes_the_place_of_a_file_neither_blocks_nor_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("a.md");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let metadata = open(&fifo).unwrap().metadata().unwrap();
         let error = check_kind_and_size(&fifo, &metadata, ByteSize(1)).unwrap_err();
-        assert!(
-            error.to_string().ends_with(": not a regular file any more"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with(": not a regular file any more"), "{error}");
     }
 
     #[test]
@@ -155,11 +133,7 @@ mod tests {
         let check = |mtime_ns, now_ns, expected| {
             let now = UNIX_EPOCH + Duration::from_nanos(now_ns);
             assert_eq!(
-                Stamp {
-                    size_bytes: 1,
-                    mtime_ns
-                }
-                .is_settled(now),
+                Stamp { size_bytes: 1, mtime_ns }.is_settled(now),
                 expected,
                 "{mtime_ns} {now_ns}"
             );

@@ -26,11 +26,7 @@ impl Globs {
             [Some(pattern), pattern.strip_suffix("/**")]
         });
         Ok(Self {
-            include: if include.is_empty() {
-                None
-            } else {
-                Some(set(include.into_iter())?)
-            },
+            include: if include.is_empty() { None } else { Some(set(include.into_iter())?) },
             exclude: set(exclude)?,
             exclude_folder: set(exclude_folder.flatten())?,
         })
@@ -38,9 +34,7 @@ impl Globs {
 
     /// Tells whether the file at `path` is wanted, as far as its own path goes.
     pub(super) fn wants_file(&self, path: &Path) -> bool {
-        self.include
-            .as_ref()
-            .is_none_or(|include| include.is_match(path))
+        self.include.as_ref().is_none_or(|include| include.is_match(path))
             && !self.exclude.is_match(path)
     }
 
@@ -68,9 +62,7 @@ pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
         return never("globs are relative to `path`, without a leading `/`, `.` or `..`");
     }
     if let Some(folder) = pattern.strip_suffix('/') {
-        return never(&format!(
-            "write `{folder}/**` for everything below a folder"
-        ));
+        return never(&format!("write `{folder}/**` for everything below a folder"));
     }
     GlobBuilder::new(pattern)
         .literal_separator(true)
@@ -108,11 +100,7 @@ mod tests {
     fn excluded_folders_are_not_entered() {
         let check = |exclude: &str, folder: &str, expected: bool| {
             let globs = Globs::new([].into_iter(), [exclude].into_iter()).unwrap();
-            assert_eq!(
-                globs.wants_folder(Path::new(folder)),
-                expected,
-                "{exclude} {folder}"
-            );
+            assert_eq!(globs.wants_folder(Path::new(folder)), expected, "{exclude} {folder}");
         };
         check("drafts", "drafts", false);
         check("drafts", "a/drafts", true);
@@ -129,20 +117,11 @@ mod tests {
             assert_eq!(glob(pattern).unwrap_err(), expected);
         };
         check("", "glob \"\" matches nothing: it is empty");
-        check(
-            "a/",
-            "glob \"a/\" matches nothing: write `a/**` for everything below a folder",
-        );
+        check("a/", "glob \"a/\" matches nothing: write `a/**` for everything below a folder");
         let relative = "globs are relative to `path`, without a leading `/`, `.` or `..`";
         check("/a", &format!("glob \"/a\" matches nothing: {relative}"));
         check("./a", &format!("glob \"./a\" matches nothing: {relative}"));
-        check(
-            "a/../b",
-            &format!("glob \"a/../b\" matches nothing: {relative}"),
-        );
-        check(
-            "[a",
-            "glob \"[a\" cannot be read: unclosed character class; missing ']'",
-        );
+        check("a/../b", &format!("glob \"a/../b\" matches nothing: {relative}"));
+        check("[a", "glob \"[a\" cannot be read: unclosed character class; missing ']'");
     }
 }

@@ -10,6 +10,7 @@ mod directory_config;
 mod file;
 mod globs;
 pub mod uri;
+mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};

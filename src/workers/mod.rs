@@ -28,7 +28,9 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
             (Ok(()), Ok(())) => Ok(()),
-            (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => {
+                Err(error)
+            }
         }
     })
 }

@@ -18,10 +18,9 @@ pub fn start<'scope, 'env: 'scope>(
     handoff: Handoff,
 ) -> Result<ScopedJoinHandle<'scope, Result<(), Error>>, Error> {
     let work = move || {
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            producer::run(context, plan, tracker, &handoff)
-        }))
-        .unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| producer::run(context, plan, tracker, &handoff)))
+                .unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         if result.is_err() {
             context.stop.request();
         }

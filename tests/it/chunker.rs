@@ -23,19 +23,12 @@ fn count(text: &str) -> usize {
 }
 
 fn chunks(title: &str, text: &str, media_type: MediaType, config: &ChunkConfig) -> Vec<Chunk> {
-    let input = ChunkInput {
-        title,
-        text,
-        media_type,
-    };
+    let input = ChunkInput { title, text, media_type };
     chunker(media_type).chunk(&input, config, &count)
 }
 
 fn markdown(text: &str, max_tokens: usize, overlap_tokens: usize) -> Vec<Chunk> {
-    let config = ChunkConfig {
-        max_tokens,
-        overlap_tokens,
-    };
+    let config = ChunkConfig { max_tokens, overlap_tokens };
     chunks("", text, MediaType::Markdown, &config)
 }
 
@@ -68,42 +61,19 @@ fn shown(text: &str, chunks: &[Chunk]) -> String {
     let mut lines = Vec::new();
     for chunk in chunks {
         let LineRange { first, last } = chunk.lines;
-        lines.push(format!(
-            "{first}-{last} ({} tokens) {}",
-            chunk.token_count, chunk.heading_path
-        ));
-        lines.extend(
-            chunk
-                .prefix
-                .map(|prefix| format!("  prefix: {}", prefix.of(text))),
-        );
-        lines.extend(
-            chunk
-                .overlap
-                .map(|overlap| format!("  overlap: {:?}", overlap.of(text))),
-        );
-        lines.extend(
-            chunk
-                .span
-                .of(text)
-                .lines()
-                .map(|line| format!("  | {line}")),
-        );
+        lines.push(format!("{first}-{last} ({} tokens) {}", chunk.token_count, chunk.heading_path));
+        lines.extend(chunk.prefix.map(|prefix| format!("  prefix: {}", prefix.of(text))));
+        lines.extend(chunk.overlap.map(|overlap| format!("  overlap: {:?}", overlap.of(text))));
+        lines.extend(chunk.span.of(text).lines().map(|line| format!("  | {line}")));
     }
-    lines
-        .iter()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// Compares the chunks of a file in tests/data/chunker with its snapshot.
 fn check_golden(file: &str, media_type: MediaType, max_tokens: usize, overlap_tokens: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chunker");
     let text = std::fs::read_to_string(folder.join(file)).expect("the file is in the repository");
-    let config = ChunkConfig {
-        max_tokens,
-        overlap_tokens,
-    };
+    let config = ChunkConfig { max_tokens, overlap_tokens };
     let chunks = chunks("Pump guide", &text, media_type, &config);
     insta::assert_snapshot!(format!("{file}@{max_tokens}"), shown(&text, &chunks));
 }
@@ -136,11 +106,54 @@ fn program_text_is_cut_at_lines_and_does_not_overlap() {
 }
 
 #[test]
+fn no_chunk_is_only_a_heading() {
+    let check = |body: &str| {
+        let text = format!("# A heading\n\n{body}");
+        let first = markdown(&text, 32, 0)[0].span.of(&text).to_owned();
+        assert!(first.contains("word"), "{first:?}");
+    };
+    let words = "word ".repeat(100);
+    check(&words);
+    let line = "word ".repeat(28);
+    check(&format!("```sh\n\n\n{line}\n\n{line}\n```"));
+    check(&format!("\u{a0}\n\n{}", "word ".repeat(29)));
+    check(&format!("- {words}"));
+    check(&format!("> {words}"));
+    check(&format!("| word |\n|------|\n| {words} |\n"));
+    check(&format!("## Another\n\n<div>\n{words}\n</div>"));
+}
+
+#[test]
+fn no_chunk_is_only_a_closing_fence() {
+    for lines in 20..40 {
+        let text = format!("```\n{}```\n", "word\n".repeat(lines));
+        for chunk in markdown(&text, 32, 0) {
+            assert!(chunk.span.of(&text).contains("word"), "{chunk:?} of {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn small_sections_are_joined_with_their_siblings_only() {
+    let check = |text: &str, expected: &[&str]| {
+        let chunks = markdown(text, 64, 20);
+        let paths: Vec<&str> = chunks.iter().map(|chunk| chunk.heading_path.as_str()).collect();
+        assert_eq!(paths, expected, "{text:?}");
+        assert!(chunks.iter().all(|chunk| chunk.overlap.is_none()), "{text:?}");
+    };
+    check("# A\n\n## B\n\none.\n\n## C\n\ntwo.\n", &["A"]);
+    check("# A\n\n## B\n\none.\n\n### C\n\ntwo.\n", &["A > B", "A > B > C"]);
+    check("# A\n\n## B\n\none.\n\n# C\n\ntwo.\n", &["A > B", "C"]);
+    check(
+        "# A\n\n## B\n\none two three four five six seven.\n\n## C\n\ntwo.\n",
+        &["A > B", "A > C"],
+    );
+}
+
+#[test]
 fn front_matter_is_only_at_the_start() {
     let check = |text: &str, expected: &[&str]| {
-        let bodies = markdown(text, 256, 0)
-            .into_iter()
-            .map(|chunk| chunk.span.of(text));
+        let bodies = markdown(text, 256, 0).into_iter().map(|chunk| chunk.span.of(text));
         assert_eq!(bodies.collect::<Vec<_>>(), expected, "{text:?}");
     };
     check("---\na: b\n---\ntext", &["text"]);
@@ -183,21 +196,14 @@ fn the_embedded_text_repeats_prefix_and_overlap() {
 #[test]
 fn the_config_says_what_is_allowed() {
     let check = |max_tokens, overlap_tokens, expected: Result<(), &str>| {
-        let config = ChunkConfig {
-            max_tokens,
-            overlap_tokens,
-        };
+        let config = ChunkConfig { max_tokens, overlap_tokens };
         assert_eq!(config.validate(), expected.map_err(str::to_owned));
     };
     check(256, 0, Ok(()));
     check(32, 15, Ok(()));
     check(31, 0, Err("max_tokens must be 32 to 8192, not 31"));
     check(8193, 0, Err("max_tokens must be 32 to 8192, not 8193"));
-    check(
-        32,
-        16,
-        Err("overlap_tokens must be less than half of max_tokens (16), not 16"),
-    );
+    check(32, 16, Err("overlap_tokens must be less than half of max_tokens (16), not 16"));
 }
 
 #[test]
@@ -216,12 +222,7 @@ fn keys_tell_documents_and_occurrences_apart() {
     let text = &text.replace("Same text.", &"Same text. ".repeat(30));
     let of_text = markdown(text, 64, 0);
     let in_document = |source, uri| keys(source, uri, text, &of_text);
-    let all = [
-        in_document("s", "ab"),
-        in_document("sa", "b"),
-        in_document("s", "b"),
-    ]
-    .concat();
+    let all = [in_document("s", "ab"), in_document("sa", "b"), in_document("s", "b")].concat();
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
 }
 
@@ -258,10 +259,7 @@ fn new_keys_per_edit(texts: &[String]) -> f64 {
                 2 => edited.replace_range(word..at, ""),
                 _ => edited.replace_range(word + 1..at, "another"),
             }
-            changed += keys_of(&edited)
-                .iter()
-                .filter(|key| !before.contains(*key))
-                .count();
+            changed += keys_of(&edited).iter().filter(|key| !before.contains(*key)).count();
             edits += 1;
         }
     }
@@ -270,19 +268,13 @@ fn new_keys_per_edit(texts: &[String]) -> f64 {
 
 #[test]
 fn an_edited_sentence_changes_about_one_key() {
-    let mut texts: Vec<String> = corpus("docs/rust-book")
-        .into_iter()
-        .map(|(_, text)| text)
-        .collect();
+    let mut texts: Vec<String> =
+        corpus("docs/rust-book").into_iter().map(|(_, text)| text).collect();
     if texts.is_empty() {
         let paragraph =
             "The pump moves water from the well to the tank. Read this first. ".repeat(5);
-        let section = |index: usize| {
-            format!(
-                "## Part {index}\n\n{}\n",
-                format!("{paragraph}\n\n").repeat(8)
-            )
-        };
+        let section =
+            |index: usize| format!("## Part {index}\n\n{}\n", format!("{paragraph}\n\n").repeat(8));
         texts.push((0..10).map(section).collect());
     }
     let mean = new_keys_per_edit(&texts);

@@ -17,38 +17,19 @@ fn the_extension_chooses_the_extractor() {
     let check = |uri: &str, id: &str, media_type: MediaType, title: &str| {
         assert_eq!(extractor(uri).id(), id, "{uri}");
         let extracted = extract(uri, "x\n").unwrap();
-        assert_eq!(
-            (extracted.media_type, extracted.title.as_str()),
-            (media_type, title),
-            "{uri}"
-        );
+        assert_eq!((extracted.media_type, extracted.title.as_str()), (media_type, title), "{uri}");
     };
-    check(
-        "docs/first-steps.md",
-        "markdown@1",
-        MediaType::Markdown,
-        "first-steps",
-    );
+    check("docs/first-steps.md", "markdown@1", MediaType::Markdown, "first-steps");
     check("A.MARKDOWN", "markdown@1", MediaType::Markdown, "A");
     for extension in ["mkd", "mdx", "mdown", "qmd", "Rmd"] {
-        check(
-            &format!("a_b.{extension}"),
-            "markdown@1",
-            MediaType::Markdown,
-            "a_b",
-        );
+        check(&format!("a_b.{extension}"), "markdown@1", MediaType::Markdown, "a_b");
     }
     check("notes.txt", "plain@1", MediaType::Plain, "notes.txt");
     check("var/a.log", "plain@1", MediaType::Plain, "a.log");
     check("LICENSE", "plain@1", MediaType::Plain, "LICENSE");
     check("guide.rst", "source@1", MediaType::Source, "guide.rst");
     check("src/main.rs", "source@1", MediaType::Source, "main.rs");
-    check(
-        "a.md/.editorconfig",
-        "source@1",
-        MediaType::Source,
-        ".editorconfig",
-    );
+    check("a.md/.editorconfig", "source@1", MediaType::Source, ".editorconfig");
 }
 
 #[test]
@@ -82,15 +63,10 @@ const GERMAN: &str =
 #[test]
 fn other_encodings_are_recognised_and_recorded() {
     let check = |text: &str, encoding: &str, title: &str| {
-        let (bytes, _, failed) = Encoding::for_label(encoding.as_bytes())
-            .unwrap()
-            .encode(text);
+        let (bytes, _, failed) = Encoding::for_label(encoding.as_bytes()).unwrap().encode(text);
         assert!(!failed, "{encoding} cannot hold the text");
         let extracted = extract("a.md", bytes).unwrap();
-        assert_eq!(
-            (extracted.encoding.as_str(), extracted.text.as_str()),
-            (encoding, text)
-        );
+        assert_eq!((extracted.encoding.as_str(), extracted.text.as_str()), (encoding, text));
         assert_eq!(extracted.title, title);
     };
     check(RUSSIAN, "windows-1251", "Как устроена база знаний");
@@ -118,10 +94,7 @@ fn utf16_is_recognised_by_its_byte_order_mark() {
     let big: Vec<u8> = GERMAN.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let check = |bytes: Vec<u8>, encoding: &str| {
         let extracted = extract("a.md", bytes).unwrap();
-        assert_eq!(
-            (extracted.encoding.as_str(), extracted.text.as_str()),
-            (encoding, GERMAN)
-        );
+        assert_eq!((extracted.encoding.as_str(), extracted.text.as_str()), (encoding, GERMAN));
         assert_eq!(extracted.title, "Über die Größe");
     };
     check([b"\xff\xfe", &little[..]].concat(), "utf-16le");
@@ -149,22 +122,15 @@ fn binary_content_is_skipped_with_what_it_looks_like() {
         assert_eq!(error.to_string(), format!("a.md: {expected}"));
         assert_eq!(error.kind(), FailureKind::Skipped);
     };
-    check(
-        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-        "binary content (PNG image)",
-    );
-    check(
-        b"%PDF-1.7\nall of it printable",
-        "binary content (PDF document)",
-    );
+    check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary content (PNG image)");
+    check(b"%PDF-1.7\nall of it printable", "binary content (PDF document)");
     check(b"\x1f\x8b\x08", "binary content (gzip data)");
     check(b"GIF89a\x01\0\x01\0", "binary content (GIF image)");
     check(b"text\0text", "binary content");
     check(b"\x01\x02\x03\x04\x05\x06", "binary content");
     check(b"\xff\xfe\0\0a\0\0\0", "binary content");
-    let random: Vec<u8> = (0_u32..600)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 1)
-        .collect();
+    let random: Vec<u8> =
+        (0_u32..600).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 1).collect();
     check(&random, "binary content");
     // The same letters at the start of a text are only letters.
     assert!(extract("a.txt", "MZ is a postal code\n").is_ok());
@@ -175,26 +141,16 @@ fn binary_content_is_skipped_with_what_it_looks_like() {
 fn text_that_cannot_be_decoded_is_a_permanent_failure() {
     let lone_surrogates = [b"\xff\xfe".to_vec(), b"\x41\xd8".repeat(50)].concat();
     let error = extract("a.md", lone_surrogates).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a.md: looks like utf-16le, but cannot be decoded as that"
-    );
+    assert_eq!(error.to_string(), "a.md: looks like utf-16le, but cannot be decoded as that");
     assert_eq!(error.kind(), FailureKind::Permanent);
 }
 
 #[test]
 fn titles_come_from_the_best_place() {
     let check = |text: &str, expected: &str| {
-        assert_eq!(
-            extract("dir/file-name.md", text).unwrap().title,
-            expected,
-            "{text:?}"
-        );
+        assert_eq!(extract("dir/file-name.md", text).unwrap().title, expected, "{text:?}");
     };
-    check(
-        "---\ntitle: From front matter\n---\n# Heading\n",
-        "From front matter",
-    );
+    check("---\ntitle: From front matter\n---\n# Heading\n", "From front matter");
     check("---\ntitle: ''\nname: A name\n---\n# Heading\n", "A name");
     check("---\ntitle: 2024\n---\n", "2024");
     check("---\ntitle: No\n---\n", "No");
@@ -205,10 +161,7 @@ fn titles_come_from_the_best_place() {
     check("## Second\n\ntext\n", "Second");
     check("Heading\n=======\n\ntext\n", "Heading");
     check("Two\nlines\n===\n", "Two lines");
-    check(
-        "# `code` *and* **bold** [link](url) ##\n",
-        "code and bold link",
-    );
+    check("# `code` *and* **bold** [link](url) ##\n", "code and bold link");
     check("# Title {#anchor .class}\n", "Title");
     check("# ![logo](logo.png) Title <br>\n", "Title");
     check("# ![logo only](logo.png)\n", "file-name");
@@ -216,20 +169,11 @@ fn titles_come_from_the_best_place() {
     check("    # indented code\n", "file-name");
     check("#no-space\n", "file-name");
     check("", "file-name");
-    check(
-        &format!("# {}\n", "x ".repeat(400)),
-        "x ".repeat(TITLE_CHARS_MAX / 2).trim_end(),
-    );
+    check(&format!("# {}\n", "x ".repeat(400)), "x ".repeat(TITLE_CHARS_MAX / 2).trim_end());
     // Behind the first window, and behind the last.
     check(&format!("{}\n# Late\n", "word\n".repeat(2000)), "Late");
-    check(
-        &format!("{}\nLate\n====\n", "word\n\n".repeat(2000)),
-        "Late",
-    );
-    check(
-        &format!("{}\n# Too late\n", "word\n".repeat(20_000)),
-        "file-name",
-    );
+    check(&format!("{}\nLate\n====\n", "word\n\n".repeat(2000)), "Late");
+    check(&format!("{}\n# Too late\n", "word\n".repeat(20_000)), "file-name");
     check(&format!("# {}", "long line ".repeat(20_000)), "file-name");
 }
 
@@ -241,10 +185,7 @@ fn front_matter_becomes_metadata() {
         |text: &str| serde_json::to_string(&extract("a.md", text).unwrap().metadata).unwrap();
     insta::assert_snapshot!(show(yaml), @r#"{"date":"2024-05-06","draft":true,"nested":{"weight":3},"tags":["x","y"],"title":"A: b","zip":"007"}"#);
     insta::assert_snapshot!(show(toml), @r#"{"date":"2024-05-06","nested":{"weight":3},"tags":["x","y"],"title":"A: b"}"#);
-    assert_eq!(
-        show(&format!("\u{feff}{}", yaml.replace('\n', "\r\n"))),
-        show(yaml)
-    );
+    assert_eq!(show(&format!("\u{feff}{}", yaml.replace('\n', "\r\n"))), show(yaml));
     // Aliases within reason are fine.
     insta::assert_snapshot!(show("---\na: &x [1]\nb: *x\na: 2\n...\n"), @r#"{"a":2,"b":[1]}"#);
 }
@@ -253,10 +194,7 @@ fn front_matter_becomes_metadata() {
 fn broken_front_matter_is_text() {
     let check = |text: &str, title: &str| {
         let extracted = extract("file.md", text).unwrap();
-        assert_eq!(
-            (extracted.title.as_str(), extracted.text.as_str()),
-            (title, text)
-        );
+        assert_eq!((extracted.title.as_str(), extracted.text.as_str()), (title, text));
         assert!(extracted.metadata.is_empty(), "{text:?}");
     };
     check("---\ntitle: a: b: c\n---\n# Heading\n", "Heading");
@@ -265,10 +203,7 @@ fn broken_front_matter_is_text() {
     check("---\n---\n# Heading\n", "Heading");
     check("---\ntitle: never closed\n\n# Heading\n", "Heading");
     check("+++\ntitle = \n+++\n# Heading\n", "Heading");
-    check(
-        "\n---\ntitle: not at the start\n---\n# Heading\n",
-        "Heading",
-    );
+    check("\n---\ntitle: not at the start\n---\n# Heading\n", "Heading");
     check("----\ntitle: four dashes\n----\n# Heading\n", "Heading");
 }
 
@@ -282,31 +217,18 @@ fn hostile_front_matter_is_harmless() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..40 {
         let alias = format!("*a{}", level - 1);
-        writeln!(
-            bomb,
-            "a{level}: &a{level} [{}]",
-            [alias.as_str(); 9].join(", ")
-        )
-        .unwrap();
+        writeln!(bomb, "a{level}: &a{level} [{}]", [alias.as_str(); 9].join(", ")).unwrap();
     }
     check("---", &bomb);
     check("---", "a: &a [*a]");
     check("---", &"[".repeat(1_000_000));
     check("---", &"[".repeat(60_000));
-    check(
-        "---",
-        &format!("a: {}{}", "[".repeat(30_000), "]".repeat(30_000)),
-    );
+    check("---", &format!("a: {}{}", "[".repeat(30_000), "]".repeat(30_000)));
     check("---", &"{a: ".repeat(15_000));
     check("---", &"- ".repeat(30_000));
     check("---", &"? ".repeat(30_000));
     check("---", &"!!x ".repeat(10_000));
-    check(
-        "---",
-        &(0..300)
-            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-            .collect::<String>(),
-    );
+    check("---", &(0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>());
     check("+++", &format!("a = {}", "[".repeat(60_000)));
     check("+++", &"{a=".repeat(20_000));
     check("+++", &format!("{}a = 1", "a.".repeat(30_000)));

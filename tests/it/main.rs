@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod chunker;
+mod config;
 mod extract;
 mod source;
+mod tidy;
 mod wordpiece;

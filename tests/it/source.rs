@@ -51,11 +51,7 @@ fn entries(source: &dyn Source) -> Vec<Entry> {
 fn listed(source: &dyn Source) -> Vec<String> {
     let show = |entry| match entry {
         Ok(Entry { uri, .. }) => uri,
-        Err(source::ListError {
-            uri,
-            blocks_deletions: true,
-            ..
-        }) => format!("!! {uri}"),
+        Err(source::ListError { uri, blocks_deletions: true, .. }) => format!("!! {uri}"),
         Err(error) => format!("! {error}"),
     };
     source.list().unwrap().map(show).collect()
@@ -66,21 +62,13 @@ fn check(root: &Path, settings: &str, expected: &[&str]) {
 }
 
 fn one(uri: &str) -> Entry {
-    Entry {
-        uri: uri.into(),
-        version: None,
-        size_bytes: 0,
-    }
+    Entry { uri: uri.into(), version: None, size_bytes: 0 }
 }
 
 #[test]
 fn files_come_in_uri_order() {
-    let root = tree(&[
-        "b.md", "a/z.md", "a.md", "a-b.md", "a/b/c.md", "a b/c.md", "A.md", "é.md",
-    ]);
-    let expected = [
-        "A.md", "a/b/c.md", "a/z.md", "a b/c.md", "a-b.md", "a.md", "b.md", "é.md",
-    ];
+    let root = tree(&["b.md", "a/z.md", "a.md", "a-b.md", "a/b/c.md", "a b/c.md", "A.md", "é.md"]);
+    let expected = ["A.md", "a/b/c.md", "a/z.md", "a b/c.md", "a-b.md", "a.md", "b.md", "é.md"];
     check(root.path(), "", &expected);
     check(root.path(), "gitignore = false", &expected);
     check(root.path(), "follow_links = true", &expected);
@@ -90,39 +78,23 @@ fn files_come_in_uri_order() {
 fn an_entry_has_the_version_that_reading_gives() {
     let root = tree(&["a.md"]);
     let source = source(root.path(), "");
-    let file = File::options()
-        .write(true)
-        .open(root.path().join("a.md"))
-        .unwrap();
+    let file = File::options().write(true).open(root.path().join("a.md")).unwrap();
 
-    file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5))
-        .unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5)).unwrap();
     let entry = &entries(&source)[0];
     assert_eq!(entry.version, Some(Version("4-1700000000000000005".into())));
     assert_eq!(entry.size_bytes, 4);
     let content = source.read(entry).unwrap();
-    assert_eq!(
-        (content.bytes.as_slice(), &content.version),
-        (&b"a.md"[..], &entry.version)
-    );
+    assert_eq!((content.bytes.as_slice(), &content.version), (&b"a.md"[..], &entry.version));
 
     // A later write could get the same mtime as long as the clock has not passed it.
-    file.set_modified(SystemTime::now() + Duration::from_secs(3600))
-        .unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     assert_eq!(source.read(&entries(&source)[0]).unwrap().version, None);
 }
 
 #[test]
 fn ignore_rules_are_obeyed_without_a_repository() {
-    let root = tree(&[
-        "a.md",
-        "b.md",
-        "c.md",
-        "build/x.md",
-        "sub/b.md",
-        "sub/d.md",
-        "keep/b.md",
-    ]);
+    let root = tree(&["a.md", "b.md", "c.md", "build/x.md", "sub/b.md", "sub/d.md", "keep/b.md"]);
     write(&root.path().join(".gitignore"), "b.md\nbuild/\n");
     write(&root.path().join(".kbignore"), "c.md\n!keep/b.md\n");
     write(&root.path().join("sub/.kbignore"), "/d.md\n");
@@ -131,15 +103,7 @@ fn ignore_rules_are_obeyed_without_a_repository() {
     check(
         root.path(),
         "gitignore = false",
-        &[
-            "a.md",
-            "b.md",
-            "build/x.md",
-            "c.md",
-            "keep/b.md",
-            "sub/b.md",
-            "sub/d.md",
-        ],
+        &["a.md", "b.md", "build/x.md", "c.md", "keep/b.md", "sub/b.md", "sub/d.md"],
     );
 }
 
@@ -159,11 +123,7 @@ fn rules_of_parent_folders_hold_inside_a_repository_only() {
 fn hidden_files_are_left_out_unless_wanted() {
     let root = tree(&["a.md", ".b.md", ".git/config", "sub/.c/d.md"]);
     check(root.path(), "", &["a.md"]);
-    check(
-        root.path(),
-        "hidden = true",
-        &[".b.md", "a.md", "sub/.c/d.md"],
-    );
+    check(root.path(), "hidden = true", &[".b.md", "a.md", "sub/.c/d.md"]);
     let all = [".b.md", ".git/config", "a.md", "sub/.c/d.md"];
     check(root.path(), "hidden = true\ngitignore = false", &all);
 }
@@ -183,11 +143,7 @@ fn an_ignore_file_that_cannot_be_read_is_no_failure() {
 fn globs_choose_files() {
     let root = tree(&["a.md", "a.txt", "drafts/b.md", "x/drafts/c.md", "x/d.md"]);
     check(root.path(), "include = [\"*.md\"]", &["a.md"]);
-    check(
-        root.path(),
-        "include = [\"**/*.md\"]\nexclude = [\"**/drafts\"]",
-        &["a.md", "x/d.md"],
-    );
+    check(root.path(), "include = [\"**/*.md\"]\nexclude = [\"**/drafts\"]", &["a.md", "x/d.md"]);
     check(
         root.path(),
         "exclude = [\"drafts/**\", \"*.md\"]",
@@ -205,10 +161,7 @@ fn files_of_the_program_are_left_out() {
     let source = open("");
     add(root.path(), &["docs.kb.lock"]);
     assert_eq!(listed(&source), ["a.md", "sub/docs.kb"]);
-    assert_eq!(
-        listed(&open("follow_links = true")),
-        ["a.md", "sub/docs.kb"]
-    );
+    assert_eq!(listed(&open("follow_links = true")), ["a.md", "sub/docs.kb"]);
 }
 
 #[test]
@@ -217,11 +170,7 @@ fn links_are_not_followed_unless_asked() {
     symlink("a.md", root.path().join("link.md")).unwrap();
     symlink("sub", root.path().join("linked")).unwrap();
     check(root.path(), "", &["a.md", "sub/b.md"]);
-    check(
-        root.path(),
-        "follow_links = true",
-        &["a.md", "link.md", "linked/b.md", "sub/b.md"],
-    );
+    check(root.path(), "follow_links = true", &["a.md", "link.md", "linked/b.md", "sub/b.md"]);
     let source = source(root.path(), "follow_links = true");
     assert_eq!(source.read(&one("linked/b.md")).unwrap().bytes, b"sub/b.md");
 }
@@ -240,11 +189,7 @@ fn links_never_lead_outside_or_in_circles() {
     link(Path::new("ring-b"), "ring-a");
     link(Path::new("ring-a"), "ring-b");
     link(Path::new("nowhere"), "dangling");
-    check(
-        root.path(),
-        "follow_links = true",
-        &["a.md", "sub/b.md", "sub/deep/c.md"],
-    );
+    check(root.path(), "follow_links = true", &["a.md", "sub/b.md", "sub/deep/c.md"]);
 }
 
 #[test]
@@ -254,38 +199,25 @@ fn folders_full_of_links_to_one_another_are_listed_in_finite_time() {
     for from in &names {
         add(root.path(), &[&format!("{from}/a.md")]);
         for to in &names {
-            symlink(
-                Path::new("..").join(to),
-                root.path().join(from).join(format!("to-{to}")),
-            )
-            .unwrap();
+            symlink(Path::new("..").join(to), root.path().join(from).join(format!("to-{to}")))
+                .unwrap();
         }
     }
     // Every folder's own file, and every other folder's by one link.
-    assert_eq!(
-        listed(&source(root.path(), "follow_links = true")).len(),
-        20 + 20 * 19
-    );
+    assert_eq!(listed(&source(root.path(), "follow_links = true")).len(), 20 + 20 * 19);
 }
 
 #[test]
 fn a_link_that_was_turned_outside_is_not_read() {
     let outside = tree(&["secret.md"]);
     let root = tree(&["a.md"]);
-    let (link, secret) = (
-        root.path().join("link.md"),
-        outside.path().join("secret.md"),
-    );
+    let (link, secret) = (root.path().join("link.md"), outside.path().join("secret.md"));
     symlink(&secret, &link).unwrap();
     let check = |settings, uri, expected: &str| {
         let error = source(root.path(), settings).read(&one(uri)).unwrap_err();
         assert!(error.to_string().ends_with(expected), "{error}");
     };
-    check(
-        "follow_links = true",
-        "link.md",
-        ": its link leaves the source",
-    );
+    check("follow_links = true", "link.md", ": its link leaves the source");
     check("", "link.md", ": not a regular file any more");
     check("", "../secret.md", ": the uri leaves the source");
     check("", "/etc/passwd", ": the uri leaves the source");
@@ -297,13 +229,7 @@ fn a_link_that_was_turned_outside_is_not_read() {
 fn fifos_sockets_and_devices_are_never_opened() {
     let root = tree(&["a.md"]);
     let fifo = root.path().join("fifo.md");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let _socket = UnixListener::bind(root.path().join("socket.md")).unwrap();
     check(root.path(), "", &["a.md"]);
     symlink("fifo.md", root.path().join("link.md")).unwrap();
@@ -313,29 +239,18 @@ fn fifos_sockets_and_devices_are_never_opened() {
     for uri in ["fifo.md", "socket.md"] {
         let error = source.read(&one(uri)).unwrap_err();
         assert_eq!(error.kind(), FailureKind::Skipped);
-        assert!(
-            error.to_string().ends_with(": not a regular file any more"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with(": not a regular file any more"), "{error}");
     }
 }
 
 #[test]
 fn names_that_are_not_utf8_work() {
     let root = TempDir::new().unwrap();
-    for name in [
-        &b"caf\xe9.md"[..],
-        b"line\nbreak.md",
-        b"100%41.md",
-        b"\xe9/\xff.md",
-    ] {
+    for name in [&b"caf\xe9.md"[..], b"line\nbreak.md", b"100%41.md", b"\xe9/\xff.md"] {
         write(&root.path().join(OsStr::from_bytes(name)), "text");
     }
     let source = source(root.path(), "");
-    assert_eq!(
-        listed(&source),
-        ["%E9/%FF.md", "100%2541.md", "caf%E9.md", "line%0Abreak.md"]
-    );
+    assert_eq!(listed(&source), ["%E9/%FF.md", "100%2541.md", "caf%E9.md", "line%0Abreak.md"]);
     for entry in entries(&source) {
         assert_eq!(source.read(&entry).unwrap().bytes, b"text");
     }
@@ -349,10 +264,7 @@ fn a_vanished_file_is_a_failure_of_its_own() {
     fs::remove_file(root.path().join("a.md")).unwrap();
     let error = source.read(&entries[0]).unwrap_err();
     assert_eq!(error.kind(), FailureKind::Transient);
-    assert_eq!(
-        error.to_string(),
-        format!("cannot read {}", root.path().join("a.md").display())
-    );
+    assert_eq!(error.to_string(), format!("cannot read {}", root.path().join("a.md").display()));
     assert!(source.read(&entries[1]).is_ok());
 }
 
@@ -368,10 +280,7 @@ fn permissions_are_failures_of_what_they_protect() {
     }
     let source = source(root.path(), "");
     assert_eq!(listed(&source), ["a.md", "closed.md", "!! dark", "z.md"]);
-    assert_eq!(
-        source.read(&one("closed.md")).unwrap_err().kind(),
-        FailureKind::Transient
-    );
+    assert_eq!(source.read(&one("closed.md")).unwrap_err().kind(), FailureKind::Transient);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
@@ -380,10 +289,7 @@ fn permissions_are_failures_of_what_they_protect() {
 fn what_cannot_be_opened_does_not_stop_the_listing() {
     let root = tree(&["z.md"]);
     let chain = |parts: usize| vec!["x".repeat(250); parts].join("/");
-    let (outer, inner) = (
-        root.path().join("a").join(chain(12)),
-        root.path().join(chain(7)),
-    );
+    let (outer, inner) = (root.path().join("a").join(chain(12)), root.path().join(chain(7)));
     fs::create_dir_all(&outer).unwrap();
     write(&inner.join("deep.md"), "text");
     fs::rename(root.path().join("x".repeat(250)), outer.join("x")).unwrap();
@@ -415,14 +321,8 @@ fn a_file_without_metadata_is_listed_and_fails_when_read() {
 
     let source = source(root.path(), "");
     let entries = entries(&source);
-    assert_eq!(
-        (entries.len(), &entries[0].version, entries[0].size_bytes),
-        (1, &None, 0)
-    );
-    assert_eq!(
-        source.read(&entries[0]).unwrap_err().kind(),
-        FailureKind::Transient
-    );
+    assert_eq!((entries.len(), &entries[0].version, entries[0].size_bytes), (1, &None, 0));
+    assert_eq!(source.read(&entries[0]).unwrap_err().kind(), FailureKind::Transient);
 }
 
 #[test]
@@ -445,16 +345,10 @@ fn large_files_are_listed_but_not_read() {
         assert_eq!(error.kind(), FailureKind::Skipped);
         assert!(error.to_string().ends_with(expected), "{error}");
     };
-    check(
-        "over.md",
-        "over.md: 1001 bytes is over max_file_size (1000 bytes)",
-    );
+    check("over.md", "over.md: 1001 bytes is over max_file_size (1000 bytes)");
     if has_sparse {
         assert_eq!(entries(&source)[2].size_bytes, tebibyte);
-        check(
-            "sparse.md",
-            "sparse.md: 1 TiB is over max_file_size (1000 bytes)",
-        );
+        check("sparse.md", "sparse.md: 1 TiB is over max_file_size (1000 bytes)");
     }
 }
 
@@ -466,12 +360,7 @@ fn a_file_that_holds_more_than_its_size_says_is_bounded() {
     assert!(content.bytes.starts_with(b"Name:"));
     assert_eq!(content.version, None);
     let error = open("max_file_size = 10").read(&one("status")).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("is over max_file_size (10 bytes)"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is over max_file_size (10 bytes)"), "{error}");
 }
 
 #[test]
@@ -482,15 +371,9 @@ fn a_root_that_cannot_be_listed_is_unreachable() {
             toml::from_str(&format!("name = \"docs\"\npath = \"{path}\"")).unwrap();
         let source = DirectorySource::new(&config, root.path(), &[]).unwrap();
         let error = source.list().err().unwrap();
-        assert!(
-            matches!(error, SourceError::Unreachable { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
         let path = root.path().join(path);
-        assert_eq!(
-            error.to_string(),
-            format!("source \"docs\": cannot reach {}", path.display())
-        );
+        assert_eq!(error.to_string(), format!("source \"docs\": cannot reach {}", path.display()));
     };
     check("missing");
     check("file");
@@ -509,17 +392,9 @@ fn sources_open_in_the_order_of_the_file() {
     )
     .unwrap();
     let sources = source::open(&config, base.path(), &[]).unwrap();
-    let shown: Vec<_> = sources
-        .iter()
-        .map(|source| (source.name(), listed(source.as_ref())))
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            ("second", vec!["x.md".to_owned()]),
-            ("first", vec!["y.md".to_owned()])
-        ]
-    );
+    let shown: Vec<_> =
+        sources.iter().map(|source| (source.name(), listed(source.as_ref()))).collect();
+    assert_eq!(shown, [("second", vec!["x.md".to_owned()]), ("first", vec!["y.md".to_owned()])]);
 
     let bad: SourceConfig =
         toml::from_str("[[directory]]\nname = \"a\"\npath = \"a\"\ninclude = [\"[\"]").unwrap();

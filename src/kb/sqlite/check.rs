@@ -18,7 +18,8 @@ pub struct Finding {
 }
 
 /// Name of the document behind a revision, in SQL.
-const DOCUMENT: &str = "(SELECT source || ':' || uri FROM document WHERE id = revision.document_id)";
+const DOCUMENT: &str =
+    "(SELECT source || ':' || uri FROM document WHERE id = revision.document_id)";
 
 /// Each invariant with a query for what breaks it; `{document}` names the document of `revision`.
 const INVARIANTS: &[(&str, &str)] = &[
@@ -138,9 +139,7 @@ impl KnowledgeBase {
         self.read(|tx| {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Vec<String>| {
-                findings.extend(
-                    subjects.into_iter().map(|subject| Finding { invariant, subject }),
-                );
+                findings.extend(subjects.into_iter().map(|subject| Finding { invariant, subject }));
             };
             let query = |sql: &str, column: usize| -> Result<Vec<String>, KbError> {
                 let mut statement = tx.prepare(sql)?;

@@ -27,8 +27,7 @@ pub fn size_from_sql(size: i64) -> usize {
 
 /// Returns stored text; an error where its bytes are not UTF-8.
 pub fn utf8(bytes: Vec<u8>) -> Result<String, KbError> {
-    String::from_utf8(bytes)
-        .map_err(|_| KbError::Damaged("a stored text is not UTF-8".to_owned()))
+    String::from_utf8(bytes).map_err(|_| KbError::Damaged("a stored text is not UTF-8".to_owned()))
 }
 
 macro_rules! parse {

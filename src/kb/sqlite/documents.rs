@@ -108,8 +108,7 @@ impl KnowledgeBase {
             for document in documents {
                 tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
                     .execute([document.0])?;
-                tx.prepare_cached("DELETE FROM document WHERE id = ?1")?
-                    .execute([document.0])?;
+                tx.prepare_cached("DELETE FROM document WHERE id = ?1")?.execute([document.0])?;
             }
             tally(tx, run, &delta, None)
         })

@@ -43,11 +43,11 @@ impl KnowledgeBase {
             )?;
             let after = after.unwrap_or("");
             let rows = statement.query_map(params![source, after, size_to_sql(limit)], |row| {
-                let failed = match (row.get::<_, Option<String>>(5)?, row.get::<_, Option<String>>(6)?)
-                {
-                    (Some(at), Some(kind)) => Some((stage(5, &at)?, failure_kind(6, &kind)?)),
-                    _ => None,
-                };
+                let failed =
+                    match (row.get::<_, Option<String>>(5)?, row.get::<_, Option<String>>(6)?) {
+                        (Some(at), Some(kind)) => Some((stage(5, &at)?, failure_kind(6, &kind)?)),
+                        _ => None,
+                    };
                 Ok(LedgerRow {
                     id: DocumentId(row.get(0)?),
                     uri: row.get(1)?,

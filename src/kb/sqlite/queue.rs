@@ -10,8 +10,8 @@ use super::runs::{RunKey, tally};
 use super::vectors::StoredVector;
 use super::{KnowledgeBase, revisions};
 use crate::domain::{
-    Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats, RevisionId,
-    RunState, Span, Stage,
+    Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats,
+    RevisionId, RunState, Span, Stage,
 };
 use crate::kb::KbError;
 
@@ -209,8 +209,13 @@ impl KnowledgeBase {
         self.read(|tx| {
             let mut units: Vec<Unit> = Vec::new();
             for range in ranges {
-                load_range(tx, "NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AND
-                     chunk.id BETWEEN ?1 AND ?2", *range, &mut units)?;
+                load_range(
+                    tx,
+                    "NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AND
+                     chunk.id BETWEEN ?1 AND ?2",
+                    *range,
+                    &mut units,
+                )?;
             }
             Ok(units)
         })
@@ -309,8 +314,8 @@ pub fn queue_stats(tx: &Transaction<'_>) -> Result<QueueStats, KbError> {
 }
 
 fn insert_vectors(tx: &Transaction<'_>, chunks: &[StoredChunk]) -> Result<(), KbError> {
-    let mut insert = tx
-        .prepare_cached("INSERT INTO vector (chunk_id, scale, embedding) VALUES (?1, ?2, ?3)")?;
+    let mut insert =
+        tx.prepare_cached("INSERT INTO vector (chunk_id, scale, embedding) VALUES (?1, ?2, ?3)")?;
     for chunk in chunks {
         insert.execute(params![chunk.id.0, chunk.vector.scale, chunk.vector.embedding])?;
     }
@@ -355,9 +360,8 @@ fn load_range(
             units.push(load_head(tx, revision)?);
         }
         let size = |column: usize| row.get(column).map(size_from_sql);
-        let optional = |column: usize| {
-            row.get::<_, Option<i64>>(column).map(|value| value.map(size_from_sql))
-        };
+        let optional =
+            |column: usize| row.get::<_, Option<i64>>(column).map(|value| value.map(size_from_sql));
         let span = Span::new(size(2)?, size(3)?);
         let chunk = Chunk {
             span,
@@ -380,8 +384,8 @@ fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError
         "SELECT revision.title, content.text, revision.chunk_total
          FROM revision JOIN content ON content.id = revision.content_id WHERE revision.id = ?1",
     )?;
-    let (title, text, chunk_total) = statement
-        .query_row([revision.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (title, text, chunk_total) =
+        statement.query_row([revision.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(Unit {
         revision,
         title,

@@ -46,8 +46,7 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
 
 /// Checks that the file is ours and of a version that we can read.
 pub fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
-    let incompatible =
-        |reason: String| KbError::Incompatible { path: path.to_owned(), reason };
+    let incompatible = |reason: String| KbError::Incompatible { path: path.to_owned(), reason };
     if is_empty(connection).map_err(|error| foreign(path, error))? {
         return Err(incompatible("is an empty file, not yet a knowledge base".to_owned()));
     }

@@ -100,7 +100,8 @@ impl KnowledgeBase {
                 let eligible =
                     live_chunks(tx, query.source.as_deref(), Some(side.embed_fp.as_str()))?;
                 for (id, cosine) in nearest(tx, &side.vector, &eligible)? {
-                    found.insert(id, Candidate { id, bm25: None, cosine: Some(cosine), score: 0.0 });
+                    found
+                        .insert(id, Candidate { id, bm25: None, cosine: Some(cosine), score: 0.0 });
                 }
             }
             if let Some(expression) = query.text.as_deref().and_then(match_expression) {
@@ -298,11 +299,7 @@ fn add_text_matches(
     Ok(())
 }
 
-fn cosine_of(
-    tx: &Transaction<'_>,
-    id: ChunkId,
-    side: &SearchSide,
-) -> Result<Option<f32>, KbError> {
+fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Option<f32>, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT vector.scale, vector.embedding FROM vector
          JOIN chunk ON chunk.id = vector.chunk_id
@@ -315,11 +312,7 @@ fn cosine_of(
     Ok(cosine.optional()?)
 }
 
-fn read_hit(
-    tx: &Transaction<'_>,
-    candidate: &Candidate,
-    context: usize,
-) -> Result<Hit, KbError> {
+fn read_hit(tx: &Transaction<'_>, candidate: &Candidate, context: usize) -> Result<Hit, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT document.source, document.uri, revision.title, chunk.heading_path,
                 chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,

@@ -176,6 +176,35 @@ impl KnowledgeBase {
         })
     }
 
+    /// Takes every unfinished revision that was chunked with other settings back to its saved text.
+    ///
+    /// Done before a consumer starts: it would store vectors of today's embedder under the name of
+    /// another, or of chunks that the producer is about to replace.
+    pub fn take_back_stale(
+        &self,
+        run: RunKey,
+        chunk_fps: &[(MediaType, String)],
+        embed_fp: &str,
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            for (kind, chunk_fp) in chunk_fps {
+                let mut statement = tx.prepare_cached(
+                    "SELECT id FROM revision WHERE state = 'chunked' AND media_type = ?1
+                       AND (chunk_fp <> ?2 OR embed_fp <> ?3)",
+                )?;
+                let stale: Vec<i64> = statement
+                    .query_map([kind.as_str(), chunk_fp, embed_fp], |row| row.get(0))?
+                    .collect::<Result<_, _>>()?;
+                for id in stale {
+                    if let Some(row) = revisions::find(tx, RevisionId(id))? {
+                        revisions::back_to_saved(tx, &row, run.id)?;
+                    }
+                }
+            }
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
     /// Takes revisions back to the stage that a changed setting asks for; live ones stay live beside a new
     /// revision that shares their text. Returns the ranges queued where only vectors are wanted.
     pub fn restage(

@@ -108,9 +108,7 @@ fn structures(size: usize) -> Vec<String> {
     let path = |level: usize| format!("{} {}\n", "#".repeat(level), "h".repeat(200));
     vec![
         (0..side).map(|depth| ">".repeat(depth) + "a\n").collect(),
-        (0..side)
-            .map(|depth| "  ".repeat(depth) + "- a\n")
-            .collect(),
+        (0..side).map(|depth| "  ".repeat(depth) + "- a\n").collect(),
         (0..side).map(|length| "`".repeat(length) + " ").collect(),
         format!(
             "{}\n{}\n{}\n",
@@ -118,12 +116,7 @@ fn structures(size: usize) -> Vec<String> {
             "|---".repeat(columns),
             "|def".repeat(columns)
         ),
-        format!(
-            "{}\n{}\n{}",
-            "|a".repeat(2000),
-            "|-".repeat(2000),
-            flood("|d|\n")
-        ),
+        format!("{}\n{}\n{}", "|a".repeat(2000), "|-".repeat(2000), flood("|d|\n")),
         format!("|a|b|\n|-|-|\n{}", flood("|c|d|\n")),
         format!("# {}", flood("heading ")),
         format!("# {}\ntext", flood("heading")),
@@ -134,10 +127,11 @@ fn structures(size: usize) -> Vec<String> {
         format!("- {}", flood("word ")),
         format!("---\n{}", flood("a: b\n")),
         format!("# a\n{}\ntext\n", flood("[a]: /u\n")),
-        (0..size / 20)
-            .map(|index| format!("[l{index}]: /u\n\nt\n\n"))
-            .collect(),
+        (0..size / 20).map(|index| format!("[l{index}]: /u\n\nt\n\n")).collect(),
         format!("# a\nx\n{}# c\ny\n", flood("## b\n")),
+        // Every closing bracket after a full stop makes UAX #29 look ahead, and every combining letter.
+        format!("a.{}", flood(")")),
+        format!("a.{}", flood("\u{345}")),
         (1..6).map(path).collect::<String>() + &flood("###### a\nb\n\n"),
     ]
 }
@@ -145,28 +139,18 @@ fn structures(size: usize) -> Vec<String> {
 /// Checks that a text is chunked in time, and that few bytes are counted.
 fn check_hostile(text: &str) {
     let shown: String = text.chars().take(40).collect();
-    let config = ChunkConfig {
-        max_tokens: 256,
-        overlap_tokens: 40,
-    };
+    let config = ChunkConfig { max_tokens: 256, overlap_tokens: 40 };
     for media_type in MediaType::ALL {
         let counted = AtomicUsize::new(0);
         let count = |part: &str| {
             counted.fetch_add(part.len(), Ordering::Relaxed);
             count(part)
         };
-        let input = ChunkInput {
-            title: "title",
-            text,
-            media_type,
-        };
+        let input = ChunkInput { title: "title", text, media_type };
         let started = Instant::now();
         chunker(media_type).chunk(&input, &config, &count);
         let (elapsed, counted) = (started.elapsed(), counted.into_inner());
-        assert!(
-            elapsed < TIME_MAX,
-            "{shown:?} took {elapsed:?} as {media_type:?}"
-        );
+        assert!(elapsed < TIME_MAX, "{shown:?} took {elapsed:?} as {media_type:?}");
         assert!(
             counted < COUNTED_MAX * text.len() + 10_000,
             "{shown:?}: counted {counted} of {} bytes as {media_type:?}",
@@ -199,13 +183,7 @@ fn invariants_hold_on_hostile_input() {
     let floods = FLOODS.iter().map(|flood| flood.repeat(2_000 / flood.len()));
     for text in floods.chain(structures(2_000)) {
         for (max_tokens, overlap_tokens) in [(32, 10), (256, 0)] {
-            check_text(
-                &text,
-                &ChunkConfig {
-                    max_tokens,
-                    overlap_tokens,
-                },
-            );
+            check_text(&text, &ChunkConfig { max_tokens, overlap_tokens });
         }
     }
 }

@@ -11,9 +11,7 @@ use super::{chunks, corpus, count};
 
 /// A tokeniser for which parts of a word have fewer tokens than the word.
 fn count_squared(text: &str) -> usize {
-    text.split_whitespace()
-        .map(|word| 1 + word.chars().count().pow(2) / 64)
-        .sum()
+    text.split_whitespace().map(|word| 1 + word.chars().count().pow(2) / 64).sum()
 }
 
 /// Checks every promise that holds for one chunk, or for chunks one after the other.
@@ -27,15 +25,9 @@ fn check_chunks(
     let (mut end, mut line) = (0, 1);
     for chunk in chunks {
         let span = chunk.span;
-        assert!(
-            span.start >= end && span.end > span.start,
-            "out of order: {chunk:?}"
-        );
+        assert!(span.start >= end && span.end > span.start, "out of order: {chunk:?}");
         let body = span.of(text);
-        assert!(
-            !body.trim().is_empty() && body == body.trim_end(),
-            "not trimmed: {body:?}"
-        );
+        assert!(!body.trim().is_empty() && body == body.trim_end(), "not trimmed: {body:?}");
         assert!(!body.starts_with('\n'), "not trimmed: {body:?}");
 
         line += text[end..span.start].matches('\n').count();
@@ -44,24 +36,14 @@ fn check_chunks(
         assert_eq!(chunk.lines.last, line, "last line of {body:?}");
 
         if let Some(prefix) = chunk.prefix {
-            assert!(
-                prefix.end <= span.start && chunk.overlap.is_none(),
-                "{chunk:?}"
-            );
+            assert!(prefix.end <= span.start && chunk.overlap.is_none(), "{chunk:?}");
         }
         if let Some(overlap) = chunk.overlap {
             assert_eq!(overlap.end, span.start, "{chunk:?}");
-            assert!(
-                count(overlap.of(text)) <= config.overlap_tokens,
-                "{chunk:?}"
-            );
+            assert!(count(overlap.of(text)) <= config.overlap_tokens, "{chunk:?}");
         }
         let embedded = embedded_text(title, text, chunk);
-        assert_eq!(
-            chunk.token_count,
-            count(&embedded),
-            "tokens of {embedded:?}"
-        );
+        assert_eq!(chunk.token_count, count(&embedded), "tokens of {embedded:?}");
         let mut bodyless = chunk.clone();
         bodyless.span.end = bodyless.span.start;
         (bodyless.prefix, bodyless.overlap) = (None, None);
@@ -110,9 +92,7 @@ fn exempt(text: &str) -> Exempt {
     let mut base = if text.starts_with('\u{feff}') { 3 } else { 0 };
     let metadata = Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-    let first = Parser::new_ext(&text[base..], metadata)
-        .into_offset_iter()
-        .next();
+    let first = Parser::new_ext(&text[base..], metadata).into_offset_iter().next();
     if let Some((Event::Start(Tag::MetadataBlock(_)), range)) = first
         && range.start == 0
     {
@@ -128,9 +108,7 @@ fn exempt(text: &str) -> Exempt {
     let parser = Parser::new_ext(&text[base..], options);
     let shifted = |range: Range<usize>| base + range.start..base + range.end;
     let definitions = parser.reference_definitions().iter();
-    exempt
-        .always
-        .extend(definitions.map(|(_, definition)| shifted(definition.span.clone())));
+    exempt.always.extend(definitions.map(|(_, definition)| shifted(definition.span.clone())));
     exempt.always.sort_unstable_by_key(|range| range.start);
     let mut depth = 0;
     for (event, range) in parser.into_offset_iter() {
@@ -158,20 +136,14 @@ fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
     };
     let is_loose = |at: usize, c: char| is_blank(c) || in_ranges(&exempt.always, at).is_some();
     for gap in uncovered(text, chunks) {
-        for (at, c) in text[gap.clone()]
-            .char_indices()
-            .map(|(at, c)| (gap.start + at, c))
-        {
+        for (at, c) in text[gap.clone()].char_indices().map(|(at, c)| (gap.start + at, c)) {
             if is_loose(at, c) {
                 continue;
             }
             let heading = in_ranges(&exempt.headings, at);
             let heading = heading.unwrap_or_else(|| panic!("lost {:?}", &text[gap.clone()]));
             let range = &exempt.headings[heading];
-            let next = exempt
-                .headings
-                .get(heading + 1)
-                .map_or(text.len(), |next| next.start);
+            let next = exempt.headings.get(heading + 1).map_or(text.len(), |next| next.start);
             let mut body = text[range.end..next].char_indices();
             assert!(
                 gap.start <= range.start && body.all(|(i, c)| is_loose(range.end + i, c)),
@@ -183,13 +155,8 @@ fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
     for heading in &exempt.headings {
         let content = text[heading.clone()].trim_end();
         let end = heading.start + content.len();
-        let ends = chunks
-            .binary_search_by_key(&end, |chunk| chunk.span.end)
-            .is_ok();
-        assert!(
-            !ends || count(content) * 4 > config.max_tokens,
-            "ends in heading {content:?}"
-        );
+        let ends = chunks.binary_search_by_key(&end, |chunk| chunk.span.end).is_ok();
+        assert!(!ends || count(content) * 4 > config.max_tokens, "ends in heading {content:?}");
     }
 }
 
@@ -202,15 +169,12 @@ pub(super) fn check_text(text: &str, config: &ChunkConfig) {
             if media_type == MediaType::Markdown {
                 check_markdown(text, &chunks, config);
             } else {
-                assert_eq!(uncovered(text, &chunks), [], "lost in {text:?}");
+                let lost = uncovered(text, &chunks);
+                assert!(lost.is_empty(), "{lost:?} of {text:?}");
             }
         }
     }
-    let input = ChunkInput {
-        title: "t",
-        text,
-        media_type: MediaType::Markdown,
-    };
+    let input = ChunkInput { title: "t", text, media_type: MediaType::Markdown };
     let chunks = chunker(input.media_type).chunk(&input, config, &count_squared);
     check_chunks("t", text, &chunks, config, &count_squared);
 }
@@ -273,16 +237,11 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 /// Between fragments.
-const JOINS: &[&str] = &[
-    "\n", "\n\n", "\n\n", "\n\n\n", "", " ", "\r\n", "\r\n\r\n", "\n> ", "\n  ", "\n    ", "\r",
-];
+const JOINS: &[&str] =
+    &["\n", "\n\n", "\n\n", "\n\n\n", "", " ", "\r\n", "\r\n\r\n", "\n> ", "\n  ", "\n    ", "\r"];
 
 fn document() -> impl Strategy<Value = String> {
-    let piece = (
-        prop::sample::select(FRAGMENTS),
-        prop::sample::select(JOINS),
-        1..4usize,
-    );
+    let piece = (prop::sample::select(FRAGMENTS), prop::sample::select(JOINS), 1..4usize);
     prop::collection::vec(piece, 0..24).prop_map(|pieces| {
         pieces
             .iter()
@@ -324,13 +283,7 @@ fn check_corpus(folders: &[&str], configs: &[(usize, usize)]) {
     for (path, text) in folders.iter().flat_map(|folder| corpus(folder)) {
         for &(max_tokens, overlap_tokens) in configs {
             println!("{} with max_tokens = {max_tokens}", path.display());
-            check_text(
-                &text,
-                &ChunkConfig {
-                    max_tokens,
-                    overlap_tokens,
-                },
-            );
+            check_text(&text, &ChunkConfig { max_tokens, overlap_tokens });
         }
     }
 }

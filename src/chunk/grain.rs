@@ -1,0 +1,193 @@
+//! Where a block that is too long may be cut, from coarse to fine.
+//!
+//! Each [`Grain`] proposes cuts in one pass; the packer takes those it needs and goes on with the next
+//! finer grain where a part is still too long. Six grains, so the work is linear in the text.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::outline::Kind;
+use super::tokens::is_space;
+
+/// Characters of a part of a word that is too long as a whole.
+const WINDOW_CHARS: usize = 16;
+
+/// Most bytes that the sentence segmentation sees at once; beyond half of it a space ends a segment.
+///
+/// Its rule SB8 (UAX #29) looks ahead at every closing bracket and combining letter after a full stop,
+/// which takes quadratic time on a flood of them.
+const SEGMENT_BYTES_MAX: usize = 1024;
+
+/// A way of cutting.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Grain {
+    /// After blank lines.
+    Group,
+    /// At line starts.
+    Line,
+    /// After sentences.
+    Sentence,
+    /// At the first character after white space.
+    Word,
+    /// Every [`WINDOW_CHARS`] characters.
+    Window,
+    /// Everywhere.
+    Char,
+}
+
+/// Returns the grains at which a block of this kind is cut, coarse to fine.
+pub(super) fn grains(kind: Kind) -> &'static [Grain] {
+    use Grain::{Char, Group, Line, Sentence, Window, Word};
+    match kind {
+        Kind::Prose | Kind::Container => &[Sentence, Line, Word, Window, Char],
+        Kind::Lines => &[Group, Line, Sentence, Word, Window, Char],
+    }
+}
+
+/// Byte offsets, ascending.
+type Cuts<'a> = Box<dyn Iterator<Item = usize> + 'a>;
+
+impl Grain {
+    /// Returns the byte offsets in `text` at which it may be cut: ascending, on character boundaries,
+    /// neither 0 nor the end.
+    pub fn cuts(self, text: &str) -> Cuts<'_> {
+        match self {
+            Self::Group => Box::new(group_cuts(text)),
+            Self::Line => Box::new(line_cuts(text)),
+            Self::Sentence => Box::new(sentence_cuts(text)),
+            Self::Word => Box::new(word_cuts(text)),
+            Self::Window => Box::new(char_cuts(text).skip(WINDOW_CHARS - 1).step_by(WINDOW_CHARS)),
+            Self::Char => Box::new(char_cuts(text)),
+        }
+    }
+}
+
+/// Cuts at the first line after one or more blank lines.
+fn group_cuts(text: &str) -> impl Iterator<Item = usize> {
+    let mut after_blank = false;
+    lines(text).filter_map(move |(at, line)| {
+        let blank = line.trim_start().is_empty();
+        let cut = after_blank && !blank;
+        after_blank = blank;
+        cut.then_some(at)
+    })
+}
+
+/// Cuts at every line start but the first.
+fn line_cuts(text: &str) -> impl Iterator<Item = usize> {
+    lines(text).map(|(at, _)| at).skip(1)
+}
+
+/// Returns the lines with their offsets. A last line without a letter or digit belongs to the line
+/// before it, so that no part is only a closing fence, bracket or tag end.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let content = text.trim_end();
+    let last = content.rfind('\n').map_or(0, |newline| newline + 1);
+    let is_closing = !content[last..].contains(char::is_alphanumeric);
+    with_offsets(text.split_inclusive('\n'))
+        .filter(move |&(at, _)| at != last || !is_closing || at == 0)
+}
+
+/// Cuts after every sentence end; white space after it belongs to the sentence.
+///
+/// UAX #29 also ends a sentence at every line end, which is wrong for wrapped paragraphs: here only what
+/// ends in a terminal character counts.
+fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
+    let mut ended = false;
+    let sentences = segments(text).flat_map(|segment| segment.split_sentence_bounds());
+    with_offsets(sentences).filter_map(move |(at, sentence)| {
+        let content = sentence.trim();
+        if content.is_empty() {
+            return None;
+        }
+        let cut = ended;
+        ended = content.trim_end_matches(is_closer).ends_with(is_terminal);
+        cut.then_some(at)
+    })
+}
+
+/// Tells whether a sentence may end with `c`.
+fn is_terminal(c: char) -> bool {
+    matches!(
+        c,
+        '.' | '!'
+            | '?'
+            | '…'
+            | '。'
+            | '．'
+            | '！'
+            | '？'
+            | '｡'
+            | '؟'
+            | '۔'
+            | '।'
+            | '॥'
+            | '։'
+            | '።'
+            | '။'
+    )
+}
+
+/// Tells whether `c` may stand after the end of a sentence and still belongs to it.
+fn is_closer(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '\''
+            | ')'
+            | ']'
+            | '}'
+            | '*'
+            | '_'
+            | '`'
+            | '”'
+            | '’'
+            | '»'
+            | '」'
+            | '』'
+            | '）'
+            | '】'
+            | '》'
+    )
+}
+
+/// Cuts `text` into pieces on which the sentence segmentation takes linear time: lines, and parts of
+/// long lines.
+fn segments(text: &str) -> impl Iterator<Item = &str> {
+    let mut bytes = 0;
+    text.split_inclusive(move |c: char| {
+        bytes += c.len_utf8();
+        let is_end =
+            c == '\n' || bytes >= SEGMENT_BYTES_MAX || bytes >= SEGMENT_BYTES_MAX / 2 && c == ' ';
+        if is_end {
+            bytes = 0;
+        }
+        is_end
+    })
+}
+
+/// Cuts where a word starts after white space.
+fn word_cuts(text: &str) -> impl Iterator<Item = usize> {
+    let mut after_space = false;
+    text.char_indices().filter_map(move |(at, c)| {
+        let space = is_space(c);
+        let cut = after_space && !space;
+        after_space = space;
+        cut.then_some(at)
+    })
+}
+
+/// Cuts before every character but the first.
+fn char_cuts(text: &str) -> impl Iterator<Item = usize> {
+    text.char_indices().map(|(at, _)| at).skip(1)
+}
+
+/// Pairs consecutive pieces of a text with their offsets.
+fn with_offsets<'a>(
+    pieces: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = (usize, &'a str)> {
+    let mut next = 0;
+    pieces.map(move |piece| {
+        let at = next;
+        next += piece.len();
+        (at, piece)
+    })
+}

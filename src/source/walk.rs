@@ -1,0 +1,172 @@
+//! Walks a folder: with ignore rules by `ignore`, without by `walkdir`.
+//!
+//! Both are serial and sorted: the parallel walker of `ignore` cannot sort, and the ledger has to be
+//! met in order. They hold the names of one folder per level of depth, nothing else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use walkdir::WalkDir;
+
+use super::uri;
+
+/// What a walk finds, each folder before its content, siblings in uri order.
+pub type Walk = Box<dyn Iterator<Item = Result<Found, WalkError>> + Send>;
+
+/// What a path is.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// A folder, or a link to one that is followed.
+    pub is_folder: bool,
+    /// A regular file, or a link to one that is followed.
+    pub is_file: bool,
+    /// Reached through a link of this name.
+    pub is_link: bool,
+}
+
+/// Something below the root.
+pub enum Found {
+    /// By [`by_rules`].
+    Ruled(ignore::DirEntry),
+    /// By [`plainly`].
+    Plain(walkdir::DirEntry),
+}
+
+/// Something that could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// A path that exists, or may.
+    #[error("{}: {kind}", path.display())]
+    Unlisted {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// A loop of links, which is left; or an ignore file that cannot be read.
+    #[error("{0}")]
+    Rule(String),
+}
+
+/// Walks `root` obeying git's ignore files and those called `ignore_file`; `admits` decides first.
+pub fn by_rules(
+    root: &Path,
+    follow_links: bool,
+    ignore_file: &str,
+    admits: impl Fn(&Path, Kind) -> bool + Send + Sync + 'static,
+) -> Walk {
+    // Rules of parent folders hold inside one git repository only: a `.gitignore` of `*` in a home
+    // folder that is managed by other means must not empty every source below it. Rules from the
+    // user's own git settings never hold, because the same kb.toml would then mean other documents
+    // under cron.
+    let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
+    let walk = WalkBuilder::new(root)
+        .standard_filters(false)
+        .follow_links(follow_links)
+        .sort_by_file_path(uri::sibling_order)
+        .filter_entry(move |entry| admits(entry.path(), ruled_kind(entry)))
+        .git_ignore(true)
+        .git_exclude(true)
+        .parents(in_repository)
+        .require_git(in_repository)
+        .add_custom_ignore_filename(ignore_file)
+        .build();
+    let root = root.to_path_buf();
+    Box::new(walk.flat_map(move |found| match found {
+        Ok(entry) => {
+            // An ignore file that cannot be read comes with the folder that it is in.
+            let rule = entry.error().map(|error| Err(WalkError::Rule(error.to_string())));
+            rule.into_iter().chain([Ok(Found::Ruled(entry))]).collect::<Vec<_>>()
+        }
+        Err(error) => vec![Err(ruled_error(&root, &error))],
+    }))
+}
+
+/// Walks `root` without rules; `admits` decides alone.
+pub fn plainly(
+    root: &Path,
+    follow_links: bool,
+    admits: impl Fn(&Path, Kind) -> bool + Send + Sync + 'static,
+) -> Walk {
+    let walk = WalkDir::new(root)
+        .follow_links(follow_links)
+        .sort_by(|a, b| uri::sibling_order(a.path(), b.path()))
+        .into_iter()
+        .filter_entry(move |entry| admits(entry.path(), plain_kind(entry)));
+    let root = root.to_path_buf();
+    Box::new(walk.map(move |found| {
+        found.map(Found::Plain).map_err(|error| match error.io_error() {
+            Some(cause) => WalkError::Unlisted {
+                path: error.path().unwrap_or(&root).to_path_buf(),
+                kind: cause.kind(),
+            },
+            None => WalkError::Rule(error.to_string()),
+        })
+    }))
+}
+
+impl Found {
+    /// Returns the path, `root` included.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Ruled(entry) => entry.path(),
+            Self::Plain(entry) => entry.path(),
+        }
+    }
+
+    /// Returns what it is; `None` for standard input, which no walk finds.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Ruled(entry) => entry.file_type().map(|_| ruled_kind(entry)),
+            Self::Plain(entry) => Some(plain_kind(entry)),
+        }
+    }
+
+    /// Returns size and times, of a followed link's target.
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        match self {
+            Self::Ruled(entry) => entry.metadata().map_err(io::Error::other),
+            Self::Plain(entry) => entry.metadata().map_err(io::Error::other),
+        }
+    }
+}
+
+fn ruled_kind(entry: &ignore::DirEntry) -> Kind {
+    let file_type = entry.file_type();
+    Kind {
+        is_folder: file_type.is_some_and(|kind| kind.is_dir()),
+        is_file: file_type.is_some_and(|kind| kind.is_file()),
+        is_link: entry.path_is_symlink(),
+    }
+}
+
+fn plain_kind(entry: &walkdir::DirEntry) -> Kind {
+    Kind {
+        is_folder: entry.file_type().is_dir(),
+        is_file: entry.file_type().is_file(),
+        is_link: entry.path_is_symlink(),
+    }
+}
+
+fn ruled_error(root: &Path, error: &ignore::Error) -> WalkError {
+    // The walk's own errors have a depth; those without are about ignore files.
+    match error.io_error().filter(|_| error.depth().is_some()) {
+        Some(cause) => WalkError::Unlisted {
+            path: place_of(error).unwrap_or(root).to_path_buf(),
+            kind: cause.kind(),
+        },
+        None => WalkError::Rule(error.to_string()),
+    }
+}
+
+/// Returns the path that the walk's error is about.
+fn place_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            place_of(err)
+        }
+        _ => None,
+    }
+}

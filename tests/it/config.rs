@@ -1,0 +1,502 @@
+//! kb.toml: every error as a person sees it, and kb.example.toml, which names every key.
+
+use std::path::Path;
+use std::process::Command;
+
+use kbingest::config::{Config, ConfigError};
+
+/// A `docs` source, for the cases that are about something else.
+const SOURCE: &str = "[[source.directory]]\nname = \"docs\"\npath = \"docs\"\n";
+
+/// Returns what `kbingest status` says of `text` as kb.toml, beside a folder `docs`; it must end with 2.
+fn refusal(text: impl AsRef<[u8]>) -> String {
+    let folder = folder();
+    std::fs::write(folder.path().join("kb.toml"), text).unwrap();
+    refusal_in(folder.path())
+}
+
+fn refusal_in(folder: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_kbingest"))
+        .args(["status", "kb.toml"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(output.stdout, b"");
+    let base = folder.canonicalize().unwrap();
+    stderr.replace(base.to_str().unwrap(), "BASE").replace(folder.to_str().unwrap(), "BASE")
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("docs")).unwrap();
+    folder
+}
+
+fn with_source(text: &str) -> String {
+    refusal(format!("{SOURCE}{text}"))
+}
+
+#[test]
+fn unknown_keys_and_tables() {
+    insta::assert_snapshot!(with_source("[chunk]\nmax_token = 5\n"), @r#"
+    error: kb.toml:5:1: chunk.max_token: unknown key `max_token`, expected `max_tokens` or `overlap_tokens`
+     --> kb.toml:5:1
+      |
+    5 | max_token = 5
+      | ^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("include_hidden = true\n"), @r#"
+    error: kb.toml:4:1: source.directory.include_hidden: unknown key `include_hidden`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`
+     --> kb.toml:4:1
+      |
+    4 | include_hidden = true
+      | ^^^^^^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[kb]\nfile = \"a.kb\"\n"), @r#"
+    error: kb.toml:5:1: kb.file: unknown key `file`, expected `path`
+     --> kb.toml:5:1
+      |
+    5 | file = "a.kb"
+      | ^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[embed.builtin]\ndim = 5\n"), @r#"
+    error: kb.toml:5:1: embed.builtin.dim: unknown key `dim`, this table has no keys
+     --> kb.toml:5:1
+      |
+    5 | dim = 5
+      | ^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[embedder]\n"), @r#"
+    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `chunk`, `embed`
+     --> kb.toml:4:2
+      |
+    4 | [embedder]
+      |  ^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(refusal("[[source.web]]\nname = \"a\"\n"), @r#"
+    error: kb.toml:1:10: source.web: unknown key `web`, expected `directory`
+     --> kb.toml:1:10
+      |
+    1 | [[source.web]]
+      |          ^^^
+    hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn wrong_types() {
+    insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = \"many\"\n"), @r#"
+    error: kb.toml:5:14: chunk.max_tokens: invalid type: string "many", expected a whole number, 0 or more
+     --> kb.toml:5:14
+      |
+    5 | max_tokens = "many"
+      |              ^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = -1\n"), @r#"
+    error: kb.toml:5:14: chunk.max_tokens: invalid value: integer `-1`, expected a whole number, 0 or more
+     --> kb.toml:5:14
+      |
+    5 | max_tokens = -1
+      |              ^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("hidden = \"yes\" # or no\n"), @r#"
+    error: kb.toml:4:10: source.directory.hidden: invalid type: string "yes", expected true or false
+     --> kb.toml:4:10
+      |
+    4 | hidden = "yes" # or no
+      |          ^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("exclude = \"drafts\"\n"), @r#"
+    error: kb.toml:4:11: source.directory.exclude: invalid type: string "drafts", expected a list
+     --> kb.toml:4:11
+      |
+    4 | exclude = "drafts"
+      |           ^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("exclude = [\n  # a = b\n  \"a=b\",\n  5,\n]\n"), @r#"
+    error: kb.toml:7:3: source.directory.exclude: invalid type: integer `5`, expected a text in quotes
+     --> kb.toml:7:3
+      |
+    7 |   5,
+      |   ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("max_file_size = \"10 megs\"\n"), @r#"
+    error: kb.toml:4:17: source.directory.max_file_size: "10 megs" is not a size; allowed is a whole number of bytes, or a number with a unit: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB
+     --> kb.toml:4:17
+      |
+    4 | max_file_size = "10 megs"
+      |                 ^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[kb]\npath = 5\n"), @r#"
+    error: kb.toml:5:8: kb.path: invalid type: integer `5`, expected a path in quotes
+     --> kb.toml:5:8
+      |
+    5 | path = 5
+      |        ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(refusal("[source.directory]\nname = \"a\"\npath = \"docs\"\n"), @r#"
+    error: kb.toml:1:1: source.directory: invalid type: table, expected a list of tables: write [[two brackets]]
+     --> kb.toml:1:1
+      |
+    1 | [source.directory]
+      | ^^^^^^^^^^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn what_a_source_needs() {
+    insta::assert_snapshot!(refusal("[kb]\n"), @r#"
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`
+     --> kb.toml:1:1
+      |
+    1 | [kb]
+      | ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(refusal(""), @r#"
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(refusal("[[source.directory]]\nname = \"docs\"\n"), @r#"
+    error: kb.toml:1:1: source.directory: missing key `path`
+     --> kb.toml:1:1
+      |
+    1 | [[source.directory]]
+      | ^^^^^^^^^^^^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("include = [\"**/*.md\", \"[a\"]\n"), @r#"
+    error: kb.toml:4:23: source.directory.include: glob "[a" cannot be read: unclosed character class; missing ']'
+     --> kb.toml:4:23
+      |
+    4 | include = ["**/*.md", "[a"]
+      |                       ^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("exclude = [\"/drafts\"]\n"), @r#"
+    error: kb.toml:4:12: source.directory.exclude: glob "/drafts" matches nothing: globs are relative to `path`, without a leading `/`, `.` or `..`
+     --> kb.toml:4:12
+      |
+    4 | exclude = ["/drafts"]
+      |            ^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("max_file_size = 0\n"), @r#"
+    error: kb.toml:4:17: source.directory.max_file_size: a limit of 0 skips every file; allowed is 1 byte and more
+     --> kb.toml:4:17
+      |
+    4 | max_file_size = 0
+      |                 ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(
+        refusal("[[source.directory]]\nname = \"my docs\"\npath = \"doc\"\n"),
+        @r#"
+    error: kb.toml:2:8: source.directory.name: "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
+     --> kb.toml:2:8
+      |
+    2 | name = "my docs"
+      |        ^^^^^^^^^
+    error: kb.toml:3:8: source.directory.path: cannot find the folder BASE/doc: No such file or directory (os error 2)
+     --> kb.toml:3:8
+      |
+    3 | path = "doc"
+      |        ^^^^^
+    hint: kb.example.toml explains every key
+    "#
+    );
+    insta::assert_snapshot!(with_source(SOURCE), @r#"
+    error: kb.toml:5:8: source.directory.name: "docs" names two sources; every source needs a name of its own
+     --> kb.toml:5:8
+      |
+    5 | name = "docs"
+      |        ^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn values_out_of_range() {
+    insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = 31\n"), @r#"
+    error: kb.toml:5:14: chunk.max_tokens: max_tokens must be 32 to 8192, not 31
+     --> kb.toml:5:14
+      |
+    5 | max_tokens = 31
+      |              ^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = 8193\n"), @r#"
+    error: kb.toml:5:14: chunk.max_tokens: max_tokens must be 32 to 8192, not 8193
+     --> kb.toml:5:14
+      |
+    5 | max_tokens = 8193
+      |              ^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = 64\noverlap_tokens = 32\n"), @r#"
+    error: kb.toml:6:18: chunk.overlap_tokens: overlap_tokens must be less than half of max_tokens (32), not 32
+     --> kb.toml:6:18
+      |
+    6 | overlap_tokens = 32
+      |                  ^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("chunk = { overlap_tokens = 128 }\n"), @r#"
+    error: kb.toml:4:1: source.directory.chunk: unknown key `chunk`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`
+     --> kb.toml:4:1
+      |
+    4 | chunk = { overlap_tokens = 128 }
+      | ^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[embed.hash]\ndim = 0\n"), @r#"
+    error: kb.toml:5:7: embed.hash.dim: embed.hash.dim is 0; it must be 1 to 4096
+     --> kb.toml:5:7
+      |
+    5 | dim = 0
+      |       ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("[embed.builtin]\n[embed.hash]\ndim = 8\n"), @r#"
+    error: kb.toml:4:2: embed: [embed.builtin] and [embed.hash] exclude each other; keep one
+     --> kb.toml:4:2
+      |
+    4 | [embed.builtin]
+      |  ^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn not_a_kb_toml_at_all() {
+    insta::assert_snapshot!(refusal("# Handbook\n\nWelcome to the team.\n"), @r#"
+    error: kb.toml:3:9: key with no value, expected `=`
+     --> kb.toml:3:9
+      |
+    3 | Welcome to the team.
+      |         ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("hidden = true\nhidden = true\n"), @r#"
+    error: kb.toml:5:1: source.directory.hidden: duplicate key
+     --> kb.toml:5:1
+      |
+    5 | hidden = true
+      | ^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(with_source("exclude = [\"a\n"), @r#"
+    error: kb.toml:4:14: source.directory.exclude: unclosed array, expected `]`
+     --> kb.toml:4:14
+      |
+    4 | exclude = ["a
+      |              ^
+    hint: kb.example.toml explains every key
+    "#);
+    insta::assert_snapshot!(refusal([0xff, 0xfe, 0x00]), @"error: cannot read kb.toml: not UTF-8: is this a kb.toml?");
+    insta::assert_snapshot!(refusal("# é\n".repeat(1 << 18)), @"error: cannot read kb.toml: larger than 1 MiB: is this a kb.toml?");
+
+    let folder = folder();
+    insta::assert_snapshot!(refusal_in(folder.path()), @r#"
+    error: cannot read kb.toml: No such file or directory (os error 2)
+    hint: name the kb.toml to use; kb.example.toml shows how to write one
+    "#);
+    std::fs::create_dir(folder.path().join("kb.toml")).unwrap();
+    insta::assert_snapshot!(refusal_in(folder.path()), @"error: cannot read kb.toml: Is a directory (os error 21)");
+}
+
+#[test]
+fn control_characters_in_kb_toml_do_not_reach_the_terminal() {
+    let shown = refusal("# \u{1b}[2J\u{9b}\n[[source.directory]]\nname = \"\u{7f}\"");
+    assert!(!shown.contains(['\u{1b}', '\u{7f}', '\u{9b}']), "{shown:?}");
+    let shown = with_source("\"\\u001b[2J\" = 1\n");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    insta::assert_snapshot!(shown, @r#"
+    error: kb.toml:4:1: source.directory.path: unknown key `\u{1b}[2J`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`
+     --> kb.toml:4:1
+      |
+    4 | "\u001b[2J" = 1
+      | ^^^^^^^^^^^
+    hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn default_paths() {
+    let folder = folder();
+    let check = |name: &str, kb: &str, expected: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("{kb}\n{SOURCE}")).unwrap();
+        assert_eq!(Config::load(&path).unwrap().kb, folder.path().join(expected), "{name}");
+    };
+    check("kb.toml", "", "kb.kb");
+    check("team.a.toml", "", "team.a.kb");
+    check("kb.toml", "kb.path = \"../x.kb\"", "../x.kb");
+    check("kb.toml", "kb.path = \"/srv/x.kb\"", "/srv/x.kb");
+}
+
+// From here on: kb.example.toml.
+
+fn example() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("kb.example.toml")).unwrap()
+}
+
+/// Loads `text` as kb.toml beside a folder `docs`.
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let folder = folder();
+    let path = folder.path().join("kb.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path).map(|mut config| {
+        config.kb = config.kb.strip_prefix(folder.path()).unwrap().to_owned();
+        config
+    })
+}
+
+/// Takes `# ` away from the settings that stand in comments.
+fn uncommented(text: &str) -> String {
+    let is_setting = |line: &str| {
+        let is_key =
+            |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphabetic() || c == '_');
+        (line.starts_with('[') && line.ends_with(']') && !line.contains(' '))
+            || line.split_once(" = ").is_some_and(|(key, _)| is_key(key))
+    };
+    let line = |line: &str| match line.strip_prefix("# ") {
+        Some(setting) if is_setting(setting) => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// Returns every setting that the program knows, such as `chunk.max_tokens`, and every table without one.
+///
+/// The program itself is asked: it names the keys of a table when it meets one that it does not know.
+fn known_settings() -> Vec<String> {
+    let mut known = Vec::new();
+    let mut tables: Vec<(String, String)> = vec![(String::new(), String::new())];
+    while let Some((name, header)) = tables.pop() {
+        let Some(keys) = keys_of_table(&header) else { panic!("{name} is no table") };
+        if keys.is_empty() {
+            known.push(name.clone());
+        }
+        for key in keys {
+            let path = if name.is_empty() { key } else { format!("{name}.{key}") };
+            let headers = [format!("[{path}]"), format!("[[{path}]]")];
+            match headers.into_iter().find(|header| keys_of_table(header).is_some()) {
+                Some(header) => tables.push((path, header)),
+                None => known.push(path),
+            }
+        }
+    }
+    known.sort();
+    known
+}
+
+/// Returns the keys of the table with this header; `None` where there is no such table.
+fn keys_of_table(header: &str) -> Option<Vec<String>> {
+    let error = load(&format!("{header}\nzzz = 0\n")).expect_err("`zzz` is no key");
+    let ConfigError::Wrong { problems, .. } = error else { panic!("{error}") };
+    let message = problems[0].message.strip_prefix("unknown key `zzz`, ")?;
+    Some(message.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+}
+
+/// Returns every setting of `text` and every table without one, as [`known_settings`] does.
+fn settings_of(text: &str) -> Vec<String> {
+    fn walk(path: &str, value: &toml::Value, settings: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) if !table.is_empty() => {
+                for (key, value) in table {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&path, value, settings);
+                }
+            }
+            toml::Value::Array(tables) if tables.iter().any(toml::Value::is_table) => {
+                tables.iter().for_each(|table| walk(path, table, settings));
+            }
+            _ => settings.push(path.to_owned()),
+        }
+    }
+    let mut settings = Vec::new();
+    walk("", &toml::Value::Table(toml::from_str(text).unwrap()), &mut settings);
+    settings.sort();
+    settings
+}
+
+#[test]
+fn the_example_loads_as_it_is() {
+    let config = load(&example()).unwrap();
+    assert_eq!(config.source.directory.len(), 1);
+    assert_eq!(config.kb, Path::new("kb.kb"));
+}
+
+#[test]
+fn the_example_names_every_setting() {
+    let known = known_settings();
+    assert!(known.contains(&"source.directory.max_file_size".to_owned()), "{known:?}");
+    assert!(known.contains(&"embed.builtin".to_owned()), "{known:?}");
+    assert_eq!(settings_of(&uncommented(&example())), known);
+}
+
+#[test]
+fn what_the_example_has_in_comments_is_right_too() {
+    let text = uncommented(&example()).replace("[embed.builtin]\n", "");
+    assert!(load(&text).unwrap().embed.hash.is_some());
+}
+
+/// Loaded settings as text, without what every change of the file changes.
+fn shown(config: &Config) -> String {
+    let config = Config { hash: String::new(), base: "".into(), path: "".into(), ..config.clone() };
+    let debug = format!("{config:?}");
+    let mut parts = debug.split("span: ");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        text.push_str(part.split_once(',').unwrap().1);
+    }
+    text
+}
+
+/// Each setting of the example is taken out in turn: what is left means the same, or is refused because
+/// the setting is required.
+#[test]
+fn the_example_shows_the_defaults() {
+    const REQUIRED: [&str; 2] = ["name = ", "path = \"docs\""];
+    for text in [example(), uncommented(&example()).replace("[embed.builtin]\n", "")] {
+        let whole = shown(&load(&text).unwrap());
+        let settings = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
+        for line in settings {
+            let loaded = load(&text.replace(&format!("{line}\n"), ""));
+            if REQUIRED.iter().any(|required| line.starts_with(required)) {
+                assert!(loaded.is_err(), "{line} is not required");
+            } else {
+                assert_eq!(shown(&loaded.unwrap()), whole, "{line} is not the default");
+            }
+        }
+    }
+}
+
+/// A comment directly above each setting and table.
+#[test]
+fn the_example_explains_every_setting() {
+    let text = example();
+    let settings = uncommented(&text);
+    let mut commented = false;
+    for (line, setting) in text.lines().zip(settings.lines()) {
+        let is_setting = setting.contains(" = ") && !setting.starts_with('#');
+        assert!(!is_setting || commented, "no comment above {line}");
+        commented = setting.starts_with("# ");
+    }
+}

@@ -1,0 +1,240 @@
+//! The real binary, killed at twenty points of a run, or ended by signals: nothing is lost.
+//!
+//! Every round starts afresh, is killed twice at delays that are shares of the time that a whole run
+//! takes, and goes on; its end is compared with that of a run which was left alone.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use kbingest::operations::{self, Target};
+use kbingest::support::lock::Lock;
+use rusqlite::Connection;
+
+use crate::support::{
+    Place, assert_no_claims, assert_same, assert_sound, dump, markdown, read_only, remove_kb, rows,
+};
+
+/// No wait in these tests is longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
+
+pub fn kbingest(arguments: &[&str], target: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
+    command.args(arguments).arg(target).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn start(arguments: &[&str], target: &Path) -> Child {
+    kbingest(arguments, target).spawn().unwrap()
+}
+
+fn run(arguments: &[&str], target: &Path) -> Option<i32> {
+    kbingest(arguments, target).status().unwrap().code()
+}
+
+/// Waits until `condition` holds; fails after [`PATIENCE`].
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !condition() {
+        assert!(since.elapsed() < PATIENCE, "waited too long: {what}");
+        std::thread::sleep(LOOK_AGAIN_AFTER);
+    }
+}
+
+fn send(signal: &str, child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+}
+
+/// A corpus that a debug build works on for a second or so: a first state, and an edited one.
+fn corpus() -> Place {
+    let place = Place::new();
+    for number in 0..600 {
+        place.write(&format!("{}/{number:03}.md", number % 9), markdown(number, 12, "common"));
+    }
+    place.write("long.md", markdown(1000, 600, "common"));
+    place
+}
+
+fn edit(place: &Place) {
+    for number in (0..600).step_by(2) {
+        let name = format!("{}/{number:03}.md", number % 9);
+        place.write(&name, markdown(number, 13, "edited"));
+    }
+    for number in (1..600).step_by(40) {
+        place.remove(&format!("{}/{number:03}.md", number % 9));
+    }
+    place.write("long.md", markdown(1000, 601, "common"));
+}
+
+/// Runs until the end; returns how long that took and what it came to.
+fn whole_run(place: &Place) -> (Duration, String) {
+    let since = Instant::now();
+    assert_eq!(run(&["ingest"], &place.toml()), Some(0));
+    (since.elapsed(), place.dump())
+}
+
+/// A kill before the file is a knowledge base leaves none, or an empty file.
+fn assert_sound_or_absent(kb: &Path) {
+    match operations::check(&Target::File(kb.to_owned())) {
+        Ok(report) => assert!(report.findings.is_empty(), "{:#?}", report.findings),
+        Err(error) => {
+            let is_empty = !kb.exists() || read_only(kb).prepare("SELECT * FROM run").is_err();
+            assert!(is_empty, "{error}");
+        }
+    }
+}
+
+fn kill_after(delay: Duration, arguments: &[&str], place: &Place) {
+    let since = Instant::now();
+    let mut child = start(arguments, &place.toml());
+    while since.elapsed() < delay && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(LOOK_AGAIN_AFTER);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_sound_or_absent(&place.kb());
+}
+
+/// Kills two processes per round: with the first, `rounds` points are spread over the whole run; the
+/// second falls into what the first left.
+fn kill_in_rounds(place: &Place, rounds: u32, reset: impl Fn()) {
+    reset();
+    let (duration, expected) = whole_run(place);
+    for round in 0..rounds {
+        reset();
+        let share = (f64::from(round) + 0.5) / f64::from(rounds);
+        kill_after(duration.mul_f64(share), &["ingest"], place);
+        let command = if round % 2 == 0 { "resume" } else { "ingest" };
+        kill_after(duration.mul_f64((1.0 - share) * 0.5), &[command], place);
+        // The first kill may have come before there was a run to resume.
+        run(&["resume"], &place.toml());
+        assert_eq!(run(&["ingest"], &place.toml()), Some(0), "round {round}");
+        assert_sound(&place.kb());
+        assert_no_claims(&place.kb());
+        let what = format!("the run that was left alone (round {round}, {duration:?})");
+        assert_same(&place.dump(), &expected, &what);
+        assert_eq!(rows(&place.kb(), "SELECT * FROM queue"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_first_ingest_survives_ten_kills() {
+    let place = corpus();
+    kill_in_rounds(&place, 5, || remove_kb(&place.kb()));
+}
+
+#[test]
+fn a_later_ingest_survives_ten_kills() {
+    let place = corpus();
+    whole_run(&place);
+    let base = place.path("base.kb");
+    fs::copy(place.kb(), &base).unwrap();
+    edit(&place);
+    kill_in_rounds(&place, 5, || {
+        remove_kb(&place.kb());
+        fs::copy(&base, place.kb()).unwrap();
+    });
+}
+
+/// Keeps every process from writing to the knowledge base until it is dropped.
+pub struct WriteBlock(Connection);
+
+impl WriteBlock {
+    pub fn new(kb: &Path) -> Self {
+        let connection = Connection::open(kb).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(connection)
+    }
+}
+
+impl Drop for WriteBlock {
+    fn drop(&mut self) {
+        self.0.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+fn wait_for_work(kb: &Path) {
+    wait_until("chunks are stored", || {
+        read_only(kb)
+            .query_row("SELECT count(*) FROM run WHERE chunks_queued > 0", [], |row| row.get(0))
+            .is_ok_and(|count: i64| count > 0)
+    });
+}
+
+/// Starts an ingest into an empty knowledge base and stops it in the middle of its work.
+fn blocked_in_the_middle(place: &Place) -> (Child, WriteBlock) {
+    let docs = place.docs();
+    fs::rename(&docs, place.path("away")).unwrap();
+    fs::create_dir(&docs).unwrap();
+    assert_eq!(run(&["ingest"], &place.toml()), Some(0));
+    fs::remove_dir(&docs).unwrap();
+    fs::rename(place.path("away"), &docs).unwrap();
+    let child = start(&["ingest"], &place.toml());
+    wait_for_work(&place.kb());
+    (child, WriteBlock::new(&place.kb()))
+}
+
+fn assert_resumes(place: &Place) {
+    assert_sound(&place.kb());
+    assert_eq!(run(&["resume"], &place.toml()), Some(0));
+    assert_sound(&place.kb());
+    place.assert_equals_fresh_ingest();
+}
+
+fn last_status(kb: &Path) -> Vec<String> {
+    rows(kb, "SELECT status FROM run ORDER BY id DESC LIMIT 1")
+}
+
+fn ended_by(status: ExitStatus) -> (Option<i32>, Option<i32>) {
+    (status.signal(), status.code())
+}
+
+#[test]
+fn a_signal_stops_the_run_at_a_checkpoint_and_ends_the_process() {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        let place = corpus();
+        let (mut child, block) = blocked_in_the_middle(&place);
+        send(signal, &child);
+        drop(block);
+        assert_eq!(ended_by(child.wait().unwrap()), (Some(number), None), "{signal}");
+        assert_eq!(last_status(&place.kb()), ["cancelled"]);
+        assert_no_claims(&place.kb());
+        assert_resumes(&place);
+    }
+}
+
+#[test]
+fn a_signal_before_the_run_begins_is_heard() {
+    let place = Place::new();
+    place.ingest();
+    place.write("a.md", "alpha");
+    let block = WriteBlock::new(&place.kb());
+    let mut child = start(&["ingest"], &place.toml());
+    wait_until("the lock is held", || Lock::holder(&place.kb()).unwrap().is_some());
+    send("TERM", &child);
+    drop(block);
+    assert_eq!(ended_by(child.wait().unwrap()), (Some(15), None));
+    assert_resumes(&place);
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let place = corpus();
+    let (mut child, block) = blocked_in_the_middle(&place);
+    send("TERM", &child);
+    // Signals closer together than a tenth of a second are one.
+    std::thread::sleep(Duration::from_millis(150));
+    send("TERM", &child);
+    // The process cannot have come to a checkpoint: nobody can write.
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(block);
+    assert_eq!(last_status(&place.kb()), ["running"]);
+    assert_resumes(&place);
+    assert_same(&place.dump(), &dump(&place.path("fresh.kb")), "a fresh ingest");
+}

@@ -1,0 +1,300 @@
+//! What the tests of whole runs share: a folder of documents with its kb.toml, runs with a hook, dumps.
+//!
+//! Everything lives in a temporary folder. Every write gets an mtime of its own, long past, so that a
+//! file's version is trusted at once and a rewrite is seen without waiting for the clock.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, SystemTime};
+
+use kbingest::config::Config;
+use kbingest::domain::{RunState, RunStatus};
+use kbingest::error::Error;
+use kbingest::kb::KnowledgeBase;
+use kbingest::operations::{self, IngestOptions, RunReport, Session, Target};
+use kbingest::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
+use kbingest::support::events::Silent;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+/// One source, small chunks, the embedder for tests.
+pub const SETTINGS: &str = "
+[kb]
+path = 'kb.kb'
+[[source.directory]]
+name = 'docs'
+path = 'docs'
+[chunk]
+max_tokens = 32
+[embed.hash]
+dim = 64
+";
+
+/// A folder with `kb.toml`, `docs/` and any number of knowledge bases.
+pub struct Place {
+    root: TempDir,
+    writes: Cell<u64>,
+}
+
+impl Place {
+    /// Makes the folder with [`SETTINGS`] and no document.
+    pub fn new() -> Self {
+        let place = Self { root: TempDir::new().unwrap(), writes: Cell::new(0) };
+        fs::create_dir(place.docs()).unwrap();
+        place.configure(SETTINGS);
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub fn docs(&self) -> PathBuf {
+        self.path("docs")
+    }
+
+    pub fn toml(&self) -> PathBuf {
+        self.path("kb.toml")
+    }
+
+    /// Returns the knowledge base that [`SETTINGS`] name.
+    pub fn kb(&self) -> PathBuf {
+        self.path("kb.kb")
+    }
+
+    pub fn configure(&self, settings: &str) {
+        fs::write(self.toml(), settings).unwrap();
+    }
+
+    /// Puts `new` in the place of `old` in kb.toml.
+    pub fn reconfigure(&self, old: &str, new: &str) {
+        let settings = fs::read_to_string(self.toml()).unwrap();
+        assert!(settings.contains(old), "kb.toml has no {old:?}");
+        self.configure(&settings.replace(old, new));
+    }
+
+    pub fn config(&self) -> Config {
+        Config::load(&self.toml()).unwrap()
+    }
+
+    /// Returns the settings with another knowledge base.
+    pub fn config_into(&self, kb: &str) -> Config {
+        Config { kb: self.path(kb), ..self.config() }
+    }
+
+    /// Writes a document of the source `docs`.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        self.put(&self.docs().join(name), text.as_ref());
+    }
+
+    /// Writes a file with an mtime that no other write had.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        self.writes.set(self.writes.get() + 1);
+        set_mtime(path, past(self.writes.get()));
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.docs().join(name)).unwrap();
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.docs().join(from), self.docs().join(to)).unwrap();
+    }
+
+    /// Ingests with the settings as they are; fails where the run does not end with `exit_code`.
+    pub fn ingest_to(&self, exit_code: u8) -> RunState {
+        let report = ingest(&self.config(), None);
+        assert_eq!(report.exit_code, exit_code, "{report:#?}");
+        assert_sound(&self.kb());
+        report.run.unwrap()
+    }
+
+    /// Ingests with the settings as they are, to a full success.
+    pub fn ingest(&self) -> RunState {
+        self.ingest_to(0)
+    }
+
+    pub fn dump(&self) -> String {
+        dump(&self.kb())
+    }
+
+    /// Fails where `kb.kb` differs from a fresh ingest of the same sources.
+    pub fn assert_equals_fresh_ingest(&self) {
+        let config = self.config_into("fresh.kb");
+        remove_kb(&config.kb);
+        ingest(&config, None);
+        assert_same(&self.dump(), &dump(&config.kb), "a fresh ingest");
+    }
+}
+
+/// Returns a moment long ago, with a part below the second, different for every `number`.
+pub fn past(number: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000 + number, 123_456_789)
+}
+
+pub fn set_mtime(path: &Path, mtime: SystemTime) {
+    File::options().append(true).open(path).unwrap().set_modified(mtime).unwrap();
+}
+
+pub fn remove_kb(kb: &Path) {
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let mut path = kb.as_os_str().to_owned();
+        path.push(ending);
+        let _ = fs::remove_file(path);
+    }
+}
+
+pub fn ingest(config: &Config, hook: Option<&CheckpointHook>) -> RunReport {
+    try_ingest(config, IngestOptions::default(), hook).unwrap()
+}
+
+pub fn try_ingest(
+    config: &Config,
+    options: IngestOptions,
+    hook: Option<&CheckpointHook>,
+) -> Result<RunReport, Error> {
+    let stop = Arc::new(StopSignal::default());
+    let options = IngestOptions { threads: 2, ..options };
+    operations::ingest(config, &options, &Session { stop, events: &Silent, hook })
+}
+
+pub fn resume(config: &Config, hook: Option<&CheckpointHook>) -> RunReport {
+    resume_target(&Target::Config(Box::new(config.clone())), hook)
+}
+
+pub fn resume_target(target: &Target, hook: Option<&CheckpointHook>) -> RunReport {
+    let stop = Arc::new(StopSignal::default());
+    operations::resume(target, 2, &Session { stop, events: &Silent, hook }).unwrap()
+}
+
+/// Returns a hook that asks for the stop at the `visit`-th (from 1) visit of `at`, or of any checkpoint.
+pub fn stop_at(at: Option<Checkpoint>, visit: u64) -> impl Fn(Checkpoint, &StopSignal) {
+    let visits = AtomicU64::new(0);
+    move |checkpoint, stop| {
+        if at.is_none_or(|at| at == checkpoint)
+            && visits.fetch_add(1, Ordering::SeqCst) + 1 == visit
+        {
+            stop.request();
+        }
+    }
+}
+
+/// Counts the visits of each checkpoint, and lets one thread wait for another's.
+#[derive(Default)]
+pub struct Visits {
+    counts: Mutex<HashMap<Checkpoint, u64>>,
+    changed: Condvar,
+}
+
+impl Visits {
+    /// Notes a visit and returns how many there were, this one included.
+    pub fn note(&self, checkpoint: Checkpoint) -> u64 {
+        let mut counts = self.counts.lock().unwrap();
+        let count = counts.entry(checkpoint).or_default();
+        *count += 1;
+        self.changed.notify_all();
+        *count
+    }
+
+    /// Waits for the `count`-th visit, or for `at_most`.
+    pub fn wait_for(&self, checkpoint: Checkpoint, count: u64, at_most: Duration) {
+        let counts = self.counts.lock().unwrap();
+        let is_early = |counts: &mut HashMap<_, _>| counts.get(&checkpoint).copied() < Some(count);
+        drop(self.changed.wait_timeout_while(counts, at_most, is_early).unwrap());
+    }
+}
+
+/// Returns the content of the knowledge base as text.
+pub fn dump(kb: &Path) -> String {
+    KnowledgeBase::open_for_reading(kb).unwrap().dump().unwrap()
+}
+
+/// Fails with the first lines that differ where two dumps do.
+pub fn assert_same(actual: &str, expected: &str, what: &str) {
+    if actual == expected {
+        return;
+    }
+    let (mut left, mut right) = (actual.lines(), expected.lines());
+    for line in 1.. {
+        let pair = (left.next(), right.next());
+        assert!(pair.0 == pair.1, "differs from {what} in line {line}:\n{pair:#?}");
+        assert!(pair.0.is_some(), "differs from {what} in line ends only");
+    }
+}
+
+/// Fails where an invariant of the knowledge base is broken.
+pub fn assert_sound(kb: &Path) {
+    let report = operations::check(&Target::File(kb.to_owned())).unwrap();
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+}
+
+pub fn read_only(kb: &Path) -> Connection {
+    Connection::open_with_flags(kb, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+/// Returns the rows of a query, cells apart by `|`.
+pub fn rows(kb: &Path, sql: &str) -> Vec<String> {
+    let connection = read_only(kb);
+    let mut statement = connection.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let row = |row: &rusqlite::Row<'_>| {
+        let cells: Vec<_> = (0..columns)
+            .map(|column| match row.get_unwrap::<_, Value>(column) {
+                Value::Null => "-".to_owned(),
+                Value::Integer(value) => value.to_string(),
+                Value::Real(value) => value.to_string(),
+                Value::Text(text) => text,
+                Value::Blob(bytes) => blake3::hash(&bytes).to_hex().to_string(),
+            })
+            .collect();
+        Ok(cells.join("|"))
+    };
+    statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+}
+
+/// Fails where a claim is held or remembered: a stop at a checkpoint gives every claim back.
+pub fn assert_no_claims(kb: &Path) {
+    let claims = rows(kb, "SELECT * FROM queue WHERE state <> 'pending' OR attempts <> 0");
+    assert_eq!(claims, Vec::<String>::new());
+}
+
+pub fn assert_cancelled(report: &RunReport, context: &str) {
+    let run = report.run.as_ref().unwrap();
+    assert_eq!(
+        (report.exit_code, run.status),
+        (130, RunStatus::Cancelled),
+        "{context}: {report:#?}"
+    );
+    assert_sound(&report.knowledge_base);
+    assert_no_claims(&report.knowledge_base);
+}
+
+/// Returns Markdown of `sections` sections whose words are drawn from `seed`; every section has `word`.
+pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
+    const WORDS: [&str; 16] = [
+        "river", "lantern", "copper", "window", "harvest", "signal", "orbit", "garden", "marble",
+        "thunder", "velvet", "compass", "meadow", "anchor", "winter", "ladder",
+    ];
+    let mut state = seed.wrapping_mul(2) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 40).unwrap()
+    };
+    let mut text = format!("# Document {seed}\n");
+    for section in 1..=sections {
+        text += &format!("\n## Section {section}\n\n{word}");
+        for _ in 0..8 + next() % 14 {
+            text += " ";
+            text += WORDS[next() % WORDS.len()];
+        }
+        text += &format!(" {}.\n", next() % 1000);
+    }
+    text
+}

@@ -1,0 +1,391 @@
+//! The rules that the code keeps, checked on the code itself: layers, module docs, sizes, where SQL and
+//! printing may stand, and that nothing of one machine is in the repository.
+//!
+//! Reads the repository and writes nothing. Every rule is a function from text to findings, and the tests
+//! at the end feed each of them something bad.
+
+mod lexer;
+
+use std::path::{Path, PathBuf};
+
+use lexer::{Parts, code, functions, strings, without_test_modules};
+
+/// Modules from the top down: one uses only modules in groups further down. A group with several are
+/// stages, which never use each other.
+const LAYERS: &[&[&str]] = &[
+    &["cli"],
+    &["operations"],
+    &["workers"],
+    &["pipeline"],
+    &["error"],
+    &["config"],
+    &["source", "extract", "chunk", "embed"],
+    &["kb"],
+    &["support"],
+    &["domain"],
+];
+
+const FILE_LINES_MAX: usize = 600;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Functions that may be longer, and why.
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
+
+/// Corpora and data: texts about made-up machines, or of other origin.
+const DATA: &[&str] = &["examples/handbook/docs/", "tests/data/", "assets/", "LICENSE-"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns path and text of every text file that is or may be committed, in order.
+fn files() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let walk = ignore::WalkBuilder::new(root())
+        .hidden(false)
+        .parents(false)
+        .require_git(false)
+        .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != "target")
+        .sort_by_file_path(Path::cmp)
+        .build();
+    for entry in walk {
+        let path: PathBuf = entry.expect("the repository can be listed").into_path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let relative = path.strip_prefix(root()).expect("below the root");
+        files.push((relative.to_string_lossy().replace('\\', "/"), text));
+    }
+    assert!(files.len() > 50, "only {} files: this looks at the wrong folder", files.len());
+    files
+}
+
+/// Applies `rule` to the files whose path passes `filter`, and fails with all findings.
+fn enforce(filter: impl Fn(&str) -> bool, rule: impl Fn(&str, &str) -> Vec<String>) {
+    let mut findings = Vec::new();
+    let mut looked_at = 0;
+    for (path, text) in files().iter().filter(|(path, _)| filter(path)) {
+        looked_at += 1;
+        findings.extend(rule(path, text).into_iter().map(|finding| format!("{path}: {finding}")));
+    }
+    assert!(looked_at > 0, "no file was looked at");
+    assert!(findings.is_empty(), "{} finding(s):\n{}", findings.len(), findings.join("\n"));
+}
+
+fn is_rust(path: &str) -> bool {
+    path.ends_with(".rs") && !path.starts_with("tests/data/")
+}
+
+fn is_source(path: &str) -> bool {
+    is_rust(path) && path.starts_with("src/")
+}
+
+fn group_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|group| group.contains(&module))
+}
+
+/// The module at the top that the file at `path` belongs to, such as `kb` for `src/kb/sqlite/mod.rs`.
+fn module_of(path: &str) -> &str {
+    let inside = path.strip_prefix("src/").unwrap_or(path);
+    inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+}
+
+/// Uses of a module that stands above, or of another stage.
+fn layer_findings(path: &str, text: &str) -> Vec<String> {
+    let from = module_of(path);
+    if from == "lib" {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (line, to) in lexer::modules_used(path, &code(text)) {
+        if from == "main" {
+            if to != "cli" {
+                findings.push(format!("{line}: main uses {to}; it only hands over to cli"));
+            }
+            continue;
+        }
+        let Some(above) = group_of(from) else {
+            return vec![format!("module {from} is not in the table of layers")];
+        };
+        match group_of(&to) {
+            None => findings.push(format!("{line}: {to} is not in the table of layers")),
+            Some(below) if above < below || from == to => {}
+            Some(_) => findings.push(format!("{line}: {from} must not use {to}")),
+        }
+    }
+    findings
+}
+
+/// A file that does not say what it is for.
+fn doc_findings(_: &str, text: &str) -> Vec<String> {
+    let says = text.strip_prefix("//! ").is_some_and(|rest| !rest.trim_start().is_empty());
+    if says { Vec::new() } else { vec!["does not begin with //!".to_owned()] }
+}
+
+/// A file that is too long.
+fn file_size_findings(_: &str, text: &str) -> Vec<String> {
+    match text.lines().count() {
+        lines if lines > FILE_LINES_MAX => vec![format!("{lines} lines, at most {FILE_LINES_MAX}")],
+        _ => Vec::new(),
+    }
+}
+
+/// Functions that are too long and not exempt.
+fn function_size_findings(path: &str, text: &str) -> Vec<String> {
+    functions(&code(text))
+        .into_iter()
+        .filter(|function| function.lines > FUNCTION_LINES_MAX)
+        .filter(|function| {
+            !LONG_FUNCTIONS.iter().any(|(file, name, _)| (*file, *name) == (path, &function.name))
+        })
+        .map(|function| {
+            format!(
+                "fn {} has {} lines, at most {FUNCTION_LINES_MAX}",
+                function.name, function.lines
+            )
+        })
+        .collect()
+}
+
+/// Strings that are SQL.
+fn sql_findings(_: &str, text: &str) -> Vec<String> {
+    const VERBS: [&str; 9] =
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "PRAGMA", "WITH"];
+    let is_sql = |string: &str| {
+        let (verb, rest) = string.trim_start().split_once(char::is_whitespace).unwrap_or_default();
+        VERBS.contains(&verb) && !rest.is_empty()
+    };
+    strings(text)
+        .into_iter()
+        .filter(|(_, string)| is_sql(string))
+        .map(|(line, string)| format!("{line}: SQL outside kb: {string:?}"))
+        .collect()
+}
+
+/// Macros that print: they panic when their stream is closed.
+fn print_findings(_: &str, text: &str) -> Vec<String> {
+    find_all(&code(text), &["println!", "eprintln!", "print!", "eprint!", "dbg!"])
+}
+
+/// `unwrap` outside tests.
+fn unwrap_findings(_: &str, text: &str) -> Vec<String> {
+    find_all(&without_test_modules(&code(text)), &[".unwrap()", ".unwrap_err()"])
+}
+
+/// Where any of `needles` stands; one that continues a longer word does not count.
+fn find_all(code: &str, needles: &[&str]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (line, text) in (1..).zip(code.lines()) {
+        for needle in needles {
+            let is_word = |at: usize| {
+                let before = text[..at].chars().next_back();
+                needle.starts_with('.') || !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            };
+            if text.match_indices(needle).any(|(at, _)| is_word(at)) {
+                findings.push(format!("{line}: {needle}"));
+            }
+        }
+    }
+    findings
+}
+
+/// Paths of one machine, and packages from anywhere but the public index.
+fn machine_findings(path: &str, text: &str) -> Vec<String> {
+    // Put together here so that this file passes its own test.
+    let homes = ["home", "root", "Users", "work"].map(|name| format!("/{name}/"));
+    let mut findings = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        for home in &homes {
+            let starts_a_path = |at: usize| {
+                let before = text[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || "._-~/}".contains(c))
+            };
+            if text.match_indices(home.as_str()).any(|(at, _)| starts_a_path(at)) {
+                findings.push(format!("{line}: a path of one machine: {}", text.trim()));
+            }
+        }
+        let source = text.strip_prefix("source = ").filter(|_| path.ends_with("Cargo.lock"));
+        if source.is_some_and(|s| s != "\"registry+https://github.com/rust-lang/crates.io-index\"")
+        {
+            findings.push(format!("{line}: a package from elsewhere: {text}"));
+        }
+        if hosts(text).any(|host| !is_public(host)) {
+            findings.push(format!("{line}: a host that not everyone reaches: {}", text.trim()));
+        }
+    }
+    findings
+}
+
+/// Returns what stands between `://` and the path of every web address in `text`.
+fn hosts(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, _)| {
+        let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+        let rest = &text[at + 3..];
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-:@_".contains(c)));
+        let host = &rest[..end.unwrap_or(rest.len())];
+        (scheme.is_some_and(|scheme| scheme.starts_with("http")) && !host.is_empty())
+            .then_some(host.trim_end_matches('.'))
+    })
+}
+
+/// Tells whether a host is one for everybody: a name with a dot, no port and no password; or an example.
+fn is_public(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or(host);
+    if ["localhost", "127.0.0.1"].contains(&name) {
+        return true;
+    }
+    let is_name = name.contains('.') && name.chars().any(|c| c.is_ascii_alphabetic());
+    is_name
+        && !host.contains([':', '@'])
+        && ![".internal", ".local", ".lan"].iter().any(|end| name.ends_with(end))
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    enforce(is_source, layer_findings);
+}
+
+#[test]
+fn lib_declares_the_layers_in_their_order() {
+    let lib = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let declared: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(declared, LAYERS.concat());
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    enforce(is_rust, doc_findings);
+}
+
+#[test]
+fn files_and_functions_are_of_a_size_to_read() {
+    enforce(is_rust, file_size_findings);
+    enforce(is_rust, function_size_findings);
+}
+
+#[test]
+fn exemptions_are_still_needed() {
+    for (path, name, reason) in LONG_FUNCTIONS {
+        let text = std::fs::read_to_string(root().join(path)).unwrap();
+        let is_long = functions(&code(&text))
+            .iter()
+            .any(|function| function.name == *name && function.lines > FUNCTION_LINES_MAX);
+        assert!(is_long, "{path}: fn {name} needs no exemption any more ({reason})");
+    }
+}
+
+#[test]
+fn sql_stands_in_kb_only() {
+    enforce(|path| is_source(path) && !path.starts_with("src/kb/"), sql_findings);
+}
+
+#[test]
+fn nothing_is_printed_by_macros_that_panic() {
+    enforce(is_source, print_findings);
+}
+
+#[test]
+fn nothing_is_unwrapped_outside_tests() {
+    enforce(is_source, unwrap_findings);
+}
+
+#[test]
+fn nothing_of_one_machine_is_in_the_repository() {
+    enforce(|path| !DATA.iter().any(|data| path.starts_with(data)), machine_findings);
+}
+
+// From here on: every rule finds what it is there to find.
+
+fn check(rule: impl Fn(&str, &str) -> Vec<String>, path: &str, text: &str, expected: &[&str]) {
+    assert_eq!(rule(path, text), expected, "{path}: {text}");
+}
+
+#[test]
+fn layer_findings_are_found() {
+    let check = |path, text, expected: &[&str]| check(layer_findings, path, text, expected);
+    check("src/cli/status.rs", "use crate::domain::Phase;", &[]);
+    check("src/kb/mod.rs", "use crate::pipeline::plan;", &["1: kb must not use pipeline"]);
+    check("src/chunk/mod.rs", "\nuse crate::embed::Hash;", &["2: chunk must not use embed"]);
+    check("src/chunk/mod.rs", "use crate::chunk::key;", &[]);
+    check(
+        "src/kb/mod.rs",
+        "use crate::{domain::Phase, cli};\nfn f() { crate::source::open() }",
+        &["1: kb must not use cli", "2: kb must not use source"],
+    );
+    check(
+        "src/kb/mod.rs",
+        "use crate::{\n  support::{lock, retry},\n  error::Error,\n};",
+        &["3: kb must not use error"],
+    );
+    check("src/config.rs", "use super::error::Error;", &["1: config must not use error"]);
+    check("src/kb/mod.rs", "pub(in super::source) fn f() {}", &["1: kb must not use source"]);
+    check("src/kb/sqlite/a.rs", "use super::super::super::cli;", &["1: kb must not use cli"]);
+    check("src/source/a.rs", "use super::chunk;", &[]);
+    check("src/kb/mod.rs", "// use crate::cli;\n/* crate::cli */ \"crate::cli\"", &[]);
+    check("src/kb/mod.rs", "pub(crate) fn f() {}", &[]);
+    check("src/main.rs", "fn main() { kbingest::cli::main() }", &[]);
+    check(
+        "src/main.rs",
+        "fn main() { kbingest::kb::main() }",
+        &["1: main uses kb; it only hands over to cli"],
+    );
+    check("src/kb/mod.rs", "use crate::util;", &["1: util is not in the table of layers"]);
+    check("src/util.rs", "use crate::kb;", &["module util is not in the table of layers"]);
+}
+
+#[test]
+fn size_and_doc_findings_are_found() {
+    check(doc_findings, "a.rs", "//! What it is for.\n", &[]);
+    check(doc_findings, "a.rs", "// What\n", &["does not begin with //!"]);
+    check(doc_findings, "a.rs", "use a;\n//! What\n", &["does not begin with //!"]);
+    check(file_size_findings, "a.rs", &"x\n".repeat(600), &[]);
+    check(file_size_findings, "a.rs", &"x\n".repeat(601), &["601 lines, at most 600"]);
+    let function =
+        |lines: usize| format!("impl A {{\n fn a<T>(\n) -> B\n{{{}}}\n}}", "\n".repeat(lines - 3));
+    check(function_size_findings, "a.rs", &function(70), &[]);
+    check(function_size_findings, "a.rs", &function(71), &["fn a has 71 lines, at most 70"]);
+    let tricky =
+        format!("fn a() {{ '{{'; \"{{\"; r#\"{{\"#; /* {{ */ }}\nfn b();{}", "\n".repeat(80));
+    check(function_size_findings, "a.rs", &tricky, &[]);
+}
+
+#[test]
+fn misplaced_code_is_found() {
+    let sql = "f(\"DELETE FROM a\"); // \"SELECT a\"";
+    check(sql_findings, "a.rs", sql, &["1: SQL outside kb: \"DELETE FROM a\""]);
+    let raw = "f(r#\"\n  SELECT a\n\"#)";
+    check(sql_findings, "a.rs", raw, &["1: SQL outside kb: \"\\n  SELECT a\\n\""]);
+    check(sql_findings, "a.rs", "f(\"SELECT\"); g(\"Select one\")", &[]);
+    check(print_findings, "a.rs", "println!();\n x; eprint!()", &["1: println!", "2: eprint!"]);
+    check(print_findings, "a.rs", "// println!\n\"dbg!\"; pretty_print!()", &[]);
+    let unwrap = "a.unwrap();\n#[cfg(test)]\nmod tests {\n fn a() { b.unwrap(); }\n}\nb.unwrap();";
+    check(unwrap_findings, "a.rs", unwrap, &["1: .unwrap()", "6: .unwrap()"]);
+    check(unwrap_findings, "a.rs", "a.unwrap_or(1); // .unwrap()", &[]);
+}
+
+#[test]
+fn traces_of_a_machine_are_found() {
+    let check = |path, text: &str, count| {
+        let findings = machine_findings(path, text);
+        assert_eq!(findings.len(), count, "{text}: {findings:?}");
+    };
+    let home = concat!("/", "home/me/x");
+    check("README.md", home, 1);
+    check("README.md", &format!("see `{home}`"), 1);
+    check("README.md", &format!("docs{home} and https://a.org{home}"), 0);
+    check("Cargo.lock", "source = \"registry+https://github.com/rust-lang/crates.io-index\"", 0);
+    check("Cargo.lock", "source = \"registry+https://example.org/index\"", 1);
+    check("a.toml", concat!("url = \"http", "://mirror:8080/simple\""), 1);
+    check("a.toml", concat!("url = \"http", "://me@mirror.example.org/simple\""), 1);
+    check("a.toml", concat!("url = \"http", "://10.0.0.7/simple\""), 1);
+    check("a.toml", "url = \"http://127.0.0.1:8080/\" # https://semver.org/spec.", 0);
+}
+
+#[test]
+fn strings_and_code_are_told_apart() {
+    let text = "a(\"x // y\\\"\", 'b', '\\'', b\"z\", r\"\\\") // c\n/* d /* e */ f */ g<'a>(cr#\"\"h\"\"#)";
+    let Parts { code, strings } = lexer::parts(text);
+    assert_eq!(code.lines().count(), 2);
+    assert_eq!(code.split_whitespace().collect::<String>(), "a(,,,b,r)g<'a>(cr##)");
+    let texts: Vec<_> = strings.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["x // y\\\"", "z", "\\", "\"h\""]);
+}
