@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Brings the knowledge base of `config` up to date and returns the best three passages for `query`.
-fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dyn Error>> {
+pub fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dyn Error>> {
     // `stop.request()` from another thread ends the run at its next checkpoint; an `EventSink` of your
     // own is told how it goes.
     let stop = Arc::new(StopSignal::default());

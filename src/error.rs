@@ -145,9 +145,14 @@ impl Error {
                  another file, puts it right"
                     .to_owned(),
             ),
-            Self::Kb(KbError::Full(_)) => {
+            Self::Kb(KbError::Full { .. }) => {
                 Some("make space, then `kbingest resume`; nothing is lost".to_owned())
             }
+            Self::Kb(KbError::NetworkFileSystem { .. }) => Some(
+                "put it on a local disk and copy it when the run is done, or take the risk with \
+                 --allow-network-fs"
+                    .to_owned(),
+            ),
             Self::Kb(KbError::Busy) => Some("try again when the other process is done".to_owned()),
             Self::Lock(LockError::Held { .. }) => {
                 Some("`kbingest status` shows it, `kbingest cancel` stops it".to_owned())
@@ -162,11 +167,19 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         KbError::Missing(_) => ExitCode::Missing,
         KbError::Incompatible { .. } => ExitCode::Incompatible,
         KbError::Damaged(_) => ExitCode::Damaged,
-        KbError::Full(_) => ExitCode::StorageFull,
-        KbError::Io(_) | KbError::Create { .. } => ExitCode::StorageIo,
+        KbError::Full { .. } => ExitCode::StorageFull,
+        KbError::Create { source, .. } if is_full(source) => ExitCode::StorageFull,
+        KbError::Io { .. } | KbError::NetworkFileSystem { .. } | KbError::Create { .. } => {
+            ExitCode::StorageIo
+        }
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Returns the error and its causes in one line.

@@ -18,10 +18,10 @@ use super::exit_code;
 #[command(version, after_help = exit_code::HELP, max_term_width = 100)]
 pub struct Arguments {
     /// Shows no progress, and a summary only where something is not right.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
     pub quiet: bool,
-    /// Tells more on stderr: -v for what is skipped, -vv for every document.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    /// Tells more on stderr: -v each document that is skipped, -vv also what the sources leave out.
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 901)]
     pub verbose: u8,
     /// What to do.
     #[command(subcommand)]
@@ -81,7 +81,10 @@ const INGEST_EXAMPLES: &str = "\
 Examples:
   kbingest ingest                         the kb.toml of this folder
   kbingest ingest -q /srv/kb/kb.toml      from cron: speaks only where something is not right
-  kbingest ingest --json | jq .run.metrics";
+  kbingest ingest --json | jq .run.metrics
+
+Exit codes: 0 done, 3 some documents failed, 11 another run is at work, 20 a source is unreachable, 21
+deletions withheld; `kbingest --help` has them all.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -119,6 +122,12 @@ pub struct IngestArgs {
     /// Lets deletions through even when more than half of a source's documents would go.
     #[arg(long)]
     pub allow_deletes: bool,
+    /// Tries documents again that failed for good, though neither they nor the settings changed.
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Writes the knowledge base to a network file system, where locks cannot be trusted.
+    #[arg(long)]
+    pub allow_network_fs: bool,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -190,11 +199,14 @@ pub enum Mode {
 
 /// Arguments of `search`.
 #[derive(Debug, Args)]
-#[command(override_usage = "kbingest search [OPTIONS] [KB_TOML] <QUERY>")]
+#[command(allow_missing_positional = true)]
 pub struct SearchArgs {
-    /// The settings or a knowledge base file (default: kb.toml), then the question or words to find.
-    #[arg(value_names = ["KB_TOML", "QUERY"], num_args = 1..=2, required = true)]
-    pub target_and_query: Vec<String>,
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// The question, or words to find.
+    #[arg(value_name = "QUERY", required = true)]
+    pub query: String,
     /// Hits shown.
     #[arg(short = 'k', long = "limit", value_name = "N", default_value_t = 5)]
     pub limit: usize,

@@ -13,19 +13,33 @@ use crate::domain::{FailureKind, RunStatus};
 use crate::error::{Error, ExitCode};
 use crate::operations::{self, IngestOptions, RunReport, Session, Target};
 use crate::support::checkpoint::StopSignal;
+use crate::support::limits;
 use crate::workers::signal::Signals;
 
 /// Runs `ingest`.
 pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     carry_out(&arguments.run, quiet, &arguments.config, |session| {
-        let config = Config::load(&arguments.config)?;
+        let config = settings(&arguments.config)?;
         let options = IngestOptions {
             restart: arguments.restart,
             allow_deletes: arguments.allow_deletes,
+            retry_failed: arguments.retry_failed,
+            allow_network_fs: arguments.allow_network_fs,
             threads: arguments.run.threads,
         };
         operations::ingest(&config, &options, session)
     })
+}
+
+/// Loads the settings; a knowledge base alone does not say where documents come from.
+fn settings(path: &Path) -> Result<Config, Error> {
+    match Target::open(path)? {
+        Target::Config(config) => Ok(*config),
+        Target::File(path) => Err(Error::Usage {
+            message: format!("{} names a knowledge base", path.display()),
+            hint: Some("`ingest` needs the kb.toml that says where documents come from".to_owned()),
+        }),
+    }
 }
 
 /// Runs `resume`.
@@ -44,6 +58,14 @@ fn carry_out(
 ) -> Result<Ending, Error> {
     let stop = Arc::new(StopSignal::default());
     let signals = Signals::listen(Arc::clone(&stop))?;
+    Signals::end_on_bus_error(i32::from(ExitCode::StorageFull.number()), {
+        let hint = resume_hint(target);
+        move || {
+            render::error_line("no space for SQLite's shared memory beside the knowledge base");
+            render::hint(&hint);
+        }
+    })?;
+    limits::raise_open_files();
     let display = Display::new(arguments.progress, quiet || arguments.json);
     let report = operation(&Session { stop, events: &display, hook: None });
     display.finish();

@@ -11,6 +11,7 @@ mod progress;
 mod render;
 mod search;
 mod status;
+mod terminal;
 
 use clap::Parser;
 
@@ -38,8 +39,9 @@ fn run() -> Ending {
     let result = match Arguments::try_parse() {
         Ok(arguments) => dispatch(&arguments),
         Err(error) => {
-            // `--help` and `--version` come this way too; clap prints to the right stream.
-            let printed = output::written(error.print());
+            // `--help` and `--version` come this way too, for stdout; what goes to stderr may be lost.
+            let printed = error.print();
+            let printed = if error.use_stderr() { Ok(()) } else { output::written(printed) };
             printed.map(|()| Ending::Code(u8::try_from(error.exit_code()).unwrap_or(2)))
         }
     };

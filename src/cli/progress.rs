@@ -9,15 +9,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::ProgressMode;
 use super::output::{escape, message, number, seconds};
 use super::render;
+use super::terminal::NarrowTerminal;
 use crate::domain::{FailureKind, PhaseStatus, RunState};
 use crate::support::events::{Event, EventSink};
 
 /// Failed documents that are named while the run goes on; the rest is in the summary.
 const FAILURES_SHOWN: u64 = 20;
-/// Phase, bar and percentage.
-const COLUMNS_BEFORE_MESSAGE: usize = 42;
-/// Left free for the terminal's `^C`, which would break the line otherwise and leave half of it behind.
-const COLUMNS_AFTER_MESSAGE: usize = 4;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows what happens.
@@ -45,12 +42,17 @@ impl Display {
             ProgressMode::Auto => ProgressMode::Plain,
             given => given,
         };
+        let terminal = Box::new(NarrowTerminal(console::Term::buffered_stderr()));
         let bar = if mode == ProgressMode::Bar {
-            ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr_with_hz(10))
+            ProgressBar::with_draw_target(
+                Some(100),
+                ProgressDrawTarget::term_like_with_hz(terminal, 10),
+            )
         } else {
             ProgressBar::hidden()
         };
-        let style = ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {msg}");
+        let style =
+            ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let now = Instant::now();
         let state = State {
@@ -86,9 +88,7 @@ impl Display {
                 self.bar.set_position(run.progress_percent as u64);
                 self.bar.set_prefix(phase(run));
                 let line = format!("{}  {}", figures(run, rate, elapsed), state.item);
-                let width = usize::from(console::Term::stderr().size().1);
-                let room = width.saturating_sub(COLUMNS_BEFORE_MESSAGE + COLUMNS_AFTER_MESSAGE);
-                self.bar.set_message(console::truncate_str(&line, room, "…").into_owned());
+                self.bar.set_message(line);
             }
             ProgressMode::Plain if state.shown.elapsed() >= PLAIN_INTERVAL => {
                 state.shown = Instant::now();
@@ -132,7 +132,10 @@ impl EventSink for Display {
                     return;
                 }
                 let what = if failure.kind == FailureKind::Skipped { "skipped" } else { "failed" };
-                let text = format!("{what} {}: {}: {}", failure.source, failure.uri, failure.error);
+                // The error may begin with the address, too: an extractor knows nothing else of a document.
+                let error = failure.error.strip_prefix(&format!("{}: ", failure.uri));
+                let error = error.unwrap_or(&failure.error);
+                let text = format!("{what} {}:{}: {error}", failure.source, failure.uri);
                 drop(state);
                 if self.mode != ProgressMode::None {
                     self.line(|| render::warning(&text));

@@ -57,8 +57,10 @@ fn config_problem(path: &str, text: &str, problem: &Problem) {
     }
     let end = problem.span.end.min(text.len());
     let span = problem.span.start.min(end)..end;
+    // The renderer leaves these as they are. The stand-in has two bytes like them, so that spans fit.
+    let shown = text.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "¿");
     let report = [Level::ERROR
         .primary_title(&title)
-        .element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span)))];
+        .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];
     message(&Renderer::styled().render(&report));
 }

@@ -1,8 +1,10 @@
 //! What can go wrong with a knowledge base, by what the caller can do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+
+use crate::support::storage;
 
 /// Why a knowledge base could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +23,36 @@ pub enum KbError {
     /// The file's content contradicts itself.
     #[error("the knowledge base is damaged: {0}")]
     Damaged(String),
-    /// No space is left, or a limit on file size was met.
-    #[error("the disk is full while writing the knowledge base")]
-    Full(#[source] rusqlite::Error),
+    /// No space is left, or a quota or limit on file size was met.
+    #[error("no space to write {path} ({free_bytes} bytes free on its disk)")]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Space left where it lies.
+        free_bytes: u64,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// The file cannot be read or written.
-    #[error("the knowledge base cannot be read or written")]
-    Io(#[source] rusqlite::Error),
+    #[error("cannot read or write {path}{}", reason.as_deref().map_or(String::new(), |reason| format!(": {reason}")))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said, where SQLite kept it.
+        reason: Option<String>,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file lies on a file system that does not lock and share memory as SQLite needs it.
+    #[error(
+        "{path} would lie on {file_system}, a network file system, where locks cannot be trusted"
+    )]
+    NetworkFileSystem {
+        /// The file.
+        path: PathBuf,
+        /// Type of the file system.
+        file_system: String,
+    },
     /// The file cannot be made.
     #[error("cannot create {path}")]
     Create {
@@ -41,26 +67,58 @@ pub enum KbError {
     /// Another process has taken the run over.
     #[error("run {0} is no longer ours: another process has taken it over")]
     LostRun(crate::domain::RunId),
-    /// A statement failed in a way that is our mistake.
+    /// A statement failed: our mistake, or not yet told apart (see [`KbError::told_apart`]).
     #[error("unexpected database error")]
     Sql(#[source] rusqlite::Error),
 }
 
 impl From<rusqlite::Error> for KbError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        Self::Sql(error)
+    }
+}
+
+impl KbError {
+    /// Tells a failed statement on the file at `path` apart by what the caller can do about it.
+    ///
+    /// `errno` is what the system last answered SQLite: a read that failed once (EIO) is reported as a
+    /// malformed database, too many open files as a read-only one.
+    pub fn told_apart(self, path: &Path, errno: i32) -> Self {
+        let Self::Sql(error) = self else { return self };
+        let path = path.to_owned();
+        let code = error.sqlite_error_code();
+        let is_storage = matches!(
+            code,
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::PermissionDenied
+            )
+        );
+        match (errno, code) {
+            (libc::ENOSPC | libc::EDQUOT | libc::EFBIG, _) if is_storage => Self::full(path, error),
+            (_, Some(ErrorCode::DiskFull)) => Self::full(path, error),
+            (
+                libc::EIO | libc::EMFILE | libc::ENFILE | libc::EROFS | libc::EACCES | libc::EPERM,
+                _,
+            ) if is_storage => {
+                let reason = Some(std::io::Error::from_raw_os_error(errno).to_string());
+                Self::Io { path, reason, source: error }
+            }
+            (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) => {
                 Self::Damaged(error.to_string())
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied,
-            ) => Self::Io(error),
+            (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Self::Busy,
+            _ if is_storage => Self::Io { path, reason: None, source: error },
             _ => Self::Sql(error),
         }
+    }
+
+    fn full(path: PathBuf, source: rusqlite::Error) -> Self {
+        Self::Full { free_bytes: storage::free_bytes(&path).unwrap_or(0), path, source }
     }
 }

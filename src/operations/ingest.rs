@@ -32,6 +32,10 @@ pub struct IngestOptions {
     pub restart: bool,
     /// Deletions go through, however many.
     pub allow_deletes: bool,
+    /// Try again what failed for good, though neither it nor the settings changed.
+    pub retry_failed: bool,
+    /// The knowledge base may lie on a network file system.
+    pub allow_network_fs: bool,
     /// Threads of the pool; 0 means one for each processor.
     pub threads: usize,
 }
@@ -65,10 +69,16 @@ pub fn ingest(
     options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    if !options.allow_network_fs {
+        KnowledgeBase::check_file_system(&config.kb)?;
+    }
     let _lock = Lock::take(&config.kb)?;
     let kb = KnowledgeBase::create_or_open(&config.kb)?;
     if options.restart {
         kb.abandon_unfinished()?;
+    }
+    if options.retry_failed {
+        kb.forgive_failures()?;
     }
     let sources = open_sources(config)?;
     let embedder = embed::open(&config.embed)?;

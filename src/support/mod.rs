@@ -1,7 +1,10 @@
-//! Small tools that know nothing of documents: stopping, locking, retrying, time, events.
+//! Small tools that know nothing of documents: stopping, locking, retrying, time, events,
+//! the machine's limits.
 
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
+pub mod limits;
 pub mod lock;
 pub mod retry;
+pub mod storage;

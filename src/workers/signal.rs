@@ -2,8 +2,10 @@
 //!
 //! Nothing is lost by the second: nothing depends on being asked politely.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -36,12 +38,43 @@ impl Signals {
             Some(_) => std::process::exit(128 + heard.number().unwrap_or(SIGINT)),
         })
         .map_err(|error| refused(error.to_string()))?;
+        // A write over the limit on file size (SIGXFSZ) then fails with EFBIG, like one on a full disk.
+        let ignored = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(libc::SIGXFSZ, ignored)
+            .map_err(|error| refused(error.to_string()))?;
         for signal in [SIGHUP, SIGINT, SIGTERM] {
             let number = usize::try_from(signal).unwrap_or_default();
             signal_hook::flag::register_usize(signal, Arc::clone(&signals.first), number)
                 .map_err(|error| refused(error.to_string()))?;
         }
         Ok(signals)
+    }
+
+    /// Calls `report` on a thread of its own when the system cannot back a page of shared memory (SIGBUS),
+    /// as when the disk under SQLite's WAL index is full, then ends the process with `code`.
+    ///
+    /// The faulting thread cannot go on and is never let to: it faults again until the process is gone.
+    pub fn end_on_bus_error(
+        code: i32,
+        report: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Error> {
+        let refused = |error: std::io::Error| Error::Internal {
+            place: "signal handler",
+            message: error.to_string(),
+        };
+        let (mut heard, signal) = UnixStream::pair().map_err(refused)?;
+        signal_hook::low_level::pipe::register(libc::SIGBUS, signal).map_err(refused)?;
+        let wait = move || {
+            if heard.read_exact(&mut [0]).is_ok() {
+                report();
+                std::process::exit(code);
+            }
+        };
+        std::thread::Builder::new()
+            .name("kbingest-sigbus".to_owned())
+            .spawn(wait)
+            .map_err(refused)?;
+        Ok(())
     }
 
     /// Returns the number of the signal that came last, if any did.

@@ -21,7 +21,7 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-pub fn kbingest(arguments: &[&str], target: &Path) -> Command {
+fn kbingest(arguments: &[&str], target: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
     command.args(arguments).arg(target).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -45,13 +45,13 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn send(signal: &str, child: &Child) {
+pub fn send(signal: &str, child: &Child) {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
 }
 
 /// A corpus that a debug build works on for a second or so: a first state, and an edited one.
-fn corpus() -> Place {
+pub fn corpus() -> Place {
     let place = Place::new();
     for number in 0..600 {
         place.write(&format!("{}/{number:03}.md", number % 9), markdown(number, 12, "common"));
@@ -89,15 +89,17 @@ fn assert_sound_or_absent(kb: &Path) {
     }
 }
 
-fn kill_after(delay: Duration, arguments: &[&str], place: &Place) {
+/// Returns whether the process was still at work.
+fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     let since = Instant::now();
     let mut child = start(arguments, &place.toml());
     while since.elapsed() < delay && child.try_wait().unwrap().is_none() {
         std::thread::sleep(LOOK_AGAIN_AFTER);
     }
     child.kill().unwrap();
-    child.wait().unwrap();
+    let was_at_work = child.wait().unwrap().signal().is_some();
     assert_sound_or_absent(&place.kb());
+    was_at_work
 }
 
 /// Kills two processes per round: with the first, `rounds` points are spread over the whole run; the
@@ -105,12 +107,14 @@ fn kill_after(delay: Duration, arguments: &[&str], place: &Place) {
 fn kill_in_rounds(place: &Place, rounds: u32, reset: impl Fn()) {
     reset();
     let (duration, expected) = whole_run(place);
+    let mut kills = 0;
     for round in 0..rounds {
         reset();
         let share = (f64::from(round) + 0.5) / f64::from(rounds);
-        kill_after(duration.mul_f64(share), &["ingest"], place);
+        kills += u32::from(kill_after(duration.mul_f64(share), &["ingest"], place));
         let command = if round % 2 == 0 { "resume" } else { "ingest" };
-        kill_after(duration.mul_f64((1.0 - share) * 0.5), &[command], place);
+        let delay = duration.mul_f64((1.0 - share) * 0.5);
+        kills += u32::from(kill_after(delay, &[command], place));
         // The first kill may have come before there was a run to resume.
         run(&["resume"], &place.toml());
         assert_eq!(run(&["ingest"], &place.toml()), Some(0), "round {round}");
@@ -120,6 +124,7 @@ fn kill_in_rounds(place: &Place, rounds: u32, reset: impl Fn()) {
         assert_same(&place.dump(), &expected, &what);
         assert_eq!(rows(&place.kb(), "SELECT * FROM queue"), Vec::<String>::new());
     }
+    assert!(kills > rounds, "only {kills} processes were at work when they were killed");
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn wait_for_work(kb: &Path) {
 }
 
 /// Starts an ingest into an empty knowledge base and stops it in the middle of its work.
-fn blocked_in_the_middle(place: &Place) -> (Child, WriteBlock) {
+pub fn blocked_in_the_middle(place: &Place) -> (Child, WriteBlock) {
     let docs = place.docs();
     fs::rename(&docs, place.path("away")).unwrap();
     fs::create_dir(&docs).unwrap();

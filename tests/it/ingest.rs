@@ -179,8 +179,15 @@ fn folders_and_files_take_each_others_place() {
 fn names_of_every_kind_stay_in_step_with_the_ledger() {
     let place = Place::new();
     let names: [&[u8]; 9] = [
-        b"a b#c.md", b"a/b.md", b"a.md", b"a-b.md", b"caf\xe9.md", "Ελλάδα.md".as_bytes(),
-        b"100%25.md", b"new\nline.md", b"a!/b.md",
+        b"a b#c.md",
+        b"a/b.md",
+        b"a.md",
+        b"a-b.md",
+        b"caf\xe9.md",
+        "Ελλάδα.md".as_bytes(),
+        b"100%25.md",
+        b"new\nline.md",
+        b"a!/b.md",
     ];
     for name in names {
         place.put(&place.docs().join(OsStr::from_bytes(name)), b"some words");
@@ -261,9 +268,7 @@ fn a_source_that_kb_toml_no_longer_names_goes() {
 #[test]
 fn an_unreachable_source_deletes_nothing_and_stops_no_other() {
     let place = Place::new();
-    place.configure(&format!(
-        "{SETTINGS}[[source.directory]]\nname = 'notes'\npath = 'notes'\n"
-    ));
+    place.configure(&format!("{SETTINGS}[[source.directory]]\nname = 'notes'\npath = 'notes'\n"));
     place.write("a.md", "alpha");
     place.put(&place.path("notes/n.md"), b"a note");
     place.ingest();

@@ -8,8 +8,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod chunker;
+mod cli;
 mod config;
 mod extract;
 mod source;
+mod support;
 mod tidy;
 mod wordpiece;

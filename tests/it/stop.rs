@@ -15,8 +15,8 @@ use kbingest::operations::{IngestOptions, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 
 use crate::support::{
-    Place, Visits, assert_cancelled, assert_no_claims, assert_same, assert_sound, dump, ingest, markdown,
-    resume, resume_target, rows, stop_at, try_ingest,
+    Place, Visits, assert_cancelled, assert_no_claims, assert_same, assert_sound, dump, ingest,
+    markdown, resume, resume_target, rows, stop_at, try_ingest,
 };
 
 const TWO_SOURCES: &str = "
@@ -108,8 +108,7 @@ impl Scenario {
             }
             assert_cancelled(&report, &context);
             // Both continue the run, and neither starts a new one.
-            let report =
-                if visit % 2 == 0 { ingest(&config, None) } else { resume(&config, None) };
+            let report = if visit % 2 == 0 { ingest(&config, None) } else { resume(&config, None) };
             self.assert_complete(&report, &context);
             assert_eq!(
                 rows(&config.kb, "SELECT max(id) FROM run"),

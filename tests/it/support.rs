@@ -284,7 +284,8 @@ pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
     ];
     let mut state = seed.wrapping_mul(2) + 1;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 40).unwrap()
     };
     let mut text = format!("# Document {seed}\n");

@@ -30,6 +30,11 @@ pub fn utf8(bytes: Vec<u8>) -> Result<String, KbError> {
     String::from_utf8(bytes).map_err(|_| KbError::Damaged("a stored text is not UTF-8".to_owned()))
 }
 
+/// Returns xxh3-64 of `bytes` as SQLite's signed integer; SQLite itself does not notice a flipped bit.
+pub fn checksum(bytes: &[u8]) -> i64 {
+    xxhash_rust::xxh3::xxh3_64(bytes).cast_signed()
+}
+
 macro_rules! parse {
     ($(#[$doc:meta])* $function:ident, $kind:ty) => {
         $(#[$doc])*

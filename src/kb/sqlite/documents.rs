@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::convert::checksum;
 use super::runs::{RunKey, tally};
 use super::{KnowledgeBase, revisions, take_ids};
 use crate::domain::{
@@ -129,6 +130,20 @@ impl KnowledgeBase {
                 record_failure(tx, run, document, stage, FailureKind::Permanent, error)?;
             }
             tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
+    /// Forgets that documents failed, so that the next listing reads them again; chunks set aside go back
+    /// to the queue.
+    pub fn forgive_failures(&self) -> Result<(), KbError> {
+        self.write(|tx| {
+            tx.execute_batch(
+                "UPDATE document SET version = NULL WHERE id IN
+                   (SELECT document_id FROM failure WHERE kind <> 'skipped' AND stage <> 'embed');
+                 UPDATE queue SET state = 'pending', attempts = 0, error = NULL WHERE state = 'dead';
+                 DELETE FROM failure WHERE stage = 'embed';",
+            )?;
+            Ok(())
         })
     }
 
@@ -289,8 +304,8 @@ fn insert_revision(
     text: &NewText,
 ) -> Result<RevisionId, KbError> {
     let content = take_ids(tx, "content", 1)?;
-    tx.prepare_cached("INSERT INTO content (id, text) VALUES (?1, ?2)")?
-        .execute(params![content, text.text.as_bytes()])?;
+    tx.prepare_cached("INSERT INTO content (id, text, checksum) VALUES (?1, ?2, ?3)")?
+        .execute(params![content, text.text.as_bytes(), checksum(text.text.as_bytes())])?;
     let id = RevisionId(take_ids(tx, "revision", 1)?);
     tx.prepare_cached(
         "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,

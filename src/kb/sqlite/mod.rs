@@ -7,6 +7,7 @@ mod check;
 mod convert;
 mod documents;
 mod dump;
+mod errno;
 mod ledger;
 mod queue;
 mod revisions;
@@ -21,9 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 
 use super::KbError;
+use crate::support::storage;
 
 pub use check::Finding;
 pub use documents::{NewText, Outcome, Reading, SaveResult};
@@ -37,6 +39,8 @@ pub use vectors::{ReusableVectors, StoredVector};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Space below which a run is not begun: its first batches would fill it.
+const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 const PAGE_CACHE_KIB: i64 = 8 * 1024;
 /// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
 const WAL_PAGES: i64 = 4096;
@@ -57,26 +61,47 @@ impl std::fmt::Debug for KnowledgeBase {
 impl KnowledgeBase {
     /// Opens the knowledge base at `path` for writing, and makes it where there is none.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
+        if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
+            let full = ffi::Error::new(ffi::SQLITE_FULL);
+            return Err(
+                KbError::from(rusqlite::Error::SqliteFailure(full, None)).told_apart(path, 0)
+            );
+        }
         make_private_file(path)?;
         Self::open_for_writing(path)
+    }
+
+    /// Refuses a network file system for the knowledge base at `path`.
+    pub fn check_file_system(path: &Path) -> Result<(), KbError> {
+        match storage::network_file_system(path) {
+            None => Ok(()),
+            Some(file_system) => {
+                Err(KbError::NetworkFileSystem { path: path.to_owned(), file_system })
+            }
+        }
     }
 
     /// Opens an existing knowledge base for writing; brings an older file to this version's schema.
     pub fn open_for_writing(path: &Path) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = connect(path, flags)?;
-        schema::prepare(&mut writer, path)?;
-        writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        let prepared = schema::prepare(&mut writer, path).and_then(|()| {
+            writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+            Ok(())
+        });
+        prepared.map_err(|error| error.told_apart(path, errno::last(&writer)))?;
         let reader = connect(path, flags)?;
-        reader.pragma_update(None, "query_only", true)?;
+        let limited = reader.pragma_update(None, "query_only", true);
+        limited.map_err(|error| KbError::from(error).told_apart(path, errno::last(&reader)))?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
     /// Opens an existing knowledge base for reading; works beside a running ingest, and for a file on a
     /// read-only medium. Methods that write fail.
     pub fn open_for_reading(path: &Path) -> Result<Self, KbError> {
-        let reader = connect_read_only(path)?;
-        schema::check(&reader, path)?;
+        let reader = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
+        schema::check(&reader, path)
+            .map_err(|error| error.told_apart(path, errno::last(&reader)))?;
         let writer = Connection::open_in_memory()?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
@@ -92,10 +117,14 @@ impl KnowledgeBase {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let mut writer = lock(&self.writer);
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&tx)?;
-        tx.commit()?;
-        Ok(value)
+        let transact = || {
+            let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        };
+        let result: Result<T, KbError> = transact();
+        result.map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
     /// Runs `work` in one read transaction: all that it reads is of one moment.
@@ -104,33 +133,38 @@ impl KnowledgeBase {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let mut reader = lock(&self.reader);
-        let tx = reader.transaction()?;
-        work(&tx)
+        let result = reader.transaction().map_err(KbError::from).and_then(|tx| work(&tx));
+        result.map_err(|error| error.told_apart(&self.path, errno::last(&reader)))
     }
 
     /// Merges full-text segments within a budget, empties the WAL and updates the planner's statistics,
     /// so that one clean file is left.
     pub fn finish(&self, merge_pages_max: u32) -> Result<(), KbError> {
         let writer = lock(&self.writer);
-        const PAGES_PER_STEP: u32 = 256;
-        let mut budget = merge_pages_max;
-        while budget > 0 {
-            let before = writer.total_changes();
-            writer.execute(
-                "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
-                [PAGES_PER_STEP],
-            )?;
-            // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
-            if writer.total_changes() - before < 2 {
-                break;
-            }
-            budget = budget.saturating_sub(PAGES_PER_STEP);
-        }
-        writer.execute_batch("PRAGMA optimize")?;
-        // A reader may hold the WAL; the next run empties it then.
-        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        tidy(&writer, merge_pages_max)
+            .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
+}
+
+fn tidy(writer: &Connection, merge_pages_max: u32) -> Result<(), KbError> {
+    const PAGES_PER_STEP: u32 = 256;
+    let mut budget = merge_pages_max;
+    while budget > 0 {
+        let before = writer.total_changes();
+        writer.execute(
+            "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
+            [PAGES_PER_STEP],
+        )?;
+        // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
+        if writer.total_changes() - before < 2 {
+            break;
+        }
+        budget = budget.saturating_sub(PAGES_PER_STEP);
+    }
+    writer.execute_batch("PRAGMA optimize")?;
+    // A reader may hold the WAL; the next run empties it then.
+    writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
 }
 
 /// Gives out `count` new ids of the table `name` and returns the first; they are never given out again.
@@ -152,7 +186,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
         return Err(KbError::Missing(path.to_owned()));
     }
     let connection = Connection::open_with_flags(path, flags)?;
-    configure(&connection)?;
+    configure(&connection).map_err(|error| schema::foreign(path, error))?;
     Ok(connection)
 }
 
@@ -169,7 +203,7 @@ fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
             configure(&connection)?;
             Ok(connection)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(schema::foreign(path, error)),
     }
 }
 
@@ -180,7 +214,7 @@ fn immutable_uri(path: &Path) -> PathBuf {
     PathBuf::from(format!("file:{escaped}?immutable=1"))
 }
 
-fn configure(connection: &Connection) -> Result<(), KbError> {
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(&format!(

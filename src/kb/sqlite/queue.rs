@@ -314,10 +314,11 @@ pub fn queue_stats(tx: &Transaction<'_>) -> Result<QueueStats, KbError> {
 }
 
 fn insert_vectors(tx: &Transaction<'_>, chunks: &[StoredChunk]) -> Result<(), KbError> {
-    let mut insert =
-        tx.prepare_cached("INSERT INTO vector (chunk_id, scale, embedding) VALUES (?1, ?2, ?3)")?;
-    for chunk in chunks {
-        insert.execute(params![chunk.id.0, chunk.vector.scale, chunk.vector.embedding])?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO vector (chunk_id, scale, embedding, checksum) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for StoredChunk { id, vector, .. } in chunks {
+        insert.execute(params![id.0, vector.scale, vector.embedding, vector.checksum()])?;
     }
     Ok(())
 }

@@ -78,7 +78,8 @@ fn user_version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-fn foreign(path: &Path, error: rusqlite::Error) -> KbError {
+/// Returns what an error of the first look at a file means.
+pub fn foreign(path: &Path, error: rusqlite::Error) -> KbError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => KbError::Incompatible {
             path: path.to_owned(),

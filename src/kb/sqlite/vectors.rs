@@ -35,6 +35,17 @@ impl StoredVector {
     }
 }
 
+impl StoredVector {
+    /// Returns the checksum stored beside it: xxh3-64 of the scale as SQLite keeps it (f64, little
+    /// endian) and the bytes.
+    pub fn checksum(&self) -> i64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        hasher.update(&f64::from(self.scale).to_le_bytes());
+        hasher.update(&self.embedding);
+        hasher.digest().cast_signed()
+    }
+}
+
 /// Returns the dot product of two quantised vectors of the same `dim`; for unit vectors the cosine.
 pub fn dot(a: &StoredVector, b_scale: f32, b: &[u8]) -> f32 {
     let sum: i32 = a

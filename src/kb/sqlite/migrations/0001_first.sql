@@ -24,7 +24,8 @@ CREATE UNIQUE INDEX document_address ON document (source, replace(uri, '/', char
 -- A text as it was saved; shared by the revisions of one document that differ in their chunks only.
 CREATE TABLE content (
   id INTEGER PRIMARY KEY,
-  text BLOB NOT NULL                 -- UTF-8
+  text BLOB NOT NULL,                -- UTF-8
+  checksum INTEGER NOT NULL          -- xxh3-64 of the text
 ) STRICT;
 
 CREATE TABLE revision (
@@ -80,7 +81,8 @@ CREATE INDEX chunk_revision ON chunk (revision_id);
 CREATE TABLE vector (
   chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
   scale REAL NOT NULL CHECK (scale >= 0),
-  embedding BLOB NOT NULL CHECK (length(embedding) > 0)
+  embedding BLOB NOT NULL CHECK (length(embedding) > 0),
+  checksum INTEGER NOT NULL          -- xxh3-64 of scale (f64, little endian) and embedding
 ) STRICT;
 
 -- Rows are those of live chunks, rowid = chunk.id. Contentless: the text is in `content`.
