@@ -63,6 +63,9 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Finds the passages that answer a question.
     ///
+    /// KB_TOML names the settings, or a knowledge base file; without it, the kb.toml of this folder is used.
+    /// QUERY is a question, or words to find; put -- before one that begins with a dash.
+    ///
     /// Hybrid search ranks by bm25 / max(bm25) + w * cosine over the best 100 of each side; w comes from the
     /// model. Works while a run is going on, and sees each document in its old or its new version.
     ///
@@ -83,8 +86,8 @@ Examples:
   kbingest ingest -q /srv/kb/kb.toml      from cron: speaks only where something is not right
   kbingest ingest --json | jq .run.metrics
 
-Exit codes: 0 done, 3 some documents failed, 11 another run is at work, 20 a source is unreachable, 21
-deletions withheld; `kbingest --help` has them all.";
+Exit codes: 0 done, 3 some documents failed, 11 another run is at work, 21 deletions withheld;
+`kbingest --help` lists them all.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -199,14 +202,12 @@ pub enum Mode {
 
 /// Arguments of `search`.
 #[derive(Debug, Args)]
-#[command(allow_missing_positional = true)]
+#[command(override_usage = "kbingest search [OPTIONS] [KB_TOML] <QUERY>")]
 pub struct SearchArgs {
-    /// The settings, or a knowledge base file.
-    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
-    pub target: PathBuf,
-    /// The question, or words to find.
-    #[arg(value_name = "QUERY", required = true)]
-    pub query: String,
+    /// The target, which may be left out, and the query; the command's own text explains them. As two
+    /// arguments, clap would refuse a query after `--`.
+    #[arg(value_names = ["KB_TOML", "QUERY"], num_args = 1..=2, required = true, hide = true)]
+    pub target_and_query: Vec<String>,
     /// Hits shown.
     #[arg(short = 'k', long = "limit", value_name = "N", default_value_t = 5)]
     pub limit: usize,
@@ -230,6 +231,13 @@ pub struct CheckArgs {
     /// The settings, or a knowledge base file.
     #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
     pub target: PathBuf,
+    /// Reads every stored text and vector and compares it with its checksum; finds every flipped bit.
+    #[arg(long)]
+    pub read_data: bool,
+    /// Mends what is found: queues damaged or missing vectors again, drops what belongs to nothing, builds
+    /// the full-text index again, marks documents with a damaged text to be read anew. Implies --read-data.
+    #[arg(long)]
+    pub repair: bool,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

@@ -3,34 +3,48 @@
 use std::fmt::Write;
 
 use super::args::CheckArgs;
-use super::output::{escape, result};
+use super::output::{escape, number, result};
 use super::{Ending, output};
 use crate::error::{Error, ExitCode};
-use crate::operations::{self, Target};
+use crate::operations::{self, CheckOptions, CheckReport, Target};
 
 /// Runs `check`.
 pub fn run(arguments: &CheckArgs) -> Result<Ending, Error> {
     let target = Target::open(&arguments.target)?;
-    let report = operations::check(&target)?;
+    let report = operations::check(
+        &target,
+        CheckOptions { read_data: arguments.read_data, repair: arguments.repair },
+    )?;
     if arguments.json {
         output::json(&report)?;
     } else {
-        let mut text = String::new();
-        for finding in &report.findings {
-            let _ = writeln!(
-                text,
-                "{}: not so: {}",
-                escape(&finding.subject, false),
-                finding.invariant
-            );
-        }
-        let path = escape(&report.knowledge_base.display().to_string(), false);
-        let _ = match report.findings.len() {
-            0 => writeln!(text, "{path}: sound"),
-            count => writeln!(text, "{path}: {count} finding(s)"),
-        };
-        result(&text)?;
+        result(&describe(&report))?;
     }
     let code = if report.findings.is_empty() { ExitCode::Success } else { ExitCode::Damaged };
     Ok(Ending::Code(code.number()))
+}
+
+fn describe(report: &CheckReport) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let subject = escape(&finding.subject, false);
+        let _ = writeln!(text, "{subject}: not so: {}", finding.invariant);
+    }
+    let path = escape(&report.knowledge_base.display().to_string(), false);
+    let _ = match report.findings.len() {
+        0 => writeln!(text, "{path}: sound"),
+        count => writeln!(text, "{path}: {count} finding(s)"),
+    };
+    if let Some(repair) = report.repair {
+        let _ = writeln!(
+            text,
+            "repair: {} orphans removed, {} documents queued again, {} documents to be read anew, \
+             {} chunks indexed again\nnext: kbingest ingest",
+            number(repair.orphans_removed),
+            number(repair.documents_requeued),
+            number(repair.documents_to_read),
+            number(repair.chunks_indexed),
+        );
+    }
+    text
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::path::Path;
 
 use super::args::{Mode, SearchArgs};
 use super::output::{escape, result};
@@ -13,9 +14,15 @@ use crate::operations::{self, SearchOptions, SearchReport, Target};
 
 /// Runs `search`.
 pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
-    let target = Target::open(&arguments.target)?;
+    let (target, query) = match arguments.target_and_query.as_slice() {
+        [target, query] => (target.as_str(), query),
+        [query] => ("kb.toml", query),
+        // clap lets one or two through.
+        _ => unreachable!("one or two arguments"),
+    };
+    let target = Target::open(Path::new(target))?;
     let options = SearchOptions {
-        query: arguments.query.clone(),
+        query: query.clone(),
         limit: arguments.limit,
         mode: match arguments.mode {
             Mode::Hybrid => SearchMode::Hybrid,

@@ -1,4 +1,4 @@
-//! `check`: the invariants of a knowledge base.
+//! `check`: the invariants of a knowledge base, and mending what breaks them.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,18 @@ use serde::Serialize;
 
 use super::Target;
 use crate::error::Error;
-use crate::kb::{Finding, KnowledgeBase};
+use crate::kb::{Finding, INDEX_INVARIANTS, KnowledgeBase, Repair};
+use crate::pipeline::repair::rebuild_index;
+use crate::support::lock::Lock;
+
+/// How to check.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// Read every stored text and vector and compare it with its checksum.
+    pub read_data: bool,
+    /// Mend what is found.
+    pub repair: bool,
+}
 
 /// What a check found; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -15,13 +26,36 @@ pub struct CheckReport {
     pub schema: u32,
     /// The knowledge base.
     pub knowledge_base: PathBuf,
-    /// All that is not as it must be; empty where it is sound.
+    /// All that is not as it must be, before any repair; empty where it is sound.
     pub findings: Vec<Finding>,
+    /// What was mended, where that was asked for and needed.
+    pub repair: Option<Repair>,
 }
 
-/// Checks the knowledge base of `target`; works beside a running ingest and writes nothing.
-pub fn check(target: &Target) -> Result<CheckReport, Error> {
-    let kb = KnowledgeBase::open_for_reading(target.kb())?;
-    let findings = kb.check()?;
-    Ok(CheckReport { schema: 1, knowledge_base: target.kb().to_owned(), findings })
+/// Checks the knowledge base of `target`; without `repair` it works beside a running ingest and writes
+/// nothing.
+pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
+    let path = target.kb();
+    if !options.repair {
+        let findings = KnowledgeBase::open_for_reading(path)?.check(options.read_data)?;
+        return Ok(CheckReport::new(target, findings, None));
+    }
+    let _lock = Lock::take_existing(path)?;
+    let kb = KnowledgeBase::open_for_writing(path)?;
+    // What is to be mended has to be found first, in the data too.
+    let findings = kb.check(true)?;
+    if findings.is_empty() {
+        return Ok(CheckReport::new(target, findings, None));
+    }
+    let mut repair = kb.repair()?;
+    if findings.iter().any(|finding| INDEX_INVARIANTS.contains(&finding.invariant)) {
+        repair.chunks_indexed = rebuild_index(&kb)?;
+    }
+    Ok(CheckReport::new(target, findings, Some(repair)))
+}
+
+impl CheckReport {
+    fn new(target: &Target, findings: Vec<Finding>, repair: Option<Repair>) -> Self {
+        Self { schema: 1, knowledge_base: target.kb().to_owned(), findings, repair }
+    }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cancel::{Cancellation, cancel};
-pub use check::{CheckReport, check};
+pub use check::{CheckOptions, CheckReport, check};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
 pub use status::{StatusReport, status};

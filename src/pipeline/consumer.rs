@@ -231,7 +231,8 @@ impl Consumer<'_> {
     }
 }
 
-fn indexed(unit: &Unit) -> impl Iterator<Item = IndexedText> {
+/// Returns the full-text rows of a whole revision.
+pub fn indexed(unit: &Unit) -> impl Iterator<Item = IndexedText> {
     unit.chunks.iter().map(|(id, chunk, _)| IndexedText {
         id: *id,
         revision: unit.revision,

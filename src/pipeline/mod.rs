@@ -12,6 +12,7 @@ pub mod plan;
 pub mod producer;
 mod progress;
 pub mod reconcile;
+pub mod repair;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};

@@ -74,14 +74,14 @@ mod tests {
     #[test]
     fn the_nearest_mount_counts() {
         let mounts = "22 1 0:5 / / rw - ext4 /dev/sda rw\n\
-                      30 22 0:9 / /home/my\\040data rw shared:1 - nfs4 host:/x rw\n\
-                      31 30 0:7 / /home/my\\040data/local rw - tmpfs tmpfs rw\n";
+                      30 22 0:9 / /mnt/my\\040data rw shared:1 - nfs4 host:/x rw\n\
+                      31 30 0:7 / /mnt/my\\040data/local rw - tmpfs tmpfs rw\n";
         let check = |folder: &str, expected: &str| {
             assert_eq!(file_system_of(Path::new(folder), mounts).as_deref(), Some(expected));
         };
         check("/home", "ext4");
-        check("/home/my data/kb", "nfs4");
-        check("/home/my data/local/kb", "tmpfs");
+        check("/mnt/my data/kb", "nfs4");
+        check("/mnt/my data/local/kb", "tmpfs");
     }
 
     #[test]

@@ -80,7 +80,10 @@ fn whole_run(place: &Place) -> (Duration, String) {
 
 /// A kill before the file is a knowledge base leaves none, or an empty file.
 fn assert_sound_or_absent(kb: &Path) {
-    match operations::check(&Target::File(kb.to_owned())) {
+    match operations::check(
+        &Target::File(kb.to_owned()),
+        operations::CheckOptions { read_data: true, repair: false },
+    ) {
         Ok(report) => assert!(report.findings.is_empty(), "{:#?}", report.findings),
         Err(error) => {
             let is_empty = !kb.exists() || read_only(kb).prepare("SELECT * FROM run").is_err();

@@ -9,9 +9,14 @@
 
 mod chunker;
 mod cli;
+mod concurrent;
 mod config;
+mod crash;
 mod extract;
+mod history;
+mod ingest;
 mod source;
+mod stop;
 mod support;
 mod tidy;
 mod wordpiece;

@@ -231,7 +231,11 @@ pub fn assert_same(actual: &str, expected: &str, what: &str) {
 
 /// Fails where an invariant of the knowledge base is broken.
 pub fn assert_sound(kb: &Path) {
-    let report = operations::check(&Target::File(kb.to_owned())).unwrap();
+    let report = operations::check(
+        &Target::File(kb.to_owned()),
+        operations::CheckOptions { read_data: true, repair: false },
+    )
+    .unwrap();
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
 }
 

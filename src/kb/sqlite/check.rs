@@ -1,11 +1,12 @@
 //! The invariants of a knowledge base, as queries that find what breaks them.
 
+use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::KnowledgeBase;
+use super::{KnowledgeBase, verify};
 use crate::kb::KbError;
 
-/// Findings listed per invariant; more are counted by their absence only.
+/// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
 
 /// Something that is not as it must be.
@@ -133,26 +134,51 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Invariants about the full-text index: broken, it is built again from the texts.
+pub const INDEX_INVARIANTS: [&str; 2] =
+    ["every live chunk is in the full-text index", "the full-text index holds live chunks only"];
+
 impl KnowledgeBase {
     /// Returns all that is not as it must be; empty for a sound knowledge base.
-    pub fn check(&self) -> Result<Vec<Finding>, KbError> {
+    ///
+    /// With `read_data` every stored text and vector is read and compared with its checksum; SQLite and
+    /// the invariants alone overlook most flipped bits.
+    pub fn check(&self, read_data: bool) -> Result<Vec<Finding>, KbError> {
         self.read(|tx| {
             let mut findings = Vec::new();
-            let mut note = |invariant, subjects: Vec<String>| {
-                findings.extend(subjects.into_iter().map(|subject| Finding { invariant, subject }));
+            let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
+                // A damaged page ends one query and not the check.
+                let subjects = subjects.or_else(|error| match error {
+                    KbError::Sql(error) if is_damage(&error) => Ok(vec![error.to_string()]),
+                    other => Err(other),
+                })?;
+                let subjects = subjects.into_iter().take(FINDINGS_MAX);
+                findings.extend(subjects.map(|subject| Finding { invariant, subject }));
+                Ok::<(), KbError>(())
             };
-            let query = |sql: &str, column: usize| -> Result<Vec<String>, KbError> {
-                let mut statement = tx.prepare(sql)?;
-                let subjects = statement.query_map([], |row| row.get::<_, String>(column))?;
-                Ok(subjects.take(FINDINGS_MAX).collect::<Result<_, _>>()?)
-            };
-            let pages = query("PRAGMA integrity_check(100)", 0)?;
-            note("the file is sound", pages.into_iter().filter(|line| line != "ok").collect());
-            note("rows refer to rows that exist", query("PRAGMA foreign_key_check", 0)?);
+            let pages = strings(tx, "PRAGMA integrity_check(100)");
+            let pages = pages.map(|pages| pages.into_iter().filter(|line| line != "ok").collect());
+            note("the file is sound", pages)?;
+            note("rows refer to rows that exist", strings(tx, "PRAGMA foreign_key_check"))?;
             for (invariant, sql) in INVARIANTS {
-                note(invariant, query(&sql.replace("{document}", DOCUMENT), 0)?);
+                note(invariant, strings(tx, &sql.replace("{document}", DOCUMENT)))?;
+            }
+            if read_data {
+                note("a text is as it was stored", verify::texts(tx).map(verify::names))?;
+                note("a vector is as it was stored", verify::vectors(tx).map(verify::names))?;
             }
             Ok(findings)
         })
     }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+}
+
+/// Returns the first column of every row, as text.
+fn strings(tx: &Transaction<'_>, sql: &str) -> Result<Vec<String>, KbError> {
+    let mut statement = tx.prepare(sql)?;
+    let subjects = statement.query_map([], |row| row.get(0))?;
+    Ok(subjects.collect::<Result<_, _>>()?)
 }

@@ -10,6 +10,7 @@ mod dump;
 mod errno;
 mod ledger;
 mod queue;
+mod repair;
 mod revisions;
 mod runs;
 mod schema;
@@ -17,6 +18,7 @@ mod search;
 mod stage;
 mod statistics;
 mod vectors;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,10 +29,11 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use super::KbError;
 use crate::support::storage;
 
-pub use check::Finding;
+pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
+pub use repair::Repair;
 pub use runs::RunKey;
 pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};

@@ -245,6 +245,20 @@ impl KnowledgeBase {
         })
     }
 
+    /// Reads a whole live revision; `None` where it is live no longer.
+    pub fn load_live(&self, revision: RevisionId) -> Result<Option<Unit>, KbError> {
+        self.read(|tx| {
+            let mut units = Vec::new();
+            load_where(
+                tx,
+                "revision.state = 'live' AND revision.id = ?1",
+                &[revision.0],
+                &mut units,
+            )?;
+            Ok(units.pop())
+        })
+    }
+
     /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
     /// Chunks whose revision is gone are passed over.
     pub fn commit(&self, run: RunKey, commit: &Commit<'_>) -> Result<RunState, KbError> {
@@ -324,7 +338,7 @@ fn insert_vectors(tx: &Transaction<'_>, chunks: &[StoredChunk]) -> Result<(), Kb
 }
 
 /// Adds the full-text rows of `finished` revisions; rows of others are passed over.
-fn index(
+pub fn index(
     tx: &Transaction<'_>,
     finished: &[RevisionId],
     texts: &[IndexedText],
@@ -339,22 +353,33 @@ fn index(
     Ok(())
 }
 
-/// Adds the chunks of `range` that meet `condition` to `units`, going on with the last unit where its
-/// revision goes on.
+/// Adds the unfinished chunks of `range` that meet `condition` to `units`.
 fn load_range(
     tx: &Transaction<'_>,
     condition: &str,
     range: ChunkRange,
     units: &mut Vec<Unit>,
 ) -> Result<(), KbError> {
+    let condition = format!("revision.state = 'chunked' AND {condition}");
+    load_where(tx, &condition, &[range.first.0, range.last.0], units)
+}
+
+/// Adds the chunks that meet `condition` to `units`, going on with the last unit where its revision goes
+/// on.
+fn load_where(
+    tx: &Transaction<'_>,
+    condition: &str,
+    parameters: &[i64],
+    units: &mut Vec<Unit>,
+) -> Result<(), KbError> {
     let sql = format!(
         "SELECT chunk.revision_id, chunk.id, start_byte, end_byte, start_line, end_line, prefix_start,
                 prefix_end, overlap_start, heading_path, token_count, input_hash
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
-         WHERE revision.state = 'chunked' AND {condition} ORDER BY chunk.id"
+         WHERE {condition} ORDER BY chunk.id"
     );
     let mut statement = tx.prepare_cached(&sql)?;
-    let mut rows = statement.query([range.first.0, range.last.0])?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
     while let Some(row) = rows.next()? {
         let revision = RevisionId(row.get(0)?);
         if units.last().is_none_or(|unit| unit.revision != revision) {

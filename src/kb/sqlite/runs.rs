@@ -52,6 +52,7 @@ impl KnowledgeBase {
                 write_phase(tx, id, phase, PhaseStatus::Pending)?;
             }
             tx.execute("DELETE FROM run WHERE id <= ?1", [id.0 - RUNS_KEPT])?;
+            adopt_waiting(tx, id)?;
             let state = tally(tx, key, &Metrics::default(), None)?;
             Ok((key, state))
         })
@@ -85,6 +86,7 @@ impl KnowledgeBase {
                 )?;
             }
             super::queue::return_claims(tx)?;
+            adopt_waiting(tx, id)?;
             for phase in Phase::ALL {
                 write_phase(tx, id, phase, phases.get(phase))?;
             }
@@ -212,6 +214,29 @@ pub fn tally(
 pub fn count_superseded(tx: &Transaction<'_>, id: RunId, chunks: u64) -> Result<(), KbError> {
     tx.prepare_cached("UPDATE run SET chunks_superseded = chunks_superseded + ?2 WHERE id = ?1")?
         .execute(params![id.0, to_sql(chunks)])?;
+    Ok(())
+}
+
+/// Makes chunks that wait from earlier runs, as after a repair, those of run `id`: what a run stores it
+/// has queued.
+fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT id, run_id, chunk_total - chunk_stored FROM revision
+         WHERE state = 'chunked' AND run_id <> ?1 AND EXISTS (
+           SELECT 1 FROM queue WHERE queue.state = 'pending' AND last_chunk >= revision.first_chunk
+             AND first_chunk < revision.first_chunk + revision.chunk_total)",
+    )?;
+    let waiting: Vec<(i64, i64, i64)> = statement
+        .query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (revision, run, chunks) in waiting {
+        count_superseded(tx, RunId(run), from_sql(chunks))?;
+        tx.execute("UPDATE revision SET run_id = ?2 WHERE id = ?1", [revision, id.0])?;
+        tx.execute(
+            "UPDATE run SET chunks_queued = chunks_queued + ?2 WHERE id = ?1",
+            [id.0, chunks],
+        )?;
+    }
     Ok(())
 }
 

@@ -235,7 +235,8 @@ impl KnowledgeBase {
     }
 }
 
-fn chunk_count(range: &ChunkRange) -> u64 {
+/// Returns how many ids a range names.
+pub fn chunk_count(range: &ChunkRange) -> u64 {
     super::convert::from_sql(range.last.0 - range.first.0 + 1)
 }
 
@@ -289,7 +290,7 @@ fn insert_chunk(
 }
 
 /// Adds a revision in state `saved` with the text of `row`.
-fn copy_revision(
+pub fn copy_revision(
     tx: &Transaction<'_>,
     run: RunKey,
     row: &RevisionRow,
@@ -307,7 +308,7 @@ fn copy_revision(
 }
 
 /// Gives the saved revision `copy` the chunks of `row` under new ids and queues them.
-fn copy_chunks(
+pub fn copy_chunks(
     tx: &Transaction<'_>,
     row: &RevisionRow,
     copy: RevisionId,

@@ -66,7 +66,7 @@ impl KnowledgeBase {
         self.read(|tx| {
             let mut vectors = ReusableVectors::new();
             let mut statement = tx.prepare_cached(
-                "SELECT chunk.input_hash, vector.scale, vector.embedding
+                "SELECT chunk.input_hash, vector.scale, vector.embedding, vector.checksum
                  FROM revision AS new
                  JOIN revision AS old ON old.document_id = new.document_id
                       AND old.state = 'live' AND old.embed_fp = new.embed_fp
@@ -78,7 +78,10 @@ impl KnowledgeBase {
                 let mut rows = statement.query([revision.0])?;
                 while let Some(row) = rows.next()? {
                     let vector = StoredVector { scale: row.get(1)?, embedding: row.get(2)? };
-                    vectors.insert(row.get(0)?, vector);
+                    // A damaged vector is not handed on.
+                    if vector.checksum() == row.get::<_, i64>(3)? {
+                        vectors.insert(row.get(0)?, vector);
+                    }
                 }
             }
             Ok(vectors)

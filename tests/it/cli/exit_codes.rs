@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use kbingest::support::lock::Lock;
 use rusqlite::Connection;
 
-use super::{BROKEN, ends_with, ingested, kbingest, names, run, stdout};
+use super::{ends_with, ingested, kbingest, names, run, stdout};
 use crate::support::{Place, SETTINGS, markdown};
 
 #[test]

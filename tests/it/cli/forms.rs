@@ -49,7 +49,7 @@ fn summaries() {
     chunks: 0 embedded, 0 taken over, in TIME
     finished, some documents failed: FOLDER/kb.kb
     next: kbingest status --failures kb.toml
-    warning: failed docs: b.md: b.md: looks like utf-16le, but cannot be decoded as that
+    warning: failed docs:b.md: looks like utf-16le, but cannot be decoded as that
     "#);
     insta::assert_snapshot!(said(0, &["status", "--failures"]), @r#"
     docs	b.md	permanent	extract	b.md: looks like utf-16le, but cannot be decoded as that
@@ -139,6 +139,6 @@ fn the_example_answers() {
     let hits = example::ingest_and_search(place.config(), "high water").unwrap();
     assert_eq!(hits[0].uri, "tides.txt");
     assert!(hits.len() <= 3);
-    let source = include_str!("../../examples/ingest_and_search.rs");
+    let source = include_str!("../../../examples/ingest_and_search.rs");
     assert!(source.lines().count() < 60);
 }

@@ -1,52 +1,32 @@
-//! Help texts, which should read like a manual page.
+//! Help texts, which should read like a manual page; they are in `snapshots/`.
 
 use super::stdout;
 use crate::support::Place;
 
-/// Returns a help text, without the blanks with which clap ends some lines.
-fn help(arguments: &[&str]) -> String {
-    let text = stdout(&Place::new(), arguments);
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
 #[test]
-fn help_of_the_program() {
-    insta::assert_snapshot!(help(&["--help"]), @"");
-}
-
-#[test]
-fn help_of_ingest() {
-    insta::assert_snapshot!(help(&["ingest", "--help"]), @"");
-}
-
-#[test]
-fn help_of_resume() {
-    insta::assert_snapshot!(help(&["resume", "--help"]), @"");
-}
-
-#[test]
-fn help_of_status() {
-    insta::assert_snapshot!(help(&["status", "--help"]), @"");
-}
-
-#[test]
-fn help_of_cancel() {
-    insta::assert_snapshot!(help(&["cancel", "--help"]), @"");
-}
-
-#[test]
-fn help_of_search() {
-    insta::assert_snapshot!(help(&["search", "--help"]), @"");
-}
-
-#[test]
-fn help_of_check() {
-    insta::assert_snapshot!(help(&["check", "--help"]), @"");
+fn help() {
+    let place = Place::new();
+    let commands = ["", "ingest", "resume", "status", "cancel", "search", "check"];
+    for command in commands {
+        let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
+        let help = stdout(&place, &arguments);
+        // clap ends some lines with blanks.
+        let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        insta::assert_snapshot!(format!("help_{command}"), help);
+        assert_eq!(
+            stdout(&place, &[&["help"], &arguments[..arguments.len() - 1]].concat()).trim_end(),
+            stdout(&place, &arguments).trim_end()
+        );
+    }
+    let listed = stdout(&place, &["--help"]);
+    let listed = listed.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let listed: Vec<_> =
+        listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(listed[..listed.len() - 1], commands[1..], "a command is missing here");
 }
 
 #[test]
 fn version() {
-    let place = Place::new();
     let expected = format!("kbingest {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(stdout(&place, &["--version"]), expected);
+    assert_eq!(stdout(&Place::new(), &["--version"]), expected);
 }
