@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Shows no progress, and a summary only where something is not right.
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
     pub quiet: bool,
-    /// Tells more on stderr: -v each document that is skipped, -vv also what the sources leave out.
+    /// Tells more on stderr: -v what is skipped, -vv also what sources leave out.
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 901)]
     pub verbose: u8,
     /// What to do.
@@ -76,7 +76,7 @@ pub enum Command {
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
     /// full-text row, spans outside their text, work that is in no queue. Names the document of each finding.
-    /// Reads the whole file, changes nothing, and works while a run is going on.
+    /// Works while a run is going on, and changes nothing unless --repair is given.
     Check(CheckArgs),
 }
 

@@ -174,6 +174,6 @@ fn figures(run: &RunState, rate: f64, elapsed: f64) -> String {
 
 /// Returns the seconds left if progress goes on as it did; `None` while that says nothing.
 pub fn eta_seconds(percent: f64, elapsed: f64) -> Option<f64> {
-    (percent >= 5.0 && percent < 100.0 && elapsed >= 1.0)
+    ((5.0..100.0).contains(&percent) && elapsed >= 1.0)
         .then(|| elapsed * (100.0 - percent) / percent)
 }

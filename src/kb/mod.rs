@@ -14,5 +14,5 @@ pub use sqlite::{
     ChunkedRevision, Commit, Finding, Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow,
     NewChunk, NewText, Outcome, PendingRange, Reading, Repair, ReusableVectors, RunKey, SaveResult,
     SearchMode, SearchQuery, SearchSide, StaleRevision, Statistics, StoredChunk, StoredVector,
-    TextRevision, Unit, matched_words,
+    Suspect, Suspects, TextRevision, Unit, matched_words,
 };

@@ -155,10 +155,6 @@ impl Job<'_> {
             plan = Plan { chunk: true, embed: true, ..plan };
         }
         let (key, run) = self.kb.continue_run(run.id, config_hash, &plan.phases())?;
-        if !plan.chunk {
-            return Ok((key, run, plan));
-        }
-        let run = self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         Ok((key, run, plan))
     }
 
@@ -173,6 +169,11 @@ impl Job<'_> {
     ) -> Result<RunReport, Error> {
         let started = Instant::now();
         session.events.emit(&Event::Started { run: &run, continued: plan.continued });
+        if plan.chunk {
+            let embed_fp = &self.embedder.model().fingerprint;
+            let chunk_fps = producer::chunk_fingerprints(self.chunk);
+            self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
+        }
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,

@@ -10,7 +10,9 @@ use crate::chunk;
 use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
-use crate::kb::{Commit, IndexedText, ReusableVectors, StoredChunk, StoredVector, Unit};
+use crate::kb::{
+    Commit, IndexedText, PendingRange, ReusableVectors, StoredChunk, StoredVector, Unit,
+};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
@@ -18,10 +20,6 @@ use crate::support::retry;
 const RANGES_PER_BATCH: usize = 16;
 /// Texts of one call of the embedder.
 const TEXTS_PER_CALL: usize = 64;
-/// Attempts after which a range is split, so that the document which ends the process is found alone.
-const ATTEMPTS_BEFORE_ISOLATION: u32 = 2;
-/// Attempts after which a document that ended the process each time is set aside.
-const ATTEMPTS_BEFORE_BURIAL: u32 = 3;
 /// How often a waiting consumer looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
@@ -52,11 +50,14 @@ struct Consumer<'a> {
     tracker: &'a PhaseTracker,
 }
 
+/// A chunk with the hash of its embedded text.
+type QueuedChunk = (ChunkId, Chunk, [u8; 16]);
+
 /// The chunks of one revision that belong to one batch.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     unit: &'a Unit,
-    chunks: &'a [(ChunkId, Chunk, [u8; 16])],
+    chunks: &'a [QueuedChunk],
 }
 
 impl Consumer<'_> {
@@ -66,27 +67,24 @@ impl Consumer<'_> {
         loop {
             self.context.reached(Checkpoint::BeforeClaim)?;
             let pending = kb.pending_ranges(up_to, RANGES_PER_BATCH)?;
-            let Some(worst) = pending.iter().map(|pending| pending.attempts).max() else {
+            if pending.is_empty() {
                 return Ok(());
-            };
-            if worst < ATTEMPTS_BEFORE_ISOLATION {
+            }
+            if !pending.iter().any(is_suspicious) {
                 let ranges: Vec<_> = pending.iter().map(|pending| pending.range).collect();
                 self.process(&ranges, &kb.load(&ranges)?)?;
                 continue;
             }
             for pending in pending {
                 let ranges = [pending.range];
-                let units = kb.load(&ranges)?;
-                if units.len() > 1 {
+                if !pending.is_alone && is_suspicious(&pending) {
                     self.context.saved(&kb.isolate(run, pending.range)?.1);
-                } else if pending.attempts >= ATTEMPTS_BEFORE_BURIAL {
-                    let error = format!(
-                        "ended the process {} times while it was embedded",
-                        pending.attempts
-                    );
+                } else if pending.is_alone && pending.attempts >= retry::DEATHS_MAX {
+                    let error =
+                        format!("embedding it ended the process {} times", pending.attempts);
                     self.context.saved(&kb.bury(run, &ranges, &error)?);
                 } else {
-                    self.process(&ranges, &units)?;
+                    self.process(&ranges, &kb.load(&ranges)?)?;
                 }
             }
         }
@@ -179,10 +177,7 @@ impl Consumer<'_> {
     }
 
     /// Embeds up to [`TEXTS_PER_CALL`] texts; waits and tries again where the embedder is unavailable.
-    fn embed_batch(
-        &self,
-        batch: &[(&Unit, &(ChunkId, Chunk, [u8; 16]))],
-    ) -> Result<Vec<StoredVector>, Error> {
+    fn embed_batch(&self, batch: &[(&Unit, &QueuedChunk)]) -> Result<Vec<StoredVector>, Error> {
         let texts: Vec<String> = batch
             .iter()
             .map(|(unit, (_, chunk, _))| chunk::embedded_text(&unit.title, &unit.text, chunk))
@@ -229,6 +224,11 @@ impl Consumer<'_> {
         index.sort_unstable_by_key(|text: &IndexedText| text.id);
         Ok(index)
     }
+}
+
+/// Tells whether `pending` has to be claimed alone.
+fn is_suspicious(pending: &PendingRange) -> bool {
+    pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
 /// Returns the full-text rows of a whole revision.

@@ -90,10 +90,10 @@ impl<'a> Merge<'a> {
 /// Tells whether reading `entry` would end as it last did.
 fn is_unchanged(entry: &Entry, row: &LedgerRow) -> bool {
     let would_fail_again = match row.failure {
-        None | Some((Stage::Embed, _)) => true,
+        None | Some((Stage::Chunk | Stage::Embed, _)) => true,
         Some((Stage::Extract, kind)) => kind != FailureKind::Transient,
         // Limits, permissions and passing trouble leave no trace in the version.
-        Some((Stage::Crawl | Stage::Chunk, _)) => false,
+        Some((Stage::Crawl, _)) => false,
     };
     would_fail_again
         && entry.version.is_some()

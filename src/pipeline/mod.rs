@@ -13,6 +13,7 @@ pub mod producer;
 mod progress;
 pub mod reconcile;
 pub mod repair;
+mod suspicion;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};

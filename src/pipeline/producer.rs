@@ -7,6 +7,7 @@ use super::merge::{Merge, Sighting, ToRead};
 use super::phases::PhaseTracker;
 use super::plan::Plan;
 use super::reconcile::{Gone, reconcile};
+use super::suspicion::Suspicion;
 use super::{Context, Handoff, Work};
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
 use crate::error::{Error, chain};
@@ -34,7 +35,8 @@ pub fn run(
     tracker: &PhaseTracker,
     handoff: &Handoff,
 ) -> Result<(), Error> {
-    let producer = Producer { context, tracker, handoff };
+    let suspicion = Suspicion::load(context.kb)?;
+    let producer = Producer { context, tracker, handoff, suspicion };
     if plan.crawl {
         producer.expect(plan.continued)?;
     }
@@ -66,6 +68,7 @@ struct Producer<'a> {
     context: &'a Context<'a>,
     tracker: &'a PhaseTracker,
     handoff: &'a Handoff,
+    suspicion: Suspicion,
 }
 
 /// What one look through a part of a listing found.
@@ -122,8 +125,27 @@ impl Producer<'_> {
             if revisions.is_empty() {
                 return Ok(());
             }
-            self.chunk_and_enqueue(revisions)?;
+            let (apart, together): (Vec<_>, Vec<_>) = revisions
+                .into_iter()
+                .partition(|revision| self.suspicion.holds(&revision.source, &revision.uri));
+            for revision in apart {
+                match self.suspicion.verdict(&revision.source, &revision.uri) {
+                    Some(error) => self.give_up(&revision, &error)?,
+                    None => self.chunk_noted(vec![revision], true)?,
+                }
+            }
+            if !together.is_empty() {
+                self.chunk_noted(together, false)?;
+            }
         }
+    }
+
+    /// Notes what is about to be chunked, and chunks it.
+    fn chunk_noted(&self, revisions: Vec<TextRevision>, alone: bool) -> Result<(), Error> {
+        let documents: Vec<_> =
+            revisions.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
+        self.context.saved(&self.context.kb.begin_intake(self.context.run, &documents, alone)?);
+        self.chunk_and_enqueue(revisions)
     }
 
     /// Takes in one source: reads what changed, then lets go of what is gone.
@@ -161,7 +183,7 @@ impl Producer<'_> {
         reconcile(context, source.name(), gone)
     }
 
-    /// Save -> Chunk -> Enqueue for one batch.
+    /// Takes in one batch; documents that processes died at are taken one by one.
     fn take_in(
         &self,
         source: &dyn Source,
@@ -171,24 +193,61 @@ impl Producer<'_> {
         delta: Metrics,
     ) -> Result<(), Error> {
         let context = self.context;
+        let name = source.name();
         if let Some(first) = to_read.first() {
-            let (source, uri) = (source.name(), first.entry.uri.as_str());
-            context.events.emit(&Event::Reading { source, uri });
+            context.events.emit(&Event::Reading { source: name, uri: &first.entry.uri });
         }
-        let mut readings = read_all(context, source, to_read);
+        let (apart, together): (Vec<_>, Vec<_>) =
+            to_read.into_iter().partition(|one| self.suspicion.holds(name, &one.entry.uri));
+        for one in apart {
+            let readings = match self.suspicion.verdict(name, &one.entry.uri) {
+                Some(error) => vec![set_aside(one, error)],
+                None => self.read_noted(source, vec![one], true)?,
+            };
+            self.save_and_chunk(name, readings, Metrics::default())?;
+        }
+        let mut readings = Vec::new();
+        if !together.is_empty() {
+            readings = self.read_noted(source, together, false)?;
+        }
         for error in unlisted {
-            readings.push(unlisted_reading(context, source.name(), error)?);
+            readings.push(unlisted_reading(context, name, error)?);
         }
-        let percent = context.progress.percent();
-        let (results, state) =
-            context.kb.save(context.run, source.name(), &readings, delta, percent)?;
-        context.saved(&state);
+        self.save_and_chunk(name, readings, delta)?;
         for error in unlisted {
             gone.incomplete |= error.blocks_deletions;
-            gone.unlisted.extend(context.kb.find_document(source.name(), &unlisted_uri(error))?);
+            gone.unlisted.extend(context.kb.find_document(name, &unlisted_uri(error))?);
         }
-        self.report_failures(source.name(), &readings);
-        let revisions = saved_revisions(source.name(), readings, &results);
+        Ok(())
+    }
+
+    /// Notes what is about to be read, and reads it.
+    fn read_noted(
+        &self,
+        source: &dyn Source,
+        to_read: Vec<ToRead>,
+        alone: bool,
+    ) -> Result<Vec<Reading>, Error> {
+        let context = self.context;
+        let documents: Vec<_> =
+            to_read.iter().map(|one| (source.name(), one.entry.uri.as_str())).collect();
+        context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
+        Ok(read_all(context, source, to_read))
+    }
+
+    /// Save -> Chunk -> Enqueue.
+    fn save_and_chunk(
+        &self,
+        source: &str,
+        readings: Vec<Reading>,
+        delta: Metrics,
+    ) -> Result<(), Error> {
+        let context = self.context;
+        let percent = context.progress.percent();
+        let (results, state) = context.kb.save(context.run, source, &readings, delta, percent)?;
+        context.saved(&state);
+        self.report_failures(source, &readings);
+        let revisions = saved_revisions(source, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
         if revisions.is_empty() { Ok(()) } else { self.chunk_and_enqueue(revisions) }
     }
@@ -340,6 +399,19 @@ fn unlisted_reading(
         },
         uri,
     })
+}
+
+/// A document that is not read again as it is.
+fn set_aside(one: ToRead, error: String) -> Reading {
+    Reading {
+        document: one.document,
+        version: one.entry.version,
+        extract_fp: extract::extractor(&one.entry.uri).id().to_owned(),
+        count: one.count,
+        size_bytes: 0,
+        outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },
+        uri: one.entry.uri,
+    }
 }
 
 /// Returns the readings that were saved as new revisions.

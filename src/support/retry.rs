@@ -1,9 +1,16 @@
-//! How often and how long to wait before something transient is tried again.
+//! How often something is tried again, and after which wait.
 
 use std::time::Duration;
 
 /// Attempts at a queue range before it is given up.
 pub const ATTEMPTS_MAX: u32 = 5;
+
+/// Times that a process may die over a batch before its documents are taken one by one: a kill from
+/// outside says nothing about them.
+pub const DEATHS_BEFORE_ISOLATION: u32 = 2;
+
+/// Times that a process may die over a document, with nothing else at work, before it is set aside.
+pub const DEATHS_MAX: u32 = 3;
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 const DELAY_MAX: Duration = Duration::from_secs(60);

@@ -21,7 +21,7 @@ const NETWORK_TYPES: [&str; 12] = [
 
 /// Returns the bytes that an ordinary user can still write where `path` lies or would lie.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let space = rustix::fs::statvfs(&folder_of(path))?;
+    let space = rustix::fs::statvfs(folder_of(path))?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 

@@ -327,7 +327,7 @@ fn control_characters_in_kb_toml_do_not_reach_the_terminal() {
     let shown = with_source("\"\\u001b[2J\" = 1\n");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     insta::assert_snapshot!(shown, @r#"
-    error: kb.toml:4:1: source.directory.path: unknown key `\u{1b}[2J`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`
+    error: kb.toml:4:1: source.directory."\u001b[2J": unknown key `\u{1b}[2J`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`
      --> kb.toml:4:1
       |
     4 | "\u001b[2J" = 1

@@ -1,7 +1,7 @@
 //! The real binary, killed at twenty points of a run, or ended by signals: nothing is lost.
 //!
-//! Every round starts afresh, is killed twice at delays that are shares of the time that a whole run
-//! takes, and goes on; its end is compared with that of a run which was left alone.
+//! Each point is a share of the time that a whole run takes. A run starts afresh, is killed there, mostly
+//! killed once more when it goes on, and ends; its end is compared with that of a run left alone.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -53,19 +53,19 @@ pub fn send(signal: &str, child: &Child) {
 /// A corpus that a debug build works on for a second or so: a first state, and an edited one.
 pub fn corpus() -> Place {
     let place = Place::new();
-    for number in 0..600 {
-        place.write(&format!("{}/{number:03}.md", number % 9), markdown(number, 12, "common"));
+    for number in 0..900 {
+        place.write(&format!("{}/{number:03}.md", number % 9), markdown(number, 4, "common"));
     }
     place.write("long.md", markdown(1000, 600, "common"));
     place
 }
 
 fn edit(place: &Place) {
-    for number in (0..600).step_by(2) {
+    for number in (0..900).step_by(2) {
         let name = format!("{}/{number:03}.md", number % 9);
-        place.write(&name, markdown(number, 13, "edited"));
+        place.write(&name, markdown(number, 5, "edited"));
     }
-    for number in (1..600).step_by(40) {
+    for number in (1..900).step_by(40) {
         place.remove(&format!("{}/{number:03}.md", number % 9));
     }
     place.write("long.md", markdown(1000, 601, "common"));
@@ -105,35 +105,36 @@ fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     was_at_work
 }
 
-/// Kills two processes per round: with the first, `rounds` points are spread over the whole run; the
-/// second falls into what the first left.
-fn kill_in_rounds(place: &Place, rounds: u32, reset: impl Fn()) {
+/// Kills one process at each of `points` spread over a whole run, and most often a second one that goes
+/// on from there.
+fn kill_at_points(place: &Place, points: u32, reset: impl Fn()) {
     reset();
-    let (duration, expected) = whole_run(place);
-    let mut kills = 0;
-    for round in 0..rounds {
+    let (mut duration, expected) = whole_run(place);
+    for point in 0..points {
+        let share = (f64::from(point) + 0.5) / f64::from(points);
         reset();
-        let share = (f64::from(round) + 0.5) / f64::from(rounds);
-        kills += u32::from(kill_after(duration.mul_f64(share), &["ingest"], place));
-        let command = if round % 2 == 0 { "resume" } else { "ingest" };
-        let delay = duration.mul_f64((1.0 - share) * 0.5);
-        kills += u32::from(kill_after(delay, &[command], place));
+        // Other tests may have slowed the measured run: what is done too early tells a better time.
+        while !kill_after(duration.mul_f64(share), &["ingest"], place) {
+            duration = duration.mul_f64(0.9);
+            reset();
+        }
+        let command = if point % 2 == 0 { "resume" } else { "ingest" };
+        kill_after(duration.mul_f64((1.0 - share) * 0.5), &[command], place);
         // The first kill may have come before there was a run to resume.
         run(&["resume"], &place.toml());
-        assert_eq!(run(&["ingest"], &place.toml()), Some(0), "round {round}");
+        assert_eq!(run(&["ingest"], &place.toml()), Some(0), "point {point}");
         assert_sound(&place.kb());
         assert_no_claims(&place.kb());
-        let what = format!("the run that was left alone (round {round}, {duration:?})");
+        let what = format!("the run that was left alone (point {point}, {duration:?})");
         assert_same(&place.dump(), &expected, &what);
         assert_eq!(rows(&place.kb(), "SELECT * FROM queue"), Vec::<String>::new());
     }
-    assert!(kills > rounds, "only {kills} processes were at work when they were killed");
 }
 
 #[test]
 fn a_first_ingest_survives_ten_kills() {
     let place = corpus();
-    kill_in_rounds(&place, 5, || remove_kb(&place.kb()));
+    kill_at_points(&place, 10, || remove_kb(&place.kb()));
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn a_later_ingest_survives_ten_kills() {
     let base = place.path("base.kb");
     fs::copy(place.kb(), &base).unwrap();
     edit(&place);
-    kill_in_rounds(&place, 5, || {
+    kill_at_points(&place, 10, || {
         remove_kb(&place.kb());
         fs::copy(&base, place.kb()).unwrap();
     });

@@ -15,6 +15,7 @@ mod crash;
 mod extract;
 mod history;
 mod ingest;
+mod poison;
 mod source;
 mod stop;
 mod support;

@@ -377,3 +377,64 @@ fn two_models_never_mix() {
     place.ingest();
     place.assert_equals_fresh_ingest();
 }
+
+/// Ends runs by a panic in the consumer, as a kill would, until a document gets the blame.
+fn set_one_aside() -> Place {
+    let place = Place::new();
+    for number in 0..3 {
+        place.write(&format!("{number}.md"), markdown(number, 3, "common"));
+    }
+    let failures = |place: &Place| rows(&place.kb(), "SELECT count(*) FROM failure") != ["0"];
+    for _ in 0..10 {
+        let report = ingest(&place.config(), Some(&panic_at(Checkpoint::BeforeCommit, 1)));
+        assert_eq!(report.exit_code, 1, "{report:#?}");
+        assert_sound(&place.kb());
+        if failures(&place) {
+            return place;
+        }
+    }
+    panic!("no document is ever set aside");
+}
+
+#[test]
+fn a_document_that_ends_the_process_each_time_is_set_aside() {
+    let place = set_one_aside();
+    let failed = "SELECT uri, stage, kind FROM failure JOIN document ON document.id = document_id";
+    for _ in 0..2 {
+        place.ingest_to(3);
+        assert_eq!(rows(&place.kb(), failed), ["0.md|embed|permanent"]);
+        let live = rows(&place.kb(), "SELECT DISTINCT uri FROM chunks ORDER BY uri");
+        assert_eq!(live, ["1.md", "2.md"]);
+    }
+    // It is tried again when it changes.
+    place.write("0.md", markdown(5, 3, "changed"));
+    place.ingest();
+    place.assert_equals_fresh_ingest();
+}
+
+#[test]
+fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
+    let retry = IngestOptions { retry_failed: true, ..IngestOptions::default() };
+    for (settings, options) in [
+        (Some(("max_tokens = 32", "max_tokens = 48")), IngestOptions::default()),
+        (Some(("dim = 64", "dim = 32")), IngestOptions::default()),
+        (Some(("dim = 64", "dim = 32")), retry),
+        (None, retry),
+    ] {
+        let place = set_one_aside();
+        place.ingest_to(3);
+        if let Some((old, new)) = settings {
+            place.reconfigure(old, new);
+        }
+        let visits = Visits::default();
+        let hook = move |checkpoint, _: &StopSignal| {
+            if visits.note(checkpoint) == 1 && checkpoint == Checkpoint::BeforeCommit {
+                visits.wait_for(Checkpoint::AfterEnqueue, 1, Duration::from_millis(200));
+            }
+        };
+        let report = try_ingest(&place.config(), options, Some(&hook)).unwrap();
+        assert_eq!(report.exit_code, 0, "{settings:?} {report:#?}");
+        assert_sound(&place.kb());
+        place.assert_equals_fresh_ingest();
+    }
+}

@@ -140,7 +140,8 @@ impl KnowledgeBase {
             tx.execute_batch(
                 "UPDATE document SET version = NULL WHERE id IN
                    (SELECT document_id FROM failure WHERE kind <> 'skipped' AND stage <> 'embed');
-                 UPDATE queue SET state = 'pending', attempts = 0, error = NULL WHERE state = 'dead';
+                 UPDATE queue SET state = 'pending', attempts = 0, is_alone = 0, error = NULL
+                   WHERE state = 'dead';
                  DELETE FROM failure WHERE stage = 'embed';",
             )?;
             Ok(())

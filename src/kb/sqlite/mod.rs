@@ -8,6 +8,7 @@ mod convert;
 mod documents;
 mod dump;
 mod errno;
+mod intake;
 mod ledger;
 mod queue;
 mod repair;
@@ -31,6 +32,7 @@ use crate::support::storage;
 
 pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
+pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;

@@ -22,6 +22,8 @@ pub struct PendingRange {
     pub range: ChunkRange,
     /// How often it was claimed before; each time the process died or was killed.
     pub attempts: u32,
+    /// Each time nothing else was claimed, so that it is to blame.
+    pub is_alone: bool,
 }
 
 /// Chunks of one revision that want vectors, with the text they are cut from.
@@ -98,7 +100,7 @@ impl KnowledgeBase {
     ) -> Result<Vec<PendingRange>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT first_chunk, last_chunk, attempts FROM queue
+                "SELECT first_chunk, last_chunk, attempts, is_alone FROM queue
                  WHERE state = 'pending' AND first_chunk <= ?1 ORDER BY first_chunk LIMIT ?2",
             )?;
             let up_to = up_to.map_or(i64::MAX, |id| id.0);
@@ -106,6 +108,7 @@ impl KnowledgeBase {
                 Ok(PendingRange {
                     range: ChunkRange { first: ChunkId(row.get(0)?), last: ChunkId(row.get(1)?) },
                     attempts: row.get(2)?,
+                    is_alone: row.get(3)?,
                 })
             })?;
             Ok(ranges.collect::<Result<_, _>>()?)
@@ -140,8 +143,8 @@ impl KnowledgeBase {
         })
     }
 
-    /// Splits a pending range into one per revision, so that a chunk which stops the others is found
-    /// alone; returns the parts.
+    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a chunk which
+    /// stops the others is found; returns the parts.
     pub fn isolate(
         &self,
         run: RunKey,
@@ -156,18 +159,12 @@ impl KnowledgeBase {
                     Ok(ChunkRange { first: ChunkId(row.get(0)?), last: ChunkId(row.get(1)?) })
                 })?
                 .collect::<Result<_, _>>()?;
-            let attempts: Option<i64> = tx
-                .query_row(
-                    "DELETE FROM queue WHERE first_chunk = ?1 RETURNING attempts",
-                    [range.first.0],
-                    |row| row.get(0),
-                )
-                .optional()?;
+            tx.execute("DELETE FROM queue WHERE first_chunk = ?1", [range.first.0])?;
             for part in &parts {
                 tx.execute(
-                    "INSERT INTO queue (first_chunk, last_chunk, state, attempts)
-                     VALUES (?1, ?2, 'pending', ?3)",
-                    params![part.first.0, part.last.0, attempts.unwrap_or(0)],
+                    "INSERT INTO queue (first_chunk, last_chunk, state, is_alone)
+                     VALUES (?1, ?2, 'pending', 1)",
+                    params![part.first.0, part.last.0],
                 )?;
             }
             Ok((parts, tally(tx, run, &Metrics::default(), None)?))
@@ -294,7 +291,7 @@ impl KnowledgeBase {
 
     /// Returns how much waits in the queue.
     pub fn queue_stats(&self) -> Result<QueueStats, KbError> {
-        self.read(|tx| queue_stats(tx))
+        self.read(queue_stats)
     }
 }
 

@@ -86,6 +86,7 @@ impl KnowledgeBase {
                 )?;
             }
             super::queue::return_claims(tx)?;
+            super::intake::suspect_in_flight(tx)?;
             adopt_waiting(tx, id)?;
             for phase in Phase::ALL {
                 write_phase(tx, id, phase, phases.get(phase))?;
@@ -129,6 +130,8 @@ impl KnowledgeBase {
         self.write(|tx| {
             let percent = status.is_complete().then_some(100.0);
             tally(tx, run, &Metrics::default(), percent)?;
+            // Only a process that dies leaves its intake behind.
+            super::intake::clear(tx)?;
             tx.execute(
                 "UPDATE run SET status = ?2, message = ?3, error = ?4, ended_ms = ?5 WHERE id = ?1",
                 params![run.id.0, status.as_str(), message, error, now_ms()],

@@ -62,6 +62,9 @@ pub struct StaleRevision {
     pub needs_chunking: bool,
 }
 
+/// First chunk of each revision, new ranges of the queue, and the run.
+pub type Enqueued = (Vec<Option<ChunkId>>, Vec<ChunkRange>, RunState);
+
 impl KnowledgeBase {
     /// Returns revisions whose text is saved and not chunked, oldest first: at least one where there is
     /// any, and no more than `bytes_max` of text where there are several.
@@ -104,7 +107,7 @@ impl KnowledgeBase {
         revisions: &[ChunkedRevision],
         embed_fp: &str,
         percent: f64,
-    ) -> Result<(Vec<Option<ChunkId>>, Vec<ChunkRange>, RunState), KbError> {
+    ) -> Result<Enqueued, KbError> {
         self.write(|tx| {
             let total: usize = revisions.iter().map(|revision| revision.chunks.len()).sum();
             let first = take_ids(tx, "chunk", total as u64)?;

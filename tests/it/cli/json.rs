@@ -217,10 +217,17 @@ fn findings_as_json() {
     drop(connection);
     let (report, _) = ends_with(&place, 12, &["check", "--json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["repair"], Value::Null);
+    let (report, _) = ends_with(&place, 12, &["check", "--json", "--repair"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
     insta::assert_snapshot!(form(&report), @r#"
     findings[].invariant: string
     findings[].subject: string
     knowledge_base: string
+    repair.chunks_indexed: integer
+    repair.documents_requeued: integer
+    repair.documents_to_read: integer
+    repair.orphans_removed: integer
     schema: integer
     "#);
     assert_documented(&form(&report));

@@ -99,8 +99,19 @@ CREATE TABLE queue (
   last_chunk INTEGER NOT NULL CHECK (last_chunk >= first_chunk),
   state TEXT NOT NULL CHECK (state IN ('pending', 'claimed', 'dead')),
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  is_alone INTEGER NOT NULL DEFAULT 0 CHECK (is_alone IN (0, 1)),  -- attempts count nothing else at work
   error TEXT CHECK ((error IS NOT NULL) = (state = 'dead'))
 ) STRICT;
+
+-- Documents being read and chunked. Rows that outlive their process say what it was at when it died.
+CREATE TABLE intake (
+  source TEXT NOT NULL,
+  uri TEXT NOT NULL,
+  attempts INTEGER NOT NULL CHECK (attempts >= 0),
+  is_alone INTEGER NOT NULL CHECK (is_alone IN (0, 1)),            -- attempts count nothing else at work
+  in_flight INTEGER NOT NULL CHECK (in_flight IN (0, 1)),
+  PRIMARY KEY (source, uri)
+) STRICT, WITHOUT ROWID;
 
 -- A row per document that is not taken in as it now is. It may have an older live revision.
 CREATE TABLE failure (
