@@ -118,6 +118,7 @@ impl Error {
             Self::Config(_) | Self::Usage { .. } => ExitCode::Usage,
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
+            Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
             Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
             Self::Source(SourceError::Unreachable { .. }) => ExitCode::SourceUnreachable,
@@ -145,7 +146,7 @@ impl Error {
                  another file, puts it right"
                     .to_owned(),
             ),
-            Self::Kb(KbError::Full { .. }) => {
+            Self::Kb(KbError::Full { .. }) | Self::Lock(LockError::Full { .. }) => {
                 Some("make space, then `kbingest resume`; nothing is lost".to_owned())
             }
             Self::Kb(KbError::NetworkFileSystem { .. }) => Some(
@@ -168,18 +169,12 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         KbError::Incompatible { .. } => ExitCode::Incompatible,
         KbError::Damaged(_) => ExitCode::Damaged,
         KbError::Full { .. } => ExitCode::StorageFull,
-        KbError::Create { source, .. } if is_full(source) => ExitCode::StorageFull,
         KbError::Io { .. } | KbError::NetworkFileSystem { .. } | KbError::Create { .. } => {
             ExitCode::StorageIo
         }
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,
     }
-}
-
-fn is_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Returns the error and its causes in one line.

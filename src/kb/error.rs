@@ -30,8 +30,8 @@ pub enum KbError {
         path: PathBuf,
         /// Space left where it lies.
         free_bytes: u64,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// What SQLite or the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file cannot be read or written.
     #[error("cannot read or write {path}{}", reason.as_deref().map_or(String::new(), |reason| format!(": {reason}")))]
@@ -99,9 +99,17 @@ impl KbError {
                     | ErrorCode::PermissionDenied
             )
         );
+        let hidden = || storage::cannot_create_beside(&path).and_then(|error| error.raw_os_error());
+        let errno = match (errno, code) {
+            // Where SQLite cannot make a file it tries to read it, and keeps what came of that.
+            (0 | libc::ENOENT, Some(ErrorCode::CannotOpen)) => hidden().unwrap_or(0),
+            _ => errno,
+        };
         match (errno, code) {
-            (libc::ENOSPC | libc::EDQUOT | libc::EFBIG, _) if is_storage => Self::full(path, error),
-            (_, Some(ErrorCode::DiskFull)) => Self::full(path, error),
+            (libc::ENOSPC | libc::EDQUOT | libc::EFBIG, _) if is_storage => {
+                Self::full(&path, error)
+            }
+            (_, Some(ErrorCode::DiskFull)) => Self::full(&path, error),
             (
                 libc::EIO | libc::EMFILE | libc::ENFILE | libc::EROFS | libc::EACCES | libc::EPERM,
                 _,
@@ -118,7 +126,9 @@ impl KbError {
         }
     }
 
-    fn full(path: PathBuf, source: rusqlite::Error) -> Self {
-        Self::Full { free_bytes: storage::free_bytes(&path).unwrap_or(0), path, source }
+    /// Returns the error of a write to `path` that found no space.
+    pub fn full(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let free_bytes = storage::free_bytes(path).unwrap_or(0);
+        Self::Full { path: path.to_owned(), free_bytes, source: source.into() }
     }
 }

@@ -85,7 +85,14 @@ pub fn ingest(
     let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
-        Some(run) => job.continue_run(&run, &config.hash)?,
+        Some(mut run) => {
+            let has_withheld = run.metrics.deletions_withheld > 0;
+            // A crawl that is complete cannot do what is asked for only now.
+            if options.retry_failed || options.allow_deletes && has_withheld {
+                run.phases.crawling = PhaseStatus::Pending;
+            }
+            job.continue_run(&run, &config.hash)?
+        }
         None => {
             let (key, run) = kb.begin_run(&config.hash)?;
             (key, run, Plan::WHOLE)
@@ -168,6 +175,7 @@ impl Job<'_> {
         session: &Session<'_>,
     ) -> Result<RunReport, Error> {
         let started = Instant::now();
+        tracing::info!(run = run.id.0, ?plan, "run begins");
         session.events.emit(&Event::Started { run: &run, continued: plan.continued });
         if plan.chunk {
             let embed_fp = &self.embedder.model().fingerprint;

@@ -246,7 +246,7 @@ impl Producer<'_> {
         let percent = context.progress.percent();
         let (results, state) = context.kb.save(context.run, source, &readings, delta, percent)?;
         context.saved(&state);
-        self.report_failures(source, &readings);
+        self.report(source, &readings, &results);
         let revisions = saved_revisions(source, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
         if revisions.is_empty() { Ok(()) } else { self.chunk_and_enqueue(revisions) }
@@ -330,8 +330,9 @@ impl Producer<'_> {
         Ok(())
     }
 
-    fn report_failures(&self, source: &str, readings: &[Reading]) {
-        for reading in readings {
+    fn report(&self, source: &str, readings: &[Reading], results: &[SaveResult]) {
+        for (reading, result) in readings.iter().zip(results) {
+            tracing::debug!(source, uri = reading.uri, ?result, "read");
             if let Outcome::Failed { stage, kind, error } = &reading.outcome {
                 let failure = Failure {
                     source: source.to_owned(),

@@ -9,6 +9,8 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::storage;
+
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -22,6 +24,16 @@ pub enum LockError {
         path: PathBuf,
         /// What the holder wrote about itself.
         holder: String,
+    },
+    /// No space is left to make it.
+    #[error("no space to write {path} ({free_bytes} bytes free on its disk)")]
+    Full {
+        /// The lock file.
+        path: PathBuf,
+        /// Space left where it lies.
+        free_bytes: u64,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The lock file cannot be used.
     #[error("cannot lock {path}")]
@@ -52,7 +64,15 @@ impl Lock {
     /// Tries for a tenth of a second, because [`Lock::holder`] holds it for an instant to look.
     pub fn take(kb: &Path) -> Result<Self, LockError> {
         let path = lock_path(kb);
-        let io = |source| LockError::Io { path: path.clone(), source };
+        let io = |source| {
+            let path = path.clone();
+            if storage::is_full(&source) {
+                let free_bytes = storage::free_bytes(&path).unwrap_or(0);
+                LockError::Full { path, free_bytes, source }
+            } else {
+                LockError::Io { path, source }
+            }
+        };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]

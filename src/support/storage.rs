@@ -25,6 +25,25 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// Returns whether `error` says that no space is left, or that a quota or limit on file size was met.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// Returns why no file can be made beside `path`; `None` where one can. Leaves none.
+pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
+    let mut probe = path.as_os_str().to_owned();
+    probe.push("-probe");
+    match std::fs::File::create_new(&probe) {
+        Ok(_) => {
+            let _ = std::fs::remove_file(&probe);
+            None
+        }
+        Err(error) => Some(error),
+    }
+}
+
 /// Returns the type of the network file system that `path` lies or would lie on, if it is one.
 pub fn network_file_system(path: &Path) -> Option<String> {
     let folder = folder_of(path).canonicalize().ok()?;

@@ -91,9 +91,9 @@ impl Scenario {
             // nothing.
             return same(&self.kb(), &self.expected, "after exit code 0");
         }
-        if ended.fired.is_none() {
+        let Some(fired) = ended.fired.as_deref() else {
             return Err("it failed without a fault".to_owned());
-        }
+        };
         let kb = self.kb().display().to_string();
         let says = |word: &str| {
             let line = || format!("the message does not say {word:?}");
@@ -101,6 +101,13 @@ impl Scenario {
         };
         match plan.fault {
             Fault::Kill | Fault::Torn if ended.was_killed() => Ok(()),
+            // Where SQLite cannot make a file it tries to read it, and tells what came of that: by the time
+            // we ask, space is there again.
+            Fault::Enospc | Fault::Edquot
+                if code == Some(41) && !plan.for_good && fired == "create kb.kb-wal" =>
+            {
+                Ok(())
+            }
             Fault::Enospc | Fault::Edquot if code == Some(40) => {
                 says(&kb)?;
                 says("bytes free")?;

@@ -16,12 +16,21 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Opened; made where it was not there.
-    Open { is_new: bool },
-    Write { offset: usize, bytes: Vec<u8> },
-    Truncate { length: usize },
+    Open {
+        is_new: bool,
+    },
+    Write {
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        length: usize,
+    },
     Sync,
     Unlink,
-    Rename { from: String },
+    Rename {
+        from: String,
+    },
 }
 
 /// Size of the record before a name: see `struct record`.

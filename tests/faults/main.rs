@@ -9,11 +9,11 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-// mod disk;
-// mod disk_full;
+mod disk;
+mod disk_full;
 mod every_call;
-// mod log;
-// mod power_cut;
+mod log;
+mod power_cut;
 mod shim;
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/support.rs"]

@@ -1,7 +1,7 @@
 //! The binary under `shim.c`: which call fails, how the process ended, how many calls there were.
 
 use std::fs;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -176,14 +176,7 @@ fn under_shim<'a>(command: &'a mut Command, kb: &Path) -> &'a mut Command {
 
 /// Runs `command` to its end; its knowledge base is `kb`.
 pub fn start(mut command: Command, kb: &Path) -> Ended {
-    let mut stderr = fs::File::options()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(beside(kb, "stderr"))
-        .unwrap();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone().unwrap());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let since = Instant::now();
     let status = loop {
@@ -197,10 +190,10 @@ pub fn start(mut command: Command, kb: &Path) -> Ended {
         }
         std::thread::sleep(Duration::from_millis(1));
     };
-    let mut text = String::new();
-    stderr.rewind().unwrap();
-    stderr.read_to_string(&mut text).unwrap();
-    Ended { status, stderr: text, fired: fs::read_to_string(beside(kb, "fired")).ok() }
+    let mut stderr = String::new();
+    // What it says fits into the pipe: it ended without a reader.
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    Ended { status, stderr, fired: fs::read_to_string(beside(kb, "fired")).ok() }
 }
 
 /// Returns a file in the folder of `kb` that is no part of it.

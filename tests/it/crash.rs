@@ -100,7 +100,9 @@ fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
         std::thread::sleep(LOOK_AGAIN_AFTER);
     }
     child.kill().unwrap();
-    let was_at_work = child.wait().unwrap().signal().is_some();
+    let status = child.wait().unwrap();
+    let was_at_work = status.signal().is_some();
+    assert!(was_at_work || status.success(), "{arguments:?}: {status}");
     assert_sound_or_absent(&place.kb());
     was_at_work
 }

@@ -13,6 +13,7 @@ mod concurrent;
 mod config;
 mod crash;
 mod extract;
+mod histories;
 mod history;
 mod ingest;
 mod poison;

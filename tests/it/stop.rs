@@ -272,6 +272,11 @@ fn restart_drops_what_was_half_done() {
     for number in 0..20 {
         place.write(&format!("{number}.md"), markdown(number, 4, "common"));
     }
+    place.ingest();
+    // Of these there is an older version, and a new one is half done.
+    for number in 0..10 {
+        place.write(&format!("{number}.md"), markdown(number, 5, "edited"));
+    }
     let config = place.config();
     for at in [Checkpoint::AfterSave, Checkpoint::AfterEnqueue, Checkpoint::BeforeCommit] {
         assert_cancelled(&ingest(&config, Some(&stop_at(Some(at), 1))), "restart");
@@ -284,7 +289,7 @@ fn restart_drops_what_was_half_done() {
     let options = IngestOptions { restart: true, ..IngestOptions::default() };
     let report = try_ingest(&config, options, None).unwrap();
     assert_eq!(report.exit_code, 0);
-    assert_eq!(report.run.unwrap().metrics.documents_new, 20);
+    assert_eq!(report.run.unwrap().metrics.documents_changed, 10);
     assert_sound(&place.kb());
     place.assert_equals_fresh_ingest();
 }
@@ -437,4 +442,25 @@ fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
         assert_sound(&place.kb());
         place.assert_equals_fresh_ingest();
     }
+}
+
+/// The crawl of the stopped run is complete, and what is asked for now needs another.
+#[test]
+fn deletions_can_be_allowed_when_a_stopped_run_has_withheld_them() {
+    let place = Place::new();
+    for number in 0..20 {
+        place.write(&format!("{number:02}.md"), markdown(number, 2, "common"));
+    }
+    place.ingest();
+    for number in 0..11 {
+        place.remove(&format!("{number:02}.md"));
+    }
+    place.write("new.md", "new");
+    let report = ingest(&place.config(), Some(&stop_at(Some(Checkpoint::BeforeCommit), 1)));
+    assert_cancelled(&report, "withheld");
+    assert_eq!(report.run.unwrap().metrics.deletions_withheld, 11);
+    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let report = try_ingest(&place.config(), options, None).unwrap();
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    place.assert_equals_fresh_ingest();
 }

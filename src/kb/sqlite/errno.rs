@@ -1,12 +1,48 @@
 //! What the system answered SQLite.
-#![expect(unsafe_code, reason = "rusqlite does not wrap sqlite3_system_errno")]
+#![expect(unsafe_code, reason = "rusqlite does not wrap SQLite's file controls")]
+
+use std::ffi::{c_int, c_void};
+use std::ptr::{from_mut, null_mut};
 
 use rusqlite::{Connection, ffi};
 
 /// Returns the `errno` of the last call to the system that failed in SQLite's I/O on `connection`, 0
 /// before the first.
+///
+/// The files are asked first: SQLite reports a failed read as a malformed database and then keeps no
+/// `errno` of the connection, and that of the connection may be of a later call.
 pub fn last(connection: &Connection) -> i32 {
     // SAFETY: the handle is that of an open connection, which the reference keeps open and, since a
-    // `Connection` is not `Sync`, unused by other threads; the function only reads a field of it.
-    unsafe { ffi::sqlite3_system_errno(connection.handle()) }
+    // `Connection` is not `Sync`, unused by other threads; the functions only read fields of it and of its
+    // files. SQLite's documentation of the two file controls gives their argument types.
+    unsafe {
+        let handle = connection.handle();
+        let mut errno: c_int = 0;
+        let argument = from_mut(&mut errno).cast::<c_void>();
+        ffi::sqlite3_file_control(handle, c"main".as_ptr(), ffi::SQLITE_FCNTL_LAST_ERRNO, argument);
+        if errno == 0 {
+            errno = of_journal(handle);
+        }
+        if errno == 0 { ffi::sqlite3_system_errno(handle) } else { errno }
+    }
+}
+
+/// Returns the last `errno` of the WAL or rollback journal.
+unsafe fn of_journal(handle: *mut ffi::sqlite3) -> i32 {
+    let mut journal: *mut ffi::sqlite3_file = null_mut();
+    let argument = from_mut(&mut journal).cast::<c_void>();
+    let mut errno: c_int = 0;
+    // SAFETY: the caller's handle is open. The file that SQLite names lives as long as the connection; its
+    // table of methods is null while it is not open.
+    unsafe {
+        let main = c"main".as_ptr();
+        ffi::sqlite3_file_control(handle, main, ffi::SQLITE_FCNTL_JOURNAL_POINTER, argument);
+        if let Some(methods) = journal.as_ref().and_then(|file| file.pMethods.as_ref())
+            && let Some(control) = methods.xFileControl
+        {
+            let argument = from_mut(&mut errno).cast::<c_void>();
+            control(journal, ffi::SQLITE_FCNTL_LAST_ERRNO, argument);
+        }
+    }
+    errno
 }

@@ -190,8 +190,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
     if !path.exists() {
         return Err(KbError::Missing(path.to_owned()));
     }
-    let connection = Connection::open_with_flags(path, flags)?;
-    configure(&connection).map_err(|error| schema::foreign(path, error))?;
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|error| KbError::from(error).told_apart(path, 0))?;
+    let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
+    configured.map_err(|error| error.told_apart(path, errno::last(&connection)))?;
     Ok(connection)
 }
 
@@ -208,7 +210,7 @@ fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
             configure(&connection)?;
             Ok(connection)
         }
-        Err(error) => Err(schema::foreign(path, error)),
+        Err(error) => Err(schema::foreign(path, error).told_apart(path, errno::last(&connection))),
     }
 }
 
@@ -241,6 +243,7 @@ fn make_private_file(path: &Path) -> Result<(), KbError> {
     match options.open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if storage::is_full(&error) => Err(KbError::full(path, error)),
         Err(source) => Err(KbError::Create { path: path.to_owned(), source }),
     }
 }

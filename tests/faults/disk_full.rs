@@ -1,0 +1,257 @@
+//! No space for real: a limit on file size (anywhere), a small tmpfs and a small ext4 with blocks of 1 KiB
+//! (as root, where mounting works; else skipped, with the reason). The run says so with exit code 40, and
+//! `resume` ends it once there is space.
+//!
+//! On ext4 with small blocks the disk may be full under SQLite's shared memory, which is written through
+//! mmap: that comes as SIGBUS, and ends the same way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use kbingest::config::Config;
+use tempfile::TempDir;
+
+use crate::shim::{self, Ended};
+use crate::support::{Place, SETTINGS, assert_sound, dump, ingest, markdown, read_only, remove_kb};
+
+/// Limits on file size, and amounts of free space, that are tried.
+const LIMITS: u64 = 12;
+const LEVELS: u64 = 6;
+const MIB: u64 = 1024 * 1024;
+/// A run is not begun below this; see `FREE_BYTES_MIN`.
+const FREE_MIN: u64 = 16 * MIB;
+const BLOCK: u64 = 1024;
+
+fn corpus(documents: u64, sections: usize) -> Place {
+    let place = Place::new();
+    place.configure(&SETTINGS.replace("dim = 64", "dim = 16"));
+    for number in 0..documents {
+        place.write(&format!("{number}.md"), markdown(number, sections, "common"));
+    }
+    place
+}
+
+/// Fails where a run that found no space did not say so.
+fn assert_told(ended: &Ended, kb: &Path) {
+    assert_eq!(ended.code(), Some(40), "{ended:?}");
+    let is_told =
+        ended.stderr.contains(&kb.display().to_string()) && ended.stderr.contains("bytes free");
+    // Nobody knows whose page it was that SIGBUS came for.
+    assert!(is_told || ended.stderr.contains("shared memory"), "{ended:?}");
+    assert!(ended.stderr.contains("resume") && !ended.stderr.contains("panicked"), "{ended:?}");
+}
+
+/// Goes on with enough space, and compares.
+fn assert_recovers(toml: &Path, kb: &Path, expected: &str) {
+    let has_run = kb.exists() && read_only(kb).prepare("SELECT * FROM run").is_ok();
+    if has_run {
+        assert_sound(kb);
+        let ended = shim::run("resume", toml, kb);
+        assert_eq!(ended.code(), Some(0), "{ended:?}");
+    }
+    let ended = shim::run("ingest", toml, kb);
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert_sound(kb);
+    assert!(dump(kb) == expected, "the content differs from that of a run with enough space");
+}
+
+#[test]
+fn a_limit_on_file_size_is_a_full_disk() {
+    let (place, since) = (corpus(40, 12), Instant::now());
+    let (toml, kb) = (place.toml(), place.kb());
+    place.ingest();
+    let expected = place.dump();
+    // The WAL grows larger than the file, by pages that are written more than once.
+    let largest = fs::metadata(&kb).unwrap().len() * 3;
+    let (mut full, mut whole) = (0, 0);
+    for limit in shim::spread(largest / 512, shim::samples(LIMITS).or(Some(400)), 0) {
+        remove_kb(&kb);
+        let mut command = Command::new("sh");
+        // POSIX: the unit of `ulimit -f` is 512 bytes.
+        command.args(["-c", &format!("ulimit -f {limit}; exec \"$@\""), "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_kbingest")).arg("ingest").arg(&toml);
+        let ended = shim::start(command, &kb);
+        if ended.code() == Some(0) {
+            whole += 1;
+        } else {
+            assert_told(&ended, &kb);
+            full += 1;
+        }
+        assert_recovers(&toml, &kb, &expected);
+    }
+    let seconds = since.elapsed().as_secs();
+    println!("limits on file size: {full} full, {whole} whole, {seconds} s");
+    assert!(full > whole, "the limits are too large");
+}
+
+/// A file system of its own, until it is dropped.
+struct Mount {
+    folder: TempDir,
+    _image: TempDir,
+}
+
+impl Mount {
+    /// Mounts a tmpfs; the reason where that is not possible.
+    fn tmpfs(size: u64) -> Result<Self, String> {
+        let (folder, image) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let size = format!("size={size}");
+        succeed("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", text(folder.path())])?;
+        Ok(Self { folder, _image: image })
+    }
+
+    /// Mounts an ext4 with blocks of 1 KiB and nothing kept back for root.
+    fn ext4(size: u64) -> Result<Self, String> {
+        let (folder, image) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let file = image.path().join("image");
+        fs::File::create(&file).unwrap().set_len(size).unwrap();
+        succeed("mkfs.ext4", &["-q", "-b", "1024", "-m", "0", text(&file)])?;
+        succeed("mount", &["-o", "loop", text(&file), text(folder.path())])?;
+        Ok(Self { folder, _image: image })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn free(&self) -> u64 {
+        kbingest::support::storage::free_bytes(&self.path("x")).unwrap()
+    }
+
+    /// Fills it until `free` bytes are left.
+    fn fill(&self, free: u64) {
+        self.empty();
+        // Whole blocks that are written: a hole takes no space. A large file needs some for itself.
+        let zeros = vec![0; usize::try_from(BLOCK).unwrap()];
+        let chunk = vec![0; usize::try_from(MIB).unwrap()];
+        let mut file = fs::File::create(self.path("filler")).unwrap();
+        while self.free() > free + MIB {
+            std::io::Write::write_all(&mut file, &chunk).unwrap();
+            file.sync_data().unwrap();
+        }
+        while self.free() >= free + BLOCK {
+            let left = (self.free() - free) / BLOCK;
+            (0..left).for_each(|_| std::io::Write::write_all(&mut file, &zeros).unwrap());
+            file.sync_data().unwrap();
+        }
+    }
+
+    fn empty(&self) {
+        let _ = fs::remove_file(self.path("filler"));
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = succeed("umount", &[text(self.folder.path())]);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn succeed(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("{program}: {stderr}")) }
+}
+
+/// A run on a small file system, with less and less space.
+struct SmallDisk {
+    place: Place,
+    mount: Mount,
+    expected: String,
+    /// Space that the run needs at most.
+    needed: u64,
+}
+
+impl SmallDisk {
+    fn new(mount: Mount) -> Self {
+        // Some 2.5 MiB of text: with its chunks and its WAL more than the least space that is asked for.
+        let place = corpus(240, 110);
+        let settings = fs::read_to_string(place.toml()).unwrap();
+        let kb = mount.path("kb.kb");
+        place.configure(&settings.replace("'kb.kb'", &format!("'{}'", text(&kb))));
+        let config = Config { kb: place.path("other.kb"), ..place.config() };
+        assert_eq!(ingest(&config, None).exit_code, 0);
+        let expected = dump(&config.kb);
+        let mut disk = Self { place, mount, expected, needed: 0 };
+        disk.needed = disk.measure();
+        disk
+    }
+
+    fn kb(&self) -> PathBuf {
+        self.mount.path("kb.kb")
+    }
+
+    /// Returns the most space that a run took at a time.
+    fn measure(&self) -> u64 {
+        let log = self.place.path("log");
+        shim::record("ingest", &self.place.toml(), &self.kb(), Some(&log));
+        let mut lengths = std::collections::HashMap::new();
+        let mut needed = 0;
+        for call in crate::log::read(&log) {
+            let length: &mut u64 = lengths.entry(call.name).or_default();
+            match call.action {
+                crate::log::Action::Write { offset, bytes } => {
+                    *length = (*length).max((offset + bytes.len()) as u64);
+                }
+                crate::log::Action::Truncate { length: new } => *length = new as u64,
+                crate::log::Action::Unlink => *length = 0,
+                _ => {}
+            }
+            needed = needed.max(lengths.values().sum());
+        }
+        needed
+    }
+
+    /// Runs with `free` bytes of space; returns how it ended, once it has been put right.
+    fn run(&self, free: u64) -> Ended {
+        remove_kb(&self.kb());
+        self.mount.fill(free);
+        let ended = shim::run("ingest", &self.place.toml(), &self.kb());
+        if ended.code() != Some(0) {
+            assert_told(&ended, &self.kb());
+        }
+        self.mount.empty();
+        assert_recovers(&self.place.toml(), &self.kb(), &self.expected);
+        ended
+    }
+
+    fn sweep(&self, name: &str) {
+        let since = Instant::now();
+        let needed = self.needed;
+        assert!(needed > FREE_MIN + MIB, "the corpus is too small: {needed} bytes");
+        let step = (needed - FREE_MIN) / LEVELS;
+        let mut levels = vec![FREE_MIN / 2];
+        levels.extend((0..LEVELS).map(|level| FREE_MIN + BLOCK * 64 + level * step));
+        let ended: Vec<_> = levels.iter().map(|free| self.run(*free)).collect();
+        let full = ended.iter().filter(|ended| ended.code() == Some(40)).count();
+        let bus = ended.iter().filter(|ended| ended.stderr.contains("shared memory")).count();
+        let (count, seconds) = (ended.len(), since.elapsed().as_secs());
+        println!(
+            "{name}: {needed} bytes needed, {count} runs, {full} full, {bus} by SIGBUS, {seconds} s"
+        );
+        assert!(full >= 2, "a run with {FREE_MIN} bytes free did not fill the disk");
+    }
+}
+
+fn on(name: &str, mount: Result<Mount, String>) {
+    match mount {
+        Ok(mount) => SmallDisk::new(mount).sweep(name),
+        Err(reason) => println!("{name} skipped: {reason}"),
+    }
+}
+
+#[test]
+fn a_full_tmpfs_ends_the_run() {
+    on("tmpfs", Mount::tmpfs(96 * MIB));
+}
+
+#[test]
+fn a_full_ext4_ends_the_run() {
+    on("ext4", Mount::ext4(96 * MIB));
+}

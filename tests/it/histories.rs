@@ -1,0 +1,461 @@
+//! Random histories: files are edited, runs are stopped, killed, cancelled, broken off and gone on with,
+//! settings change. After each step every invariant holds; at the end the content is a fresh ingest's.
+//!
+//! Steps are plain data, so that a failing history shrinks to a short one and can be pasted below as a
+//! test. `PROPTEST_CASES` sets how many histories are tried; no file with regressions is kept.
+//!
+//! A kill is played in this process: the file and its write-ahead log are copied at a checkpoint, and the
+//! copies take their place when the run has ended. What a write can leave half done is left to `crash`.
+
+mod steps;
+
+use std::collections::HashMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use kbingest::domain::{PhaseStatus, RunStatus};
+use kbingest::error::Error;
+use kbingest::kb::KnowledgeBase;
+use kbingest::operations::{self, CheckOptions, IngestOptions, RunReport, Session, Target};
+use kbingest::support::checkpoint::{Checkpoint, StopSignal};
+use kbingest::support::events::Silent;
+use proptest::prelude::*;
+use steps::{FILES, Fault, Run, Size, Spoil, Start, Step, step};
+
+use crate::support::{
+    Place, Visits, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, set_mtime,
+    try_ingest,
+};
+
+/// Histories of an ordinary test run.
+const CASES: u32 = 100;
+const STEPS_MAX: usize = 14;
+/// Files over this are skipped; the largest document stays below.
+const FILE_BYTES_MAX: usize = 80_000;
+/// Longer than a run goes without looking for a request to stop.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(110);
+/// One thread waits so long for the other: a checkpoint may not come.
+const LAG_MAX: Duration = Duration::from_millis(20);
+/// A process that died so often may have put a document aside.
+const DEATHS_BEFORE_SET_ASIDE: u32 = 3;
+
+/// Enough small files that deleting them is withheld.
+const MANY: u64 = 12;
+
+/// A place with its history so far.
+struct History {
+    place: Place,
+    max_tokens: usize,
+    overlap_tokens: usize,
+    dim: usize,
+    exclude: bool,
+    /// What stood in a file of this size and mtime: the same stamp with other content is not seen.
+    stamps: HashMap<(u64, SystemTime), blake3::Hash>,
+    deaths: u32,
+}
+
+impl History {
+    fn new() -> Self {
+        let history = Self {
+            place: Place::in_memory(),
+            max_tokens: 32,
+            overlap_tokens: 0,
+            dim: 16,
+            exclude: false,
+            stamps: HashMap::new(),
+            deaths: 0,
+        };
+        history.configure();
+        history
+    }
+
+    fn configure(&self) {
+        let Self { max_tokens, overlap_tokens, dim, .. } = self;
+        let exclude = if self.exclude { "'sub/deep/**', 'z.md'" } else { "" };
+        self.place.configure(&format!(
+            "[kb]\npath = 'kb.kb'\n[[source.directory]]\nname = 'docs'\npath = 'docs'\n\
+             max_file_size = {FILE_BYTES_MAX}\nexclude = [{exclude}]\n\
+             [chunk]\nmax_tokens = {max_tokens}\noverlap_tokens = {overlap_tokens}\n\
+             [embed.hash]\ndim = {dim}\n",
+        ));
+    }
+
+    fn path(&self, file: usize) -> PathBuf {
+        self.place.docs().join(FILES[file])
+    }
+
+    /// Writes a file, with the mtime that it had where `keeps_mtime` and the change is still to be seen.
+    fn write(&mut self, name: &str, bytes: &[u8], keeps_mtime: bool) {
+        let path = self.place.docs().join(name);
+        let before = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+        self.place.put(&path, bytes);
+        let hash = blake3::hash(bytes);
+        let size = bytes.len() as u64;
+        let kept = before.filter(|_| keeps_mtime).filter(|mtime| {
+            self.stamps.get(&(size, *mtime)).is_none_or(|content| *content == hash)
+        });
+        if let Some(mtime) = kept {
+            set_mtime(&path, mtime);
+        }
+        let mtime = fs::metadata(&path).unwrap().modified().unwrap();
+        self.stamps.insert((size, mtime), hash);
+    }
+
+    /// Changes a file that exists; a file that does not is left so.
+    fn change(&mut self, file: usize, keeps_mtime: bool, change: impl Fn(&[u8]) -> Vec<u8>) {
+        if let Ok(bytes) = fs::read(self.path(file)) {
+            self.write(FILES[file], &change(&bytes), keeps_mtime);
+        }
+    }
+
+    fn swap(&mut self, file: usize, other: usize, keeps_mtime: bool) {
+        if file == other || !self.path(file).exists() || !self.path(other).exists() {
+            return;
+        }
+        if keeps_mtime {
+            let between = self.place.path("between");
+            fs::rename(self.path(file), &between).unwrap();
+            fs::rename(self.path(other), self.path(file)).unwrap();
+            fs::rename(&between, self.path(other)).unwrap();
+        } else {
+            let [a, b] = [file, other].map(|file| fs::read(self.path(file)).unwrap());
+            self.write(FILES[file], &b, false);
+            self.write(FILES[other], &a, false);
+        }
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Run(ref run) => self.run(run),
+            Step::Write(file, seed, size, keeps_mtime) => {
+                self.write(FILES[file], text(seed, size).as_bytes(), keeps_mtime);
+            }
+            Step::Append(file, seed) => self.change(file, true, |bytes| {
+                [bytes, format!("\n## More\n\n{}\n", text(seed, Size::Small)).as_bytes()].concat()
+            }),
+            Step::Edit(file, seed) => self.change(file, false, |bytes| {
+                let words = ["ember", "fjord", "gable", "heron", "islet", "jetty"];
+                let text = String::from_utf8_lossy(bytes);
+                text.replacen("river", words[seed as usize], 1).into_bytes()
+            }),
+            Step::Touch(file) => self.change(file, false, <[u8]>::to_vec),
+            Step::Delete(file) => drop(fs::remove_file(self.path(file))),
+            Step::Rename(from, to) => {
+                if self.path(from).exists() {
+                    fs::create_dir_all(self.path(to).parent().unwrap()).unwrap();
+                    fs::rename(self.path(from), self.path(to)).unwrap();
+                }
+            }
+            Step::Swap(file, other, keeps_mtime) => self.swap(file, other, keeps_mtime),
+            Step::Spoil(file, how) => self.write(FILES[file], &spoilt(how), false),
+            Step::WriteMany(seed) => {
+                for number in 0..MANY {
+                    let name = format!("many/{number}.md");
+                    self.write(&name, text(seed + number, Size::Small).as_bytes(), false);
+                }
+            }
+            Step::DeleteMany => drop(fs::remove_dir_all(self.place.docs().join("many"))),
+            Step::SetChunks(max, overlap) => {
+                (self.max_tokens, self.overlap_tokens) = (max, overlap)
+            }
+            Step::SetModel(dim) => self.dim = dim,
+            Step::SetExclude(exclude) => self.exclude = exclude,
+            Step::Repair => self.repair(),
+        }
+        self.configure();
+    }
+
+    /// A repair of a sound knowledge base changes nothing.
+    fn repair(&self) {
+        let kb = self.place.kb();
+        if !kb.exists() {
+            return;
+        }
+        let before = tables(&kb);
+        let options = CheckOptions { read_data: true, repair: true };
+        let report = operations::check(&Target::File(kb.clone()), options).unwrap();
+        assert!(report.findings.is_empty() && report.repair.is_none(), "{report:#?}");
+        assert_eq!(tables(&kb), before);
+    }
+
+    fn run(&mut self, run: &Run) {
+        let looks_at_all = self.would_crawl(run.start);
+        let killed = Killed::new(&self.place);
+        let fired = Arc::new(AtomicBool::new(false));
+        let hook = hook(run.clone(), self.place.kb(), killed.clone(), Arc::clone(&fired));
+        let stop = Arc::new(StopSignal::default());
+        let session = Session { stop, events: &Silent, hook: Some(&hook) };
+        let ended = catch_unwind(AssertUnwindSafe(|| self.start(run, &session)));
+        let has_fired = fired.load(Ordering::SeqCst);
+        let fault = run.fault.filter(|_| has_fired).map(|(fault, ..)| fault);
+        if matches!(fault, Some(Fault::Kill | Fault::Panic)) {
+            self.deaths += 1;
+        }
+        match (ended, fault) {
+            (Ok(report), fault) => {
+                assert_ending(report.as_ref(), fault);
+                let is_killed = matches!(fault, Some(Fault::Kill));
+                if let Some(report) = report.filter(|_| looks_at_all && !is_killed) {
+                    self.compare_where_whole(&report);
+                }
+            }
+            // Before the workers start nobody catches it: the process would die of it.
+            (Err(_), Some(Fault::Panic)) => {}
+            (Err(panic), _) => std::panic::resume_unwind(panic),
+        }
+        killed.restore(&self.place.kb());
+    }
+
+    /// Tells whether a run that starts now lists the source, and so ends in what is there.
+    fn would_crawl(&self, start: Start) -> bool {
+        let kb = self.place.kb();
+        let last = kb.exists().then(|| KnowledgeBase::open_for_reading(&kb).unwrap().last_run());
+        let Some(last) = last.and_then(|last| last.unwrap()) else { return true };
+        let is_open = last.phases.crawling != PhaseStatus::Completed;
+        match start {
+            Start::Restart => true,
+            Start::Ingest => is_open || last.status.is_complete(),
+            Start::Resume | Start::ResumeFile => is_open,
+        }
+    }
+
+    /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing aside.
+    fn compare_where_whole(&self, report: &RunReport) {
+        let is_whole = report.run.as_ref().is_some_and(|run| run.status.is_complete());
+        if is_whole && report.exit_code != 21 && self.deaths < DEATHS_BEFORE_SET_ASIDE {
+            self.compare(report);
+        }
+    }
+
+    /// Returns `None` where there is nothing that could be resumed, or not in this way.
+    fn start(&self, run: &Run, session: &Session<'_>) -> Option<RunReport> {
+        let target = match run.start {
+            Start::Ingest | Start::Restart => {
+                let options = IngestOptions {
+                    restart: matches!(run.start, Start::Restart),
+                    allow_deletes: run.allow_deletes,
+                    retry_failed: run.retry_failed,
+                    threads: 2,
+                    ..IngestOptions::default()
+                };
+                return Some(operations::ingest(&self.place.config(), &options, session).unwrap());
+            }
+            Start::Resume => Target::Config(Box::new(self.place.config())),
+            Start::ResumeFile => Target::File(self.place.kb()),
+        };
+        match operations::resume(&target, 2, session) {
+            Ok(report) => Some(report),
+            Err(Error::Kb(kbingest::kb::KbError::Missing(_))) if !self.place.kb().exists() => None,
+            Err(Error::Usage { .. }) if matches!(run.start, Start::ResumeFile) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// Ingests until nothing is left to do, and compares with a fresh ingest; then mends what cannot be taken
+    /// in, and compares again.
+    fn finish(&mut self) {
+        // The first may go on with a run whose listing was complete before the last change.
+        let options = IngestOptions {
+            allow_deletes: true,
+            retry_failed: self.deaths >= DEATHS_BEFORE_SET_ASIDE,
+            ..IngestOptions::default()
+        };
+        try_ingest(&self.place.config(), options, None).unwrap();
+        let failed = self.compare(&try_ingest(&self.place.config(), options, None).unwrap());
+        for uri in &failed {
+            self.write(uri, text(1, Size::Small).as_bytes(), false);
+        }
+        if !failed.is_empty() {
+            assert_eq!(self.compare(&ingest(&self.place.config(), None)), Vec::<String>::new());
+        }
+        let kb = self.place.kb();
+        let before = tables(&kb);
+        let again = ingest(&self.place.config(), None);
+        let metrics = &again.run.as_ref().unwrap().metrics;
+        let written = (metrics.documents_new, metrics.documents_changed, metrics.chunks_queued);
+        assert_eq!((written, again.exit_code), ((0, 0, 0), 0), "{again:#?}");
+        assert_eq!(tables(&kb), before, "nothing had changed");
+    }
+
+    /// Compares with a fresh ingest what a run has come to, and returns what both cannot take in.
+    fn compare(&self, report: &RunReport) -> Vec<String> {
+        assert_sound(&self.place.kb());
+        let fresh = self.place.config_into("fresh.kb");
+        let expected = ingest(&fresh, None);
+        assert_eq!(report.exit_code, expected.exit_code, "{report:#?}\n{expected:#?}");
+        let failed: Vec<_> = expected.failures.into_iter().map(|one| one.uri).collect();
+        assert_same(
+            &without_revisions(&self.place.dump(), &failed),
+            &without_revisions(&dump(&fresh.kb), &failed),
+            "a fresh ingest",
+        );
+        remove_kb(&fresh.kb);
+        failed
+    }
+}
+
+/// Returns a hook that commits the fault of a run at its visit, and says so in `fired`.
+fn hook(
+    Run { fault, lag, .. }: Run,
+    kb: PathBuf,
+    killed: Killed,
+    fired: Arc<AtomicBool>,
+) -> impl Fn(Checkpoint, &StopSignal) + Send + Sync + 'static {
+    let visits = AtomicU64::new(0);
+    let seen = Visits::default();
+    move |checkpoint, stop| {
+        seen.note(checkpoint);
+        if let Some((_, wanted)) = lag.filter(|(held, _)| *held == checkpoint) {
+            seen.wait_for(wanted, 1, LAG_MAX);
+        }
+        let Some((fault, at, visit)) = fault else { return };
+        let is_counted = at.is_none_or(|at| at == checkpoint);
+        if !is_counted || visits.fetch_add(1, Ordering::SeqCst) + 1 != visit {
+            return;
+        }
+        fired.store(true, Ordering::SeqCst);
+        match fault {
+            Fault::Stop => stop.request(),
+            Fault::Panic => panic!("planted at {checkpoint:?}"),
+            Fault::Cancel => {
+                KnowledgeBase::open_for_writing(&kb).unwrap().request_cancel().unwrap();
+                std::thread::sleep(BETWEEN_LOOKS);
+            }
+            Fault::Kill => {
+                killed.keep();
+                stop.request();
+            }
+        }
+    }
+}
+
+/// Copies of the knowledge base as a kill leaves it.
+#[derive(Clone)]
+struct Killed {
+    pairs: [(PathBuf, PathBuf); 2],
+}
+
+impl Killed {
+    fn new(place: &Place) -> Self {
+        // The file first: what the log gains meanwhile only adds to it, and is no checkpoint.
+        Self {
+            pairs: ["", "-wal"].map(|end| {
+                (place.path(&format!("kb.kb{end}")), place.path(&format!("killed.kb{end}")))
+            }),
+        }
+    }
+
+    fn keep(&self) {
+        for (path, copy) in &self.pairs {
+            fs::copy(path, copy).unwrap();
+        }
+    }
+
+    /// Puts the copies, where there are any, in the place of the knowledge base.
+    fn restore(&self, kb: &Path) {
+        if !self.pairs[0].1.exists() {
+            return;
+        }
+        remove_kb(kb);
+        for (path, copy) in &self.pairs {
+            fs::rename(copy, path).unwrap();
+        }
+    }
+}
+
+fn text(seed: u64, size: Size) -> String {
+    match size {
+        Size::Empty => String::new(),
+        Size::Blank => "\n \n".to_owned(),
+        Size::Small => markdown(seed, 1 + seed as usize % 3, "common"),
+        Size::Medium => markdown(seed, 20 + seed as usize, "common"),
+        Size::Large => markdown(seed, 330 + seed as usize, "common"),
+    }
+}
+
+fn spoilt(how: Spoil) -> Vec<u8> {
+    match how {
+        Spoil::Binary => b"\x7fELF\0\0\0".to_vec(),
+        Spoil::TooLarge => vec![b'x'; FILE_BYTES_MAX + 1],
+        Spoil::Broken => [b"\xff\xfe".as_slice(), &b"\x00\xd8a\0".repeat(20)].concat(),
+    }
+}
+
+/// A run ends as its fault asks, or as if there had been none where it came too late.
+fn assert_ending(report: Option<&RunReport>, fault: Option<Fault>) {
+    let Some(report) = report else { return };
+    let Some(run) = &report.run else { return };
+    let is_complete = matches!(report.exit_code, 0 | 3 | 21) && run.status.is_complete();
+    let is_stopped = report.exit_code == 130 && run.status == RunStatus::Cancelled;
+    let is_failed = report.exit_code == 1 && run.status == RunStatus::Failed;
+    let is_expected = match fault {
+        None => is_complete,
+        Some(Fault::Stop | Fault::Kill | Fault::Cancel) => is_complete || is_stopped,
+        Some(Fault::Panic) => is_failed,
+    };
+    assert!(is_expected, "{fault:?}: {report:#?}");
+}
+
+/// Returns the dump without the revisions of `failed` documents: one that failed keeps its old one, which a
+/// fresh ingest does not have.
+fn without_revisions(dump: &str, failed: &[String]) -> String {
+    let mut is_failed = false;
+    let mut kept = String::new();
+    for line in dump.lines() {
+        if line.starts_with("document") {
+            is_failed = failed.iter().any(|uri| line.contains(&format!(" {uri:?} ")));
+        }
+        if !is_failed || !line.starts_with(' ') {
+            kept += line;
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// Returns every row of every table but those that record runs.
+fn tables(kb: &Path) -> Vec<String> {
+    let mut all = rows(kb, "SELECT * FROM counter WHERE name <> 'run'");
+    for table in
+        ["document", "content", "revision", "chunk", "vector", "queue", "failure", "intake"]
+    {
+        all.push(table.to_owned());
+        all.extend(rows(kb, &format!("SELECT * FROM {table} ORDER BY 1, 2")));
+    }
+    all
+}
+
+fn check(steps: &[Step]) {
+    let mut history = History::new();
+    for step in steps {
+        history.apply(step);
+        if history.place.kb().exists() {
+            assert_sound(&history.place.kb());
+        }
+    }
+    history.finish();
+}
+
+#[test]
+fn every_history_ends_where_a_fresh_ingest_does() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = ProptestConfig {
+        cases: cases.unwrap_or(CASES),
+        failure_persistence: None,
+        max_shrink_iters: 600,
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let histories = prop::collection::vec(step(), 1..=STEPS_MAX);
+    let result = runner.run(&histories, |steps| {
+        check(&steps);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
