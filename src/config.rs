@@ -94,7 +94,7 @@ pub struct Problem {
 impl Problem {
     /// Returns line and column of its first byte, both from 1; columns count characters.
     pub fn position(&self, text: &str) -> (usize, usize) {
-        let before = &text[..floor_boundary(text, self.span.start)];
+        let before = &text[..text.floor_char_boundary(self.span.start)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
@@ -226,7 +226,7 @@ fn table_problem(text: &str, table: &str, message: String) -> Problem {
 ///
 /// toml's errors give a place and not a key; the text has both.
 fn key_at(text: &str, at: usize) -> String {
-    let at = floor_boundary(text, at);
+    let at = text.floor_char_boundary(at);
     let line_end = text[at..].find('\n').map_or(text.len(), |end| at + end);
     let mut table = "";
     let mut key = "";
@@ -254,8 +254,4 @@ fn is_key(name: &str) -> bool {
     let is_quoted = |quote| name.len() >= 2 && name.starts_with(quote) && name.ends_with(quote);
     let is_bare = || name.chars().all(|c| c.is_alphanumeric() || " \t-_.".contains(c));
     is_quoted('"') || is_quoted('\'') || is_bare()
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

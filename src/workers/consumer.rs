@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 
 use super::panicked;
-use crate::domain::Phase;
 use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
@@ -25,11 +24,8 @@ pub fn run(
     };
     let result = catch_unwind(AssertUnwindSafe(consume))
         .unwrap_or_else(|panic| Err(panicked("consumer", &*panic)));
-    match &result {
-        // Whatever the phase says, a producer that stopped early may have left chunks unqueued.
-        Ok(()) if !context.stop.is_requested() => tracker.complete(context, Phase::Embedding)?,
-        Ok(()) => {}
-        Err(_) => context.stop.request(),
+    if result.is_err() {
+        context.stop.request();
     }
     result
 }

@@ -9,6 +9,7 @@ pub mod signal;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use crate::domain::Phase;
 use crate::error::Error;
 use crate::pipeline::Context;
 use crate::pipeline::phases::PhaseTracker;
@@ -27,7 +28,7 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
         let consumed = consumer::run(context, plan, tracker, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
-            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Ok(())) => tracker.complete(context, Phase::Embedding),
             (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => {
                 Err(error)
             }

@@ -20,8 +20,12 @@ use crate::shim;
 use crate::support::{Place, SETTINGS, assert_sound, dump, ingest, markdown, read_only, resume};
 
 /// Cuts per run, unless `KBINGEST_FAULTS` says otherwise; `all` is three at every call.
-const SAMPLES: u64 = 60;
+const SAMPLES: u64 = 40;
 const CUTS_PER_CALL: u64 = 3;
+/// Cuts after each truncate and unlink, in any case: what is cut off must be safe elsewhere.
+const CUTS_PER_LOSS: u64 = 4;
+/// Cuts of the long run, however many are asked for: each takes seconds.
+const SAMPLES_LONG: u64 = 60;
 const FINDINGS_MAX: usize = 10;
 /// Lengths in the WAL's format: https://sqlite.org/fileformat.html, section 4.1.
 const WAL_HEAD: usize = 32;
@@ -83,15 +87,26 @@ impl Recording {
         result.map_err(|finding| format!("after {calls} calls, seed {seed}: {finding}"))
     }
 
-    fn sweep(&self, name: &str) {
+    /// Returns after how many calls to cut, with seeds; ascending.
+    fn cuts(&self, samples: Option<u64>) -> Vec<(usize, u64)> {
+        let count = (self.calls.len() as u64 + 1) * CUTS_PER_CALL;
+        let spread = shim::spread(count, samples, 1);
+        let spread = spread.iter().map(|cut| (usize::try_from(cut / CUTS_PER_CALL).unwrap(), *cut));
+        let mut cuts: Vec<_> = spread.collect();
+        for (index, call) in self.calls.iter().enumerate() {
+            if matches!(call.action, Action::Truncate { .. } | Action::Unlink) {
+                cuts.extend((0..CUTS_PER_LOSS).map(|seed| (index + 1, count + seed)));
+            }
+        }
+        cuts.sort_unstable();
+        cuts
+    }
+
+    fn sweep(&self, name: &str, samples: Option<u64>) {
         let (since, mut findings) = (Instant::now(), Vec::new());
-        let count = self.calls.len() as u64 + 1;
-        let cuts = shim::spread(count * CUTS_PER_CALL, shim::samples(SAMPLES), 1);
+        let cuts = self.cuts(samples);
         let mut disk = self.start.clone();
         let mut applied = 0;
-        let mut cuts: Vec<(usize, u64)> =
-            cuts.iter().map(|cut| (usize::try_from(cut / CUTS_PER_CALL).unwrap(), *cut)).collect();
-        cuts.sort_unstable();
         for (calls, seed) in &cuts {
             self.calls[applied..*calls].iter().for_each(|call| disk.apply(call));
             applied = *calls;
@@ -181,23 +196,23 @@ fn wal_head(call: &Call) -> Option<bool> {
 }
 
 /// Documents for several batches of the producer: several commits.
-fn corpus() -> Place {
+fn corpus(documents: u64, sections: usize) -> Place {
     let place = Place::new();
     place.configure(&SETTINGS.replace("dim = 64", "dim = 16"));
-    for number in 0..600 {
-        place.write(&format!("{number}.md"), markdown(number, 1, "common"));
+    for number in 0..documents {
+        place.write(&format!("{number}.md"), markdown(number, sections, "common"));
     }
     place
 }
 
 #[test]
 fn a_first_ingest_survives_power_cuts() {
-    Recording::new(corpus()).sweep("first ingest");
+    Recording::new(corpus(600, 1)).sweep("first ingest", shim::samples(SAMPLES));
 }
 
 #[test]
 fn a_later_ingest_survives_power_cuts() {
-    let place = corpus();
+    let place = corpus(600, 1);
     shim::record("ingest", &place.toml(), &place.kb(), None);
     for number in (0..600).step_by(2) {
         place.write(&format!("{number}.md"), markdown(number, 2, "edited"));
@@ -205,12 +220,27 @@ fn a_later_ingest_survives_power_cuts() {
     for number in (1..600).step_by(40) {
         place.remove(&format!("{number}.md"));
     }
-    Recording::new(place).sweep("later ingest");
+    Recording::new(place).sweep("later ingest", shim::samples(SAMPLES));
+}
+
+/// Its WAL is copied back and begun again in the middle of the run.
+#[test]
+fn a_long_ingest_survives_power_cuts() {
+    if shim::samples(SAMPLES).is_some() {
+        println!("long ingest skipped: it takes minutes, KBINGEST_FAULTS=all runs it");
+        return;
+    }
+    let recording = Recording::new(corpus(500, 110));
+    let begun = recording.calls.iter().filter(|call| {
+        matches!(&call.action, Action::Write { offset: 0, .. } if call.name.ends_with("-wal"))
+    });
+    assert!(begun.count() > 1, "the WAL was never begun again");
+    recording.sweep("long ingest", Some(SAMPLES_LONG));
 }
 
 #[test]
 fn a_disk_that_is_made_again_whole_is_the_disk() {
-    let recording = Recording::new(corpus());
+    let recording = Recording::new(corpus(600, 1));
     let mut disk = recording.start.clone();
     recording.calls.iter().for_each(|call| disk.apply(call));
     let folder = TempDir::new().unwrap();

@@ -33,7 +33,7 @@ use crate::support::{
 
 /// Histories of an ordinary test run.
 const CASES: u32 = 100;
-const STEPS_MAX: usize = 14;
+const STEPS_MAX: usize = 24;
 /// Files over this are skipped; the largest document stays below.
 const FILE_BYTES_MAX: usize = 80_000;
 /// Longer than a run goes without looking for a request to stop.
@@ -60,7 +60,7 @@ struct History {
 
 impl History {
     fn new() -> Self {
-        let history = Self {
+        let mut history = Self {
             place: Place::in_memory(),
             max_tokens: 32,
             overlap_tokens: 0,
@@ -70,6 +70,9 @@ impl History {
             deaths: 0,
         };
         history.configure();
+        for (file, size) in [(0, Size::Medium), (1, Size::Small), (5, Size::Small)] {
+            history.apply(&Step::Write(file, 0, size, false));
+        }
         history
     }
 
@@ -216,15 +219,17 @@ impl History {
         let last = kb.exists().then(|| KnowledgeBase::open_for_reading(&kb).unwrap().last_run());
         let Some(last) = last.and_then(|last| last.unwrap()) else { return true };
         let is_open = last.phases.crawling != PhaseStatus::Completed;
+        let has_other_settings = last.config_hash != self.place.config().hash;
         match start {
             Start::Restart => true,
-            Start::Ingest => is_open || last.status.is_complete(),
+            Start::Ingest => is_open || has_other_settings || last.status.is_complete(),
             Start::Resume | Start::ResumeFile => is_open,
         }
     }
 
     /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing aside.
     fn compare_where_whole(&self, report: &RunReport) {
+        eprintln!("{report:#?}");
         let is_whole = report.run.as_ref().is_some_and(|run| run.status.is_complete());
         if is_whole && report.exit_code != 21 && self.deaths < DEATHS_BEFORE_SET_ASIDE {
             self.compare(report);
@@ -457,5 +462,26 @@ fn every_history_ends_where_a_fresh_ingest_does() {
     });
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+#[test]
+fn tmp_repro() {
+    let run = |fault| {
+        Step::Run(Run {
+            start: Start::Ingest,
+            allow_deletes: false,
+            retry_failed: false,
+            fault,
+            lag: None,
+        })
+    };
+    for _ in 0..60 {
+        check(&[
+            run(Some((Fault::Stop, Some(Checkpoint::BeforeClaim), 1))),
+            Step::SetChunks(32, 8),
+            Step::Spoil(0, Spoil::Binary),
+            run(None),
+        ]);
     }
 }

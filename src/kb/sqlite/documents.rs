@@ -9,6 +9,7 @@ use crate::domain::{
     DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,
 };
 use crate::kb::KbError;
+use crate::support::clock::now_ms;
 
 /// What reading one document came to.
 #[derive(Debug)]
@@ -148,10 +149,15 @@ impl KnowledgeBase {
         })
     }
 
-    /// Drops every revision that is not live, with its part of the queue, and every failure, so that a
-    /// new run begins with nothing half done.
+    /// Drops every revision that is not live, with its part of the queue, and every failure, and ends a
+    /// run that was killed, so that a new run begins with nothing half done.
     pub fn abandon_unfinished(&self) -> Result<(), KbError> {
         self.write(|tx| {
+            tx.execute(
+                "UPDATE run SET status = 'cancelled', message = 'given up for a new run', ended_ms = ?1
+                 WHERE status = 'running'",
+                [now_ms()],
+            )?;
             let unfinished = revisions::unfinished(tx)?;
             revisions::remove(tx, &unfinished)?;
             // The version was that of the text just dropped, or of the failure: read it again.

@@ -111,7 +111,9 @@ fn a_full_disk_below_stderr_changes_nothing() {
     }
     // Errors and warnings too have nowhere to go.
     place.write("broken.md", BROKEN);
-    std::os::unix::fs::symlink("nowhere", place.docs().join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(place.docs().join("socket")).unwrap();
+    let logged = kbingest(&place.path("")).args(["ingest", "-vv"]).output().unwrap().stderr;
+    assert!(String::from_utf8(logged).unwrap().contains("left out"), "nothing is logged");
     for (code, arguments) in [
         (3, &["ingest", "-vv"][..]),
         (2, &["ingest", "nowhere.toml"]),

@@ -151,12 +151,13 @@ fn run() -> impl Strategy<Value = Run> {
         4 => Just(Fault::Panic),
         1 => Just(Fault::Cancel),
     ];
-    let at = prop_oneof![
-        1 => Just(None),
-        3 => select(Checkpoint::ALL.to_vec()).prop_map(Some),
+    let place = prop_oneof![
+        1 => (Just(None), 1..20_u64),
+        4 => (select(Checkpoint::ALL.to_vec()).prop_map(Some), 1..4_u64),
     ];
-    let fault = prop::option::weighted(0.6, (fault, at, 1..8_u64));
-    let options = (prop::bool::weighted(0.3), prop::bool::weighted(0.15));
+    let fault = prop::option::weighted(0.6, (fault, place));
+    let fault = fault.prop_map(|fault| fault.map(|(fault, (at, visit))| (fault, at, visit)));
+    let options = (prop::bool::weighted(0.3), prop::bool::weighted(0.1));
     let lag = prop::option::weighted(0.3, select(LAGS.to_vec()));
     (start, options, fault, lag).prop_map(|(start, (allow_deletes, retry_failed), fault, lag)| {
         Run { start, allow_deletes, retry_failed, fault, lag }
