@@ -101,15 +101,25 @@ impl Problem {
 }
 
 impl Config {
-    /// Loads the settings at `path` and checks them.
+    /// Loads the settings at `path` and checks them, the folders of its sources included.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, true)
+    }
+
+    /// Loads the settings at `path` for a command that can do without the sources: a knowledge base and its
+    /// kb.toml may have been copied elsewhere, or a disk may not be mounted.
+    pub fn load_without_sources(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, false)
+    }
+
+    fn load_with(path: &Path, folders_must_exist: bool) -> Result<Self, ConfigError> {
         let text = read(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let base = match std::path::absolute(path) {
             Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         };
-        match parse(&text, &base) {
+        match parse(&text, folders_must_exist.then_some(base.as_path())) {
             Ok(file) => Ok(Self {
                 kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
                 path: path.to_owned(),
@@ -142,7 +152,8 @@ fn default_kb(config: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn parse(text: &str, base: &Path) -> Result<File, Vec<Problem>> {
+/// Parses and checks `text`; with `base`, the folder of kb.toml, the folders of the sources too.
+fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
     let mut problems = Vec::new();
     let mut names = HashSet::new();

@@ -33,13 +33,13 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
 
 /// Loads the settings; a knowledge base alone does not say where documents come from.
 fn settings(path: &Path) -> Result<Config, Error> {
-    match Target::open(path)? {
-        Target::Config(config) => Ok(*config),
-        Target::File(path) => Err(Error::Usage {
+    if operations::is_knowledge_base(path) {
+        return Err(Error::Usage {
             message: format!("{} names a knowledge base", path.display()),
             hint: Some("`ingest` needs the kb.toml that says where documents come from".to_owned()),
-        }),
+        });
     }
+    Ok(Config::load(path)?)
 }
 
 /// Runs `resume`.

@@ -33,11 +33,13 @@ pub enum Target {
 impl Target {
     /// Finds out what `path` is, and loads it where it is a kb.toml. A name that ends in `.kb` stands for a
     /// knowledge base even where there is none.
+    ///
+    /// The folders of the sources need not be there; [`Config::load`] insists on them.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        if is_sqlite(path) || path.extension().is_some_and(|ending| ending == "kb") {
+        if is_knowledge_base(path) {
             return Ok(Self::File(path.to_owned()));
         }
-        Ok(Self::Config(Box::new(Config::load(path)?)))
+        Ok(Self::Config(Box::new(Config::load_without_sources(path)?)))
     }
 
     /// Returns the path of the knowledge base.
@@ -57,6 +59,11 @@ pub struct Session<'a> {
     pub events: &'a dyn EventSink,
     /// Called at every checkpoint; for tests.
     pub hook: Option<&'a CheckpointHook>,
+}
+
+/// Tells whether `path` names a knowledge base and not a kb.toml.
+pub fn is_knowledge_base(path: &Path) -> bool {
+    is_sqlite(path) || path.extension().is_some_and(|ending| ending == "kb")
 }
 
 /// Looks at the first bytes, before SQLite opens the file: closing a file that SQLite has open in this

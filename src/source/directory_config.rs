@@ -53,8 +53,8 @@ impl DirectoryConfig {
     /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
     /// and what is wrong and what is allowed.
     ///
-    /// `base` is the folder of kb.toml. Looks at the file system: `path` must be a folder.
-    pub fn problems(&self, base: &Path) -> Vec<(Range<usize>, String, String)> {
+    /// With `base`, the folder of kb.toml, `path` must be a folder on this machine.
+    pub fn problems(&self, base: Option<&Path>) -> Vec<(Range<usize>, String, String)> {
         let mut problems = Vec::new();
         let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
             if let Err(what) = result {
@@ -62,7 +62,9 @@ impl DirectoryConfig {
             }
         };
         check(self.name.span(), "name", check_name(self.name.get_ref()));
-        check(self.path.span(), "path", check_path(&base.join(self.path.get_ref())));
+        if let Some(base) = base {
+            check(self.path.span(), "path", check_path(&base.join(self.path.get_ref())));
+        }
         for pattern in &self.include {
             check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
         }
@@ -134,7 +136,7 @@ max_file_size = "10MiB"
         let problems: Vec<_> = config
             .directory
             .iter()
-            .flat_map(|directory| directory.problems(base.path()))
+            .flat_map(|directory| directory.problems(Some(base.path())))
             .map(|(span, key, what)| format!("{} | {key} | {what}", &text[span]))
             .collect();
         let shown = problems.join("\n").replace(base.path().to_str().unwrap(), "BASE");
@@ -149,7 +151,7 @@ max_file_size = "10MiB"
 
         let mut missing = config.directory[1].clone();
         missing.path = toml::Spanned::new(0..0, PathBuf::from("missing"));
-        let (_, key, what) = missing.problems(base.path()).remove(0);
+        let (_, key, what) = missing.problems(Some(base.path())).remove(0);
         assert_eq!(key, "source.directory.path");
         assert!(what.starts_with("cannot find the folder "), "{what}");
     }

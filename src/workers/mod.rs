@@ -2,6 +2,7 @@
 //!
 //! Threads start here and are joined here; a panic in one becomes an error.
 
+mod bus_error;
 mod consumer;
 mod producer;
 pub mod signal;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::bus_error;
 use crate::error::Error;
 use crate::support::checkpoint::StopSignal;
 
@@ -53,7 +54,7 @@ impl Signals {
     /// Calls `report` on a thread of its own when the system cannot back a page of shared memory (SIGBUS),
     /// as when the disk under SQLite's WAL index is full, then ends the process with `code`.
     ///
-    /// The faulting thread cannot go on and is never let to: it faults again until the process is gone.
+    /// The faulting thread cannot go on and is never let to.
     pub fn end_on_bus_error(
         code: i32,
         report: impl FnOnce() + Send + 'static,
@@ -63,7 +64,6 @@ impl Signals {
             message: error.to_string(),
         };
         let (mut heard, signal) = UnixStream::pair().map_err(refused)?;
-        signal_hook::low_level::pipe::register(libc::SIGBUS, signal).map_err(refused)?;
         let wait = move || {
             if heard.read_exact(&mut [0]).is_ok() {
                 report();
@@ -74,7 +74,7 @@ impl Signals {
             .name("kbingest-sigbus".to_owned())
             .spawn(wait)
             .map_err(refused)?;
-        Ok(())
+        bus_error::hold(signal).map_err(refused)
     }
 
     /// Returns the number of the signal that came last, if any did.

@@ -101,6 +101,10 @@ impl Scenario {
         };
         match plan.fault {
             Fault::Kill | Fault::Torn if ended.was_killed() => Ok(()),
+            Fault::Bus if code == Some(40) => {
+                says("shared memory")?;
+                says("resume")
+            }
             // Where SQLite cannot make a file it tries to read it, and tells what came of that: by the time
             // we ask, space is there again.
             Fault::Enospc | Fault::Edquot
@@ -149,7 +153,7 @@ impl Scenario {
         let (mut runs, mut fired, mut findings) = (0, 0, Vec::new());
         for (index, fault) in Fault::ALL.into_iter().enumerate() {
             for for_good in [false, true] {
-                if for_good && fault.kills() {
+                if for_good && fault.is_last() {
                     continue;
                 }
                 let shift = index as u64 + u64::from(for_good) * 3;

@@ -8,7 +8,8 @@
  *                   folder counts too where it is opened to be synced.
  *   KBFAULT_LOG     file that every call is appended to, with data: `struct record`, name, bytes
  *   KBFAULT_COUNTS  file that the three counts are written to at exit
- *   KBFAULT_MODE    kill, torn, enospc, edquot, eio (among changes), emfile, erofs (among opens), read_eio
+ *   KBFAULT_MODE    kill, torn, enospc, edquot, eio (among changes), emfile, erofs (among opens), read_eio;
+ *                   bus: shared memory is cut off, so that its next use ends in SIGBUS
  *   KBFAULT_AT      number of the call that fails
  *   KBFAULT_FOR_GOOD  when set, all later ones fail too
  *   KBFAULT_FIRED   file that says which call failed first
@@ -38,7 +39,7 @@ enum kind { OPEN, CREATE, WRITE, TRUNCATE, SYNC, UNLINK, RENAME, MKDIR, ALLOCATE
 static const char *const KIND_NAMES[] = {"open",   "create", "write", "truncate", "sync",
                                          "unlink", "rename", "mkdir", "allocate", "read"};
 enum counter { CHANGES, OPENS, READS, COUNTERS };
-enum mode { NONE, KILL, TORN, FAIL };
+enum mode { NONE, KILL, TORN, BUS, FAIL };
 /* What decide() answers beside an errno. */
 enum { GO_ON = 0, TEAR = -1 };
 
@@ -95,6 +96,7 @@ __attribute__((constructor)) static void begin(void) {
         int fault_errno;
     } MODES[] = {
         {"kill", KILL, CHANGES, 0},          {"torn", TORN, CHANGES, 0},
+        {"bus", BUS, CHANGES, 0},
         {"enospc", FAIL, CHANGES, ENOSPC},   {"edquot", FAIL, CHANGES, EDQUOT},
         {"eio", FAIL, CHANGES, EIO},         {"emfile", FAIL, OPENS, EMFILE},
         {"erofs", FAIL, OPENS, EROFS},       {"read_eio", FAIL, READS, EIO},
@@ -146,6 +148,12 @@ static int decide(enum counter counter, enum kind kind, const char *name, int gr
     }
     has_fired = 1;
     if (mode == KILL) end_process();
+    if (mode == BUS) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s-shm", prefix);
+        syscall(SYS_truncate, path, 0);
+        return GO_ON;
+    }
     return mode == TORN ? TEAR : fault_errno;
 }
 

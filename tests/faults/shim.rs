@@ -36,6 +36,8 @@ pub enum Fault {
     Kill,
     /// The process is killed half way through the call.
     Torn,
+    /// SQLite's shared memory has no page behind it: SIGBUS.
+    Bus,
     /// The disk is full.
     Enospc,
     /// The quota is used up.
@@ -51,9 +53,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Kill,
         Self::Torn,
+        Self::Bus,
         Self::Enospc,
         Self::Edquot,
         Self::Eio,
@@ -66,6 +69,7 @@ impl Fault {
         match self {
             Self::Kill => "kill",
             Self::Torn => "torn",
+            Self::Bus => "bus",
             Self::Enospc => "enospc",
             Self::Edquot => "edquot",
             Self::Eio => "eio",
@@ -75,9 +79,9 @@ impl Fault {
         }
     }
 
-    /// Returns whether the process does not live to see the fault.
-    pub fn kills(self) -> bool {
-        matches!(self, Self::Kill | Self::Torn)
+    /// Returns whether the process does not live to see another.
+    pub fn is_last(self) -> bool {
+        matches!(self, Self::Kill | Self::Torn | Self::Bus)
     }
 }
 
@@ -93,9 +97,9 @@ impl Counts {
     /// Returns how many calls `fault` can hit.
     pub fn of(&self, fault: Fault) -> u64 {
         match fault {
-            Fault::Kill | Fault::Torn | Fault::Enospc | Fault::Edquot | Fault::Eio => self.changes,
             Fault::Emfile | Fault::Erofs => self.opens,
             Fault::ReadEio => self.reads,
+            _ => self.changes,
         }
     }
 }

@@ -8,7 +8,7 @@ use kbingest::config::{Config, ConfigError};
 /// A `docs` source, for the cases that are about something else.
 const SOURCE: &str = "[[source.directory]]\nname = \"docs\"\npath = \"docs\"\n";
 
-/// Returns what `kbingest status` says of `text` as kb.toml, beside a folder `docs`; it must end with 2.
+/// Returns what `kbingest ingest` says of `text` as kb.toml, beside a folder `docs`; it must end with 2.
 fn refusal(text: impl AsRef<[u8]>) -> String {
     let folder = folder();
     std::fs::write(folder.path().join("kb.toml"), text).unwrap();
@@ -17,7 +17,7 @@ fn refusal(text: impl AsRef<[u8]>) -> String {
 
 fn refusal_in(folder: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_kbingest"))
-        .args(["status", "kb.toml"])
+        .args(["ingest", "kb.toml"])
         .current_dir(folder)
         .output()
         .unwrap();

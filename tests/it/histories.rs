@@ -229,7 +229,6 @@ impl History {
 
     /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing aside.
     fn compare_where_whole(&self, report: &RunReport) {
-        eprintln!("{report:#?}");
         let is_whole = report.run.as_ref().is_some_and(|run| run.status.is_complete());
         if is_whole && report.exit_code != 21 && self.deaths < DEATHS_BEFORE_SET_ASIDE {
             self.compare(report);
@@ -462,26 +461,5 @@ fn every_history_ends_where_a_fresh_ingest_does() {
     });
     if let Err(error) = result {
         panic!("{error}");
-    }
-}
-
-#[test]
-fn tmp_repro() {
-    let run = |fault| {
-        Step::Run(Run {
-            start: Start::Ingest,
-            allow_deletes: false,
-            retry_failed: false,
-            fault,
-            lag: None,
-        })
-    };
-    for _ in 0..60 {
-        check(&[
-            run(Some((Fault::Stop, Some(Checkpoint::BeforeClaim), 1))),
-            Step::SetChunks(32, 8),
-            Step::Spoil(0, Spoil::Binary),
-            run(None),
-        ]);
     }
 }

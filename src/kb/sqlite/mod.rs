@@ -198,14 +198,19 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
 }
 
 fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // Opened for writing where that is allowed, and never used for it: the last connection that closes
+    // takes the WAL's files away, which a read-only one would leave behind.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
+    connection.pragma_update(None, "query_only", true)?;
     match connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())) {
         Ok(()) => Ok(connection),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
             // WAL needs a writable folder for its shared memory. Without one nobody else can write
             // either, so the file may be read as it stands.
-            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
             let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
             configure(&connection)?;
             Ok(connection)

@@ -1,0 +1,43 @@
+//! The handler of SIGBUS.
+//!
+//! Not signal-hook's, which calls the handler that was there before: that of the standard library takes a
+//! fault for a crash, restores the default, and the fault ends the process as soon as it comes again.
+#![expect(unsafe_code, reason = "a signal handler of our own")]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::{MaybeUninit, zeroed};
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// Where the handler writes to.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+/// Keeps a thread that gets SIGBUS where it is, and writes a byte to `wake`, which stays open.
+pub fn hold(wake: UnixStream) -> io::Result<()> {
+    WAKE.store(wake.into_raw_fd(), Ordering::Release);
+    // SAFETY: zeroes are a valid `sigaction`: no flags, an empty mask. The handler has the signature that
+    // the system calls without SA_SIGINFO.
+    let result = unsafe {
+        let mut action: libc::sigaction = zeroed();
+        let handler: extern "C" fn(c_int) = hold_thread;
+        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_flags = libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGBUS, &raw const action, null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+extern "C" fn hold_thread(_: c_int) {
+    let byte = MaybeUninit::<u8>::zeroed();
+    // SAFETY: write(2) and pause(2) are safe in a signal handler; the byte is on this stack.
+    unsafe {
+        libc::write(WAKE.load(Ordering::Acquire), byte.as_ptr().cast(), 1);
+        // Returning would run into the same fault again.
+        loop {
+            libc::pause();
+        }
+    }
+}
