@@ -22,7 +22,13 @@ pub fn run(arguments: &StatusArgs) -> Result<Ending, Error> {
         match (arguments.json, arguments.failures) {
             (true, _) => output::json(&report)?,
             (false, true) => result(&failures(&report.failures))?,
-            (false, false) => result(&status(&report))?,
+            (false, false) => {
+                // A terminal shows one status in one place; a file gets one after the other.
+                if arguments.watch && console::user_attended() {
+                    let _ = console::Term::stdout().clear_screen();
+                }
+                result(&status(&report))?;
+            }
         }
         if !arguments.watch || report.lock_holder.is_none() {
             return Ok(Ending::Code(0));

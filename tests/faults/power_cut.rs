@@ -25,7 +25,7 @@ const CUTS_PER_CALL: u64 = 3;
 /// Cuts after each truncate and unlink, in any case: what is cut off must be safe elsewhere.
 const CUTS_PER_LOSS: u64 = 4;
 /// Cuts of the long run, however many are asked for: each takes seconds.
-const SAMPLES_LONG: u64 = 60;
+const SAMPLES_LONG: u64 = 24;
 const FINDINGS_MAX: usize = 10;
 /// Lengths in the WAL's format: https://sqlite.org/fileformat.html, section 4.1.
 const WAL_HEAD: usize = 32;
