@@ -6,6 +6,7 @@
 //! of a word, by how rare it is, is in its row; the row of `[UNK]` is zero.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
@@ -33,34 +34,56 @@ thread_local! {
 }
 
 /// The embedder of `[embed.builtin]`.
+///
+/// Unpacked when it is first used: a run that finds nothing changed never is.
 pub struct Builtin {
     model: Model,
+    weights: OnceLock<Result<Weights, String>>,
+}
+
+struct Weights {
     words: WordPiece,
     /// The row of each token, `BIAS` added.
     rows: Vec<[u8; DIM]>,
 }
 
 impl Builtin {
-    /// Checks and unpacks the model, in a few milliseconds and 8 MB.
-    ///
-    /// Fails when the program file is damaged.
-    pub fn load() -> Result<Self, EmbedError> {
-        let damaged = |reason: String| EmbedError::Refused { model: NAME.into(), reason };
+    /// Returns the embedder without touching its weights.
+    pub fn new() -> Self {
+        let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &ASSET_SHA256[..12]);
+        let model = Model { name: NAME.into(), dim: DIM, fingerprint, hybrid_weight: 0.5 };
+        Self { model, weights: OnceLock::new() }
+    }
+
+    /// Checks and unpacks the weights once, in a few milliseconds and 8 MB. Fails when the program file is
+    /// damaged.
+    fn weights(&self) -> Result<&Weights, EmbedError> {
+        self.weights
+            .get_or_init(Weights::unpack)
+            .as_ref()
+            .map_err(|reason| EmbedError::Refused { model: NAME.into(), reason: reason.clone() })
+    }
+}
+
+impl Default for Builtin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Weights {
+    fn unpack() -> Result<Self, String> {
         let sha256: String =
             Sha256::digest(ASSET).iter().map(|byte| format!("{byte:02x}")).collect();
         if !ASSET_SHA256.starts_with(&sha256) {
-            return Err(damaged(format!(
-                "its weights are damaged (sha256 {sha256}); reinstall kbingest"
-            )));
+            return Err(format!("its weights are damaged (sha256 {sha256}); reinstall kbingest"));
         }
         let words = WordPiece::new(VOCABULARY);
-        let rows = unpack(ASSET).map_err(damaged)?;
+        let rows = unpack(ASSET)?;
         if rows.len() != words.len() {
-            return Err(damaged(format!("{} rows for {} tokens", rows.len(), words.len())));
+            return Err(format!("{} rows for {} tokens", rows.len(), words.len()));
         }
-        let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &sha256[..12]);
-        let model = Model { name: NAME.into(), dim: DIM, fingerprint, hybrid_weight: 0.5 };
-        Ok(Self { model, words, rows })
+        Ok(Self { words, rows })
     }
 
     /// Returns the sum of the rows of a text's tokens.
@@ -82,14 +105,17 @@ impl Embedder for Builtin {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        WORDS.with_borrow_mut(|cache| self.words.count(cache, text))
+        // Damaged weights are told by `embed`, which every counted text comes to.
+        self.weights()
+            .map_or(0, |weights| WORDS.with_borrow_mut(|cache| weights.words.count(cache, text)))
     }
 
     fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+        let weights = self.weights()?;
         let mut values = Vec::with_capacity(texts.len() * DIM);
         WORDS.with_borrow_mut(|cache| {
             for text in texts {
-                values.extend(unit(&self.sum(cache, text)));
+                values.extend(unit(&weights.sum(cache, text)));
             }
         });
         Ok(Embeddings::new(DIM, values))
@@ -165,13 +191,9 @@ fn unpack_row(row: &mut [u8; DIM], scale: i16, packed: &[u8]) {
 mod tests {
     use super::{BLOCK_ROWS, Builtin, DIM, Embedder, WordCache, unpack};
 
-    fn embedder() -> Builtin {
-        Builtin::load().expect("the asset is whole")
-    }
-
     #[test]
     fn bits_are_the_same_on_every_machine() {
-        let embedder = embedder();
+        let embedder = Builtin::new();
         assert_eq!(embedder.model().fingerprint, "static-en-256@1:3940453e32f9");
         let matrix = embedder.embed(&["How do I restore a backup?"]).expect("never fails");
         let row = matrix.rows().next().expect("one text");
@@ -184,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_row_depends_on_its_own_text_only() {
-        let embedder = embedder();
+        let embedder = Builtin::new();
         let texts = ["Tide tables", "", "\u{1F980}", "the harbour master", "tide  TABLES\n"];
         let together = embedder.embed(&texts).expect("never fails");
         for (text, row) in texts.iter().zip(together.rows()) {
@@ -201,12 +223,13 @@ mod tests {
 
     #[test]
     fn long_texts_sum_without_overflow() {
-        let embedder = embedder();
+        let embedder = Builtin::new();
+        let weights = embedder.weights().expect("the asset is whole");
         let mut cache = WordCache::new();
-        let one = embedder.sum(&mut cache, "water");
+        let one = weights.sum(&mut cache, "water");
         assert_ne!(one, [0; DIM]);
         for count in [BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 10 * BLOCK_ROWS] {
-            let sum = embedder.sum(&mut cache, &"water ".repeat(count));
+            let sum = weights.sum(&mut cache, &"water ".repeat(count));
             assert_eq!(sum, one.map(|value| value * count as i64), "{count}");
         }
     }

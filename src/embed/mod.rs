@@ -148,7 +148,7 @@ impl EmbedConfig {
 pub fn open(config: &EmbedConfig) -> Result<Box<dyn Embedder>, EmbedError> {
     Ok(match &config.hash {
         Some(hash) => Box::new(Hash::new(hash.dim)),
-        None => Box::new(Builtin::load()?),
+        None => Box::new(Builtin::new()),
     })
 }
 

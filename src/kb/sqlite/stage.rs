@@ -192,7 +192,8 @@ impl KnowledgeBase {
         self.write(|tx| {
             for (kind, chunk_fp) in chunk_fps {
                 let mut statement = tx.prepare_cached(
-                    "SELECT id FROM revision WHERE state = 'chunked' AND media_type = ?1
+                    "SELECT id FROM revision
+                     WHERE state <> 'live' AND state = 'chunked' AND media_type = ?1
                        AND (chunk_fp <> ?2 OR embed_fp <> ?3)",
                 )?;
                 let stale: Vec<i64> = statement
