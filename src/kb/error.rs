@@ -117,9 +117,7 @@ impl KbError {
                 let reason = Some(std::io::Error::from_raw_os_error(errno).to_string());
                 Self::Io { path, reason, source: error }
             }
-            (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) => {
-                Self::Damaged(error.to_string())
-            }
+            _ if is_damage(&error) => Self::Damaged(error.to_string()),
             (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Self::Busy,
             _ if is_storage => Self::Io { path, reason: None, source: error },
             _ => Self::Sql(error),
@@ -131,4 +129,22 @@ impl KbError {
         let free_bytes = storage::free_bytes(path).unwrap_or(0);
         Self::Full { path: path.to_owned(), free_bytes, source: source.into() }
     }
+}
+
+/// Tells whether a statement failed because the file contradicts itself or its schema.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+    let is_told = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    );
+    // Rows that the tables' own rules forbid: what wrote them was no statement.
+    is_told
+        || matches!(
+            error,
+            Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::Utf8Error(..)
+        )
 }

@@ -212,9 +212,19 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Returns what the walk's error means for the listing, if anything.
 fn list_error(root: &Path, error: WalkError) -> Option<ListError> {
-    let WalkError::Unlisted { path, kind } = error else {
-        warn!("not obeyed: {error}");
-        return None;
+    let (path, kind) = match error {
+        WalkError::Unlisted { path, kind } => (path, kind),
+        WalkError::Rules { path, file } => {
+            return Some(ListError {
+                uri: uri::encode(below(root, &path).unwrap_or(Path::new(""))),
+                blocks_deletions: true,
+                source: io::Error::other(format!("its {file} is no regular file of at most 1 MiB")),
+            });
+        }
+        WalkError::Rule(_) => {
+            warn!("not obeyed: {error}");
+            return None;
+        }
     };
     if path.is_symlink() && path.metadata().is_err_and(|error| leads_nowhere(&error)) {
         warn!(path = %path.display(), "link leads nowhere");

@@ -5,11 +5,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 use walkdir::WalkDir;
 
 use super::uri;
+
+/// Size of an ignore file at most.
+const RULES_BYTES_MAX: u64 = 1 << 20;
 
 /// What a walk finds, each folder before its content, siblings in uri order.
 pub type Walk = Box<dyn Iterator<Item = Result<Found, WalkError>> + Send>;
@@ -44,6 +48,14 @@ pub enum WalkError {
         /// What the system said.
         kind: io::ErrorKind,
     },
+    /// A folder that is not entered, because reading its rules might never end.
+    #[error("{}: its {file} is no regular file of at most 1 MiB", path.display())]
+    Rules {
+        /// The folder.
+        path: PathBuf,
+        /// What stands where its rules should be.
+        file: String,
+    },
     /// A loop of links, which is left; or an ignore file that cannot be read.
     #[error("{0}")]
     Rule(String),
@@ -61,11 +73,29 @@ pub fn by_rules(
     // user's own git settings never hold, because the same kb.toml would then mean other documents
     // under cron.
     let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
+    if let Some(file) = endless_rules(root, ignore_file) {
+        return Box::new(std::iter::once(Err(WalkError::Rules { path: root.to_path_buf(), file })));
+    }
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let filter = {
+        let (refused, ignore_file) = (Arc::clone(&refused), ignore_file.to_owned());
+        move |entry: &ignore::DirEntry| {
+            let kind = ruled_kind(entry);
+            if !admits(entry.path(), kind) {
+                return false;
+            }
+            let file = kind.is_folder.then(|| endless_rules(entry.path(), &ignore_file)).flatten();
+            let Some(file) = file else { return true };
+            let error = WalkError::Rules { path: entry.path().to_path_buf(), file };
+            refused.lock().unwrap_or_else(PoisonError::into_inner).push(Err(error));
+            false
+        }
+    };
     let walk = WalkBuilder::new(root)
         .standard_filters(false)
         .follow_links(follow_links)
         .sort_by_file_path(uri::sibling_order)
-        .filter_entry(move |entry| admits(entry.path(), ruled_kind(entry)))
+        .filter_entry(filter)
         .git_ignore(true)
         .git_exclude(true)
         .parents(in_repository)
@@ -73,14 +103,36 @@ pub fn by_rules(
         .add_custom_ignore_filename(ignore_file)
         .build();
     let root = root.to_path_buf();
-    Box::new(walk.flat_map(move |found| match found {
-        Ok(entry) => {
-            // An ignore file that cannot be read comes with the folder that it is in.
-            let rule = entry.error().map(|error| Err(WalkError::Rule(error.to_string())));
-            rule.into_iter().chain([Ok(Found::Ruled(entry))]).collect::<Vec<_>>()
+    // After the last entry a folder behind it may have been refused.
+    Box::new(walk.map(Some).chain([None]).flat_map(move |found| {
+        let mut all: Vec<_> =
+            std::mem::take(&mut *refused.lock().unwrap_or_else(PoisonError::into_inner));
+        match found {
+            Some(Ok(entry)) => {
+                // An ignore file that cannot be read comes with the folder that it is in.
+                all.extend(entry.error().map(|error| Err(WalkError::Rule(error.to_string()))));
+                all.push(Ok(Found::Ruled(entry)));
+            }
+            Some(Err(error)) => all.push(Err(ruled_error(&root, &error))),
+            None => {}
         }
-        Err(error) => vec![Err(ruled_error(&root, &error))],
+        all
     }))
+}
+
+/// Returns the file with rules of `folder`, if there is one, whose reading might never end.
+///
+/// `ignore` opens whatever goes by such a name and reads it line by line into memory: a FIFO waits for
+/// its writer for ever, and a link to `/dev/zero` is one line without end.
+fn endless_rules(folder: &Path, ignore_file: &str) -> Option<String> {
+    let is_endless = |name: &&str| {
+        folder.join(name).metadata().is_ok_and(|metadata| {
+            let is_bounded = metadata.is_file() && metadata.len() <= RULES_BYTES_MAX;
+            !is_bounded && !metadata.is_dir()
+        })
+    };
+    let names = [ignore_file, ".gitignore", ".git", ".git/info/exclude"];
+    names.iter().find(|name| is_endless(name)).map(|name| (*name).to_owned())
 }
 
 /// Walks `root` without rules; `admits` decides alone.

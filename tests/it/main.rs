@@ -5,6 +5,7 @@
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod chunker;
@@ -15,8 +16,10 @@ mod crash;
 mod extract;
 mod histories;
 mod history;
+mod hostile;
 mod ingest;
 mod poison;
+mod repair;
 mod source;
 mod stop;
 mod support;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{KnowledgeBase, verify};
 use crate::kb::KbError;
+use crate::kb::error::is_damage;
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
@@ -170,10 +171,6 @@ impl KnowledgeBase {
             Ok(findings)
         })
     }
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
 }
 
 /// Returns the first column of every row, as text.

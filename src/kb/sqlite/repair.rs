@@ -53,6 +53,33 @@ const BROKEN_CHUNKS: &str =
         OR (chunk_total > 0 AND (min(chunk.id) <> first_chunk OR max(ordinal) <> chunk_total - 1
             OR max(chunk.end_byte) > length(content.text)))";
 
+/// Revisions whose spans are out of order, overlap, or cut a character in two.
+const BROKEN_SPANS: &str = "SELECT DISTINCT revision.id FROM chunk
+     JOIN revision ON revision.id = chunk.revision_id
+     JOIN content ON content.id = revision.content_id
+     LEFT JOIN chunk AS next ON next.id = chunk.id + 1 AND next.revision_id = revision.id
+     WHERE chunk.end_byte > next.start_byte OR chunk.ordinal + 1 <> next.ordinal
+        OR chunk.start_line > next.start_line
+        OR substr(content.text, chunk.start_byte + 1, 1) BETWEEN x'80' AND x'BF'
+        OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'";
+
+/// Raises each counter over the ids that are given out; safe to repeat.
+const COUNTERS: &str = "
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM chunk)) WHERE name = 'chunk';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM revision))
+       WHERE name = 'revision';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM content))
+       WHERE name = 'content';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM document))
+       WHERE name = 'document';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM run)) WHERE name = 'run'";
+
+/// Sets right what each run has queued, after its chunks were dropped or queued again.
+const TALLIES: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_superseded
+       + (SELECT count(*) FROM revision JOIN chunk ON chunk.revision_id = revision.id
+          WHERE revision.run_id = run.id AND state = 'chunked'
+            AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))";
+
 /// Revisions that do not have the vectors they count, or whose waiting chunks are in no queue.
 const BROKEN_VECTORS: &str =
     "SELECT revision.id FROM revision JOIN chunk ON chunk.revision_id = revision.id
@@ -68,10 +95,15 @@ impl KnowledgeBase {
     pub fn repair(&self) -> Result<Repair, KbError> {
         self.write(|tx| {
             let mut repair = Repair::default();
+            tx.execute_batch(COUNTERS)?;
+            let orphans = revisions::without_document(tx)?;
+            repair.orphans_removed += orphans.len() as u64;
+            revisions::remove(tx, &orphans)?;
             for sql in ORPHANS {
                 repair.orphans_removed += tx.execute(sql, [])? as u64;
             }
             let mut to_read = ids(tx, BROKEN_CHUNKS)?;
+            to_read.extend(ids(tx, BROKEN_SPANS)?);
             to_read.extend(verify::texts(tx)?.iter().map(|damaged| damaged.revision));
             for revision in &to_read {
                 read_again(tx, *revision)?;
@@ -81,6 +113,7 @@ impl KnowledgeBase {
             for revision in to_embed.difference(&to_read) {
                 embed_again(tx, *revision)?;
             }
+            tx.execute_batch(TALLIES)?;
             repair.documents_to_read = to_read.len() as u64;
             repair.documents_requeued = to_embed.difference(&to_read).count() as u64;
             Ok(repair)
@@ -122,6 +155,15 @@ fn ids(tx: &Transaction<'_>, sql: &str) -> Result<BTreeSet<RevisionId>, KbError>
 
 /// Marks the document of `revision` to be read anew; drops the revision where nobody sees it.
 fn read_again(tx: &Transaction<'_>, revision: RevisionId) -> Result<(), KbError> {
+    // What it counts may reach into the chunks of another, which would go with its own.
+    tx.execute(
+        "UPDATE revision SET first_chunk = real.first_chunk, chunk_total = real.total,
+                chunk_stored = iif(state = 'live', real.total, min(chunk_stored, real.total))
+         FROM (SELECT min(id) AS first_chunk, ifnull(max(id) - min(id) + 1, 0) AS total
+               FROM chunk WHERE revision_id = ?1) AS real
+         WHERE id = ?1 AND state <> 'saved'",
+        [revision.0],
+    )?;
     let Some(row) = revisions::find(tx, revision)? else { return Ok(()) };
     // No extractor has an empty name: the next run takes the text for one of another extractor.
     tx.execute("UPDATE revision SET extract_fp = '' WHERE id = ?1", [revision.0])?;

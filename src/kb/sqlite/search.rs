@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::KnowledgeBase;
-use super::convert::{size_to_sql, utf8};
+use super::convert::size_to_sql;
 use super::vectors::{StoredVector, dot};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
@@ -119,7 +119,8 @@ impl KnowledgeBase {
             }
             fuse(&mut candidates, query.vector.as_ref().map_or(0.0, |side| side.weight));
             candidates.truncate(query.limit);
-            candidates.iter().map(|candidate| read_hit(tx, candidate, query.context)).collect()
+            let hits = candidates.iter().map(|one| read_hit(tx, one, query.context));
+            hits.filter_map(Result::transpose).collect()
         })
     }
 }
@@ -312,7 +313,13 @@ fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Opt
     Ok(cosine.optional()?)
 }
 
-fn read_hit(tx: &Transaction<'_>, candidate: &Candidate, context: usize) -> Result<Hit, KbError> {
+/// Reads what is shown of `candidate`; `None` where the index names a chunk that is not there, which only
+/// damage brings about.
+fn read_hit(
+    tx: &Transaction<'_>,
+    candidate: &Candidate,
+    context: usize,
+) -> Result<Option<Hit>, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT document.source, document.uri, revision.title, chunk.heading_path,
                 chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
@@ -324,7 +331,7 @@ fn read_hit(tx: &Transaction<'_>, candidate: &Candidate, context: usize) -> Resu
          JOIN content ON content.id = revision.content_id
          WHERE chunk.id = ?1",
     )?;
-    let (mut hit, text, place) = statement.query_row([candidate.id.0], |row| {
+    let found = statement.query_row([candidate.id.0], |row| {
         let number = |column: usize| row.get(column).map(super::convert::from_sql);
         let hit = Hit {
             source: row.get(0)?,
@@ -344,13 +351,14 @@ fn read_hit(tx: &Transaction<'_>, candidate: &Candidate, context: usize) -> Resu
             after: String::new(),
         };
         let place: [i64; 3] = [row.get(10)?, row.get(11)?, row.get(12)?];
-        Ok((hit, row.get::<_, Vec<u8>>(9)?, place))
-    })?;
-    hit.text = utf8(text)?;
+        Ok((hit, row.get(9)?, place))
+    });
+    let Some((mut hit, text, place)) = found.optional()? else { return Ok(None) };
+    hit.text = readable(text);
     if context > 0 {
         (hit.before, hit.after) = read_neighbours(tx, &hit, place, context)?;
     }
-    Ok(hit)
+    Ok(Some(hit))
 }
 
 /// Returns the text of up to `context` chunks before and after the hit at `[content, revision, ordinal]`.
@@ -370,14 +378,22 @@ fn read_neighbours(
             [revision, ordinal.saturating_sub(context), ordinal.saturating_add(context)],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-    let slice = |start: i64, end: i64| -> Result<String, KbError> {
+    let slice = |start: i64, end: i64| -> rusqlite::Result<String> {
         let mut statement =
             tx.prepare_cached("SELECT substr(text, ?2 + 1, ?3 - ?2) FROM content WHERE id = ?1")?;
-        utf8(statement.query_row([content, start, end], |row| row.get(0))?)
+        statement.query_row([content, start, end], |row| row.get(0).map(readable))
     };
     let before = slice(start, super::convert::to_sql(hit.start_byte))?;
     let after = slice(super::convert::to_sql(hit.end_byte), end)?;
     Ok((before, after))
+}
+
+/// Returns a passage also where bytes of it were damaged: one document must not stop every search that meets
+/// it. `check --read-data` finds the damage.
+fn readable(text: Option<Vec<u8>>) -> String {
+    // `substr` gives NULL where the span lies outside of the text.
+    String::from_utf8(text.unwrap_or_default())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

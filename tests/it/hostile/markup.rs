@@ -134,7 +134,10 @@ const FRONT_MATTERS: &[Bomb] = &[
     Bomb("merge-of-itself", &[("---\na: &a\n  <<: *a\n---\ntext\n", Once)]),
     Bomb("binary-tag", &[("---\ntitle: !!binary AAEC\n---\ntext\n", Once)]),
     Bomb("foreign-tag", &[("---\na: !!python/object:os.system x\n---\ntext\n", Once)]),
-    Bomb("numbers", &[("---\na: 1e999999999\nb: .nan\nc: -.inf\nd: 0x", Once), ("f", N), ("\n---\n", Once)]),
+    Bomb(
+        "numbers",
+        &[("---\na: 1e999999999\nb: .nan\nc: -.inf\nd: 0x", Once), ("f", N), ("\n---\n", Once)],
+    ),
     Bomb("list-for-map", &[("---\n- a\n- b\n---\ntext\n", Once)]),
     Bomb("scalar-for-map", &[("---\njust a text\n---\ntext\n", Once)]),
     Bomb("title-of-controls", &[("---\ntitle: \"\\0\\x07\\e[31m\\n\"\n---\ntext\n", Once)]),

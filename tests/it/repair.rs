@@ -1,0 +1,456 @@
+//! Damage: what `check --read-data` finds, what `--repair` mends, and what `ingest --retry-failed` tries
+//! again.
+//!
+//! Rows are damaged with SQL, and the file itself byte by byte. Every live document stays searchable
+//! between the damage and the ingest after the repair; that one ends in what was there before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::Command;
+
+use kbingest::kb::{Finding, SearchMode};
+use kbingest::operations::{
+    self, CheckOptions, CheckReport, IngestOptions, SearchOptions, Target, check,
+};
+use kbingest::support::checkpoint::Checkpoint;
+use rusqlite::Connection;
+
+use crate::support::{
+    Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at, try_ingest,
+};
+
+const DOCUMENTS: u64 = 8;
+/// Bits that are flipped in rows, one at a time.
+const FLIPS: u64 = 400;
+/// Copies of the file in which bytes are flipped.
+const DAMAGED_FILES: u64 = 150;
+
+/// Numbers that look random and are always the same.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+fn word(number: u64) -> String {
+    format!("canary{number}")
+}
+
+/// A folder with documents that each have a word of their own in every chunk, taken in.
+fn place() -> Place {
+    let place = Place::in_memory();
+    for number in 0..DOCUMENTS {
+        let text = markdown(number, 4 + number as usize * 2, &word(number));
+        place.write(&format!("{number}.md"), text);
+    }
+    place.write("long.md", markdown(99, 300, "common"));
+    place.ingest();
+    place
+}
+
+/// Opens the file as somebody does who means no good.
+fn vandal(kb: &Path) -> Connection {
+    let connection = Connection::open(kb).unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;")
+        .unwrap();
+    connection
+}
+
+fn look(kb: &Path, repair: bool) -> CheckReport {
+    check(&Target::File(kb.to_owned()), CheckOptions { read_data: true, repair }).unwrap()
+}
+
+fn subjects(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{}\n", finding.subject)).collect()
+}
+
+fn assert_all_searchable(kb: &Path, when: &str) {
+    let words = (0..DOCUMENTS).map(|number| (Some(number), word(number)));
+    for (number, query) in words.chain([(None, "common river".to_owned())]) {
+        let options =
+            SearchOptions { query, limit: 50, mode: SearchMode::Hybrid, source: None, context: 0 };
+        let found = operations::search(&Target::File(kb.to_owned()), &options)
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
+        let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();
+        let Some(number) = number else { continue };
+        assert!(found.contains(&format!("{number}.md")), "{when}: {number}.md is not found");
+    }
+}
+
+/// Repairs, ingests, and compares with what was there before the damage.
+fn assert_mended(place: &Place, before: &str, damage: &str) {
+    let report = look(&place.kb(), true);
+    assert!(!report.findings.is_empty() && report.repair.is_some(), "{damage}: {report:#?}");
+    assert_all_searchable(&place.kb(), damage);
+    let ended = ingest(&place.config(), None);
+    assert_eq!(ended.exit_code, 0, "{damage}: {ended:#?}");
+    let left = look(&place.kb(), false).findings;
+    assert!(left.is_empty(), "{damage}: {left:#?}");
+    assert_same(&place.dump(), before, &format!("before {damage}"));
+    assert_all_searchable(&place.kb(), damage);
+}
+
+/// Flips one bit of one row, tells which document that is of, and returns SQL that undoes it.
+fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
+    let (table, column, id) = [
+        ("content", "text", "id"),
+        ("vector", "embedding", "chunk_id"),
+        ("vector", "scale", "chunk_id"),
+        ("vector", "checksum", "chunk_id"),
+        ("content", "checksum", "id"),
+    ][draw.below(5)];
+    let count: i64 = connection
+        .query_row(&format!("SELECT count(*) FROM {table} WHERE length({column}) > 0"), [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let at = draw.below(count as usize);
+    let sql = format!(
+        "SELECT {id}, {column} FROM {table} WHERE length({column}) > 0 LIMIT 1 OFFSET {at}"
+    );
+    let (row, value): (i64, rusqlite::types::Value) =
+        connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    use rusqlite::types::Value;
+    let (flipped, undo) = match value {
+        Value::Blob(mut bytes) => {
+            let undo = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let at = draw.below(bytes.len());
+            bytes[at] ^= 1 << draw.below(8);
+            (Value::Blob(bytes), format!("x'{undo}'"))
+        }
+        Value::Integer(number) => {
+            (Value::Integer(number ^ 1 << draw.below(64)), number.to_string())
+        }
+        // The exponent's top bit would make it infinite, which SQLite does not store.
+        Value::Real(number) => (
+            Value::Real(f64::from_bits(number.to_bits() ^ 1 << draw.below(62))),
+            format!("{number:?}"),
+        ),
+        other => panic!("{column}: {other:?}"),
+    };
+    connection
+        .execute(&format!("UPDATE {table} SET {column} = ?2 WHERE {id} = ?1"), (row, flipped))
+        .unwrap();
+    let owner = match table {
+        "content" => format!("SELECT document_id FROM revision WHERE content_id = {row}"),
+        _ => format!(
+            "SELECT document_id FROM revision WHERE id =
+             (SELECT revision_id FROM chunk WHERE id = {row})"
+        ),
+    };
+    let owner = format!("SELECT source || ':' || uri FROM document WHERE id = ({owner})");
+    let owner = connection.query_row(&owner, [], |row| row.get(0)).unwrap();
+    (owner, format!("UPDATE {table} SET {column} = {undo} WHERE {id} = {row}"))
+}
+
+#[test]
+fn every_flipped_bit_is_found_with_its_document() {
+    let place = place();
+    let connection = vandal(&place.kb());
+    let mut draw = Draw(1);
+    for number in 0..FLIPS {
+        let (document, undo) = flip(&connection, &mut draw);
+        let findings = look(&place.kb(), false).findings;
+        assert_eq!(findings.len(), 1, "flip {number}, to undo by {undo}: {findings:#?}");
+        assert!(findings[0].subject.starts_with(&document), "{document}: {findings:#?}");
+        connection.execute_batch(&undo).unwrap();
+    }
+    drop(connection);
+    assert_sound(&place.kb());
+}
+
+#[test]
+fn flipped_bits_are_mended() {
+    let place = place();
+    let before = place.dump();
+    for seed in 0..10 {
+        let mut draw = Draw(seed);
+        let connection = vandal(&place.kb());
+        let damaged: Vec<_> = (0..6).map(|_| flip(&connection, &mut draw).0).collect();
+        drop(connection);
+        let found = subjects(&look(&place.kb(), false).findings);
+        for document in damaged {
+            assert!(found.contains(&document), "{document} is not in\n{found}");
+        }
+        assert_mended(&place, &before, &format!("flips of seed {seed}"));
+    }
+}
+
+/// Damage to rows, with the invariant that it breaks.
+const DAMAGES: &[(&str, &str)] = &[
+    (
+        "DELETE FROM vector WHERE chunk_id = (SELECT min(id) FROM chunk)",
+        "a revision has as many vectors as it counts",
+    ),
+    ("DELETE FROM vector", "a revision has as many vectors as it counts"),
+    (
+        "DELETE FROM chunk_fts WHERE rowid = (SELECT max(id) FROM chunk)",
+        "every live chunk is in the full-text index",
+    ),
+    (
+        "INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')",
+        "every live chunk is in the full-text index",
+    ),
+    (
+        "INSERT INTO chunk_fts (rowid, title, heading, text) VALUES (999999, 'a', 'b', 'common')",
+        "the full-text index holds live chunks only",
+    ),
+    (
+        "INSERT INTO vector (chunk_id, scale, embedding, checksum) VALUES (999999, 1, x'01', 1)",
+        "every vector has its chunk",
+    ),
+    (
+        "INSERT INTO chunk SELECT 999999, 888888, 0, start_byte, end_byte, start_line, end_line,
+           prefix_start, prefix_end, overlap_start, heading_path, token_count, key, input_hash
+         FROM chunk LIMIT 1",
+        "every chunk has its revision",
+    ),
+    (
+        "INSERT INTO content (id, text, checksum) VALUES (999999, x'61', 1)",
+        "every text has its revision",
+    ),
+    (
+        "INSERT INTO queue (first_chunk, last_chunk, state) VALUES (999990, 999999, 'pending')",
+        "a queue row names a chunk without a vector",
+    ),
+    (
+        "INSERT INTO queue (first_chunk, last_chunk, state) VALUES (1, 5, 'claimed')",
+        "a queue row names a chunk without a vector",
+    ),
+    (
+        "INSERT INTO document (id, source, uri, extract_fp, run_id)
+         VALUES (999999, 'docs', 'nowhere.md', 'markdown@1', 1)",
+        "a document has a revision or a failure",
+    ),
+    (
+        "INSERT INTO failure (document_id, run_id, stage, kind, error)
+         VALUES (999999, 1, 'chunk', 'permanent', 'nobody')",
+        "rows refer to rows that exist",
+    ),
+    (
+        "DELETE FROM vector WHERE chunk_id = 3; DELETE FROM chunk WHERE id = 3",
+        "a revision has its chunks, numbered without a gap",
+    ),
+    (
+        "UPDATE chunk SET end_byte = 1000000000 WHERE id = 4",
+        "spans are inside the text, in order, and do not overlap",
+    ),
+    (
+        "UPDATE chunk SET start_byte = start_byte - 20 WHERE id = 3",
+        "spans are inside the text, in order, and do not overlap",
+    ),
+    (
+        "UPDATE chunk SET ordinal = ordinal + 7 WHERE id = 6",
+        "spans are inside the text, in order, and do not overlap",
+    ),
+    (
+        "UPDATE revision SET chunk_stored = chunk_stored - 1 WHERE id = 2",
+        "a revision has as many vectors as it counts",
+    ),
+    (
+        "UPDATE revision SET chunk_total = chunk_total + 1, chunk_stored = chunk_stored + 1 WHERE id = 2",
+        "a revision has its chunks, numbered without a gap",
+    ),
+    (
+        "UPDATE vector SET embedding = x'0102' WHERE chunk_id = 2",
+        "vectors of one embedder have one length",
+    ),
+    (
+        "UPDATE content SET text = x'' WHERE id = 1",
+        "spans are inside the text, in order, and do not overlap",
+    ),
+    (
+        "DELETE FROM content WHERE id = (SELECT content_id FROM revision ORDER BY chunk_total DESC)",
+        "rows refer to rows that exist",
+    ),
+    ("DELETE FROM document WHERE uri = 'long.md'", "rows refer to rows that exist"),
+    ("UPDATE counter SET last = 1 WHERE name = 'chunk'", "ids stay below their counters"),
+    (
+        "UPDATE counter SET last = 0 WHERE name IN ('revision', 'content', 'document')",
+        "ids stay below their counters",
+    ),
+];
+
+#[test]
+fn damaged_rows_are_found_and_mended() {
+    let place = place();
+    let before = place.dump();
+    let whole = fs::read(place.kb()).unwrap();
+    let mut failed = Vec::new();
+    for (damage, invariant) in DAMAGES {
+        remove_kb(&place.kb());
+        fs::write(place.kb(), &whole).unwrap();
+        vandal(&place.kb()).execute_batch(damage).unwrap();
+        let findings = look(&place.kb(), false).findings;
+        let is_found = findings.iter().any(|finding| finding.invariant == *invariant);
+        assert!(is_found, "{damage}\nis no breach of \"{invariant}\": {findings:#?}");
+        let mended = catch_unwind(AssertUnwindSafe(|| assert_mended(&place, &before, damage)));
+        failed.extend(mended.is_err().then_some(*damage));
+    }
+    assert!(failed.is_empty(), "{} damages are not mended: {failed:#?}", failed.len());
+}
+
+/// Damage to a run that was stopped half way, its work in the queue.
+#[test]
+fn a_half_done_run_is_mended_and_gone_on_with() {
+    let damages = [
+        "DELETE FROM queue",
+        "DELETE FROM queue WHERE first_chunk = (SELECT max(first_chunk) FROM queue)",
+        "UPDATE queue SET last_chunk = first_chunk",
+        "DELETE FROM chunk WHERE id = (SELECT max(id) FROM chunk)",
+        "UPDATE content SET text = CAST(x'ff' || text AS BLOB) WHERE id = (SELECT max(id) FROM content)",
+        "UPDATE revision SET chunk_stored = 1 WHERE state = 'chunked'",
+        "DELETE FROM document WHERE uri = 'new.md'",
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let place = place();
+        place.write("0.md", markdown(50, 20, &word(0)));
+        place.write("new.md", markdown(51, 280, "common"));
+        let stop = stop_at(Some(Checkpoint::BeforeCommit), 1);
+        assert_eq!(ingest(&place.config(), Some(&stop)).exit_code, 130);
+        assert!(!rows(&place.kb(), "SELECT * FROM queue").is_empty());
+        vandal(&place.kb()).execute_batch(damage).unwrap();
+        let report = look(&place.kb(), true);
+        assert!(!report.findings.is_empty(), "{number}: {damage}");
+        assert_all_searchable(&place.kb(), damage);
+        // The first goes on with the run, the second looks at every file.
+        ingest(&place.config(), None);
+        place.ingest();
+        place.assert_equals_fresh_ingest();
+    }
+}
+
+/// Flips bytes of the file itself; the header of the first page is left, as it says whose file it is.
+#[test]
+fn a_damaged_file_never_ends_the_process() {
+    const HEADER_BYTES: usize = 100;
+    let place = place();
+    let whole = fs::read(place.kb()).unwrap();
+    let kb = place.path("damaged.kb");
+    let mut codes = Vec::new();
+    for seed in 0..DAMAGED_FILES {
+        let mut draw = Draw(seed);
+        let mut bytes = whole.clone();
+        for _ in 0..1 + draw.below(24) {
+            let at = HEADER_BYTES + draw.below(bytes.len() - HEADER_BYTES);
+            bytes[at] ^= 1 << draw.below(8);
+        }
+        if draw.below(8) == 0 {
+            // A page or more of nothing, or of another page.
+            let (from, to) = (draw.below(bytes.len() / 8192), draw.below(bytes.len() / 8192));
+            bytes.copy_within(from * 8192..(from + 1) * 8192, to.max(1) * 8192);
+        }
+        if draw.below(10) == 0 {
+            bytes.truncate(draw.below(bytes.len()).max(HEADER_BYTES));
+        }
+        let attempt = |what: &str, work: &dyn Fn() -> u8| {
+            remove_kb(&kb);
+            fs::write(&kb, &bytes).unwrap();
+            let code = catch_unwind(AssertUnwindSafe(work));
+            code.unwrap_or_else(|_| panic!("{what} panicked at the file of seed {seed}"))
+        };
+        let checks = |repair| {
+            let options = CheckOptions { read_data: true, repair };
+            match check(&Target::File(kb.clone()), options) {
+                Ok(report) if report.findings.is_empty() => 0,
+                Ok(_) => 12,
+                Err(error) => {
+                    eprintln!("{seed}: {error:?}");
+                    error.exit_code().number()
+                }
+            }
+        };
+        let code = attempt("check", &|| checks(false));
+        assert!(matches!(code, 0 | 12), "check ends with {code} at the file of seed {seed}");
+        let code = attempt("repair", &|| checks(true));
+        assert!(matches!(code, 0 | 12), "repair ends with {code} at the file of seed {seed}");
+        codes.push(code);
+        attempt("search", &|| {
+            let options = SearchOptions {
+                query: "common river".to_owned(),
+                limit: 10,
+                mode: SearchMode::Hybrid,
+                source: None,
+                context: 1,
+            };
+            operations::search(&Target::File(kb.clone()), &options).map_or(1, |_| 0)
+        });
+        attempt("ingest", &|| {
+            let config = place.config_into("damaged.kb");
+            try_ingest(&config, IngestOptions::default(), None).map_or(1, |_| 0)
+        });
+    }
+    let found = codes.iter().filter(|code| **code == 12).count();
+    assert!(found * 2 > codes.len(), "only {found} of {} were found", codes.len());
+}
+
+/// The same through the binary, for what only a process shows: how it ends.
+#[test]
+fn check_ends_with_12_at_a_damaged_file() {
+    let place = place();
+    let mut bytes = fs::read(place.kb()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 20_000].fill(0xa5);
+    fs::write(place.kb(), bytes).unwrap();
+    for arguments in [&["check"][..], &["check", "--read-data"], &["check", "--repair"]] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))
+            .args(arguments)
+            .arg(place.kb())
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(12), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn failures_are_tried_again_when_asked() {
+    let place = place();
+    let before = place.dump();
+    // UTF-16 in name only.
+    place.write("broken.md", [b"\xff\xfe".as_slice(), &b"\x00\xd8".repeat(200)].concat());
+    let options = IngestOptions { retry_failed: true, ..IngestOptions::default() };
+    assert!(place.ingest_to(3).metrics.bytes_read > 0);
+    let failed = place.dump();
+    assert_eq!(place.ingest_to(3).metrics.bytes_read, 0, "nothing says that it would go better");
+    let again = try_ingest(&place.config(), options, None).unwrap();
+    assert_eq!((again.exit_code, again.run.unwrap().metrics.bytes_read), (3, 402));
+    assert_same(&place.dump(), &failed, "before another try");
+    place.remove("broken.md");
+    let again = try_ingest(&place.config(), options, None).unwrap();
+    assert_eq!(again.exit_code, 0);
+    assert_same(&place.dump(), &before, "before the file was there");
+}
+
+/// Chunks that were set aside, as after the third process that died over them.
+#[test]
+fn chunks_set_aside_are_tried_again_when_asked() {
+    let place = place();
+    place.write("0.md", markdown(60, 12, &word(0)));
+    let stop = stop_at(Some(Checkpoint::BeforeCommit), 1);
+    assert_eq!(ingest(&place.config(), Some(&stop)).exit_code, 130);
+    vandal(&place.kb())
+        .execute_batch(
+            "UPDATE queue SET state = 'dead', error = 'died', attempts = 3, is_alone = 1;
+             INSERT INTO failure (document_id, run_id, stage, kind, error)
+             SELECT id, 1, 'embed', 'permanent', 'died' FROM document WHERE uri = '0.md';",
+        )
+        .unwrap();
+    place.ingest_to(3);
+    place.ingest_to(3);
+    assert_all_searchable(&place.kb(), "while set aside");
+    let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))
+        .args(["ingest", "--retry-failed"])
+        .arg(place.toml())
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_sound(&place.kb());
+    place.assert_equals_fresh_ingest();
+    assert!(!dump(&place.kb()).contains("dead"));
+}
