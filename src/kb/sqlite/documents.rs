@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::checksum;
-use super::runs::{RunKey, tally};
+use super::tally::{RunKey, tally};
 use super::{KnowledgeBase, revisions, take_ids};
 use crate::domain::{
     DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,

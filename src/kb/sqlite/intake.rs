@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Transaction, params};
 
 use super::KnowledgeBase;
-use super::runs::{RunKey, tally};
+use super::tally::{RunKey, tally};
 use crate::domain::{Metrics, RunState};
 use crate::kb::KbError;
 

@@ -18,6 +18,7 @@ mod schema;
 mod search;
 mod stage;
 mod statistics;
+mod tally;
 mod vectors;
 mod verify;
 
@@ -36,10 +37,10 @@ pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;
-pub use runs::RunKey;
 pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
 pub use statistics::Statistics;
+pub use tally::RunKey;
 pub use vectors::{ReusableVectors, StoredVector};
 
 /// How long a statement waits for another process that writes.

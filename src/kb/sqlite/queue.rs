@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, size_from_sql, size_to_sql, utf8};
 use super::documents::record_failure;
-use super::runs::{RunKey, tally};
+use super::tally::{RunKey, tally};
 use super::vectors::StoredVector;
 use super::{KnowledgeBase, revisions};
 use crate::domain::{

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::convert::to_sql;
 use super::queue::IndexedText;
-use super::runs::RunKey;
+use super::tally::RunKey;
 use super::{KnowledgeBase, queue, revisions, stage, verify};
 use crate::domain::{RevisionId, RunId};
 use crate::kb::KbError;

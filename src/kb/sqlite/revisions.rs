@@ -3,7 +3,7 @@
 use rusqlite::{Row, Transaction, params};
 
 use super::convert::from_sql;
-use super::runs::count_superseded;
+use super::tally::count_superseded;
 use crate::domain::{DocumentId, RevisionId, RunId};
 use crate::kb::KbError;
 

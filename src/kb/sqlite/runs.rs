@@ -1,9 +1,10 @@
 //! Runs and their phases: who works, how far it has come, how it ended.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::KnowledgeBase;
-use super::convert::{from_sql, phase_status, run_status, to_sql};
+use super::convert::from_sql;
+use super::tally::{COLUMNS, RunKey, count_superseded, read_run, run_from_row, tally, with_phases};
 use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
@@ -11,21 +12,6 @@ use crate::support::lock::host_name;
 
 /// Runs whose record is kept; older ones are dropped when a new run begins.
 const RUNS_KEPT: i64 = 1000;
-
-/// A run and the proof that it is this process which works on it.
-#[derive(Clone, Copy, Debug)]
-pub struct RunKey {
-    /// The run.
-    pub id: RunId,
-    /// Number that this process wrote into the run row.
-    pub owner: i64,
-}
-
-const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_ms, ended_ms, pid, host, \
-     message, error, cancel_requested, config_hash, documents_crawled, documents_new, \
-     documents_changed, documents_unchanged, documents_deleted, documents_restaged, \
-     deletions_withheld, sources_unreachable, bytes_read, \
-     chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed";
 
 impl KnowledgeBase {
     /// Returns the last run, or `None` before the first.
@@ -162,64 +148,6 @@ impl KnowledgeBase {
     }
 }
 
-/// Adds `delta` to the run, raises its percentage, notes a sign of life, and returns it as it now is.
-///
-/// Part of every write transaction of a run. Fails where the run is no longer ours.
-pub fn tally(
-    tx: &Transaction<'_>,
-    run: RunKey,
-    delta: &Metrics,
-    percent: Option<f64>,
-) -> Result<RunState, KbError> {
-    let sql = format!(
-        "UPDATE run SET heartbeat_ms = ?3, progress_percent = max(progress_percent, ?4),
-           documents_crawled = documents_crawled + ?5, documents_new = documents_new + ?6,
-           documents_changed = documents_changed + ?7, documents_unchanged = documents_unchanged + ?8,
-           documents_deleted = documents_deleted + ?9, documents_restaged = documents_restaged + ?10,
-           deletions_withheld = deletions_withheld + ?11,
-           sources_unreachable = sources_unreachable + ?12,
-           bytes_read = bytes_read + ?13, chunks_queued = chunks_queued + ?14,
-           chunks_stored = chunks_stored + ?15, chunks_reused = chunks_reused + ?16,
-           chunks_superseded = chunks_superseded + ?17, batches_processed = batches_processed + ?18
-         WHERE id = ?1 AND owner = ?2 AND status = 'running' RETURNING {COLUMNS}"
-    );
-    let state = tx
-        .prepare_cached(&sql)?
-        .query_row(
-            params![
-                run.id.0,
-                run.owner,
-                now_ms(),
-                percent.unwrap_or(0.0).clamp(0.0, 100.0),
-                to_sql(delta.documents_crawled),
-                to_sql(delta.documents_new),
-                to_sql(delta.documents_changed),
-                to_sql(delta.documents_unchanged),
-                to_sql(delta.documents_deleted),
-                to_sql(delta.documents_restaged),
-                to_sql(delta.deletions_withheld),
-                to_sql(delta.sources_unreachable),
-                to_sql(delta.bytes_read),
-                to_sql(delta.chunks_queued),
-                to_sql(delta.chunks_stored),
-                to_sql(delta.chunks_reused),
-                to_sql(delta.chunks_superseded),
-                to_sql(delta.batches_processed),
-            ],
-            run_from_row,
-        )
-        .optional()?
-        .ok_or(KbError::LostRun(run.id))?;
-    with_phases(tx, state)
-}
-
-/// Notes that `chunks` which run `id` had queued will not be stored: their document has changed.
-pub fn count_superseded(tx: &Transaction<'_>, id: RunId, chunks: u64) -> Result<(), KbError> {
-    tx.prepare_cached("UPDATE run SET chunks_superseded = chunks_superseded + ?2 WHERE id = ?1")?
-        .execute(params![id.0, to_sql(chunks)])?;
-    Ok(())
-}
-
 /// Makes chunks that wait from earlier runs, as after a repair, those of run `id`: what a run stores it
 /// has queued.
 fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
@@ -243,12 +171,6 @@ fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
     Ok(())
 }
 
-fn read_run(tx: &Transaction<'_>, id: RunId) -> Result<RunState, KbError> {
-    let sql = format!("SELECT {COLUMNS} FROM run WHERE id = ?1");
-    let run = tx.prepare_cached(&sql)?.query_row([id.0], run_from_row)?;
-    with_phases(tx, run)
-}
-
 fn write_phase(
     tx: &Transaction<'_>,
     run: RunId,
@@ -262,54 +184,6 @@ fn write_phase(
     )?
     .execute(params![run.0, phase.as_str(), status.as_str(), now_ms()])?;
     Ok(())
-}
-
-fn with_phases(connection: &Connection, mut run: RunState) -> Result<RunState, KbError> {
-    let mut statement =
-        connection.prepare_cached("SELECT name, status FROM phase WHERE run_id = ?1")?;
-    let mut rows = statement.query([run.id.0])?;
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        if let Some(phase) = Phase::ALL.into_iter().find(|phase| phase.as_str() == name) {
-            run.phases.set(phase, phase_status(1, &row.get::<_, String>(1)?)?);
-        }
-    }
-    Ok(run)
-}
-
-fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
-    let count = |column: usize| row.get(column).map(from_sql);
-    Ok(RunState {
-        id: RunId(row.get(0)?),
-        status: run_status(1, &row.get::<_, String>(1)?)?,
-        phases: Phases::default(),
-        progress_percent: row.get(2)?,
-        started_ms: row.get(3)?,
-        heartbeat_ms: row.get(4)?,
-        ended_ms: row.get(5)?,
-        pid: row.get(6)?,
-        host: row.get(7)?,
-        message: row.get(8)?,
-        error: row.get(9)?,
-        cancel_requested: row.get(10)?,
-        config_hash: row.get(11)?,
-        metrics: Metrics {
-            documents_crawled: count(12)?,
-            documents_new: count(13)?,
-            documents_changed: count(14)?,
-            documents_unchanged: count(15)?,
-            documents_deleted: count(16)?,
-            documents_restaged: count(17)?,
-            deletions_withheld: count(18)?,
-            sources_unreachable: count(19)?,
-            bytes_read: count(20)?,
-            chunks_queued: count(21)?,
-            chunks_stored: count(22)?,
-            chunks_reused: count(23)?,
-            chunks_superseded: count(24)?,
-            batches_processed: count(25)?,
-        },
-    })
 }
 
 /// Returns a number that no other process writes: from the pid, the time and the host.

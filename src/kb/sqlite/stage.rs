@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
-use super::runs::{RunKey, tally};
+use super::tally::{RunKey, tally};
 use super::{KnowledgeBase, take_ids};
 use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunState};
 use crate::kb::KbError;
