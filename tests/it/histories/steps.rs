@@ -37,6 +37,8 @@ pub enum Step {
     /// By renaming, so that mtimes go along, or by writing.
     Swap(File, File, bool),
     Spoil(File, Spoil),
+    /// Every spoilt file is as it was.
+    Heal,
     WriteMany(Seed),
     DeleteMany,
     /// `max_tokens` and `overlap_tokens`.
@@ -129,6 +131,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         3 => (file(), file()).prop_map(|(from, to)| Step::Rename(from, to)),
         2 => swap.prop_map(|(file, other, keeps)| Step::Swap(file, other, keeps)),
         4 => spoil.prop_map(|(file, how)| Step::Spoil(file, how)),
+        4 => Just(Step::Heal),
         1 => seed().prop_map(Step::WriteMany),
         1 => Just(Step::DeleteMany),
         4 => chunks.prop_map(|(max, overlap)| Step::SetChunks(max, overlap)),
