@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::error::Error;
-use crate::kb::{Finding, INDEX_INVARIANTS, KnowledgeBase, Repair};
+use crate::kb::{Finding, INDEX_INVARIANTS, KbError, KnowledgeBase, Repair};
 use crate::pipeline::repair::rebuild_index;
 use crate::support::lock::Lock;
 
@@ -47,7 +47,7 @@ pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Erro
     if findings.is_empty() {
         return Ok(CheckReport::new(target, findings, None));
     }
-    let mut repair = kb.repair()?;
+    let mut repair = kb.repair().map_err(|error| error.damage().map_or(error, KbError::Damaged))?;
     if findings.iter().any(|finding| INDEX_INVARIANTS.contains(&finding.invariant)) {
         repair.chunks_indexed = rebuild_index(&kb)?;
     }

@@ -390,6 +390,32 @@ fn a_damaged_file_never_ends_the_process() {
     assert!(found * 2 > codes.len(), "only {found} of {} were found", codes.len());
 }
 
+/// A page of the schema names a table otherwise.
+#[test]
+fn a_damaged_schema_is_found() {
+    for table in ["queue", "vector", "chunk_fts", "failure"] {
+        let place = place();
+        vandal(&place.kb())
+            .execute_batch(&format!(
+                "PRAGMA writable_schema = ON;
+                 UPDATE sqlite_schema SET name = 'x' || name, tbl_name = 'x' || tbl_name,
+                        sql = replace(sql, 'TABLE {table} ', 'TABLE x{table} ')
+                 WHERE name = '{table}'"
+            ))
+            .unwrap();
+        for repair in [false, true] {
+            let options = CheckOptions { read_data: true, repair };
+            let code = check(&Target::File(place.kb()), options).map_or_else(
+                |error| error.exit_code().number(),
+                |report| {
+                    if report.findings.is_empty() { 0 } else { 12 }
+                },
+            );
+            assert_eq!(code, 12, "{table}, repair: {repair}");
+        }
+    }
+}
+
 /// The same through the binary, for what only a process shows: how it ends.
 #[test]
 fn check_ends_with_12_at_a_damaged_file() {
@@ -427,11 +453,9 @@ fn failures_are_tried_again_when_asked() {
     assert_same(&place.dump(), &before, "before the file was there");
 }
 
-/// Chunks that were set aside, as after the third process that died over them.
-#[test]
-fn chunks_set_aside_are_tried_again_when_asked() {
-    let place = place();
-    place.write("0.md", markdown(60, 12, &word(0)));
+/// Sets the chunks of a new text of `0.md` aside, as after the third process that died over them.
+fn set_chunks_aside(place: &Place, text: &str) {
+    place.write("0.md", text);
     let stop = stop_at(Some(Checkpoint::BeforeCommit), 1);
     assert_eq!(ingest(&place.config(), Some(&stop)).exit_code, 130);
     vandal(&place.kb())
@@ -442,6 +466,27 @@ fn chunks_set_aside_are_tried_again_when_asked() {
         )
         .unwrap();
     place.ingest_to(3);
+}
+
+/// One failure takes the place of another, and gives it back.
+#[test]
+fn chunks_set_aside_are_still_told_after_another_failure() {
+    let place = place();
+    let text = markdown(60, 12, &word(0));
+    set_chunks_aside(&place, &text);
+    let aside = place.dump();
+    place.write("0.md", b"\x7fELF\0\0\0");
+    place.ingest_to(0);
+    assert!(place.dump().contains("skipped"));
+    place.write("0.md", text);
+    place.ingest_to(3);
+    assert_same(&place.dump(), &aside, "before the other failure");
+}
+
+#[test]
+fn chunks_set_aside_are_tried_again_when_asked() {
+    let place = place();
+    set_chunks_aside(&place, &markdown(60, 12, &word(0)));
     place.ingest_to(3);
     assert_all_searchable(&place.kb(), "while set aside");
     let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))
