@@ -3,7 +3,7 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
-//! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
+//! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -18,6 +18,7 @@ mod histories;
 mod history;
 mod hostile;
 mod ingest;
+mod kills;
 mod poison;
 mod repair;
 mod source;

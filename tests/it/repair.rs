@@ -18,7 +18,8 @@ use kbingest::support::checkpoint::Checkpoint;
 use rusqlite::Connection;
 
 use crate::support::{
-    Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at, try_ingest,
+    Draw, Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at,
+    try_ingest,
 };
 
 const DOCUMENTS: u64 = 8;
@@ -26,16 +27,6 @@ const DOCUMENTS: u64 = 8;
 const FLIPS: u64 = 400;
 /// Copies of the file in which bytes are flipped.
 const DAMAGED_FILES: u64 = 150;
-
-/// Numbers that look random and are always the same.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        (self.0 >> 33) as usize % end
-    }
-}
 
 fn word(number: u64) -> String {
     format!("canary{number}")
@@ -153,7 +144,7 @@ fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
 fn every_flipped_bit_is_found_with_its_document() {
     let place = place();
     let connection = vandal(&place.kb());
-    let mut draw = Draw(1);
+    let mut draw = Draw::new(1);
     for number in 0..FLIPS {
         let (document, undo) = flip(&connection, &mut draw);
         let findings = look(&place.kb(), false).findings;
@@ -170,7 +161,7 @@ fn flipped_bits_are_mended() {
     let place = place();
     let before = place.dump();
     for seed in 0..10 {
-        let mut draw = Draw(seed);
+        let mut draw = Draw::new(seed);
         let connection = vandal(&place.kb());
         let damaged: Vec<_> = (0..6).map(|_| flip(&connection, &mut draw).0).collect();
         drop(connection);
@@ -335,7 +326,7 @@ fn a_damaged_file_never_ends_the_process() {
     let kb = place.path("damaged.kb");
     let mut codes = Vec::new();
     for seed in 0..DAMAGED_FILES {
-        let mut draw = Draw(seed);
+        let mut draw = Draw::new(seed);
         let mut bytes = whole.clone();
         for _ in 0..1 + draw.below(24) {
             let at = HEADER_BYTES + draw.below(bytes.len() - HEADER_BYTES);
