@@ -5,6 +5,7 @@
 //! committed before the next checkpoint.
 
 pub mod consumer;
+pub mod handover;
 mod intake;
 mod merge;
 pub mod phases;
