@@ -126,12 +126,17 @@ impl KbError {
 
     /// Returns what is damaged, where a statement of the program's own failed at it.
     ///
-    /// Such a statement fails to compile only where the schema lacks what it names: damaged, too.
+    /// Such a statement fails to compile only where the schema lacks what it names, and meets a rule of the
+    /// tables only where rows break it already: damaged, too.
     pub fn damage(&self) -> Option<String> {
         match self {
             Self::Damaged(what) => Some(what.clone()),
             Self::Sql(error)
-                if is_damage(error) || error.sqlite_error_code() == Some(ErrorCode::Unknown) =>
+                if is_damage(error)
+                    || matches!(
+                        error.sqlite_error_code(),
+                        Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+                    ) =>
             {
                 Some(error.to_string())
             }

@@ -5,6 +5,7 @@
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `fuzz`: what holds for any input
 //! - `handover`: every interleaving of the two threads
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -15,6 +16,7 @@ mod concurrent;
 mod config;
 mod crash;
 mod extract;
+mod fuzz;
 mod handover;
 mod histories;
 mod history;

@@ -140,8 +140,8 @@ pub fn matched_words(query: &str, passages: &[&str]) -> Result<Vec<Vec<Range<usi
     )?;
     let mut ranges = Vec::with_capacity(passages.len());
     for (rowid, passage) in (1_i64..).zip(passages) {
-        // Of the same length in bytes, so that offsets hold.
-        let clean = passage.replace([OPEN, CLOSE], " ");
+        // Of the same length in bytes, so that offsets hold; a NUL would end the text.
+        let clean = passage.replace([OPEN, CLOSE, '\0'], " ");
         connection
             .execute("INSERT INTO passage (rowid, text) VALUES (?1, ?2)", params![rowid, clean])?;
         let marked: Option<String> = connection
