@@ -3,6 +3,7 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
+//! - `git`: the sources that are not folders, from listing to knowledge base
 //! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
@@ -14,6 +15,7 @@ mod concurrent;
 mod config;
 mod crash;
 mod extract;
+mod git;
 mod histories;
 mod history;
 mod hostile;
