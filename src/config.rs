@@ -157,15 +157,13 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
     let mut problems = Vec::new();
     let mut names = HashSet::new();
-    for directory in &file.source.directory {
-        for (span, key, message) in directory.problems(base) {
-            problems.push(Problem { span, key, message });
-        }
-        let name = &directory.name;
+    for (table, name, found) in file.source.tables(base) {
+        let found = found.into_iter();
+        problems.extend(found.map(|(span, key, message)| Problem { span, key, message }));
         if !names.insert(name.get_ref().as_str()) {
             problems.push(Problem {
                 span: name.span(),
-                key: "source.directory.name".to_owned(),
+                key: format!("source.{table}.name"),
                 message: format!(
                     "\"{}\" names two sources; every source needs a name of its own",
                     name.get_ref()
@@ -173,11 +171,11 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
             });
         }
     }
-    if file.source.directory.is_empty() {
+    if names.is_empty() {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table"
                 .to_owned(),
         });
     }
@@ -200,12 +198,13 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 }
 
 /// Words of serde about Rust types, in words about kb.toml.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
     ("duplicate field", "duplicate key"),
     ("there are no fields", "this table has no keys"),
     ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u32", "expected a whole number, 0 or more"),
     ("expected a string", "expected a text in quotes"),
     ("expected path string", "expected a path in quotes"),
     ("expected a boolean", "expected true or false"),

@@ -121,13 +121,15 @@ impl Error {
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
             Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
-            Self::Source(SourceError::Unreachable { .. }) => ExitCode::SourceUnreachable,
+            Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
+                ExitCode::SourceUnreachable
+            }
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }
             Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
-            Self::Stopped => ExitCode::Cancelled,
+            Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }
     }
 

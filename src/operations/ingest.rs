@@ -1,7 +1,7 @@
 //! `ingest` and `resume`: a run from its lock to its report.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::{Context, Progress, producer};
-use crate::source::{self, Source};
+use crate::source::{self, Setting, Source};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::{Lock, lock_path};
@@ -80,7 +80,7 @@ pub fn ingest(
     if options.retry_failed {
         kb.forgive_failures()?;
     }
-    let sources = open_sources(config)?;
+    let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
     let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
@@ -111,7 +111,7 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
     let options = IngestOptions { threads, ..IngestOptions::default() };
     match target {
         Target::Config(config) => {
-            let sources = open_sources(config)?;
+            let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
             let job = Job { kb: &kb, chunk: &config.chunk, embedder, sources: &sources };
@@ -323,14 +323,18 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
     }
 }
 
-fn open_sources(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
+fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<Box<dyn Source>>, Error> {
     let with_ending = |ending: &str| {
         let mut path = config.kb.clone().into_os_string();
         path.push(ending);
         PathBuf::from(path)
     };
-    let own = [config.kb.clone(), with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb)];
-    Ok(source::open(&config.source, &config.base, &own)?)
+    let clones = with_ending(".git");
+    let kb = config.kb.clone();
+    let own = [kb, with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb), clones.clone()];
+    let stop = Arc::clone(&session.stop);
+    let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
+    Ok(source::open(&config.source, &setting)?)
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.

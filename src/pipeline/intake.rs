@@ -13,7 +13,7 @@ use crate::domain::{FailureKind, Stage};
 use crate::error::chain;
 use crate::extract;
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
-use crate::source::Source;
+use crate::source::{Content, Source};
 
 /// Reads and extracts documents, in parallel, in their order.
 pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
@@ -30,16 +30,17 @@ fn read_one(source: &dyn Source, to_read: ToRead) -> Reading {
     let outcome = source.read(&entry).map_or_else(
         |error| Outcome::Failed { stage: Stage::Crawl, kind: error.kind(), error: chain(&error) },
         |content| {
-            version = content.version;
+            version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
-            extract_one(extractor, &entry.uri, content.bytes)
+            extract_one(extractor, &entry.uri, content)
         },
     );
     let extract_fp = extractor.id().to_owned();
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
 }
 
-fn extract_one(extractor: &dyn extract::Extractor, uri: &str, bytes: Vec<u8>) -> Outcome {
+fn extract_one(extractor: &dyn extract::Extractor, uri: &str, content: Content) -> Outcome {
+    let Content { bytes, metadata, .. } = content;
     let content_hash = *blake3::hash(&bytes).as_bytes();
     let failed = |kind, error| Outcome::Failed { stage: Stage::Extract, kind, error };
     match guard(|| extractor.extract(uri, bytes)) {
@@ -48,7 +49,8 @@ fn extract_one(extractor: &dyn extract::Extractor, uri: &str, bytes: Vec<u8>) ->
             title: extracted.title,
             media_type: extracted.media_type,
             encoding: extracted.encoding,
-            metadata: serde_json::Value::from_iter(extracted.metadata).to_string(),
+            metadata: serde_json::Value::from_iter(extracted.metadata.into_iter().chain(metadata))
+                .to_string(),
             text: extracted.text,
         }),
         Ok(Err(error)) => failed(error.kind(), chain(&error)),

@@ -12,7 +12,7 @@ use super::{Context, Handoff, Work};
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
 use crate::error::{Error, chain};
 use crate::kb::{ChunkedRevision, Outcome, Reading, SaveResult, TextRevision, Unit};
-use crate::source::{ListError, Source};
+use crate::source::{ListError, Source, SourceError};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::{chunk, extract};
@@ -153,6 +153,7 @@ impl Producer<'_> {
         let context = self.context;
         let listing = match source.list() {
             Ok(listing) => listing,
+            Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
         let mut merge = Merge::new(context.kb, source.name(), listing, context.run.id);

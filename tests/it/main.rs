@@ -3,6 +3,7 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
+//! - `git`: the sources that are not folders, from listing to knowledge base
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `fuzz`: what holds for any input
@@ -17,6 +18,7 @@ mod config;
 mod crash;
 mod extract;
 mod fuzz;
+mod git;
 mod handover;
 mod histories;
 mod history;
