@@ -3,6 +3,7 @@
 
 mod cancel;
 mod check;
+mod eval;
 mod ingest;
 mod search;
 mod status;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
+pub use eval::{EvalOptions, Gate, eval};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
 pub use status::{StatusReport, status};

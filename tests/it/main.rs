@@ -5,6 +5,7 @@
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -13,6 +14,7 @@ mod cli;
 mod concurrent;
 mod config;
 mod crash;
+mod eval;
 mod extract;
 mod histories;
 mod history;

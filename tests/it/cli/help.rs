@@ -6,7 +6,7 @@ use crate::support::Place;
 #[test]
 fn help() {
     let place = Place::new();
-    let commands = ["", "ingest", "resume", "status", "cancel", "search", "check"];
+    let commands = ["", "ingest", "resume", "status", "cancel", "search", "eval", "check"];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = stdout(&place, &arguments);
