@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use super::args::{Mode, SearchArgs};
+use super::args::SearchArgs;
 use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::kb::{Hit, SearchMode, matched_words};
+use crate::kb::{Hit, matched_words};
 use crate::operations::{self, SearchOptions, SearchReport, Target};
 
 /// Runs `search`.
@@ -24,11 +24,7 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
     let options = SearchOptions {
         query: query.clone(),
         limit: arguments.limit,
-        mode: match arguments.mode {
-            Mode::Hybrid => SearchMode::Hybrid,
-            Mode::Text => SearchMode::Text,
-            Mode::Vector => SearchMode::Vector,
-        },
+        mode: arguments.mode.search_mode(),
         source: arguments.source.clone(),
         context: arguments.context,
     };

@@ -1,4 +1,4 @@
-//! `search`: one query against a knowledge base.
+//! `search`: queries against a knowledge base.
 
 use std::path::PathBuf;
 
@@ -43,38 +43,73 @@ pub struct SearchReport {
 
 /// Searches the knowledge base of `target`; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, options: &SearchOptions) -> Result<SearchReport, Error> {
-    let kb = KnowledgeBase::open_for_reading(target.kb())?;
+    let searcher = Searcher::open(target, options.mode)?;
     if let Some(source) = &options.source {
-        check_source(&kb, source)?;
+        check_source(&searcher.kb, source)?;
     }
-    let mut mode = options.mode;
-    let mut warning = None;
-    let embedder = match mode {
-        SearchMode::Text => None,
-        SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
-    };
-    let vector =
-        embedder.map(|embedder| query_vector(embedder.as_ref(), &options.query)).transpose()?;
-    if vector.is_none() && mode != SearchMode::Text {
-        let reason = "its vectors are of a model that is not at hand";
-        if mode == SearchMode::Vector {
-            return Err(Error::Usage {
-                message: format!("{}: {reason}", target.kb().display()),
-                hint: Some("name its kb.toml, ingest again, or use --mode text".to_owned()),
-            });
+    let hits = searcher.search(options)?;
+    Ok(SearchReport {
+        schema: 1,
+        knowledge_base: target.kb().to_owned(),
+        query: options.query.clone(),
+        mode: searcher.mode(options.mode),
+        warning: searcher.warning,
+        hits,
+    })
+}
+
+/// A knowledge base and the model of its vectors, opened for any number of queries.
+pub struct Searcher {
+    /// The knowledge base.
+    pub kb: KnowledgeBase,
+    embedder: Option<Box<dyn Embedder>>,
+    /// Why vectors are not used though they were asked for.
+    pub warning: Option<String>,
+}
+
+impl Searcher {
+    /// Opens what searches in `mode` need. Where the model of the vectors is not at hand, hybrid search does
+    /// with the text and says so; vector search fails.
+    pub fn open(target: &Target, mode: SearchMode) -> Result<Self, Error> {
+        let kb = KnowledgeBase::open_for_reading(target.kb())?;
+        let embedder = match mode {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
+        };
+        let mut warning = None;
+        if embedder.is_none() && mode != SearchMode::Text {
+            let reason = "its vectors are of a model that is not at hand";
+            if mode == SearchMode::Vector {
+                return Err(Error::Usage {
+                    message: format!("{}: {reason}", target.kb().display()),
+                    hint: Some("name its kb.toml, ingest again, or use --mode text".to_owned()),
+                });
+            }
+            warning = Some(format!("{reason}: full-text search only"));
         }
-        warning = Some(format!("{reason}: full-text search only"));
-        mode = SearchMode::Text;
+        Ok(Self { kb, embedder, warning })
     }
-    let hits = kb.search(&SearchQuery {
-        text: (mode != SearchMode::Vector).then(|| options.query.clone()),
-        vector,
-        limit: options.limit,
-        source: options.source.clone(),
-        context: options.context,
-    })?;
-    let (knowledge_base, query) = (target.kb().to_owned(), options.query.clone());
-    Ok(SearchReport { schema: 1, knowledge_base, query, mode, warning, hits })
+
+    /// Returns the mode that a search in `mode` comes to.
+    pub fn mode(&self, mode: SearchMode) -> SearchMode {
+        if self.embedder.is_none() { SearchMode::Text } else { mode }
+    }
+
+    /// Returns the best passages, best first.
+    pub fn search(&self, options: &SearchOptions) -> Result<Vec<Hit>, Error> {
+        let embedder = match self.mode(options.mode) {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => self.embedder.as_deref(),
+        };
+        let vector = embedder.map(|embedder| query_vector(embedder, &options.query)).transpose()?;
+        Ok(self.kb.search(&SearchQuery {
+            text: (self.mode(options.mode) != SearchMode::Vector).then(|| options.query.clone()),
+            vector,
+            limit: options.limit,
+            source: options.source.clone(),
+            context: options.context,
+        })?)
+    }
 }
 
 fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {

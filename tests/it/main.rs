@@ -8,6 +8,7 @@
 //!   compared by whole dumps
 //! - `fuzz`: what holds for any input
 //! - `handover`: every interleaving of the two threads
+//! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,6 +17,7 @@ mod cli;
 mod concurrent;
 mod config;
 mod crash;
+mod eval;
 mod extract;
 mod fuzz;
 mod git;

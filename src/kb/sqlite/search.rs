@@ -30,6 +30,20 @@ pub enum SearchMode {
     Vector,
 }
 
+impl SearchMode {
+    /// Every mode, the best first.
+    pub const ALL: [Self; 3] = [Self::Hybrid, Self::Text, Self::Vector];
+
+    /// Returns its name in commands and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Text => "text",
+            Self::Vector => "vector",
+        }
+    }
+}
+
 /// A query vector and the space it is of.
 #[derive(Clone, Debug)]
 pub struct SearchSide {
@@ -121,6 +135,24 @@ impl KnowledgeBase {
             candidates.truncate(query.limit);
             let hits = candidates.iter().map(|one| read_hit(tx, one, query.context));
             hits.filter_map(Result::transpose).collect()
+        })
+    }
+}
+
+impl KnowledgeBase {
+    /// Returns the spans of all live chunks of the documents at `uri`, whichever their source.
+    pub fn chunk_spans(&self, uri: &str) -> Result<Vec<(u64, u64)>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT start_byte, end_byte FROM document
+                 JOIN revision ON revision.document_id = document.id AND state = 'live'
+                 JOIN chunk ON chunk.revision_id = revision.id
+                 WHERE uri = ?1 ORDER BY chunk.id",
+            )?;
+            let spans = statement.query_map([uri], |row| {
+                Ok((super::convert::from_sql(row.get(0)?), super::convert::from_sql(row.get(1)?)))
+            })?;
+            Ok(spans.collect::<Result<_, _>>()?)
         })
     }
 }
