@@ -74,17 +74,6 @@ pub enum Command {
     /// Exits with 0 also when nothing is found.
     #[command(after_long_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
-    /// Prints the text that ingest would save of a file.
-    ///
-    /// Markdown and plain text come as they are, every other format as the Markdown that it is turned into.
-    /// With --json also the title, what the document says of itself, and what extracted it. Needs no knowledge
-    /// base. Exits with 3 where ingest would fail on the file or skip it.
-    Extract(DocumentArgs),
-    /// Prints the chunks that ingest would make of a file.
-    ///
-    /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
-    /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
-    Chunk(DocumentArgs),
     /// Measures searches on queries with known answers, and fails where they got worse.
     ///
     /// QUERIES is a file with one object a line: {"id", "query", "relevant": [{"path", "grade", "start", "end"}]}.
@@ -100,6 +89,17 @@ pub enum Command {
     /// Exits with 3 where a --min is not reached, or where a measure fell more than --max-drop below --baseline.
     #[command(after_long_help = EVAL_EXAMPLES)]
     Eval(EvalArgs),
+    /// Prints the text that ingest would save of a file.
+    ///
+    /// Markdown and plain text come as they are, every other format as the Markdown that it is turned into.
+    /// With --json also the title, what the document says of itself, and what extracted it. Needs no knowledge
+    /// base. Exits with 3 where ingest would fail on the file or skip it.
+    Extract(DocumentArgs),
+    /// Prints the chunks that ingest would make of a file.
+    ///
+    /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
+    /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
+    Chunk(DocumentArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or

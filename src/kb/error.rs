@@ -133,6 +133,7 @@ impl KbError {
             Self::Damaged(what) => Some(what.clone()),
             Self::Sql(error)
                 if is_damage(error)
+                    || matches!(error, rusqlite::Error::SqlInputError { .. })
                     || matches!(
                         error.sqlite_error_code(),
                         Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
