@@ -23,7 +23,9 @@ use crate::support::lock::{Lock, lock_path};
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
-const MERGE_PAGES_MAX: u32 = 4096;
+const MERGE_PAGES_MAX: u64 = 4096;
+/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge.
+const CHUNKS_PER_MERGED_PAGE: u64 = 8;
 
 /// How to ingest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -231,9 +233,8 @@ impl Job<'_> {
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
-            let changed = run.metrics.chunks_stored != before.metrics.chunks_stored
-                || run.metrics.documents_deleted != before.metrics.documents_deleted;
-            self.kb.finish(if changed { MERGE_PAGES_MAX } else { 0 })?;
+            let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
+            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE).min(MERGE_PAGES_MAX))?;
         }
         Ok(RunReport {
             schema: 1,
