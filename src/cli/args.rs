@@ -83,6 +83,9 @@ pub enum Command {
     /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
+    /// Extracts documents of risky formats for the process that started it.
+    #[command(hide = true)]
+    ExtractWorker(WorkerArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
@@ -248,6 +251,15 @@ pub struct DocumentArgs {
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `extract-worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Bytes of address space at most.
+    pub memory_bytes: u64,
+    /// The process that started it.
+    pub parent: u32,
 }
 
 /// Arguments of `check`.

@@ -62,6 +62,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Search(command) => search::run(command),
         Command::Extract(command) => document::extract(command),
         Command::Chunk(command) => document::chunk(command),
+        Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),
     }
 }

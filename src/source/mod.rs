@@ -4,7 +4,6 @@
 //! nothing to disk, takes no lock and knows nothing of the knowledge base. Uris, versions and their
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
-mod byte_size;
 mod directory;
 mod directory_config;
 mod file;
@@ -19,9 +18,10 @@ use serde::Deserialize;
 
 use crate::domain::{Entry, FailureKind, Version};
 
-pub use byte_size::ByteSize;
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
+
+pub use crate::support::byte_size::ByteSize;
 
 /// The documents of one source, in uri order.
 pub type Listing<'a> = Box<dyn Iterator<Item = Result<Entry, ListError>> + Send + 'a>;
