@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
+use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 
 /// Largest kb.toml that is read.
@@ -28,6 +29,8 @@ pub struct Config {
     pub kb: PathBuf,
     /// Where documents come from.
     pub source: SourceConfig,
+    /// What extracting a document may cost.
+    pub extract: ExtractConfig,
     /// How texts are cut.
     pub chunk: ChunkConfig,
     /// What makes vectors.
@@ -43,6 +46,8 @@ struct File {
     kb: KbTable,
     #[serde(default)]
     source: SourceConfig,
+    #[serde(default)]
+    extract: ExtractConfig,
     #[serde(default)]
     chunk: ChunkConfig,
     #[serde(default)]
@@ -125,6 +130,7 @@ impl Config {
                 path: path.to_owned(),
                 base,
                 source: file.source,
+                extract: file.extract,
                 chunk: file.chunk,
                 embed: file.embed,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
@@ -178,6 +184,9 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
             message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table"
                 .to_owned(),
         });
+    }
+    if let Err(message) = file.extract.validate() {
+        problems.push(table_problem(text, "extract", message));
     }
     if let Err(message) = file.chunk.validate() {
         problems.push(table_problem(text, "chunk", message));

@@ -100,6 +100,9 @@ pub enum Command {
     /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
+    /// Extracts documents of risky formats for the process that started it.
+    #[command(hide = true)]
+    ExtractWorker(WorkerArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
@@ -328,6 +331,15 @@ fn drop(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("it must be a number from 0 to 1".to_owned()),
     }
+}
+
+/// Arguments of `extract-worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Bytes of address space at most.
+    pub memory_bytes: u64,
+    /// The process that started it.
+    pub parent: u32,
 }
 
 /// Arguments of `check`.

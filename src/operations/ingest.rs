@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
 use crate::embed::{self, Embedder};
 use crate::error::{Error, ExitCode, chain};
+use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
@@ -84,7 +85,13 @@ pub fn ingest(
     }
     let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
-    let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
+    let job = Job {
+        kb: &kb,
+        extract: &config.extract,
+        chunk: &config.chunk,
+        embedder: embedder.as_ref(),
+        sources: &sources,
+    };
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(mut run) => {
@@ -116,7 +123,8 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, chunk: &config.chunk, embedder, sources: &sources };
+            let (extract, chunk) = (&config.extract, &config.chunk);
+            let job = Job { kb: &kb, extract, chunk, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -130,8 +138,9 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                         "name its kb.toml: the sources or settings are still needed".to_owned(),
                     ),
                 })?;
-            let chunk = ChunkConfig::default();
-            let job = Job { kb: &kb, chunk: &chunk, embedder: embedder.as_ref(), sources: &[] };
+            let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
+            let embedder = embedder.as_ref();
+            let job = Job { kb: &kb, extract: &extract, chunk: &chunk, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -141,6 +150,7 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
 /// What a run is done with.
 struct Job<'a> {
     kb: &'a KnowledgeBase,
+    extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
     embedder: &'a dyn Embedder,
     sources: &'a [Box<dyn Source>],
@@ -184,11 +194,13 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
+        let extraction = Extraction::open(self.extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,
             run: key,
             sources: self.sources,
+            extraction: &extraction,
             chunk: self.chunk,
             embedder: self.embedder,
             pool: &pool,

@@ -4,6 +4,7 @@
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `git`: the sources that are not folders, from listing to knowledge base
+//! - `child`: documents that break their extractor, through the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `fuzz`: what holds for any input
@@ -12,6 +13,7 @@
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod child;
 mod chunker;
 mod cli;
 mod concurrent;
