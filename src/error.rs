@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
+use crate::extract::ExtractError;
 use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::lock::LockError;
@@ -92,6 +93,9 @@ pub enum Error {
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The one document that was asked for cannot be extracted.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
     /// A result cannot be printed.
     #[error("cannot write to stdout")]
     Output {
@@ -128,6 +132,7 @@ impl Error {
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }
+            Self::Extract(_) => ExitCode::DocumentsFailed,
             Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
             Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }

@@ -72,6 +72,17 @@ pub enum Command {
     /// Exits with 0 also when nothing is found.
     #[command(after_long_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
+    /// Prints the text that ingest would save of a file.
+    ///
+    /// Markdown and plain text come as they are, every other format as the Markdown that it is turned into.
+    /// With --json also the title, what the document says of itself, and what extracted it. Needs no knowledge
+    /// base. Exits with 3 where ingest would fail on the file or skip it.
+    Extract(DocumentArgs),
+    /// Prints the chunks that ingest would make of a file.
+    ///
+    /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
+    /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
+    Chunk(DocumentArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
@@ -220,6 +231,20 @@ pub struct SearchArgs {
     /// Neighbouring chunks shown on each side of a hit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub context: usize,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `extract` and `chunk`.
+#[derive(Debug, Args)]
+pub struct DocumentArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Settings to use; their sources need not be there. Default: those without a kb.toml.
+    #[arg(long, value_name = "KB_TOML")]
+    pub config: Option<PathBuf>,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,7 @@
 mod args;
 mod cancel;
 mod check;
+mod document;
 mod exit_code;
 mod ingest;
 mod output;
@@ -59,6 +60,8 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Status(command) => status::run(command),
         Command::Cancel(command) => cancel::run(command),
         Command::Search(command) => search::run(command),
+        Command::Extract(command) => document::extract(command),
+        Command::Chunk(command) => document::chunk(command),
         Command::Check(command) => check::run(command),
     }
 }

@@ -1,19 +1,28 @@
-//! From a document's bytes to its text: one trait, and the formats that are text already.
+//! From a document's bytes to its text: one trait, and a file or folder for each format.
 //!
-//! Pure functions of uri and bytes: nothing is read, written or kept. The text of a UTF-8 document
-//! is its bytes, BOM and line ends included, so that spans and line numbers are those of the file.
+//! Pure functions of uri and bytes: nothing is read, written or kept. The text of a Markdown or plain
+//! document in UTF-8 is its bytes, BOM and line ends included, so that spans and line numbers are those
+//! of the file; every other format becomes Markdown, and spans are those of that.
 
 mod encoding;
 mod front_matter;
+pub mod html;
 mod markdown;
 mod plain;
 mod title;
+mod writer;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::domain::{FailureKind, MediaType};
+
+/// What a document says of itself, by name.
+pub type Metadata = BTreeMap<String, Value>;
+
+/// Bytes of text that a document may come to.
+pub const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// Turns the bytes of one format into text.
 pub trait Extractor: Send + Sync {
@@ -37,8 +46,8 @@ pub struct Extracted {
     /// What the bytes were: `utf-8`, `utf-8-bom`, `utf-16le`, `windows-1252`, …; `utf-8-lossy`
     /// where a few broken characters were replaced.
     pub encoding: String,
-    /// Front matter, as written.
-    pub metadata: BTreeMap<String, Value>,
+    /// What it says of itself: front matter as written; `author`, `date`, `language` and the like.
+    pub metadata: Metadata,
 }
 
 /// Longest title that is kept.
@@ -66,6 +75,11 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    /// A document that hits a limit, which is named.
+    fn over_limit(uri: &str, what: &str, max: usize) -> Self {
+        Self::Permanent { uri: uri.to_owned(), reason: format!("more {what} than {max} bytes") }
+    }
+
     /// Returns what a later run does about it.
     pub fn kind(&self) -> FailureKind {
         match self {
@@ -79,6 +93,7 @@ impl ExtractError {
 pub fn extractor(uri: &str) -> &'static dyn Extractor {
     match title::extension(uri).as_deref() {
         Some("md" | "markdown" | "mkd" | "mdx" | "mdown" | "qmd" | "rmd") => &markdown::Markdown,
+        Some("html" | "htm" | "xhtml" | "xht") => &html::Html,
         None | Some("txt" | "text" | "log") => &plain::PLAIN,
         // Markup that we do not parse, programs, configuration and data.
         Some(_) => &plain::SOURCE,

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod check;
+mod document;
 mod ingest;
 mod search;
 mod status;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
+pub use document::{ChunkReport, ChunkShown, ExtractReport, chunk, extract};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
 pub use status::{StatusReport, status};

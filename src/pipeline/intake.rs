@@ -39,7 +39,8 @@ fn read_one(source: &dyn Source, to_read: ToRead) -> Reading {
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
 }
 
-fn extract_one(extractor: &dyn extract::Extractor, uri: &str, content: Content) -> Outcome {
+/// Extracts one document; a panic in it is its failure.
+pub fn extract_one(extractor: &dyn extract::Extractor, uri: &str, content: Content) -> Outcome {
     let Content { bytes, metadata, .. } = content;
     let content_hash = *blake3::hash(&bytes).as_bytes();
     let failed = |kind, error| Outcome::Failed { stage: Stage::Extract, kind, error };
@@ -88,7 +89,7 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
 }
 
 /// Runs `work` and turns a panic into what it said.
-fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let message = panic_message(panic.as_ref());
         format!("internal error: {message}")

@@ -5,8 +5,10 @@
 //! committed before the next checkpoint.
 
 pub mod consumer;
+mod crawl;
 mod intake;
 mod merge;
+mod page;
 pub mod phases;
 pub mod plan;
 pub mod producer;
@@ -26,7 +28,7 @@ use crate::domain::{ChunkRange, RunState};
 use crate::embed::Embedder;
 use crate::error::Error;
 use crate::kb::{KnowledgeBase, RunKey, Unit};
-use crate::source::Source;
+use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::{Event, EventSink};
 
@@ -43,7 +45,7 @@ pub struct Context<'a> {
     /// The run that all writes belong to.
     pub run: RunKey,
     /// Where documents come from.
-    pub sources: &'a [Box<dyn Source>],
+    pub sources: &'a [AnySource],
     /// How texts are cut.
     pub chunk: &'a ChunkConfig,
     /// What makes vectors.

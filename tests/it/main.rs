@@ -3,7 +3,7 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
-//! - `git`: the sources that are not folders, from listing to knowledge base
+//! - `git`, `web`: the sources that are not folders, from listing to knowledge base
 //! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
@@ -26,4 +26,5 @@ mod source;
 mod stop;
 mod support;
 mod tidy;
+mod web;
 mod wordpiece;

@@ -172,6 +172,7 @@ impl KnowledgeBase {
                 )?;
             }
             tx.execute("DELETE FROM failure", [])?;
+            super::frontier_end::forget_visits(tx)?;
             tx.execute(
                 "DELETE FROM document
                  WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
@@ -182,7 +183,8 @@ impl KnowledgeBase {
     }
 }
 
-fn save_one(
+/// Saves one reading, as part of a batch.
+pub fn save_one(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
