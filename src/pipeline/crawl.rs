@@ -87,7 +87,7 @@ impl Producer<'_> {
                 self.wait_for_due(source)?;
                 continue;
             }
-            let answers = visit(source, &pages)?;
+            let answers = self.visit(source, &pages)?;
             for (_, answer) in &answers {
                 let is_outage = matches!(answer, Answer::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
@@ -98,6 +98,41 @@ impl Producer<'_> {
                 return Ok(End { outage, ..End::default() });
             }
         }
+    }
+
+    /// Visits pages; those that a sitemap says are as they were need no request.
+    fn visit(
+        &self,
+        source: &WebSource,
+        pages: &[QueuedPage],
+    ) -> Result<Vec<(usize, Answer)>, Error> {
+        let mut answers = Vec::new();
+        let mut requests = Vec::new();
+        let mut places = Vec::new();
+        for (place, page) in pages.iter().enumerate() {
+            if page.is_unchanged_by_sitemap {
+                answers.push((place, Answer::NotModified));
+                continue;
+            }
+            let Ok(url) = page.url.parse() else {
+                answers.push((place, Answer::Excluded("not an url".to_owned())));
+                continue;
+            };
+            let known = page.is_known;
+            let validators = Validators {
+                etag: page.etag.clone().filter(|_| known),
+                last_modified: page.last_modified.clone().filter(|_| known),
+            };
+            requests.push(PageRequest { url, validators });
+            places.push(place);
+        }
+        if !requests.is_empty() {
+            // Where even that cannot be read, the next checkpoint says why.
+            let is_stopping = || self.context.is_stopping().unwrap_or(true);
+            let visited = source.visit(requests, BATCH_TIME, &is_stopping).map_err(ended)?;
+            answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
+        }
+        Ok(answers)
     }
 
     fn tell(&self, source: &WebSource, counts: FrontierCounts) {
@@ -140,7 +175,10 @@ impl Producer<'_> {
         let first = &together[0].0.url;
         context.events.emit(&Event::Reading { source: name, uri: first });
         let reports = self.read_pages(site, together, false)?;
-        self.save_pages(site, reports)
+        self.save_pages(site, reports)?;
+        // Until the next batch is there, nothing is at work that a death could be blamed on.
+        context.saved(&context.kb.begin_intake(context.run, &[], false)?);
+        Ok(())
     }
 
     /// Notes what is about to be extracted, and extracts it.
@@ -224,33 +262,4 @@ fn ended(error: SourceError) -> Error {
         SourceError::Stopped => Error::Stopped,
         error => error.into(),
     }
-}
-
-/// Visits pages; those that a sitemap says are as they were need no request.
-fn visit(source: &WebSource, pages: &[QueuedPage]) -> Result<Vec<(usize, Answer)>, Error> {
-    let mut answers = Vec::new();
-    let mut requests = Vec::new();
-    let mut places = Vec::new();
-    for (place, page) in pages.iter().enumerate() {
-        if page.is_unchanged_by_sitemap {
-            answers.push((place, Answer::NotModified));
-            continue;
-        }
-        let Ok(url) = page.url.parse() else {
-            answers.push((place, Answer::Excluded("not an url".to_owned())));
-            continue;
-        };
-        let known = page.is_known;
-        let validators = Validators {
-            etag: page.etag.clone().filter(|_| known),
-            last_modified: page.last_modified.clone().filter(|_| known),
-        };
-        requests.push(PageRequest { url, validators });
-        places.push(place);
-    }
-    if !requests.is_empty() {
-        let visited = source.visit(requests, BATCH_TIME).map_err(ended)?;
-        answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
-    }
-    Ok(answers)
 }

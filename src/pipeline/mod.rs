@@ -84,10 +84,15 @@ impl Context<'_> {
         if let Some(hook) = self.hook {
             hook(checkpoint, self.stop);
         }
+        if self.is_stopping()? { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Tells whether somebody asked for a stop, in this process or through the file.
+    pub fn is_stopping(&self) -> Result<bool, Error> {
         if !self.stop.is_requested() && self.poll_is_due() && self.kb.cancel_requested(self.run)? {
             self.stop.request();
         }
-        if self.stop.is_requested() { Err(Error::Stopped) } else { Ok(()) }
+        Ok(self.stop.is_requested())
     }
 
     /// Tells that `run` now stands on disk.

@@ -420,8 +420,8 @@ fn file_name(url: &Url, media_type: &str) -> String {
 }
 
 fn title_of(url: &Url) -> String {
-    let parts = url.path_segments().into_iter().flatten();
-    let last = parts.filter(|part| !part.is_empty()).next_back();
+    let mut parts = url.path_segments().into_iter().flatten();
+    let last = parts.rfind(|part| !part.is_empty());
     last.or(url.host_str()).unwrap_or("untitled").to_owned()
 }
 

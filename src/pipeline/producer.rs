@@ -95,7 +95,9 @@ impl Producer<'_> {
                 AnySource::Listed(source) if known == 0 || continued => {
                     source.list().map_or(known, |listing| listing.count() as u64)
                 }
-                _ => known,
+                AnySource::Listed(_) => known,
+                // Nobody knows how many there will be; never nothing, which would be all done.
+                AnySource::Crawled(_) => known.max(1),
             };
             self.context.progress.expect_documents(expected);
         }

@@ -1,6 +1,7 @@
 //! `[[source.web]]`: crawls of sites on loopback. What is asked, what is stored, and how it ends.
 
 mod hostile;
+mod large;
 mod resume;
 mod server;
 

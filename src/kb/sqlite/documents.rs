@@ -143,7 +143,9 @@ impl KnowledgeBase {
                    (SELECT document_id FROM failure WHERE kind <> 'skipped' AND stage <> 'embed');
                  UPDATE queue SET state = 'pending', attempts = 0, is_alone = 0, error = NULL
                    WHERE state = 'dead';
-                 DELETE FROM failure WHERE stage = 'embed';",
+                 DELETE FROM failure WHERE stage = 'embed';
+                 UPDATE frontier SET state = 'queued', attempts = 0, not_before_ms = 0
+                   WHERE state IN ('refused', 'failed');",
             )?;
             Ok(())
         })

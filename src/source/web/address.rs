@@ -121,7 +121,7 @@ impl Scope {
         }
         let repeats =
             |part: &&str| parts.iter().filter(|other| other == &part).count() > SAME_PART_MAX;
-        if parts.iter().any(|part| repeats(&part)) {
+        if parts.iter().any(repeats) {
             return Verdict::Excluded("its path repeats itself");
         }
         let ending = parts.last().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);

@@ -17,6 +17,9 @@ const RATE_MAX: f64 = 1000.0;
 /// Requests at the same time.
 const CONCURRENCY_MAX: usize = 32;
 
+/// Tells what is wrong with a value, and what is allowed.
+type Rule = fn(&str) -> Result<(), String>;
+
 /// One web site, or some pages of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +156,7 @@ impl WebConfig {
             }
         };
         check(self.name.span(), "name", check_name(self.name.get_ref()));
-        let of_each: [(&str, &[Spanned<String>], fn(&str) -> Result<(), String>); 10] = [
+        let of_each: [(&str, &[Spanned<String>], Rule); 10] = [
             ("start_urls", &self.start_urls, check_url),
             ("urls", &self.urls, check_url),
             ("sitemaps", &self.sitemaps, check_sitemap),

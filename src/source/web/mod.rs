@@ -262,11 +262,12 @@ impl WebSource {
     }
 
     /// Visits pages, politely, and returns the answers by their place in `requests`. No visit begins when
-    /// `budget` is over, but the first: what is not answered waits for the next call.
+    /// `budget` is over, but the first: what is not answered waits for the next call. `is_stopping` ends the wait.
     pub fn visit(
         &self,
         requests: Vec<PageRequest>,
         budget: Duration,
+        is_stopping: &dyn Fn() -> bool,
     ) -> Result<Vec<(usize, Answer)>, SourceError> {
         let until = Instant::now() + budget;
         let threads = self.concurrency.min(requests.len());
@@ -301,7 +302,7 @@ impl WebSource {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.stop().is_requested() {
+            if is_stopping() {
                 return Err(SourceError::Stopped);
             }
         }

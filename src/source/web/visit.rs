@@ -62,6 +62,9 @@ pub struct Fetched {
     pub robots: html::Robots,
 }
 
+/// A robots.txt, when it was fetched; the error is an outage.
+pub(super) type KnownRobots = (Instant, Result<Robots, String>);
+
 /// What visits need and share.
 pub(super) struct Visitor {
     pub(super) client: Client,
@@ -71,7 +74,7 @@ pub(super) struct Visitor {
     pub(super) respect_robots: bool,
     pub(super) page_bytes_max: u64,
     pub(super) stop: Arc<StopSignal>,
-    pub(super) rules: Mutex<HashMap<String, (Instant, Result<Robots, String>)>>,
+    pub(super) rules: Mutex<HashMap<String, KnownRobots>>,
 }
 
 impl Visitor {
