@@ -181,7 +181,7 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table"
                 .to_owned(),
         });
     }
@@ -207,12 +207,14 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 }
 
 /// Words of serde about Rust types, in words about kb.toml.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 13] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
     ("duplicate field", "duplicate key"),
     ("there are no fields", "this table has no keys"),
     ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u64", "expected a whole number, 0 or more"),
+    ("expected f64", "expected a number"),
     ("expected u32", "expected a whole number, 0 or more"),
     ("expected a string", "expected a text in quotes"),
     ("expected path string", "expected a path in quotes"),

@@ -17,7 +17,7 @@ use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::{Context, Progress, producer};
-use crate::source::{self, Setting, Source};
+use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::{Lock, lock_path};
@@ -153,7 +153,7 @@ struct Job<'a> {
     extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
     embedder: &'a dyn Embedder,
-    sources: &'a [Box<dyn Source>],
+    sources: &'a [AnySource],
 }
 
 impl Job<'_> {
@@ -336,7 +336,7 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
     }
 }
 
-fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<Box<dyn Source>>, Error> {
+fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
     let with_ending = |ending: &str| {
         let mut path = config.kb.clone().into_os_string();
         path.push(ending);

@@ -41,7 +41,8 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
 }
 
-fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
+/// Extracts one document; returns what it was done with, too.
+pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
     let Content { bytes, metadata, .. } = content;
     let content_hash = *blake3::hash(&bytes).as_bytes();
     let Attempt { fingerprint, result } = extraction.extract(uri, bytes);
@@ -93,7 +94,7 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
 }
 
 /// Runs `work` and turns a panic into what it said.
-fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let message = panic_message(panic.as_ref());
         format!("internal error: {message}")

@@ -1,7 +1,8 @@
-//! Where documents come from: one trait, with folders of files and git repositories as its kinds.
+//! Where documents come from: folders of files and git repositories, which list what they have, and web sites,
+//! which are crawled.
 //!
-//! A source lists its documents in uri order, then reads them one by one. It only reads: it takes no lock
-//! and knows nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
+//! A listed source lists its documents in uri order, then reads them one by one. Sources only read: they take
+//! no lock and know nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
 mod directory;
@@ -11,6 +12,7 @@ mod git;
 mod globs;
 pub mod uri;
 mod walk;
+mod web;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,13 +30,16 @@ use crate::support::checkpoint::StopSignal;
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
+pub use web::{
+    Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
+};
 
 pub use crate::support::byte_size::ByteSize;
 
 /// The documents of one source, in uri order.
 pub type Listing<'a> = Box<dyn Iterator<Item = Result<Entry, ListError>> + Send + 'a>;
 
-/// A place that documents come from.
+/// A place that lists its documents.
 pub trait Source: Send + Sync {
     /// Returns the name given in kb.toml, unique among all sources.
     fn name(&self) -> &str;
@@ -161,6 +166,27 @@ pub struct SourceConfig {
     /// `[[source.git]]`: git repositories.
     #[serde(default)]
     pub git: Vec<GitConfig>,
+    /// `[[source.web]]`: web sites.
+    #[serde(default)]
+    pub web: Vec<WebConfig>,
+}
+
+/// A source by the way in which its documents are found.
+pub enum AnySource {
+    /// It lists them.
+    Listed(Box<dyn Source>),
+    /// They are found by following links.
+    Crawled(Box<WebSource>),
+}
+
+impl AnySource {
+    /// Returns the name given in kb.toml, unique among all sources.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Listed(source) => source.name(),
+            Self::Crawled(site) => site.name(),
+        }
+    }
 }
 
 /// What is wrong with a source's settings: bytes in kb.toml, the key, and what is allowed.
@@ -171,7 +197,8 @@ impl SourceConfig {
     pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Spanned<String>, Problems)> {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
-        folders.chain(repositories).collect()
+        let sites = self.web.iter().map(|one| ("web", &one.name, one.problems()));
+        folders.chain(repositories).chain(sites).collect()
     }
 }
 
@@ -187,18 +214,19 @@ pub struct Setting<'a> {
     pub stop: Arc<StopSignal>,
 }
 
-/// Opens every configured source: folders, then repositories, each in the order of kb.toml.
-pub fn open(
-    config: &SourceConfig,
-    setting: &Setting<'_>,
-) -> Result<Vec<Box<dyn Source>>, SourceError> {
+/// Opens every configured source: folders, repositories, sites, each in the order of kb.toml.
+pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
     let Setting { base, leave_out, .. } = *setting;
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    let mut sources = Vec::new();
     for directory in &config.directory {
-        sources.push(Box::new(DirectorySource::new(directory, base, leave_out)?));
+        let source = DirectorySource::new(directory, base, leave_out)?;
+        sources.push(AnySource::Listed(Box::new(source)));
     }
     for repository in &config.git {
-        sources.push(Box::new(GitSource::new(repository, setting)?));
+        sources.push(AnySource::Listed(Box::new(GitSource::new(repository, setting)?)));
+    }
+    for site in &config.web {
+        sources.push(AnySource::Crawled(Box::new(WebSource::new(site, setting)?)));
     }
     Ok(sources)
 }

@@ -81,7 +81,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal("[[source.wiki]]\nname = \"a\"\n"), @r#"
-    error: kb.toml:1:10: source.wiki: unknown key `wiki`, expected `directory` or `git`
+    error: kb.toml:1:10: source.wiki: unknown key `wiki`, expected one of `directory`, `git`, `web`
      --> kb.toml:1:10
       |
     1 | [[source.wiki]]
@@ -161,7 +161,7 @@ fn wrong_types() {
 #[test]
 fn what_a_source_needs() {
     insta::assert_snapshot!(refusal("[kb]\n"), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
      --> kb.toml:1:1
       |
     1 | [kb]
@@ -169,7 +169,7 @@ fn what_a_source_needs() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal(""), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal("[[source.directory]]\nname = \"docs\"\n"), @r#"
@@ -252,6 +252,41 @@ fn repositories_that_cannot_be_meant() {
     error: kb.toml:4:16: source.git.password_env: "hunter2!" is not the name of an environment variable; the password itself does not belong here
     error: kb.toml:5:9: source.git.depth: invalid value: integer `-1`, expected a whole number, 0 or more
     error: kb.toml:4:16: source.git.password_env: a password is for http and https only; ssh uses your own keys
+    "#);
+}
+
+#[test]
+fn sites_that_cannot_be_meant() {
+    let web = |keys: &str| refusal(format!("[[source.web]]\nname = \"a\"\n{keys}"));
+    let said = [
+        web(""),
+        web("start_urls = [\"example.org\", \"ftp://example.org/\"]\n"),
+        web("start_urls = [\"https:\\u002f/me:secret@example.org/\"]\nsitemaps = [\"all\"]\n"),
+        web("urls = [\"https://example.org/\"]\nrequests_per_second = 0\nmax_concurrency = 0\n"),
+        web(
+            "urls = [\"https://example.org/\"]\ntimeout = 0\nheaders = [\"Authorization: Bearer x\"]\n",
+        ),
+        web(
+            "urls = [\"https://example.org/\"]\nremove_selectors = [\"a > b\"]\nuser_agent = \"\"\n",
+        ),
+        web("urls = [\"https://example.org/\"]\nmax_page_size = 0\nmax_pages = \"all\"\n"),
+    ];
+    let errors = said.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("error"));
+    let errors = errors.collect::<Vec<_>>().join("\n");
+    let secret = ["https:", "//me:secret@example.org/"].concat();
+    insta::assert_snapshot!(errors.replace(&secret, "HIDDEN"), @r#"
+    error: kb.toml:2:8: source.web.start_urls: nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap
+    error: kb.toml:3:15: source.web.start_urls: "example.org" cannot be fetched: write it whole, with https and host
+    error: kb.toml:3:30: source.web.start_urls: "ftp://example.org/" cannot be fetched: only http and https are allowed
+    error: kb.toml:3:15: source.web.start_urls: "HIDDEN" cannot be fetched: a password does not belong into this file; use `headers`
+    error: kb.toml:4:13: source.web.sitemaps: "all" cannot be fetched: write it whole, with https and host, or one of the words robots and auto
+    error: kb.toml:4:23: source.web.requests_per_second: 0 is not above 0 and at most 1000
+    error: kb.toml:5:19: source.web.max_concurrency: 0 is not 1 to 32
+    error: kb.toml:5:12: source.web.headers: "Authorization: Bearer x" is no header; write Name=VARIABLE, with the value in that environment variable
+    error: kb.toml:4:11: source.web.timeout: 0 is not 1 to 3600 seconds
+    error: kb.toml:4:21: source.web.remove_selectors: "a > b" must be made of tag, #id, .class, [name] and [name=value]
+    error: kb.toml:5:14: source.web.user_agent: "" is no user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)
+    error: kb.toml:5:13: source.web.max_pages: invalid type: string "all", expected a whole number, 0 or more
     "#);
 }
 
@@ -498,7 +533,7 @@ fn shown(config: &Config) -> String {
 /// the setting is required.
 #[test]
 fn the_example_shows_the_defaults() {
-    const REQUIRED: [&str; 3] = ["name = ", "path = \"docs\"", "url = "];
+    const REQUIRED: [&str; 4] = ["name = ", "path = \"docs\"", "url = ", "start_urls = "];
     for text in [example(), uncommented(&example()).replace("[embed.builtin]\n", "")] {
         let whole = shown(&load(&text).unwrap());
         let settings = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));

@@ -3,7 +3,7 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
-//! - `git`: the sources that are not folders, from listing to knowledge base
+//! - `git`, `web`: the sources that are not folders, from listing to knowledge base
 //! - `child`: documents that break their extractor, through the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
@@ -35,4 +35,5 @@ mod source;
 mod stop;
 mod support;
 mod tidy;
+mod web;
 mod wordpiece;

@@ -395,8 +395,11 @@ fn sources_open_in_the_order_of_the_file() {
     let clones = base.path().join("clones");
     let setting = source::Setting { base: base.path(), leave_out: &[], clones: &clones, stop };
     let sources = source::open(&config, &setting).unwrap();
-    let shown: Vec<_> =
-        sources.iter().map(|source| (source.name(), listed(source.as_ref()))).collect();
+    let listed = |source: &source::AnySource| match source {
+        source::AnySource::Listed(source) => listed(source.as_ref()),
+        source::AnySource::Crawled(_) => panic!("no site"),
+    };
+    let shown: Vec<_> = sources.iter().map(|source| (source.name(), listed(source))).collect();
     assert_eq!(shown, [("second", vec!["x.md".to_owned()]), ("first", vec!["y.md".to_owned()])]);
 
     let bad: SourceConfig =

@@ -31,6 +31,14 @@ const INVARIANTS: &[(&str, &str)] = &[
            AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)",
     ),
     (
+        "a page that the last run has fetched has its document",
+        "SELECT source || ':' || url FROM frontier
+         WHERE state IN ('fetched', 'unchanged') AND run_id = (SELECT max(id) FROM run)
+           AND NOT EXISTS (SELECT 1 FROM document
+                           WHERE document.source = frontier.source
+                             AND replace(document.uri, '/', char(1)) = replace(url, '/', char(1)))",
+    ),
+    (
         "a revision has its chunks, numbered without a gap",
         "SELECT {document} FROM revision LEFT JOIN chunk ON chunk.revision_id = revision.id
          GROUP BY revision.id

@@ -143,7 +143,9 @@ impl KnowledgeBase {
                    (SELECT document_id FROM failure WHERE kind <> 'skipped');
                  UPDATE queue SET state = 'pending', attempts = 0, is_alone = 0, error = NULL
                    WHERE state = 'dead';
-                 DELETE FROM failure WHERE stage = 'embed';",
+                 DELETE FROM failure WHERE stage = 'embed';
+                 UPDATE frontier SET state = 'queued', attempts = 0, not_before_ms = 0
+                   WHERE state IN ('refused', 'failed');",
             )?;
             Ok(())
         })
@@ -172,6 +174,7 @@ impl KnowledgeBase {
                 )?;
             }
             tx.execute("DELETE FROM failure", [])?;
+            super::frontier_end::forget_visits(tx)?;
             tx.execute(
                 "DELETE FROM document
                  WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
@@ -182,7 +185,8 @@ impl KnowledgeBase {
     }
 }
 
-fn save_one(
+/// Saves one reading, as part of a batch.
+pub fn save_one(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,

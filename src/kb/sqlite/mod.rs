@@ -8,6 +8,8 @@ mod convert;
 mod documents;
 mod dump;
 mod errno;
+mod frontier;
+mod frontier_end;
 mod intake;
 mod ledger;
 mod queue;
@@ -33,6 +35,9 @@ use crate::support::storage;
 
 pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
+pub use frontier::{
+    FoundLink, FrontierCounts, PageLinks, PageReport, PageState, QueuedPage, StartPage,
+};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};

@@ -63,6 +63,12 @@ const BROKEN_SPANS: &str = "SELECT DISTINCT revision.id FROM chunk
         OR substr(content.text, chunk.start_byte + 1, 1) BETWEEN x'80' AND x'BF'
         OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'";
 
+/// Queues pages whose document is gone, or about to be read anew.
+const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL
+     WHERE state IN ('fetched', 'unchanged') AND NOT EXISTS (SELECT 1 FROM document
+       WHERE document.source = frontier.source AND extract_fp <> ''
+         AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
+
 /// Raises each counter over the ids that are given out; safe to repeat.
 const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM chunk)) WHERE name = 'chunk';
@@ -113,6 +119,7 @@ impl KnowledgeBase {
             for revision in to_embed.difference(&to_read) {
                 embed_again(tx, *revision)?;
             }
+            tx.execute_batch(PAGES)?;
             tx.execute_batch(TALLIES)?;
             repair.documents_to_read = to_read.len() as u64;
             repair.documents_requeued = to_embed.difference(&to_read).count() as u64;

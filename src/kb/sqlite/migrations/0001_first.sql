@@ -162,6 +162,32 @@ CREATE TABLE phase (
   PRIMARY KEY (run_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- The urls of a web site, each as the last run that met it left it. A run that is gone on with visits what is
+-- queued; a row says `fetched` only in the transaction that saves the text, never before.
+CREATE TABLE frontier (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of discovery; never given out again
+  source TEXT NOT NULL,
+  url TEXT NOT NULL,                 -- normalised; the uri of its document, if it has one
+  run_id INTEGER NOT NULL,           -- the run that state, depth and referrer are of
+  state TEXT NOT NULL CHECK
+    (state IN ('queued', 'fetched', 'unchanged', 'redirected', 'excluded', 'gone', 'refused', 'failed')),
+  reason TEXT,                       -- why it is excluded, gone or failed; where it is redirected to
+  depth INTEGER NOT NULL CHECK (depth >= 0),       -- links from a start
+  redirects INTEGER NOT NULL DEFAULT 0,            -- of these, redirects that led here one after the other
+  referrer INTEGER,                  -- id of the page that it was found on; NULL: where the crawl begins
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  not_before_ms INTEGER NOT NULL DEFAULT 0,
+  etag TEXT,
+  last_modified TEXT,
+  lastmod TEXT,                      -- as a sitemap gives it now, and as it gave it when the page was fetched
+  lastmod_fetched TEXT,
+  settings TEXT,                     -- hash of the source's settings when it was fetched
+  missing_runs INTEGER NOT NULL DEFAULT 0,         -- runs in a row that found it gone
+  links TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(links))  -- ids of the urls that it links to
+) STRICT;
+CREATE UNIQUE INDEX frontier_url ON frontier (source, url);
+CREATE INDEX frontier_queued ON frontier (source, depth, id) WHERE state = 'queued';
+
 -- What people and other tools read.
 CREATE VIEW chunks AS
 SELECT chunk.id AS id, document.source AS source, document.uri AS uri, revision.title AS title,
