@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{Session, Target};
+use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
@@ -15,6 +16,7 @@ use crate::error::{Error, ExitCode, chain};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
+use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, Source};
 use crate::support::checkpoint::Checkpoint;
@@ -82,7 +84,14 @@ pub fn ingest(
     }
     let sources = open_sources(config)?;
     let embedder = embed::open(&config.embed)?;
-    let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
+    let analyser = Analyser::new(&config.search);
+    let job = Job {
+        kb: &kb,
+        chunk: &config.chunk,
+        analyser: &analyser,
+        embedder: embedder.as_ref(),
+        sources: &sources,
+    };
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(mut run) => {
@@ -114,7 +123,9 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let sources = open_sources(config)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, chunk: &config.chunk, embedder, sources: &sources };
+            let analyser = Analyser::new(&config.search);
+            let (chunk, analyser) = (&config.chunk, &analyser);
+            let job = Job { kb: &kb, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -129,7 +140,10 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                     ),
                 })?;
             let chunk = ChunkConfig::default();
-            let job = Job { kb: &kb, chunk: &chunk, embedder: embedder.as_ref(), sources: &[] };
+            let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+                .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
+            let (analyser, embedder) = (&analyser, embedder.as_ref());
+            let job = Job { kb: &kb, chunk: &chunk, analyser, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -140,6 +154,7 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
 struct Job<'a> {
     kb: &'a KnowledgeBase,
     chunk: &'a ChunkConfig,
+    analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
     sources: &'a [Box<dyn Source>],
 }
@@ -188,6 +203,7 @@ impl Job<'_> {
             run: key,
             sources: self.sources,
             chunk: self.chunk,
+            analyser: self.analyser,
             embedder: self.embedder,
             pool: &pool,
             allow_deletes: options.allow_deletes,
@@ -203,8 +219,18 @@ impl Job<'_> {
         let tracker = PhaseTracker::new(run.phases);
         let result = context
             .reached(Checkpoint::BeforeStart)
+            .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
         self.settle(key, &run, result, tracker.seconds(), started)
+    }
+
+    /// Makes the full-text index anew where another analyser made it.
+    fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
+        let Context { kb, analyser, pool, stop, .. } = *context;
+        if kb.analysis_fingerprint()? != analyser.fingerprint() {
+            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+        }
+        Ok(())
     }
 
     /// Writes how the run ended, leaves the file clean, and reports.

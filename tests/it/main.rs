@@ -5,6 +5,7 @@
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `ingest`, `stop`, `crash`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `search`: queries, filters, folding, the index made anew
 //! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -22,6 +23,7 @@ mod hostile;
 mod ingest;
 mod poison;
 mod repair;
+mod search;
 mod source;
 mod stop;
 mod support;
