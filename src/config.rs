@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
+use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 
 /// Largest kb.toml that is read.
@@ -29,6 +30,8 @@ pub struct Config {
     pub kb: PathBuf,
     /// Where documents come from.
     pub source: SourceConfig,
+    /// What extracting a document may cost.
+    pub extract: ExtractConfig,
     /// How texts are cut.
     pub chunk: ChunkConfig,
     /// What makes vectors.
@@ -46,6 +49,8 @@ struct File {
     kb: KbTable,
     #[serde(default)]
     source: SourceConfig,
+    #[serde(default)]
+    extract: ExtractConfig,
     #[serde(default)]
     chunk: ChunkConfig,
     #[serde(default)]
@@ -130,6 +135,7 @@ impl Config {
                 path: path.to_owned(),
                 base,
                 source: file.source,
+                extract: file.extract,
                 chunk: file.chunk,
                 embed: file.embed,
                 search: file.search,
@@ -163,15 +169,13 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
     let mut problems = Vec::new();
     let mut names = HashSet::new();
-    for directory in &file.source.directory {
-        for (span, key, message) in directory.problems(base) {
-            problems.push(Problem { span, key, message });
-        }
-        let name = &directory.name;
+    for (table, name, found) in file.source.tables(base) {
+        let found = found.into_iter();
+        problems.extend(found.map(|(span, key, message)| Problem { span, key, message }));
         if !names.insert(name.get_ref().as_str()) {
             problems.push(Problem {
                 span: name.span(),
-                key: "source.directory.name".to_owned(),
+                key: format!("source.{table}.name"),
                 message: format!(
                     "\"{}\" names two sources; every source needs a name of its own",
                     name.get_ref()
@@ -179,13 +183,16 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
             });
         }
     }
-    if file.source.directory.is_empty() {
+    if names.is_empty() {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] table"
                 .to_owned(),
         });
+    }
+    if let Err(message) = file.extract.validate() {
+        problems.push(table_problem(text, "extract", message));
     }
     if let Err(message) = file.chunk.validate() {
         problems.push(table_problem(text, "chunk", message));
@@ -209,12 +216,13 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 }
 
 /// Words of serde about Rust types, in words about kb.toml.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
     ("duplicate field", "duplicate key"),
     ("there are no fields", "this table has no keys"),
     ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u32", "expected a whole number, 0 or more"),
     ("expected a string", "expected a text in quotes"),
     ("expected path string", "expected a path in quotes"),
     ("expected a boolean", "expected true or false"),

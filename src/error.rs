@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
+use crate::extract::ExtractError;
 use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::lock::LockError;
@@ -94,6 +95,9 @@ pub enum Error {
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The one document that was asked for cannot be extracted.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
     /// A result cannot be printed.
     #[error("cannot write to stdout")]
     Output {
@@ -123,13 +127,16 @@ impl Error {
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
             Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
-            Self::Source(SourceError::Unreachable { .. }) => ExitCode::SourceUnreachable,
+            Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
+                ExitCode::SourceUnreachable
+            }
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }
+            Self::Extract(_) => ExitCode::DocumentsFailed,
             Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
-            Self::Stopped => ExitCode::Cancelled,
+            Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }
     }
 

@@ -93,6 +93,20 @@ pub enum Command {
     /// Exits with 3 where a --min is not reached, or where a measure fell more than --max-drop below --baseline.
     #[command(after_long_help = EVAL_EXAMPLES)]
     Eval(EvalArgs),
+    /// Prints the text that ingest would save of a file.
+    ///
+    /// Markdown and plain text come as they are, every other format as the Markdown that it is turned into.
+    /// With --json also the title, what the document says of itself, and what extracted it. Needs no knowledge
+    /// base. Exits with 3 where ingest would fail on the file or skip it.
+    Extract(DocumentArgs),
+    /// Prints the chunks that ingest would make of a file.
+    ///
+    /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
+    /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
+    Chunk(DocumentArgs),
+    /// Extracts documents of risky formats for the process that started it.
+    #[command(hide = true)]
+    ExtractWorker(WorkerArgs),
     /// Checks that the knowledge base is sound; exits with 12 and a list where it is not.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document, vector or
@@ -273,6 +287,20 @@ pub struct SearchArgs {
     pub json: bool,
 }
 
+/// Arguments of `extract` and `chunk`.
+#[derive(Debug, Args)]
+pub struct DocumentArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Settings to use; their sources need not be there. Default: those without a kb.toml.
+    #[arg(long, value_name = "KB_TOML")]
+    pub config: Option<PathBuf>,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
 #[command(override_usage = "kbingest eval [OPTIONS] [KB_TOML] <QUERIES>")]
@@ -316,6 +344,15 @@ fn drop(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("it must be a number from 0 to 1".to_owned()),
     }
+}
+
+/// Arguments of `extract-worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Bytes of address space at most.
+    pub memory_bytes: u64,
+    /// The process that started it.
+    pub parent: u32,
 }
 
 /// Arguments of `check`.

@@ -4,6 +4,7 @@
 mod args;
 mod cancel;
 mod check;
+mod document;
 mod eval;
 mod exit_code;
 mod ingest;
@@ -60,7 +61,10 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Status(command) => status::run(command),
         Command::Cancel(command) => cancel::run(command),
         Command::Search(command) => search::run(command),
+        Command::Extract(command) => document::extract(command),
+        Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),
+        Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),
     }
 }

@@ -1,7 +1,7 @@
 //! Writing to the two streams: a closed pipe or a full disk under them is no panic.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -21,6 +21,14 @@ pub fn written(result: io::Result<()>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints a document's text as it is; where stdout is a terminal, control characters are shown and not
+/// obeyed.
+pub fn text(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    let shown = if io::stdout().is_terminal() { escape(text, true) } else { text.to_owned() };
+    written(stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// Prints a report as one JSON object on stdout.

@@ -99,6 +99,18 @@ fn may_start_text(magic: &[u8]) -> bool {
     magic.len() <= 4 && magic.iter().all(u8::is_ascii_alphanumeric)
 }
 
+/// Decodes bytes in an encoding that their format or server declares.
+pub(super) fn decode_as(
+    uri: &str,
+    encoding: &'static Encoding,
+    bytes: &[u8],
+) -> Result<Decoded, ExtractError> {
+    match binary(bytes) {
+        Some(reason) => Err(ExtractError::Skipped { uri: uri.into(), reason }),
+        None => decode_legacy(uri, encoding, bytes),
+    }
+}
+
 fn decode_legacy(
     uri: &str,
     encoding: &'static Encoding,

@@ -5,18 +5,15 @@
 //! its size, its nesting and the expansion of YAML's aliases are limited; whatever cannot be read
 //! is no front matter.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy};
 use tracing::debug;
 
+use super::Metadata;
+
 const FRONT_MATTER_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 32;
 const NODES_MAX: usize = 10_000;
-
-/// Keys and values of a front matter.
-pub(super) type Metadata = BTreeMap<String, Value>;
 
 /// Splits `text`, which has no BOM, into metadata and body; without front matter the body is the
 /// whole text.

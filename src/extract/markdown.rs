@@ -5,8 +5,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
 use super::encoding::{self, Decoded};
-use super::front_matter::{self, Metadata};
-use super::{ExtractError, Extracted, Extractor, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, front_matter, title};
 use crate::domain::MediaType;
 
 /// Where a title nearly always is. The parser reads all that it is given before its first event, so

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Target;
 use crate::analysis::{Analyser, SearchConfig};
 use crate::error::Error;
-use crate::kb::{Finding, INDEX_INVARIANTS, KnowledgeBase, Repair};
+use crate::kb::{Finding, INDEX_INVARIANTS, KbError, KnowledgeBase, Repair};
 use crate::pipeline::repair::rebuild_index;
 use crate::support::checkpoint::StopSignal;
 use crate::support::lock::Lock;
@@ -38,6 +38,14 @@ pub struct CheckReport {
 /// Checks the knowledge base of `target`; without `repair` it works beside a running ingest and writes
 /// nothing.
 pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
+    check_and_mend(target, options).map_err(|error| match error {
+        // Its statements are tested on sound files.
+        Error::Kb(error) => error.damage().map_or(error, KbError::Damaged).into(),
+        other => other,
+    })
+}
+
+fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     let path = target.kb();
     if !options.repair {
         let findings = KnowledgeBase::open_for_reading(path)?.check(options.read_data)?;

@@ -1,7 +1,7 @@
 //! `ingest` and `resume`: a run from its lock to its report.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -13,19 +13,22 @@ use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
 use crate::embed::{self, Embedder};
 use crate::error::{Error, ExitCode, chain};
+use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
-use crate::source::{self, Source};
+use crate::source::{self, Setting, Source};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::{Lock, lock_path};
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
-const MERGE_PAGES_MAX: u32 = 4096;
+const MERGE_PAGES_MAX: u64 = 4096;
+/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge.
+const CHUNKS_PER_MERGED_PAGE: u64 = 8;
 
 /// How to ingest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,11 +85,12 @@ pub fn ingest(
     if options.retry_failed {
         kb.forgive_failures()?;
     }
-    let sources = open_sources(config)?;
+    let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
     let analyser = Analyser::new(&config.search);
     let job = Job {
         kb: &kb,
+        extract: &config.extract,
         chunk: &config.chunk,
         analyser: &analyser,
         embedder: embedder.as_ref(),
@@ -120,12 +124,12 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
     let options = IngestOptions { threads, ..IngestOptions::default() };
     match target {
         Target::Config(config) => {
-            let sources = open_sources(config)?;
+            let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
             let analyser = Analyser::new(&config.search);
-            let (chunk, analyser) = (&config.chunk, &analyser);
-            let job = Job { kb: &kb, chunk, analyser, embedder, sources: &sources };
+            let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -139,11 +143,12 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                         "name its kb.toml: the sources or settings are still needed".to_owned(),
                     ),
                 })?;
-            let chunk = ChunkConfig::default();
+            let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
             let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
                 .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
-            let (analyser, embedder) = (&analyser, embedder.as_ref());
-            let job = Job { kb: &kb, chunk: &chunk, analyser, embedder, sources: &[] };
+            let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
+            let embedder = embedder.as_ref();
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -153,6 +158,7 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
 /// What a run is done with.
 struct Job<'a> {
     kb: &'a KnowledgeBase,
+    extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
     analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
@@ -197,11 +203,13 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
+        let extraction = Extraction::open(self.extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,
             run: key,
             sources: self.sources,
+            extraction: &extraction,
             chunk: self.chunk,
             analyser: self.analyser,
             embedder: self.embedder,
@@ -257,9 +265,8 @@ impl Job<'_> {
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
-            let changed = run.metrics.chunks_stored != before.metrics.chunks_stored
-                || run.metrics.documents_deleted != before.metrics.documents_deleted;
-            self.kb.finish(if changed { MERGE_PAGES_MAX } else { 0 })?;
+            let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
+            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE).min(MERGE_PAGES_MAX))?;
         }
         Ok(RunReport {
             schema: 1,
@@ -349,14 +356,18 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
     }
 }
 
-fn open_sources(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
+fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<Box<dyn Source>>, Error> {
     let with_ending = |ending: &str| {
         let mut path = config.kb.clone().into_os_string();
         path.push(ending);
         PathBuf::from(path)
     };
-    let own = [config.kb.clone(), with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb)];
-    Ok(source::open(&config.source, &config.base, &own)?)
+    let clones = with_ending(".git");
+    let kb = config.kb.clone();
+    let own = [kb, with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb), clones.clone()];
+    let stop = Arc::clone(&session.stop);
+    let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
+    Ok(source::open(&config.source, &setting)?)
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work};
 use crate::analysis::{self, Analyser};
@@ -24,26 +25,16 @@ const TEXTS_PER_CALL: usize = 64;
 /// How often a waiting consumer looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
-/// Works off what earlier processes left in the queue, then what comes over `work`, then what is left.
+/// Works off the queue up to `waiting`, its end before the producer started, then what comes over `work`, then
+/// what is left.
 pub fn run(
     context: &Context<'_>,
     tracker: &PhaseTracker,
+    waiting: Option<ChunkId>,
     work: impl IntoIterator<Item = Work>,
 ) -> Result<(), Error> {
     let consumer = Consumer { context, tracker };
-    // Rows behind this one come over `work` too, with their texts.
-    if let Some(last) = context.kb.last_queued()? {
-        consumer.work_off(Some(last))?;
-    }
-    for Work { ranges, units } in work {
-        for ranges in ranges.chunks(RANGES_PER_BATCH) {
-            match &units {
-                Some(units) => consumer.process(ranges, units)?,
-                None => consumer.process(ranges, &context.kb.load(ranges)?)?,
-            }
-        }
-    }
-    consumer.work_off(None)
+    in_order(waiting, work, |up_to| consumer.work_off(up_to), |work| consumer.take(work))
 }
 
 struct Consumer<'a> {
@@ -62,6 +53,17 @@ struct Part<'a> {
 }
 
 impl Consumer<'_> {
+    /// Processes what the producer handed over.
+    fn take(&self, Work { ranges, units }: Work) -> Result<(), Error> {
+        for ranges in ranges.chunks(RANGES_PER_BATCH) {
+            match &units {
+                Some(units) => self.process(ranges, units)?,
+                None => self.process(ranges, &self.context.kb.load(ranges)?)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Processes pending rows of the queue from the file, oldest first.
     fn work_off(&self, up_to: Option<ChunkId>) -> Result<(), Error> {
         let Context { kb, run, .. } = *self.context;

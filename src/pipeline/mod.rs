@@ -5,6 +5,7 @@
 //! committed before the next checkpoint.
 
 pub mod consumer;
+pub mod handover;
 mod intake;
 mod merge;
 pub mod phases;
@@ -26,6 +27,7 @@ use crate::chunk::ChunkConfig;
 use crate::domain::{ChunkRange, RunState};
 use crate::embed::Embedder;
 use crate::error::Error;
+use crate::extract::Extraction;
 use crate::kb::{KnowledgeBase, RunKey, Unit};
 use crate::source::Source;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
@@ -45,6 +47,8 @@ pub struct Context<'a> {
     pub run: RunKey,
     /// Where documents come from.
     pub sources: &'a [Box<dyn Source>],
+    /// Turns bytes into text.
+    pub extraction: &'a Extraction,
     /// How texts are cut.
     pub chunk: &'a ChunkConfig,
     /// What makes the tokens of the full-text index.

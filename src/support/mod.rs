@@ -1,9 +1,11 @@
 //! Small tools that know nothing of documents: stopping, locking, retrying, time, events,
-//! the machine's limits.
+//! the machine's limits, pages of HTML.
 
+pub mod byte_size;
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
+pub mod html;
 pub mod limits;
 pub mod lock;
 pub mod retry;

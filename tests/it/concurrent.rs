@@ -4,7 +4,7 @@
 //! depends on who is faster.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use kbingest::domain::RunStatus;
 use kbingest::kb::SearchMode;
 use kbingest::operations::{self, SearchOptions, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::Value;
 
 use crate::crash::{blocked_in_the_middle, corpus, send, wait_until};
@@ -274,12 +275,20 @@ fn cancel_from_another_process_stops_the_run_at_a_checkpoint() {
     }
 }
 
+/// Waits until every thread stands still: until then one may still take what is let go.
+fn wait_until_stopped(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
+    assert!(status.stopped(), "{status:?}");
+}
+
 #[test]
 fn cancel_ends_the_other_process_with_130_and_says_how_to_resume() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);
     // It waits for the block and not with a lock of its own: it may be stopped there.
     send("STOP", &child);
+    wait_until_stopped(&child);
     drop(block);
     let toml = place.toml();
     let mut cancel = command(&["cancel", toml.to_str().unwrap()]);

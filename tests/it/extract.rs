@@ -1,6 +1,8 @@
 //! Extraction: encodings, binary content, titles and front matter of documents that are text
 //! already.
 
+mod html;
+
 use std::fmt::Write;
 
 use encoding_rs::Encoding;

@@ -6,7 +6,8 @@ use crate::support::Place;
 #[test]
 fn help() {
     let place = Place::new();
-    let commands = ["", "ingest", "resume", "status", "cancel", "search", "eval", "check"];
+    let commands =
+        ["", "ingest", "resume", "status", "cancel", "search", "eval", "extract", "chunk", "check"];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = stdout(&place, &arguments);

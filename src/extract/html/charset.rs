@@ -1,0 +1,30 @@
+//! The encoding that a server or the page itself declares.
+//!
+//! After the HTML standard, section 13.2.3 "The input byte stream": a byte order mark wins, then the
+//! server, then `<meta charset>` within the first bytes. A declaration is not believed where the bytes
+//! are UTF-8 all the same: so many pages lie.
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, X_USER_DEFINED};
+
+/// How far into the page its own declaration is looked for; the standard says 1024, pages do not.
+const SCAN_BYTES: usize = 4096;
+
+/// Returns the encoding to decode with; `None` where it is for the bytes to tell.
+pub(super) fn declared(bytes: &[u8], charset: Option<&str>) -> Option<&'static Encoding> {
+    if Encoding::for_bom(bytes).is_some() || std::str::from_utf8(bytes).is_ok() {
+        return None;
+    }
+    let server = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
+    let encoding = server.or_else(|| in_page(bytes))?;
+    // A page whose declaration can be read in ASCII is not in UTF-16.
+    let is_believable = ![UTF_8, UTF_16BE, UTF_16LE, X_USER_DEFINED].contains(&encoding);
+    is_believable.then_some(encoding)
+}
+
+fn in_page(bytes: &[u8]) -> Option<&'static Encoding> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SCAN_BYTES)]).to_ascii_lowercase();
+    let after = ["charset=", "encoding="].iter().find_map(|key| start.split_once(key))?.1;
+    let label = after.trim_start_matches(['"', '\'', ' ']);
+    let end = label.find(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c)))?;
+    Encoding::for_label(&label.as_bytes()[..end])
+}

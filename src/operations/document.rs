@@ -1,0 +1,152 @@
+//! `extract` and `chunk`: what ingest would make of one file, without a knowledge base.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::chunk::{self, ChunkConfig, ChunkInput};
+use crate::config::Config;
+use crate::domain::{Chunk, MediaType};
+use crate::embed::{self, EmbedConfig};
+use crate::error::Error;
+use crate::extract::{self, Attempt, ExtractConfig, Extracted, Extraction, Metadata};
+
+/// The settings that decide what becomes of a file.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentSettings {
+    /// What extracting it may cost.
+    pub extract: ExtractConfig,
+    /// How its text is cut.
+    pub chunk: ChunkConfig,
+    /// What counts its tokens.
+    pub embed: EmbedConfig,
+}
+
+impl From<Config> for DocumentSettings {
+    fn from(config: Config) -> Self {
+        Self { extract: config.extract, chunk: config.chunk, embed: config.embed }
+    }
+}
+
+/// What ingest would save of a file; `extract --json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExtractReport {
+    /// Version of this object's form.
+    pub schema: u32,
+    /// The file.
+    pub path: PathBuf,
+    /// What extracted it, with its version.
+    pub extractor: String,
+    /// The title.
+    pub title: String,
+    /// What kind of text it is, which decides how it is cut.
+    pub media_type: MediaType,
+    /// What the bytes were.
+    pub encoding: String,
+    /// What the document says of itself.
+    pub metadata: Metadata,
+    /// The text that would be saved.
+    pub text: String,
+}
+
+/// The chunks that ingest would make of a file; `chunk --json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChunkReport {
+    /// Version of this object's form.
+    pub schema: u32,
+    /// The file.
+    pub path: PathBuf,
+    /// Its title, which stands first in every embedded text.
+    pub title: String,
+    /// How it was cut.
+    pub chunker: String,
+    /// The chunks in their order.
+    pub chunks: Vec<ChunkShown>,
+}
+
+/// A chunk as it would be stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChunkShown {
+    /// First byte of its span in the extracted text.
+    pub start_byte: usize,
+    /// One past the last byte.
+    pub end_byte: usize,
+    /// First line, from 1.
+    pub start_line: usize,
+    /// Last line.
+    pub end_line: usize,
+    /// Tokens of the embedded text, by the model's own tokeniser.
+    pub token_count: usize,
+    /// Headings above it, outermost first, joined by ` > `.
+    pub heading_path: String,
+    /// All that is embedded and indexed: title and heading path, what is repeated, the span.
+    pub embedded_text: String,
+}
+
+/// Extracts the file at `path` as ingest would.
+pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport, Error> {
+    let bytes = read(path)?;
+    // A source gives addresses inside itself; the name decides all that an address does.
+    let uri = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let Attempt { fingerprint, result } =
+        Extraction::open(&settings.extract, None).extract(&uri, bytes);
+    let Extracted { title, media_type, text, encoding, metadata } = result?;
+    Ok(ExtractReport {
+        schema: 1,
+        path: path.to_owned(),
+        extractor: fingerprint,
+        title,
+        media_type,
+        encoding,
+        metadata,
+        text,
+    })
+}
+
+/// Extracts and cuts the file at `path` as ingest would.
+pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Error> {
+    let document = extract(path, settings)?;
+    let embedder = embed::open(&settings.embed)?;
+    let ExtractReport { title, text, media_type, .. } = document;
+    let chunker = chunk::chunker(media_type);
+    let input = ChunkInput { title: &title, text: &text, media_type };
+    let chunks = chunker.chunk(&input, &settings.chunk, &|text| embedder.count_tokens(text));
+    Ok(ChunkReport {
+        schema: 1,
+        path: path.to_owned(),
+        chunker: settings.chunk.fingerprint(chunker),
+        chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, chunk)).collect(),
+        title,
+    })
+}
+
+impl ChunkShown {
+    fn new(title: &str, text: &str, chunk: &Chunk) -> Self {
+        Self {
+            start_byte: chunk.span.start,
+            end_byte: chunk.span.end,
+            start_line: chunk.lines.first,
+            end_line: chunk.lines.last,
+            token_count: chunk.token_count,
+            heading_path: chunk.heading_path.clone(),
+            embedded_text: chunk::embedded_text(title, text, chunk),
+        }
+    }
+}
+
+/// Reads a file, or standard input as far as the shell gives it a name; at most what a document may have.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let unreadable = |error: std::io::Error| Error::Usage {
+        message: format!("cannot read {}: {error}", path.display()),
+        hint: None,
+    };
+    let mut bytes = Vec::new();
+    let limit = extract::TEXT_BYTES_MAX as u64;
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(unreadable(std::io::Error::other(format!("larger than {limit} bytes"))));
+    }
+    Ok(bytes)
+}

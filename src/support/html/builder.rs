@@ -1,0 +1,291 @@
+//! Puts html5ever's tokens together to a tree, by what closes what.
+//!
+//! After the HTML standard, section 13.2.6 "Tree construction", as far as it decides where text
+//! belongs. What differs: formatting elements are not opened again after a block (repeating 20 open
+//! `<b>` in every paragraph is how small pages become large trees), text between the cells of a table
+//! stays there, and elements nested deeper than [`DEPTH_MAX`] become siblings.
+
+use std::cell::RefCell;
+
+use html5ever::buffer_queue::BufferQueue;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+
+use super::tree::{NodeId, Tree};
+
+/// Elements inside each other at most.
+const DEPTH_MAX: usize = 256;
+
+/// Elements that have no content.
+const VOID: &[&str] = &[
+    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
+    "keygen", "link", "meta", "param", "source", "track", "wbr",
+];
+
+/// Elements that end an open paragraph.
+const BLOCKS: &[&str] = &[
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "center",
+    "details",
+    "dialog",
+    "dir",
+    "div",
+    "dl",
+    "dd",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hgroup",
+    "hr",
+    "li",
+    "listing",
+    "main",
+    "menu",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "search",
+    "section",
+    "summary",
+    "table",
+    "ul",
+];
+
+/// Elements that an end tag of something else does not reach beyond.
+const SCOPES: &[&str] =
+    &["table", "td", "th", "caption", "html", "body", "template", "button", "object", "marquee"];
+
+/// Elements that a list item does not reach beyond when the next one begins.
+const ITEM_SCOPES: &[&str] = &[
+    "ul",
+    "ol",
+    "menu",
+    "dir",
+    "dl",
+    "blockquote",
+    "table",
+    "td",
+    "th",
+    "caption",
+    "tr",
+    "body",
+    "article",
+    "section",
+    "main",
+    "aside",
+    "template",
+    "html",
+    "fieldset",
+    "details",
+    "figure",
+];
+
+/// Parts of tables.
+const TABLE_PARTS: &[&str] =
+    &["caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "td", "th"];
+
+/// Elements that belong into `head`.
+const HEAD_PARTS: &[&str] =
+    &["base", "link", "meta", "title", "style", "script", "noscript", "template", "bgsound"];
+
+/// Elements for the look of words; blocks inside them are not closed with them.
+const FORMATTING: &[&str] = &[
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "span", "strike", "strong",
+    "tt", "u",
+];
+
+const HEADINGS: &[&str] = &["h1", "h2", "h3", "h4", "h5", "h6"];
+
+pub(super) fn build(text: &str) -> Tree {
+    let sink = Builder { state: RefCell::new(State { tree: Tree::new(), open: Vec::new() }) };
+    let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from_slice(text));
+    // It returns early at the end of each script, which a browser would run.
+    while !input.is_empty() {
+        let _ = tokenizer.feed(&input);
+    }
+    tokenizer.end();
+    tokenizer.sink.state.into_inner().tree
+}
+
+struct Builder {
+    state: RefCell<State>,
+}
+
+struct State {
+    tree: Tree,
+    open: Vec<NodeId>,
+}
+
+impl TokenSink for Builder {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let mut state = self.state.borrow_mut();
+        match token {
+            Token::TagToken(tag) if tag.kind == TagKind::StartTag => return state.start(tag),
+            Token::TagToken(tag) => state.end(&tag.name),
+            Token::CharacterTokens(text) => state.text(&text),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+impl State {
+    fn current(&self) -> NodeId {
+        self.open.last().copied().unwrap_or(NodeId::ROOT)
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.tree.name(self.current()) == "head" && !text.trim().is_empty() {
+            self.open.pop();
+        }
+        let parent = self.current();
+        self.tree.append_text(parent, text);
+    }
+
+    fn start(&mut self, tag: Tag) -> TokenSinkResult<()> {
+        let name = tag.name.clone();
+        if self.is_out_of_place(&name) {
+            return TokenSinkResult::Continue;
+        }
+        self.close_for(&name);
+        let parent = self.current();
+        let attributes = tag.attrs.into_iter().map(|one| (one.name.local, one.value.to_string()));
+        let id = self.tree.append_element(parent, tag.name, attributes);
+        if VOID.contains(&&*name) || self.open.len() >= DEPTH_MAX {
+            return TokenSinkResult::Continue;
+        }
+        self.open.push(id);
+        match &*name {
+            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+            "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
+                TokenSinkResult::RawData(RawKind::Rawtext)
+            }
+            "textarea" | "title" => TokenSinkResult::RawData(RawKind::Rcdata),
+            "plaintext" => TokenSinkResult::Plaintext,
+            _ => TokenSinkResult::Continue,
+        }
+    }
+
+    /// Tells whether a start tag says nothing where it stands: a second `html` or `body`, a form around
+    /// the rows of a table.
+    fn is_out_of_place(&self, name: &str) -> bool {
+        match name {
+            "html" | "body" => self.is_open(name),
+            "head" => self.is_open("head") || self.is_open("body"),
+            "form" => matches!(
+                self.tree.name(self.current()),
+                "table" | "thead" | "tbody" | "tfoot" | "tr"
+            ),
+            _ => false,
+        }
+    }
+
+    fn is_open(&self, name: &str) -> bool {
+        self.open.iter().take(3).any(|&id| self.tree.name(id) == name)
+    }
+
+    /// Closes what an element called `name` cannot be inside of.
+    fn close_for(&mut self, name: &str) {
+        if !HEAD_PARTS.contains(&name) && self.tree.name(self.current()) == "head" {
+            self.open.pop();
+        }
+        if BLOCKS.contains(&name) {
+            self.close(&["p"], SCOPES);
+        }
+        match name {
+            "li" => self.close(&["li"], ITEM_SCOPES),
+            "dt" | "dd" => self.close(&["dt", "dd"], ITEM_SCOPES),
+            "option" => self.close(&["option"], &["select", "optgroup"]),
+            "optgroup" => self.close(&["optgroup"], &["select"]),
+            "rt" | "rp" => self.close(&["rt", "rp"], &["ruby"]),
+            "td" | "th" => self.close(&["td", "th"], &["table", "tr"]),
+            "tr" => self.close(&["tr"], &["table"]),
+            "thead" | "tbody" | "tfoot" => self.close(&["thead", "tbody", "tfoot"], &["table"]),
+            "caption" | "colgroup" => self.close(&["caption", "colgroup"], &["table"]),
+            "a" => self.close(&["a"], SCOPES),
+            "button" => self.close(&["button"], SCOPES),
+            _ if HEADINGS.contains(&name) && HEADINGS.contains(&self.tree.name(self.current())) => {
+                self.open.pop();
+            }
+            _ => {}
+        }
+        if TABLE_PARTS.contains(&name) && name != "caption" {
+            self.close(&["caption"], &["table"]);
+        }
+    }
+
+    /// Closes the innermost open element of these names, and what is inside it, unless one of `scopes`
+    /// stands between.
+    fn close(&mut self, names: &[&str], scopes: &[&str]) {
+        for at in (0..self.open.len()).rev() {
+            let name = self.tree.name(self.open[at]);
+            if names.contains(&name) {
+                return self.open.truncate(at);
+            }
+            if scopes.contains(&name) {
+                return;
+            }
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        match name {
+            // What follows belongs to the body all the same.
+            "html" | "body" => {}
+            "br" => {
+                let parent = self.current();
+                self.tree.append_element(parent, name.into(), std::iter::empty());
+            }
+            "table" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th" | "caption" => {
+                let scopes: &[&str] = if name == "table" { &["html"] } else { &["table"] };
+                self.close(&[name], scopes);
+            }
+            "li" => self.close(&["li"], ITEM_SCOPES),
+            _ if HEADINGS.contains(&name) => self.close(HEADINGS, SCOPES),
+            _ if FORMATTING.contains(&name) => self.end_formatting(name),
+            _ => self.close(&[name], SCOPES),
+        }
+    }
+
+    /// Ends an element that may have begun outside the block that stands here: the block stays open, so
+    /// that its own end tag does not close one further out.
+    fn end_formatting(&mut self, name: &str) {
+        let mut has_blocks = false;
+        for at in (0..self.open.len()).rev() {
+            let found = self.tree.name(self.open[at]);
+            if found == name {
+                if has_blocks {
+                    self.open.remove(at);
+                } else {
+                    self.open.truncate(at);
+                }
+                return;
+            }
+            if SCOPES.contains(&found) {
+                return;
+            }
+            has_blocks |= BLOCKS.contains(&found);
+        }
+    }
+}

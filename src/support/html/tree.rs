@@ -1,0 +1,204 @@
+//! A page as a tree, in an arena: a parent's id is smaller than its children's.
+
+use html5ever::LocalName;
+
+/// Names a node of one [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The root, which stands above `html`.
+    pub const ROOT: Self = Self(0);
+
+    /// Returns its place among all nodes, in document order.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Data {
+    /// An element with its name in lower case, and where its attributes are.
+    Element {
+        /// The name.
+        name: LocalName,
+        /// First attribute, and how many there are.
+        attributes: (u32, u32),
+    },
+    /// Text, as a range of the tree's pool.
+    Text {
+        /// First byte, and one past the last.
+        range: (u32, u32),
+    },
+}
+
+/// A node with its relatives.
+#[derive(Debug)]
+pub struct Node {
+    /// What it is.
+    pub data: Data,
+    parent: NodeId,
+    first: Option<NodeId>,
+    last: Option<NodeId>,
+    next: Option<NodeId>,
+}
+
+/// A parsed page.
+#[derive(Debug)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    attributes: Vec<(LocalName, String)>,
+    pool: String,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        let data = Data::Element { name: LocalName::from(""), attributes: (0, 0) };
+        let root = Node { data, parent: NodeId::ROOT, first: None, last: None, next: None };
+        Self { nodes: vec![root], attributes: Vec::new(), pool: String::new() }
+    }
+
+    /// Returns the node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Returns how many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Tells whether there is nothing but the root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() == 1
+    }
+
+    /// Returns every node in document order.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// Returns the name of an element; empty for text.
+    pub fn name(&self, id: NodeId) -> &str {
+        match &self.node(id).data {
+            Data::Element { name, .. } => name,
+            Data::Text { .. } => "",
+        }
+    }
+
+    /// Returns a text node's text; empty for elements.
+    pub fn own_text(&self, id: NodeId) -> &str {
+        match self.node(id).data {
+            Data::Text { range: (start, end) } => &self.pool[start as usize..end as usize],
+            Data::Element { .. } => "",
+        }
+    }
+
+    /// Returns the value of an attribute.
+    pub fn attribute(&self, id: NodeId, wanted: &str) -> Option<&str> {
+        let Data::Element { attributes: (first, count), .. } = self.node(id).data else {
+            return None;
+        };
+        let attributes = &self.attributes[first as usize..(first + count) as usize];
+        attributes.iter().find(|(name, _)| &**name == wanted).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the words of the `class` attribute.
+    pub fn classes(&self, id: NodeId) -> impl Iterator<Item = &str> {
+        self.attribute(id, "class").unwrap_or_default().split_ascii_whitespace()
+    }
+
+    /// Returns the parent; the root is its own.
+    pub fn parent(&self, id: NodeId) -> NodeId {
+        self.node(id).parent
+    }
+
+    /// Returns the next child of the same parent.
+    pub fn next(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id).next
+    }
+
+    /// Returns the children in order.
+    pub fn children(&self, id: NodeId) -> Children<'_> {
+        Children { tree: self, next: self.node(id).first }
+    }
+
+    /// Returns every node below `id`, in document order.
+    pub fn descendants(&self, id: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        (id.0 + 1..self.end_of(id).0).map(NodeId)
+    }
+
+    /// Returns the first node behind `id` and all that is below it.
+    fn end_of(&self, id: NodeId) -> NodeId {
+        let mut at = id;
+        while let Some(last) = self.node(at).last {
+            at = last;
+        }
+        NodeId(at.0 + 1)
+    }
+
+    /// Returns all text below `id`, as it is.
+    pub fn text(&self, id: NodeId) -> String {
+        self.descendants(id).map(|node| self.own_text(node)).collect()
+    }
+
+    /// Returns the first element of that name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.all().find(|&id| self.name(id) == name)
+    }
+
+    pub(super) fn append_element(
+        &mut self,
+        parent: NodeId,
+        name: LocalName,
+        attributes: impl Iterator<Item = (LocalName, String)>,
+    ) -> NodeId {
+        let first = self.attributes.len() as u32;
+        self.attributes.extend(attributes);
+        let count = self.attributes.len() as u32 - first;
+        self.append(parent, Data::Element { name, attributes: (first, count) })
+    }
+
+    pub(super) fn append_text(&mut self, parent: NodeId, text: &str) {
+        let start = self.pool.len() as u32;
+        self.pool.push_str(text);
+        let end = self.pool.len() as u32;
+        // Text comes in pieces: around every entity, for one.
+        if let Some(last) = self.node(parent).last
+            && let Data::Text { range } = &mut self.nodes[last.index()].data
+            && range.1 == start
+        {
+            range.1 = end;
+            return;
+        }
+        self.append(parent, Data::Text { range: (start, end) });
+    }
+
+    fn append(&mut self, parent: NodeId, data: Data) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { data, parent, first: None, last: None, next: None });
+        match self.nodes[parent.index()].last.replace(id) {
+            Some(previous) => self.nodes[previous.index()].next = Some(id),
+            None => self.nodes[parent.index()].first = Some(id),
+        }
+        id
+    }
+}
+
+/// The children of a node.
+#[derive(Clone)]
+pub struct Children<'a> {
+    tree: &'a Tree,
+    next: Option<NodeId>,
+}
+
+impl Iterator for Children<'_> {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        let id = self.next?;
+        self.next = self.tree.node(id).next;
+        Some(id)
+    }
+}
