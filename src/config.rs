@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
+use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
 use crate::extract::ExtractConfig;
@@ -35,6 +36,8 @@ pub struct Config {
     pub chunk: ChunkConfig,
     /// What makes vectors.
     pub embed: EmbedConfig,
+    /// How texts are made searchable.
+    pub search: SearchConfig,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -52,6 +55,8 @@ struct File {
     chunk: ChunkConfig,
     #[serde(default)]
     embed: EmbedConfig,
+    #[serde(default)]
+    search: SearchConfig,
 }
 
 /// The `[kb]` table.
@@ -133,6 +138,7 @@ impl Config {
                 extract: file.extract,
                 chunk: file.chunk,
                 embed: file.embed,
+                search: file.search,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
             Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
@@ -193,6 +199,9 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     }
     if let Err(message) = file.embed.validate() {
         problems.push(table_problem(text, "embed", message));
+    }
+    if let Err(message) = file.search.validate() {
+        problems.push(table_problem(text, "search", message));
     }
     if problems.is_empty() { Ok(file) } else { Err(problems) }
 }

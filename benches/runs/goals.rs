@@ -127,8 +127,12 @@ fn start(program: &Path, arguments: &[&str]) -> Result<(), Box<dyn Error>> {
 fn median_ms(target: &Target, mode: SearchMode) -> Result<f64, Box<dyn Error>> {
     let mut times = Vec::new();
     for query in QUERIES.iter().cycle().take(QUERIES.len() * REPEATS) {
-        let options =
-            SearchOptions { query: (*query).to_owned(), limit: 10, mode, source: None, context: 0 };
+        let options = SearchOptions {
+            query: (*query).to_owned(),
+            limit: 10,
+            mode,
+            ..SearchOptions::default()
+        };
         let since = Instant::now();
         operations::search(target, &options)?;
         times.push(since.elapsed().as_secs_f64() * 1e3);

@@ -68,6 +68,10 @@ pub enum Command {
     /// KB_TOML names the settings, or a knowledge base file; without it, the kb.toml of this folder is used.
     /// QUERY is a question, or words to find; put -- before one that begins with a dash.
     ///
+    /// Words are matched by their stems, in any order; passages that have all of them come first where there are
+    /// enough. "A phrase" in quotes, and title:, heading:, path:, language: or source: before a word or phrase, is
+    /// insisted on; -word leaves out; prefix* matches what begins so. What does not fit is taken as words.
+    ///
     /// Hybrid search ranks by bm25 / max(bm25) + w * cosine over the best 100 of each side; w comes from the
     /// model. Works while a run is going on, and sees each document in its old or its new version.
     ///
@@ -266,6 +270,15 @@ pub struct SearchArgs {
     /// Only documents of this source.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Only documents whose address matches this glob, as in "operations/**"; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub path: Vec<String>,
+    /// Shows each chunk by itself: neighbours are not merged, repeated texts not left out.
+    #[arg(long)]
+    pub no_fold: bool,
+    /// Shows how each score came about, and the words that matched.
+    #[arg(long)]
+    pub explain: bool,
     /// Neighbouring chunks shown on each side of a hit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub context: usize,

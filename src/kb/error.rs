@@ -159,8 +159,15 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     );
+    // A schema that names what there is not, which no version of ours wrote.
+    let is_schema = matches!(
+        error,
+        Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. }
+            if message.starts_with("unknown function") || message.starts_with("no such ")
+    );
     // Rows that the tables' own rules forbid: what wrote them was no statement.
     is_told
+        || is_schema
         || matches!(
             error,
             Error::InvalidColumnType(..)

@@ -112,8 +112,9 @@ fn measure(
             query: query.text.clone(),
             limit: HITS,
             mode,
-            source: None,
-            context: 0,
+            // Chunks are measured as they are ranked.
+            folds: false,
+            ..SearchOptions::default()
         };
         let since = Instant::now();
         let hits = searcher.search(&options)?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{Session, Target};
+use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
@@ -16,6 +17,7 @@ use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
+use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
@@ -85,10 +87,12 @@ pub fn ingest(
     }
     let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
+    let analyser = Analyser::new(&config.search);
     let job = Job {
         kb: &kb,
         extract: &config.extract,
         chunk: &config.chunk,
+        analyser: &analyser,
         embedder: embedder.as_ref(),
         sources: &sources,
     };
@@ -123,8 +127,9 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
-            let (extract, chunk) = (&config.extract, &config.chunk);
-            let job = Job { kb: &kb, extract, chunk, embedder, sources: &sources };
+            let analyser = Analyser::new(&config.search);
+            let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -139,8 +144,11 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                     ),
                 })?;
             let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
+            let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+                .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
+            let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, extract: &extract, chunk: &chunk, embedder, sources: &[] };
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -152,6 +160,7 @@ struct Job<'a> {
     kb: &'a KnowledgeBase,
     extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
+    analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
     sources: &'a [AnySource],
 }
@@ -202,6 +211,7 @@ impl Job<'_> {
             sources: self.sources,
             extraction: &extraction,
             chunk: self.chunk,
+            analyser: self.analyser,
             embedder: self.embedder,
             pool: &pool,
             allow_deletes: options.allow_deletes,
@@ -217,8 +227,18 @@ impl Job<'_> {
         let tracker = PhaseTracker::new(run.phases);
         let result = context
             .reached(Checkpoint::BeforeStart)
+            .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
         self.settle(key, &run, result, tracker.seconds(), started)
+    }
+
+    /// Makes the full-text index anew where another analyser made it.
+    fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
+        let Context { kb, analyser, pool, stop, .. } = *context;
+        if kb.analysis_fingerprint()? != analyser.fingerprint() {
+            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+        }
+        Ok(())
     }
 
     /// Writes how the run ended, leaves the file clean, and reports.

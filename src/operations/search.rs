@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
 
 use super::Target;
+use crate::analysis::{Analyser, Language, ParsedQuery};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::kb::{Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector};
@@ -20,8 +22,30 @@ pub struct SearchOptions {
     pub mode: SearchMode,
     /// Only documents of this source.
     pub source: Option<String>,
+    /// Only documents whose address one of these globs matches.
+    pub paths: Vec<String>,
     /// Neighbouring chunks wanted on each side of a hit.
     pub context: usize,
+    /// Neighbouring chunks become one hit, and a repeated text is told once.
+    pub folds: bool,
+    /// Scores are explained.
+    pub explains: bool,
+}
+
+impl Default for SearchOptions {
+    /// Five hits of a hybrid search, folded, without a query.
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            limit: 5,
+            mode: SearchMode::Hybrid,
+            source: None,
+            paths: Vec::new(),
+            context: 0,
+            folds: true,
+            explains: false,
+        }
+    }
 }
 
 /// What was found; `--json` prints it.
@@ -63,6 +87,8 @@ pub struct Searcher {
     /// The knowledge base.
     pub kb: KnowledgeBase,
     embedder: Option<Box<dyn Embedder>>,
+    /// Languages of the index, and the common ones of them.
+    languages: (Vec<Language>, Vec<Language>),
     /// Why vectors are not used though they were asked for.
     pub warning: Option<String>,
 }
@@ -76,7 +102,12 @@ impl Searcher {
             SearchMode::Text => None,
             SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
         };
-        let mut warning = None;
+        let fingerprint = kb.analysis_fingerprint()?;
+        let mut warning = (!fingerprint.is_empty()
+            && Analyser::for_fingerprint(&fingerprint).is_none())
+        .then(|| {
+            "its full-text index is of another version; `kbingest ingest` renews it".to_owned()
+        });
         if embedder.is_none() && mode != SearchMode::Text {
             let reason = "its vectors are of a model that is not at hand";
             if mode == SearchMode::Vector {
@@ -87,7 +118,8 @@ impl Searcher {
             }
             warning = Some(format!("{reason}: full-text search only"));
         }
-        Ok(Self { kb, embedder, warning })
+        let languages = kb.index_languages()?;
+        Ok(Self { kb, embedder, languages, warning })
     }
 
     /// Returns the mode that a search in `mode` comes to.
@@ -101,15 +133,40 @@ impl Searcher {
             SearchMode::Text => None,
             SearchMode::Hybrid | SearchMode::Vector => self.embedder.as_deref(),
         };
-        let vector = embedder.map(|embedder| query_vector(embedder, &options.query)).transpose()?;
+        let query = ParsedQuery::parse(&options.query, &self.languages.0, &self.languages.1);
+        let vector = embedder
+            .filter(|_| !query.text.trim().is_empty())
+            .map(|embedder| query_vector(embedder, &query.text))
+            .transpose()?;
         Ok(self.kb.search(&SearchQuery {
-            text: (self.mode(options.mode) != SearchMode::Vector).then(|| options.query.clone()),
+            query,
+            languages: self.languages.0.clone(),
+            uses_text: self.mode(options.mode) != SearchMode::Vector,
             vector,
             limit: options.limit,
             source: options.source.clone(),
+            paths: globs(&options.paths)?,
             context: options.context,
+            folds: options.folds,
+            explains: options.explains,
         })?)
     }
+}
+
+/// Returns the globs of `--path`; a `*` stays inside a folder, as in kb.toml.
+fn globs(paths: &[String]) -> Result<Option<GlobSet>, Error> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |error: globset::Error| Error::Usage {
+        message: format!("--path: {error}"),
+        hint: Some("a glob, as in \"operations/**\" or \"**/*.md\"".to_owned()),
+    };
+    let mut set = GlobSetBuilder::new();
+    for path in paths {
+        set.add(GlobBuilder::new(path).literal_separator(true).build().map_err(wrong)?);
+    }
+    set.build().map(Some).map_err(wrong)
 }
 
 fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {

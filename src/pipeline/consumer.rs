@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work};
+use crate::analysis::{self, Analyser};
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
@@ -213,18 +214,18 @@ impl Consumer<'_> {
 
     /// Returns the full-text rows of every revision that `parts` complete.
     fn index_texts(&self, parts: &[Part<'_>]) -> Result<Vec<IndexedText>, Error> {
-        let mut index = Vec::new();
+        let mut whole = Vec::new();
+        let mut loaded = Vec::new();
         for part in parts {
             if part.chunks.len() == part.unit.chunk_total {
-                index.extend(indexed(part.unit));
-            } else if let Some(whole) =
-                self.context.kb.load_if_complete_with(part.unit.revision, part.chunks.len())?
-            {
-                index.extend(indexed(&whole));
+                whole.push(part.unit);
+            } else {
+                let (revision, wanted) = (part.unit.revision, part.chunks.len());
+                loaded.extend(self.context.kb.load_if_complete_with(revision, wanted)?);
             }
         }
-        index.sort_unstable_by_key(|text: &IndexedText| text.id);
-        Ok(index)
+        whole.extend(&loaded);
+        Ok(index_texts(&whole, self.context.analyser, self.context.pool))
     }
 }
 
@@ -233,15 +234,33 @@ fn is_suspicious(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
+/// Returns the full-text rows of whole revisions, ascending by chunk.
+pub fn index_texts(
+    units: &[&Unit],
+    analyser: &Analyser,
+    pool: &rayon::ThreadPool,
+) -> Vec<IndexedText> {
+    let mut index: Vec<IndexedText> =
+        pool.install(|| units.par_iter().flat_map_iter(|unit| indexed(unit, analyser)).collect());
+    index.sort_unstable_by_key(|text| text.id);
+    index
+}
+
 /// Returns the full-text rows of a whole revision.
-pub fn indexed(unit: &Unit) -> impl Iterator<Item = IndexedText> {
-    unit.chunks.iter().map(|(id, chunk, _)| IndexedText {
+fn indexed(unit: &Unit, analyser: &Analyser) -> Vec<IndexedText> {
+    let language = analyser.language_of(&unit.text);
+    let tokens = |text: &str| analysis::tokens(text, language);
+    let (title, path) = (tokens(&unit.title), tokens(&unit.uri.replace('/', " ")));
+    let row = |(id, chunk, _): &QueuedChunk| IndexedText {
         id: *id,
         revision: unit.revision,
-        title: unit.title.clone(),
-        heading: chunk.heading_path.clone(),
-        body: chunk::body_text(&unit.text, chunk).into_owned(),
-    })
+        title: title.clone(),
+        heading: tokens(&chunk.heading_path),
+        body: tokens(&chunk::body_text(&unit.text, chunk)),
+        path: path.clone(),
+        language: language.code(),
+    };
+    unit.chunks.iter().map(row).collect()
 }
 
 /// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.

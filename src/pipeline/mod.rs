@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
 use crate::domain::{ChunkRange, RunState};
 use crate::embed::Embedder;
@@ -52,6 +53,8 @@ pub struct Context<'a> {
     pub extraction: &'a Extraction,
     /// How texts are cut.
     pub chunk: &'a ChunkConfig,
+    /// What makes the tokens of the full-text index.
+    pub analyser: &'a Analyser,
     /// What makes vectors.
     pub embedder: &'a dyn Embedder,
     /// Spreads the work of one step over the processors.

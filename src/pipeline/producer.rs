@@ -460,6 +460,7 @@ fn units(
         let first = first.as_ref()?;
         Some(Unit {
             revision: revision.id,
+            uri: revision.uri,
             title: revision.title,
             text: revision.text,
             chunk_total: chunked.chunks.len(),

@@ -161,7 +161,15 @@ fn status_search_and_check_work_beside_a_run() {
                 let failures = String::from_utf8(output.stdout).unwrap();
                 assert!(output.status.success() && failures.contains("broken.md"), "{failures}");
 
-                let found = json(&kbingest(&["search", "--json", "-k", "50", target, "first"]));
+                let found = json(&kbingest(&[
+                    "search",
+                    "--json",
+                    "--no-fold",
+                    "-k",
+                    "50",
+                    target,
+                    "first",
+                ]));
                 assert_eq!(found["hits"].as_array().unwrap().len(), 50);
                 assert!(kbingest(&["check", target]).status.success());
             }
@@ -189,8 +197,8 @@ fn assert_hits_of_one_version(target: &Target) {
             query: "oldword newword".to_owned(),
             limit: 100,
             mode,
-            source: None,
-            context: 0,
+            folds: false,
+            ..SearchOptions::default()
         };
         let hits = operations::search(target, &options).unwrap().hits;
         let hits: Vec<_> = hits.iter().filter(|hit| hit.uri == MIXED).collect();

@@ -84,8 +84,8 @@ fn search(place: &Place, query: &str) -> Vec<Hit> {
         query: query.to_owned(),
         limit: 100,
         mode: SearchMode::Text,
-        source: None,
-        context: 0,
+        folds: false,
+        ..SearchOptions::default()
     };
     operations::search(&target, &options).unwrap().hits
 }

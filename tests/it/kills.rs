@@ -132,8 +132,7 @@ fn assert_search_sees_no_mix(kb: &Path) {
         query: "river lantern copper".to_owned(),
         limit: 1000,
         mode: SearchMode::Hybrid,
-        source: None,
-        context: 0,
+        ..SearchOptions::default()
     };
     let report = operations::search(&Target::File(kb.to_owned()), &options).unwrap();
     let mut seen = BTreeMap::new();

@@ -7,6 +7,7 @@
 //! - `child`: documents that break their extractor, through the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `search`: queries, filters, folding, the index made anew
 //! - `fuzz`: what holds for any input
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
@@ -31,6 +32,7 @@ mod ingest;
 mod kills;
 mod poison;
 mod repair;
+mod search;
 mod source;
 mod stop;
 mod support;

@@ -64,8 +64,12 @@ fn subjects(findings: &[Finding]) -> String {
 fn assert_all_searchable(kb: &Path, when: &str) {
     let words = (0..DOCUMENTS).map(|number| (Some(number), word(number)));
     for (number, query) in words.chain([(None, "common river".to_owned())]) {
-        let options =
-            SearchOptions { query, limit: 50, mode: SearchMode::Hybrid, source: None, context: 0 };
+        let options = SearchOptions {
+            query,
+            limit: 50,
+            mode: SearchMode::Hybrid,
+            ..SearchOptions::default()
+        };
         let found = operations::search(&Target::File(kb.to_owned()), &options)
             .unwrap_or_else(|error| panic!("{when}: {error}"));
         let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();
@@ -367,8 +371,8 @@ fn a_damaged_file_never_ends_the_process() {
                 query: "common river".to_owned(),
                 limit: 10,
                 mode: SearchMode::Hybrid,
-                source: None,
                 context: 1,
+                ..SearchOptions::default()
             };
             operations::search(&Target::File(kb.clone()), &options).map_or(1, |_| 0)
         });

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["source", "extract", "chunk", "embed"],
     &["kb"],
-    &["eval"],
+    &["analysis", "eval"],
     &["support"],
     &["domain"],
 ];

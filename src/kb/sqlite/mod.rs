@@ -10,8 +10,11 @@ mod dump;
 mod errno;
 mod frontier;
 mod frontier_end;
+mod hits;
+mod index;
 mod intake;
 mod ledger;
+mod match_expression;
 mod queue;
 mod repair;
 mod revisions;
@@ -38,11 +41,13 @@ pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use frontier::{
     FoundLink, FrontierCounts, PageLinks, PageReport, PageState, QueuedPage, StartPage,
 };
+pub use hits::{Explanation, Hit, Place};
+pub use index::IndexedText;
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
-pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
+pub use queue::{Commit, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;
-pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
+pub use search::{SearchMode, SearchQuery, SearchSide};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
 pub use statistics::Statistics;
 pub use tally::RunKey;

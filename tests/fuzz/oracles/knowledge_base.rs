@@ -75,8 +75,8 @@ pub fn damage_is_borne(data: &[u8]) {
         query: "river lantern".to_owned(),
         limit: 5,
         mode: SearchMode::Hybrid,
-        source: None,
         context: 1,
+        ..SearchOptions::default()
     };
     put();
     // Found, or an error: what matters is that the process lives.
