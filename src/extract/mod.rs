@@ -4,19 +4,36 @@
 //! document in UTF-8 is its bytes, BOM and line ends included, so that spans and line numbers are those
 //! of the file; every other format becomes Markdown, and spans are those of that.
 
+mod captions;
 pub mod child;
 mod config;
+mod ebook;
 mod encoding;
 mod extraction;
 #[cfg(debug_assertions)]
 mod fault;
+mod feed;
 mod front_matter;
 pub mod html;
+mod mail;
 mod markdown;
+mod markup;
+mod notebook;
+mod odf;
+#[cfg(feature = "office")]
+mod office;
+#[cfg(feature = "office")]
+mod outlook;
+mod package;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod plain;
+mod rtf;
 mod sniff;
+mod table;
 mod title;
 mod writer;
+mod xml;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +137,27 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         Some("fault") if fault::is_on() => &fault::Fault,
         Some("md" | "markdown" | "mkd" | "mdx" | "mdown" | "qmd" | "rmd") => &markdown::Markdown,
         Some("html" | "htm" | "xhtml" | "xht") => &html::Html,
+        #[cfg(feature = "pdf")]
+        Some("pdf") => &pdf::Pdf,
+        #[cfg(feature = "office")]
+        Some("docx" | "docm" | "xlsx" | "xlsm" | "pptx" | "pptm" | "doc" | "xls" | "ppt") => {
+            &office::Office
+        }
+        #[cfg(feature = "office")]
+        Some("msg") => &outlook::Outlook,
+        Some("odt" | "odp" | "ods" | "ott" | "otp" | "ots") => &odf::OpenDocument,
+        Some("epub") => &ebook::Epub,
+        Some("fb2") => &ebook::FictionBook,
+        Some("rtf") => &rtf::Rtf,
+        Some("ipynb") => &notebook::Notebook,
+        Some("eml") => &mail::Mail,
+        Some("mbox") => &mail::Mailbox,
+        Some("csv" | "tsv") => &table::Csv,
+        Some("vtt" | "srt") => &captions::Captions,
+        Some("adoc" | "asciidoc" | "asc") => &markup::ASCIIDOC,
+        Some("rst" | "rest") => &markup::RST,
+        Some("org") => &markup::ORG,
+        Some("xml" | "rss" | "atom" | "opml") => &feed::Xml,
         None | Some("txt" | "text" | "log") => &plain::PLAIN,
         // Markup that we do not parse, programs, configuration and data.
         Some(_) => &plain::SOURCE,
@@ -132,6 +170,26 @@ const ALL: &[&dyn Extractor] = &[
     &html::Html,
     &plain::PLAIN,
     &plain::SOURCE,
+    #[cfg(feature = "pdf")]
+    &pdf::Pdf,
+    #[cfg(feature = "office")]
+    &office::Office,
+    #[cfg(feature = "office")]
+    &outlook::Outlook,
+    &odf::OpenDocument,
+    &ebook::Epub,
+    &ebook::FictionBook,
+    &rtf::Rtf,
+    &notebook::Notebook,
+    &mail::Mail,
+    &mail::Mailbox,
+    &table::Csv,
+    &captions::Captions,
+    &feed::Xml,
+    &markup::ASCIIDOC,
+    &markup::RST,
+    &markup::ORG,
+    &markup::MAN,
     #[cfg(debug_assertions)]
     &fault::Fault,
 ];

@@ -97,6 +97,18 @@ impl Writer {
         self.end();
     }
 
+    /// Writes blocks that are Markdown already.
+    pub(super) fn markdown(&mut self, text: &str) {
+        let text = text.trim_matches(['\n', '\r']);
+        if !text.trim().is_empty() {
+            self.begin();
+            for line in text.lines() {
+                self.line(line);
+            }
+            self.end();
+        }
+    }
+
     /// Writes a table whose first row is its header; cells are inline Markdown. Rows may differ in
     /// length.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {

@@ -252,6 +252,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
         content: &site.source.content_selectors,
         leave_out: &site.source.remove_selectors,
         resolve: Some(&absolute),
+        is_whole: false,
     };
     let failed =
         |error| Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error };

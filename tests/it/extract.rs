@@ -1,6 +1,7 @@
 //! Extraction: encodings, binary content, titles and front matter of documents that are text
 //! already.
 
+mod formats;
 mod html;
 
 use std::fmt::Write;
@@ -29,7 +30,7 @@ fn the_extension_chooses_the_extractor() {
     check("notes.txt", "plain@1", MediaType::Plain, "notes.txt");
     check("var/a.log", "plain@1", MediaType::Plain, "a.log");
     check("LICENSE", "plain@1", MediaType::Plain, "LICENSE");
-    check("guide.rst", "source@1", MediaType::Source, "guide.rst");
+    check("guide.rst", "rst@1", MediaType::Markdown, "guide");
     check("src/main.rs", "source@1", MediaType::Source, "main.rs");
     check("a.md/.editorconfig", "source@1", MediaType::Source, ".editorconfig");
 }

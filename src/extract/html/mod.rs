@@ -24,11 +24,20 @@ pub struct Options<'a> {
     pub charset: Option<&'a str>,
     /// Where the main content is: the first of these that is found, instead of the usual places.
     pub content: &'a [Selector],
+    /// All of it is content, as in a chapter or a mail: no place of the main content is looked for.
+    pub is_whole: bool,
     /// What is left out, beside navigation and the like.
     pub leave_out: &'a [Selector],
     /// Turns an address as written in the page into the one that its link gets, such as one that is no
     /// longer relative; `None` leaves addresses as they are.
     pub resolve: Option<&'a dyn Fn(&str) -> String>,
+}
+
+impl Options<'_> {
+    /// Returns those for a text that is all content.
+    pub(super) fn whole() -> Self {
+        Self { is_whole: true, ..Self::default() }
+    }
 }
 
 /// A converted page.

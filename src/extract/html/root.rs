@@ -133,6 +133,9 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
             .collect()
     };
     let inner = left_out(false);
+    if options.is_whole {
+        return Root { roots: vec![body], left_out: inner };
+    }
     let total = text_bytes(tree, &inner, &[body]);
     for (index, selector) in wanted.iter().enumerate() {
         let roots = outermost(tree, tree.all().filter(|&id| selector.matches(tree, id)));

@@ -1,0 +1,224 @@
+//! Mail: messages and mailboxes, with their attachments through the extractors of their formats.
+
+use std::fmt::Write;
+
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use serde_json::Value;
+
+use super::html::{self, Options};
+use super::writer::escaped;
+use super::{
+    ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, extractor, sniff, title,
+};
+use crate::domain::MediaType;
+
+/// Messages inside each other, by forwarding, that are read.
+const DEPTH_MAX: usize = 3;
+
+/// Attachments of a message that are read.
+const ATTACHMENTS_MAX: usize = 100;
+
+/// EML, one message.
+pub(super) struct Mail;
+
+/// MBOX, one message after the other.
+pub(super) struct Mailbox;
+
+impl Extractor for Mail {
+    fn id(&self) -> &'static str {
+        "mail@1"
+    }
+
+    fn is_risky(&self) -> bool {
+        true
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
+        let mut text = String::new();
+        write_message(uri, &message, 1, 0, &mut text)?;
+        Ok(extracted(uri, subject(&message), text, metadata(&message)))
+    }
+}
+
+impl Extractor for Mailbox {
+    fn id(&self) -> &'static str {
+        "mailbox@1"
+    }
+
+    fn is_risky(&self) -> bool {
+        true
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let mut text = String::new();
+        for bytes in messages(&bytes) {
+            if let Some(message) = parse(bytes) {
+                write_message(uri, &message, 1, 0, &mut text)?;
+            }
+        }
+        if text.is_empty() {
+            return Err(no_message(uri));
+        }
+        Ok(extracted(uri, title::clean(title::file_name(uri)), text, Metadata::new()))
+    }
+}
+
+fn no_message(uri: &str) -> ExtractError {
+    ExtractError::Permanent { uri: uri.to_owned(), reason: "has no message in it".to_owned() }
+}
+
+fn extracted(uri: &str, title: Option<String>, text: String, metadata: Metadata) -> Extracted {
+    Extracted {
+        title: title
+            .or_else(|| title::clean(title::file_stem(uri)))
+            .unwrap_or_else(|| uri.to_owned()),
+        media_type: MediaType::Markdown,
+        text,
+        encoding: "mail".to_owned(),
+        metadata,
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Message<'_>> {
+    MessageParser::default().parse(bytes).filter(|message| !message.headers().is_empty())
+}
+
+/// Returns the messages of a mailbox: each begins with a `From ` line (RFC 4155).
+fn messages(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    let mut after_blank = true;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        if after_blank && line.starts_with(b"From ") {
+            starts.push((at, at + line.len()));
+        }
+        after_blank = line.trim_ascii().is_empty();
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([bytes.len()]);
+    starts.iter().zip(ends).map(|((_, start), end)| &bytes[*start..end]).collect()
+}
+
+fn subject(message: &Message<'_>) -> Option<String> {
+    message.subject().and_then(title::clean)
+}
+
+fn metadata(message: &Message<'_>) -> Metadata {
+    let mut metadata = Metadata::new();
+    let known = [
+        ("subject", subject(message)),
+        ("author", message.from().map(names)),
+        ("to", message.to().map(names)),
+        ("date", message.date().map(mail_parser::DateTime::to_rfc3339)),
+        ("message_id", message.message_id().map(str::to_owned)),
+    ];
+    for (key, value) in known {
+        if let Some(value) = value.as_deref().and_then(title::clean) {
+            metadata.insert(key.to_owned(), Value::from(value));
+        }
+    }
+    metadata
+}
+
+/// Returns the people of a header, as in `Ada <ada@example.org>, bob@example.org`.
+fn names(address: &Address<'_>) -> String {
+    let people = address.iter().map(|one| match (one.name(), one.address()) {
+        (Some(name), Some(address)) => format!("{name} <{address}>"),
+        (name, address) => name.or(address).unwrap_or_default().to_owned(),
+    });
+    people.collect::<Vec<_>>().join(", ")
+}
+
+fn write_message(
+    uri: &str,
+    message: &Message<'_>,
+    level: usize,
+    depth: usize,
+    text: &mut String,
+) -> Result<(), ExtractError> {
+    separate(text);
+    let marks = "#".repeat(level);
+    let subject = subject(message).unwrap_or_else(|| "No subject".to_owned());
+    let _ = writeln!(text, "{marks} {}", escaped(&subject));
+    // Of the message itself these are metadata.
+    if depth > 0 {
+        let date = message.date().map(mail_parser::DateTime::to_rfc3339);
+        for (name, value) in [("From", message.from().map(names)), ("Date", date)] {
+            if let Some(value) = value.as_deref().and_then(title::clean) {
+                separate(text);
+                let _ = writeln!(text, "**{name}:** {}", escaped(&value));
+            }
+        }
+    }
+    for part in message.text_body.iter().filter_map(|&id| message.part(id)) {
+        write_body(uri, part, text)?;
+    }
+    for part in message.attachments().take(ATTACHMENTS_MAX) {
+        write_attachment(uri, part, level, depth, text)?;
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        }
+    }
+    Ok(())
+}
+
+fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), ExtractError> {
+    let body = match &part.body {
+        PartType::Text(body) => body.replace("\r\n", "\n"),
+        PartType::Html(body) => html::convert_text(uri, body, &Options::whole())?.markdown,
+        _ => return Ok(()),
+    };
+    let body = body.trim_matches('\n').trim_end();
+    if !body.is_empty() {
+        separate(text);
+        text.push_str(body);
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// Writes what an attachment holds; one that cannot be read is named.
+fn write_attachment(
+    uri: &str,
+    part: &MessagePart<'_>,
+    level: usize,
+    depth: usize,
+    text: &mut String,
+) -> Result<(), ExtractError> {
+    if let PartType::Message(message) = &part.body {
+        return if depth < DEPTH_MAX {
+            write_message(uri, message, (level + 1).min(6), depth + 1, text)
+        } else {
+            Ok(())
+        };
+    }
+    let name = part.attachment_name().and_then(title::clean).unwrap_or_default();
+    // Parts without a name are most often another form of the body.
+    let is_body = name.is_empty() && matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    if is_body {
+        return write_body(uri, part, text);
+    }
+    separate(text);
+    let marks = "#".repeat((level + 1).min(6));
+    let shown = if name.is_empty() { "without a name" } else { &name };
+    let _ = writeln!(text, "{marks} Attachment: {shown}");
+    let bytes = part.contents().to_vec();
+    let chosen = sniff::by_content(&name, &bytes).unwrap_or_else(|| extractor(&name));
+    if depth < DEPTH_MAX
+        && let Ok(extracted) = super::extraction::in_process(chosen, &name, bytes)
+        && !extracted.text.trim().is_empty()
+    {
+        separate(text);
+        text.push_str(extracted.text.trim_matches('\n'));
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// Puts a blank line behind what is there.
+fn separate(text: &mut String) {
+    if !text.is_empty() && !text.ends_with("\n\n") {
+        text.push('\n');
+    }
+}

@@ -1,0 +1,135 @@
+//! Org mode, after the syntax of orgmode.org.
+
+use super::Scribe;
+
+pub(super) fn scan(text: &str, scribe: &mut Scribe) {
+    let mut lines = text.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        let trimmed = line.trim_start();
+        let stars = line.len() - line.trim_start_matches('*').len();
+        if line.is_empty() {
+            scribe.flush();
+        } else if stars > 0 && line[stars..].starts_with(' ') {
+            scribe.heading(stars, &inline(heading(&line[stars..])));
+        } else if let Some((kind, rest)) = begin(trimmed) {
+            let end = format!("#+end_{kind}");
+            let is_end = |line: &str| line.trim_start().to_ascii_lowercase().starts_with(&end);
+            let block: Vec<_> = lines.by_ref().take_while(|line| !is_end(line)).collect();
+            match kind.as_str() {
+                "src" => scribe.code(rest.split_whitespace().next().unwrap_or_default(), &block),
+                "example" | "export" => scribe.code("", &block),
+                "comment" => {}
+                _ => {
+                    scribe.flush();
+                    block.iter().for_each(|line| scribe.line(format!("> {}", inline(line))));
+                    scribe.flush();
+                }
+            }
+        } else if let Some(keyword) = trimmed.strip_prefix("#+") {
+            keyword_line(keyword, scribe);
+        } else if trimmed.starts_with(':')
+            && trimmed.ends_with(':')
+            && trimmed.len() > 2
+            && !trimmed.contains(' ')
+        {
+            let is_drawer =
+                matches!(trimmed.to_ascii_uppercase().as_str(), ":PROPERTIES:" | ":LOGBOOK:");
+            if is_drawer {
+                lines.by_ref().find(|line| line.trim().eq_ignore_ascii_case(":end:"));
+            }
+        } else if trimmed.starts_with('|') {
+            table_line(trimmed, scribe);
+        } else if trimmed.starts_with("# ") || trimmed == "#" {
+        } else {
+            scribe.line(inline(line));
+        }
+    }
+}
+
+/// Returns the text of a heading: without its keyword, priority and tags.
+fn heading(text: &str) -> &str {
+    let text = text.trim();
+    let text = ["TODO ", "DONE "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
+    let text = match text.strip_prefix("[#").and_then(|rest| rest.split_once(']')) {
+        Some((_, rest)) => rest.trim_start(),
+        None => text,
+    };
+    match text.rsplit_once(' ') {
+        Some((before, tags)) if tags.len() > 2 && tags.starts_with(':') && tags.ends_with(':') => {
+            before.trim_end()
+        }
+        _ => text,
+    }
+}
+
+/// Returns kind and parameters of a line that begins a block.
+fn begin(line: &str) -> Option<(String, &str)> {
+    let start = line.get(..8).filter(|start| start.eq_ignore_ascii_case("#+begin_"))?;
+    let rest = &line[start.len()..];
+    let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    Some((kind.to_ascii_lowercase(), rest))
+}
+
+fn keyword_line(keyword: &str, scribe: &mut Scribe) {
+    let Some((name, value)) = keyword.split_once(':') else { return };
+    match name.to_ascii_lowercase().as_str() {
+        "title" => scribe.title = super::title::clean(value),
+        name @ ("author" | "date" | "language" | "description" | "keywords") => {
+            scribe.note(name, value);
+        }
+        "caption" => scribe.line(inline(value.trim())),
+        _ => {}
+    }
+}
+
+fn table_line(line: &str, scribe: &mut Scribe) {
+    let is_first = scribe.lines.last().is_none_or(|line| !line.starts_with('|'));
+    if is_first {
+        scribe.flush();
+    }
+    if line.starts_with("|-") {
+        return;
+    }
+    let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| inline(cell.trim())).collect();
+    scribe.line(format!("| {} |", cells.join(" | ")));
+    if is_first {
+        scribe.line(format!("|{}", " --- |".repeat(cells.len())));
+    }
+}
+
+/// Turns links and code into Markdown.
+fn inline(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("[[") {
+        told.push_str(before);
+        let Some((link, after)) = after.split_once("]]") else {
+            rest = after;
+            told.push_str("[[");
+            continue;
+        };
+        match link.split_once("][") {
+            Some((target, shown)) => told.push_str(&format!("[{shown}]({target})")),
+            None => told.push_str(link),
+        }
+        rest = after;
+    }
+    told.push_str(rest);
+    code(&told)
+}
+
+/// Turns `~code~` and `=verbatim=` into code where they stand as words.
+fn code(text: &str) -> String {
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        let marked = ['~', '='].into_iter().find_map(|mark| {
+            let rest = word.trim_start_matches(['(', '"']).strip_prefix(mark)?;
+            let (inside, after) = rest.rsplit_once(mark)?;
+            let is_mark = !inside.is_empty() && after.chars().all(|c| c.is_ascii_punctuation());
+            let before = &word[..word.len() - rest.len() - 1];
+            is_mark.then(|| format!("{before}`{inside}`{after}"))
+        });
+        words.push(marked.unwrap_or_else(|| word.to_owned()));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,76 @@
+//! CSV and TSV as a table whose first row is its header.
+
+use csv::ReaderBuilder;
+
+use super::encoding::{self, Decoded};
+use super::writer::{Writer, escaped};
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
+use crate::domain::MediaType;
+
+/// Separators, likeliest first.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Records from which the separator is guessed.
+const GUESS_RECORDS: usize = 20;
+
+/// Bytes from which the separator is guessed.
+const GUESS_BYTES: usize = 64 << 10;
+
+/// Comma and tab separated values.
+pub(super) struct Csv;
+
+impl Extractor for Csv {
+    fn id(&self) -> &'static str {
+        "csv@1"
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let is_tabs = title::extension(uri).as_deref() == Some("tsv");
+        let separator = if is_tabs { b'\t' } else { guess(text) };
+        let mut rows = Vec::new();
+        for record in reader(text, separator).records() {
+            // Broken quotes are read as they are; the text is UTF-8 already.
+            let Ok(record) = record else { continue };
+            rows.push(record.iter().map(escaped).collect::<Vec<_>>());
+        }
+        let mut writer = Writer::new(TEXT_BYTES_MAX);
+        writer.table(&rows);
+        if writer.is_full() {
+            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        }
+        let mut metadata = Metadata::new();
+        metadata.insert("row_count".to_owned(), rows.len().saturating_sub(1).into());
+        Ok(Extracted {
+            title: title::clean(title::file_name(uri)).unwrap_or_else(|| uri.to_owned()),
+            media_type: MediaType::Markdown,
+            text: writer.finish(),
+            encoding,
+            metadata,
+        })
+    }
+}
+
+fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes())
+}
+
+/// Returns the separator by which most of the first records have as many fields as the first, two at
+/// least.
+fn guess(text: &str) -> u8 {
+    let start = &text[..text.floor_char_boundary(GUESS_BYTES)];
+    let agreeing = |separator: u8| {
+        let records: Vec<_> =
+            reader(start, separator).records().flatten().take(GUESS_RECORDS).collect();
+        let fields = records.first().map_or(0, csv::StringRecord::len);
+        let agree = records.iter().filter(|record| record.len() == fields).count();
+        if fields < 2 { 0 } else { agree * 100 / records.len().max(1) * 100 + fields.min(99) }
+    };
+    let best = SEPARATORS.into_iter().rev().max_by_key(|&separator| agreeing(separator));
+    best.filter(|&separator| agreeing(separator) > 0).unwrap_or(b',')
+}
