@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
+use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
+use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 
 /// Largest kb.toml that is read.
@@ -28,10 +30,14 @@ pub struct Config {
     pub kb: PathBuf,
     /// Where documents come from.
     pub source: SourceConfig,
+    /// What extracting a document may cost.
+    pub extract: ExtractConfig,
     /// How texts are cut.
     pub chunk: ChunkConfig,
     /// What makes vectors.
     pub embed: EmbedConfig,
+    /// How texts are made searchable.
+    pub search: SearchConfig,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -44,9 +50,13 @@ struct File {
     #[serde(default)]
     source: SourceConfig,
     #[serde(default)]
+    extract: ExtractConfig,
+    #[serde(default)]
     chunk: ChunkConfig,
     #[serde(default)]
     embed: EmbedConfig,
+    #[serde(default)]
+    search: SearchConfig,
 }
 
 /// The `[kb]` table.
@@ -125,8 +135,10 @@ impl Config {
                 path: path.to_owned(),
                 base,
                 source: file.source,
+                extract: file.extract,
                 chunk: file.chunk,
                 embed: file.embed,
+                search: file.search,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
             Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
@@ -179,11 +191,17 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
                 .to_owned(),
         });
     }
+    if let Err(message) = file.extract.validate() {
+        problems.push(table_problem(text, "extract", message));
+    }
     if let Err(message) = file.chunk.validate() {
         problems.push(table_problem(text, "chunk", message));
     }
     if let Err(message) = file.embed.validate() {
         problems.push(table_problem(text, "embed", message));
+    }
+    if let Err(message) = file.search.validate() {
+        problems.push(table_problem(text, "search", message));
     }
     if problems.is_empty() { Ok(file) } else { Err(problems) }
 }

@@ -1,20 +1,21 @@
 //! `kbingest extract` and `kbingest chunk`.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::DocumentArgs;
+use super::args::{DocumentArgs, WorkerArgs};
 use super::output::{escape, result};
 use super::render::{BOLD, DIM};
 use super::{Ending, output};
 use crate::config::Config;
 use crate::error::Error;
-use crate::operations::{self, ChunkReport};
+use crate::extract::child::serve;
+use crate::operations::{self, ChunkReport, DocumentSettings};
 
 /// Runs `extract`.
 pub fn extract(arguments: &DocumentArgs) -> Result<Ending, Error> {
-    let config = config(arguments)?;
-    let report = operations::extract(&arguments.file, config.as_ref())?;
+    let settings = settings(arguments)?;
+    let report = operations::extract(&arguments.file, &settings)?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -25,8 +26,8 @@ pub fn extract(arguments: &DocumentArgs) -> Result<Ending, Error> {
 
 /// Runs `chunk`.
 pub fn chunk(arguments: &DocumentArgs) -> Result<Ending, Error> {
-    let config = config(arguments)?;
-    let report = operations::chunk(&arguments.file, config.as_ref())?;
+    let settings = settings(arguments)?;
+    let report = operations::chunk(&arguments.file, &settings)?;
     if arguments.json {
         output::json(&report)?;
     } else {
@@ -35,10 +36,28 @@ pub fn chunk(arguments: &DocumentArgs) -> Result<Ending, Error> {
     Ok(Ending::Code(0))
 }
 
+/// Runs `extract-worker`, which is for this program's own use: extracts what its parent sends.
+pub fn work(arguments: &WorkerArgs) -> Result<Ending, Error> {
+    // A pipe that breaks means that nobody waits for an answer any more.
+    let _ = serve(arguments.memory_bytes, arguments.parent);
+    Ok(Ending::Code(0))
+}
+
 /// Loads the settings that are named; without any, the defaults hold.
-fn config(arguments: &DocumentArgs) -> Result<Option<Config>, Error> {
-    let load = |path: &Path| Config::load_without_sources(path);
-    Ok(arguments.config.as_deref().map(load).transpose()?)
+fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
+    let mut settings = match &arguments.config {
+        Some(path) => Config::load_without_sources(path)?.into(),
+        None => DocumentSettings::default(),
+    };
+    settings.extract.program = own_program();
+    Ok(settings)
+}
+
+/// Returns the program that extracts risky formats: this one, also where its file was replaced since it was
+/// started.
+pub fn own_program() -> Option<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() { Some(running.to_owned()) } else { std::env::current_exe().ok() }
 }
 
 fn describe(report: &ChunkReport) -> String {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{IngestArgs, ResumeArgs, RunArgs};
+use super::document::own_program;
 use super::output::{escape, number, result, seconds};
 use super::progress::Display;
 use super::{Ending, output, render};
@@ -39,13 +40,18 @@ fn settings(path: &Path) -> Result<Config, Error> {
             hint: Some("`ingest` needs the kb.toml that says where documents come from".to_owned()),
         });
     }
-    Ok(Config::load(path)?)
+    let mut config = Config::load(path)?;
+    config.extract.program = own_program();
+    Ok(config)
 }
 
 /// Runs `resume`.
 pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
     carry_out(&arguments.run, quiet, &arguments.target, |session| {
-        let target = Target::open(&arguments.target)?;
+        let mut target = Target::open(&arguments.target)?;
+        if let Target::Config(config) = &mut target {
+            config.extract.program = own_program();
+        }
         operations::resume(&target, arguments.run.threads, session)
     })
 }

@@ -4,11 +4,17 @@
 //! document in UTF-8 is its bytes, BOM and line ends included, so that spans and line numbers are those
 //! of the file; every other format becomes Markdown, and spans are those of that.
 
+pub mod child;
+mod config;
 mod encoding;
+mod extraction;
+#[cfg(debug_assertions)]
+mod fault;
 mod front_matter;
 pub mod html;
 mod markdown;
 mod plain;
+mod sniff;
 mod title;
 mod writer;
 
@@ -17,6 +23,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::{FailureKind, MediaType};
+
+pub use config::ExtractConfig;
+pub use extraction::{Attempt, Extraction};
 
 /// What a document says of itself, by name.
 pub type Metadata = BTreeMap<String, Value>;
@@ -29,6 +38,12 @@ pub trait Extractor: Send + Sync {
     /// Returns name and version, as in `markdown@1`; the version rises whenever the same bytes
     /// would give another text or title.
     fn id(&self) -> &'static str;
+
+    /// Tells whether hostile bytes might crash it, or keep it busy or hungry without end: then it runs in
+    /// a child process.
+    fn is_risky(&self) -> bool {
+        false
+    }
 
     /// Extracts the text; `uri` gives the title where the text itself has none.
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
@@ -72,6 +87,14 @@ pub enum ExtractError {
         /// What is wrong with it.
         reason: String,
     },
+    /// May work in the next run.
+    #[error("{uri}: {reason}")]
+    Transient {
+        /// The document.
+        uri: String,
+        /// What kept it from being extracted.
+        reason: String,
+    },
 }
 
 impl ExtractError {
@@ -85,6 +108,7 @@ impl ExtractError {
         match self {
             Self::Skipped { .. } => FailureKind::Skipped,
             Self::Permanent { .. } => FailureKind::Permanent,
+            Self::Transient { .. } => FailureKind::Transient,
         }
     }
 }
@@ -92,10 +116,27 @@ impl ExtractError {
 /// Returns the extractor for the document at `uri`, chosen by its extension alone.
 pub fn extractor(uri: &str) -> &'static dyn Extractor {
     match title::extension(uri).as_deref() {
+        #[cfg(debug_assertions)]
+        Some("fault") if fault::is_on() => &fault::Fault,
         Some("md" | "markdown" | "mkd" | "mdx" | "mdown" | "qmd" | "rmd") => &markdown::Markdown,
         Some("html" | "htm" | "xhtml" | "xht") => &html::Html,
         None | Some("txt" | "text" | "log") => &plain::PLAIN,
         // Markup that we do not parse, programs, configuration and data.
         Some(_) => &plain::SOURCE,
     }
+}
+
+/// Every extractor.
+const ALL: &[&dyn Extractor] = &[
+    &markdown::Markdown,
+    &html::Html,
+    &plain::PLAIN,
+    &plain::SOURCE,
+    #[cfg(debug_assertions)]
+    &fault::Fault,
+];
+
+/// Returns the extractor with this id, its version included.
+fn by_id(id: &str) -> Option<&'static dyn Extractor> {
+    ALL.iter().copied().find(|extractor| extractor.id() == id)
 }

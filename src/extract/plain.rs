@@ -7,10 +7,10 @@ use super::{ExtractError, Extracted, Extractor, title};
 use crate::domain::MediaType;
 
 /// Prose: paragraphs between blank lines.
-pub(super) static PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Plain };
+pub(super) const PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Plain };
 
 /// Program text, configuration, data, and markup other than Markdown.
-pub(super) static SOURCE: Plain = Plain { id: "source@1", media_type: MediaType::Source };
+pub(super) const SOURCE: Plain = Plain { id: "source@1", media_type: MediaType::Source };
 
 /// Decodes, and takes the file's name as title.
 pub(super) struct Plain {

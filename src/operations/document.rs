@@ -5,12 +5,29 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::chunk::{self, ChunkInput};
+use crate::chunk::{self, ChunkConfig, ChunkInput};
 use crate::config::Config;
 use crate::domain::{Chunk, MediaType};
-use crate::embed;
+use crate::embed::{self, EmbedConfig};
 use crate::error::Error;
-use crate::extract::{self, Extracted, Metadata};
+use crate::extract::{self, Attempt, ExtractConfig, Extracted, Extraction, Metadata};
+
+/// The settings that decide what becomes of a file.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentSettings {
+    /// What extracting it may cost.
+    pub extract: ExtractConfig,
+    /// How its text is cut.
+    pub chunk: ChunkConfig,
+    /// What counts its tokens.
+    pub embed: EmbedConfig,
+}
+
+impl From<Config> for DocumentSettings {
+    fn from(config: Config) -> Self {
+        Self { extract: config.extract, chunk: config.chunk, embed: config.embed }
+    }
+}
 
 /// What ingest would save of a file; `extract --json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -68,18 +85,17 @@ pub struct ChunkShown {
 }
 
 /// Extracts the file at `path` as ingest would.
-pub fn extract(path: &Path, config: Option<&Config>) -> Result<ExtractReport, Error> {
-    let _ = config;
+pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport, Error> {
     let bytes = read(path)?;
     // A source gives addresses inside itself; the name decides all that an address does.
     let uri = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let extractor = extract::extractor(&uri);
-    let Extracted { title, media_type, text, encoding, metadata } =
-        extractor.extract(&uri, bytes)?;
+    let Attempt { fingerprint, result } =
+        Extraction::open(&settings.extract, None).extract(&uri, bytes);
+    let Extracted { title, media_type, text, encoding, metadata } = result?;
     Ok(ExtractReport {
         schema: 1,
         path: path.to_owned(),
-        extractor: extractor.id().to_owned(),
+        extractor: fingerprint,
         title,
         media_type,
         encoding,
@@ -89,19 +105,17 @@ pub fn extract(path: &Path, config: Option<&Config>) -> Result<ExtractReport, Er
 }
 
 /// Extracts and cuts the file at `path` as ingest would.
-pub fn chunk(path: &Path, config: Option<&Config>) -> Result<ChunkReport, Error> {
-    let document = extract(path, config)?;
-    let chunk_config = config.map(|config| config.chunk.clone()).unwrap_or_default();
-    let embed_config = config.map(|config| config.embed.clone()).unwrap_or_default();
-    let embedder = embed::open(&embed_config)?;
+pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Error> {
+    let document = extract(path, settings)?;
+    let embedder = embed::open(&settings.embed)?;
     let ExtractReport { title, text, media_type, .. } = document;
     let chunker = chunk::chunker(media_type);
     let input = ChunkInput { title: &title, text: &text, media_type };
-    let chunks = chunker.chunk(&input, &chunk_config, &|text| embedder.count_tokens(text));
+    let chunks = chunker.chunk(&input, &settings.chunk, &|text| embedder.count_tokens(text));
     Ok(ChunkReport {
         schema: 1,
         path: path.to_owned(),
-        chunker: chunk_config.fingerprint(chunker),
+        chunker: settings.chunk.fingerprint(chunker),
         chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, chunk)).collect(),
         title,
     })

@@ -7,14 +7,17 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{Session, Target};
+use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
 use crate::embed::{self, Embedder};
 use crate::error::{Error, ExitCode, chain};
+use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
+use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
@@ -23,7 +26,9 @@ use crate::support::lock::{Lock, lock_path};
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
-const MERGE_PAGES_MAX: u32 = 4096;
+const MERGE_PAGES_MAX: u64 = 4096;
+/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge.
+const CHUNKS_PER_MERGED_PAGE: u64 = 8;
 
 /// How to ingest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +87,15 @@ pub fn ingest(
     }
     let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
-    let job = Job { kb: &kb, chunk: &config.chunk, embedder: embedder.as_ref(), sources: &sources };
+    let analyser = Analyser::new(&config.search);
+    let job = Job {
+        kb: &kb,
+        extract: &config.extract,
+        chunk: &config.chunk,
+        analyser: &analyser,
+        embedder: embedder.as_ref(),
+        sources: &sources,
+    };
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(mut run) => {
@@ -114,7 +127,9 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, chunk: &config.chunk, embedder, sources: &sources };
+            let analyser = Analyser::new(&config.search);
+            let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -128,8 +143,12 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                         "name its kb.toml: the sources or settings are still needed".to_owned(),
                     ),
                 })?;
-            let chunk = ChunkConfig::default();
-            let job = Job { kb: &kb, chunk: &chunk, embedder: embedder.as_ref(), sources: &[] };
+            let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
+            let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+                .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
+            let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
+            let embedder = embedder.as_ref();
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -139,7 +158,9 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
 /// What a run is done with.
 struct Job<'a> {
     kb: &'a KnowledgeBase,
+    extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
+    analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
     sources: &'a [AnySource],
 }
@@ -182,12 +203,15 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
+        let extraction = Extraction::open(self.extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,
             run: key,
             sources: self.sources,
+            extraction: &extraction,
             chunk: self.chunk,
+            analyser: self.analyser,
             embedder: self.embedder,
             pool: &pool,
             allow_deletes: options.allow_deletes,
@@ -203,8 +227,18 @@ impl Job<'_> {
         let tracker = PhaseTracker::new(run.phases);
         let result = context
             .reached(Checkpoint::BeforeStart)
+            .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
         self.settle(key, &run, result, tracker.seconds(), started)
+    }
+
+    /// Makes the full-text index anew where another analyser made it.
+    fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
+        let Context { kb, analyser, pool, stop, .. } = *context;
+        if kb.analysis_fingerprint()? != analyser.fingerprint() {
+            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+        }
+        Ok(())
     }
 
     /// Writes how the run ended, leaves the file clean, and reports.
@@ -231,9 +265,8 @@ impl Job<'_> {
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
-            let changed = run.metrics.chunks_stored != before.metrics.chunks_stored
-                || run.metrics.documents_deleted != before.metrics.documents_deleted;
-            self.kb.finish(if changed { MERGE_PAGES_MAX } else { 0 })?;
+            let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
+            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE).min(MERGE_PAGES_MAX))?;
         }
         Ok(RunReport {
             schema: 1,

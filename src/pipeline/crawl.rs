@@ -67,7 +67,7 @@ impl Producer<'_> {
     /// Visits what is queued until nothing is, or a limit is met.
     fn visit_all(&self, source: &WebSource) -> Result<End, Error> {
         let context = self.context;
-        let site = Site::new(source);
+        let site = Site::new(source, context.extraction);
         let mut outages_in_a_row = 0;
         loop {
             context.reached(Checkpoint::BeforeBatch)?;

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::Context;
 use super::merge::ToRead;
 use crate::chunk::{self, ChunkInput};
-use crate::domain::{FailureKind, Stage};
+use crate::domain::Stage;
 use crate::error::chain;
-use crate::extract;
+use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
 use crate::source::{Content, Source};
 
@@ -19,33 +19,35 @@ use crate::source::{Content, Source};
 pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
     context
         .pool
-        .install(|| wanted.into_par_iter().map(|to_read| read_one(source, to_read)).collect())
+        .install(|| wanted.into_par_iter().map(|one| read_one(context, source, one)).collect())
 }
 
-fn read_one(source: &dyn Source, to_read: ToRead) -> Reading {
+fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Reading {
     let ToRead { entry, document, count } = to_read;
-    let extractor = extract::extractor(&entry.uri);
     let mut version = None;
     let mut size_bytes = 0;
-    let outcome = source.read(&entry).map_or_else(
-        |error| Outcome::Failed { stage: Stage::Crawl, kind: error.kind(), error: chain(&error) },
-        |content| {
+    let (extract_fp, outcome) = match source.read(&entry) {
+        Ok(content) => {
             version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
-            extract_one(extractor, &entry.uri, content)
-        },
-    );
-    let extract_fp = extractor.id().to_owned();
+            extract_one(context.extraction, &entry.uri, content)
+        }
+        Err(error) => {
+            let (kind, error) = (error.kind(), chain(&error));
+            let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
+            (context.extraction.expected(&entry.uri), outcome)
+        }
+    };
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
 }
 
-/// Extracts one document; a panic in it is its failure.
-pub fn extract_one(extractor: &dyn extract::Extractor, uri: &str, content: Content) -> Outcome {
+/// Extracts one document; returns what it was done with, too.
+pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
     let Content { bytes, metadata, .. } = content;
     let content_hash = *blake3::hash(&bytes).as_bytes();
-    let failed = |kind, error| Outcome::Failed { stage: Stage::Extract, kind, error };
-    match guard(|| extractor.extract(uri, bytes)) {
-        Ok(Ok(extracted)) => Outcome::Text(NewText {
+    let Attempt { fingerprint, result } = extraction.extract(uri, bytes);
+    let outcome = match result {
+        Ok(extracted) => Outcome::Text(NewText {
             content_hash,
             title: extracted.title,
             media_type: extracted.media_type,
@@ -54,9 +56,12 @@ pub fn extract_one(extractor: &dyn extract::Extractor, uri: &str, content: Conte
                 .to_string(),
             text: extracted.text,
         }),
-        Ok(Err(error)) => failed(error.kind(), chain(&error)),
-        Err(panic) => failed(FailureKind::Permanent, panic),
-    }
+        Err(error) => {
+            let (kind, error) = (error.kind(), chain(&error));
+            Outcome::Failed { stage: Stage::Extract, kind, error }
+        }
+    };
+    (fingerprint, outcome)
 }
 
 /// Cuts texts into chunks, in parallel, in their order; an error is that document's alone.

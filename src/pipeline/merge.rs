@@ -5,8 +5,9 @@
 use std::cmp::Ordering;
 use std::iter::Peekable;
 
+use super::Context;
 use crate::domain::{DocumentId, Entry, FailureKind, RunId, Stage};
-use crate::extract;
+use crate::extract::Extraction;
 use crate::kb::{KbError, KnowledgeBase, LedgerRow};
 use crate::source::{ListError, Listing, uri};
 
@@ -44,13 +45,19 @@ pub struct ToRead {
 pub struct Merge<'a> {
     listing: Peekable<Listing<'a>>,
     ledger: Ledger<'a>,
+    extraction: &'a Extraction,
     run: RunId,
 }
 
 impl<'a> Merge<'a> {
-    /// Merges `listing` with what `kb` knows of `source`; `run` is the run at work.
-    pub fn new(kb: &'a KnowledgeBase, source: &'a str, listing: Listing<'a>, run: RunId) -> Self {
-        Self { listing: listing.peekable(), ledger: Ledger::new(kb, source), run }
+    /// Merges `listing` with what the knowledge base knows of `source`.
+    pub fn new(context: &Context<'a>, source: &'a str, listing: Listing<'a>) -> Self {
+        Self {
+            listing: listing.peekable(),
+            ledger: Ledger::new(context.kb, source),
+            extraction: context.extraction,
+            run: context.run.id,
+        }
     }
 
     /// Returns the next address, or `None` at the end of both sides.
@@ -79,7 +86,7 @@ impl<'a> Merge<'a> {
             return Sighting::Changed(ToRead { entry, document: None, count: true });
         };
         let count = row.run != self.run;
-        if is_unchanged(&entry, &row) {
+        if is_unchanged(self.extraction, &entry, &row) {
             Sighting::Unchanged { count }
         } else {
             Sighting::Changed(ToRead { entry, document: Some(row.id), count })
@@ -88,7 +95,7 @@ impl<'a> Merge<'a> {
 }
 
 /// Tells whether reading `entry` would end as it last did.
-fn is_unchanged(entry: &Entry, row: &LedgerRow) -> bool {
+fn is_unchanged(extraction: &Extraction, entry: &Entry, row: &LedgerRow) -> bool {
     let would_fail_again = match row.failure {
         None | Some((Stage::Chunk | Stage::Embed, _)) => true,
         Some((Stage::Extract, kind)) => kind != FailureKind::Transient,
@@ -98,7 +105,7 @@ fn is_unchanged(entry: &Entry, row: &LedgerRow) -> bool {
     would_fail_again
         && entry.version.is_some()
         && entry.version == row.version
-        && row.extract_fp == extract::extractor(&entry.uri).id()
+        && extraction.is_current(&entry.uri, &row.extract_fp)
 }
 
 /// The ledger of one source, page by page: no long read transaction keeps the WAL from shrinking.

@@ -6,6 +6,7 @@
 
 pub mod consumer;
 mod crawl;
+pub mod handover;
 mod intake;
 mod merge;
 mod page;
@@ -23,10 +24,12 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
 use crate::domain::{ChunkRange, RunState};
 use crate::embed::Embedder;
 use crate::error::Error;
+use crate::extract::Extraction;
 use crate::kb::{KnowledgeBase, RunKey, Unit};
 use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
@@ -46,8 +49,12 @@ pub struct Context<'a> {
     pub run: RunKey,
     /// Where documents come from.
     pub sources: &'a [AnySource],
+    /// Turns bytes into text.
+    pub extraction: &'a Extraction,
     /// How texts are cut.
     pub chunk: &'a ChunkConfig,
+    /// What makes the tokens of the full-text index.
+    pub analyser: &'a Analyser,
     /// What makes vectors.
     pub embedder: &'a dyn Embedder,
     /// Spreads the work of one step over the processors.

@@ -10,7 +10,7 @@ use super::intake::{extract_one, guard};
 use crate::domain::{FailureKind, MediaType, Stage, Version};
 use crate::error::chain;
 use crate::extract::html::{self, Options};
-use crate::extract::{self, ExtractError};
+use crate::extract::{self, ExtractError, Extraction};
 use crate::kb::{
     FoundLink, NewText, Outcome, PageLinks, PageReport, PageState, QueuedPage, Reading,
 };
@@ -36,17 +36,18 @@ const NOT_FOUND_BYTES_MAX: usize = 1500;
 /// A site with what is remembered of it during one run.
 pub struct Site<'a> {
     source: &'a WebSource,
+    extraction: &'a Extraction,
     settings: String,
     queries: Mutex<HashMap<String, HashSet<String>>>,
 }
 
 impl<'a> Site<'a> {
     /// Begins with nothing remembered.
-    pub fn new(source: &'a WebSource) -> Self {
+    pub fn new(source: &'a WebSource, extraction: &'a Extraction) -> Self {
         let extractors =
             ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
         let settings = format!("{} {}", source.settings, extractors.join(" "));
-        Self { source, settings, queries: Mutex::default() }
+        Self { source, extraction, settings, queries: Mutex::default() }
     }
 
     /// Returns the name of the source.
@@ -304,12 +305,12 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
 /// Markdown, plain text, and whatever else the extractors for files know.
 fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> PageReport {
     let Fetched { bytes, media_type, validators, robots, .. } = fetched;
-    let extractor = extract::extractor(&file_name(url, &media_type));
+    let name = file_name(url, &media_type);
     let size_bytes = bytes.len() as u64;
     let content = Content { bytes, version: None, metadata: BTreeMap::new() };
-    let outcome = extract_one(extractor, &page.url, content);
+    let (extract_fp, outcome) = extract_one(site.extraction, &name, content);
     if let Outcome::Failed { kind: FailureKind::Skipped, error, .. } = &outcome {
-        let reason = error.strip_prefix(&format!("{}: ", page.url)).unwrap_or(error).to_owned();
+        let reason = error.strip_prefix(&format!("{name}: ")).unwrap_or(error).to_owned();
         return excluded(site, page, reason, FailureKind::Skipped);
     }
     let respects = site.source.respects_robots();
@@ -328,7 +329,6 @@ fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) ->
             ..excluded(site, page, "noindex".to_owned(), FailureKind::Skipped)
         };
     }
-    let extract_fp = extractor.id().to_owned();
     let reading = Reading { size_bytes, extract_fp, ..reading(&page, Some(&validators), outcome) };
     fetched_as(page, validators, reading, links)
 }
@@ -416,7 +416,8 @@ fn file_name(url: &Url, media_type: &str) -> String {
         "text/plain" if !of_path.contains('.') => "txt",
         _ => return of_path.to_owned(),
     };
-    format!("page.{ending}")
+    let stem = of_path.rsplit_once('.').map_or(of_path, |(stem, _)| stem);
+    format!("{}.{ending}", if stem.is_empty() { "page" } else { stem })
 }
 
 fn title_of(url: &Url) -> String {

@@ -9,13 +9,13 @@ use super::plan::Plan;
 use super::reconcile::{Gone, reconcile};
 use super::suspicion::Suspicion;
 use super::{Context, Handoff, Work};
+use crate::chunk;
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
 use crate::error::{Error, chain};
 use crate::kb::{ChunkedRevision, Outcome, Reading, SaveResult, TextRevision, Unit};
 use crate::source::{AnySource, ListError, Source, SourceError};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
-use crate::{chunk, extract};
 
 /// Documents of a batch at most.
 const BATCH_DOCUMENTS: usize = 256;
@@ -164,7 +164,7 @@ impl Producer<'_> {
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
-        let mut merge = Merge::new(context.kb, source.name(), listing, context.run.id);
+        let mut merge = Merge::new(context, source.name(), listing);
         let mut gone = Gone::default();
         let mut unsaved = Metrics::default();
         let mut saved_at = Instant::now();
@@ -210,7 +210,7 @@ impl Producer<'_> {
             to_read.into_iter().partition(|one| self.suspicion.holds(name, &one.entry.uri));
         for one in apart {
             let readings = match self.suspicion.verdict(name, &one.entry.uri) {
-                Some(error) => vec![set_aside(one, error)],
+                Some(error) => vec![set_aside(context, one, error)],
                 None => self.read_noted(source, vec![one], true)?,
             };
             self.save_and_chunk(name, readings, Metrics::default())?;
@@ -332,7 +332,7 @@ impl Producer<'_> {
                 continue;
             }
             let listing = Box::new(std::iter::empty());
-            let mut merge = Merge::new(context.kb, &name, listing, context.run.id);
+            let mut merge = Merge::new(context, &name, listing);
             let mut gone = Gone::default();
             while !gather(&mut merge, &mut gone)?.is_last {
                 context.reached(Checkpoint::BeforeBatch)?;
@@ -402,7 +402,7 @@ fn unlisted_reading(
     Ok(Reading {
         document: context.kb.find_document(source, &uri)?,
         version: None,
-        extract_fp: extract::extractor(&uri).id().to_owned(),
+        extract_fp: context.extraction.expected(&uri),
         count: false,
         size_bytes: 0,
         outcome: Outcome::Failed {
@@ -415,11 +415,11 @@ fn unlisted_reading(
 }
 
 /// A document that is not read again as it is.
-fn set_aside(one: ToRead, error: String) -> Reading {
+fn set_aside(context: &Context<'_>, one: ToRead, error: String) -> Reading {
     Reading {
         document: one.document,
         version: one.entry.version,
-        extract_fp: extract::extractor(&one.entry.uri).id().to_owned(),
+        extract_fp: context.extraction.expected(&one.entry.uri),
         count: one.count,
         size_bytes: 0,
         outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },
@@ -460,6 +460,7 @@ fn units(
         let first = first.as_ref()?;
         Some(Unit {
             revision: revision.id,
+            uri: revision.uri,
             title: revision.title,
             text: revision.text,
             chunk_total: chunked.chunks.len(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::byte_size::ByteSize;
+use super::ByteSize;
 use super::globs;
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(10 << 20);

@@ -5,7 +5,6 @@
 //! no lock and know nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
-mod byte_size;
 mod directory;
 mod directory_config;
 mod file;
@@ -28,13 +27,14 @@ use toml::Spanned;
 use crate::domain::{Entry, FailureKind, Version};
 use crate::support::checkpoint::StopSignal;
 
-pub use byte_size::ByteSize;
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use web::{
     Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
 };
+
+pub use crate::support::byte_size::ByteSize;
 
 /// The documents of one source, in uri order.
 pub type Listing<'a> = Box<dyn Iterator<Item = Result<Entry, ListError>> + Send + 'a>;

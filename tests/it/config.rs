@@ -73,7 +73,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("[embedder]\n"), @r#"
-    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `chunk`, `embed`
+    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `extract`, `chunk`, `embed`, `search`
      --> kb.toml:4:2
       |
     4 | [embedder]

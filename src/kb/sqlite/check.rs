@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::{KnowledgeBase, verify};
 use crate::kb::KbError;
-use crate::kb::error::is_damage;
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
@@ -157,10 +156,8 @@ impl KnowledgeBase {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
                 // A damaged page ends one query and not the check.
-                let subjects = subjects.or_else(|error| match error {
-                    KbError::Sql(error) if is_damage(&error) => Ok(vec![error.to_string()]),
-                    other => Err(other),
-                })?;
+                let subjects =
+                    subjects.or_else(|error| error.damage().map(|what| vec![what]).ok_or(error))?;
                 let subjects = subjects.into_iter().take(FINDINGS_MAX);
                 findings.extend(subjects.map(|subject| Finding { invariant, subject }));
                 Ok::<(), KbError>(())

@@ -140,7 +140,7 @@ impl KnowledgeBase {
         self.write(|tx| {
             tx.execute_batch(
                 "UPDATE document SET version = NULL WHERE id IN
-                   (SELECT document_id FROM failure WHERE kind <> 'skipped' AND stage <> 'embed');
+                   (SELECT document_id FROM failure WHERE kind <> 'skipped');
                  UPDATE queue SET state = 'pending', attempts = 0, is_alone = 0, error = NULL
                    WHERE state = 'dead';
                  DELETE FROM failure WHERE stage = 'embed';
@@ -215,7 +215,7 @@ pub fn save_one(
             });
             note_reading(tx, run, document, reading)?;
             if known {
-                clear_crawl_failure(tx, document)?;
+                clear_crawl_failure(tx, run, document)?;
                 delta.documents_unchanged += counted;
                 return Ok(SaveResult::Unchanged);
             }
@@ -282,12 +282,34 @@ pub fn record_failure(
     Ok(())
 }
 
-/// Content that is known and could be read again: only a failure to chunk or embed it still stands.
-fn clear_crawl_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
-    tx.prepare_cached(
-        "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
-    )?
-    .execute([document.0])?;
+/// Content that is known and could be read again: only a failure to chunk or embed it still stands, also
+/// one whose place the failure to read has taken.
+fn clear_crawl_failure(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+) -> Result<(), KbError> {
+    let cleared = tx
+        .prepare_cached(
+            "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
+        )?
+        .execute([document.0])?;
+    if cleared == 0 {
+        return Ok(());
+    }
+    let buried: Option<String> = tx
+        .prepare_cached(
+            "SELECT queue.error FROM revision JOIN queue
+               ON queue.first_chunk < revision.first_chunk + revision.chunk_total
+              AND queue.last_chunk >= revision.first_chunk
+             WHERE revision.document_id = ?1 AND revision.state = 'chunked'
+               AND queue.state = 'dead' LIMIT 1",
+        )?
+        .query_row([document.0], |row| row.get(0))
+        .optional()?;
+    if let Some(error) = buried {
+        record_failure(tx, run, document, Stage::Embed, FailureKind::Permanent, &error)?;
+    }
     Ok(())
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::byte_size::ByteSize;
 use crate::source::directory_config::{check_name, check_size, max_file_size_default};
 use crate::source::{Problems, globs};
+use crate::support::byte_size::ByteSize;
 
 /// One git repository.
 #[derive(Clone, Debug, Deserialize)]

@@ -7,9 +7,9 @@ use toml::Spanned;
 use url::Url;
 
 use super::address;
-use crate::source::byte_size::ByteSize;
 use crate::source::directory_config::{check_name, check_size};
 use crate::source::{Problems, globs};
+use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
 
 /// Requests a second that one host gets at most.

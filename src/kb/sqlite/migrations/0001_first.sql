@@ -54,6 +54,8 @@ CREATE TABLE revision (
 CREATE INDEX revision_document ON revision (document_id);
 CREATE INDEX revision_content ON revision (content_id);
 CREATE UNIQUE INDEX revision_live ON revision (document_id) WHERE state = 'live';
+-- All that a search asks of a revision.
+CREATE INDEX revision_searched ON revision (first_chunk, chunk_total, embed_fp) WHERE state = 'live';
 CREATE UNIQUE INDEX revision_unfinished ON revision (document_id) WHERE state <> 'live';
 
 CREATE TABLE chunk (
@@ -85,11 +87,18 @@ CREATE TABLE vector (
   checksum INTEGER NOT NULL          -- xxh3-64 of scale (f64, little endian) and embedding
 ) STRICT;
 
--- Rows are those of live chunks, rowid = chunk.id. Contentless: the text is in `content`.
+-- Rows are those of live chunks, rowid = chunk.id. Contentless: the text is in `content`. What is entered are
+-- tokens, made by src/analysis and apart by spaces; the tokeniser takes them as they are.
 CREATE VIRTUAL TABLE chunk_fts USING fts5 (
-  title, heading, text,
-  content = '', contentless_delete = 1, tokenize = 'porter unicode61'
+  title, heading, text, path, language,
+  content = '', contentless_delete = 1, tokenize = "ascii tokenchars '_.-/:@+#'"
 );
+-- The code and settings that made these tokens; where they differ, the table above is made anew.
+CREATE TABLE analysis (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  fingerprint TEXT NOT NULL
+) STRICT;
+INSERT INTO analysis (id, fingerprint) VALUES (1, '');
 -- Merging is done once, at the end of a run, within a budget.
 INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('automerge', 0), ('crisismerge', 64), ('hashsize', 33554432);
 

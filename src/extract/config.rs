@@ -1,0 +1,70 @@
+//! The `[extract]` table of kb.toml: what one document may cost.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::support::byte_size::ByteSize;
+
+/// Least memory that a worker can start with.
+const MEMORY_MIN: ByteSize = ByteSize(64 << 20);
+
+/// Longest that a document may take.
+const SECONDS_MAX: u64 = 3600;
+
+/// Limits of extraction.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExtractConfig {
+    /// Text of a document at most.
+    pub max_text: ByteSize,
+    /// Memory of the process that extracts a document of a risky format.
+    pub max_memory: ByteSize,
+    /// Seconds that such a document may take.
+    pub max_seconds: u64,
+    /// The program that is started as `PROGRAM extract-worker` for risky formats: this one, set by its
+    /// `main` and not in kb.toml. `None`, as for those who use the library: they are extracted in this process,
+    /// where a panic costs the document alone, but neither memory nor time is limited.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
+}
+
+impl Default for ExtractConfig {
+    fn default() -> Self {
+        Self {
+            max_text: ByteSize(16 << 20),
+            max_memory: ByteSize(512 << 20),
+            max_seconds: 30,
+            program: None,
+        }
+    }
+}
+
+impl ExtractConfig {
+    /// Checks the settings; the error names the key and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.max_text.0 == 0 || self.max_text.0 > super::TEXT_BYTES_MAX as u64 {
+            let most = ByteSize(super::TEXT_BYTES_MAX as u64);
+            return Err(format!("max_text must be 1 to {most}, not {}", self.max_text));
+        }
+        if self.max_memory < MEMORY_MIN {
+            return Err(format!(
+                "max_memory must be {MEMORY_MIN} or more, not {}",
+                self.max_memory
+            ));
+        }
+        if !(1..=SECONDS_MAX).contains(&self.max_seconds) {
+            return Err(format!(
+                "max_seconds must be 1 to {SECONDS_MAX}, not {}",
+                self.max_seconds
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns what may make a document fail under these settings and not under others.
+    pub(super) fn fingerprint(&self) -> String {
+        let Self { max_text, max_memory, max_seconds, program: _ } = self;
+        format!("text={},memory={},seconds={max_seconds}", max_text.0, max_memory.0)
+    }
+}

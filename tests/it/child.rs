@@ -1,0 +1,204 @@
+//! Documents that break their extractor: each costs itself alone, and no child outlives its parent.
+//!
+//! Faults are planted by `*.fault` documents, a format of debug builds only, which the environment has to
+//! ask for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{Place, SETTINGS, read_only};
+
+/// Long enough for the slowest machine; what is waited for takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn kbingest(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
+    command.args(arguments).arg(place.toml()).env("KBINGEST_TEST_FAULTS", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn place(settings: &str) -> Place {
+    let place = Place::in_memory();
+    place.configure(&format!("{SETTINGS}[extract]\n{settings}\n"));
+    place
+}
+
+/// Runs `ingest` and returns its exit code and report.
+fn ingest(place: &Place, threads: &str) -> (i32, Value) {
+    let output = kbingest(place, &["ingest", "--json", "--threads", threads]).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), report)
+}
+
+fn failures(report: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let failures = report["failures"].as_array().unwrap();
+    failures.iter().map(|one| (text(&one["uri"]), text(&one["error"]))).collect()
+}
+
+/// Returns uri and title of every live document.
+fn titles(place: &Place) -> BTreeMap<String, String> {
+    let kb = read_only(&place.kb());
+    let mut rows = kb.prepare("SELECT DISTINCT uri, title FROM chunks").unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Returns the processes that extract for `parent`.
+fn children_of(parent: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words: Vec<_> = line.split(|&byte| byte == 0).collect();
+        if words.get(1) == Some(&&b"extract-worker"[..])
+            && words.get(3) == Some(&parent.to_string().as_bytes())
+        {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what} never came");
+        std::thread::yield_now();
+    }
+}
+
+/// Starts `ingest` and waits until a child of it is in a document that never ends.
+fn start_endless(place: &Place) -> (Child, Vec<u32>) {
+    let process = kbingest(place, &["ingest", "--threads", "1"]).spawn().unwrap();
+    wait_for("a child at work", || {
+        children_of(process.id()).iter().any(|pid| {
+            // The fourteenth field is processor time in user mode; a child that waits uses none.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let time = stat.rsplit(')').next().unwrap_or("").split_whitespace().nth(11);
+            time.and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0) > 20
+        })
+    });
+    let children = children_of(process.id());
+    (process, children)
+}
+
+fn are_gone(pids: &[u32]) -> bool {
+    let is_gone = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // A zombie waits for its new parent only.
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    pids.iter().all(is_gone)
+}
+
+fn only_debug() -> bool {
+    if !cfg!(debug_assertions) {
+        eprintln!("skipped: faults can be planted in debug builds only");
+    }
+    cfg!(debug_assertions)
+}
+
+#[test]
+fn faults_cost_their_document_alone() {
+    if !only_debug() {
+        return;
+    }
+    let place = place("max_memory = '256MiB'\nmax_seconds = 10\nmax_text = '2MiB'");
+    let faults = ["panic", "overflow", "loop", "allocate", "exit", "abort", "fail", "write"];
+    for fault in faults {
+        place.write(&format!("{fault}.fault"), fault);
+        place.write(&format!("{fault}-1.fault"), "good");
+    }
+    place.write("large.fault", format!("large\n{}", "x ".repeat(1 << 20)));
+    place.write("shout.fault", "shout");
+    place.write("good.md", "# Good\n\nText.\n");
+    let (code, report) = ingest(&place, "2");
+    let told: Vec<_> = failures(&report).into_values().collect();
+    assert_eq!(
+        told,
+        [
+            "abort.fault: its extractor was ended by signal 6",
+            "allocate.fault: needs more memory than max_memory (256 MiB)",
+            "exit.fault: its extractor ended the process with exit code 7",
+            "fail.fault: planted",
+            "large.fault: its text is over max_text (2 MiB)",
+            "loop.fault: takes longer than max_seconds (10)",
+            "overflow.fault: its extractor overflowed its stack",
+            "panic.fault: internal error of fault@1: planted",
+            "write.fault: its extractor was ended by signal 25",
+        ]
+    );
+    assert_eq!(code, 3);
+    let good: Vec<_> = titles(&place).into_keys().collect();
+    let mut expected: Vec<_> = faults.map(|fault| format!("{fault}-1.fault")).into();
+    expected.extend(["good.md", "shout.fault"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(good, expected);
+
+    // Nothing changed: nothing is tried again; another limit: what failed is.
+    let (_, again) = ingest(&place, "2");
+    assert_eq!(again["run"]["metrics"]["bytes_read"], 0);
+    place.reconfigure("max_text = '2MiB'", "max_text = '3MiB'");
+    place.write("loop.fault", "mended");
+    let (code, report) = ingest(&place, "2");
+    assert_eq!(code, 3);
+    let left: Vec<_> = failures(&report).into_keys().collect();
+    assert_eq!(
+        left,
+        ["abort", "allocate", "exit", "fail", "overflow", "panic", "write"]
+            .map(|fault| format!("{fault}.fault"))
+    );
+}
+
+#[test]
+fn a_child_is_used_until_it_dies() {
+    if !only_debug() {
+        return;
+    }
+    let place = place("");
+    for (name, text) in
+        [("a", "x"), ("b", "x"), ("c", "panic"), ("d", "x"), ("e", "exit"), ("f", "x")]
+    {
+        place.write(&format!("{name}.fault"), text);
+    }
+    let (code, _) = ingest(&place, "1");
+    assert_eq!(code, 3);
+    let titles = titles(&place);
+    let process = |name: &str| titles[&format!("{name}.fault")].as_str();
+    assert_eq!((process("a"), process("b")), (process("d"), process("d")));
+    assert_ne!(process("a"), process("f"));
+}
+
+#[test]
+fn no_child_outlives_its_parent() {
+    if !only_debug() {
+        return;
+    }
+    let place = place("max_seconds = 3600");
+    place.write("a.md", "# A\n\nText.\n");
+    place.write("endless.fault", "loop");
+
+    let (mut process, children) = start_endless(&place);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    wait_for("the end of the child of a killed process", || are_gone(&children));
+
+    let (mut process, children) = start_endless(&place);
+    kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+    let start = Instant::now();
+    process.wait().unwrap();
+    assert!(are_gone(&children), "a child outlives the parent that was asked to stop");
+    assert!(start.elapsed() < PATIENCE, "the stop waited for a document");
+
+    place.write("endless.fault", "mended");
+    let (code, report) = ingest(&place, "1");
+    assert_eq!((code, failures(&report)), (0, BTreeMap::new()));
+}
