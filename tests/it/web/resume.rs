@@ -101,11 +101,16 @@ fn a_killed_crawl_goes_on_where_it_was() {
     assert_eq!(ingest(&whole, None).exit_code, 0);
     let expected = dump(&whole.kb);
     site.configure("max_concurrency = 2");
-    for requests in [1, 2, 5, 9, 17, 24, 33, 47, 55, 61] {
+    // In the middle of a batch, and around the time at which one is saved: each level of the tree is one.
+    let within = [1, 9, 33, 47, 61].map(|requests| (requests, 0));
+    let saving =
+        [2, 6, 22].into_iter().flat_map(|end| [1, 4, 8, 14, 22].map(|delay_ms| (end, delay_ms)));
+    for (requests, delay_ms) in within.into_iter().chain(saving) {
         remove_kb(&site.place.kb());
         site.server.take_asked();
         let mut child = start(&site);
         wait_until("requests", || site.server.count() >= requests);
+        std::thread::sleep(Duration::from_millis(delay_ms));
         child.kill().unwrap();
         child.wait().unwrap();
         let has_frontier = site.place.kb().exists()
@@ -121,7 +126,7 @@ fn a_killed_crawl_goes_on_where_it_was() {
         site.server.take_asked();
         assert_eq!(start(&site).wait().unwrap().code(), Some(0));
         assert_sound(&site.place.kb());
-        let context = format!("killed after {requests} requests");
+        let context = format!("killed {delay_ms} ms after {requests} requests");
         assert_same(&site.place.dump(), &expected, &context);
         if saved.len() < 60 {
             assert_not_asked_again(&site, &saved, &context);

@@ -212,9 +212,11 @@ fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<bool> {
     }
     stream.write_all((head + "\r\n").as_bytes())?;
     stream.write_all(&reply.body)?;
-    while reply.is_endless {
-        stream.write_all(&reply.body)?;
-        std::thread::sleep(Duration::from_millis(20));
+    if reply.is_endless {
+        loop {
+            stream.write_all(&reply.body)?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     stream.flush()?;
     Ok(reply.length.is_none())
