@@ -32,12 +32,7 @@ pub fn for_each_token(text: &str, language: Language, visit: Visit<'_>) {
         }
         if byte.is_ascii() {
             let word = AsciiWord::at(bytes, at);
-            let is_alone = match bytes.get(word.end) {
-                None => true,
-                Some(next) => {
-                    next.is_ascii() && !TOKEN_MARKS.contains(*next as char) && *next != b'\''
-                }
-            };
+            let is_alone = !may_go_on(&bytes[word.end..]);
             if is_alone && !word.is_camel {
                 visit_word(text, at..word.end, language, visit);
                 at = word.end;
@@ -54,6 +49,21 @@ pub fn for_each_token(text: &str, language: Language, visit: Visit<'_>) {
         } else {
             at += first.len_utf8();
         }
+    }
+}
+
+/// Tells whether a unit may go on with `rest` after an ASCII word.
+fn may_go_on(rest: &[u8]) -> bool {
+    let begins_word = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+    };
+    match rest.first() {
+        Some(b'.' | b'-' | b'/' | b'@' | b'\'') => begins_word(rest.get(1)),
+        Some(b':') => rest.get(1) == Some(&b':'),
+        Some(b'+') => rest.get(1) == Some(&b'+'),
+        Some(b'_' | b'#') => true,
+        Some(byte) => !byte.is_ascii(),
+        None => false,
     }
 }
 

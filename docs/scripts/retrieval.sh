@@ -1,0 +1,53 @@
+#!/bin/sh
+# Repeats the tables of docs/retrieval.md: sh docs/scripts/retrieval.sh CORPORA [KBINGEST]
+#
+# CORPORA is a folder of sets; each has `corpus/`, the documents, and `queries.jsonl`, the form of `kbingest eval`.
+# Knowledge bases are made in a temporary folder. Needs jq.
+set -eu
+corpora=$(cd "${1:?the folder of sets}" && pwd)
+kbingest=${2:-kbingest}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# make SET TOKENS: ingests the set, cut at TOKENS, and puts its evaluation into $work/report.json
+make() {
+    cat > "$work/kb.toml" <<TOML
+[kb]
+path = "$1-$2.kb"
+[[source.directory]]
+name = "corpus"
+path = "$corpora/$1/corpus"
+[chunk]
+max_tokens = $2
+TOML
+    "$kbingest" ingest -q "$work/kb.toml" >&2
+    "$kbingest" eval --json "$work/kb.toml" "$corpora/$1/queries.jsonl" > "$work/report.json"
+}
+
+echo '| set | queries | measure | text | vector | hybrid | hybrid - text, 95 % |'
+echo '| --- | ---: | --- | ---: | ---: | ---: | --- |'
+for set in "$corpora"/*/; do
+    set=$(basename "$set")
+    make "$set" 256
+    jq -r --arg set "$set" '
+        def round(n): . * n | round / n;
+        . as $report
+        | ("ndcg@10", "span_recall@5") as $metric
+        | select(.modes[0].metrics[$metric] != null)
+        | (reduce .modes[] as $mode ({}; .[$mode.mode] = $mode.metrics[$metric])) as $of
+        | ($report.differences[] | select(.metric == $metric and .of == "hybrid" and .against == "text")) as $d
+        | "| \($set) | \($report.queries) | \($metric) | \($of.text | round(10000)) | \($of.vector | round(10000)) | \($of.hybrid | round(10000)) | \($d.mean | round(10000)) [\($d.low | round(10000)), \($d.high | round(10000))] |"
+    ' "$work/report.json"
+done
+
+echo
+echo '| tokens | mode | recall | precision | precision-omega | IoU |'
+echo '| ---: | --- | ---: | ---: | ---: | ---: |'
+for tokens in 200 256 300 400; do
+    make chunking-3 "$tokens"
+    jq -r --arg tokens "$tokens" '
+        def percent: . * 1000 | round / 10;
+        .modes[] | . as $mode | .metrics
+        | "| \($tokens) | \($mode.mode) | \(."span_recall@5" | percent) | \(."precision@5" | percent) | \(.precision_omega | percent) | \(."iou@5" | percent) |"
+    ' "$work/report.json"
+done
