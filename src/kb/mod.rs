@@ -11,8 +11,8 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    ChunkedRevision, Commit, Finding, Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow,
-    NewChunk, NewText, Outcome, PendingRange, Reading, Repair, ReusableVectors, RunKey, SaveResult,
-    SearchMode, SearchQuery, SearchSide, StaleRevision, Statistics, StoredChunk, StoredVector,
-    Suspect, Suspects, TextRevision, Unit, matched_words,
+    ChunkedRevision, Commit, Finding, FormatCount, Hit, INDEX_INVARIANTS, IndexedText,
+    KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome, PendingRange, Reading, Repair,
+    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision,
+    Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, matched_words,
 };

@@ -16,7 +16,7 @@ pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
-pub use status::{StatusReport, status};
+pub use status::{ReasonCount, StatusReport, status};
 
 use crate::config::Config;
 use crate::error::Error;

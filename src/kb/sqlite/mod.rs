@@ -39,7 +39,7 @@ pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;
 pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
-pub use statistics::Statistics;
+pub use statistics::{FormatCount, Statistics};
 pub use tally::RunKey;
 pub use vectors::{ReusableVectors, StoredVector};
 
