@@ -139,6 +139,15 @@ fn describe_kb(report: &StatusReport, text: &mut String) {
             ),
         ),
         (
+            "formats",
+            statistics
+                .formats
+                .iter()
+                .map(|count| format!("{} {}", number(count.documents), count.format))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        (
             "chunks",
             format!("{} of {} text", number(statistics.chunks), bytes(statistics.text_bytes)),
         ),
@@ -165,6 +174,10 @@ fn describe_kb(report: &StatusReport, text: &mut String) {
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:9} {}", escape(&value, false));
+    }
+    for count in &report.failure_reasons {
+        let reason = escape(&count.reason, false);
+        let _ = writeln!(text, "{:>9} {reason}", number(count.documents));
     }
     if statistics.documents_failed > 0 {
         text.push_str("`kbingest status --failures` lists what failed\n");

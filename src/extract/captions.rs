@@ -58,12 +58,14 @@ fn without_tags(said: &str) -> String {
     while let Some((before, after)) = rest.split_once('<') {
         text.push_str(before);
         let is_tag = after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-        match after.split_once('>') {
-            Some((_, after)) if is_tag => rest = after,
-            _ => {
-                text.push('<');
-                rest = after;
-            }
+        rest = after;
+        if !is_tag {
+            text.push('<');
+        } else if let Some((_, after)) = after.split_once('>') {
+            rest = after;
+        } else {
+            text.push('<');
+            break;
         }
     }
     text.push_str(rest);

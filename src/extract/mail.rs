@@ -118,6 +118,11 @@ fn metadata(message: &Message<'_>) -> Metadata {
             metadata.insert(key.to_owned(), Value::from(value));
         }
     }
+    let names = message.attachments().filter_map(|part| part.attachment_name());
+    let names: Vec<_> = names.filter_map(title::clean).take(ATTACHMENTS_MAX).collect();
+    if !names.is_empty() {
+        metadata.insert("attachments".to_owned(), Value::from(names));
+    }
     metadata
 }
 
@@ -139,8 +144,9 @@ fn write_message(
 ) -> Result<(), ExtractError> {
     separate(text);
     let marks = "#".repeat(level);
-    let subject = subject(message).unwrap_or_else(|| "No subject".to_owned());
-    let _ = writeln!(text, "{marks} {}", escaped(&subject));
+    if let Some(subject) = subject(message) {
+        let _ = writeln!(text, "{marks} {}", escaped(&subject));
+    }
     // Of the message itself these are metadata.
     if depth > 0 {
         let date = message.date().map(mail_parser::DateTime::to_rfc3339);
@@ -165,9 +171,18 @@ fn write_message(
 
 fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), ExtractError> {
     let body = match &part.body {
-        PartType::Text(body) => body.replace("\r\n", "\n"),
-        PartType::Html(body) => html::convert_text(uri, body, &Options::whole())?.markdown,
+        // What cannot be decoded by the letter comes as it is, and as text.
+        PartType::Text(body) | PartType::Html(body) if part.is_encoding_problem => {
+            without_quotation(body)
+        }
+        PartType::Text(body) | PartType::Html(body) => body.to_string(),
         _ => return Ok(()),
+    };
+    let is_html = part.is_content_type("text", "html") || matches!(part.body, PartType::Html(_));
+    let body = if is_html {
+        html::convert_text(uri, &body, &Options::whole())?.markdown
+    } else {
+        without_encoded_files(&body.replace("\r\n", "\n"))
     };
     let body = body.trim_matches('\n').trim_end();
     if !body.is_empty() {
@@ -178,7 +193,41 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
     Ok(())
 }
 
-/// Writes what an attachment holds; one that cannot be read is named.
+/// Decodes quoted-printable (RFC 2045, section 6.7) as far as it is that.
+fn without_quotation(text: &str) -> String {
+    let joined = text.replace("=\r\n", "").replace("=\n", "");
+    let mut bytes = Vec::with_capacity(joined.len());
+    let mut rest = joined.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = after
+            .get(..2)
+            .filter(|_| byte == b'=')
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Leaves out files that old mailers wrote into the text with uuencode.
+fn without_encoded_files(text: &str) -> String {
+    let is_begin = |line: &str| {
+        let mode = line.strip_prefix("begin ").and_then(|rest| rest.split_once(' '));
+        mode.is_some_and(|(mode, _)| mode.len() == 3 && mode.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if is_begin(line) && lines.clone().any(|line| line == "end") {
+            lines.by_ref().find(|line| *line == "end");
+        } else {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+/// Writes what an attachment holds; one that is no text is named in the metadata alone.
 fn write_attachment(
     uri: &str,
     part: &MessagePart<'_>,
@@ -199,16 +248,16 @@ fn write_attachment(
     if is_body {
         return write_body(uri, part, text);
     }
-    separate(text);
-    let marks = "#".repeat((level + 1).min(6));
-    let shown = if name.is_empty() { "without a name" } else { &name };
-    let _ = writeln!(text, "{marks} Attachment: {shown}");
     let bytes = part.contents().to_vec();
     let chosen = sniff::by_content(&name, &bytes).unwrap_or_else(|| extractor(&name));
     if depth < DEPTH_MAX
         && let Ok(extracted) = super::extraction::in_process(chosen, &name, bytes)
         && !extracted.text.trim().is_empty()
     {
+        separate(text);
+        let marks = "#".repeat((level + 1).min(6));
+        let shown = if name.is_empty() { "without a name" } else { &name };
+        let _ = writeln!(text, "{marks} Attachment: {}", escaped(shown));
         separate(text);
         text.push_str(extracted.text.trim_matches('\n'));
         text.push('\n');

@@ -11,7 +11,7 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    ChunkedRevision, Commit, Explanation, Finding, FoundLink, FrontierCounts, Hit,
+    ChunkedRevision, Commit, Explanation, Finding, FormatCount, FoundLink, FrontierCounts, Hit,
     INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome, PageLinks,
     PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair, ReusableVectors,
     RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision, StartPage, Statistics,

@@ -18,7 +18,7 @@ pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chu
 pub use eval::{EvalOptions, Gate, eval};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
-pub use status::{StatusReport, status};
+pub use status::{ReasonCount, StatusReport, status};
 
 use crate::config::Config;
 use crate::error::Error;

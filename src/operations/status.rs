@@ -1,5 +1,6 @@
 //! `status`: the last run and the knowledge base, also while a run is going on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -27,6 +28,17 @@ pub struct StatusReport {
     pub statistics: Statistics,
     /// Documents that are not taken in as they now are.
     pub failures: Vec<Failure>,
+    /// The same counted by reason, what names the document or a number left out; most first.
+    pub failure_reasons: Vec<ReasonCount>,
+}
+
+/// How many documents failed or were skipped for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonCount {
+    /// The reason.
+    pub reason: String,
+    /// How many.
+    pub documents: u64,
 }
 
 /// Reports on the knowledge base of `target`; takes no lock and writes nothing.
@@ -36,6 +48,7 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
     let lock_holder = Lock::holder(target.kb())?;
     let run = kb.last_run()?;
     let is_running = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
+    let failures = kb.failures()?;
     Ok(StatusReport {
         schema: 1,
         knowledge_base: target.kb().to_owned(),
@@ -43,6 +56,65 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
         run,
         lock_holder,
         statistics: kb.statistics()?,
-        failures: kb.failures()?,
+        failure_reasons: count_reasons(&failures),
+        failures,
     })
+}
+
+fn count_reasons(failures: &[Failure]) -> Vec<ReasonCount> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for failure in failures {
+        *counts.entry(reason(failure)).or_default() += 1;
+    }
+    let mut reasons: Vec<_> =
+        counts.into_iter().map(|(reason, documents)| ReasonCount { reason, documents }).collect();
+    reasons.sort_by_key(|count| std::cmp::Reverse(count.documents));
+    reasons
+}
+
+/// Returns what an error says in general: without the document's name, up to the first detail.
+fn reason(failure: &Failure) -> String {
+    let error = match failure.error.split_once(&failure.uri) {
+        Some((_, rest)) => rest.trim_start_matches([':', ' ']),
+        None => &failure.error,
+    };
+    let general = error.split(": ").next().unwrap_or(error);
+    // What is over a limit says by how much first.
+    let general = general.find("over max_").map_or(general, |at| &general[at..]);
+    let words = general.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+    let reason = words.collect::<Vec<_>>().join(" ");
+    if reason.is_empty() { failure.error.clone() } else { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{FailureKind, Stage};
+
+    #[test]
+    fn failures_are_counted_by_reason() {
+        let failure = |uri: &str, error: &str| Failure {
+            source: "docs".to_owned(),
+            uri: uri.to_owned(),
+            stage: Stage::Extract,
+            kind: FailureKind::Permanent,
+            error: error.to_owned(),
+        };
+        let counted = count_reasons(&[
+            failure("a.pdf", "a.pdf: needs OCR: its 3 page(s) have no text"),
+            failure("b.md", "b.md: binary content (PNG image)"),
+            failure("c.pdf", "c.pdf: needs OCR: its 12 page(s) have no text"),
+            failure("d.md", "/docs/d.md: 12 MiB is over max_file_size (10 MiB)"),
+        ]);
+        let counted: Vec<_> =
+            counted.iter().map(|one| (one.documents, one.reason.as_str())).collect();
+        assert_eq!(
+            counted,
+            [
+                (2, "needs OCR"),
+                (1, "binary content (PNG image)"),
+                (1, "over max_file_size (10 MiB)")
+            ]
+        );
+    }
 }

@@ -1,8 +1,10 @@
 //! Extraction: encodings, binary content, titles and front matter of documents that are text
 //! already.
 
+mod damaged;
 mod formats;
 mod html;
+mod pairs;
 
 use std::fmt::Write;
 

@@ -336,13 +336,13 @@ fn encodings_are_found_out_and_recorded() {
 fn what_cannot_be_taken_in_is_recorded_until_it_is_repaired() {
     let place = Place::new();
     place.reconfigure("path = 'docs'", "path = 'docs'\nmax_file_size = 1000");
-    place.write("binary.md", b"%PDF-1.7 \0\0\0");
+    place.write("binary.md", b"\x7fELF \0\0\0");
     place.write("large.md", "x ".repeat(501));
     place.write("fine.md", "fine");
     let run = place.ingest();
     assert_eq!(counts(&run), "3 crawled, 1 new");
     insta::assert_snapshot!(failures(&place).join("\n"), @r"
-    binary.md|extract|skipped|binary.md: binary content (PDF document)
+    binary.md|extract|skipped|binary.md: binary content (ELF program)
     large.md|crawl|skipped|ROOT/docs/large.md: 1002 bytes is over max_file_size (1000 bytes)
     ");
     // Skipped documents are no failures of the run, and cost it nothing.

@@ -181,31 +181,30 @@ fn drop_format(cell: &mut String) {
 fn inline(text: &str) -> String {
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("<<").into_iter().chain(link_start(rest)).min() {
-        told.push_str(&rest[..at]);
-        let (markdown, length) = reference(&rest[at..]).unwrap_or((String::new(), 0));
-        if length == 0 {
-            let step = rest[at..].chars().next().map_or(1, char::len_utf8);
-            told.push_str(&rest[at..at + step]);
-            rest = &rest[at + step..];
-        } else {
-            told.push_str(&markdown);
-            rest = &rest[at + length..];
+    while let Some(first) = rest.chars().next() {
+        match LINKS.iter().any(|mark| rest.starts_with(mark)).then(|| reference(rest)).flatten() {
+            Some((markdown, length)) => {
+                told.push_str(&markdown);
+                rest = &rest[length..];
+            }
+            None => {
+                told.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
         }
     }
-    told.push_str(rest);
     told
 }
 
-/// Schemes and macros that a link may begin with.
-const LINKS: [&str; 5] = ["link:", "xref:", "https://", "http://", "mailto:"];
+/// What a reference begins with.
+const LINKS: [&str; 6] = ["<<", "link:", "xref:", "https://", "http://", "mailto:"];
 
-fn link_start(text: &str) -> Option<usize> {
-    LINKS.iter().filter_map(|mark| text.find(mark)).min()
-}
+/// Longest reference that is looked for: so many begin and never end.
+const REFERENCE_BYTES_MAX: usize = 2000;
 
 /// Returns a reference at the start of `text` in Markdown, and how long it was.
 fn reference(text: &str) -> Option<(String, usize)> {
+    let text = &text[..text.floor_char_boundary(REFERENCE_BYTES_MAX)];
     if let Some(inside) = text.strip_prefix("<<") {
         let (inside, _) = inside.split_once(">>")?;
         let (_, shown) = inside.split_once(',').unwrap_or(("", inside));

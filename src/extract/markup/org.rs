@@ -104,9 +104,9 @@ fn inline(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("[[") {
         told.push_str(before);
         let Some((link, after)) = after.split_once("]]") else {
-            rest = after;
             told.push_str("[[");
-            continue;
+            rest = after;
+            break;
         };
         match link.split_once("][") {
             Some((target, shown)) => told.push_str(&format!("[{shown}]({target})")),

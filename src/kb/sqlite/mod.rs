@@ -49,7 +49,7 @@ pub use queue::{Commit, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;
 pub use search::{SearchMode, SearchQuery, SearchSide};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
-pub use statistics::Statistics;
+pub use statistics::{FormatCount, Statistics};
 pub use tally::RunKey;
 pub use vectors::{ReusableVectors, StoredVector};
 

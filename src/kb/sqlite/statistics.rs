@@ -1,5 +1,7 @@
 //! What `status` tells of a knowledge base.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Transaction;
 use serde::Serialize;
 
@@ -27,12 +29,23 @@ pub struct Statistics {
     pub embed_fingerprints: Vec<String>,
     /// Chunkers and their settings of the live revisions.
     pub chunk_fingerprints: Vec<String>,
+    /// Documents that searches see, by what extracted them; most first.
+    pub formats: Vec<FormatCount>,
     /// Work that waits.
     pub queue: QueueStats,
     /// Size of the file.
     pub file_bytes: u64,
     /// Size of the write-ahead log beside it.
     pub wal_bytes: u64,
+}
+
+/// How many documents there are of a format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FormatCount {
+    /// Name of the extractor, as in `pdf`, its version left out.
+    pub format: String,
+    /// How many.
+    pub documents: u64,
 }
 
 impl KnowledgeBase {
@@ -62,6 +75,7 @@ impl KnowledgeBase {
                     tx,
                     "SELECT DISTINCT chunk_fp FROM revision WHERE state = 'live' ORDER BY 1",
                 )?,
+                formats: formats(tx)?,
                 queue: super::queue::queue_stats(tx)?,
                 file_bytes: size(self.path()),
                 wal_bytes: size(std::path::Path::new(&wal)),
@@ -73,6 +87,26 @@ impl KnowledgeBase {
     pub fn embed_fingerprints(&self) -> Result<Vec<String>, KbError> {
         self.read(|tx| names(tx, EMBED_FINGERPRINTS))
     }
+}
+
+/// Counts live revisions by the extractor at the end of their fingerprint, `markdown@1` or
+/// `markdown@1>pdf@1`.
+fn formats(tx: &Transaction<'_>) -> Result<Vec<FormatCount>, KbError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT extract_fp, COUNT(*) FROM revision WHERE state = 'live' GROUP BY extract_fp",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        let (fingerprint, count): (_, i64) = row?;
+        let extractor = fingerprint.rsplit('>').next().unwrap_or(&fingerprint);
+        let format = extractor.split('@').next().unwrap_or(extractor).to_owned();
+        *counts.entry(format).or_default() += from_sql(count);
+    }
+    let mut formats: Vec<_> =
+        counts.into_iter().map(|(format, documents)| FormatCount { format, documents }).collect();
+    formats.sort_by_key(|count| std::cmp::Reverse(count.documents));
+    Ok(formats)
 }
 
 const EMBED_FINGERPRINTS: &str =

@@ -121,6 +121,7 @@ fn the_report_of_a_run_as_json() {
 fn the_status_as_json() {
     let place = ingested();
     insta::assert_snapshot!(form(&json(&place, &["status", "--json"])), @r#"
+    failure_reasons[]: empty
     failures[]: empty
     is_interrupted: boolean
     knowledge_base: string
@@ -162,6 +163,8 @@ fn the_status_as_json() {
     statistics.embed_fingerprints[]: string
     statistics.file_bytes: integer
     statistics.format_version: integer
+    statistics.formats[].documents: integer
+    statistics.formats[].format: string
     statistics.queue.claimed: integer
     statistics.queue.dead: integer
     statistics.queue.pending: integer

@@ -180,11 +180,10 @@ fn mails_and_mailboxes() {
     let document = extracted("a.eml", mail);
     assert_eq!(
         document.text,
-        "# Grüße\n\nHello **Bob**\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n\n\
-         ## Attachment: a.bin\n"
+        "# Grüße\n\nHello **Bob**\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n"
     );
     insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),
-        @r#"{"author":"Ada <ada@example.org>","date":"2000-05-17T19:18:39-04:00","subject":"Grüße","to":"bob@example.org"}"#);
+        @r#"{"attachments":["a.csv","a.bin"],"author":"Ada <ada@example.org>","date":"2000-05-17T19:18:39-04:00","subject":"Grüße","to":"bob@example.org"}"#);
     let mailbox =
         "From a Wed\nSubject: One\n\nFirst text\n\nFrom b Thu\nSubject: Two\n\nSecond text\n";
     let document = extracted("list.mbox", mailbox);
@@ -300,4 +299,45 @@ fn light_markup() {
         "# ls(1)\n\n## NAME\n\nls - list\n\n## OPTIONS\n\n**-a, --all**\n\ndo not ignore\n\n```\nls -l\n```\n\nstat(2)\n",
     );
     check("app.log.1", "plain\n", "plain\n");
+}
+
+#[test]
+fn hostile_text_formats_are_linear() {
+    // Each is 300 kB; a quadratic step in any of them takes minutes.
+    for extension in ["adoc", "rst", "org", "1", "vtt", "rtf", "csv", "xml", "fb2", "ipynb", "eml"]
+    {
+        for part in [
+            "<<",
+            "[[",
+            "`",
+            "``",
+            "::\n\n",
+            "\\[",
+            "<a",
+            "{",
+            "\\'",
+            "\"",
+            "<a>",
+            "[",
+            "..\n  ",
+            "|",
+            "=",
+            "- ",
+            ".TP\n",
+            "x::\n  ",
+            "https://",
+            "00:00 --> 1\n<",
+            "&amp;",
+            ".. note::\n   ",
+        ] {
+            let start = match extension {
+                "1" => ".TH X 1\n",
+                "rtf" => "{\\rtf1 ",
+                "vtt" => "0 --> 1\n",
+                _ => "",
+            };
+            let text = format!("{start}{}", part.repeat(300_000 / part.len()));
+            let _ = attempt(&format!("a.{extension}"), text);
+        }
+    }
 }

@@ -84,8 +84,7 @@ const BROKEN_UTF8: [(&str, &[u8]); 14] = [
 ];
 
 /// Starts of formats that are no text.
-const MAGICS: [(&str, &[u8]); 12] = [
-    ("pdf", b"%PDF-1.7\n"),
+const MAGICS: [(&str, &[u8]); 11] = [
     ("png", b"\x89PNG\r\n\x1a\n"),
     ("jpeg", b"\xff\xd8\xff\xe0"),
     ("zip", b"PK\x03\x04"),
