@@ -184,9 +184,12 @@ mod tests {
     #[test]
     fn matches_are_marked_where_they_stand() {
         let wanted = |token: &str| ["connect", "黑豹", "豹队", "user"].contains(&token);
-        let find = |text| matches(text, &[Language::English, Language::Chinese], wanted);
-        assert_eq!(find("Connections are connected."), [0..11, 16..25]);
-        assert_eq!(find("是黑豹队的"), [3..12]);
-        assert_eq!(find("getUserName"), [3..7]);
+        let find = |text| {
+            let found = matches(text, &[Language::English, Language::Chinese], wanted);
+            found.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(find("Connections are connected."), [(0, 11), (16, 25)]);
+        assert_eq!(find("是黑豹队的"), [(3, 12)]);
+        assert_eq!(find("getUserName"), [(3, 7)]);
     }
 }

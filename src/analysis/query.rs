@@ -119,7 +119,8 @@ impl ParsedQuery {
         }
         let has_content = words.iter().any(|(is_stop, _)| !is_stop) || !parsed.required.is_empty();
         for (is_stop, word) in words {
-            if !(is_stop && has_content) && !parsed.words.contains(&word) {
+            let says_nothing = is_stop && has_content;
+            if !says_nothing && !parsed.words.contains(&word) {
                 parsed.words.push(word);
             }
         }
