@@ -44,8 +44,7 @@ pub fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dy
         query: query.to_owned(),
         limit: 3,
         mode: SearchMode::Hybrid,
-        source: None,
-        context: 0,
+        ..SearchOptions::default()
     };
     Ok(operations::search(&Target::Config(Box::new(config)), &options)?.hits)
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
+use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
 use crate::extract::ExtractConfig;
@@ -35,6 +36,8 @@ pub struct Config {
     pub chunk: ChunkConfig,
     /// What makes vectors.
     pub embed: EmbedConfig,
+    /// How texts are made searchable.
+    pub search: SearchConfig,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -52,6 +55,8 @@ struct File {
     chunk: ChunkConfig,
     #[serde(default)]
     embed: EmbedConfig,
+    #[serde(default)]
+    search: SearchConfig,
 }
 
 /// The `[kb]` table.
@@ -133,6 +138,7 @@ impl Config {
                 extract: file.extract,
                 chunk: file.chunk,
                 embed: file.embed,
+                search: file.search,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
             Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
@@ -163,15 +169,13 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
     let mut problems = Vec::new();
     let mut names = HashSet::new();
-    for directory in &file.source.directory {
-        for (span, key, message) in directory.problems(base) {
-            problems.push(Problem { span, key, message });
-        }
-        let name = &directory.name;
+    for (table, name, found) in file.source.tables(base) {
+        let found = found.into_iter();
+        problems.extend(found.map(|(span, key, message)| Problem { span, key, message }));
         if !names.insert(name.get_ref().as_str()) {
             problems.push(Problem {
                 span: name.span(),
-                key: "source.directory.name".to_owned(),
+                key: format!("source.{table}.name"),
                 message: format!(
                     "\"{}\" names two sources; every source needs a name of its own",
                     name.get_ref()
@@ -179,11 +183,11 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
             });
         }
     }
-    if file.source.directory.is_empty() {
+    if names.is_empty() {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table"
                 .to_owned(),
         });
     }
@@ -195,6 +199,9 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     }
     if let Err(message) = file.embed.validate() {
         problems.push(table_problem(text, "embed", message));
+    }
+    if let Err(message) = file.search.validate() {
+        problems.push(table_problem(text, "search", message));
     }
     if problems.is_empty() { Ok(file) } else { Err(problems) }
 }
@@ -209,12 +216,15 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 }
 
 /// Words of serde about Rust types, in words about kb.toml.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 13] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
     ("duplicate field", "duplicate key"),
     ("there are no fields", "this table has no keys"),
     ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u64", "expected a whole number, 0 or more"),
+    ("expected f64", "expected a number"),
+    ("expected u32", "expected a whole number, 0 or more"),
     ("expected a string", "expected a text in quotes"),
     ("expected path string", "expected a path in quotes"),
     ("expected a boolean", "expected true or false"),

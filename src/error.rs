@@ -14,6 +14,8 @@ use crate::support::lock::LockError;
 pub enum ExitCode {
     /// 0: the knowledge base equals its sources, or there was nothing to do.
     Success,
+    /// 3: measured, and the gate does not hold.
+    GateFailed,
     /// 3: finished, some documents failed.
     DocumentsFailed,
     /// 10: no knowledge base there.
@@ -51,7 +53,7 @@ impl ExitCode {
             Self::Success => 0,
             Self::Unexpected => 1,
             Self::Usage => 2,
-            Self::DocumentsFailed => 3,
+            Self::GateFailed | Self::DocumentsFailed => 3,
             Self::Missing => 10,
             Self::Locked => 11,
             Self::Damaged => 12,
@@ -125,14 +127,16 @@ impl Error {
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
             Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
-            Self::Source(SourceError::Unreachable { .. }) => ExitCode::SourceUnreachable,
+            Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
+                ExitCode::SourceUnreachable
+            }
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }
             Self::Extract(_) => ExitCode::DocumentsFailed,
             Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
-            Self::Stopped => ExitCode::Cancelled,
+            Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }
     }
 

@@ -27,6 +27,10 @@ pub mod embed;
 
 pub mod kb;
 
+pub mod analysis;
+
+pub mod eval;
+
 pub mod support;
 
 pub mod domain;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
+use crate::eval::Minimum;
+use crate::kb::SearchMode;
 
 /// Builds knowledge bases for retrieval from documents, and keeps them true.
 ///
@@ -66,12 +68,31 @@ pub enum Command {
     /// KB_TOML names the settings, or a knowledge base file; without it, the kb.toml of this folder is used.
     /// QUERY is a question, or words to find; put -- before one that begins with a dash.
     ///
+    /// Words are matched by their stems, in any order; passages that have all of them come first where there are
+    /// enough. "A phrase" in quotes, and title:, heading:, path:, language: or source: before a word or phrase, is
+    /// insisted on; -word leaves out; prefix* matches what begins so. What does not fit is taken as words.
+    ///
     /// Hybrid search ranks by bm25 / max(bm25) + w * cosine over the best 100 of each side; w comes from the
     /// model. Works while a run is going on, and sees each document in its old or its new version.
     ///
     /// Exits with 0 also when nothing is found.
     #[command(after_long_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
+    /// Measures searches on queries with known answers, and fails where they got worse.
+    ///
+    /// QUERIES is a file with one object a line: {"id", "query", "relevant": [{"path", "grade", "start", "end"}]}.
+    /// `path` (or `uri`) is the address of a document inside its source, `grade` counts 1 where it is left out,
+    /// and `start` and `end`, where given, are the bytes of the passage in the file. KB_TOML names the settings,
+    /// or a knowledge base file; without it, the kb.toml of this folder is used.
+    ///
+    /// Searches for every query in every mode, and takes over the documents found: nDCG@10, MRR@10, recall@5, 10,
+    /// 20 and 100, success@1 and 5; with spans also their recall, precision and IoU over the first five passages,
+    /// and precision-omega, as Chroma's chunking evaluation defines them. Modes are compared by the paired
+    /// bootstrap.
+    ///
+    /// Exits with 3 where a --min is not reached, or where a measure fell more than --max-drop below --baseline.
+    #[command(after_long_help = EVAL_EXAMPLES)]
+    Eval(EvalArgs),
     /// Prints the text that ingest would save of a file.
     ///
     /// Markdown and plain text come as they are, every other format as the Markdown that it is turned into.
@@ -113,6 +134,13 @@ Examples:
   kbingest search \"how do I undo a release?\"
   kbingest search handbook.kb \"undo a release\" -k 3 --mode text
   kbingest search kb.toml \"undo a release\" --json | jq -r '.hits[].uri'";
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  kbingest eval examples/handbook/kb.toml examples/handbook/queries.jsonl
+  kbingest eval queries.jsonl --mode hybrid --min 'recall@10=0.9' --min 'ndcg@10=0.7'
+  kbingest eval queries.jsonl --json > baseline.json
+  kbingest eval queries.jsonl --baseline baseline.json --max-drop 0.01 --report retrieval.html";
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -214,6 +242,17 @@ pub enum Mode {
     Vector,
 }
 
+impl Mode {
+    /// Returns the mode of the search.
+    pub fn search_mode(self) -> SearchMode {
+        match self {
+            Self::Hybrid => SearchMode::Hybrid,
+            Self::Text => SearchMode::Text,
+            Self::Vector => SearchMode::Vector,
+        }
+    }
+}
+
 /// Arguments of `search`.
 #[derive(Debug, Args)]
 #[command(override_usage = "kbingest search [OPTIONS] [KB_TOML] <QUERY>")]
@@ -231,6 +270,15 @@ pub struct SearchArgs {
     /// Only documents of this source.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Only documents whose address matches this glob, as in "operations/**"; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub path: Vec<String>,
+    /// Shows each chunk by itself: neighbours are not merged, repeated texts not left out.
+    #[arg(long)]
+    pub no_fold: bool,
+    /// Shows how each score came about, and the words that matched.
+    #[arg(long)]
+    pub explain: bool,
     /// Neighbouring chunks shown on each side of a hit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub context: usize,
@@ -251,6 +299,51 @@ pub struct DocumentArgs {
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `eval`.
+#[derive(Debug, Args)]
+#[command(override_usage = "kbingest eval [OPTIONS] [KB_TOML] <QUERIES>")]
+pub struct EvalArgs {
+    /// The target, which may be left out, and the file of queries.
+    #[arg(value_names = ["KB_TOML", "QUERIES"], num_args = 1..=2, required = true, hide = true)]
+    pub target_and_queries: Vec<PathBuf>,
+    /// Measures this mode only; may be repeated. The first one is the one that --min asks of.
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub mode: Vec<Mode>,
+    /// Adds every query in every mode to --json: its measures and what was found.
+    #[arg(long, requires = "json")]
+    pub details: bool,
+    /// What has to hold.
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Writes a page with plots to this file; it needs no server and loads nothing.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What has to hold for exit code 0.
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    /// Insists on a value, as in recall@10=0.9 or text:ndcg@10=0.6; may be repeated.
+    #[arg(long, value_name = "METRIC=VALUE")]
+    pub min: Vec<Minimum>,
+    /// Compares with an earlier report, which --json printed.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// How far a measure may lie below the baseline.
+    #[arg(long, value_name = "D", default_value_t = 0.0, requires = "baseline", value_parser = drop)]
+    pub max_drop: f64,
+}
+
+fn drop(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("it must be a number from 0 to 1".to_owned()),
+    }
 }
 
 /// Arguments of `extract-worker`.

@@ -10,7 +10,8 @@ Exit codes:
     0  the knowledge base equals its sources; also: there was nothing to do
     1  unexpected error
     2  wrong usage or a wrong kb.toml
-    3  finished, some documents failed (`kbingest status --failures` lists them)
+    3  finished, some documents failed (`kbingest status --failures` lists them);
+       of `eval`: the gate does not hold
     4  stopped by a limit that was asked for; can be resumed
    10  no knowledge base there
    11  locked by another run

@@ -5,6 +5,7 @@ mod args;
 mod cancel;
 mod check;
 mod document;
+mod eval;
 mod exit_code;
 mod ingest;
 mod output;
@@ -62,6 +63,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Search(command) => search::run(command),
         Command::Extract(command) => document::extract(command),
         Command::Chunk(command) => document::chunk(command),
+        Command::Eval(command) => eval::run(command, arguments.quiet),
         Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),
     }

@@ -31,6 +31,9 @@ struct State {
     stored_before: Option<u64>,
     failures: u64,
     item: String,
+    /// How far the crawl of a site has come; empty where there is none.
+    site: String,
+    visited_before: Option<u64>,
 }
 
 impl Display {
@@ -61,6 +64,8 @@ impl Display {
             stored_before: None,
             failures: 0,
             item: String::new(),
+            site: String::new(),
+            visited_before: None,
         };
         let verbose = tracing::enabled!(tracing::Level::INFO);
         Self { mode, bar, verbose, state: Mutex::new(state) }
@@ -87,14 +92,17 @@ impl Display {
                 )]
                 self.bar.set_position(run.progress_percent as u64);
                 self.bar.set_prefix(phase(run));
-                let line = format!("{}  {}", figures(run, rate, elapsed), state.item);
+                let item = if state.site.is_empty() { &state.item } else { &state.site };
+                let line = format!("{}  {item}", figures(run, rate, elapsed));
                 self.bar.set_message(line);
             }
             ProgressMode::Plain if state.shown.elapsed() >= PLAIN_INTERVAL => {
                 state.shown = Instant::now();
                 let percent = run.progress_percent;
                 let figures = figures(run, rate, elapsed);
-                message(&format!("{} {percent:.0} %: {figures}", phase(run)));
+                let site =
+                    if state.site.is_empty() { String::new() } else { format!("; {}", state.site) };
+                message(&format!("{} {percent:.0} %: {figures}{site}", phase(run)));
             }
             _ => {}
         }
@@ -121,6 +129,16 @@ impl EventSink for Display {
             Event::Reading { source, uri } => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.item = escape(&format!("{source}: {uri}"), false);
+            }
+            Event::Crawling { source, queued, visited } => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let since = *state.visited_before.get_or_insert(*visited);
+                let elapsed = state.started.elapsed().as_secs_f64();
+                #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
+                let rate = visited.saturating_sub(since) as f64 / elapsed.max(0.001);
+                let (queued, visited) = (number(*queued), number(*visited));
+                let text = format!("{source}: {visited} pages visited, {queued} wait, {rate:.1}/s");
+                state.site = escape(&text, false);
             }
             Event::Failed { failure } => {
                 if failure.kind == FailureKind::Skipped && !self.verbose {

@@ -1,15 +1,14 @@
 //! `kbingest search`.
 
 use std::fmt::Write;
-use std::ops::Range;
 use std::path::Path;
 
-use super::args::{Mode, SearchArgs};
+use super::args::SearchArgs;
 use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::kb::{Hit, SearchMode, matched_words};
+use crate::kb::{Explanation, Hit};
 use crate::operations::{self, SearchOptions, SearchReport, Target};
 
 /// Runs `search`.
@@ -24,13 +23,12 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
     let options = SearchOptions {
         query: query.clone(),
         limit: arguments.limit,
-        mode: match arguments.mode {
-            Mode::Hybrid => SearchMode::Hybrid,
-            Mode::Text => SearchMode::Text,
-            Mode::Vector => SearchMode::Vector,
-        },
+        mode: arguments.mode.search_mode(),
         source: arguments.source.clone(),
+        paths: arguments.path.clone(),
         context: arguments.context,
+        folds: !arguments.no_fold,
+        explains: arguments.explain,
     };
     let report = operations::search(&target, &options)?;
     if let Some(warning) = &report.warning {
@@ -39,29 +37,32 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
     if arguments.json {
         output::json(&report)?;
     } else {
-        result(&hits(&report)?)?;
+        result(&hits(&report))?;
     }
     Ok(Ending::Code(0))
 }
 
-fn hits(report: &SearchReport) -> Result<String, Error> {
+fn hits(report: &SearchReport) -> String {
     if report.hits.is_empty() {
-        return Ok("nothing found\n".to_owned());
+        return "nothing found\n".to_owned();
     }
-    let passages: Vec<&str> = report.hits.iter().map(|hit| hit.text.as_str()).collect();
-    let marks = matched_words(&report.query, &passages)?;
     let mut text = String::new();
-    for (rank, (hit, marks)) in (1..).zip(report.hits.iter().zip(&marks)) {
+    for (rank, hit) in (1..).zip(&report.hits) {
         head(rank, hit, &mut text);
-        let passage = marked(&hit.text, marks);
+        let passage = marked(&hit.text, &hit.matches);
         for part in [escape(&hit.before, true), passage, escape(&hit.after, true)] {
             for line in part.trim_matches('\n').lines() {
                 let _ = writeln!(text, "   {line}");
             }
         }
+        for place in &hit.duplicates {
+            let uri = escape(&format!("{}:{}", place.source, place.uri), false);
+            let lines = format!("{}-{}", place.start_line, place.end_line);
+            let _ = writeln!(text, "   {DIM}also in {uri}:{lines}{DIM:#}");
+        }
         text.push('\n');
     }
-    Ok(text)
+    text
 }
 
 fn head(rank: usize, hit: &Hit, text: &mut String) {
@@ -81,17 +82,26 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
         path = format!("{path} > {}", escape(headings.unwrap_or(&hit.heading_path), false));
     }
     let _ = writeln!(text, "   {DIM}{path}{DIM:#}");
+    if let Some(Explanation { text_part, vector_part, vector_weight, words }) = &hit.explanation {
+        let words: Vec<_> = words.iter().map(|word| escape(word, false)).collect();
+        let _ = writeln!(
+            text,
+            "   {DIM}{text_part:.3} from words ({}) + {vector_part:.3} from vectors ({vector_weight} x \
+             cosine){DIM:#}",
+            words.join(", "),
+        );
+    }
 }
 
 /// Returns the passage with the matched words marked; off a terminal the marks are taken out again.
-fn marked(passage: &str, marks: &[Range<usize>]) -> String {
+fn marked(passage: &str, marks: &[[usize; 2]]) -> String {
     let mut text = String::new();
     let mut at = 0;
-    for mark in marks {
-        text.push_str(&escape(&passage[at..mark.start], true));
-        let word = escape(&passage[mark.clone()], true);
+    for &[start, end] in marks {
+        text.push_str(&escape(&passage[at..start], true));
+        let word = escape(&passage[start..end], true);
         let _ = write!(text, "{MATCH}{word}{MATCH:#}");
-        at = mark.end;
+        at = end;
     }
     text.push_str(&escape(&passage[at..], true));
     text

@@ -124,6 +124,27 @@ impl KbError {
         }
     }
 
+    /// Returns what is damaged, where a statement of the program's own failed at it.
+    ///
+    /// Such a statement fails to compile only where the schema lacks what it names, and meets a rule of the
+    /// tables only where rows break it already: damaged, too.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged(what) => Some(what.clone()),
+            Self::Sql(error)
+                if is_damage(error)
+                    || matches!(error, rusqlite::Error::SqlInputError { .. })
+                    || matches!(
+                        error.sqlite_error_code(),
+                        Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+                    ) =>
+            {
+                Some(error.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the error of a write to `path` that found no space.
     pub fn full(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let free_bytes = storage::free_bytes(path).unwrap_or(0);
@@ -132,14 +153,21 @@ impl KbError {
 }
 
 /// Tells whether a statement failed because the file contradicts itself or its schema.
-pub fn is_damage(error: &rusqlite::Error) -> bool {
+fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
     let is_told = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     );
+    // A schema that names what there is not, which no version of ours wrote.
+    let is_schema = matches!(
+        error,
+        Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. }
+            if message.starts_with("unknown function") || message.starts_with("no such ")
+    );
     // Rows that the tables' own rules forbid: what wrote them was no statement.
     is_told
+        || is_schema
         || matches!(
             error,
             Error::InvalidColumnType(..)

@@ -17,19 +17,42 @@ pub struct Candidate {
     pub bm25: Option<f64>,
     /// Cosine to the query; `None` where vectors were not asked.
     pub cosine: Option<f32>,
+    /// What words add to the score.
+    pub text_part: f64,
+    /// What vectors add to it.
+    pub vector_part: f64,
+    /// What the cosine was multiplied by.
+    pub vector_weight: f64,
     /// What hits are ranked by.
     pub score: f64,
+}
+
+impl Candidate {
+    /// Returns a chunk without a score.
+    pub fn new(id: ChunkId) -> Self {
+        Self {
+            id,
+            bm25: None,
+            cosine: None,
+            text_part: 0.0,
+            vector_part: 0.0,
+            vector_weight: 0.0,
+            score: 0.0,
+        }
+    }
 }
 
 /// Scores `candidates` in place and ranks them, best first; equal scores by id.
 pub fn fuse(candidates: &mut [Candidate], weight: f32) {
     let best = candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
+    // Where there is no text score at all the weight would only scale the cosine.
+    let weight = if best > 0.0 { f64::from(weight) } else { 1.0 };
     for candidate in candidates.iter_mut() {
-        let text = candidate.bm25.map_or(0.0, |bm25| if best > 0.0 { bm25 / best } else { 0.0 });
-        let vector = candidate.cosine.map_or(0.0, f64::from);
-        // Where there is no text score at all the weight would only scale the cosine.
-        candidate.score =
-            if best > 0.0 { text + f64::from(weight) * vector } else { text + vector };
+        candidate.text_part =
+            candidate.bm25.map_or(0.0, |bm25| if best > 0.0 { bm25 / best } else { 0.0 });
+        candidate.vector_weight = weight;
+        candidate.vector_part = weight * candidate.cosine.map_or(0.0, f64::from);
+        candidate.score = candidate.text_part + candidate.vector_part;
     }
     candidates.sort_by(|a, b| {
         b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal).then(a.id.cmp(&b.id))
@@ -43,7 +66,7 @@ mod tests {
     fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f32, expected: &[(i64, f64)]) {
         let mut candidates: Vec<_> = input
             .iter()
-            .map(|&(id, bm25, cosine)| Candidate { id: ChunkId(id), bm25, cosine, score: 0.0 })
+            .map(|&(id, bm25, cosine)| Candidate { bm25, cosine, ..Candidate::new(ChunkId(id)) })
             .collect();
         fuse(&mut candidates, weight);
         let ranked: Vec<_> = candidates.iter().map(|c| (c.id.0, c.score)).collect();

@@ -11,8 +11,9 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    ChunkedRevision, Commit, Finding, FormatCount, Hit, INDEX_INVARIANTS, IndexedText,
-    KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome, PendingRange, Reading, Repair,
-    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision,
-    Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, matched_words,
+    ChunkedRevision, Commit, Explanation, Finding, FormatCount, FoundLink, FrontierCounts, Hit,
+    INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome, PageLinks,
+    PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair, ReusableVectors,
+    RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision, StartPage, Statistics,
+    StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
 };

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Target;
+use crate::analysis::{Analyser, SearchConfig};
 use crate::error::Error;
-use crate::kb::{Finding, INDEX_INVARIANTS, KnowledgeBase, Repair};
+use crate::kb::{Finding, INDEX_INVARIANTS, KbError, KnowledgeBase, Repair};
 use crate::pipeline::repair::rebuild_index;
+use crate::support::checkpoint::StopSignal;
 use crate::support::lock::Lock;
+use crate::workers;
 
 /// How to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +38,14 @@ pub struct CheckReport {
 /// Checks the knowledge base of `target`; without `repair` it works beside a running ingest and writes
 /// nothing.
 pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
+    check_and_mend(target, options).map_err(|error| match error {
+        // Its statements are tested on sound files.
+        Error::Kb(error) => error.damage().map_or(error, KbError::Damaged).into(),
+        other => other,
+    })
+}
+
+fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     let path = target.kb();
     if !options.repair {
         let findings = KnowledgeBase::open_for_reading(path)?.check(options.read_data)?;
@@ -49,7 +60,16 @@ pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Erro
     }
     let mut repair = kb.repair()?;
     if findings.iter().any(|finding| INDEX_INVARIANTS.contains(&finding.invariant)) {
-        repair.chunks_indexed = rebuild_index(&kb)?;
+        let config = match target {
+            Target::Config(config) => config.search.clone(),
+            Target::File(_) => SearchConfig::default(),
+        };
+        // As it was made, where this program can; a run makes it anew where its settings differ.
+        let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+            .unwrap_or_else(|| Analyser::new(&config));
+        let pool = workers::pool(0)?;
+        let stop = StopSignal::default();
+        repair.chunks_indexed = rebuild_index(&kb, None, &analyser, &pool, &stop)?;
     }
     Ok(CheckReport::new(target, findings, Some(repair)))
 }

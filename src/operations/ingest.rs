@@ -1,12 +1,13 @@
 //! `ingest` and `resume`: a run from its lock to its report.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::{Session, Target};
+use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
@@ -16,15 +17,18 @@ use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{KnowledgeBase, RunKey};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
+use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
-use crate::source::{self, Source};
+use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::{Lock, lock_path};
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
-const MERGE_PAGES_MAX: u32 = 4096;
+const MERGE_PAGES_MAX: u64 = 4096;
+/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge.
+const CHUNKS_PER_MERGED_PAGE: u64 = 8;
 
 /// How to ingest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,12 +85,14 @@ pub fn ingest(
     if options.retry_failed {
         kb.forgive_failures()?;
     }
-    let sources = open_sources(config)?;
+    let sources = open_sources(config, session)?;
     let embedder = embed::open(&config.embed)?;
+    let analyser = Analyser::new(&config.search);
     let job = Job {
         kb: &kb,
         extract: &config.extract,
         chunk: &config.chunk,
+        analyser: &analyser,
         embedder: embedder.as_ref(),
         sources: &sources,
     };
@@ -118,11 +124,12 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
     let options = IngestOptions { threads, ..IngestOptions::default() };
     match target {
         Target::Config(config) => {
-            let sources = open_sources(config)?;
+            let sources = open_sources(config, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
-            let (extract, chunk) = (&config.extract, &config.chunk);
-            let job = Job { kb: &kb, extract, chunk, embedder, sources: &sources };
+            let analyser = Analyser::new(&config.search);
+            let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
             job.carry_out(key, run, plan, &options, session)
@@ -137,8 +144,11 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                     ),
                 })?;
             let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
+            let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+                .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
+            let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, extract: &extract, chunk: &chunk, embedder, sources: &[] };
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[] };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -150,8 +160,9 @@ struct Job<'a> {
     kb: &'a KnowledgeBase,
     extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
+    analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
-    sources: &'a [Box<dyn Source>],
+    sources: &'a [AnySource],
 }
 
 impl Job<'_> {
@@ -200,6 +211,7 @@ impl Job<'_> {
             sources: self.sources,
             extraction: &extraction,
             chunk: self.chunk,
+            analyser: self.analyser,
             embedder: self.embedder,
             pool: &pool,
             allow_deletes: options.allow_deletes,
@@ -215,8 +227,18 @@ impl Job<'_> {
         let tracker = PhaseTracker::new(run.phases);
         let result = context
             .reached(Checkpoint::BeforeStart)
+            .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
         self.settle(key, &run, result, tracker.seconds(), started)
+    }
+
+    /// Makes the full-text index anew where another analyser made it.
+    fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
+        let Context { kb, analyser, pool, stop, .. } = *context;
+        if kb.analysis_fingerprint()? != analyser.fingerprint() {
+            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+        }
+        Ok(())
     }
 
     /// Writes how the run ended, leaves the file clean, and reports.
@@ -243,9 +265,8 @@ impl Job<'_> {
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
-            let changed = run.metrics.chunks_stored != before.metrics.chunks_stored
-                || run.metrics.documents_deleted != before.metrics.documents_deleted;
-            self.kb.finish(if changed { MERGE_PAGES_MAX } else { 0 })?;
+            let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
+            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE).min(MERGE_PAGES_MAX))?;
         }
         Ok(RunReport {
             schema: 1,
@@ -335,14 +356,18 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
     }
 }
 
-fn open_sources(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
+fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
     let with_ending = |ending: &str| {
         let mut path = config.kb.clone().into_os_string();
         path.push(ending);
         PathBuf::from(path)
     };
-    let own = [config.kb.clone(), with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb)];
-    Ok(source::open(&config.source, &config.base, &own)?)
+    let clones = with_ending(".git");
+    let kb = config.kb.clone();
+    let own = [kb, with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb), clones.clone()];
+    let stop = Arc::clone(&session.stop);
+    let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
+    Ok(source::open(&config.source, &setting)?)
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.

@@ -4,6 +4,7 @@
 mod cancel;
 mod check;
 mod document;
+mod eval;
 mod ingest;
 mod search;
 mod status;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
+pub use eval::{EvalOptions, Gate, eval};
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use search::{SearchOptions, SearchReport, search};
 pub use status::{ReasonCount, StatusReport, status};

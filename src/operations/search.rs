@@ -1,10 +1,12 @@
-//! `search`: one query against a knowledge base.
+//! `search`: queries against a knowledge base.
 
 use std::path::PathBuf;
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
 
 use super::Target;
+use crate::analysis::{Analyser, Language, ParsedQuery};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::kb::{Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector};
@@ -20,8 +22,30 @@ pub struct SearchOptions {
     pub mode: SearchMode,
     /// Only documents of this source.
     pub source: Option<String>,
+    /// Only documents whose address one of these globs matches.
+    pub paths: Vec<String>,
     /// Neighbouring chunks wanted on each side of a hit.
     pub context: usize,
+    /// Neighbouring chunks become one hit, and a repeated text is told once.
+    pub folds: bool,
+    /// Scores are explained.
+    pub explains: bool,
+}
+
+impl Default for SearchOptions {
+    /// Five hits of a hybrid search, folded, without a query.
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            limit: 5,
+            mode: SearchMode::Hybrid,
+            source: None,
+            paths: Vec::new(),
+            context: 0,
+            folds: true,
+            explains: false,
+        }
+    }
 }
 
 /// What was found; `--json` prints it.
@@ -43,38 +67,106 @@ pub struct SearchReport {
 
 /// Searches the knowledge base of `target`; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, options: &SearchOptions) -> Result<SearchReport, Error> {
-    let kb = KnowledgeBase::open_for_reading(target.kb())?;
+    let searcher = Searcher::open(target, options.mode)?;
     if let Some(source) = &options.source {
-        check_source(&kb, source)?;
+        check_source(&searcher.kb, source)?;
     }
-    let mut mode = options.mode;
-    let mut warning = None;
-    let embedder = match mode {
-        SearchMode::Text => None,
-        SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
-    };
-    let vector =
-        embedder.map(|embedder| query_vector(embedder.as_ref(), &options.query)).transpose()?;
-    if vector.is_none() && mode != SearchMode::Text {
-        let reason = "its vectors are of a model that is not at hand";
-        if mode == SearchMode::Vector {
-            return Err(Error::Usage {
-                message: format!("{}: {reason}", target.kb().display()),
-                hint: Some("name its kb.toml, ingest again, or use --mode text".to_owned()),
-            });
+    let hits = searcher.search(options)?;
+    Ok(SearchReport {
+        schema: 1,
+        knowledge_base: target.kb().to_owned(),
+        query: options.query.clone(),
+        mode: searcher.mode(options.mode),
+        warning: searcher.warning,
+        hits,
+    })
+}
+
+/// A knowledge base and the model of its vectors, opened for any number of queries.
+pub struct Searcher {
+    /// The knowledge base.
+    pub kb: KnowledgeBase,
+    embedder: Option<Box<dyn Embedder>>,
+    /// Languages of the index, and the common ones of them.
+    languages: (Vec<Language>, Vec<Language>),
+    /// Why vectors are not used though they were asked for.
+    pub warning: Option<String>,
+}
+
+impl Searcher {
+    /// Opens what searches in `mode` need. Where the model of the vectors is not at hand, hybrid search does
+    /// with the text and says so; vector search fails.
+    pub fn open(target: &Target, mode: SearchMode) -> Result<Self, Error> {
+        let kb = KnowledgeBase::open_for_reading(target.kb())?;
+        let embedder = match mode {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
+        };
+        let fingerprint = kb.analysis_fingerprint()?;
+        let mut warning = (!fingerprint.is_empty()
+            && Analyser::for_fingerprint(&fingerprint).is_none())
+        .then(|| {
+            "its full-text index is of another version; `kbingest ingest` renews it".to_owned()
+        });
+        if embedder.is_none() && mode != SearchMode::Text {
+            let reason = "its vectors are of a model that is not at hand";
+            if mode == SearchMode::Vector {
+                return Err(Error::Usage {
+                    message: format!("{}: {reason}", target.kb().display()),
+                    hint: Some("name its kb.toml, ingest again, or use --mode text".to_owned()),
+                });
+            }
+            warning = Some(format!("{reason}: full-text search only"));
         }
-        warning = Some(format!("{reason}: full-text search only"));
-        mode = SearchMode::Text;
+        let languages = kb.index_languages()?;
+        Ok(Self { kb, embedder, languages, warning })
     }
-    let hits = kb.search(&SearchQuery {
-        text: (mode != SearchMode::Vector).then(|| options.query.clone()),
-        vector,
-        limit: options.limit,
-        source: options.source.clone(),
-        context: options.context,
-    })?;
-    let (knowledge_base, query) = (target.kb().to_owned(), options.query.clone());
-    Ok(SearchReport { schema: 1, knowledge_base, query, mode, warning, hits })
+
+    /// Returns the mode that a search in `mode` comes to.
+    pub fn mode(&self, mode: SearchMode) -> SearchMode {
+        if self.embedder.is_none() { SearchMode::Text } else { mode }
+    }
+
+    /// Returns the best passages, best first.
+    pub fn search(&self, options: &SearchOptions) -> Result<Vec<Hit>, Error> {
+        let embedder = match self.mode(options.mode) {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => self.embedder.as_deref(),
+        };
+        let query = ParsedQuery::parse(&options.query, &self.languages.0, &self.languages.1);
+        let vector = embedder
+            .filter(|_| !query.text.trim().is_empty())
+            .map(|embedder| query_vector(embedder, &query.text))
+            .transpose()?;
+        Ok(self.kb.search(&SearchQuery {
+            query,
+            languages: self.languages.0.clone(),
+            uses_text: self.mode(options.mode) != SearchMode::Vector,
+            vector,
+            limit: options.limit,
+            source: options.source.clone(),
+            paths: globs(&options.paths)?,
+            context: options.context,
+            folds: options.folds,
+            explains: options.explains,
+        })?)
+    }
+}
+
+/// Returns the globs of `--path`; a `*` stays inside a folder, as in kb.toml.
+fn globs(paths: &[String]) -> Result<Option<GlobSet>, Error> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |error: globset::Error| Error::Usage {
+        message: format!("--path: {error}"),
+        hint: Some("a glob, as in \"operations/**\" or \"**/*.md\"".to_owned()),
+    };
+    let mut set = GlobSetBuilder::new();
+    for path in paths {
+        set.add(GlobBuilder::new(path).literal_separator(true).build().map_err(wrong)?);
+    }
+    set.build().map(Some).map_err(wrong)
 }
 
 fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {

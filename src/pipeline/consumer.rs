@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work};
+use crate::analysis::{self, Analyser};
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
@@ -23,26 +25,16 @@ const TEXTS_PER_CALL: usize = 64;
 /// How often a waiting consumer looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
-/// Works off what earlier processes left in the queue, then what comes over `work`, then what is left.
+/// Works off the queue up to `waiting`, its end before the producer started, then what comes over `work`, then
+/// what is left.
 pub fn run(
     context: &Context<'_>,
     tracker: &PhaseTracker,
+    waiting: Option<ChunkId>,
     work: impl IntoIterator<Item = Work>,
 ) -> Result<(), Error> {
     let consumer = Consumer { context, tracker };
-    // Rows behind this one come over `work` too, with their texts.
-    if let Some(last) = context.kb.last_queued()? {
-        consumer.work_off(Some(last))?;
-    }
-    for Work { ranges, units } in work {
-        for ranges in ranges.chunks(RANGES_PER_BATCH) {
-            match &units {
-                Some(units) => consumer.process(ranges, units)?,
-                None => consumer.process(ranges, &context.kb.load(ranges)?)?,
-            }
-        }
-    }
-    consumer.work_off(None)
+    in_order(waiting, work, |up_to| consumer.work_off(up_to), |work| consumer.take(work))
 }
 
 struct Consumer<'a> {
@@ -61,6 +53,17 @@ struct Part<'a> {
 }
 
 impl Consumer<'_> {
+    /// Processes what the producer handed over.
+    fn take(&self, Work { ranges, units }: Work) -> Result<(), Error> {
+        for ranges in ranges.chunks(RANGES_PER_BATCH) {
+            match &units {
+                Some(units) => self.process(ranges, units)?,
+                None => self.process(ranges, &self.context.kb.load(ranges)?)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Processes pending rows of the queue from the file, oldest first.
     fn work_off(&self, up_to: Option<ChunkId>) -> Result<(), Error> {
         let Context { kb, run, .. } = *self.context;
@@ -211,18 +214,18 @@ impl Consumer<'_> {
 
     /// Returns the full-text rows of every revision that `parts` complete.
     fn index_texts(&self, parts: &[Part<'_>]) -> Result<Vec<IndexedText>, Error> {
-        let mut index = Vec::new();
+        let mut whole = Vec::new();
+        let mut loaded = Vec::new();
         for part in parts {
             if part.chunks.len() == part.unit.chunk_total {
-                index.extend(indexed(part.unit));
-            } else if let Some(whole) =
-                self.context.kb.load_if_complete_with(part.unit.revision, part.chunks.len())?
-            {
-                index.extend(indexed(&whole));
+                whole.push(part.unit);
+            } else {
+                let (revision, wanted) = (part.unit.revision, part.chunks.len());
+                loaded.extend(self.context.kb.load_if_complete_with(revision, wanted)?);
             }
         }
-        index.sort_unstable_by_key(|text: &IndexedText| text.id);
-        Ok(index)
+        whole.extend(&loaded);
+        Ok(index_texts(&whole, self.context.analyser, self.context.pool))
     }
 }
 
@@ -231,15 +234,33 @@ fn is_suspicious(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
+/// Returns the full-text rows of whole revisions, ascending by chunk.
+pub fn index_texts(
+    units: &[&Unit],
+    analyser: &Analyser,
+    pool: &rayon::ThreadPool,
+) -> Vec<IndexedText> {
+    let mut index: Vec<IndexedText> =
+        pool.install(|| units.par_iter().flat_map_iter(|unit| indexed(unit, analyser)).collect());
+    index.sort_unstable_by_key(|text| text.id);
+    index
+}
+
 /// Returns the full-text rows of a whole revision.
-pub fn indexed(unit: &Unit) -> impl Iterator<Item = IndexedText> {
-    unit.chunks.iter().map(|(id, chunk, _)| IndexedText {
+fn indexed(unit: &Unit, analyser: &Analyser) -> Vec<IndexedText> {
+    let language = analyser.language_of(&unit.text);
+    let tokens = |text: &str| analysis::tokens(text, language);
+    let (title, path) = (tokens(&unit.title), tokens(&unit.uri.replace('/', " ")));
+    let row = |(id, chunk, _): &QueuedChunk| IndexedText {
         id: *id,
         revision: unit.revision,
-        title: unit.title.clone(),
-        heading: chunk.heading_path.clone(),
-        body: chunk::body_text(&unit.text, chunk).into_owned(),
-    })
+        title: title.clone(),
+        heading: tokens(&chunk.heading_path),
+        body: tokens(&chunk::body_text(&unit.text, chunk)),
+        path: path.clone(),
+        language: language.code(),
+    };
+    unit.chunks.iter().map(row).collect()
 }
 
 /// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.

@@ -13,7 +13,7 @@ use crate::domain::Stage;
 use crate::error::chain;
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
-use crate::source::Source;
+use crate::source::{Content, Source};
 
 /// Reads and extracts documents, in parallel, in their order.
 pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
@@ -28,9 +28,9 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
     let mut size_bytes = 0;
     let (extract_fp, outcome) = match source.read(&entry) {
         Ok(content) => {
-            version = content.version;
+            version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
-            extract_one(context.extraction, &entry.uri, content.bytes)
+            extract_one(context.extraction, &entry.uri, content)
         }
         Err(error) => {
             let (kind, error) = (error.kind(), chain(&error));
@@ -41,7 +41,9 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
 }
 
-fn extract_one(extraction: &Extraction, uri: &str, bytes: Vec<u8>) -> (String, Outcome) {
+/// Extracts one document; returns what it was done with, too.
+pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
+    let Content { bytes, metadata, .. } = content;
     let content_hash = *blake3::hash(&bytes).as_bytes();
     let Attempt { fingerprint, result } = extraction.extract(uri, bytes);
     let outcome = match result {
@@ -50,7 +52,8 @@ fn extract_one(extraction: &Extraction, uri: &str, bytes: Vec<u8>) -> (String, O
             title: extracted.title,
             media_type: extracted.media_type,
             encoding: extracted.encoding,
-            metadata: serde_json::Value::from_iter(extracted.metadata).to_string(),
+            metadata: serde_json::Value::from_iter(extracted.metadata.into_iter().chain(metadata))
+                .to_string(),
             text: extracted.text,
         }),
         Err(error) => {
@@ -91,7 +94,7 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
 }
 
 /// Runs `work` and turns a panic into what it said.
-fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let message = panic_message(panic.as_ref());
         format!("internal error: {message}")

@@ -5,8 +5,11 @@
 //! committed before the next checkpoint.
 
 pub mod consumer;
+mod crawl;
+pub mod handover;
 mod intake;
 mod merge;
+mod page;
 pub mod phases;
 pub mod plan;
 pub mod producer;
@@ -21,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
 use crate::domain::{ChunkRange, RunState};
 use crate::embed::Embedder;
 use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{KnowledgeBase, RunKey, Unit};
-use crate::source::Source;
+use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::{Event, EventSink};
 
@@ -44,11 +48,13 @@ pub struct Context<'a> {
     /// The run that all writes belong to.
     pub run: RunKey,
     /// Where documents come from.
-    pub sources: &'a [Box<dyn Source>],
+    pub sources: &'a [AnySource],
     /// Turns bytes into text.
     pub extraction: &'a Extraction,
     /// How texts are cut.
     pub chunk: &'a ChunkConfig,
+    /// What makes the tokens of the full-text index.
+    pub analyser: &'a Analyser,
     /// What makes vectors.
     pub embedder: &'a dyn Embedder,
     /// Spreads the work of one step over the processors.
@@ -85,10 +91,15 @@ impl Context<'_> {
         if let Some(hook) = self.hook {
             hook(checkpoint, self.stop);
         }
+        if self.is_stopping()? { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Tells whether somebody asked for a stop, in this process or through the file.
+    pub fn is_stopping(&self) -> Result<bool, Error> {
         if !self.stop.is_requested() && self.poll_is_due() && self.kb.cancel_requested(self.run)? {
             self.stop.request();
         }
-        if self.stop.is_requested() { Err(Error::Stopped) } else { Ok(()) }
+        Ok(self.stop.is_requested())
     }
 
     /// Tells that `run` now stands on disk.

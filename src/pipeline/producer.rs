@@ -13,7 +13,7 @@ use crate::chunk;
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
 use crate::error::{Error, chain};
 use crate::kb::{ChunkedRevision, Outcome, Reading, SaveResult, TextRevision, Unit};
-use crate::source::{ListError, Source};
+use crate::source::{AnySource, ListError, Source, SourceError};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
@@ -47,7 +47,10 @@ pub fn run(
     if plan.crawl {
         tracker.begin(context, Phase::Crawling)?;
         for source in context.sources {
-            producer.crawl(source.as_ref())?;
+            match source {
+                AnySource::Listed(source) => producer.crawl(source.as_ref())?,
+                AnySource::Crawled(site) => producer.crawl_site(site)?,
+            }
         }
         producer.forget_removed_sources()?;
         context.progress.finish_producing();
@@ -64,11 +67,12 @@ pub fn chunk_fingerprints(config: &chunk::ChunkConfig) -> Vec<(MediaType, String
         .collect()
 }
 
-struct Producer<'a> {
-    context: &'a Context<'a>,
+/// The producer at work; `crawl.rs` has what is special to web sites.
+pub(super) struct Producer<'a> {
+    pub(super) context: &'a Context<'a>,
     tracker: &'a PhaseTracker,
     handoff: &'a Handoff,
-    suspicion: Suspicion,
+    pub(super) suspicion: Suspicion,
 }
 
 /// What one look through a part of a listing found.
@@ -87,9 +91,13 @@ impl Producer<'_> {
     fn expect(&self, continued: bool) -> Result<(), Error> {
         for source in self.context.sources {
             let known = self.context.kb.document_count(source.name())?;
-            let expected = match source.list() {
-                Ok(listing) if known == 0 || continued => listing.count() as u64,
-                _ => known,
+            let expected = match source {
+                AnySource::Listed(source) if known == 0 || continued => {
+                    source.list().map_or(known, |listing| listing.count() as u64)
+                }
+                AnySource::Listed(_) => known,
+                // Nobody knows how many there will be; never nothing, which would be all done.
+                AnySource::Crawled(_) => known.max(1),
             };
             self.context.progress.expect_documents(expected);
         }
@@ -153,6 +161,7 @@ impl Producer<'_> {
         let context = self.context;
         let listing = match source.list() {
             Ok(listing) => listing,
+            Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
         let mut merge = Merge::new(context, source.name(), listing);
@@ -253,7 +262,7 @@ impl Producer<'_> {
     }
 
     /// Chunk -> Enqueue for saved texts.
-    fn chunk_and_enqueue(&self, revisions: Vec<TextRevision>) -> Result<(), Error> {
+    pub(super) fn chunk_and_enqueue(&self, revisions: Vec<TextRevision>) -> Result<(), Error> {
         let context = self.context;
         self.tracker.begin(context, Phase::Cleaning)?;
         let mut chunked = Vec::with_capacity(revisions.len());
@@ -303,7 +312,7 @@ impl Producer<'_> {
     }
 
     /// An outage deletes nothing and stops no other source.
-    fn skip_unreachable(&self, error: &str) -> Result<(), Error> {
+    pub(super) fn skip_unreachable(&self, error: &str) -> Result<(), Error> {
         let Context { kb, run, events, .. } = *self.context;
         let message = format!("{error}; its documents stay as they are");
         events.emit(&Event::Warning { message: &message });
@@ -315,6 +324,9 @@ impl Producer<'_> {
     /// Lets go of the documents of sources that kb.toml no longer names.
     fn forget_removed_sources(&self) -> Result<(), Error> {
         let context = self.context;
+        let sites = context.sources.iter().filter(|source| matches!(source, AnySource::Crawled(_)));
+        let sites: Vec<_> = sites.map(AnySource::name).collect();
+        context.kb.keep_frontiers(context.run, &sites)?;
         for name in context.kb.source_names()? {
             if context.sources.iter().any(|source| source.name() == name) {
                 continue;
@@ -330,7 +342,7 @@ impl Producer<'_> {
         Ok(())
     }
 
-    fn report(&self, source: &str, readings: &[Reading], results: &[SaveResult]) {
+    pub(super) fn report(&self, source: &str, readings: &[Reading], results: &[SaveResult]) {
         for (reading, result) in readings.iter().zip(results) {
             tracing::debug!(source, uri = reading.uri, ?result, "read");
             if let Outcome::Failed { stage, kind, error } = &reading.outcome {
@@ -416,7 +428,7 @@ fn set_aside(context: &Context<'_>, one: ToRead, error: String) -> Reading {
 }
 
 /// Returns the readings that were saved as new revisions.
-fn saved_revisions(
+pub(super) fn saved_revisions(
     source: &str,
     readings: Vec<Reading>,
     results: &[SaveResult],
@@ -448,6 +460,7 @@ fn units(
         let first = first.as_ref()?;
         Some(Unit {
             revision: revision.id,
+            uri: revision.uri,
             title: revision.title,
             text: revision.text,
             chunk_total: chunked.chunks.len(),

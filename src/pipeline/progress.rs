@@ -28,6 +28,11 @@ impl Progress {
         self.documents_expected.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Raises the number of documents to `count`, where more are found than were expected.
+    pub fn expect_at_least(&self, count: u64) {
+        self.documents_expected.fetch_max(count, Ordering::Relaxed);
+    }
+
     /// Adds documents that the producer is done with.
     pub fn see_documents(&self, count: u64) {
         self.documents_seen.fetch_add(count, Ordering::Relaxed);

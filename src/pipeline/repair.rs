@@ -1,28 +1,23 @@
 //! Building the full-text index again from the saved texts.
 
-use super::consumer::indexed;
+use super::consumer::index_texts;
+use crate::analysis::Analyser;
 use crate::error::Error;
-use crate::kb::KnowledgeBase;
+use crate::kb::{KnowledgeBase, RunKey, Unit};
+use crate::support::checkpoint::StopSignal;
 
-/// Chunks entered in one transaction.
-const CHUNKS_PER_BATCH: usize = 4096;
-
-/// Empties the full-text index and enters every live chunk again; returns how many. Searches meanwhile find
-/// by vectors what is not yet entered.
-pub fn rebuild_index(kb: &KnowledgeBase) -> Result<u64, Error> {
-    kb.empty_index()?;
-    let mut batch = Vec::new();
-    let mut count = 0;
-    for revision in kb.live_revisions()? {
-        if let Some(unit) = kb.load_live(revision)? {
-            batch.extend(indexed(&unit));
-        }
-        if batch.len() >= CHUNKS_PER_BATCH {
-            kb.index_again(&batch)?;
-            count += batch.len() as u64;
-            batch.clear();
-        }
-    }
-    kb.index_again(&batch)?;
-    Ok(count + batch.len() as u64)
+/// Makes the full-text index anew from the texts of live documents; returns how many chunks it holds, or
+/// [`Error::Stopped`] with the old index as it was.
+pub fn rebuild_index(
+    kb: &KnowledgeBase,
+    run: Option<RunKey>,
+    analyser: &Analyser,
+    pool: &rayon::ThreadPool,
+    stop: &StopSignal,
+) -> Result<u64, Error> {
+    let analyse = |units: &[Unit]| {
+        let units: Vec<&Unit> = units.iter().collect();
+        (!stop.is_requested()).then(|| index_texts(&units, analyser, pool))
+    };
+    kb.rebuild_index(run, &analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
 }

@@ -84,6 +84,7 @@ impl DirectorySource {
             gitignore: self.gitignore,
             hidden: self.hidden,
             follow_links: self.follow_links,
+            leave_out: self.leave_out.clone(),
         };
         let admits = move |path: &Path, kind| gate.admits(path, kind);
         if self.gitignore {
@@ -171,6 +172,7 @@ struct Gate {
     gitignore: bool,
     hidden: bool,
     follow_links: bool,
+    leave_out: Vec<PathBuf>,
 }
 
 impl Gate {
@@ -187,8 +189,9 @@ impl Gate {
     /// `hidden = true` is meant for `.github`, not for git's own files.
     fn admits_folder(&self, path: &Path) -> bool {
         let is_git = self.gitignore && path.file_name().is_some_and(|name| name == ".git");
+        let is_own = self.leave_out.iter().any(|out| out.as_os_str() == path.as_os_str());
         let wanted = |relative| self.globs.wants_folder(relative);
-        !is_git && below(&self.root, path).is_some_and(wanted)
+        !is_git && !is_own && below(&self.root, path).is_some_and(wanted)
     }
 
     /// Links may not leave the root. A linked folder is entered only outside of other linked

@@ -45,7 +45,7 @@ fn yes() -> bool {
     true
 }
 
-fn max_file_size_default() -> Spanned<ByteSize> {
+pub(super) fn max_file_size_default() -> Spanned<ByteSize> {
     Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
 }
 
@@ -80,7 +80,7 @@ impl DirectoryConfig {
     }
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) {
         return Ok(());
@@ -98,7 +98,7 @@ fn check_path(path: &Path) -> Result<(), String> {
     }
 }
 
-fn check_size(size: ByteSize) -> Result<(), String> {
+pub(super) fn check_size(size: ByteSize) -> Result<(), String> {
     if size == ByteSize(0) {
         return Err("a limit of 0 skips every file; allowed is 1 byte and more".into());
     }

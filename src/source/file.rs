@@ -1,5 +1,6 @@
 //! Reads one regular file: bounded, never blocking, and with the version that its bytes really had.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -69,7 +70,8 @@ pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
             // Files such as those of /proc hold more bytes than their size says: nothing is known
             // of their state.
             let known = bytes.len() as u64 == after.size_bytes && after.is_settled(now);
-            return Ok(Content { bytes, version: known.then(|| after.version()) });
+            let version = known.then(|| after.version());
+            return Ok(Content { bytes, version, metadata: BTreeMap::new() });
         }
         file.rewind().map_err(transient)?;
     }

@@ -44,7 +44,8 @@ impl Globs {
     }
 }
 
-fn set<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<GlobSet, String> {
+/// Compiles several globs into one.
+pub(super) fn set<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<GlobSet, String> {
     let mut builder = GlobSet::builder();
     for pattern in patterns {
         builder.add(glob(pattern)?);

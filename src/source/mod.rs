@@ -1,32 +1,45 @@
-//! Where documents come from: one trait, and a folder of files as its first kind.
+//! Where documents come from: folders of files and git repositories, which list what they have, and web sites,
+//! which are crawled.
 //!
-//! A source lists its documents in uri order, then reads them one by one. It only reads: it writes
-//! nothing to disk, takes no lock and knows nothing of the knowledge base. Uris, versions and their
+//! A listed source lists its documents in uri order, then reads them one by one. Sources only read: they take
+//! no lock and know nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
 mod directory;
 mod directory_config;
 mod file;
+mod git;
 mod globs;
 pub mod uri;
 mod walk;
+mod web;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
+use toml::Spanned;
 
 use crate::domain::{Entry, FailureKind, Version};
+use crate::support::checkpoint::StopSignal;
 
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
+pub use git::{GitConfig, GitSource};
+pub use web::{
+    Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
+};
 
 pub use crate::support::byte_size::ByteSize;
 
 /// The documents of one source, in uri order.
 pub type Listing<'a> = Box<dyn Iterator<Item = Result<Entry, ListError>> + Send + 'a>;
 
-/// A place that documents come from.
+/// A place that lists its documents.
 pub trait Source: Send + Sync {
     /// Returns the name given in kb.toml, unique among all sources.
     fn name(&self) -> &str;
@@ -49,6 +62,8 @@ pub struct Content {
     /// State in which the bytes were read; `None` where a later change might not alter it, so that
     /// only a hash of the bytes can tell.
     pub version: Option<Version>,
+    /// What the source knows about the document; none for files.
+    pub metadata: BTreeMap<String, Value>,
 }
 
 /// One entry of a source that could not be listed.
@@ -85,6 +100,19 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+    /// What it is a copy of cannot be had: nothing is known about its documents.
+    #[error("source \"{name}\": cannot fetch {url}: {reason}")]
+    Remote {
+        /// Name of the source.
+        name: String,
+        /// Where it comes from, without passwords.
+        url: String,
+        /// What the other side, or the program that asked it, said.
+        reason: String,
+    },
+    /// The run was asked to stop before the source was listed.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// A document that could not be read.
@@ -135,21 +163,70 @@ pub struct SourceConfig {
     /// `[[source.directory]]`: folders on this machine.
     #[serde(default)]
     pub directory: Vec<DirectoryConfig>,
+    /// `[[source.git]]`: git repositories.
+    #[serde(default)]
+    pub git: Vec<GitConfig>,
+    /// `[[source.web]]`: web sites.
+    #[serde(default)]
+    pub web: Vec<WebConfig>,
 }
 
-/// Opens every configured source, in the order of kb.toml.
-///
-/// Relative paths are relative to `base`, the folder of kb.toml. `leave_out` names files that are
-/// never documents: each file that the program itself writes, the knowledge base with its `-wal`,
-/// `-shm` and `.lock`.
-pub fn open(
-    config: &SourceConfig,
-    base: &Path,
-    leave_out: &[PathBuf],
-) -> Result<Vec<Box<dyn Source>>, SourceError> {
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+/// A source by the way in which its documents are found.
+pub enum AnySource {
+    /// It lists them.
+    Listed(Box<dyn Source>),
+    /// They are found by following links.
+    Crawled(Box<WebSource>),
+}
+
+impl AnySource {
+    /// Returns the name given in kb.toml, unique among all sources.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Listed(source) => source.name(),
+            Self::Crawled(site) => site.name(),
+        }
+    }
+}
+
+/// What is wrong with a source's settings: bytes in kb.toml, the key, and what is allowed.
+pub type Problems = Vec<(Range<usize>, String, String)>;
+
+impl SourceConfig {
+    /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, folders must exist.
+    pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Spanned<String>, Problems)> {
+        let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
+        let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
+        let sites = self.web.iter().map(|one| ("web", &one.name, one.problems()));
+        folders.chain(repositories).chain(sites).collect()
+    }
+}
+
+/// What sources are opened with, besides their own settings.
+pub struct Setting<'a> {
+    /// The folder of kb.toml; relative paths are relative to it.
+    pub base: &'a Path,
+    /// Files and folders that are never documents: what the program itself writes.
+    pub leave_out: &'a [PathBuf],
+    /// Folder for copies of repositories, one folder for each source.
+    pub clones: &'a Path,
+    /// Ends a wait.
+    pub stop: Arc<StopSignal>,
+}
+
+/// Opens every configured source: folders, repositories, sites, each in the order of kb.toml.
+pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
+    let Setting { base, leave_out, .. } = *setting;
+    let mut sources = Vec::new();
     for directory in &config.directory {
-        sources.push(Box::new(DirectorySource::new(directory, base, leave_out)?));
+        let source = DirectorySource::new(directory, base, leave_out)?;
+        sources.push(AnySource::Listed(Box::new(source)));
+    }
+    for repository in &config.git {
+        sources.push(AnySource::Listed(Box::new(GitSource::new(repository, setting)?)));
+    }
+    for site in &config.web {
+        sources.push(AnySource::Crawled(Box::new(WebSource::new(site, setting)?)));
     }
     Ok(sources)
 }

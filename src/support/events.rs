@@ -24,6 +24,15 @@ pub enum Event<'a> {
         /// Its address.
         uri: &'a str,
     },
+    /// A web site is being visited.
+    Crawling {
+        /// Name of the source.
+        source: &'a str,
+        /// Urls that wait.
+        queued: u64,
+        /// Pages visited by this run.
+        visited: u64,
+    },
     /// A document was not taken in.
     Failed {
         /// Which, and why.

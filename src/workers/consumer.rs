@@ -4,21 +4,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 
 use super::panicked;
+use crate::domain::ChunkId;
 use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Work, consumer};
 
-/// Consumes `work` until the producer is done and the queue is empty.
+/// Consumes what waits up to `waiting`, then `work` until the producer is done and the queue is empty.
 pub fn run(
     context: &Context<'_>,
     plan: Plan,
     tracker: &PhaseTracker,
+    waiting: Option<ChunkId>,
     work: Receiver<Work>,
 ) -> Result<(), Error> {
     let consume = || {
         if plan.embed {
-            consumer::run(context, tracker, work)?;
+            consumer::run(context, tracker, waiting, work)?;
         }
         Ok(())
     };

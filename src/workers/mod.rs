@@ -23,10 +23,11 @@ const HANDOFF_BATCHES: usize = 1;
 ///
 /// An error of one stops the other at its next checkpoint; what is told is the error and not the stop.
 pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<(), Error> {
+    let waiting = context.kb.last_queued()?;
     let (handoff, work) = sync_channel(HANDOFF_BATCHES);
     thread::scope(|scope| {
         let producer = producer::start(scope, context, plan, tracker, handoff)?;
-        let consumed = consumer::run(context, plan, tracker, work);
+        let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
             (Ok(()), Ok(())) => tracker.complete(context, Phase::Embedding),

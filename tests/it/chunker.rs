@@ -4,28 +4,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use kbingest::chunk::{
-    ChunkConfig, ChunkInput, body_text, chunker, context_line, embedded_text, keys,
-};
+use kbingest::chunk::{ChunkConfig, body_text, chunker, context_line, embedded_text, keys};
 use kbingest::domain::{Chunk, LineRange, MediaType};
+
+use crate::fuzz::oracles::chunker::{chunks, count};
 
 mod hostile;
 mod invariants;
-
-/// Counts a token for every eight ASCII characters of a word, and one for every other character.
-fn count(text: &str) -> usize {
-    let tokens_of = |word: &str| {
-        let ascii = word.bytes().filter(u8::is_ascii).count();
-        let others = word.chars().count() - ascii;
-        ascii.div_ceil(8) + others
-    };
-    text.split_whitespace().map(tokens_of).sum()
-}
-
-fn chunks(title: &str, text: &str, media_type: MediaType, config: &ChunkConfig) -> Vec<Chunk> {
-    let input = ChunkInput { title, text, media_type };
-    chunker(media_type).chunk(&input, config, &count)
-}
 
 fn markdown(text: &str, max_tokens: usize, overlap_tokens: usize) -> Vec<Chunk> {
     let config = ChunkConfig { max_tokens, overlap_tokens };

@@ -4,7 +4,7 @@
 //! depends on who is faster.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use kbingest::domain::RunStatus;
 use kbingest::kb::SearchMode;
 use kbingest::operations::{self, SearchOptions, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::Value;
 
 use crate::crash::{blocked_in_the_middle, corpus, send, wait_until};
@@ -160,7 +161,15 @@ fn status_search_and_check_work_beside_a_run() {
                 let failures = String::from_utf8(output.stdout).unwrap();
                 assert!(output.status.success() && failures.contains("broken.md"), "{failures}");
 
-                let found = json(&kbingest(&["search", "--json", "-k", "50", target, "first"]));
+                let found = json(&kbingest(&[
+                    "search",
+                    "--json",
+                    "--no-fold",
+                    "-k",
+                    "50",
+                    target,
+                    "first",
+                ]));
                 assert_eq!(found["hits"].as_array().unwrap().len(), 50);
                 assert!(kbingest(&["check", target]).status.success());
             }
@@ -188,8 +197,8 @@ fn assert_hits_of_one_version(target: &Target) {
             query: "oldword newword".to_owned(),
             limit: 100,
             mode,
-            source: None,
-            context: 0,
+            folds: false,
+            ..SearchOptions::default()
         };
         let hits = operations::search(target, &options).unwrap().hits;
         let hits: Vec<_> = hits.iter().filter(|hit| hit.uri == MIXED).collect();
@@ -266,12 +275,20 @@ fn cancel_from_another_process_stops_the_run_at_a_checkpoint() {
     }
 }
 
+/// Waits until every thread stands still: until then one may still take what is let go.
+fn wait_until_stopped(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
+    assert!(status.stopped(), "{status:?}");
+}
+
 #[test]
 fn cancel_ends_the_other_process_with_130_and_says_how_to_resume() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);
     // It waits for the block and not with a lock of its own: it may be stopped there.
     send("STOP", &child);
+    wait_until_stopped(&child);
     drop(block);
     let toml = place.toml();
     let mut cancel = command(&["cancel", toml.to_str().unwrap()]);

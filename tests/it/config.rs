@@ -73,19 +73,19 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("[embedder]\n"), @r#"
-    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `extract`, `chunk`, `embed`
+    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `extract`, `chunk`, `embed`, `search`
      --> kb.toml:4:2
       |
     4 | [embedder]
       |  ^^^^^^^^
     hint: kb.example.toml explains every key
     "#);
-    insta::assert_snapshot!(refusal("[[source.web]]\nname = \"a\"\n"), @r#"
-    error: kb.toml:1:10: source.web: unknown key `web`, expected `directory`
+    insta::assert_snapshot!(refusal("[[source.wiki]]\nname = \"a\"\n"), @r#"
+    error: kb.toml:1:10: source.wiki: unknown key `wiki`, expected one of `directory`, `git`, `web`
      --> kb.toml:1:10
       |
-    1 | [[source.web]]
-      |          ^^^
+    1 | [[source.wiki]]
+      |          ^^^^
     hint: kb.example.toml explains every key
     "#);
 }
@@ -161,7 +161,7 @@ fn wrong_types() {
 #[test]
 fn what_a_source_needs() {
     insta::assert_snapshot!(refusal("[kb]\n"), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
      --> kb.toml:1:1
       |
     1 | [kb]
@@ -169,7 +169,7 @@ fn what_a_source_needs() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal(""), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal("[[source.directory]]\nname = \"docs\"\n"), @r#"
@@ -227,6 +227,66 @@ fn what_a_source_needs() {
     5 | name = "docs"
       |        ^^^^^^
     hint: kb.example.toml explains every key
+    "#);
+}
+
+#[test]
+fn repositories_that_cannot_be_meant() {
+    let git = |keys: &str| refusal(format!("[[source.git]]\nname = \"a\"\n{keys}"));
+    let said = [
+        git("url = \"--upload-pack=x\"\nref = \"-x\"\nsubdirectory = \"../a\"\n"),
+        git("url = \"ext::sh -c date\"\nref = \"main..next\"\nsubdirectory = \"/etc\"\n"),
+        git("url = \"https:\\u002f/me:secret@example.org/a\"\npassword_env = \"hunter2!\"\n"),
+        git("url = \"git@example.org:a.git\"\npassword_env = \"TOKEN\"\ndepth = -1\n"),
+        git("url = \"git@example.org:a.git\"\npassword_env = \"TOKEN\"\n"),
+    ];
+    let errors = said.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("error"));
+    insta::assert_snapshot!(errors.collect::<Vec<_>>().join("\n"), @r#"
+    error: kb.toml:3:7: source.git.url: "--upload-pack=x" is no url; allowed is what `git clone` takes
+    error: kb.toml:4:7: source.git.ref: "-x" is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:5:16: source.git.subdirectory: "../a" is no folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
+    error: kb.toml:3:7: source.git.url: "ext::sh -c date" asks for a remote helper; allowed are https, ssh, git and paths
+    error: kb.toml:4:7: source.git.ref: "main..next" is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:5:16: source.git.subdirectory: "/etc" is no folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
+    error: kb.toml:3:7: source.git.url: a password does not belong into this file; name a variable in `password_env`
+    error: kb.toml:4:16: source.git.password_env: "hunter2!" is not the name of an environment variable; the password itself does not belong here
+    error: kb.toml:5:9: source.git.depth: invalid value: integer `-1`, expected a whole number, 0 or more
+    error: kb.toml:4:16: source.git.password_env: a password is for http and https only; ssh uses your own keys
+    "#);
+}
+
+#[test]
+fn sites_that_cannot_be_meant() {
+    let web = |keys: &str| refusal(format!("[[source.web]]\nname = \"a\"\n{keys}"));
+    let said = [
+        web(""),
+        web("start_urls = [\"example.org\", \"ftp://example.org/\"]\n"),
+        web("start_urls = [\"https:\\u002f/me:secret@example.org/\"]\nsitemaps = [\"all\"]\n"),
+        web("urls = [\"https://example.org/\"]\nrequests_per_second = 0\nmax_concurrency = 0\n"),
+        web(
+            "urls = [\"https://example.org/\"]\ntimeout = 0\nheaders = [\"Authorization: Bearer x\"]\n",
+        ),
+        web(
+            "urls = [\"https://example.org/\"]\nremove_selectors = [\"a > b\"]\nuser_agent = \"\"\n",
+        ),
+        web("urls = [\"https://example.org/\"]\nmax_page_size = 0\nmax_pages = \"all\"\n"),
+    ];
+    let errors = said.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("error"));
+    let errors = errors.collect::<Vec<_>>().join("\n");
+    let secret = ["https:", "//me:secret@example.org/"].concat();
+    insta::assert_snapshot!(errors.replace(&secret, "HIDDEN"), @r#"
+    error: kb.toml:2:8: source.web.start_urls: nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap
+    error: kb.toml:3:15: source.web.start_urls: "example.org" cannot be fetched: write it whole, with https and host
+    error: kb.toml:3:30: source.web.start_urls: "ftp://example.org/" cannot be fetched: only http and https are allowed
+    error: kb.toml:3:15: source.web.start_urls: "HIDDEN" cannot be fetched: a password does not belong into this file; use `headers`
+    error: kb.toml:4:13: source.web.sitemaps: "all" cannot be fetched: write it whole, with https and host, or one of the words robots and auto
+    error: kb.toml:4:23: source.web.requests_per_second: 0 is not above 0 and at most 1000
+    error: kb.toml:5:19: source.web.max_concurrency: 0 is not 1 to 32
+    error: kb.toml:5:12: source.web.headers: "Authorization: Bearer x" is no header; write Name=VARIABLE, with the value in that environment variable
+    error: kb.toml:4:11: source.web.timeout: 0 is not 1 to 3600 seconds
+    error: kb.toml:4:21: source.web.remove_selectors: "a > b" must be made of tag, #id, .class, [name] and [name=value]
+    error: kb.toml:5:14: source.web.user_agent: "" is no user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)
+    error: kb.toml:5:13: source.web.max_pages: invalid type: string "all", expected a whole number, 0 or more
     "#);
 }
 
@@ -473,7 +533,7 @@ fn shown(config: &Config) -> String {
 /// the setting is required.
 #[test]
 fn the_example_shows_the_defaults() {
-    const REQUIRED: [&str; 2] = ["name = ", "path = \"docs\""];
+    const REQUIRED: [&str; 4] = ["name = ", "path = \"docs\"", "url = ", "start_urls = "];
     for text in [example(), uncommented(&example()).replace("[embed.builtin]\n", "")] {
         let whole = shown(&load(&text).unwrap());
         let settings = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));

@@ -14,7 +14,8 @@ use kbingest::support::lock::Lock;
 use rusqlite::Connection;
 
 use crate::support::{
-    Place, assert_no_claims, assert_same, assert_sound, dump, markdown, read_only, remove_kb, rows,
+    Place, assert_no_claims, assert_same, assert_sound, dump, markdown, program, read_only,
+    remove_kb, rows,
 };
 
 /// No wait in these tests is longer.
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 fn kbingest(arguments: &[&str], target: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
+    let mut command = program();
     command.args(arguments).arg(target).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
@@ -32,7 +33,7 @@ fn start(arguments: &[&str], target: &Path) -> Child {
     kbingest(arguments, target).spawn().unwrap()
 }
 
-fn run(arguments: &[&str], target: &Path) -> Option<i32> {
+pub fn run(arguments: &[&str], target: &Path) -> Option<i32> {
     kbingest(arguments, target).status().unwrap().code()
 }
 
@@ -93,7 +94,7 @@ fn assert_sound_or_absent(kb: &Path) {
 }
 
 /// Returns whether the process was still at work.
-fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
+pub fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     let since = Instant::now();
     let mut child = start(arguments, &place.toml());
     while since.elapsed() < delay && child.try_wait().unwrap().is_none() {

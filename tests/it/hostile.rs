@@ -258,8 +258,7 @@ fn assert_searchable(place: &Place) {
             query: word,
             limit: 3,
             mode: SearchMode::Text,
-            source: None,
-            context: 0,
+            ..SearchOptions::default()
         };
         let found = operations::search(&Target::File(place.kb()), &options).unwrap();
         let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();

@@ -5,12 +5,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use kbingest::domain::{Metrics, RunState, RunStatus};
 use kbingest::kb::{Hit, SearchMode};
 use kbingest::operations::{self, IngestOptions, SearchOptions, Target};
-use kbingest::support::checkpoint::Checkpoint;
+use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use rusqlite::types::Value;
 
 use crate::support::{
@@ -82,8 +84,8 @@ fn search(place: &Place, query: &str) -> Vec<Hit> {
         query: query.to_owned(),
         limit: 100,
         mode: SearchMode::Text,
-        source: None,
-        context: 0,
+        folds: false,
+        ..SearchOptions::default()
     };
     operations::search(&target, &options).unwrap().hits
 }
@@ -109,6 +111,27 @@ fn content(place: &Place) -> Vec<String> {
         );
     }
     content
+}
+
+/// Documents may be private, whatever the umask.
+#[test]
+fn only_the_owner_can_read_what_is_made() {
+    let place = Place::new();
+    place.write("a.md", "alpha");
+    let modes = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let (kb, modes) = (place.kb(), Arc::clone(&modes));
+        move |_: Checkpoint, _: &StopSignal| {
+            for ending in ["", "-wal", "-shm", ".lock"] {
+                let path = format!("{}{ending}", kb.display());
+                let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+                modes.lock().unwrap().push((ending, mode));
+            }
+        }
+    };
+    assert_eq!(ingest(&place.config(), Some(&hook)).exit_code, 0);
+    let modes = modes.lock().unwrap();
+    assert!(!modes.is_empty() && modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
 }
 
 #[test]

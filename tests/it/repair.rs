@@ -18,7 +18,8 @@ use kbingest::support::checkpoint::Checkpoint;
 use rusqlite::Connection;
 
 use crate::support::{
-    Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at, try_ingest,
+    Draw, Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at,
+    try_ingest,
 };
 
 const DOCUMENTS: u64 = 8;
@@ -26,16 +27,6 @@ const DOCUMENTS: u64 = 8;
 const FLIPS: u64 = 400;
 /// Copies of the file in which bytes are flipped.
 const DAMAGED_FILES: u64 = 150;
-
-/// Numbers that look random and are always the same.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        (self.0 >> 33) as usize % end
-    }
-}
 
 fn word(number: u64) -> String {
     format!("canary{number}")
@@ -73,8 +64,12 @@ fn subjects(findings: &[Finding]) -> String {
 fn assert_all_searchable(kb: &Path, when: &str) {
     let words = (0..DOCUMENTS).map(|number| (Some(number), word(number)));
     for (number, query) in words.chain([(None, "common river".to_owned())]) {
-        let options =
-            SearchOptions { query, limit: 50, mode: SearchMode::Hybrid, source: None, context: 0 };
+        let options = SearchOptions {
+            query,
+            limit: 50,
+            mode: SearchMode::Hybrid,
+            ..SearchOptions::default()
+        };
         let found = operations::search(&Target::File(kb.to_owned()), &options)
             .unwrap_or_else(|error| panic!("{when}: {error}"));
         let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();
@@ -153,7 +148,7 @@ fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
 fn every_flipped_bit_is_found_with_its_document() {
     let place = place();
     let connection = vandal(&place.kb());
-    let mut draw = Draw(1);
+    let mut draw = Draw::new(1);
     for number in 0..FLIPS {
         let (document, undo) = flip(&connection, &mut draw);
         let findings = look(&place.kb(), false).findings;
@@ -170,7 +165,7 @@ fn flipped_bits_are_mended() {
     let place = place();
     let before = place.dump();
     for seed in 0..10 {
-        let mut draw = Draw(seed);
+        let mut draw = Draw::new(seed);
         let connection = vandal(&place.kb());
         let damaged: Vec<_> = (0..6).map(|_| flip(&connection, &mut draw).0).collect();
         drop(connection);
@@ -335,7 +330,7 @@ fn a_damaged_file_never_ends_the_process() {
     let kb = place.path("damaged.kb");
     let mut codes = Vec::new();
     for seed in 0..DAMAGED_FILES {
-        let mut draw = Draw(seed);
+        let mut draw = Draw::new(seed);
         let mut bytes = whole.clone();
         for _ in 0..1 + draw.below(24) {
             let at = HEADER_BYTES + draw.below(bytes.len() - HEADER_BYTES);
@@ -376,8 +371,8 @@ fn a_damaged_file_never_ends_the_process() {
                 query: "common river".to_owned(),
                 limit: 10,
                 mode: SearchMode::Hybrid,
-                source: None,
                 context: 1,
+                ..SearchOptions::default()
             };
             operations::search(&Target::File(kb.clone()), &options).map_or(1, |_| 0)
         });
@@ -388,6 +383,32 @@ fn a_damaged_file_never_ends_the_process() {
     }
     let found = codes.iter().filter(|code| **code == 12).count();
     assert!(found * 2 > codes.len(), "only {found} of {} were found", codes.len());
+}
+
+/// A page of the schema names a table otherwise.
+#[test]
+fn a_damaged_schema_is_found() {
+    for table in ["queue", "vector", "chunk_fts", "failure"] {
+        let place = place();
+        vandal(&place.kb())
+            .execute_batch(&format!(
+                "PRAGMA writable_schema = ON;
+                 UPDATE sqlite_schema SET name = 'x' || name, tbl_name = 'x' || tbl_name,
+                        sql = replace(sql, 'TABLE {table} ', 'TABLE x{table} ')
+                 WHERE name = '{table}'"
+            ))
+            .unwrap();
+        for repair in [false, true] {
+            let options = CheckOptions { read_data: true, repair };
+            let code = check(&Target::File(place.kb()), options).map_or_else(
+                |error| error.exit_code().number(),
+                |report| {
+                    if report.findings.is_empty() { 0 } else { 12 }
+                },
+            );
+            assert_eq!(code, 12, "{table}, repair: {repair}");
+        }
+    }
 }
 
 /// The same through the binary, for what only a process shows: how it ends.
@@ -427,11 +448,9 @@ fn failures_are_tried_again_when_asked() {
     assert_same(&place.dump(), &before, "before the file was there");
 }
 
-/// Chunks that were set aside, as after the third process that died over them.
-#[test]
-fn chunks_set_aside_are_tried_again_when_asked() {
-    let place = place();
-    place.write("0.md", markdown(60, 12, &word(0)));
+/// Sets the chunks of a new text of `0.md` aside, as after the third process that died over them.
+fn set_chunks_aside(place: &Place, text: &str) {
+    place.write("0.md", text);
     let stop = stop_at(Some(Checkpoint::BeforeCommit), 1);
     assert_eq!(ingest(&place.config(), Some(&stop)).exit_code, 130);
     vandal(&place.kb())
@@ -442,6 +461,27 @@ fn chunks_set_aside_are_tried_again_when_asked() {
         )
         .unwrap();
     place.ingest_to(3);
+}
+
+/// One failure takes the place of another, and gives it back.
+#[test]
+fn chunks_set_aside_are_still_told_after_another_failure() {
+    let place = place();
+    let text = markdown(60, 12, &word(0));
+    set_chunks_aside(&place, &text);
+    let aside = place.dump();
+    place.write("0.md", b"\x7fELF\0\0\0");
+    place.ingest_to(0);
+    assert!(place.dump().contains("skipped"));
+    place.write("0.md", text);
+    place.ingest_to(3);
+    assert_same(&place.dump(), &aside, "before the other failure");
+}
+
+#[test]
+fn chunks_set_aside_are_tried_again_when_asked() {
+    let place = place();
+    set_chunks_aside(&place, &markdown(60, 12, &word(0)));
     place.ingest_to(3);
     assert_all_searchable(&place.kb(), "while set aside");
     let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))

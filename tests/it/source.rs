@@ -391,14 +391,20 @@ fn sources_open_in_the_order_of_the_file() {
         "[[directory]]\nname = \"second\"\npath = \"b\"\n[[directory]]\nname = \"first\"\npath = \"a\"",
     )
     .unwrap();
-    let sources = source::open(&config, base.path(), &[]).unwrap();
-    let shown: Vec<_> =
-        sources.iter().map(|source| (source.name(), listed(source.as_ref()))).collect();
+    let stop = std::sync::Arc::default();
+    let clones = base.path().join("clones");
+    let setting = source::Setting { base: base.path(), leave_out: &[], clones: &clones, stop };
+    let sources = source::open(&config, &setting).unwrap();
+    let listed = |source: &source::AnySource| match source {
+        source::AnySource::Listed(source) => listed(source.as_ref()),
+        source::AnySource::Crawled(_) => panic!("no site"),
+    };
+    let shown: Vec<_> = sources.iter().map(|source| (source.name(), listed(source))).collect();
     assert_eq!(shown, [("second", vec!["x.md".to_owned()]), ("first", vec!["y.md".to_owned()])]);
 
     let bad: SourceConfig =
         toml::from_str("[[directory]]\nname = \"a\"\npath = \"a\"\ninclude = [\"[\"]").unwrap();
-    let error = source::open(&bad, base.path(), &[]).err().unwrap();
+    let error = source::open(&bad, &setting).err().unwrap();
     assert!(matches!(error, SourceError::Config { .. }), "{error:?}");
 }
 

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
@@ -141,6 +142,35 @@ impl Place {
         remove_kb(&config.kb);
         ingest(&config, None);
         assert_same(&self.dump(), &dump(&config.kb), "a fresh ingest");
+    }
+}
+
+/// Returns the program under test: what `KBINGEST_BINARY` names, or what was built with these tests.
+pub fn program() -> Command {
+    match std::env::var_os("KBINGEST_BINARY") {
+        Some(path) => Command::new(path),
+        None => Command::new(env!("CARGO_BIN_EXE_kbingest")),
+    }
+}
+
+/// Returns the number in an environment variable; fails where it holds something else.
+pub fn from_environment(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name}={value:?} is no number")))
+}
+
+/// Numbers that look random and are the same for one seed.
+pub struct Draw(u64);
+
+impl Draw {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns a number of `0..end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) as usize % end
     }
 }
 

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["source", "extract", "chunk", "embed"],
     &["kb"],
+    &["analysis", "eval"],
     &["support"],
     &["domain"],
 ];

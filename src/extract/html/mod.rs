@@ -52,6 +52,9 @@ pub struct Page {
     pub title: Option<String>,
     /// What the page says of itself.
     pub facts: Facts,
+    /// Every link of the page, navigation included, as written; those that are not to be followed are left
+    /// out.
+    pub links: Vec<String>,
     /// What the bytes were, as in [`Extracted::encoding`].
     pub encoding: String,
 }
@@ -76,6 +79,8 @@ pub(super) fn convert_text(
 ) -> Result<Page, ExtractError> {
     let tree = html::parse(text);
     let facts = tree.facts();
+    let followed = tree.links().filter(|link| !link.nofollow);
+    let links = followed.map(|link| link.href.to_owned()).collect();
     let block::Rendered { markdown, anchors, is_full } =
         block::render(&tree, &root::find(&tree, options), options);
     if is_full {
@@ -83,7 +88,7 @@ pub(super) fn convert_text(
     }
     let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.text(id)));
     let title = facts.title.as_deref().and_then(title::clean).or_else(heading);
-    Ok(Page { markdown, anchors, title, facts, encoding: "utf-8".to_owned() })
+    Ok(Page { markdown, anchors, title, facts, links, encoding: "utf-8".to_owned() })
 }
 
 fn first_heading(tree: &Tree) -> Option<NodeId> {

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::{KnowledgeBase, verify};
 use crate::kb::KbError;
-use crate::kb::error::is_damage;
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
@@ -30,6 +29,14 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT source || ':' || uri FROM document
          WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)
            AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)",
+    ),
+    (
+        "a page that the last run has fetched has its document",
+        "SELECT source || ':' || url FROM frontier
+         WHERE state IN ('fetched', 'unchanged') AND run_id = (SELECT max(id) FROM run)
+           AND NOT EXISTS (SELECT 1 FROM document
+                           WHERE document.source = frontier.source
+                             AND replace(document.uri, '/', char(1)) = replace(url, '/', char(1)))",
     ),
     (
         "a revision has its chunks, numbered without a gap",
@@ -149,10 +156,8 @@ impl KnowledgeBase {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
                 // A damaged page ends one query and not the check.
-                let subjects = subjects.or_else(|error| match error {
-                    KbError::Sql(error) if is_damage(&error) => Ok(vec![error.to_string()]),
-                    other => Err(other),
-                })?;
+                let subjects =
+                    subjects.or_else(|error| error.damage().map(|what| vec![what]).ok_or(error))?;
                 let subjects = subjects.into_iter().take(FINDINGS_MAX);
                 findings.extend(subjects.map(|subject| Finding { invariant, subject }));
                 Ok::<(), KbError>(())

@@ -140,10 +140,12 @@ impl KnowledgeBase {
         self.write(|tx| {
             tx.execute_batch(
                 "UPDATE document SET version = NULL WHERE id IN
-                   (SELECT document_id FROM failure WHERE kind <> 'skipped' AND stage <> 'embed');
+                   (SELECT document_id FROM failure WHERE kind <> 'skipped');
                  UPDATE queue SET state = 'pending', attempts = 0, is_alone = 0, error = NULL
                    WHERE state = 'dead';
-                 DELETE FROM failure WHERE stage = 'embed';",
+                 DELETE FROM failure WHERE stage = 'embed';
+                 UPDATE frontier SET state = 'queued', attempts = 0, not_before_ms = 0
+                   WHERE state IN ('refused', 'failed');",
             )?;
             Ok(())
         })
@@ -172,6 +174,7 @@ impl KnowledgeBase {
                 )?;
             }
             tx.execute("DELETE FROM failure", [])?;
+            super::frontier_end::forget_visits(tx)?;
             tx.execute(
                 "DELETE FROM document
                  WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
@@ -182,7 +185,8 @@ impl KnowledgeBase {
     }
 }
 
-fn save_one(
+/// Saves one reading, as part of a batch.
+pub fn save_one(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
@@ -211,7 +215,7 @@ fn save_one(
             });
             note_reading(tx, run, document, reading)?;
             if known {
-                clear_crawl_failure(tx, document)?;
+                clear_crawl_failure(tx, run, document)?;
                 delta.documents_unchanged += counted;
                 return Ok(SaveResult::Unchanged);
             }
@@ -278,12 +282,34 @@ pub fn record_failure(
     Ok(())
 }
 
-/// Content that is known and could be read again: only a failure to chunk or embed it still stands.
-fn clear_crawl_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
-    tx.prepare_cached(
-        "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
-    )?
-    .execute([document.0])?;
+/// Content that is known and could be read again: only a failure to chunk or embed it still stands, also
+/// one whose place the failure to read has taken.
+fn clear_crawl_failure(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+) -> Result<(), KbError> {
+    let cleared = tx
+        .prepare_cached(
+            "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
+        )?
+        .execute([document.0])?;
+    if cleared == 0 {
+        return Ok(());
+    }
+    let buried: Option<String> = tx
+        .prepare_cached(
+            "SELECT queue.error FROM revision JOIN queue
+               ON queue.first_chunk < revision.first_chunk + revision.chunk_total
+              AND queue.last_chunk >= revision.first_chunk
+             WHERE revision.document_id = ?1 AND revision.state = 'chunked'
+               AND queue.state = 'dead' LIMIT 1",
+        )?
+        .query_row([document.0], |row| row.get(0))
+        .optional()?;
+    if let Some(error) = buried {
+        record_failure(tx, run, document, Stage::Embed, FailureKind::Permanent, &error)?;
+    }
     Ok(())
 }
 

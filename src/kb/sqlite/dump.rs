@@ -22,6 +22,7 @@ impl KnowledgeBase {
         let mut dump = String::new();
         dump_revisions(&tx, &index, &mut dump)?;
         dump_failures(&tx, &mut dump)?;
+        dump_frontier(&tx, &mut dump)?;
         Ok(dump)
     }
 }
@@ -87,6 +88,21 @@ fn dump_failures(connection: &Connection, dump: &mut String) -> Result<(), KbErr
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         write_cells(dump, "failure", row, 0..=4)?;
+    }
+    Ok(())
+}
+
+/// A page that is as it was is a page like one that was fetched anew.
+fn dump_frontier(connection: &Connection, dump: &mut String) -> Result<(), KbError> {
+    let mut statement = connection.prepare(
+        "SELECT source, url, CASE state WHEN 'unchanged' THEN 'fetched' ELSE state END, reason,
+                (SELECT group_concat(url, ' ') FROM (SELECT other.url AS url FROM json_each(page.links)
+                 JOIN frontier AS other ON other.id = value ORDER BY other.url))
+         FROM frontier AS page ORDER BY source, url",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        write_cells(dump, "url", row, 0..=4)?;
     }
     Ok(())
 }

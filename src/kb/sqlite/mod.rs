@@ -8,8 +8,13 @@ mod convert;
 mod documents;
 mod dump;
 mod errno;
+mod frontier;
+mod frontier_end;
+mod hits;
+mod index;
 mod intake;
 mod ledger;
+mod match_expression;
 mod queue;
 mod repair;
 mod revisions;
@@ -33,11 +38,16 @@ use crate::support::storage;
 
 pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
+pub use frontier::{
+    FoundLink, FrontierCounts, PageLinks, PageReport, PageState, QueuedPage, StartPage,
+};
+pub use hits::{Explanation, Hit, Place};
+pub use index::IndexedText;
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
-pub use queue::{Commit, IndexedText, PendingRange, StoredChunk, Unit};
+pub use queue::{Commit, PendingRange, StoredChunk, Unit};
 pub use repair::Repair;
-pub use search::{Hit, SearchMode, SearchQuery, SearchSide, matched_words};
+pub use search::{SearchMode, SearchQuery, SearchSide};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
 pub use statistics::{FormatCount, Statistics};
 pub use tally::RunKey;
@@ -145,21 +155,21 @@ impl KnowledgeBase {
 
     /// Merges full-text segments within a budget, empties the WAL and updates the planner's statistics,
     /// so that one clean file is left.
-    pub fn finish(&self, merge_pages_max: u32) -> Result<(), KbError> {
+    pub fn finish(&self, merge_pages_max: u64) -> Result<(), KbError> {
         let writer = lock(&self.writer);
         tidy(&writer, merge_pages_max)
             .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 }
 
-fn tidy(writer: &Connection, merge_pages_max: u32) -> Result<(), KbError> {
-    const PAGES_PER_STEP: u32 = 256;
+fn tidy(writer: &Connection, merge_pages_max: u64) -> Result<(), KbError> {
+    const PAGES_PER_STEP: u64 = 256;
     let mut budget = merge_pages_max;
     while budget > 0 {
         let before = writer.total_changes();
         writer.execute(
             "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
-            [PAGES_PER_STEP],
+            [convert::to_sql(budget.min(PAGES_PER_STEP))],
         )?;
         // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
         if writer.total_changes() - before < 2 {

@@ -1,14 +1,13 @@
 //! The queue: claiming ranges of chunks, reading them back after a stop, storing what came of them.
 
-use std::collections::HashSet;
-
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, size_from_sql, size_to_sql, utf8};
 use super::documents::record_failure;
+use super::index::IndexedText;
 use super::tally::{RunKey, tally};
 use super::vectors::StoredVector;
-use super::{KnowledgeBase, revisions};
+use super::{KnowledgeBase, index, revisions};
 use crate::domain::{
     Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats,
     RevisionId, RunState, Span, Stage,
@@ -31,6 +30,8 @@ pub struct PendingRange {
 pub struct Unit {
     /// The revision.
     pub revision: RevisionId,
+    /// Address of the document inside its source.
+    pub uri: String,
     /// Title of the document.
     pub title: String,
     /// The whole text.
@@ -50,21 +51,6 @@ pub struct StoredChunk {
     pub revision: RevisionId,
     /// Its vector.
     pub vector: StoredVector,
-}
-
-/// What the full-text index gets of one chunk.
-#[derive(Clone, Debug)]
-pub struct IndexedText {
-    /// The chunk.
-    pub id: ChunkId,
-    /// Its revision.
-    pub revision: RevisionId,
-    /// Title of the document.
-    pub title: String,
-    /// Heading path.
-    pub heading: String,
-    /// Prefix, overlap and span.
-    pub body: String,
 }
 
 /// A batch of finished work.
@@ -242,20 +228,6 @@ impl KnowledgeBase {
         })
     }
 
-    /// Reads a whole live revision; `None` where it is live no longer.
-    pub fn load_live(&self, revision: RevisionId) -> Result<Option<Unit>, KbError> {
-        self.read(|tx| {
-            let mut units = Vec::new();
-            load_where(
-                tx,
-                "revision.state = 'live' AND revision.id = ?1",
-                &[revision.0],
-                &mut units,
-            )?;
-            Ok(units.pop())
-        })
-    }
-
     /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
     /// Chunks whose revision is gone are passed over.
     pub fn commit(&self, run: RunKey, commit: &Commit<'_>) -> Result<RunState, KbError> {
@@ -280,7 +252,7 @@ impl KnowledgeBase {
             }
             delta.chunks_reused = commit.reused.min(delta.chunks_stored);
             revisions::publish(tx, &finished)?;
-            index(tx, &finished, commit.index)?;
+            index::insert(tx, &finished, commit.index)?;
             for range in commit.ranges {
                 tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?
                     .execute([range.first.0])?;
@@ -334,22 +306,6 @@ fn insert_vectors(tx: &Transaction<'_>, chunks: &[StoredChunk]) -> Result<(), Kb
     Ok(())
 }
 
-/// Adds the full-text rows of `finished` revisions; rows of others are passed over.
-pub fn index(
-    tx: &Transaction<'_>,
-    finished: &[RevisionId],
-    texts: &[IndexedText],
-) -> Result<(), KbError> {
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO chunk_fts (rowid, title, heading, text) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    let finished: HashSet<_> = finished.iter().collect();
-    for text in texts.iter().filter(|text| finished.contains(&text.revision)) {
-        insert.execute(params![text.id.0, text.title, text.heading, text.body])?;
-    }
-    Ok(())
-}
-
 /// Adds the unfinished chunks of `range` that meet `condition` to `units`.
 fn load_range(
     tx: &Transaction<'_>,
@@ -363,7 +319,7 @@ fn load_range(
 
 /// Adds the chunks that meet `condition` to `units`, going on with the last unit where its revision goes
 /// on.
-fn load_where(
+pub fn load_where(
     tx: &Transaction<'_>,
     condition: &str,
     parameters: &[i64],
@@ -404,13 +360,15 @@ fn load_where(
 
 fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError> {
     let mut statement = tx.prepare_cached(
-        "SELECT revision.title, content.text, revision.chunk_total
-         FROM revision JOIN content ON content.id = revision.content_id WHERE revision.id = ?1",
+        "SELECT document.uri, revision.title, content.text, revision.chunk_total
+         FROM revision JOIN content ON content.id = revision.content_id
+         JOIN document ON document.id = revision.document_id WHERE revision.id = ?1",
     )?;
-    let (title, text, chunk_total) =
-        statement.query_row([revision.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (uri, title, text, chunk_total) = statement
+        .query_row([revision.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     Ok(Unit {
         revision,
+        uri,
         title,
         text: utf8(text)?,
         chunk_total: size_from_sql(chunk_total),

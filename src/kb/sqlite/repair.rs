@@ -9,9 +9,8 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::convert::to_sql;
-use super::queue::IndexedText;
 use super::tally::RunKey;
-use super::{KnowledgeBase, queue, revisions, stage, verify};
+use super::{KnowledgeBase, revisions, stage, verify};
 use crate::domain::{RevisionId, RunId};
 use crate::kb::KbError;
 
@@ -63,6 +62,12 @@ const BROKEN_SPANS: &str = "SELECT DISTINCT revision.id FROM chunk
         OR substr(content.text, chunk.start_byte + 1, 1) BETWEEN x'80' AND x'BF'
         OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'";
 
+/// Queues pages whose document is gone, or about to be read anew.
+const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL
+     WHERE state IN ('fetched', 'unchanged') AND NOT EXISTS (SELECT 1 FROM document
+       WHERE document.source = frontier.source AND extract_fp <> ''
+         AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
+
 /// Raises each counter over the ids that are given out; safe to repeat.
 const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM chunk)) WHERE name = 'chunk';
@@ -113,36 +118,11 @@ impl KnowledgeBase {
             for revision in to_embed.difference(&to_read) {
                 embed_again(tx, *revision)?;
             }
+            tx.execute_batch(PAGES)?;
             tx.execute_batch(TALLIES)?;
             repair.documents_to_read = to_read.len() as u64;
             repair.documents_requeued = to_embed.difference(&to_read).count() as u64;
             Ok(repair)
-        })
-    }
-
-    /// Empties the full-text index, for [`Self::index_again`] to fill.
-    pub fn empty_index(&self) -> Result<(), KbError> {
-        self.write(|tx| {
-            tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
-            Ok(())
-        })
-    }
-
-    /// Enters the texts of live chunks into the full-text index.
-    pub fn index_again(&self, texts: &[IndexedText]) -> Result<(), KbError> {
-        let revisions: Vec<_> = texts.iter().map(|text| text.revision).collect();
-        self.write(|tx| queue::index(tx, &revisions, texts))
-    }
-
-    /// Returns every live revision that has chunks, in the order of these.
-    pub fn live_revisions(&self) -> Result<Vec<RevisionId>, KbError> {
-        self.read(|tx| {
-            let mut statement = tx.prepare(
-                "SELECT id FROM revision WHERE state = 'live' AND chunk_total > 0
-                 ORDER BY first_chunk",
-            )?;
-            let ids = statement.query_map([], |row| row.get(0).map(RevisionId))?;
-            Ok(ids.collect::<Result<_, _>>()?)
         })
     }
 }

@@ -110,8 +110,22 @@ pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Res
                 chunk_fp = NULL, embed_fp = NULL, run_id = ?2 WHERE id = ?1",
     )?
     .execute(params![row.id.0, run.0])?;
-    tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?.execute([row.document.0])?;
+    forget_embed_failure(tx, row.document)?;
     remove_chunks(tx, row)
+}
+
+/// Takes back that `document` could not be embedded; a failure to read newer bytes stands.
+///
+/// It may have taken the place of such a failure, so that the document is read again.
+fn forget_embed_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
+    let forgotten = tx
+        .prepare_cached("DELETE FROM failure WHERE document_id = ?1 AND stage = 'embed'")?
+        .execute([document.0])?;
+    if forgotten > 0 {
+        tx.prepare_cached("UPDATE document SET version = NULL WHERE id = ?1")?
+            .execute([document.0])?;
+    }
+    Ok(())
 }
 
 /// Returns the revision with this id, if it is still there.

@@ -1,22 +1,29 @@
 //! Hybrid search: BM25 over the full-text index, exact cosine over the vectors, fused.
 
-use std::collections::{BinaryHeap, HashMap};
-use std::ops::Range;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use globset::GlobSet;
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::KnowledgeBase;
-use super::convert::size_to_sql;
+use super::hits::{self, Hit};
 use super::vectors::{StoredVector, dot};
+use super::{KnowledgeBase, index, match_expression};
+use crate::analysis::{self, Language, ParsedQuery, Word};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{Candidate, fuse};
 
 /// Hits of each side that are fused.
 const CANDIDATES: usize = 100;
-/// Distinct words of a query that are looked up.
-const WORDS_MAX: usize = 64;
+/// A word in more than one of so many chunks says little; it is dropped where others remain.
+const COMMON_SHARE: u64 = 5;
+/// Words that are looked up however common they are.
+const WORDS_MIN: usize = 2;
+/// Rows that the words of a query match in all, beyond which the commonest of them are dropped.
+const MATCHES_MAX: u64 = 32_768;
+/// Columns weigh as 1 in BM25 with these: title, heading, text, path, language.
+const WEIGHTS: &str = "1.0, 1.0, 1.0, 1.0, 0.0";
 
 /// Which side a search uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,6 +35,20 @@ pub enum SearchMode {
     Text,
     /// Cosine only.
     Vector,
+}
+
+impl SearchMode {
+    /// Every mode, the best first.
+    pub const ALL: [Self; 3] = [Self::Hybrid, Self::Text, Self::Vector];
+
+    /// Returns its name in commands and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Text => "text",
+            Self::Vector => "vector",
+        }
+    }
 }
 
 /// A query vector and the space it is of.
@@ -44,72 +65,46 @@ pub struct SearchSide {
 /// A search.
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
-    /// Words; anything but letters and digits separates them.
-    pub text: Option<String>,
-    /// The query as a vector.
+    /// What is asked.
+    pub query: ParsedQuery,
+    /// Languages of the index.
+    pub languages: Vec<Language>,
+    /// Words are looked up.
+    pub uses_text: bool,
+    /// The query as a vector, where vectors are compared.
     pub vector: Option<SearchSide>,
     /// Hits wanted.
     pub limit: usize,
     /// Only documents of this source.
     pub source: Option<String>,
+    /// Only documents whose address one of these globs matches.
+    pub paths: Option<GlobSet>,
     /// Neighbouring chunks wanted on each side of a hit.
     pub context: usize,
-}
-
-/// A passage that was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Hit {
-    /// Name of the source.
-    pub source: String,
-    /// Address inside the source.
-    pub uri: String,
-    /// Title of the document.
-    pub title: String,
-    /// Headings above the passage, joined by ` > `.
-    pub heading_path: String,
-    /// First line, from 1.
-    pub start_line: u64,
-    /// Last line, included.
-    pub end_line: u64,
-    /// First byte of the passage in the document's text.
-    pub start_byte: u64,
-    /// One past its last byte.
-    pub end_byte: u64,
-    /// What hits are ranked by.
-    pub score: f64,
-    /// BM25 score, larger is better.
-    pub bm25: Option<f64>,
-    /// Cosine to the query.
-    pub cosine: Option<f32>,
-    /// Names the chunk across revisions, 32 hex digits.
-    pub key: String,
-    /// The passage.
-    pub text: String,
-    /// Text of the chunks before it, where asked for.
-    pub before: String,
-    /// Text of the chunks after it, where asked for.
-    pub after: String,
+    /// Neighbours become one hit, and a repeated text is told once.
+    pub folds: bool,
+    /// Scores are explained.
+    pub explains: bool,
 }
 
 impl KnowledgeBase {
     /// Returns the best hits of `query`, best first.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, KbError> {
-        self.read(|tx| {
+        let mut hits = self.read(|tx| {
+            let terms = Terms::of(tx, query)?;
             let mut found = HashMap::new();
             if let Some(side) = &query.vector {
-                let eligible =
-                    live_chunks(tx, query.source.as_deref(), Some(side.embed_fp.as_str()))?;
-                for (id, cosine) in nearest(tx, &side.vector, &eligible)? {
-                    found
-                        .insert(id, Candidate { id, bm25: None, cosine: Some(cosine), score: 0.0 });
+                let eligible = live_chunks(tx, query, Some(&side.embed_fp))?;
+                let restriction = terms.restriction(tx)?;
+                let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
+                for (id, cosine) in nearest(tx, &side.vector, &eligible, &admits)? {
+                    found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
                 }
             }
-            if let Some(expression) = query.text.as_deref().and_then(match_expression) {
-                let eligible = match &query.source {
-                    Some(source) => Some(live_chunks(tx, Some(source), None)?),
-                    None => None,
-                };
-                add_text_matches(tx, &expression, eligible.as_deref(), &mut found)?;
+            if query.uses_text {
+                let eligible =
+                    if query.is_filtered() { Some(live_chunks(tx, query, None)?) } else { None };
+                terms.add_matches(tx, eligible.as_deref(), &mut found)?;
             }
             let mut candidates: Vec<_> = found.into_values().collect();
             if let Some(side) = &query.vector {
@@ -118,88 +113,214 @@ impl KnowledgeBase {
                 }
             }
             fuse(&mut candidates, query.vector.as_ref().map_or(0.0, |side| side.weight));
-            candidates.truncate(query.limit);
-            let hits = candidates.iter().map(|one| read_hit(tx, one, query.context));
-            hits.filter_map(Result::transpose).collect()
+            hits::read(tx, &candidates, query.limit, query.folds, query.context)
+        })?;
+        hits.iter_mut().for_each(|hit| query.mark(hit));
+        Ok(hits)
+    }
+
+    /// Returns the spans of all live chunks of the documents at `uri`, whichever their source.
+    pub fn chunk_spans(&self, uri: &str) -> Result<Vec<(u64, u64)>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT start_byte, end_byte FROM document
+                 JOIN revision ON revision.document_id = document.id AND state = 'live'
+                 JOIN chunk ON chunk.revision_id = revision.id
+                 WHERE uri = ?1 ORDER BY chunk.id",
+            )?;
+            let spans = statement.query_map([uri], |row| {
+                Ok((super::convert::from_sql(row.get(0)?), super::convert::from_sql(row.get(1)?)))
+            })?;
+            Ok(spans.collect::<Result<_, _>>()?)
         })
     }
 }
 
-/// Returns the byte ranges of each passage that the words of `query` match, stemming included.
-///
-/// FTS5 itself decides, in a table of its own in memory, so that what is marked is what was matched.
-pub fn matched_words(query: &str, passages: &[&str]) -> Result<Vec<Vec<Range<usize>>>, KbError> {
-    const OPEN: char = '\u{1}';
-    const CLOSE: char = '\u{2}';
-    let Some(expression) = match_expression(query) else {
-        return Ok(vec![Vec::new(); passages.len()]);
-    };
-    let connection = Connection::open_in_memory()?;
-    connection.execute_batch(
-        "CREATE VIRTUAL TABLE passage USING fts5 (text, tokenize = 'porter unicode61')",
-    )?;
-    let mut ranges = Vec::with_capacity(passages.len());
-    for (rowid, passage) in (1_i64..).zip(passages) {
-        // Of the same length in bytes, so that offsets hold.
-        let clean = passage.replace([OPEN, CLOSE], " ");
-        connection
-            .execute("INSERT INTO passage (rowid, text) VALUES (?1, ?2)", params![rowid, clean])?;
-        let marked: Option<String> = connection
-            .query_row(
-                "SELECT highlight(passage, 0, char(1), char(2)) FROM passage
-                 WHERE passage MATCH ?1 AND rowid = ?2",
-                params![expression, rowid],
-                |row| row.get(0),
-            )
-            .optional()?;
-        let mut found = Vec::new();
-        let (mut offset, mut start) = (0, 0);
-        for character in marked.unwrap_or_default().chars() {
-            match character {
-                OPEN => start = offset,
-                CLOSE => found.push(start..offset),
-                other => offset += other.len_utf8(),
+impl SearchQuery {
+    fn is_filtered(&self) -> bool {
+        let ParsedQuery { sources, excluded_sources, .. } = &self.query;
+        self.source.is_some()
+            || self.paths.is_some()
+            || !sources.is_empty()
+            || !excluded_sources.is_empty()
+    }
+
+    fn admits(&self, source: &str, uri: &str) -> bool {
+        let is_named = |names: &[String]| names.iter().any(|name| name == source);
+        let ParsedQuery { sources, excluded_sources, .. } = &self.query;
+        self.source.as_ref().is_none_or(|name| name == source)
+            && (sources.is_empty() || is_named(sources))
+            && !is_named(excluded_sources)
+            && self.paths.as_ref().is_none_or(|paths| paths.is_match(uri))
+    }
+
+    /// Marks the words of a hit that the query asks for.
+    fn mark(&self, hit: &mut Hit) {
+        let find = |text: &str| {
+            analysis::matches(text, &self.languages, |token| self.query.asks_for(token))
+        };
+        let marks = find(&hit.text);
+        hit.matches = marks.iter().map(|mark| [mark.start, mark.end]).collect();
+        match &mut hit.explanation {
+            Some(explanation) if self.explains => {
+                for text in [&hit.title, &hit.heading_path, &hit.text] {
+                    for mark in find(text) {
+                        let word = &text[mark];
+                        if !explanation.words.iter().any(|known| known == word) {
+                            explanation.words.push(word.to_owned());
+                        }
+                    }
+                }
             }
-        }
-        ranges.push(found);
-    }
-    Ok(ranges)
-}
-
-/// Returns an FTS5 expression that matches any word of `query`, or `None` where it has none.
-///
-/// Every word is quoted: no query is a syntax error, and none can reach FTS5's operators.
-fn match_expression(query: &str) -> Option<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let word = word.to_lowercase();
-        if !words.contains(&word) {
-            words.push(word);
-        }
-        if words.len() == WORDS_MAX {
-            break;
+            _ => hit.explanation = None,
         }
     }
-    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    (!quoted.is_empty()).then(|| quoted.join(" OR "))
 }
 
-/// Returns the chunk ids of live revisions as sorted ranges, both ends included.
+/// A query in FTS5's words.
+struct Terms {
+    /// Every word must match.
+    all: Option<String>,
+    /// Any word may match; `None` where that is the same.
+    any: Option<String>,
+    required: Option<String>,
+    excluded: Option<String>,
+}
+
+impl Terms {
+    fn of(tx: &Transaction<'_>, query: &SearchQuery) -> Result<Self, KbError> {
+        let words = if query.uses_text { telling(tx, &query.query.words)? } else { Vec::new() };
+        let all = match_expression::words(&words, true);
+        let any = match_expression::words(&words, false).filter(|any| Some(any) != all.as_ref());
+        let required = match_expression::required(&query.query);
+        let excluded = match_expression::excluded(&query.query);
+        // Words are only wished for beside a text that is insisted on.
+        let names_text = query.query.names_text();
+        let any = match (&all, &any, &required) {
+            (Some(all), any, Some(required)) if names_text => {
+                Some(format!("({}) OR ({required})", any.as_ref().unwrap_or(all)))
+            }
+            _ => any,
+        };
+        Ok(Self { all, any, required, excluded })
+    }
+
+    fn restricted(&self, wanted: Option<&str>) -> Option<String> {
+        match_expression::restricted(wanted, self.required.as_deref(), self.excluded.as_deref())
+    }
+
+    /// Returns which chunks have what the query insists on, where it insists on anything.
+    fn restriction(&self, tx: &Transaction<'_>) -> Result<Option<Restriction>, KbError> {
+        Ok(match (&self.required, &self.excluded) {
+            (None, None) => None,
+            (None, Some(excluded)) => Some(Restriction::NoneOf(matching_ids(tx, excluded)?)),
+            (Some(_), _) => {
+                let expression = self.restricted(None).unwrap_or_default();
+                Some(Restriction::OneOf(matching_ids(tx, &expression)?))
+            }
+        })
+    }
+
+    /// Adds the best text matches to `found`, and the text score of what is found already. Where too few
+    /// have every word, those that have any are asked for.
+    fn add_matches(
+        &self,
+        tx: &Transaction<'_>,
+        eligible: Option<&[(i64, i64)]>,
+        found: &mut HashMap<ChunkId, Candidate>,
+    ) -> Result<(), KbError> {
+        let mut best = Best::default();
+        if let Some(expression) = self.restricted(self.all.as_deref()) {
+            best = text_matches(tx, &expression, eligible, found)?;
+        }
+        if best.0.len() < CANDIDATES && self.any.is_some() {
+            let expression = self.restricted(self.any.as_deref()).unwrap_or_default();
+            best = text_matches(tx, &expression, eligible, found)?;
+        }
+        for Scored(bm25, id) in best.0 {
+            found.entry(id).or_insert(Candidate::new(id)).bm25 = Some(bm25);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the words that are worth looking up: without those that every fifth chunk has, and without the
+/// commonest where all together would take long; some always remain.
+fn telling(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError> {
+    if words.len() <= WORDS_MIN {
+        return Ok(words.to_vec());
+    }
+    let most = (index::row_count(tx)? / COMMON_SHARE).min(MATCHES_MAX);
+    let mut counted = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let expression = match_expression::words(std::slice::from_ref(word), true);
+        let count = match expression {
+            Some(expression) => index::matching(tx, &expression, most + 1)?,
+            None => 0,
+        };
+        counted.push((count, place));
+    }
+    counted.sort_unstable();
+    let (mut kept, mut total) = (Vec::new(), 0);
+    for (count, place) in counted {
+        total += count;
+        if kept.len() < WORDS_MIN || count <= most && total <= MATCHES_MAX {
+            kept.push(place);
+        }
+    }
+    kept.sort_unstable();
+    Ok(kept.into_iter().map(|place| words[place].clone()).collect())
+}
+
+/// Chunks that have, or have not, what the query insists on.
+enum Restriction {
+    OneOf(HashSet<i64>),
+    NoneOf(HashSet<i64>),
+}
+
+impl Restriction {
+    fn admits(&self, id: i64) -> bool {
+        match self {
+            Self::OneOf(ids) => ids.contains(&id),
+            Self::NoneOf(ids) => !ids.contains(&id),
+        }
+    }
+}
+
+fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT rowid FROM chunk_fts WHERE chunk_fts MATCH ?1")?;
+    let ids = statement.query_map([expression], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Returns the chunk ids of live revisions that `query` admits as sorted ranges, both ends included.
 fn live_chunks(
     tx: &Transaction<'_>,
-    source: Option<&str>,
+    query: &SearchQuery,
     embed_fp: Option<&str>,
 ) -> Result<Vec<(i64, i64)>, KbError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT first_chunk, first_chunk + chunk_total - 1
+    let is_filtered = query.is_filtered();
+    let mut statement = tx.prepare_cached(if is_filtered {
+        "SELECT first_chunk, first_chunk + chunk_total - 1, source, uri
          FROM revision JOIN document ON document.id = revision.document_id
-         WHERE state = 'live' AND chunk_total > 0
-           AND (?1 IS NULL OR document.source = ?1) AND (?2 IS NULL OR embed_fp = ?2)
-         ORDER BY first_chunk",
-    )?;
+         WHERE state = 'live' AND first_chunk IS NOT NULL AND (?1 IS NULL OR embed_fp = ?1)
+         ORDER BY first_chunk"
+    } else {
+        "SELECT first_chunk, first_chunk + chunk_total - 1 FROM revision
+         WHERE state = 'live' AND first_chunk IS NOT NULL AND (?1 IS NULL OR embed_fp = ?1)
+         ORDER BY first_chunk"
+    })?;
     let mut ranges: Vec<(i64, i64)> = Vec::new();
-    let mut rows = statement.query([source, embed_fp])?;
+    let mut rows = statement.query([embed_fp])?;
     while let Some(row) = rows.next()? {
+        if is_filtered {
+            let source = row.get_ref(2)?.as_str().unwrap_or_default();
+            let uri = row.get_ref(3)?.as_str().unwrap_or_default();
+            if !query.admits(source, uri) {
+                continue;
+            }
+        }
         let (first, last) = (row.get(0)?, row.get(1)?);
         match ranges.last_mut() {
             Some(previous) if previous.1 + 1 == first => previous.1 = last,
@@ -253,6 +374,7 @@ fn nearest(
     tx: &Transaction<'_>,
     query: &StoredVector,
     eligible: &[(i64, i64)],
+    admits: &dyn Fn(i64) -> bool,
 ) -> Result<Vec<(ChunkId, f32)>, KbError> {
     let mut best = Best::default();
     let mut statement = tx.prepare_cached(
@@ -261,9 +383,11 @@ fn nearest(
     for range in eligible {
         let mut rows = statement.query([range.0, range.1])?;
         while let Some(row) = rows.next()? {
-            let embedding = row.get_ref(2)?.as_blob().unwrap_or_default();
-            let cosine = dot(query, row.get(1)?, embedding);
-            best.offer(ChunkId(row.get(0)?), f64::from(cosine));
+            let id: i64 = row.get(0)?;
+            if admits(id) {
+                let embedding = row.get_ref(2)?.as_blob().unwrap_or_default();
+                best.offer(ChunkId(id), f64::from(dot(query, row.get(1)?, embedding)));
+            }
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "it was f32 before")]
@@ -271,16 +395,17 @@ fn nearest(
     Ok(nearest)
 }
 
-/// Adds the best text matches to `found`, and the text score of what is found already, in one pass.
-fn add_text_matches(
+/// Returns the best matches of `expression`, and notes the text score of what is found already.
+fn text_matches(
     tx: &Transaction<'_>,
     expression: &str,
     eligible: Option<&[(i64, i64)]>,
     found: &mut HashMap<ChunkId, Candidate>,
-) -> Result<(), KbError> {
+) -> Result<Best, KbError> {
     let mut best = Best::default();
-    let mut statement =
-        tx.prepare_cached("SELECT rowid, bm25(chunk_fts) FROM chunk_fts WHERE chunk_fts MATCH ?1")?;
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT rowid, bm25(chunk_fts, {WEIGHTS}) FROM chunk_fts WHERE chunk_fts MATCH ?1"
+    ))?;
     let mut rows = statement.query([expression])?;
     while let Some(row) = rows.next()? {
         let id = ChunkId(row.get(0)?);
@@ -294,10 +419,7 @@ fn add_text_matches(
         }
         best.offer(id, bm25);
     }
-    for Scored(bm25, id) in best.0 {
-        found.entry(id).or_insert(Candidate { id, bm25: Some(bm25), cosine: None, score: 0.0 });
-    }
-    Ok(())
+    Ok(best)
 }
 
 fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Option<f32>, KbError> {
@@ -313,111 +435,9 @@ fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Opt
     Ok(cosine.optional()?)
 }
 
-/// Reads what is shown of `candidate`; `None` where the index names a chunk that is not there, which only
-/// damage brings about.
-fn read_hit(
-    tx: &Transaction<'_>,
-    candidate: &Candidate,
-    context: usize,
-) -> Result<Option<Hit>, KbError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT document.source, document.uri, revision.title, chunk.heading_path,
-                chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
-                lower(hex(chunk.key)),
-                substr(content.text, chunk.start_byte + 1, chunk.end_byte - chunk.start_byte),
-                revision.content_id, chunk.revision_id, chunk.ordinal
-         FROM chunk JOIN revision ON revision.id = chunk.revision_id
-         JOIN document ON document.id = revision.document_id
-         JOIN content ON content.id = revision.content_id
-         WHERE chunk.id = ?1",
-    )?;
-    let found = statement.query_row([candidate.id.0], |row| {
-        let number = |column: usize| row.get(column).map(super::convert::from_sql);
-        let hit = Hit {
-            source: row.get(0)?,
-            uri: row.get(1)?,
-            title: row.get(2)?,
-            heading_path: row.get(3)?,
-            start_line: number(4)?,
-            end_line: number(5)?,
-            start_byte: number(6)?,
-            end_byte: number(7)?,
-            score: candidate.score,
-            bm25: candidate.bm25,
-            cosine: candidate.cosine,
-            key: row.get(8)?,
-            text: String::new(),
-            before: String::new(),
-            after: String::new(),
-        };
-        let place: [i64; 3] = [row.get(10)?, row.get(11)?, row.get(12)?];
-        Ok((hit, row.get(9)?, place))
-    });
-    let Some((mut hit, text, place)) = found.optional()? else { return Ok(None) };
-    hit.text = readable(text);
-    if context > 0 {
-        (hit.before, hit.after) = read_neighbours(tx, &hit, place, context)?;
-    }
-    Ok(Some(hit))
-}
-
-/// Returns the text of up to `context` chunks before and after the hit at `[content, revision, ordinal]`.
-fn read_neighbours(
-    tx: &Transaction<'_>,
-    hit: &Hit,
-    [content, revision, ordinal]: [i64; 3],
-    context: usize,
-) -> Result<(String, String), KbError> {
-    let context = size_to_sql(context);
-    let (start, end): (i64, i64) = tx
-        .prepare_cached(
-            "SELECT min(start_byte), max(end_byte) FROM chunk
-             WHERE revision_id = ?1 AND ordinal BETWEEN ?2 AND ?3",
-        )?
-        .query_row(
-            [revision, ordinal.saturating_sub(context), ordinal.saturating_add(context)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-    let slice = |start: i64, end: i64| -> rusqlite::Result<String> {
-        let mut statement =
-            tx.prepare_cached("SELECT substr(text, ?2 + 1, ?3 - ?2) FROM content WHERE id = ?1")?;
-        statement.query_row([content, start, end], |row| row.get(0).map(readable))
-    };
-    let before = slice(start, super::convert::to_sql(hit.start_byte))?;
-    let after = slice(super::convert::to_sql(hit.end_byte), end)?;
-    Ok((before, after))
-}
-
-/// Returns a passage also where bytes of it were damaged: one document must not stop every search that meets
-/// it. `check --read-data` finds the damage.
-fn readable(text: Option<Vec<u8>>) -> String {
-    // `substr` gives NULL where the span lies outside of the text.
-    String::from_utf8(text.unwrap_or_default())
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn queries_are_words_and_nothing_else() {
-        let check = |query: &str, expected: Option<&str>| {
-            assert_eq!(match_expression(query).as_deref(), expected, "{query}");
-        };
-        check("Rust  borrow", Some("\"rust\" OR \"borrow\""));
-        check("a\" OR title:x NEAR(*)", Some("\"a\" OR \"or\" OR \"title\" OR \"x\" OR \"near\""));
-        check("the the", Some("\"the\""));
-        check("?!", None);
-        check("", None);
-    }
-
-    #[test]
-    fn marks_what_the_index_matches() {
-        let marked = matched_words("connect", &["Connections are connected.", "nothing"])
-            .expect("in memory");
-        assert_eq!(marked, [vec![0..11, 16..25], vec![]]);
-    }
 
     #[test]
     fn ranges_contain_their_ends() {

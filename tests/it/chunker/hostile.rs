@@ -7,7 +7,7 @@ use kbingest::chunk::{ChunkConfig, ChunkInput, chunker};
 use kbingest::domain::MediaType;
 
 use super::count;
-use super::invariants::check_text;
+use crate::fuzz::oracles::chunker::check_text;
 
 /// Size of a hostile text. Quadratic work on it takes minutes without optimisation.
 const SIZE_BYTES: usize = 120_000;

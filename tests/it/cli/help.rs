@@ -7,7 +7,7 @@ use crate::support::Place;
 fn help() {
     let place = Place::new();
     let commands =
-        ["", "ingest", "resume", "status", "cancel", "search", "extract", "chunk", "check"];
+        ["", "ingest", "resume", "status", "cancel", "search", "eval", "extract", "chunk", "check"];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = stdout(&place, &arguments);

@@ -186,10 +186,13 @@ fn hits_as_json() {
     hits[].before: string
     hits[].bm25: number
     hits[].cosine: number
+    hits[].duplicates[]: empty
     hits[].end_byte: integer
     hits[].end_line: integer
+    hits[].explanation: null
     hits[].heading_path: string
     hits[].key: string
+    hits[].matches[][]: integer
     hits[].score: number
     hits[].source: string
     hits[].start_byte: integer

@@ -54,6 +54,8 @@ CREATE TABLE revision (
 CREATE INDEX revision_document ON revision (document_id);
 CREATE INDEX revision_content ON revision (content_id);
 CREATE UNIQUE INDEX revision_live ON revision (document_id) WHERE state = 'live';
+-- All that a search asks of a revision.
+CREATE INDEX revision_searched ON revision (first_chunk, chunk_total, embed_fp) WHERE state = 'live';
 CREATE UNIQUE INDEX revision_unfinished ON revision (document_id) WHERE state <> 'live';
 
 CREATE TABLE chunk (
@@ -85,11 +87,18 @@ CREATE TABLE vector (
   checksum INTEGER NOT NULL          -- xxh3-64 of scale (f64, little endian) and embedding
 ) STRICT;
 
--- Rows are those of live chunks, rowid = chunk.id. Contentless: the text is in `content`.
+-- Rows are those of live chunks, rowid = chunk.id. Contentless: the text is in `content`. What is entered are
+-- tokens, made by src/analysis and apart by spaces; the tokeniser takes them as they are.
 CREATE VIRTUAL TABLE chunk_fts USING fts5 (
-  title, heading, text,
-  content = '', contentless_delete = 1, tokenize = 'porter unicode61'
+  title, heading, text, path, language,
+  content = '', contentless_delete = 1, tokenize = "ascii tokenchars '_.-/:@+#'"
 );
+-- The code and settings that made these tokens; where they differ, the table above is made anew.
+CREATE TABLE analysis (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  fingerprint TEXT NOT NULL
+) STRICT;
+INSERT INTO analysis (id, fingerprint) VALUES (1, '');
 -- Merging is done once, at the end of a run, within a budget.
 INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('automerge', 0), ('crisismerge', 64), ('hashsize', 33554432);
 
@@ -161,6 +170,32 @@ CREATE TABLE phase (
   changed_ms INTEGER NOT NULL,
   PRIMARY KEY (run_id, name)
 ) STRICT, WITHOUT ROWID;
+
+-- The urls of a web site, each as the last run that met it left it. A run that is gone on with visits what is
+-- queued; a row says `fetched` only in the transaction that saves the text, never before.
+CREATE TABLE frontier (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of discovery; never given out again
+  source TEXT NOT NULL,
+  url TEXT NOT NULL,                 -- normalised; the uri of its document, if it has one
+  run_id INTEGER NOT NULL,           -- the run that state, depth and referrer are of
+  state TEXT NOT NULL CHECK
+    (state IN ('queued', 'fetched', 'unchanged', 'redirected', 'excluded', 'gone', 'refused', 'failed')),
+  reason TEXT,                       -- why it is excluded, gone or failed; where it is redirected to
+  depth INTEGER NOT NULL CHECK (depth >= 0),       -- links from a start
+  redirects INTEGER NOT NULL DEFAULT 0,            -- of these, redirects that led here one after the other
+  referrer INTEGER,                  -- id of the page that it was found on; NULL: where the crawl begins
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  not_before_ms INTEGER NOT NULL DEFAULT 0,
+  etag TEXT,
+  last_modified TEXT,
+  lastmod TEXT,                      -- as a sitemap gives it now, and as it gave it when the page was fetched
+  lastmod_fetched TEXT,
+  settings TEXT,                     -- hash of the source's settings when it was fetched
+  missing_runs INTEGER NOT NULL DEFAULT 0,         -- runs in a row that found it gone
+  links TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(links))  -- ids of the urls that it links to
+) STRICT;
+CREATE UNIQUE INDEX frontier_url ON frontier (source, url);
+CREATE INDEX frontier_queued ON frontier (source, depth, id) WHERE state = 'queued';
 
 -- What people and other tools read.
 CREATE VIEW chunks AS

@@ -1,0 +1,102 @@
+//! Whole runs beside the floors that they stand on, in one table: goal, value, and whether it is reached.
+//!
+//! ```sh
+//! cargo bench --bench runs
+//! ```
+//!
+//! `KBINGEST_BENCH_MB` sets the size of the corpus (100), `KBINGEST_BENCH_CORPUS` names a folder of Markdown to
+//! use instead (copied first: some of it is edited). Ratios within one run say more than seconds: every
+//! line is CPU time against CPU time of the same machine in the same minutes.
+
+mod clock;
+mod corpus;
+mod floors;
+mod goals;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use kbingest::config::Config;
+use kbingest::operations::{self, IngestOptions, Session};
+use kbingest::support::checkpoint::StopSignal;
+use kbingest::support::events::Silent;
+use serde::{Deserialize, Serialize};
+
+/// Set in the process that makes one run, names its kb.toml.
+const RUN: &str = "KBINGEST_BENCH_RUN";
+const CORPUS_MB: u64 = 100;
+
+/// What one run used.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// User and system, of all threads.
+    pub cpu_seconds: f64,
+    /// From start to end.
+    pub wall_seconds: f64,
+    /// Largest resident set.
+    pub rss_bytes: Option<u64>,
+    /// Written to disks, the log included.
+    pub written_bytes: Option<u64>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    if let Some(toml) = std::env::var_os(RUN) {
+        return be_run(Path::new(&toml));
+    }
+    let scratch = tempfile::tempdir()?;
+    let docs = scratch.path().join("docs");
+    match std::env::var_os("KBINGEST_BENCH_CORPUS") {
+        Some(folder) => copy(Path::new(&folder), &docs)?,
+        None => {
+            let size =
+                std::env::var("KBINGEST_BENCH_MB").ok().map(|size| size.parse()).transpose()?;
+            corpus::make(&docs, size.unwrap_or(CORPUS_MB) * 1_000_000)?;
+        }
+    }
+    let toml = scratch.path().join("kb.toml");
+    fs::write(&toml, "[[source.directory]]\nname = 'docs'\npath = 'docs'\n")?;
+    let measured = goals::measure(&docs, &toml, scratch.path())?;
+    print!("{measured}");
+    Ok(())
+}
+
+/// Ingests in a process of its own, and tells what that used.
+pub fn run(toml: &Path) -> Result<Usage, Box<dyn Error>> {
+    let output = Command::new(std::env::current_exe()?).env(RUN, toml).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn be_run(toml: &Path) -> Result<(), Box<dyn Error>> {
+    let since = Instant::now();
+    let stop = Arc::new(StopSignal::default());
+    let session = Session { stop, events: &Silent, hook: None };
+    let report = operations::ingest(&Config::load(toml)?, &IngestOptions::default(), &session)?;
+    if report.exit_code != 0 {
+        return Err(format!("{report:?}").into());
+    }
+    let usage = Usage {
+        cpu_seconds: clock::cpu_seconds(),
+        wall_seconds: since.elapsed().as_secs_f64(),
+        rss_bytes: clock::peak_rss_bytes(),
+        written_bytes: clock::written_bytes(),
+    };
+    println!("{}", serde_json::to_string(&usage)?);
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    let files: Vec<PathBuf> = floors::walk(from);
+    for file in files {
+        let path = to.join(file.strip_prefix(from)?);
+        fs::create_dir_all(path.parent().ok_or("a file without a folder")?)?;
+        fs::copy(file, path)?;
+    }
+    Ok(())
+}

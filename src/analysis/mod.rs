@@ -1,0 +1,192 @@
+//! Text analysis: from text to the tokens that the full-text index holds, and from a query to the same
+//! tokens. Plain functions; nothing here does I/O.
+//!
+//! Words by Unicode, lower-cased, stemmed in the document's language (Snowball), accents folded. Scripts
+//! without spaces become overlapping bigrams. Identifiers (`getUserName`, `snake_case`, `std::vec::Vec`),
+//! versions and error codes (`3.11.2`, `BB-3005`, `HTTP/2`) are kept whole, followed by their parts.
+//!
+//! A token holds no white space and no ASCII but `a-z`, `0-9` and [`TOKEN_MARKS`], so that an index which
+//! cuts at everything else takes it as it is.
+
+mod cache;
+mod fold;
+mod language;
+mod query;
+mod stop_words;
+mod units;
+
+use std::ops::Range;
+
+use serde::Deserialize;
+
+pub use language::Language;
+pub use query::{Clause, Field, ParsedQuery, Sequence, Word};
+
+/// Raised when the same text might give other tokens; the index is then made anew.
+const CODE_VERSION: u32 = 1;
+/// ASCII marks that a token may hold.
+pub const TOKEN_MARKS: &str = "_.-/:@+#";
+
+/// The `[search]` table of kb.toml.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SearchConfig {
+    /// Language of the documents, as in `en`; `auto` finds it out for each of them.
+    pub language: String,
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self { language: AUTO.to_owned() }
+    }
+}
+
+const AUTO: &str = "auto";
+
+impl SearchConfig {
+    /// Checks the settings; the error names the key and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.language == AUTO || Language::from_code(&self.language).is_some() {
+            return Ok(());
+        }
+        let codes: Vec<_> = Language::ALL.iter().map(|language| language.code()).collect();
+        Err(format!(
+            "language must be \"{AUTO}\" or one of {}, not \"{}\"",
+            codes.join(", "),
+            self.language
+        ))
+    }
+}
+
+/// Makes the tokens of documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Analyser {
+    /// `None`: found out for each document.
+    language: Option<Language>,
+}
+
+impl Analyser {
+    /// Returns the analyser that a valid `config` asks for.
+    pub fn new(config: &SearchConfig) -> Self {
+        Self { language: Language::from_code(&config.language) }
+    }
+
+    /// Returns the analyser that made an index with this fingerprint, or `None` where another version of this
+    /// program did.
+    pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
+        let language = fingerprint.rsplit_once('=').map_or(AUTO, |(_, language)| language);
+        let analyser = Self::new(&SearchConfig { language: language.to_owned() });
+        (analyser.fingerprint() == fingerprint).then_some(analyser)
+    }
+
+    /// Returns what decides the tokens of a text: code version and settings.
+    pub fn fingerprint(&self) -> String {
+        format!("words@{CODE_VERSION}:language={}", self.language.map_or(AUTO, Language::code))
+    }
+
+    /// Returns the language that a document is analysed in.
+    pub fn language_of(&self, text: &str) -> Language {
+        self.language.unwrap_or_else(|| Language::detect(text))
+    }
+}
+
+/// Returns the tokens of `text`, apart by single spaces.
+pub fn tokens(text: &str, language: Language) -> String {
+    let mut tokens = String::with_capacity(text.len());
+    units::for_each_token(text, language, &mut |_, token| {
+        if !tokens.is_empty() {
+            tokens.push(' ');
+        }
+        tokens.push_str(token);
+    });
+    tokens
+}
+
+/// Returns the byte ranges of `text` whose token, in any of `languages`, `is_wanted`; in order, apart.
+pub fn matches(
+    text: &str,
+    languages: &[Language],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for language in languages {
+        units::for_each_token(text, *language, &mut |range, token| {
+            if is_wanted(token) {
+                found.push(range);
+            }
+        });
+    }
+    found.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match apart.last_mut() {
+            // Bigrams overlap, and parts lie in their whole.
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_texts() {
+        let check = |language, text: &str, expected: &str| {
+            assert_eq!(tokens(text, language), expected, "{text}");
+        };
+        let en = |text: &str, expected: &str| check(Language::English, text, expected);
+        en("The Connections are connected.", "the connect are connect");
+        en("café naïve Ærø", "cafe naiv aero");
+        en("don't John's", "don john");
+        en("getUserName", "getusernam get user name");
+        en("HTTPServer XMLHttpRequest", "httpserver http server xmlhttprequest xml http request");
+        en("snake_case_name", "snake_case_name snake case name");
+        en("std::vec::Vec", "std::vec::vec std vec vec");
+        en("foo.bar() kb.toml", "foo.bar foo bar kb.toml kb toml");
+        en("E0382, 3.11.2 and HTTP/2!", "e0382 3.11.2 and http/2 http 2");
+        en("BB-3005 state-of-the-art", "bb-3005 bb 3005 state of the art");
+        en("C++ and C# or F#.", "c++ c and c# c or f# f");
+        en("--allow-deletes -k __init__ a.", "allow delet k init a");
+        en("mail me@example.org", "mail me@example.org me exampl org");
+        en("end.Next and/or", "end.next end next and or");
+        en("\u{ff28}\u{ff34}\u{ff2d}\u{ff2c} ½", "html 1⁄2");
+        en("", "");
+        check(Language::German, "Häuser Straße GRÖSSE", "haus strass gross");
+        check(Language::Russian, "Сколько очков", "скольк очк");
+        check(Language::Chinese, "黑豹队 Panthers 猫", "黑豹 豹队 队 panther 猫");
+        check(Language::Japanese, "コーヒー", "コー ーヒ ヒー ー");
+        check(Language::Thai, "ภาษา", "ภา าษ ษา า");
+    }
+
+    #[test]
+    fn long_words_are_cut_and_never_lost() {
+        let long = "x".repeat(500);
+        assert_eq!(tokens(&long, Language::English), "x".repeat(64));
+        let word = "é".repeat(100);
+        assert_eq!(tokens(&word, Language::English).len(), 64);
+    }
+
+    #[test]
+    fn fingerprints_name_their_analyser() {
+        let check = |language: &str| {
+            let analyser = Analyser::new(&SearchConfig { language: language.to_owned() });
+            assert_eq!(Analyser::for_fingerprint(&analyser.fingerprint()), Some(analyser));
+        };
+        check("auto");
+        check("de");
+        assert_eq!(Analyser::for_fingerprint("words@0:language=de"), None);
+        assert_eq!(Analyser::for_fingerprint(""), None);
+    }
+
+    #[test]
+    fn matches_are_marked_where_they_stand() {
+        let wanted = |token: &str| ["connect", "黑豹", "豹队", "user"].contains(&token);
+        let find = |text| matches(text, &[Language::English, Language::Chinese], wanted);
+        assert_eq!(find("Connections are connected."), [0..11, 16..25]);
+        assert_eq!(find("是黑豹队的"), [3..12]);
+        assert_eq!(find("getUserName"), [3..7]);
+    }
+}

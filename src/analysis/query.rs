@@ -1,0 +1,397 @@
+//! What a person types, taken apart: words, `"phrases"`, `prefix*`, `-not` and `field:value`.
+//!
+//! Every text is a query: what does not fit the syntax is words. Words are wished for; phrases and fields are
+//! insisted on. A query of nothing but exclusions is taken as words.
+
+use std::collections::BTreeMap;
+
+use super::language::Language;
+use super::units::{for_each_token, is_spaceless};
+
+/// Words of a query that are looked up at most.
+const WORDS_MAX: usize = 64;
+
+/// A query, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParsedQuery {
+    /// Wished for; stop words among them only where there is nothing else.
+    pub words: Vec<Word>,
+    /// Insisted on.
+    pub required: Vec<Clause>,
+    /// Must not be there.
+    pub excluded: Vec<Clause>,
+    /// Sources to search, any of them; empty: all.
+    pub sources: Vec<String>,
+    /// Sources to leave out.
+    pub excluded_sources: Vec<String>,
+    /// The words as typed, without what is excluded and without syntax: what the query means.
+    pub text: String,
+}
+
+/// A word, with the tokens that it may stand as in the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Tokens of the word, or of the parts of a name; of each, its forms in the languages of the index.
+    pub parts: Vec<Vec<String>>,
+    /// Tokens of a name as it stands.
+    pub wholes: Vec<String>,
+    /// Tokens that begin with its forms match too.
+    pub is_prefix: bool,
+}
+
+/// A column of the index that may be asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `title:`
+    Title,
+    /// `heading:`
+    Heading,
+    /// `path:`, the address in the source
+    Path,
+    /// `language:`, its code
+    Language,
+}
+
+/// Something that must, or must not, be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clause {
+    /// In this column; `None`: in any of those with text.
+    pub field: Option<Field>,
+    /// Any of these.
+    pub forms: Vec<Sequence>,
+}
+
+/// Tokens that follow one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// At least one.
+    pub tokens: Vec<String>,
+    /// Tokens that begin with the last one match too.
+    pub is_prefix: bool,
+}
+
+impl ParsedQuery {
+    /// Takes `query` apart, for an index with texts in `languages`.
+    ///
+    /// Its words are looked for as they stand in texts of its own language; where that cannot be told, of any
+    /// of the `common` ones.
+    pub fn parse(query: &str, languages: &[Language], common: &[Language]) -> Self {
+        let own = Language::of_query(query, languages);
+        let common = if common.is_empty() { &[Language::English][..] } else { common };
+        let languages = own.as_ref().map_or(common, std::slice::from_ref);
+        let own = languages[0];
+        let mut items = items(query);
+        if items.iter().all(|item| item.is_excluded) {
+            items.iter_mut().for_each(|item| item.is_excluded = false);
+        }
+        let mut parsed = Self::default();
+        let mut texts = Vec::new();
+        let mut words: Vec<(bool, Word)> = Vec::new();
+        for item in &items {
+            if let Some(ItemField::Source) = item.field {
+                let sources = if item.is_excluded {
+                    &mut parsed.excluded_sources
+                } else {
+                    &mut parsed.sources
+                };
+                sources.push(item.text.to_owned());
+                continue;
+            }
+            if !item.is_excluded
+                && !matches!(item.field, Some(ItemField::Column(Field::Path | Field::Language)))
+            {
+                texts.push(item.text);
+            }
+            let column = match item.field {
+                Some(ItemField::Column(field)) => Some(field),
+                _ => None,
+            };
+            if item.is_excluded || item.is_phrase || column.is_some() {
+                let forms = forms(item, column, languages);
+                let clauses =
+                    if item.is_excluded { &mut parsed.excluded } else { &mut parsed.required };
+                if !forms.is_empty() {
+                    clauses.push(Clause { field: column, forms });
+                }
+            } else {
+                words.extend(words_of(item, languages, own));
+            }
+        }
+        let has_content = words.iter().any(|(is_stop, _)| !is_stop) || !parsed.required.is_empty();
+        for (is_stop, word) in words {
+            if !(is_stop && has_content) && !parsed.words.contains(&word) {
+                parsed.words.push(word);
+            }
+        }
+        parsed.words.truncate(WORDS_MAX);
+        parsed.text = texts.join(" ");
+        parsed
+    }
+
+    /// Tells whether a phrase, title or heading is insisted on.
+    pub fn names_text(&self) -> bool {
+        let is_text =
+            |clause: &Clause| !matches!(clause.field, Some(Field::Path | Field::Language));
+        self.required.iter().any(is_text)
+    }
+
+    /// Tells whether `token` of a text is one that the query asks for.
+    pub fn asks_for(&self, token: &str) -> bool {
+        let is_form = |form: &String, is_prefix: bool| {
+            token == form || is_prefix && token.starts_with(form.as_str())
+        };
+        let of_word = |word: &Word| {
+            let forms = word.wholes.iter().chain(word.parts.iter().flatten());
+            forms.into_iter().any(|form| is_form(form, word.is_prefix))
+        };
+        let of_clause = |clause: &Clause| {
+            let is_text = !matches!(clause.field, Some(Field::Path | Field::Language));
+            let mut tokens = clause.forms.iter().flat_map(|form| &form.tokens);
+            is_text && tokens.any(|form| token == form)
+        };
+        self.words.iter().any(of_word) || self.required.iter().any(of_clause)
+    }
+}
+
+/// A piece of the query by its syntax.
+#[derive(Debug)]
+struct Item<'q> {
+    text: &'q str,
+    field: Option<ItemField>,
+    is_excluded: bool,
+    is_phrase: bool,
+    is_prefix: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum ItemField {
+    Column(Field),
+    Source,
+}
+
+const FIELDS: [(&str, ItemField); 5] = [
+    ("title:", ItemField::Column(Field::Title)),
+    ("heading:", ItemField::Column(Field::Heading)),
+    ("path:", ItemField::Column(Field::Path)),
+    ("language:", ItemField::Column(Field::Language)),
+    ("source:", ItemField::Source),
+];
+
+fn items(query: &str) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    let mut rest = query.trim_start();
+    while !rest.is_empty() {
+        let (item, after) = item(rest);
+        items.push(item);
+        rest = after.trim_start();
+    }
+    items
+}
+
+/// Reads one item; `rest` does not begin with white space.
+fn item(rest: &str) -> (Item<'_>, &str) {
+    let begins_word = |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || c == '"');
+    let (is_excluded, unsigned) = match rest.strip_prefix('-') {
+        Some(after) if begins_word(after) => (true, after),
+        _ => (false, rest),
+    };
+    let named = FIELDS.iter().find_map(|(name, field)| {
+        // `path::join` is no field, and `title:` alone is a word.
+        unsigned.strip_prefix(name).filter(|value| begins_word(value)).map(|value| (*field, value))
+    });
+    let (field, value) = match named {
+        Some((field, value)) => (Some(field), value),
+        None => (None, unsigned),
+    };
+    if let Some(inside) = value.strip_prefix('"')
+        && let Some((phrase, after)) = inside.split_once('"')
+        && !phrase.trim().is_empty()
+    {
+        let item = Item { text: phrase, field, is_excluded, is_phrase: true, is_prefix: false };
+        return (item, after);
+    }
+    let end = value.find(|c: char| c.is_whitespace()).unwrap_or(value.len());
+    // A quote inside begins a phrase of its own, as in `say"hello world"`.
+    let end =
+        value[..end].char_indices().skip(1).find(|(_, c)| *c == '"').map_or(end, |(at, _)| at);
+    let (word, after) = value.split_at(end);
+    let stem = word.strip_suffix('*').filter(|stem| stem.ends_with(char::is_alphanumeric));
+    let text = stem.unwrap_or(word);
+    (Item { text, field, is_excluded, is_phrase: false, is_prefix: stem.is_some() }, after)
+}
+
+/// Returns the sequences that an item may stand as, one for each language that makes a difference.
+fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<Sequence> {
+    let mut forms: Vec<Sequence> = Vec::new();
+    let mut add = |tokens: Vec<String>, is_prefix: bool| {
+        let form = Sequence { tokens, is_prefix };
+        if !form.tokens.is_empty() && !forms.contains(&form) {
+            forms.push(form);
+        }
+    };
+    if field == Some(Field::Language) {
+        add(vec![item.text.to_lowercase()], false);
+        return forms;
+    }
+    let text =
+        if field == Some(Field::Path) { item.text.replace('/', " ") } else { item.text.to_owned() };
+    for language in languages {
+        let mut tokens: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+        for_each_token(&text, *language, &mut |range, token| {
+            tokens.push((range, token.to_owned()))
+        });
+        let mut is_prefix = item.is_prefix;
+        if let [.., before, last] = tokens.as_slice()
+            && is_inside(&last.0, &before.0)
+            && text[last.0.clone()].starts_with(is_spaceless)
+        {
+            // The text may go on where the phrase ends.
+            tokens.pop();
+        } else if let [only] = tokens.as_slice() {
+            is_prefix |= text[only.0.clone()].starts_with(is_spaceless);
+        }
+        add(tokens.into_iter().map(|(_, token)| token).collect(), is_prefix);
+    }
+    forms
+}
+
+/// Returns the words of an item, each with whether it is a stop word of the query's `own` language.
+fn words_of(item: &Item<'_>, languages: &[Language], own: Language) -> Vec<(bool, Word)> {
+    // Ordered so that a whole comes before its parts.
+    let mut forms: BTreeMap<(usize, std::cmp::Reverse<usize>), Vec<String>> = BTreeMap::new();
+    for language in languages {
+        for_each_token(item.text, *language, &mut |range, token| {
+            let forms = forms.entry((range.start, std::cmp::Reverse(range.end))).or_default();
+            if !forms.iter().any(|form| form == token) {
+                forms.push(token.to_owned());
+            }
+        });
+    }
+    let ranges: Vec<_> = forms.keys().map(|(start, end)| *start..end.0).collect();
+    let mut words: Vec<(std::ops::Range<usize>, bool, Word)> = Vec::new();
+    for (range, forms) in ranges.iter().zip(forms.into_values()) {
+        let has_parts = ranges.iter().any(|other| other != range && is_inside(other, range));
+        let surface = &item.text[range.clone()];
+        let is_gram = surface.starts_with(is_spaceless);
+        match words.last_mut() {
+            Some((whole, ..)) if is_gram && is_inside(range, whole) => {}
+            Some((whole, _, word)) if !is_gram && is_inside(range, whole) => {
+                if has_parts {
+                    word.wholes.extend(forms)
+                } else {
+                    word.parts.push(forms)
+                }
+            }
+            _ => {
+                let is_one = is_gram && surface.chars().nth(1).is_none();
+                let mut word = Word { is_prefix: item.is_prefix || is_one, ..Word::default() };
+                if has_parts && !is_gram {
+                    word.wholes = forms
+                } else {
+                    word.parts.push(forms)
+                }
+                let is_stop = !word.is_prefix && own.is_stop_word(&surface.to_lowercase());
+                words.push((range.clone(), is_stop, word));
+            }
+        }
+    }
+    if item.is_prefix {
+        for (range, _, word) in &mut words {
+            // What was typed, beside its stem: `connecti*`.
+            let typed = item.text[range.clone()].to_lowercase();
+            if let [forms] = word.parts.as_mut_slice()
+                && typed.is_ascii()
+                && !forms.contains(&typed)
+            {
+                forms.push(typed);
+            }
+        }
+    }
+    words.into_iter().map(|(_, is_stop, word)| (is_stop, word)).collect()
+}
+
+fn is_inside(inner: &std::ops::Range<usize>, outer: &std::ops::Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the query in a short form.
+    fn shown(query: &str, languages: &[Language]) -> String {
+        let parsed = ParsedQuery::parse(query, languages, languages);
+        let clause = |clause: &Clause| {
+            let forms: Vec<_> = clause
+                .forms
+                .iter()
+                .map(|form| form.tokens.join("+") + if form.is_prefix { "*" } else { "" })
+                .collect();
+            let field = clause.field.map_or(String::new(), |field| format!("{field:?}:"));
+            format!("{field}{}", forms.join("|"))
+        };
+        let word = |word: &Word| {
+            let parts: Vec<_> = word.parts.iter().map(|forms| forms.join("|")).collect();
+            let wholes: String = word.wholes.iter().map(|whole| format!("{whole}=")).collect();
+            format!("{wholes}{}{}", parts.join("&"), if word.is_prefix { "*" } else { "" })
+        };
+        let mut all: Vec<String> = parsed.words.iter().map(word).collect();
+        all.extend(parsed.required.iter().map(|one| format!("+{}", clause(one))));
+        all.extend(parsed.excluded.iter().map(|one| format!("-{}", clause(one))));
+        all.extend(parsed.sources.iter().map(|source| format!("+source {source}")));
+        all.extend(parsed.excluded_sources.iter().map(|source| format!("-source {source}")));
+        all.join(" ")
+    }
+
+    #[test]
+    fn queries_are_taken_apart() {
+        let check = |query: &str, expected: &str| {
+            assert_eq!(shown(query, &[Language::English]), expected, "{query}");
+        };
+        check("how do I undo a release?", "undo releas");
+        check("to be or not to be", "to be or not");
+        check("Rust  borrow rust", "rust borrow");
+        check("\"roll back\" release", "releas +roll+back");
+        check("release -canary -\"slip roll\"", "releas -canari -slip+roll");
+        check("-canary", "canari");
+        check("--allow-deletes", "allow delet");
+        check("title:backup heading:\"restore drill\"", "+Title:backup +Heading:restor+drill");
+        check(
+            "lag path:runbooks/replica-lag.md",
+            "lag +Path:runbook+replica-lag.md+replica+lag+md",
+        );
+        check("lag source:handbook -source:web", "lag +source handbook -source web");
+        check("release language:en", "releas +Language:en");
+        check("path::join title:", "path::join=path&join titl");
+        check("connecti* migrat*", "connecti* migrat*");
+        check("getUserName", "getusernam=get&user&name");
+        check("E0382 HTTP/2 3.11.2", "e0382 http/2=http&2 3.11.2");
+        check("a\" OR title:x NEAR(*)", "near +Title:x");
+        check("\"unclosed quote", "unclos quot");
+        check("?! \"\" * - -- ()", "");
+        check("", "");
+    }
+
+    #[test]
+    fn other_scripts_and_several_languages() {
+        let check = |query: &str, languages: &[Language], expected: &str| {
+            assert_eq!(shown(query, languages), expected, "{query}");
+        };
+        use Language::{Chinese, English, German, Spanish};
+        check("黑豹队", &[Chinese], "黑豹 豹队");
+        check("猫", &[Chinese], "猫*");
+        check("\"黑豹\"", &[Chinese], "+黑豹");
+        check("organization", &[English, German], "organiz|organization");
+        check("die Katze ist im Haus", &[English, German], "katz haus");
+        check("¿Cuántas capturas?", &[Spanish, English], "captur");
+    }
+
+    #[test]
+    fn text_is_what_the_query_means() {
+        let check = |query: &str, expected: &str| {
+            assert_eq!(ParsedQuery::parse(query, &[], &[]).text, expected);
+        };
+        check("how do I undo a release?", "how do I undo a release?");
+        check("\"roll back\" -canary title:release path:docs source:web", "roll back release");
+    }
+}

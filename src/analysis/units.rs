@@ -1,0 +1,293 @@
+//! Cutting text into tokens, with their places.
+//!
+//! A *unit* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`, `a_b`, `a::b`,
+//! `a@b`, `a'b`. Prose takes a short way: an ASCII word that no mark follows.
+
+use std::ops::Range;
+
+use unicode_normalization::char::canonical_combining_class;
+
+use super::TOKEN_MARKS;
+use super::cache::{TOKEN_BYTES_MAX, with_token};
+use super::fold::{fold, lower};
+use super::language::Language;
+
+/// Parts of a name that is kept whole at most: more is a path or an address, which nobody types whole.
+const PARTS_MAX: usize = 8;
+/// Digits of a part of a version or number that is entered by itself: shorter ones are found by their whole.
+const DIGITS_MIN: usize = 3;
+
+/// What takes tokens.
+type Visit<'a> = &'a mut dyn FnMut(Range<usize>, &str);
+
+/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its parts.
+pub fn for_each_token(text: &str, language: Language, visit: Visit<'_>) {
+    let bytes = text.as_bytes();
+    let mut unit = Unit::default();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
+            at += 1;
+            continue;
+        }
+        if byte.is_ascii() {
+            let word = AsciiWord::at(bytes, at);
+            let is_alone = match bytes.get(word.end) {
+                None => true,
+                Some(next) => {
+                    next.is_ascii() && !TOKEN_MARKS.contains(*next as char) && *next != b'\''
+                }
+            };
+            if is_alone && !word.is_camel {
+                visit_word(text, at..word.end, language, visit);
+                at = word.end;
+                continue;
+            }
+        }
+        let first = char_at(text, at);
+        if is_spaceless(first) {
+            at = visit_run(text, at, visit);
+        } else if is_word(first) {
+            unit.read(text, at);
+            unit.visit(text, language, visit);
+            at = unit.end();
+        } else {
+            at += first.len_utf8();
+        }
+    }
+}
+
+fn char_at(text: &str, at: usize) -> char {
+    text[at..].chars().next().unwrap_or('\0')
+}
+
+/// Letters, digits and what combines with them.
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric()
+        || (!character.is_ascii()
+            && (canonical_combining_class(character) != 0
+                || matches!(character, '\u{ad}' | '\u{200c}' | '\u{200d}')))
+}
+
+/// Tells whether `character` is of a script that is written without spaces between words.
+pub fn is_spaceless(character: char) -> bool {
+    matches!(character,
+        '\u{e01}'..='\u{e3e}' | '\u{e40}'..='\u{eff}' | '\u{1000}'..='\u{109f}'
+        | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17d3}' | '\u{3005}'..='\u{3007}'
+        | '\u{3041}'..='\u{3096}' | '\u{309d}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}'
+        | '\u{30fc}'..='\u{318f}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+struct AsciiWord {
+    end: usize,
+    /// A capital follows a small letter, or a small letter two capitals.
+    is_camel: bool,
+}
+
+impl AsciiWord {
+    fn at(bytes: &[u8], start: usize) -> Self {
+        let mut end = start;
+        let (mut capitals, mut has_small, mut is_camel) = (0, false, false);
+        while let Some(byte) = bytes.get(end).filter(|byte| byte.is_ascii_alphanumeric()) {
+            if byte.is_ascii_uppercase() {
+                is_camel |= has_small;
+                capitals += 1;
+            } else if byte.is_ascii_lowercase() {
+                is_camel |= capitals > 1;
+                capitals = 0;
+                has_small = true;
+            } else {
+                capitals = 0;
+            }
+            end += 1;
+        }
+        Self { end, is_camel }
+    }
+}
+
+fn visit_word(text: &str, range: Range<usize>, language: Language, visit: Visit<'_>) {
+    with_token(&text[range.clone()], language, &mut |token| {
+        if !token.is_empty() {
+            visit(range.clone(), token);
+        }
+    });
+}
+
+/// Visits the bigrams of a run without spaces and its last character, so that a search for one character finds
+/// it by the beginning of a token; returns the end of the run.
+fn visit_run(text: &str, start: usize, visit: Visit<'_>) -> usize {
+    let mut previous: Option<Range<usize>> = None;
+    let mut end = start;
+    for character in text[start..].chars().take_while(|character| is_spaceless(*character)) {
+        let range = end..end + character.len_utf8();
+        if let Some(previous) = &previous {
+            visit_gram(text, previous.start..range.end, visit);
+        }
+        end = range.end;
+        previous = Some(range);
+    }
+    if let Some(last) = previous {
+        visit_gram(text, last, visit);
+    }
+    end
+}
+
+fn visit_gram(text: &str, range: Range<usize>, visit: Visit<'_>) {
+    let gram = &text[range.clone()];
+    // Half-width and compatibility forms.
+    if gram.chars().any(|c| matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}')) {
+        visit(range, &lower(gram));
+    } else {
+        visit(range, gram);
+    }
+}
+
+/// A unit of the text.
+#[derive(Default)]
+struct Unit {
+    parts: Vec<Range<usize>>,
+    /// The mark after each part but the last.
+    marks: Vec<char>,
+    /// Bytes of the marks that end a name, as in `C++`.
+    tail: usize,
+}
+
+impl Unit {
+    /// Reads the unit that begins at `start` with a word character.
+    fn read(&mut self, text: &str, start: usize) {
+        self.parts.clear();
+        self.marks.clear();
+        let mut at = start;
+        loop {
+            let end = word_end(text, at);
+            self.parts.push(at..end);
+            let Some((mark, length)) = joining_mark(&text[end..]) else { break };
+            self.marks.push(mark);
+            at = end + length;
+        }
+        let last = &self.parts[self.parts.len() - 1];
+        let rest = &text[last.end..];
+        let word = &text[last.clone()];
+        let stands_alone = |length: usize| !rest[length..].starts_with(is_word);
+        self.tail = match self.parts.len() {
+            1 if !word.bytes().all(|byte| byte.is_ascii_alphabetic()) => 0,
+            1 if rest.starts_with("++") && stands_alone(2) => 2,
+            1 if word.len() == 1 && rest.starts_with('#') && stands_alone(1) => 1,
+            _ => 0,
+        };
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.parts[0].start..self.end()
+    }
+
+    fn end(&self) -> usize {
+        self.parts[self.parts.len() - 1].end + self.tail
+    }
+
+    fn visit(&self, text: &str, language: Language, visit: Visit<'_>) {
+        let is_name = self.is_name(text);
+        if is_name {
+            visit(self.range(), &whole(&text[self.range()]));
+        }
+        let is_elided = self.marks.contains(&'\'');
+        let is_version = self.marks.contains(&'.');
+        for part in &self.parts {
+            let word = &text[part.clone()];
+            let is_short_number =
+                word.len() < DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_digit());
+            if is_name && is_short_number && is_version
+                || is_elided && word.chars().nth(1).is_none()
+            {
+                continue;
+            }
+            visit_word(text, part.clone(), language, visit);
+            visit_humps(text, part.clone(), language, visit);
+        }
+    }
+
+    /// Tells whether the unit is a name or number that is looked for as it stands.
+    fn is_name(&self, text: &str) -> bool {
+        if self.tail > 0 {
+            return true;
+        }
+        let is_joined = (2..=PARTS_MAX).contains(&self.parts.len())
+            && self.range().len() <= TOKEN_BYTES_MAX
+            && !self.marks.contains(&'\'');
+        let has_digit = || text[self.range()].bytes().any(|byte| byte.is_ascii_digit());
+        is_joined && (self.marks.iter().any(|mark| "_.:@".contains(*mark)) || has_digit())
+    }
+}
+
+fn word_end(text: &str, start: usize) -> usize {
+    let is_inside = |c: char| is_word(c) && !is_spaceless(c);
+    let rest = &text[start..];
+    start + rest.find(|c| !is_inside(c)).unwrap_or(rest.len())
+}
+
+/// Returns the mark at the start of `rest` that joins two words, and its bytes.
+fn joining_mark(rest: &str) -> Option<(char, usize)> {
+    let first = rest.chars().next()?;
+    let length = match first {
+        '_' => rest.len() - rest.trim_start_matches('_').len(),
+        ':' if rest.starts_with("::") => 2,
+        '.' | '-' | '/' | '@' | '\'' | '\u{2019}' => first.len_utf8(),
+        _ => return None,
+    };
+    let mark = if first == '\u{2019}' { '\'' } else { first };
+    let joins = rest[length..].starts_with(|c: char| is_word(c) && !is_spaceless(c));
+    joins.then_some((mark, length))
+}
+
+/// Returns the token of a name as it stands: lower case and folded, not stemmed.
+fn whole(name: &str) -> String {
+    let lower = lower(name);
+    let mut token = fold(&lower).into_owned();
+    keep_token_characters(&mut token);
+    token
+}
+
+/// Takes out what an index would cut a token at: compatibility forms may hold blanks and brackets.
+pub fn keep_token_characters(token: &mut String) {
+    let is_kept = |c: char| {
+        if c.is_ascii() {
+            c.is_ascii_alphanumeric() || TOKEN_MARKS.contains(c)
+        } else {
+            !matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}')
+        }
+    };
+    if !token.chars().all(is_kept) {
+        token.retain(is_kept);
+    }
+}
+
+/// Visits the parts of a word in camel case.
+fn visit_humps(text: &str, range: Range<usize>, language: Language, visit: Visit<'_>) {
+    let word = &text[range.clone()];
+    let bytes = word.as_bytes();
+    if word.is_ascii() && !AsciiWord::at(bytes, 0).is_camel {
+        return;
+    }
+    let mut start = 0;
+    let mut cut = |end: usize, start: &mut usize| {
+        // A hump of one letter says nothing.
+        if *start > 0 || end < bytes.len() {
+            if end - *start > 1 {
+                visit_word(text, range.start + *start..range.start + end, language, visit);
+            }
+            *start = end;
+        }
+    };
+    for at in 1..bytes.len() {
+        let (before, here, after) = (bytes[at - 1], bytes[at], bytes.get(at + 1));
+        let is_hump = here.is_ascii_uppercase()
+            && (before.is_ascii_lowercase()
+                || before.is_ascii_uppercase() && after.is_some_and(u8::is_ascii_lowercase));
+        if is_hump {
+            cut(at, &mut start);
+        }
+    }
+    cut(bytes.len(), &mut start);
+}

@@ -1,0 +1,143 @@
+//! `kbingest eval`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::args::EvalArgs;
+use super::output::{escape, result};
+use super::render::{BOLD, DIM};
+use super::{Ending, output, render};
+use crate::error::Error;
+use crate::eval::{EvalReport, Shortfall, page};
+use crate::operations::{self, EvalOptions, Gate, Target};
+
+/// Measures whose differences are shown; `--json` has all.
+const COMPARED: [&str; 3] = ["ndcg@10", "recall@10", "span_recall@5"];
+
+/// Runs `eval`.
+pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
+    let (target, queries) = match arguments.target_and_queries.as_slice() {
+        [target, queries] => (target.as_path(), queries),
+        [queries] => (Path::new("kb.toml"), queries),
+        // clap lets one or two through.
+        _ => unreachable!("one or two arguments"),
+    };
+    let options = EvalOptions {
+        queries: queries.clone(),
+        modes: arguments.mode.iter().map(|mode| mode.search_mode()).collect(),
+        details: arguments.details,
+        gate: arguments.gate.gate(),
+    };
+    let report = operations::eval(&Target::open(target)?, &options)?;
+    for warning in &report.warnings {
+        render::warning(warning);
+    }
+    if let Some(path) = &arguments.report {
+        write_page(path, &report)?;
+    }
+    if arguments.json {
+        output::json(&report)?;
+    } else if !is_quiet {
+        result(&table(&report))?;
+    }
+    for shortfall in &report.shortfalls {
+        render::warning(&told(shortfall));
+    }
+    Ok(Ending::Code(report.exit_code))
+}
+
+impl super::args::GateArgs {
+    /// Returns what has to hold.
+    pub fn gate(&self) -> Gate {
+        Gate {
+            minimums: self.min.clone(),
+            baseline: self.baseline.clone(),
+            max_drop: self.max_drop,
+        }
+    }
+}
+
+/// Returns what fell short, in a line.
+pub fn told(shortfall: &Shortfall) -> String {
+    let Shortfall { mode, metric, value, wanted, baseline } = shortfall;
+    match baseline {
+        None => format!("{mode}:{metric} is {value:.4}, less than {wanted}"),
+        Some(baseline) => {
+            format!("{mode}:{metric} is {value:.4}, less than {wanted:.4} (it was {baseline:.4})")
+        }
+    }
+}
+
+/// Writes the page beside its place first, so that no half of one is ever there.
+fn write_page(path: &Path, report: &EvalReport) -> Result<(), Error> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    let written = fs_err::write(part, page(report)).and_then(|()| fs_err::rename(part, path));
+    written.map_err(|error| Error::Usage {
+        message: error.to_string(),
+        hint: Some("--report names a file that can be written".to_owned()),
+    })
+}
+
+fn table(report: &EvalReport) -> String {
+    let mut text = String::new();
+    let of = escape(&report.queries_file.to_string_lossy(), false);
+    let kb = escape(&report.knowledge_base.to_string_lossy(), false);
+    let _ = writeln!(text, "{kb}: {} queries of {of}\n", report.queries);
+    let _ = write!(text, "{:16}", "");
+    for mode in &report.modes {
+        let _ = write!(text, "{BOLD}{:>9}{BOLD:#}", mode.mode);
+    }
+    text.push('\n');
+    for (name, _) in report.modes.first().map_or(&[][..], |mode| &mode.metrics.0) {
+        let _ = write!(text, "{name:16}");
+        for mode in &report.modes {
+            let _ = write!(text, "{:9.4}", mode.metrics.get(name).unwrap_or(0.0));
+        }
+        text.push('\n');
+    }
+    for (name, percent) in [("ms, p50", 50), ("ms, p95", 95)] {
+        let _ = write!(text, "{name:16}");
+        for mode in &report.modes {
+            let latency = mode.latency_ms;
+            let value = if percent == 50 { latency.p50 } else { latency.p95 };
+            let _ = write!(text, "{value:9.2}");
+        }
+        text.push('\n');
+    }
+    differences(report, &mut text);
+    worst(report, &mut text);
+    text
+}
+
+fn differences(report: &EvalReport, text: &mut String) {
+    if report.differences.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\ndifferences, with 95 % intervals (paired bootstrap):");
+    for one in report.differences.iter().filter(|one| COMPARED.contains(&one.metric)) {
+        let pair = format!("{} - {}", one.of, one.against);
+        let _ = writeln!(
+            text,
+            "{:16}{pair:18}{:+.4}  [{:+.4}, {:+.4}]",
+            one.metric, one.mean, one.low, one.high
+        );
+    }
+}
+
+fn worst(report: &EvalReport, text: &mut String) {
+    let Some(mode) = report.modes.first().filter(|_| !report.worst.is_empty()) else { return };
+    let _ = writeln!(text, "\nworst queries of {}, by ndcg@10:", mode.mode);
+    for one in &report.worst {
+        let rank = one.first_relevant_rank.map_or("-".to_owned(), |rank| rank.to_string());
+        let wanted = escape(one.wanted.first().map_or("", String::as_str), false);
+        let _ = writeln!(
+            text,
+            "{:.4}  rank {rank:>3}  {}  {}  {DIM}wanted {wanted}{DIM:#}",
+            one.ndcg,
+            escape(&one.id, false),
+            escape(&one.query, false),
+        );
+    }
+}

@@ -1,0 +1,383 @@
+//! The frontier of a web site: which urls wait to be visited, and what visiting the others came to.
+//!
+//! A run owns the rows that carry its id; what earlier runs left is history, and is queued again when a link
+//! to it is met. What was read on a page is saved in the transaction that says so.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::KnowledgeBase;
+use super::convert::{from_sql, size_to_sql};
+use super::documents::{Reading, SaveResult, save_one};
+use super::tally::{RunKey, tally};
+use crate::domain::{DocumentId, Metrics, RunState};
+use crate::kb::KbError;
+
+/// A page that a crawl begins with.
+#[derive(Clone, Debug)]
+pub struct StartPage<'a> {
+    /// Its url.
+    pub url: &'a str,
+    /// When it last changed, as a sitemap says.
+    pub lastmod: Option<&'a str>,
+}
+
+/// An url that waits to be visited.
+#[derive(Clone, Debug)]
+pub struct QueuedPage {
+    /// Names the row.
+    pub id: i64,
+    /// The url.
+    pub url: String,
+    /// Links from a start.
+    pub depth: u32,
+    /// Redirects that led here, one after the other.
+    pub redirects: u32,
+    /// The crawl begins with it.
+    pub is_start: bool,
+    /// Visits of this run that came to nothing.
+    pub attempts: u32,
+    /// Runs in a row that found it gone.
+    pub missing_runs: u32,
+    /// Its document, where there is one.
+    pub document: Option<DocumentId>,
+    /// What was fetched last stands in the knowledge base as the settings want it: `etag` and
+    /// `last_modified` may be asked with.
+    pub is_known: bool,
+    /// A sitemap says that it is as it was then.
+    pub is_unchanged_by_sitemap: bool,
+    /// `ETag` of the last fetch.
+    pub etag: Option<String>,
+    /// `Last-Modified` of the last fetch.
+    pub last_modified: Option<String>,
+}
+
+/// What a visit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageState {
+    /// To be visited again in this run, not before this time (milliseconds since 1970).
+    Queued {
+        /// The time.
+        not_before_ms: i64,
+    },
+    /// Fetched; the reading has its text.
+    Fetched,
+    /// As it was.
+    Unchanged,
+    /// Elsewhere; the only link leads there.
+    Redirected,
+    /// Left out on purpose.
+    Excluded,
+    /// Not there.
+    Gone,
+    /// Not given to us; asked for again by the next run.
+    Refused,
+    /// Could not be had; may be there.
+    Failed,
+}
+
+impl PageState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued { .. } => "queued",
+            Self::Fetched => "fetched",
+            Self::Unchanged => "unchanged",
+            Self::Redirected => "redirected",
+            Self::Excluded => "excluded",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// An url found on a page.
+#[derive(Clone, Debug)]
+pub struct FoundLink {
+    /// The url, normalised.
+    pub url: String,
+    /// Why it is not visited, where it is not.
+    pub excluded: Option<String>,
+}
+
+/// One visit, to be saved.
+#[derive(Debug)]
+pub struct PageReport {
+    /// The row.
+    pub page: QueuedPage,
+    /// What it came to.
+    pub state: PageState,
+    /// Why, or where to.
+    pub reason: Option<String>,
+    /// `ETag` as sent now.
+    pub etag: Option<String>,
+    /// `Last-Modified` as sent now.
+    pub last_modified: Option<String>,
+    /// Text or failure of its document.
+    pub reading: Option<Reading>,
+    /// Where it leads.
+    pub links: PageLinks,
+}
+
+/// Where a page leads.
+#[derive(Clone, Debug)]
+pub enum PageLinks {
+    /// To these urls, which are queued.
+    Found(Vec<FoundLink>),
+    /// To the same as when it was last fetched; these are queued.
+    AsBefore,
+    /// It is not known, and nothing is queued.
+    Unknown,
+}
+
+/// Rows of one source in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrontierCounts {
+    /// Waiting.
+    pub queued: u64,
+    /// Visited, and there or not: what counts against a limit on pages.
+    pub visited: u64,
+    /// Of these, not to be had.
+    pub failed: u64,
+}
+
+impl KnowledgeBase {
+    /// Queues the pages that a crawl begins with; those that this run has met stay as they are.
+    pub fn queue_starts(
+        &self,
+        run: RunKey,
+        source: &str,
+        starts: &[StartPage<'_>],
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            for start in starts {
+                let id = queue(tx, run, source, start.url, None, 0, 0)?;
+                tx.prepare_cached(
+                    "UPDATE frontier SET lastmod = ?2 WHERE id = ?1 AND lastmod IS NOT ?2",
+                )?
+                .execute(params![id, start.lastmod])?;
+            }
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
+    /// Returns urls to visit next, those nearest to a start first, at most `limit`. `settings` is the hash of
+    /// the source's settings now, `now_ms` decides which are due.
+    pub fn queued_pages(
+        &self,
+        run: RunKey,
+        source: &str,
+        settings: &str,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<QueuedPage>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT frontier.id, url, depth, redirects, referrer IS NULL, attempts, missing_runs,
+                        document.id, settings IS ?3 AND document.version IS NOT NULL,
+                        lastmod = lastmod_fetched, etag, last_modified
+                 FROM frontier LEFT JOIN document ON document.source = frontier.source
+                   AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1))
+                 WHERE frontier.source = ?1 AND frontier.run_id = ?2 AND state = 'queued'
+                   AND not_before_ms <= ?4
+                 ORDER BY depth, frontier.id LIMIT ?5",
+            )?;
+            let rows = statement.query_map(
+                params![source, run.id.0, settings, now_ms, size_to_sql(limit)],
+                |row| {
+                    let is_known: bool = row.get(8)?;
+                    let same_lastmod: Option<bool> = row.get(9)?;
+                    Ok(QueuedPage {
+                        id: row.get(0)?,
+                        url: row.get(1)?,
+                        depth: row.get(2)?,
+                        redirects: row.get(3)?,
+                        is_start: row.get(4)?,
+                        attempts: row.get(5)?,
+                        missing_runs: row.get(6)?,
+                        document: row.get::<_, Option<i64>>(7)?.map(DocumentId),
+                        is_known,
+                        is_unchanged_by_sitemap: is_known && same_lastmod == Some(true),
+                        etag: row.get(10)?,
+                        last_modified: row.get(11)?,
+                    })
+                },
+            )?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns when the first of the queued urls is due, milliseconds since 1970; `None` where none waits.
+    pub fn next_due_ms(&self, run: RunKey, source: &str) -> Result<Option<i64>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT MIN(not_before_ms) FROM frontier
+                 WHERE source = ?1 AND run_id = ?2 AND state = 'queued'",
+            )?;
+            Ok(statement.query_row(params![source, run.id.0], |row| row.get(0))?)
+        })
+    }
+
+    /// Returns how far the crawl of `source` has come.
+    pub fn frontier_counts(&self, run: RunKey, source: &str) -> Result<FrontierCounts, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT COALESCE(SUM(state = 'queued'), 0),
+                        COALESCE(SUM(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0),
+                        COALESCE(SUM(state = 'failed'), 0)
+                 FROM frontier WHERE source = ?1 AND run_id = ?2",
+            )?;
+            Ok(statement.query_row(params![source, run.id.0], |row| {
+                Ok(FrontierCounts {
+                    queued: from_sql(row.get(0)?),
+                    visited: from_sql(row.get(1)?),
+                    failed: from_sql(row.get(2)?),
+                })
+            })?)
+        })
+    }
+
+    /// Saves what visits came to: texts, states and links in one transaction. Returns a result for each
+    /// reading, in their order.
+    pub fn save_pages(
+        &self,
+        run: RunKey,
+        source: &str,
+        settings: &str,
+        reports: &[PageReport],
+        mut delta: Metrics,
+        percent: f64,
+    ) -> Result<(Vec<SaveResult>, RunState), KbError> {
+        self.write(|tx| {
+            let mut results = Vec::new();
+            for report in reports {
+                if let Some(reading) = &report.reading {
+                    results.push(save_one(tx, run, source, reading, &mut delta)?);
+                }
+                match &report.links {
+                    PageLinks::Found(links) => {
+                        save_links(tx, run, source, &report.page, report.state, links)?;
+                    }
+                    PageLinks::AsBefore => queue_old_links(tx, run, &report.page)?,
+                    PageLinks::Unknown => {}
+                }
+                save_state(tx, settings, report)?;
+            }
+            Ok((results, tally(tx, run, &delta, Some(percent))?))
+        })
+    }
+}
+
+fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Result<(), KbError> {
+    let PageReport { page, state, reason, etag, last_modified, .. } = report;
+    let not_before_ms = match state {
+        PageState::Queued { not_before_ms } => *not_before_ms,
+        _ => 0,
+    };
+    tx.prepare_cached(
+        "UPDATE frontier SET state = ?2, reason = ?3, not_before_ms = ?4, attempts = attempts + 1,
+                settings = CASE WHEN ?2 IN ('redirected', 'excluded', 'gone') THEN NULL ELSE settings END,
+                missing_runs = CASE ?2 WHEN 'gone' THEN missing_runs + 1 WHEN 'queued' THEN missing_runs
+                                       WHEN 'failed' THEN missing_runs ELSE 0 END
+         WHERE id = ?1",
+    )?
+    .execute(params![page.id, state.as_str(), reason, not_before_ms])?;
+    if *state == PageState::Fetched {
+        tx.prepare_cached(
+            "UPDATE frontier SET etag = ?2, last_modified = ?3, settings = ?4, lastmod_fetched = lastmod
+             WHERE id = ?1",
+        )?
+        .execute(params![page.id, etag, last_modified, settings])?;
+    }
+    if *state == PageState::Unchanged
+        && let Some(document) = page.document
+    {
+        tx.prepare_cached("UPDATE frontier SET lastmod_fetched = lastmod WHERE id = ?1")?
+            .execute([page.id])?;
+        tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1 AND stage = 'crawl'")?
+            .execute([document.0])?;
+    }
+    Ok(())
+}
+
+/// Queues what a page links to and remembers it with the page.
+fn save_links(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    source: &str,
+    page: &QueuedPage,
+    state: PageState,
+    links: &[FoundLink],
+) -> Result<(), KbError> {
+    // A redirect is no step further, but one of only so many.
+    let (depth, redirects) = match state {
+        PageState::Redirected => (page.depth, page.redirects + 1),
+        _ => (page.depth + 1, 0),
+    };
+    let mut ids = Vec::with_capacity(links.len());
+    for link in links {
+        let id = queue(tx, run, source, &link.url, Some(page.id), depth, redirects)?;
+        if let Some(reason) = &link.excluded {
+            tx.prepare_cached(
+                "UPDATE frontier SET state = 'excluded', reason = ?2 WHERE id = ?1 AND state = 'queued'",
+            )?
+            .execute(params![id, reason])?;
+        }
+        ids.push(id);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let links = serde_json::Value::from(ids).to_string();
+    tx.prepare_cached("UPDATE frontier SET links = ?2 WHERE id = ?1 AND links <> ?2")?
+        .execute(params![page.id, links])?;
+    Ok(())
+}
+
+/// Queues what a page linked to when it was last fetched; what was left out without a visit, still is.
+fn queue_old_links(tx: &Transaction<'_>, run: RunKey, page: &QueuedPage) -> Result<(), KbError> {
+    tx.prepare_cached(
+        "UPDATE frontier SET run_id = ?2, depth = ?3, redirects = 0, referrer = ?1, attempts = 0,
+                not_before_ms = 0, lastmod = NULL,
+                state = CASE WHEN state = 'excluded' AND attempts = 0 THEN state ELSE 'queued' END,
+                reason = CASE WHEN state = 'excluded' AND attempts = 0 THEN reason END
+         WHERE id IN (SELECT value FROM json_each((SELECT links FROM frontier WHERE id = ?1)))
+           AND run_id <> ?2",
+    )?
+    .execute(params![page.id, run.id.0, page.depth + 1])?;
+    Ok(())
+}
+
+/// Queues one url unless this run has met it; returns its id.
+fn queue(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    source: &str,
+    url: &str,
+    referrer: Option<i64>,
+    depth: u32,
+    redirects: u32,
+) -> Result<i64, KbError> {
+    let known: Option<(i64, i64)> = tx
+        .prepare_cached("SELECT id, run_id FROM frontier WHERE source = ?1 AND url = ?2")?
+        .query_row([source, url], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match known {
+        Some((id, run_id)) if run_id == run.id.0 => Ok(id),
+        Some((id, _)) => {
+            tx.prepare_cached(
+                "UPDATE frontier SET run_id = ?2, state = 'queued', reason = NULL, depth = ?3,
+                        redirects = ?4, referrer = ?5, attempts = 0, not_before_ms = 0, lastmod = NULL
+                 WHERE id = ?1",
+            )?
+            .execute(params![id, run.id.0, depth, redirects, referrer])?;
+            Ok(id)
+        }
+        None => {
+            tx.prepare_cached(
+                "INSERT INTO frontier (source, url, run_id, state, depth, redirects, referrer)
+                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
+            )?
+            .execute(params![source, url, run.id.0, depth, redirects, referrer])?;
+            Ok(tx.last_insert_rowid())
+        }
+    }
+}

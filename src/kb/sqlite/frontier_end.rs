@@ -1,0 +1,69 @@
+//! The end of a crawl: which documents have no page any more, and which rows nobody needs.
+
+use rusqlite::{Transaction, params};
+
+use super::KnowledgeBase;
+use super::tally::{RunKey, tally};
+use crate::domain::{DocumentId, Metrics, RunState};
+use crate::kb::KbError;
+
+impl KnowledgeBase {
+    /// Returns the documents of `source` whose page a complete crawl did not find: no link leads to it any
+    /// more, it is elsewhere or left out now; or it is gone, for the second run in a row, or with no link to
+    /// it on any page that is there.
+    pub fn gone_pages(&self, run: RunKey, source: &str) -> Result<Vec<DocumentId>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "WITH linked (id) AS MATERIALIZED (
+                   SELECT link.value FROM frontier AS page, json_each(page.links) AS link
+                   WHERE page.source = ?1 AND page.run_id = ?2
+                     AND page.state IN ('fetched', 'unchanged'))
+                 SELECT document.id FROM document LEFT JOIN frontier AS page
+                   ON page.source = document.source AND page.url = document.uri AND page.run_id = ?2
+                 WHERE document.source = ?1
+                   AND CASE page.state
+                     WHEN 'gone' THEN page.missing_runs >= 2
+                       OR page.referrer IS NOT NULL AND page.id NOT IN (SELECT id FROM linked)
+                     WHEN 'redirected' THEN TRUE
+                     WHEN 'excluded' THEN EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)
+                     ELSE page.state IS NULL END
+                 ORDER BY document.id",
+            )?;
+            let ids = statement.query_map(params![source, run.id.0], |row| row.get(0))?;
+            Ok(ids.map(|id| id.map(DocumentId)).collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Drops the rows of `source` that a complete crawl did not meet.
+    pub fn drop_unmet(&self, run: RunKey, source: &str) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            tx.execute(
+                "DELETE FROM frontier WHERE source = ?1 AND run_id <> ?2",
+                params![source, run.id.0],
+            )?;
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
+    /// Drops the frontiers of sources that are not among `crawled`.
+    pub fn keep_frontiers(&self, run: RunKey, crawled: &[&str]) -> Result<(), KbError> {
+        let names = self.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT DISTINCT source FROM frontier")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<Vec<String>, _>>()?)
+        })?;
+        for name in names.iter().filter(|name| !crawled.contains(&name.as_str())) {
+            self.write(|tx| {
+                tx.execute("DELETE FROM frontier WHERE source = ?1", [name])?;
+                tally(tx, run, &Metrics::default(), None)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Forgets what an abandoned run has visited: its texts may be gone.
+pub fn forget_visits(tx: &Transaction<'_>) -> Result<(), KbError> {
+    tx.execute("UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL", [])?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! From ranked chunks to passages for people: reading them, folding what says the same, their surroundings.
+
+use std::ops::Range;
+
+use rusqlite::{OptionalExtension, Transaction};
+use serde::Serialize;
+
+use super::convert::{from_sql, size_to_sql, to_sql};
+use crate::kb::KbError;
+use crate::kb::fusion::Candidate;
+
+/// Chunks that are shown as one passage at most.
+const CHUNKS_PER_PASSAGE: i64 = 4;
+
+/// A passage that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hit {
+    /// Name of the source.
+    pub source: String,
+    /// Address inside the source.
+    pub uri: String,
+    /// Title of the document.
+    pub title: String,
+    /// Headings above the passage, joined by ` > `.
+    pub heading_path: String,
+    /// First line, from 1.
+    pub start_line: u64,
+    /// Last line, included.
+    pub end_line: u64,
+    /// First byte of the passage in the document's text.
+    pub start_byte: u64,
+    /// One past its last byte.
+    pub end_byte: u64,
+    /// What hits are ranked by.
+    pub score: f64,
+    /// BM25 score, larger is better.
+    pub bm25: Option<f64>,
+    /// Cosine to the query.
+    pub cosine: Option<f32>,
+    /// How the score came about, where asked for.
+    pub explanation: Option<Explanation>,
+    /// Names the chunk across revisions, 32 hex digits; of several, the best one.
+    pub key: String,
+    /// The passage.
+    pub text: String,
+    /// Bytes of `text` that the query's words match, as pairs of start and end.
+    pub matches: Vec<[usize; 2]>,
+    /// Text of the chunks before it, where asked for.
+    pub before: String,
+    /// Text of the chunks after it, where asked for.
+    pub after: String,
+    /// Where else the same text stands, as far as it was found.
+    pub duplicates: Vec<Place>,
+}
+
+/// How a score came about: `text_part + vector_part`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// BM25 against the best of this search; 0 where no word matches.
+    pub text_part: f64,
+    /// Cosine times its weight.
+    pub vector_part: f64,
+    /// That weight.
+    pub vector_weight: f64,
+    /// Words of the title, the headings and the passage that matched, as they stand there.
+    pub words: Vec<String>,
+}
+
+/// Where a text stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Name of the source.
+    pub source: String,
+    /// Address inside the source.
+    pub uri: String,
+    /// First line, from 1.
+    pub start_line: u64,
+    /// Last line, included.
+    pub end_line: u64,
+}
+
+/// A hit with the rows it is made of.
+struct Placed {
+    hit: Hit,
+    content: i64,
+    revision: i64,
+    ordinals: (i64, i64),
+}
+
+/// Reads up to `limit` hits of `ranked`. With `folds`, neighbours are merged and repeated texts left out, and
+/// the next ones take their places.
+pub fn read(
+    tx: &Transaction<'_>,
+    ranked: &[Candidate],
+    limit: usize,
+    folds: bool,
+    context: usize,
+) -> Result<Vec<Hit>, KbError> {
+    let mut placed: Vec<Placed> = Vec::new();
+    for candidate in ranked {
+        if placed.len() == limit {
+            break;
+        }
+        // The index may name a chunk that is not there, which only damage brings about.
+        let Some(new) = read_one(tx, candidate)? else { continue };
+        if folds && fold(tx, &mut placed, &new)? {
+            continue;
+        }
+        placed.push(new);
+    }
+    for one in &mut placed {
+        if context > 0 {
+            (one.hit.before, one.hit.after) = read_neighbours(tx, one, context)?;
+        }
+    }
+    Ok(placed.into_iter().map(|one| one.hit).collect())
+}
+
+/// Adds `new` to a hit that it goes on from or repeats; tells whether there was one.
+fn fold(tx: &Transaction<'_>, placed: &mut [Placed], new: &Placed) -> Result<bool, KbError> {
+    let ordinal = new.ordinals.0;
+    let neighbour = placed.iter_mut().find(|one| {
+        let (first, last) = one.ordinals;
+        one.revision == new.revision
+            && last - first + 1 < CHUNKS_PER_PASSAGE
+            && (ordinal == first - 1 || ordinal == last + 1)
+    });
+    if let Some(one) = neighbour {
+        one.ordinals = (one.ordinals.0.min(ordinal), one.ordinals.1.max(ordinal));
+        let (hit, other) = (&mut one.hit, &new.hit);
+        hit.start_line = hit.start_line.min(other.start_line);
+        hit.end_line = hit.end_line.max(other.end_line);
+        hit.start_byte = hit.start_byte.min(other.start_byte);
+        hit.end_byte = hit.end_byte.max(other.end_byte);
+        hit.heading_path = common_path(&hit.heading_path, &other.heading_path);
+        hit.text = slice(tx, one.content, to_sql(hit.start_byte)..to_sql(hit.end_byte))?;
+        return Ok(true);
+    }
+    let repeated = placed.iter_mut().find(|one| one.hit.text == new.hit.text);
+    if let Some(one) = repeated {
+        let Hit { source, uri, start_line, end_line, .. } = new.hit.clone();
+        one.hit.duplicates.push(Place { source, uri, start_line, end_line });
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Returns the headings that two paths share from the top.
+fn common_path(a: &str, b: &str) -> String {
+    const SEPARATOR: &str = " > ";
+    let pairs = a.split(SEPARATOR).zip(b.split(SEPARATOR));
+    let shared: Vec<_> = pairs.take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+    shared.join(SEPARATOR)
+}
+
+fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed>, KbError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT document.source, document.uri, revision.title, chunk.heading_path,
+                chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
+                lower(hex(chunk.key)),
+                substr(content.text, chunk.start_byte + 1, chunk.end_byte - chunk.start_byte),
+                revision.content_id, chunk.revision_id, chunk.ordinal
+         FROM chunk JOIN revision ON revision.id = chunk.revision_id
+         JOIN document ON document.id = revision.document_id
+         JOIN content ON content.id = revision.content_id
+         WHERE chunk.id = ?1",
+    )?;
+    let found = statement.query_row([candidate.id.0], |row| {
+        let number = |column: usize| row.get(column).map(from_sql);
+        let hit = Hit {
+            source: row.get(0)?,
+            uri: row.get(1)?,
+            title: row.get(2)?,
+            heading_path: row.get(3)?,
+            start_line: number(4)?,
+            end_line: number(5)?,
+            start_byte: number(6)?,
+            end_byte: number(7)?,
+            score: candidate.score,
+            bm25: candidate.bm25,
+            cosine: candidate.cosine,
+            explanation: Some(Explanation {
+                text_part: candidate.text_part,
+                vector_part: candidate.vector_part,
+                vector_weight: candidate.vector_weight,
+                words: Vec::new(),
+            }),
+            key: row.get(8)?,
+            text: readable(row.get(9)?),
+            matches: Vec::new(),
+            before: String::new(),
+            after: String::new(),
+            duplicates: Vec::new(),
+        };
+        let ordinal: i64 = row.get(12)?;
+        let (content, revision) = (row.get(10)?, row.get(11)?);
+        Ok(Placed { hit, content, revision, ordinals: (ordinal, ordinal) })
+    });
+    Ok(found.optional()?)
+}
+
+/// Returns the text of up to `context` chunks before and after a hit.
+fn read_neighbours(
+    tx: &Transaction<'_>,
+    placed: &Placed,
+    context: usize,
+) -> Result<(String, String), KbError> {
+    let context = size_to_sql(context);
+    let (first, last) = placed.ordinals;
+    let (start, end): (i64, i64) = tx
+        .prepare_cached(
+            "SELECT min(start_byte), max(end_byte) FROM chunk
+             WHERE revision_id = ?1 AND ordinal BETWEEN ?2 AND ?3",
+        )?
+        .query_row(
+            [placed.revision, first.saturating_sub(context), last.saturating_add(context)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    let before = slice(tx, placed.content, start..to_sql(placed.hit.start_byte))?;
+    let after = slice(tx, placed.content, to_sql(placed.hit.end_byte)..end)?;
+    Ok((before, after))
+}
+
+fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT substr(text, ?2 + 1, ?3 - ?2) FROM content WHERE id = ?1")?;
+    let text = statement.query_row([content, bytes.start, bytes.end], |row| row.get(0))?;
+    Ok(readable(text))
+}
+
+/// Returns a passage also where bytes of it were damaged: one document must not stop every search that meets
+/// it. `check --read-data` finds the damage.
+fn readable(text: Option<Vec<u8>>) -> String {
+    // `substr` gives NULL where the span lies outside of the text.
+    String::from_utf8(text.unwrap_or_default())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

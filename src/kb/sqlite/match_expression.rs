@@ -1,0 +1,116 @@
+//! Queries as expressions of FTS5.
+//!
+//! Every token is quoted and holds no quote: no query is a syntax error, and none can reach FTS5's operators.
+
+use crate::analysis::{Clause, Field, ParsedQuery, Sequence, Word};
+
+/// Columns that a query is looked for in; addresses and languages only where they are asked for.
+const TEXT_COLUMNS: &str = "{title heading text}";
+
+/// Returns an expression that matches where every word does, or any of `words`.
+pub fn words(words: &[Word], all: bool) -> Option<String> {
+    let expressions: Vec<_> = words.iter().filter_map(|one| word(one, all)).collect();
+    let operator = if all { " AND " } else { " OR " };
+    (!expressions.is_empty()).then(|| format!("{TEXT_COLUMNS} : ({})", expressions.join(operator)))
+}
+
+/// Returns an expression for what has to be there besides words, or `None` where nothing has.
+pub fn required(query: &ParsedQuery) -> Option<String> {
+    joined(&query.required, " AND ")
+}
+
+/// Returns an expression for what must not be there.
+pub fn excluded(query: &ParsedQuery) -> Option<String> {
+    joined(&query.excluded, " OR ")
+}
+
+/// Returns `wanted` where `required` holds too and `excluded` does not.
+pub fn restricted(
+    wanted: Option<&str>,
+    required: Option<&str>,
+    excluded: Option<&str>,
+) -> Option<String> {
+    let both = match (wanted, required) {
+        (Some(wanted), Some(required)) => format!("({wanted}) AND ({required})"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => return None,
+    };
+    Some(match excluded {
+        Some(excluded) => format!("({both}) NOT ({excluded})"),
+        None => both,
+    })
+}
+
+fn word(word: &Word, all: bool) -> Option<String> {
+    let suffix = if word.is_prefix { " *" } else { "" };
+    let any = |forms: &[String]| {
+        let quoted: Vec<_> = forms.iter().map(|form| format!("{}{suffix}", quote(form))).collect();
+        quoted.join(" OR ")
+    };
+    let parts: Vec<_> = word.parts.iter().map(|forms| format!("({})", any(forms))).collect();
+    let parts = parts.join(if all { " AND " } else { " OR " });
+    match (word.wholes.is_empty(), parts.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("({parts})")),
+        (false, true) => Some(format!("({})", any(&word.wholes))),
+        (false, false) => Some(format!("({} OR ({parts}))", any(&word.wholes))),
+    }
+}
+
+fn joined(clauses: &[Clause], operator: &str) -> Option<String> {
+    let clauses: Vec<_> = clauses.iter().map(clause).collect();
+    (!clauses.is_empty()).then(|| clauses.join(operator))
+}
+
+fn clause(clause: &Clause) -> String {
+    let columns = match clause.field {
+        None => TEXT_COLUMNS,
+        Some(Field::Title) => "{title}",
+        Some(Field::Heading) => "{heading}",
+        Some(Field::Path) => "{path}",
+        Some(Field::Language) => "{language}",
+    };
+    let forms: Vec<_> = clause.forms.iter().map(sequence).collect();
+    format!("({columns} : ({}))", forms.join(" OR "))
+}
+
+fn sequence(sequence: &Sequence) -> String {
+    let phrase = quote(&sequence.tokens.join(" "));
+    if sequence.is_prefix { format!("{phrase} *") } else { phrase }
+}
+
+fn quote(text: &str) -> String {
+    // Tokens hold no quotes; doubled all the same, so that this file alone shows it is safe.
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Language;
+
+    #[test]
+    fn queries_become_expressions() {
+        let check = |query: &str, expected: &str| {
+            let languages = [Language::English, Language::German];
+            let query = ParsedQuery::parse(query, &languages, &languages);
+            let wanted = words(&query.words, true);
+            let (required, excluded) = (required(&query), excluded(&query));
+            let found = restricted(wanted.as_deref(), required.as_deref(), excluded.as_deref());
+            assert_eq!(found.unwrap_or_default(), expected);
+        };
+        check(
+            "undo organization",
+            "{title heading text} : (((\"undo\")) AND ((\"organiz\" OR \"organization\")))",
+        );
+        check(
+            "the getUser con*",
+            "{title heading text} : ((\"getus\" OR ((\"get\") AND (\"user\"))) AND ((\"con\" *)))",
+        );
+        check("", "");
+        check(
+            "title:lag -\"slip roll\"",
+            "(({title} : (\"lag\"))) NOT (({title heading text} : (\"slip roll\")))",
+        );
+    }
+}

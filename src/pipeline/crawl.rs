@@ -1,0 +1,265 @@
+//! Crawl -> Save -> Chunk -> Enqueue for a web site: visit what is queued, save it with the links that it
+//! leads to, until nothing is queued.
+//!
+//! What is queued and what is done stands in the knowledge base only. A batch is a second's worth of visits,
+//! saved in one transaction with the state of its urls: a stop or a kill costs what was not yet saved.
+
+use std::time::Duration;
+
+use super::page::{Site, report};
+use super::producer::{Producer, saved_revisions};
+use super::reconcile::{Gone, reconcile};
+use crate::domain::Metrics;
+use crate::error::{Error, chain};
+use crate::kb::{FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
+use crate::source::{Answer, PageRequest, SourceError, Starts, Validators, WebSource};
+use crate::support::checkpoint::Checkpoint;
+use crate::support::clock::now_ms;
+use crate::support::events::Event;
+
+/// Pages of a batch at most.
+const BATCH_PAGES: usize = 64;
+/// Visits begin in a batch for so long.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// Starts queued in one transaction.
+const STARTS_PER_BATCH: usize = 1000;
+/// Outages in a row after which the site is left to the next run.
+const OUTAGES_MAX: u32 = 10;
+/// Longest wait before urls that are not due are looked at again.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// How a crawl ended.
+#[derive(Debug, Default)]
+struct End {
+    /// What cannot be had, and may be there.
+    outage: Option<String>,
+    /// There are more pages than the limit allows.
+    is_limited: bool,
+}
+
+impl Producer<'_> {
+    /// Takes in one site, then lets go of what is gone.
+    pub(super) fn crawl_site(&self, source: &WebSource) -> Result<(), Error> {
+        let starts = match source.starts() {
+            Ok(starts) => starts,
+            Err(SourceError::Stopped) => return Err(Error::Stopped),
+            Err(error) => return self.skip_unreachable(&chain(&error)),
+        };
+        self.queue_starts(source, &starts)?;
+        let mut end = self.visit_all(source)?;
+        end.outage = end.outage.or(starts.outage);
+        self.finish_site(source, &end)
+    }
+
+    fn queue_starts(&self, source: &WebSource, starts: &Starts) -> Result<(), Error> {
+        let context = self.context;
+        for pages in starts.pages.chunks(STARTS_PER_BATCH) {
+            context.reached(Checkpoint::BeforeBatch)?;
+            let pages: Vec<_> = pages
+                .iter()
+                .map(|start| StartPage { url: &start.url, lastmod: start.lastmod.as_deref() })
+                .collect();
+            context.saved(&context.kb.queue_starts(context.run, source.name(), &pages)?);
+        }
+        Ok(())
+    }
+
+    /// Visits what is queued until nothing is, or a limit is met.
+    fn visit_all(&self, source: &WebSource) -> Result<End, Error> {
+        let context = self.context;
+        let site = Site::new(source, context.extraction);
+        let mut outages_in_a_row = 0;
+        loop {
+            context.reached(Checkpoint::BeforeBatch)?;
+            let counts = context.kb.frontier_counts(context.run, source.name())?;
+            self.tell(source, counts);
+            if counts.queued == 0 {
+                return Ok(End::default());
+            }
+            let room = source.max_pages.saturating_sub(counts.visited);
+            if room == 0 {
+                return Ok(End { is_limited: true, ..End::default() });
+            }
+            let limit = usize::try_from(room).unwrap_or(BATCH_PAGES).min(BATCH_PAGES);
+            let (name, settings) = (source.name(), site.settings());
+            let pages = context.kb.queued_pages(context.run, name, settings, now_ms(), limit)?;
+            if pages.is_empty() {
+                self.wait_for_due(source)?;
+                continue;
+            }
+            let answers = self.visit(source, &pages)?;
+            for (_, answer) in &answers {
+                let is_outage = matches!(answer, Answer::Outage { .. });
+                outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
+            }
+            self.take_in_pages(&site, pages, answers)?;
+            if outages_in_a_row >= OUTAGES_MAX {
+                let outage = Some(format!("{outages_in_a_row} requests in a row failed"));
+                return Ok(End { outage, ..End::default() });
+            }
+        }
+    }
+
+    /// Visits pages; those that a sitemap says are as they were need no request.
+    fn visit(
+        &self,
+        source: &WebSource,
+        pages: &[QueuedPage],
+    ) -> Result<Vec<(usize, Answer)>, Error> {
+        let mut answers = Vec::new();
+        let mut requests = Vec::new();
+        let mut places = Vec::new();
+        for (place, page) in pages.iter().enumerate() {
+            if page.is_unchanged_by_sitemap {
+                answers.push((place, Answer::NotModified));
+                continue;
+            }
+            let Ok(url) = page.url.parse() else {
+                answers.push((place, Answer::Excluded("not an url".to_owned())));
+                continue;
+            };
+            let known = page.is_known;
+            let validators = Validators {
+                etag: page.etag.clone().filter(|_| known),
+                last_modified: page.last_modified.clone().filter(|_| known),
+            };
+            requests.push(PageRequest { url, validators });
+            places.push(place);
+        }
+        if !requests.is_empty() {
+            // Where even that cannot be read, the next checkpoint says why.
+            let is_stopping = || self.context.is_stopping().unwrap_or(true);
+            let visited = source.visit(requests, BATCH_TIME, &is_stopping).map_err(ended)?;
+            answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
+        }
+        Ok(answers)
+    }
+
+    fn tell(&self, source: &WebSource, counts: FrontierCounts) {
+        let FrontierCounts { queued, visited, .. } = counts;
+        self.context.progress.expect_at_least(queued + visited);
+        self.context.events.emit(&Event::Crawling { source: source.name(), queued, visited });
+    }
+
+    /// All that is queued waits for a server that has asked for a pause, or for a second attempt.
+    fn wait_for_due(&self, source: &WebSource) -> Result<(), Error> {
+        let due = self.context.kb.next_due_ms(self.context.run, source.name())?;
+        let left_ms = due.map_or(0, |due| u64::try_from(due - now_ms()).unwrap_or(0));
+        source.wait(Duration::from_millis(left_ms).min(WAIT_MAX)).map_err(ended)
+    }
+
+    /// Extract -> Save -> Chunk -> Enqueue for the visits of a batch.
+    fn take_in_pages(
+        &self,
+        site: &Site<'_>,
+        pages: Vec<QueuedPage>,
+        answers: Vec<(usize, Answer)>,
+    ) -> Result<(), Error> {
+        let context = self.context;
+        let name = site.name();
+        let mut pages: Vec<_> = pages.into_iter().map(Some).collect();
+        let answered =
+            answers.into_iter().filter_map(|(place, answer)| Some((pages[place].take()?, answer)));
+        let (apart, together): (Vec<_>, Vec<_>) =
+            answered.partition(|(page, _)| self.suspicion.holds(name, &page.url));
+        for (page, answer) in apart {
+            let reports = match self.suspicion.verdict(name, &page.url) {
+                Some(error) => vec![site.set_aside(page, error)],
+                None => self.read_pages(site, vec![(page, answer)], true)?,
+            };
+            self.save_pages(site, reports)?;
+        }
+        if together.is_empty() {
+            return Ok(());
+        }
+        let first = &together[0].0.url;
+        context.events.emit(&Event::Reading { source: name, uri: first });
+        let reports = self.read_pages(site, together, false)?;
+        self.save_pages(site, reports)?;
+        // Until the next batch is there, nothing is at work that a death could be blamed on.
+        context.saved(&context.kb.begin_intake(context.run, &[], false)?);
+        Ok(())
+    }
+
+    /// Notes what is about to be extracted, and extracts it.
+    fn read_pages(
+        &self,
+        site: &Site<'_>,
+        answered: Vec<(QueuedPage, Answer)>,
+        alone: bool,
+    ) -> Result<Vec<PageReport>, Error> {
+        use rayon::prelude::*;
+        let context = self.context;
+        let is_page = |answer: &Answer| matches!(answer, Answer::Page(_));
+        let documents: Vec<_> = answered
+            .iter()
+            .filter(|(_, answer)| is_page(answer))
+            .map(|(page, _)| (site.name(), page.url.as_str()))
+            .collect();
+        if !documents.is_empty() {
+            context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
+        }
+        let read = |(page, answer)| report(site, page, answer);
+        Ok(context.pool.install(|| answered.into_par_iter().map(read).collect()))
+    }
+
+    /// Save -> Chunk -> Enqueue.
+    fn save_pages(&self, site: &Site<'_>, reports: Vec<PageReport>) -> Result<(), Error> {
+        let context = self.context;
+        let is_done = |report: &&PageReport| !matches!(report.state, PageState::Queued { .. });
+        let done = reports.iter().filter(is_done).count() as u64;
+        let unchanged =
+            reports.iter().filter(|report| report.state == PageState::Unchanged).count();
+        let delta = Metrics {
+            documents_crawled: done,
+            documents_unchanged: unchanged as u64,
+            ..Metrics::default()
+        };
+        context.progress.see_documents(done);
+        let (name, percent) = (site.name(), context.progress.percent());
+        let (results, state) =
+            context.kb.save_pages(context.run, name, site.settings(), &reports, delta, percent)?;
+        context.saved(&state);
+        let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
+        self.report(name, &readings, &results);
+        let revisions = saved_revisions(name, readings, &results);
+        context.reached(Checkpoint::AfterSave)?;
+        if revisions.is_empty() { Ok(()) } else { self.chunk_and_enqueue(revisions) }
+    }
+
+    /// Deletes what a complete crawl did not find; says what was not complete.
+    fn finish_site(&self, source: &WebSource, end: &End) -> Result<(), Error> {
+        let context = self.context;
+        let name = source.name();
+        let FrontierCounts { failed, queued, visited, .. } =
+            context.kb.frontier_counts(context.run, name)?;
+        let unreachable =
+            (failed > 0).then(|| format!("{failed} of {visited} pages cannot be had"));
+        let outage = end.outage.clone().or(unreachable);
+        if end.is_limited {
+            let message = format!(
+                "source \"{name}\": {queued} page(s) are not visited, because max_pages is {}; nothing is \
+                 deleted",
+                source.max_pages
+            );
+            context.events.emit(&Event::Warning { message: &message });
+        }
+        if let Some(outage) = &outage {
+            self.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
+        }
+        if outage.is_some() || end.is_limited {
+            return Ok(());
+        }
+        let documents = context.kb.gone_pages(context.run, name)?;
+        reconcile(context, name, Gone { documents, ..Gone::default() })?;
+        context.saved(&context.kb.drop_unmet(context.run, name)?);
+        Ok(())
+    }
+}
+
+fn ended(error: SourceError) -> Error {
+    match error {
+        SourceError::Stopped => Error::Stopped,
+        error => error.into(),
+    }
+}

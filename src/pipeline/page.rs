@@ -1,0 +1,435 @@
+//! What a visit of one page means for its document and for the crawl. Nothing here reads or writes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use pulldown_cmark::{Event, Parser, Tag};
+use url::Url;
+
+use super::intake::{extract_one, guard};
+use crate::domain::{FailureKind, MediaType, Stage, Version};
+use crate::error::chain;
+use crate::extract::html::{self, Options};
+use crate::extract::{self, ExtractError, Extraction};
+use crate::kb::{
+    FoundLink, NewText, Outcome, PageLinks, PageReport, PageState, QueuedPage, Reading,
+};
+use crate::source::{Answer, Content, Fetched, Validators, Verdict, WebSource};
+use crate::support::clock::now_ms;
+use crate::support::retry;
+
+/// Visits of a page that come to nothing, in one run.
+const ATTEMPTS_MAX: u32 = 3;
+/// Waits are those of `support::retry` times this: a server needs longer than a queue.
+const BACKOFF_FACTOR: u32 = 5;
+/// Longer pauses are left to the next run.
+const PAUSE_MAX_MS: u64 = 120_000;
+/// Redirects one after the other.
+const REDIRECTS_MAX: u32 = 10;
+/// Links of one page that are followed.
+const LINKS_MAX: usize = 5000;
+/// Urls that differ in their query alone.
+const QUERIES_PER_PATH_MAX: usize = 100;
+/// A page that says that it is not there is no longer than this.
+const NOT_FOUND_BYTES_MAX: usize = 1500;
+
+/// A site with what is remembered of it during one run.
+pub struct Site<'a> {
+    source: &'a WebSource,
+    extraction: &'a Extraction,
+    settings: String,
+    queries: Mutex<HashMap<String, HashSet<String>>>,
+}
+
+impl<'a> Site<'a> {
+    /// Begins with nothing remembered.
+    pub fn new(source: &'a WebSource, extraction: &'a Extraction) -> Self {
+        let extractors =
+            ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
+        let settings = format!("{} {}", source.settings, extractors.join(" "));
+        Self { source, extraction, settings, queries: Mutex::default() }
+    }
+
+    /// Returns the name of the source.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Returns what decides whether a page that was fetched would come to the same again.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    /// A page that is not read again as it is.
+    pub fn set_aside(&self, page: QueuedPage, error: String) -> PageReport {
+        let kind = FailureKind::Permanent;
+        let reading = reading(&page, None, Outcome::Failed { stage: Stage::Extract, kind, error });
+        PageReport { reading: Some(reading), ..bare(page, PageState::Fetched) }
+    }
+
+    /// Returns the links of a page as they are to be queued.
+    fn links(&self, page: &QueuedPage, base: &Url, links: &[String]) -> Vec<FoundLink> {
+        if page.depth >= self.source.max_depth || !self.source.follows(base) {
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for url in links.iter().filter_map(|link| self.source.resolve(base, link)) {
+            if found.len() == LINKS_MAX {
+                break;
+            }
+            let excluded = match self.source.judge(&url) {
+                Verdict::Outside => continue,
+                Verdict::Excluded(reason) => Some(reason.to_owned()),
+                Verdict::Wanted => self.too_many_queries(&url),
+            };
+            if seen.insert(url.clone()) {
+                found.push(FoundLink { url: url.into(), excluded });
+            }
+        }
+        found
+    }
+
+    fn too_many_queries(&self, url: &Url) -> Option<String> {
+        let query = url.query()?;
+        let path = url.as_str().strip_suffix(query).unwrap_or_default();
+        let mut queries = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = queries.entry(path.to_owned()).or_default();
+        if known.len() >= QUERIES_PER_PATH_MAX && !known.contains(query) {
+            return Some(format!("more than {QUERIES_PER_PATH_MAX} queries of one path"));
+        }
+        known.insert(query.to_owned());
+        None
+    }
+}
+
+/// Turns the answer to a visit into what is saved of it.
+pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
+    match answer {
+        Answer::Page(fetched) => read_page(site, page, fetched),
+        Answer::NotModified if page.is_known => {
+            PageReport { links: PageLinks::AsBefore, ..bare(page, PageState::Unchanged) }
+        }
+        Answer::NotModified => outage(page, "304 without having been asked for".to_owned(), 0),
+        Answer::Moved(to) => moved(site, page, &to),
+        Answer::Gone(status) => gone(site, page, format!("the server answers {status}")),
+        Answer::Excluded(reason) => excluded(site, page, reason, FailureKind::Permanent),
+        Answer::Refused(reason) => {
+            let matters = page.document.is_some() || site.source.asks_for(&page.url);
+            let failure =
+                matters.then(|| crawl_failure(&page, FailureKind::Transient, reason.clone()));
+            let links = PageLinks::AsBefore;
+            PageReport {
+                reason: Some(reason),
+                reading: failure,
+                links,
+                ..bare(page, PageState::Refused)
+            }
+        }
+        Answer::Outage { reason, pause } => {
+            let pause_ms =
+                pause.map_or(0, |pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            outage(page, reason, pause_ms)
+        }
+    }
+}
+
+fn bare(page: QueuedPage, state: PageState) -> PageReport {
+    PageReport {
+        page,
+        state,
+        reason: None,
+        etag: None,
+        last_modified: None,
+        reading: None,
+        links: PageLinks::Unknown,
+    }
+}
+
+fn reading(page: &QueuedPage, validators: Option<&Validators>, outcome: Outcome) -> Reading {
+    let version = validators.and_then(|one| one.etag.clone().or_else(|| one.last_modified.clone()));
+    Reading {
+        document: page.document,
+        uri: page.url.clone(),
+        version: version.map(Version),
+        extract_fp: extract::extractor("page.html").id().to_owned(),
+        count: true,
+        size_bytes: 0,
+        outcome,
+    }
+}
+
+fn crawl_failure(page: &QueuedPage, kind: FailureKind, error: String) -> Reading {
+    reading(page, None, Outcome::Failed { stage: Stage::Crawl, kind, error })
+}
+
+/// Nothing came back: tried again in this run, then left to the next.
+fn outage(page: QueuedPage, reason: String, pause_ms: u64) -> PageReport {
+    let attempts = page.attempts + 1;
+    if attempts < ATTEMPTS_MAX && pause_ms <= PAUSE_MAX_MS {
+        let backoff = retry::backoff(attempts) * BACKOFF_FACTOR;
+        let wait_ms = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX).max(pause_ms);
+        let not_before_ms = now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        let state = PageState::Queued { not_before_ms };
+        return PageReport { reason: Some(reason), ..bare(page, state) };
+    }
+    let failure = crawl_failure(&page, FailureKind::Transient, reason.clone());
+    let links = PageLinks::AsBefore;
+    PageReport {
+        reason: Some(reason),
+        reading: Some(failure),
+        links,
+        ..bare(page, PageState::Failed)
+    }
+}
+
+/// A page that was there goes when a second run misses it, too; a link that leads nowhere is nothing.
+fn gone(site: &Site<'_>, page: QueuedPage, reason: String) -> PageReport {
+    let failure = if page.document.is_none() {
+        let asked_for = site.source.asks_for(&page.url);
+        asked_for.then(|| crawl_failure(&page, FailureKind::Permanent, reason.clone()))
+    } else if page.missing_runs == 0 {
+        let error = format!("{reason}; its document goes if the next run finds the same");
+        Some(crawl_failure(&page, FailureKind::Transient, error))
+    } else {
+        None
+    };
+    let links = PageLinks::Found(Vec::new());
+    PageReport { reason: Some(reason), reading: failure, links, ..bare(page, PageState::Gone) }
+}
+
+/// Left out on purpose; a failure only where kb.toml names this very page.
+fn excluded(site: &Site<'_>, page: QueuedPage, reason: String, kind: FailureKind) -> PageReport {
+    let asked_for = site.source.asks_for(&page.url);
+    let failure = asked_for.then(|| crawl_failure(&page, kind, reason.clone()));
+    let links = PageLinks::Found(Vec::new());
+    PageReport { reason: Some(reason), reading: failure, links, ..bare(page, PageState::Excluded) }
+}
+
+fn moved(site: &Site<'_>, page: QueuedPage, to: &Url) -> PageReport {
+    let outside = format!("redirects to {to}, which is outside of the site");
+    let Some(target) = site.source.resolve(to, "") else {
+        return excluded(site, page, outside, FailureKind::Permanent);
+    };
+    if target.as_str() == page.url {
+        return excluded(site, page, "redirects to itself".to_owned(), FailureKind::Permanent);
+    }
+    if page.redirects >= REDIRECTS_MAX {
+        let reason = format!("more than {REDIRECTS_MAX} redirects");
+        return excluded(site, page, reason, FailureKind::Permanent);
+    }
+    match site.source.judge(&target) {
+        Verdict::Wanted => elsewhere(page, target, None),
+        Verdict::Outside => excluded(site, page, outside, FailureKind::Permanent),
+        Verdict::Excluded(reason) => elsewhere(page, target, Some(reason.to_owned())),
+    }
+}
+
+fn elsewhere(page: QueuedPage, target: Url, excluded: Option<String>) -> PageReport {
+    let url = String::from(target);
+    let links = PageLinks::Found(vec![FoundLink { url: url.clone(), excluded }]);
+    PageReport { reason: Some(url), links, ..bare(page, PageState::Redirected) }
+}
+
+fn read_page(site: &Site<'_>, page: QueuedPage, fetched: Fetched) -> PageReport {
+    let Ok(url) = Url::parse(&page.url) else {
+        return excluded(site, page, "not an url".to_owned(), FailureKind::Permanent);
+    };
+    if is_html(&fetched) {
+        read_html(site, page, &url, fetched)
+    } else {
+        read_other(site, page, &url, fetched)
+    }
+}
+
+fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> PageReport {
+    let Fetched { bytes, charset, validators, robots, .. } = fetched;
+    let size_bytes = bytes.len() as u64;
+    let base = base_of(url, &bytes);
+    let absolute = |href: &str| base.join(href).map_or_else(|_| href.to_owned(), String::from);
+    let options = Options {
+        is_whole: false,
+        charset: charset.as_deref(),
+        content: &site.source.content_selectors,
+        leave_out: &site.source.remove_selectors,
+        resolve: Some(&absolute),
+    };
+    let failed =
+        |error| Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error };
+    let converted = match guard(|| html::convert(&page.url, bytes, &options)) {
+        Ok(Ok(converted)) => converted,
+        Ok(Err(ExtractError::Skipped { reason, .. })) => {
+            return excluded(site, page, reason, FailureKind::Skipped);
+        }
+        Ok(Err(error)) => {
+            let reading =
+                Reading { size_bytes, ..reading(&page, Some(&validators), failed(chain(&error))) };
+            return fetched_as(page, validators, reading, Vec::new());
+        }
+        Err(panic) => {
+            let reading =
+                Reading { size_bytes, ..reading(&page, Some(&validators), failed(panic)) };
+            return fetched_as(page, validators, reading, Vec::new());
+        }
+    };
+    if says_not_found(&converted) {
+        return gone(site, page, "the page says that it is not found".to_owned());
+    }
+    let respects = site.source.respects_robots();
+    let noindex = respects && (robots.noindex || converted.facts.robots.noindex);
+    let nofollow = respects && (robots.nofollow || converted.facts.robots.nofollow);
+    if let Some(canonical) = canonical_of(site, &page, &base, &converted).filter(|_| !noindex) {
+        return elsewhere(page, canonical, None);
+    }
+    let links = if nofollow { Vec::new() } else { site.links(&page, &base, &converted.links) };
+    if noindex {
+        let links = PageLinks::Found(links);
+        return PageReport {
+            links,
+            ..excluded(site, page, "noindex".to_owned(), FailureKind::Skipped)
+        };
+    }
+    let metadata = converted.metadata();
+    let title = converted.title.unwrap_or_else(|| title_of(url));
+    let outcome = Outcome::Text(NewText {
+        content_hash: text_hash(&title, &converted.markdown),
+        title,
+        media_type: MediaType::Markdown,
+        encoding: converted.encoding,
+        metadata: serde_json::Value::from_iter(metadata).to_string(),
+        text: converted.markdown,
+    });
+    let reading = Reading { size_bytes, ..reading(&page, Some(&validators), outcome) };
+    fetched_as(page, validators, reading, links)
+}
+
+/// Markdown, plain text, and whatever else the extractors for files know.
+fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> PageReport {
+    let Fetched { bytes, media_type, validators, robots, .. } = fetched;
+    let name = file_name(url, &media_type);
+    let size_bytes = bytes.len() as u64;
+    let content = Content { bytes, version: None, metadata: BTreeMap::new() };
+    let (extract_fp, outcome) = extract_one(site.extraction, &name, content);
+    if let Outcome::Failed { kind: FailureKind::Skipped, error, .. } = &outcome {
+        let reason = error.strip_prefix(&format!("{name}: ")).unwrap_or(error).to_owned();
+        return excluded(site, page, reason, FailureKind::Skipped);
+    }
+    let respects = site.source.respects_robots();
+    let links = match &outcome {
+        Outcome::Text(text)
+            if text.media_type == MediaType::Markdown && !(respects && robots.nofollow) =>
+        {
+            site.links(&page, url, &markdown_links(&text.text))
+        }
+        _ => Vec::new(),
+    };
+    if respects && robots.noindex {
+        let links = PageLinks::Found(links);
+        return PageReport {
+            links,
+            ..excluded(site, page, "noindex".to_owned(), FailureKind::Skipped)
+        };
+    }
+    let reading = Reading { size_bytes, extract_fp, ..reading(&page, Some(&validators), outcome) };
+    fetched_as(page, validators, reading, links)
+}
+
+fn fetched_as(
+    page: QueuedPage,
+    validators: Validators,
+    reading: Reading,
+    links: Vec<FoundLink>,
+) -> PageReport {
+    PageReport {
+        etag: validators.etag,
+        last_modified: validators.last_modified,
+        reading: Some(reading),
+        links: PageLinks::Found(links),
+        ..bare(page, PageState::Fetched)
+    }
+}
+
+/// Tells HTML by its media type, or by its beginning where that says nothing; servers lie both ways.
+fn is_html(fetched: &Fetched) -> bool {
+    match fetched.media_type.as_str() {
+        "text/html" | "application/xhtml+xml" => true,
+        "" | "application/octet-stream" | "text/plain" => {
+            let start = &fetched.bytes[..fetched.bytes.len().min(512)];
+            let start = String::from_utf8_lossy(start).to_ascii_lowercase();
+            let start = start.trim_start_matches('\u{feff}').trim_start();
+            start.starts_with("<!doctype html") || start.starts_with("<html")
+        }
+        _ => false,
+    }
+}
+
+/// Returns what the addresses of a page are relative to.
+fn base_of(url: &Url, bytes: &[u8]) -> Url {
+    let has_base = bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"<base"));
+    if !has_base {
+        return url.clone();
+    }
+    let facts = crate::support::html::parse(&String::from_utf8_lossy(bytes)).facts();
+    facts.base.and_then(|base| url.join(&base).ok()).unwrap_or_else(|| url.clone())
+}
+
+/// Returns the page that this one is a copy of, as it says itself. A page that another one has led to is
+/// believed to be the original, so that two cannot name each other.
+fn canonical_of(
+    site: &Site<'_>,
+    page: &QueuedPage,
+    base: &Url,
+    converted: &html::Page,
+) -> Option<Url> {
+    let canonical = site.source.resolve(base, converted.facts.canonical.as_deref()?)?;
+    let is_other = canonical.as_str() != page.url && page.redirects == 0;
+    let is_here =
+        site.source.judge(&canonical) == Verdict::Wanted && !site.source.asks_for(&page.url);
+    (is_other && is_here).then_some(canonical)
+}
+
+/// Tells whether a page that the server calls fine says that there is none.
+fn says_not_found(converted: &html::Page) -> bool {
+    let title = converted.title.as_deref().unwrap_or_default().to_lowercase();
+    let says = title.starts_with("404") || title.contains("page not found") || title == "not found";
+    says && converted.markdown.len() <= NOT_FOUND_BYTES_MAX
+}
+
+fn markdown_links(text: &str) -> Vec<String> {
+    let links = Parser::new(text).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+        _ => None,
+    });
+    links.collect()
+}
+
+/// Returns a name whose ending tells the format: by the media type, else that of the url.
+fn file_name(url: &Url, media_type: &str) -> String {
+    let of_path = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+    let ending = match media_type {
+        "text/markdown" | "text/x-markdown" => "md",
+        "application/pdf" => "pdf",
+        "application/epub+zip" => "epub",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => "docx",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation" => "pptx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => "xlsx",
+        "application/vnd.oasis.opendocument.text" => "odt",
+        "text/plain" if !of_path.contains('.') => "txt",
+        _ => return of_path.to_owned(),
+    };
+    let stem = of_path.rsplit_once('.').map_or(of_path, |(stem, _)| stem);
+    format!("{}.{ending}", if stem.is_empty() { "page" } else { stem })
+}
+
+fn title_of(url: &Url) -> String {
+    let mut parts = url.path_segments().into_iter().flatten();
+    let last = parts.rfind(|part| !part.is_empty());
+    last.or(url.host_str()).unwrap_or("untitled").to_owned()
+}
+
+/// Of the text and not of the bytes: pages carry times and tokens that nobody reads.
+fn text_hash(title: &str, text: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(title.as_bytes()).update(b"\0").update(text.as_bytes());
+    *hasher.finalize().as_bytes()
+}

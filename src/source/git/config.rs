@@ -1,0 +1,174 @@
+//! `[[source.git]]`: the settings of one repository, with their places in kb.toml for error messages.
+
+use std::ops::Range;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::source::directory_config::{check_name, check_size, max_file_size_default};
+use crate::source::{Problems, globs};
+use crate::support::byte_size::ByteSize;
+
+/// One git repository.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitConfig {
+    /// Name of the source, unique among all sources.
+    pub name: Spanned<String>,
+    /// What `git fetch` takes: an https, ssh or git url, `user@host:path`, or a folder, relative to kb.toml.
+    pub url: Spanned<String>,
+    /// Branch, tag or full commit id; empty means the branch that the repository has checked out.
+    #[serde(default = "empty", rename = "ref")]
+    pub reference: Spanned<String>,
+    /// Folder of the repository whose files are taken in; empty means all.
+    #[serde(default = "empty")]
+    pub subdirectory: Spanned<String>,
+    /// Globs of the files that are wanted, relative to `subdirectory`; empty means all.
+    #[serde(default)]
+    pub include: Vec<Spanned<String>>,
+    /// Globs of files and folders that are not wanted; they win over `include`.
+    #[serde(default)]
+    pub exclude: Vec<Spanned<String>>,
+    /// Take in files whose path has a name that begins with a dot.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Larger files are skipped, and reported as such.
+    #[serde(default = "max_file_size_default")]
+    pub max_file_size: Spanned<ByteSize>,
+    /// Commits of the history that are fetched; 0 means all, and gives every document its last change.
+    #[serde(default = "one")]
+    pub depth: u32,
+    /// User name that goes with `password_env`.
+    #[serde(default = "username_default")]
+    pub username: String,
+    /// Environment variable that holds the password or token; empty: git asks the user's own helpers.
+    #[serde(default = "empty")]
+    pub password_env: Spanned<String>,
+}
+
+fn empty() -> Spanned<String> {
+    Spanned::new(0..0, String::new())
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn username_default() -> String {
+    "git".to_owned()
+}
+
+impl GitConfig {
+    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
+    /// and what is wrong and what is allowed.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Vec::new();
+        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
+            if let Err(what) = result {
+                problems.push((span, format!("source.git.{key}"), what));
+            }
+        };
+        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        check(self.url.span(), "url", check_url(self.url.get_ref()));
+        check(self.reference.span(), "ref", check_reference(self.reference.get_ref()));
+        check(
+            self.subdirectory.span(),
+            "subdirectory",
+            check_subdirectory(self.subdirectory.get_ref()),
+        );
+        for pattern in &self.include {
+            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
+        }
+        for pattern in &self.exclude {
+            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
+        }
+        let size = &self.max_file_size;
+        check(size.span(), "max_file_size", check_size(*size.get_ref()));
+        let variable = &self.password_env;
+        if !variable.get_ref().is_empty() {
+            let has_server = is_http(self.url.get_ref());
+            check(variable.span(), "password_env", check_variable(variable.get_ref(), has_server));
+        }
+        problems
+    }
+
+    /// Returns `url`, absolute where it is a path.
+    pub fn absolute_url(&self, base: &Path) -> String {
+        let url = self.url.get_ref();
+        if !is_path(url) {
+            return url.clone();
+        }
+        let path = base.join(url);
+        std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
+    }
+}
+
+/// Git's own rule: a colon before the first slash makes it `host:path`.
+fn is_path(url: &str) -> bool {
+    let before_slash = url.split('/').next().unwrap_or(url);
+    !before_slash.contains(':')
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    if url.is_empty() || url.starts_with('-') || url.contains(char::is_control) {
+        return Err(format!("{url:?} is no url; allowed is what `git clone` takes"));
+    }
+    if url.contains("::") && !url.contains("://") {
+        return Err(format!(
+            "{url:?} asks for a remote helper; allowed are https, ssh, git and paths"
+        ));
+    }
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    if host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Err(
+            "a password does not belong into this file; name a variable in `password_env`".into()
+        );
+    }
+    Ok(())
+}
+
+/// What git-check-ref-format(1) forbids, so that the ref is one word and never a range or an option.
+fn check_reference(reference: &str) -> Result<(), String> {
+    let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
+    let is_wrong = reference.starts_with(['-', '/', '+'])
+        || reference.contains(forbidden)
+        || reference.contains("..")
+        || reference.contains("@{")
+        || reference.ends_with(['/', '.']);
+    if is_wrong {
+        return Err(format!(
+            "{reference:?} is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits"
+        ));
+    }
+    Ok(())
+}
+
+fn check_subdirectory(path: &str) -> Result<(), String> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let is_wrong = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if !path.is_empty() && is_wrong || path.contains(char::is_control) {
+        return Err(format!(
+            "{path:?} is no folder of a repository; allowed is a path like docs/guide, without a leading \
+             `/`, `.` or `..`"
+        ));
+    }
+    Ok(())
+}
+
+fn check_variable(name: &str, has_server: bool) -> Result<(), String> {
+    if !has_server {
+        return Err("a password is for http and https only; ssh uses your own keys".into());
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.chars().all(is_word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!(
+            "{name:?} is not the name of an environment variable; the password itself does not belong here"
+        ));
+    }
+    Ok(())
+}

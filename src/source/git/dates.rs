@@ -1,0 +1,85 @@
+//! When each file was last changed, and by which commit: one pass over the history, as far as it is asked.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+
+use super::command::{self, Git};
+
+/// Begins the line of a commit; no path begins with it, or that path has no date.
+const COMMIT: u8 = 1;
+
+/// A commit that changed a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) commit: String,
+    /// Committer's date, ISO 8601.
+    pub(super) date: String,
+}
+
+/// The history from the newest commit on, read on demand: a run that reads no document reads none of it.
+///
+/// Merges count as the change that they bring to the branch (`--first-parent`), so that every file has one.
+pub(super) struct Dates {
+    log: Option<(Child, BufReader<ChildStdout>)>,
+    at: Option<Change>,
+    newest: HashMap<PathBuf, Change>,
+}
+
+impl Dates {
+    /// Starts at `commit`; paths are relative to `subdirectory`.
+    pub(super) fn open(git: &Git, commit: &str, subdirectory: &str) -> Self {
+        let mut command = git.command();
+        command
+            .args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "log", "-z", "-m"])
+            .args(["--first-parent", "--no-renames", "--name-only", "--format=%x01%H%x09%cI"]);
+        if !subdirectory.is_empty() {
+            command.arg(format!("--relative={subdirectory}"));
+        }
+        let child =
+            command.arg(commit).arg("--").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let log = child.ok().map(|mut child| {
+            let stdout = child.stdout.take().expect("it is piped");
+            (child, BufReader::new(stdout))
+        });
+        Self { log, at: None, newest: HashMap::new() }
+    }
+
+    /// Returns the last change of the file at `path`; `None` where the history does not tell.
+    pub(super) fn find(&mut self, path: &Path) -> Option<Change> {
+        while !self.newest.contains_key(path) && self.advance() {}
+        self.newest.get(path).cloned()
+    }
+
+    /// Reads one more line; tells whether there was one.
+    fn advance(&mut self) -> bool {
+        let Some((_, log)) = &mut self.log else { return false };
+        let mut line = Vec::new();
+        if !log.read_until(0, &mut line).is_ok_and(|count| count > 0) {
+            return false;
+        }
+        let line = line.strip_suffix(b"\0").unwrap_or(&line);
+        let line = line.strip_prefix(b"\n").unwrap_or(line);
+        if let Some((&COMMIT, header)) = line.split_first() {
+            let header = String::from_utf8_lossy(header);
+            self.at = header
+                .split_once('\t')
+                .map(|(commit, date)| Change { commit: commit.to_owned(), date: date.to_owned() });
+        } else if let Some(change) = &self.at {
+            let path = PathBuf::from(OsStr::from_bytes(line));
+            self.newest.entry(path).or_insert_with(|| change.clone());
+        }
+        true
+    }
+}
+
+impl Drop for Dates {
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.log {
+            command::end(child);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads blobs through one long-lived `git cat-file --batch`.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use super::command::{self, Git};
+
+/// What reading a blob came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Blob {
+    Bytes(Vec<u8>),
+    TooLarge { size_bytes: u64 },
+    Missing,
+}
+
+/// The process and its pipes; ends with the value.
+pub(super) struct Objects {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Objects {
+    pub(super) fn open(git: &Git) -> io::Result<Self> {
+        let mut child = git
+            .command()
+            .args(["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let requests = child.stdin.take().expect("it is piped");
+        let answers =
+            BufReader::with_capacity(64 * 1024, child.stdout.take().expect("it is piped"));
+        Ok(Self { child, requests, answers })
+    }
+
+    /// Reads the blob `id` if it holds at most `bytes_max`; after an error the process is of no more use.
+    pub(super) fn read(&mut self, id: &str, bytes_max: u64) -> io::Result<Blob> {
+        writeln!(self.requests, "{id}")?;
+        self.requests.flush()?;
+        let mut header = String::new();
+        self.answers.by_ref().take(512).read_line(&mut header)?;
+        let size_bytes = match header.trim_end().split(' ').collect::<Vec<_>>()[..] {
+            [_, "blob", size] => size.parse().map_err(io::Error::other)?,
+            [_, "missing"] => return Ok(Blob::Missing),
+            _ => return Err(io::Error::other(format!("git answers {header:?} for blob {id}"))),
+        };
+        let mut content = self.answers.by_ref().take(size_bytes);
+        let blob = if size_bytes > bytes_max {
+            io::copy(&mut content, &mut io::sink())?;
+            Blob::TooLarge { size_bytes }
+        } else {
+            let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
+            content.read_to_end(&mut bytes)?;
+            if bytes.len() as u64 != size_bytes {
+                return Err(io::Error::other(format!("git ended within blob {id}")));
+            }
+            Blob::Bytes(bytes)
+        };
+        let mut line_end = [0];
+        self.answers.read_exact(&mut line_end)?;
+        Ok(blob)
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        command::end(&mut self.child);
+    }
+}

@@ -1,0 +1,173 @@
+//! Which urls are the same page, and which belong to the site.
+//!
+//! Urls are normalised by the WHATWG rules of the crate `url` (host in lower case, no default port, no dot
+//! segments); besides, fragments and unwanted query parameters go.
+
+use std::path::Path;
+
+use globset::GlobSet;
+use url::Url;
+
+use super::config::WebConfig;
+use crate::source::globs::{self, Globs};
+
+/// Longest url that is followed.
+const URL_CHARS_MAX: usize = 2000;
+/// Parts of a path at most.
+const PATH_PARTS_MAX: usize = 24;
+/// How often one part may stand in a path: relative links that should not be relative make endless ones.
+const SAME_PART_MAX: usize = 3;
+/// Endings of what holds no text; not even asked for.
+const WITHOUT_TEXT: &str = "png jpg jpeg gif webp avif svg ico bmp tif tiff mp3 mp4 m4a m4v ogg ogv webm wav avi \
+     mov mkv flac zip gz tgz bz2 xz zst 7z rar tar jar war whl deb rpm apk exe msi dmg iso bin so dll woff \
+     woff2 ttf otf eot css js mjs map wasm inv db";
+
+/// What a site makes of an url.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A page of the site.
+    Wanted,
+    /// Not of this site, or not wanted by its globs.
+    Outside,
+    /// Of this site, and left out for this reason.
+    Excluded(&'static str),
+}
+
+/// The urls that belong to a site.
+#[derive(Debug)]
+pub(super) struct Scope {
+    prefixes: Vec<Url>,
+    hosts: Vec<String>,
+    same_host: bool,
+    globs: Globs,
+    drop_parameters: GlobSet,
+    keep_parameters: GlobSet,
+}
+
+impl Scope {
+    /// `roots` are the urls that the crawl begins with.
+    pub(super) fn new(config: &WebConfig, roots: &[Url]) -> Result<Self, String> {
+        let text = |value: &toml::Spanned<String>| value.get_ref().clone();
+        let include: Vec<_> = config.include.iter().map(text).collect();
+        let exclude: Vec<_> = config.exclude.iter().map(text).collect();
+        let parameters = |names: &[toml::Spanned<String>]| {
+            globs::set(names.iter().map(|name| name.get_ref().as_str()))
+        };
+        let prefix = config.url_prefix.get_ref();
+        let prefixes = if prefix.is_empty() {
+            roots.iter().map(folder).collect()
+        } else {
+            vec![Url::parse(prefix).map_err(|error| error.to_string())?]
+        };
+        let hosts = roots.iter().chain(&prefixes).filter_map(host).collect();
+        Ok(Self {
+            prefixes,
+            hosts,
+            same_host: config.same_host,
+            globs: Globs::new(
+                include.iter().map(String::as_str),
+                exclude.iter().map(String::as_str),
+            )?,
+            drop_parameters: parameters(&config.drop_parameters)?,
+            keep_parameters: parameters(&config.keep_parameters)?,
+        })
+    }
+
+    /// Returns the url that `text` on the page `base` leads to, normalised; `None` where it is none for us.
+    pub(super) fn resolve(&self, base: &Url, text: &str) -> Option<Url> {
+        self.normalise(base.join(text.trim()).ok()?)
+    }
+
+    /// Returns the one form of `url` that stands for its page.
+    pub(super) fn normalise(&self, mut url: Url) -> Option<Url> {
+        if !matches!(url.scheme(), "http" | "https") || has_credentials(&url) || !url.has_host() {
+            return None;
+        }
+        url.set_fragment(None);
+        if let Some(at) = url.path().to_ascii_lowercase().find(";jsessionid=") {
+            let path = url.path()[..at].to_owned();
+            url.set_path(&path);
+        }
+        let query = url.query().map(|query| {
+            let stays = |parameter: &&str| {
+                let name = parameter.split('=').next().unwrap_or(parameter).to_ascii_lowercase();
+                !parameter.is_empty()
+                    && (self.keep_parameters.is_match(&name)
+                        || !self.drop_parameters.is_match(&name))
+            };
+            query.split('&').filter(stays).collect::<Vec<_>>().join("&")
+        });
+        url.set_query(query.as_deref().filter(|query| !query.is_empty()));
+        Some(url)
+    }
+
+    /// Tells whether `url`, normalised, belongs to the site.
+    pub(super) fn judge(&self, url: &Url) -> Verdict {
+        if !self.is_inside(url) {
+            return Verdict::Outside;
+        }
+        // A folder's own page goes with what is in the folder.
+        let index = if url.path().ends_with('/') { "index.html" } else { "" };
+        let path = format!("{}{index}", url.path().trim_start_matches('/'));
+        if !self.globs.wants_file(Path::new(&path)) {
+            return Verdict::Outside;
+        }
+        if url.as_str().len() > URL_CHARS_MAX {
+            return Verdict::Excluded("its url is longer than 2000 characters");
+        }
+        let parts: Vec<_> = url.path().split('/').filter(|part| !part.is_empty()).collect();
+        if parts.len() > PATH_PARTS_MAX {
+            return Verdict::Excluded("its path has more than 24 parts");
+        }
+        let repeats =
+            |part: &&str| parts.iter().filter(|other| other == &part).count() > SAME_PART_MAX;
+        if parts.iter().any(repeats) {
+            return Verdict::Excluded("its path repeats itself");
+        }
+        let ending = parts.last().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
+        let has_ending = |ending: &str| {
+            let ending = ending.to_ascii_lowercase();
+            WITHOUT_TEXT.split_whitespace().any(|other| other == ending)
+        };
+        match ending {
+            Some(ending) if has_ending(ending) => {
+                Verdict::Excluded("a file without text, by its name")
+            }
+            _ => Verdict::Wanted,
+        }
+    }
+
+    /// Tells whether requests to the host of `url` may carry the user's headers.
+    pub(super) fn is_own_host(&self, url: &Url) -> bool {
+        host(url).is_some_and(|host| self.hosts.contains(&host))
+    }
+
+    fn is_inside(&self, url: &Url) -> bool {
+        let below = |prefix: &Url| {
+            host(prefix) == host(url) && url.path().starts_with(prefix.path())
+                || prefix.path().strip_suffix('/') == Some(url.path()) && host(prefix) == host(url)
+        };
+        self.prefixes.iter().any(below) || !self.same_host && !self.is_own_host(url)
+    }
+}
+
+/// Returns the folder that `url` is in.
+fn folder(url: &Url) -> Url {
+    let mut folder = url.clone();
+    let end = url.path().rfind('/').map_or(0, |at| at + 1);
+    folder.set_path(&url.path()[..end]);
+    folder.set_query(None);
+    folder.set_fragment(None);
+    folder
+}
+
+/// Returns host and port; http and https with their usual ports are one host.
+pub(super) fn host(url: &Url) -> Option<String> {
+    let name = url.host_str()?;
+    Some(url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
+}
+
+/// Tells whether a user name or password stands in `url`.
+pub(super) fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}

@@ -1,0 +1,137 @@
+//! One HTTP request: bounded in time and size, never following a redirect by itself.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::http::{HeaderMap, header};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Body};
+use url::Url;
+
+use super::guard::{Guard, NotPublic};
+
+/// Time to connect; the rest of the time-out is for the answer.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// Bytes of headers that are read.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+const ACCEPT: &str = "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.5";
+const ACCEPT_MARKDOWN: &str = "text/markdown,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.5";
+
+/// What a server said of a page's state when it was last fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as sent.
+    pub last_modified: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// We do not ask there.
+    Refused(String),
+    /// Nothing, or nothing whole, came back.
+    Outage(String),
+}
+
+/// An answer whose body is not read yet.
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    body: Body,
+}
+
+/// Sends requests.
+pub(super) struct Client {
+    agent: Agent,
+    /// Sent to the hosts of the site only.
+    headers: Vec<(String, String)>,
+    accept: &'static str,
+}
+
+/// How requests are sent.
+pub(super) struct ClientOptions {
+    pub(super) user_agent: String,
+    pub(super) timeout: Duration,
+    pub(super) connections: usize,
+    pub(super) private_hosts: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) prefer_markdown: bool,
+}
+
+impl Client {
+    pub(super) fn new(options: ClientOptions) -> Self {
+        // The proxy comes from the usual environment variables, as ureq does by default.
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(options.timeout))
+            .timeout_connect(Some(options.timeout.min(CONNECT_MAX)))
+            .timeout_resolve(Some(options.timeout.min(CONNECT_MAX)))
+            .max_response_header_size(HEADERS_BYTES_MAX)
+            .max_idle_connections_per_host(options.connections)
+            .user_agent(options.user_agent)
+            .build();
+        let guard = Guard::new(options.private_hosts);
+        let agent = Agent::with_parts(config, DefaultConnector::default(), guard);
+        let accept = if options.prefer_markdown { ACCEPT_MARKDOWN } else { ACCEPT };
+        Self { agent, headers: options.headers, accept }
+    }
+
+    /// Asks for `url`; `is_own` sends the user's headers, too.
+    pub(super) fn get(
+        &self,
+        url: &Url,
+        validators: &Validators,
+        is_own: bool,
+    ) -> Result<Response, Trouble> {
+        let mut request = self.agent.get(url.as_str()).header(header::ACCEPT, self.accept);
+        if let Some(etag) = &validators.etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(last_modified) = &validators.last_modified {
+            request = request.header(header::IF_MODIFIED_SINCE, last_modified);
+        }
+        for (name, value) in self.headers.iter().filter(|_| is_own) {
+            request = request.header(name, value);
+        }
+        let response = request.call().map_err(trouble)?;
+        let (parts, body) = response.into_parts();
+        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+}
+
+impl Response {
+    /// Returns a header as text; `None` where it is missing, or no text.
+    pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// Reads the decompressed body, at most `max` bytes; `None` where it has more.
+    pub(super) fn read(mut self, max: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        let mut bytes = Vec::new();
+        let mut body = self.body.as_reader().take(max.saturating_add(1));
+        match body.read_to_end(&mut bytes) {
+            Ok(_) => Ok((bytes.len() as u64 <= max).then_some(bytes)),
+            Err(error) => Err(trouble(error.into())),
+        }
+    }
+}
+
+fn trouble(error: ureq::Error) -> Trouble {
+    if let ureq::Error::Io(error) = &error
+        && let Some(refused) = error.get_ref().and_then(|inner| inner.downcast_ref::<NotPublic>())
+    {
+        return Trouble::Refused(refused.to_string());
+    }
+    Trouble::Outage(match error {
+        ureq::Error::Timeout(_) => "no whole answer in time".to_owned(),
+        ureq::Error::HostNotFound => "host not found".to_owned(),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the answer ends too soon".to_owned()
+        }
+        error => error.to_string(),
+    })
+}

@@ -1,0 +1,258 @@
+//! `[[source.web]]`: the settings of one web site, with their places in kb.toml for error messages.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+use url::Url;
+
+use super::address;
+use crate::source::directory_config::{check_name, check_size};
+use crate::source::{Problems, globs};
+use crate::support::byte_size::ByteSize;
+use crate::support::html::Selector;
+
+/// Requests a second that one host gets at most.
+const RATE_MAX: f64 = 1000.0;
+/// Requests at the same time.
+const CONCURRENCY_MAX: usize = 32;
+
+/// Tells what is wrong with a value, and what is allowed.
+type Rule = fn(&str) -> Result<(), String>;
+
+/// One web site, or some pages of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebConfig {
+    /// Name of the source, unique among all sources.
+    pub name: Spanned<String>,
+    /// Pages that the crawl begins with; their links are followed.
+    #[serde(default)]
+    pub start_urls: Vec<Spanned<String>>,
+    /// Single pages, whose links are not followed.
+    #[serde(default)]
+    pub urls: Vec<Spanned<String>>,
+    /// File with such pages, one a line, relative to kb.toml; empty means none.
+    #[serde(default)]
+    pub url_file: PathBuf,
+    /// Sitemaps to begin with: urls; `robots`, those that robots.txt names; `auto`, also /sitemap.xml.
+    #[serde(default = "sitemaps_default")]
+    pub sitemaps: Vec<Spanned<String>>,
+    /// Beginning of the urls that are taken in; empty means the folder of each start url.
+    #[serde(default = "empty")]
+    pub url_prefix: Spanned<String>,
+    /// Globs of the paths that are wanted, without the leading slash; empty means all.
+    #[serde(default)]
+    pub include: Vec<Spanned<String>>,
+    /// Globs of the paths that are not wanted; they win over `include`.
+    #[serde(default)]
+    pub exclude: Vec<Spanned<String>>,
+    /// Pages that one run visits at most.
+    #[serde(default = "max_pages_default")]
+    pub max_pages: u64,
+    /// Links between a start url and a page at most.
+    #[serde(default = "max_depth_default")]
+    pub max_depth: u32,
+    /// Stay on the hosts of the start urls.
+    #[serde(default = "yes")]
+    pub same_host: bool,
+    /// Globs of the query parameters that are taken out of urls.
+    #[serde(default = "drop_parameters_default")]
+    pub drop_parameters: Vec<Spanned<String>>,
+    /// Globs of query parameters that stay, whatever `drop_parameters` says.
+    #[serde(default)]
+    pub keep_parameters: Vec<Spanned<String>>,
+    /// How the crawler names itself; robots.txt is obeyed under the first word of it.
+    #[serde(default = "user_agent_default")]
+    pub user_agent: Spanned<String>,
+    /// Requests a second to one host at most.
+    #[serde(default = "rate_default")]
+    pub requests_per_second: Spanned<f64>,
+    /// Requests at the same time.
+    #[serde(default = "concurrency_default")]
+    pub max_concurrency: Spanned<usize>,
+    /// Seconds that one request may take.
+    #[serde(default = "timeout_default")]
+    pub timeout: Spanned<u64>,
+    /// Larger pages are left out; counted after decompression.
+    #[serde(default = "max_page_size_default")]
+    pub max_page_size: Spanned<ByteSize>,
+    /// Request headers as `Name=VARIABLE`, whose values are in environment variables.
+    #[serde(default)]
+    pub headers: Vec<Spanned<String>>,
+    /// Obey robots.txt and the robots rules of pages.
+    #[serde(default = "yes")]
+    pub respect_robots: bool,
+    /// Hosts that may have addresses which are not public, such as those of an intranet.
+    #[serde(default)]
+    pub private_hosts: Vec<Spanned<String>>,
+    /// Ask for Markdown where a server has both.
+    #[serde(default = "yes")]
+    pub prefer_markdown: bool,
+    /// Selectors of the main content, the first that is found; empty means the usual places.
+    #[serde(default)]
+    pub content_selectors: Vec<Spanned<String>>,
+    /// Selectors of what is left out, besides navigation and the like.
+    #[serde(default)]
+    pub remove_selectors: Vec<Spanned<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn empty() -> Spanned<String> {
+    Spanned::new(0..0, String::new())
+}
+
+fn strings(values: &[&str]) -> Vec<Spanned<String>> {
+    values.iter().map(|value| Spanned::new(0..0, (*value).to_owned())).collect()
+}
+
+fn sitemaps_default() -> Vec<Spanned<String>> {
+    strings(&["robots"])
+}
+
+fn max_pages_default() -> u64 {
+    10_000
+}
+
+fn max_depth_default() -> u32 {
+    30
+}
+
+fn drop_parameters_default() -> Vec<Spanned<String>> {
+    strings(&["utm_*", "fbclid", "gclid", "mc_?id", "*sessionid", "*sessid", "sid"])
+}
+
+fn user_agent_default() -> Spanned<String> {
+    Spanned::new(0..0, "kbingest".to_owned())
+}
+
+fn rate_default() -> Spanned<f64> {
+    Spanned::new(0..0, 2.0)
+}
+
+fn concurrency_default() -> Spanned<usize> {
+    Spanned::new(0..0, 1)
+}
+
+fn timeout_default() -> Spanned<u64> {
+    Spanned::new(0..0, 30)
+}
+
+fn max_page_size_default() -> Spanned<ByteSize> {
+    Spanned::new(0..0, ByteSize(10 << 20))
+}
+
+impl WebConfig {
+    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
+    /// and what is wrong and what is allowed.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Vec::new();
+        let mut check = |span: std::ops::Range<usize>, key: &str, result: Result<(), String>| {
+            if let Err(what) = result {
+                problems.push((span, format!("source.web.{key}"), what));
+            }
+        };
+        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        let of_each: [(&str, &[Spanned<String>], Rule); 10] = [
+            ("start_urls", &self.start_urls, check_url),
+            ("urls", &self.urls, check_url),
+            ("sitemaps", &self.sitemaps, check_sitemap),
+            ("include", &self.include, |pattern| globs::glob(pattern).map(drop)),
+            ("exclude", &self.exclude, |pattern| globs::glob(pattern).map(drop)),
+            ("drop_parameters", &self.drop_parameters, |name| globs::glob(name).map(drop)),
+            ("keep_parameters", &self.keep_parameters, |name| globs::glob(name).map(drop)),
+            ("headers", &self.headers, |header| parse_header(header).map(drop)),
+            ("content_selectors", &self.content_selectors, |it| Selector::parse(it).map(drop)),
+            ("remove_selectors", &self.remove_selectors, |it| Selector::parse(it).map(drop)),
+        ];
+        for (key, values, rule) in of_each {
+            for value in values {
+                check(value.span(), key, rule(value.get_ref()));
+            }
+        }
+        let prefix = self.url_prefix.get_ref();
+        if !prefix.is_empty() {
+            check(self.url_prefix.span(), "url_prefix", check_url(prefix));
+        }
+        let agent = self.user_agent.get_ref();
+        check(self.user_agent.span(), "user_agent", check_user_agent(agent));
+        let rate = *self.requests_per_second.get_ref();
+        let is_rate = rate > 0.0 && rate <= RATE_MAX;
+        check(
+            self.requests_per_second.span(),
+            "requests_per_second",
+            is_rate.then_some(()).ok_or(format!("{rate} is not above 0 and at most {RATE_MAX}")),
+        );
+        let concurrency = *self.max_concurrency.get_ref();
+        let is_count = (1..=CONCURRENCY_MAX).contains(&concurrency);
+        check(
+            self.max_concurrency.span(),
+            "max_concurrency",
+            is_count.then_some(()).ok_or(format!("{concurrency} is not 1 to {CONCURRENCY_MAX}")),
+        );
+        let timeout = *self.timeout.get_ref();
+        let is_timeout = (1..=3600).contains(&timeout);
+        check(
+            self.timeout.span(),
+            "timeout",
+            is_timeout.then_some(()).ok_or(format!("{timeout} is not 1 to 3600 seconds")),
+        );
+        let size = &self.max_page_size;
+        check(size.span(), "max_page_size", check_size(*size.get_ref()));
+        let has_start = !self.start_urls.is_empty()
+            || !self.urls.is_empty()
+            || !self.url_file.as_os_str().is_empty()
+            || self.sitemaps.iter().any(|sitemap| is_url(sitemap.get_ref()));
+        let nowhere =
+            "nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap";
+        check(self.name.span(), "start_urls", has_start.then_some(()).ok_or(nowhere.to_owned()));
+        problems
+    }
+}
+
+/// Tells a sitemap's url from the words `robots` and `auto`.
+pub(super) fn is_url(sitemap: &str) -> bool {
+    sitemap.contains("://")
+}
+
+/// Splits `Name=VARIABLE`.
+pub(super) fn parse_header(header: &str) -> Result<(&str, &str), String> {
+    let is_token = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    header.split_once('=').filter(|(name, variable)| is_token(name) && is_token(variable)).ok_or_else(
+        || format!("{header:?} is no header; write Name=VARIABLE, with the value in that environment variable"),
+    )
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    let what = match Url::parse(url) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => "only http and https are allowed",
+        Ok(url) if address::has_credentials(&url) => {
+            "a password does not belong into this file; use `headers`"
+        }
+        Ok(_) => return Ok(()),
+        Err(_) => "write it whole, with https and host",
+    };
+    Err(format!("{url:?} cannot be fetched: {what}"))
+}
+
+fn check_sitemap(sitemap: &str) -> Result<(), String> {
+    if ["robots", "auto"].contains(&sitemap) {
+        return Ok(());
+    }
+    check_url(sitemap).map_err(|what| format!("{what}, or one of the words robots and auto"))
+}
+
+fn check_user_agent(agent: &str) -> Result<(), String> {
+    let is_printable = agent.chars().all(|c| matches!(c, ' '..='~'));
+    if is_printable && agent.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Ok(());
+    }
+    Err(format!(
+        "{agent:?} is no user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)"
+    ))
+}

@@ -1,0 +1,393 @@
+//! A web site as a source: pages are found by following links, so that there is no listing to begin with.
+//!
+//! This module knows how to ask: which urls belong to the site, what its robots.txt says, when the next
+//! request may begin, what an answer means. Which urls wait to be visited is in the knowledge base
+//! (`kb`, the frontier), and the order of things is the pipeline's.
+//!
+//! Requests run on threads of their own, which nobody waits for: a request cannot be called back, and a stop
+//! must not take as long as a slow server. A stopped run drops what they may still bring.
+
+mod address;
+mod client;
+mod config;
+mod guard;
+mod pace;
+mod robots;
+mod sitemap;
+mod visit;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use self::address::Scope;
+use self::client::{Client, ClientOptions};
+use self::pace::Pace;
+use self::visit::{FileTrouble, Visitor};
+use super::{Setting, SourceError};
+use crate::support::checkpoint::StopSignal;
+use crate::support::html::Selector;
+
+pub use address::Verdict;
+pub use client::Validators;
+pub use config::WebConfig;
+pub use visit::{Answer, Fetched};
+
+/// How often a wait for answers looks for a request to stop.
+const STOP_POLL: Duration = Duration::from_millis(20);
+/// Sitemaps read at most, those of indexes included.
+const SITEMAPS_MAX: usize = 1000;
+/// Bytes of a `url_file`.
+const URL_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// A url that a crawl begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The page, normalised.
+    pub url: String,
+    /// When it last changed, as a sitemap says.
+    pub lastmod: Option<String>,
+}
+
+/// What a crawl begins with.
+#[derive(Debug, Default)]
+pub struct Starts {
+    /// The pages.
+    pub pages: Vec<Start>,
+    /// A sitemap that may be there and cannot be had.
+    pub outage: Option<String>,
+}
+
+/// A page to visit.
+#[derive(Debug)]
+pub struct PageRequest {
+    /// Its address, normalised.
+    pub url: Url,
+    /// What the server said when it was last fetched; empty to have it whole.
+    pub validators: Validators,
+}
+
+/// One site.
+pub struct WebSource {
+    name: String,
+    starts: Vec<Url>,
+    listed: HashSet<Url>,
+    sitemaps: Vec<String>,
+    visitor: Arc<Visitor>,
+    concurrency: usize,
+    /// Pages that one run visits at most.
+    pub max_pages: u64,
+    /// Links between a start url and a page at most.
+    pub max_depth: u32,
+    /// Where the main content of a page is.
+    pub content_selectors: Vec<Selector>,
+    /// What is left out of it.
+    pub remove_selectors: Vec<Selector>,
+    /// Changes with every setting that decides which pages there are and what is taken from them.
+    pub settings: String,
+}
+
+impl WebSource {
+    /// Prepares the source without sending a request.
+    pub fn new(config: &WebConfig, setting: &Setting<'_>) -> Result<Self, SourceError> {
+        let name = config.name.get_ref().clone();
+        let wrong = |reason: String| SourceError::Config { name: name.clone(), reason };
+        let parse = |url: &str| Url::parse(url).map_err(|error| wrong(format!("{url:?}: {error}")));
+        let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
+            values.iter().map(|value| value.get_ref().clone()).collect()
+        };
+        let mut starts = Vec::new();
+        for url in &config.start_urls {
+            starts.push(parse(url.get_ref())?);
+        }
+        let mut listed = Vec::new();
+        for url in texts(&config.urls).into_iter().chain(read_url_file(config, setting)?) {
+            listed.push(parse(&url)?);
+        }
+        let sitemaps = texts(&config.sitemaps);
+        let mut roots = starts.clone();
+        if roots.is_empty() {
+            // A site without start urls is what its sitemaps list.
+            let explicit = sitemaps.iter().filter(|sitemap| config::is_url(sitemap));
+            roots = explicit.filter_map(|sitemap| Url::parse(sitemap).ok()).collect();
+        }
+        let scope = Scope::new(config, &roots).map_err(wrong)?;
+        let normalised = |urls: Vec<Url>| urls.into_iter().filter_map(|url| scope.normalise(url));
+        let (starts, listed) = (normalised(starts).collect(), normalised(listed).collect());
+        let selectors = |values: &[toml::Spanned<String>]| -> Result<Vec<_>, SourceError> {
+            values.iter().map(|text| Selector::parse(text.get_ref()).map_err(wrong)).collect()
+        };
+        let agent = config.user_agent.get_ref().clone();
+        let concurrency = *config.max_concurrency.get_ref();
+        let client = Client::new(ClientOptions {
+            user_agent: agent.clone(),
+            timeout: Duration::from_secs(*config.timeout.get_ref()),
+            connections: concurrency,
+            private_hosts: texts(&config.private_hosts),
+            headers: headers(config).map_err(wrong)?,
+            prefer_markdown: config.prefer_markdown,
+        });
+        let interval = Duration::from_secs_f64(1.0 / config.requests_per_second.get_ref());
+        Ok(Self {
+            visitor: Arc::new(Visitor {
+                client,
+                pace: Pace::new(interval, concurrency),
+                scope,
+                agent,
+                respect_robots: config.respect_robots,
+                page_bytes_max: config.max_page_size.get_ref().0,
+                stop: Arc::clone(&setting.stop),
+                rules: Mutex::new(HashMap::new()),
+            }),
+            starts,
+            listed,
+            sitemaps,
+            concurrency,
+            max_pages: config.max_pages,
+            max_depth: config.max_depth,
+            content_selectors: selectors(&config.content_selectors)?,
+            remove_selectors: selectors(&config.remove_selectors)?,
+            settings: settings(config),
+            name,
+        })
+    }
+
+    /// Returns the name given in kb.toml.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells whether robots.txt and the robots rules of pages are obeyed.
+    pub fn respects_robots(&self) -> bool {
+        self.visitor.respect_robots
+    }
+
+    /// Returns the pages that a crawl begins with: start urls, single pages, and what sitemaps list.
+    pub fn starts(&self) -> Result<Starts, SourceError> {
+        let start = |url: &Url| Start { url: url.to_string(), lastmod: None };
+        let mut starts = Starts::default();
+        starts.pages.extend(self.starts.iter().map(start));
+        let mut listed: Vec<_> = self.listed.iter().map(start).collect();
+        listed.sort_unstable_by(|a, b| a.url.cmp(&b.url));
+        starts.pages.extend(listed);
+        let mut waiting = self.first_sitemaps()?;
+        let mut seen: HashSet<Url> = HashSet::new();
+        while let Some((url, is_optional)) = waiting.pop_front() {
+            if seen.len() == SITEMAPS_MAX || !seen.insert(url.clone()) {
+                continue;
+            }
+            let visitor = Arc::clone(&self.visitor);
+            let address = url.clone();
+            let max = sitemap::SIZE_MAX_BYTES;
+            let fetched = self.aside(move || visitor.fetch_file(&address, max))?;
+            match fetched.ok_or(SourceError::Stopped)? {
+                Ok(bytes) => self.take_sitemap(&url, bytes, &mut starts, &mut waiting),
+                Err(FileTrouble::Missing(_)) if is_optional => {}
+                Err(FileTrouble::Missing(reason) | FileTrouble::Outage(reason)) => {
+                    starts.outage = Some(format!("sitemap {url}: {reason}"));
+                }
+            }
+        }
+        Ok(starts)
+    }
+
+    /// Returns the sitemaps to read first, and whether each may be missing.
+    fn first_sitemaps(&self) -> Result<VecDeque<(Url, bool)>, SourceError> {
+        let mut first = VecDeque::new();
+        for sitemap in &self.sitemaps {
+            if let Ok(url) = Url::parse(sitemap) {
+                first.push_back((url, false));
+                continue;
+            }
+            for start in &self.starts {
+                let (visitor, url) = (Arc::clone(&self.visitor), start.clone());
+                let named = self.aside(move || visitor.sitemaps_of(&url))?;
+                for named in named.ok_or(SourceError::Stopped)? {
+                    first.extend(start.join(&named).ok().map(|url| (url, true)));
+                }
+                if sitemap == "auto" {
+                    first.extend(start.join("/sitemap.xml").ok().map(|url| (url, true)));
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    fn take_sitemap(
+        &self,
+        sitemap: &Url,
+        bytes: Vec<u8>,
+        starts: &mut Starts,
+        waiting: &mut VecDeque<(Url, bool)>,
+    ) {
+        for entry in sitemap::parse(bytes) {
+            let Some(url) = self.visitor.scope.resolve(sitemap, &entry.url) else { continue };
+            if entry.is_sitemap {
+                // A sitemap speaks for its own host, and lists sitemaps there.
+                if address::host(&url) == address::host(sitemap) {
+                    waiting.push_back((url, false));
+                }
+            } else if self.visitor.scope.judge(&url) == Verdict::Wanted
+                && (starts.pages.len() as u64) < self.max_pages.saturating_mul(2)
+            {
+                starts.pages.push(Start { url: url.into(), lastmod: entry.lastmod });
+            }
+        }
+    }
+
+    /// Returns the url that `text` on a page leads to, normalised; `None` where it leads to no page.
+    pub fn resolve(&self, base: &Url, text: &str) -> Option<Url> {
+        self.visitor.scope.resolve(base, text)
+    }
+
+    /// Tells whether an url, normalised, belongs to the site.
+    pub fn judge(&self, url: &Url) -> Verdict {
+        if self.listed.contains(url) { Verdict::Wanted } else { self.visitor.scope.judge(url) }
+    }
+
+    /// Tells whether kb.toml names the page itself.
+    pub fn asks_for(&self, url: &str) -> bool {
+        let named = self.starts.iter().chain(&self.listed);
+        named.into_iter().any(|start| start.as_str() == url)
+    }
+
+    /// Tells whether the links of the page at `url` are followed.
+    pub fn follows(&self, url: &Url) -> bool {
+        self.starts.contains(url) || self.visitor.scope.judge(url) == Verdict::Wanted
+    }
+
+    /// Visits pages, politely, and returns the answers by their place in `requests`. No visit begins when
+    /// `budget` is over, but the first: what is not answered waits for the next call. `is_stopping` ends the wait.
+    pub fn visit(
+        &self,
+        requests: Vec<PageRequest>,
+        budget: Duration,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<Vec<(usize, Answer)>, SourceError> {
+        let until = Instant::now() + budget;
+        let threads = self.concurrency.min(requests.len());
+        let waiting =
+            Arc::new(Mutex::new(requests.into_iter().enumerate().collect::<VecDeque<_>>()));
+        let (sender, answers) = channel();
+        for _ in 0..threads {
+            let (visitor, waiting) = (Arc::clone(&self.visitor), Arc::clone(&waiting));
+            let sender = sender.clone();
+            spawn(move || {
+                loop {
+                    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    let Some((place, request)) = waiting.pop_front() else { return };
+                    if place > 0 && Instant::now() >= until {
+                        return;
+                    }
+                    drop(waiting);
+                    // A panic costs this page: unanswered, it would be asked for again and again.
+                    let visit = || visitor.visit(&request.url, &request.validators);
+                    let visited = catch_unwind(AssertUnwindSafe(visit));
+                    let Some(answer) = visited.unwrap_or_else(|_| Some(panicked())) else { return };
+                    // Nobody listens any more where the run was stopped.
+                    let _ = sender.send((place, answer));
+                }
+            });
+        }
+        drop(sender);
+        let mut answered = Vec::new();
+        loop {
+            match answers.recv_timeout(STOP_POLL) {
+                Ok(answer) => answered.push(answer),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if is_stopping() {
+                return Err(SourceError::Stopped);
+            }
+        }
+        answered.sort_unstable_by_key(|(place, _)| *place);
+        Ok(answered)
+    }
+
+    /// Waits; an error where the run is asked to stop meanwhile.
+    pub fn wait(&self, duration: Duration) -> Result<(), SourceError> {
+        let has_come = visit::wait_until(Instant::now() + duration, self.stop());
+        has_come.then_some(()).ok_or(SourceError::Stopped)
+    }
+
+    fn stop(&self) -> &StopSignal {
+        &self.visitor.stop
+    }
+
+    /// Runs `work` on a thread of its own and waits for it, or for a stop.
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let (sender, answer) = channel();
+        spawn(move || drop(sender.send(work())));
+        loop {
+            match answer.recv_timeout(STOP_POLL) {
+                Ok(value) => return Ok(value),
+                Err(_) if self.stop().is_requested() => return Err(SourceError::Stopped),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(SourceError::Stopped),
+            }
+        }
+    }
+}
+
+fn panicked() -> Answer {
+    Answer::Outage { reason: "internal error in the HTTP client".to_owned(), pause: None }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) {
+    // Where the system refuses a thread, nothing is answered, and the pages wait for the next call.
+    let _ = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
+}
+
+fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String>, SourceError> {
+    use std::io::Read;
+    if config.url_file.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let path: PathBuf = setting.base.join(&config.url_file);
+    let mut text = String::new();
+    let read = std::fs::File::open(&path)
+        .and_then(|file| file.take(URL_FILE_BYTES_MAX).read_to_string(&mut text));
+    let name = || config.name.get_ref().clone();
+    read.map_err(|source| SourceError::Unreachable { name: name(), path, source })?;
+    let lines = text.lines().map(str::trim);
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+/// Returns the user's headers with their values from the environment.
+fn headers(config: &WebConfig) -> Result<Vec<(String, String)>, String> {
+    let of = |header: &toml::Spanned<String>| {
+        let (name, variable) = config::parse_header(header.get_ref())?;
+        match std::env::var(variable) {
+            Ok(value) => Ok((name.to_owned(), value)),
+            Err(_) => Err(format!("the environment variable {variable} of `headers` is not set")),
+        }
+    };
+    config.headers.iter().map(of).collect()
+}
+
+/// Returns a hash of the settings that decide which pages there are, and what is taken from them.
+fn settings(config: &WebConfig) -> String {
+    let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
+        values.iter().map(|value| value.get_ref().clone()).collect()
+    };
+    let decisive = format!(
+        "{:?}",
+        (
+            [&config.start_urls, &config.include, &config.exclude].map(|values| texts(values)),
+            [&config.drop_parameters, &config.keep_parameters].map(|values| texts(values)),
+            [&config.content_selectors, &config.remove_selectors].map(|values| texts(values)),
+            (config.url_prefix.get_ref(), config.max_depth, config.same_host),
+            (config.respect_robots, config.prefer_markdown, config.max_page_size.get_ref().0),
+        )
+    );
+    blake3::hash(decisive.as_bytes()).to_hex()[..16].to_owned()
+}

@@ -1,0 +1,121 @@
+//! Sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed), index or plain list.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+
+/// Bytes of one sitemap after decompression; the protocol's own limit.
+pub(super) const SIZE_MAX_BYTES: u64 = 50 * 1024 * 1024;
+
+/// One entry of a sitemap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SitemapEntry {
+    pub(super) url: String,
+    pub(super) lastmod: Option<String>,
+    /// It is another sitemap.
+    pub(super) is_sitemap: bool,
+}
+
+/// Parses what is there, whatever it is; broken entries are passed over.
+pub(super) fn parse(bytes: Vec<u8>) -> Vec<SitemapEntry> {
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompressed(&bytes) } else { bytes };
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with('<') { parse_xml(text) } else { parse_list(text) }
+}
+
+fn decompressed(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    // A truncated file gives its first part.
+    let _ = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES).read_to_end(&mut plain);
+    plain
+}
+
+fn parse_list(text: &str) -> Vec<SitemapEntry> {
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("http"));
+    lines.map(|url| SitemapEntry { url: url.to_owned(), ..SitemapEntry::default() }).collect()
+}
+
+/// Goes from tag to tag: three elements matter, and their text is plain.
+fn parse_xml(text: &str) -> Vec<SitemapEntry> {
+    let mut entries = Vec::new();
+    let mut entry = SitemapEntry::default();
+    for part in text.split('<').skip(1) {
+        let Some((tag, content)) = part.split_once('>') else { continue };
+        let name = tag.split([' ', '\t', '\n', '\r', '/']).next().unwrap_or(tag);
+        let is_end = tag.starts_with('/');
+        let name = if is_end { tag[1..].trim_end() } else { name };
+        match (name.rsplit(':').next().unwrap_or(name), is_end) {
+            ("url" | "sitemap", false) => {
+                entry = SitemapEntry { is_sitemap: name.ends_with("sitemap"), ..entry };
+            }
+            // In namespaces for images and videos `loc` is something else.
+            ("loc", false) if !name.contains(':') => entry.url = unescaped(content),
+            ("lastmod", false) => entry.lastmod = Some(unescaped(content)),
+            ("url" | "sitemap", true) => {
+                let entry = std::mem::take(&mut entry);
+                if entry.url.starts_with("http") {
+                    entries.push(entry);
+                }
+            }
+            _ => {}
+        }
+    }
+    entries
+}
+
+fn unescaped(text: &str) -> String {
+    let text = text.trim();
+    if !text.contains('&') {
+        return text.to_owned();
+    }
+    let pairs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#38;", "&"),
+        ("&amp;", "&"),
+    ];
+    pairs.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn check(bytes: &[u8], expected: &[(&str, Option<&str>, bool)]) {
+        let entries = parse(bytes.to_vec());
+        let found: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.url.as_str(), entry.lastmod.as_deref(), entry.is_sitemap))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn sitemaps_of_every_form_are_read() {
+        let pages = b"<?xml version=\"1.0\"?><urlset xmlns=\"x\"><url>\n<loc> https://example.org/a?b&amp;c </loc>\
+            <lastmod>2024-01-02</lastmod><image:image><image:loc>https://example.org/i.png</image:loc></image:image>\
+            </url><url><loc>javascript:</loc></url><url ><loc>https://example.org/d</loc></url><url><loc>";
+        let expected = [
+            ("https://example.org/a?b&c", Some("2024-01-02"), false),
+            ("https://example.org/d", None, false),
+        ];
+        check(pages, &expected);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(pages).unwrap();
+        check(&gzip.finish().unwrap(), &expected);
+        check(
+            b"\xef\xbb\xbf<sitemapindex><sitemap><loc>https://example.org/1.xml</loc></sitemap></sitemapindex>",
+            &[("https://example.org/1.xml", None, true)],
+        );
+        check(
+            b"https://example.org/a\nnonsense\nhttps://example.org/b\n",
+            &[("https://example.org/a", None, false), ("https://example.org/b", None, false)],
+        );
+        check(b"", &[]);
+        check(b"<<<>>>&", &[]);
+    }
+}

@@ -1,0 +1,326 @@
+//! One visit of one url: robots.txt, the wait for its turn, the request, and what the answer means.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::http::header;
+use url::Url;
+
+use super::address::{self, Scope};
+use super::client::{Client, Response, Trouble, Validators};
+use super::pace::Pace;
+use super::robots::{self, Robots};
+use crate::support::checkpoint::StopSignal;
+use crate::support::html;
+
+/// How often a waiting thread looks for a request to stop.
+const STOP_POLL: Duration = Duration::from_millis(20);
+/// robots.txt is fetched again after this, section 2.4.
+const ROBOTS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Redirects of robots.txt that are followed, section 2.3.1.2.
+const ROBOTS_REDIRECTS_MAX: usize = 5;
+/// Longest pause that a server may ask for; after a longer one the page is left to the next run.
+const PAUSE_MAX: Duration = Duration::from_secs(120);
+
+/// What visiting an url came to.
+#[derive(Debug)]
+pub enum Answer {
+    /// A document.
+    Page(Fetched),
+    /// As it was when it was last fetched.
+    NotModified,
+    /// It is elsewhere.
+    Moved(Url),
+    /// There is no such page: 404 or 410.
+    Gone(u16),
+    /// Left out, for this reason; nothing may have been asked.
+    Excluded(String),
+    /// The server does not give it to us; asked again by the next run.
+    Refused(String),
+    /// Nothing, or nothing whole, came back; the page may be there.
+    Outage {
+        /// What happened.
+        reason: String,
+        /// Time after which the server wants to be asked again.
+        pause: Option<Duration>,
+    },
+}
+
+/// A document as the server sent it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The whole body, decompressed.
+    pub bytes: Vec<u8>,
+    /// Media type without parameters, lower case; empty where the server gives none.
+    pub media_type: String,
+    /// Encoding that the server gives.
+    pub charset: Option<String>,
+    /// For the next visit.
+    pub validators: Validators,
+    /// `X-Robots-Tag`.
+    pub robots: html::Robots,
+}
+
+/// A robots.txt, when it was fetched; the error is an outage.
+pub(super) type KnownRobots = (Instant, Result<Robots, String>);
+
+/// What visits need and share.
+pub(super) struct Visitor {
+    pub(super) client: Client,
+    pub(super) pace: Pace,
+    pub(super) scope: Scope,
+    pub(super) agent: String,
+    pub(super) respect_robots: bool,
+    pub(super) page_bytes_max: u64,
+    pub(super) stop: Arc<StopSignal>,
+    pub(super) rules: Mutex<HashMap<String, KnownRobots>>,
+}
+
+impl Visitor {
+    /// Visits `url`; `None` where the run is asked to stop.
+    pub(super) fn visit(&self, url: &Url, validators: &Validators) -> Option<Answer> {
+        match self.rules_for(url)? {
+            Ok(robots) if self.respect_robots && !robots.allows(&path_and_query(url)) => {
+                return Some(Answer::Excluded("robots.txt disallows it".to_owned()));
+            }
+            Ok(_) => {}
+            Err(reason) => {
+                let reason = format!("robots.txt cannot be had: {reason}");
+                return Some(Answer::Outage { reason, pause: None });
+            }
+        }
+        Some(match self.request(url, validators)? {
+            Ok(response) => self.answer(url, response),
+            Err(Trouble::Refused(reason)) => Answer::Excluded(reason),
+            Err(Trouble::Outage(reason)) => {
+                self.pace.back_off(&host(url), None);
+                Answer::Outage { reason, pause: None }
+            }
+        })
+    }
+
+    /// Fetches a file that is no page, such as a sitemap; `None` where the run is asked to stop.
+    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<Vec<u8>, FileTrouble>> {
+        let mut url = url.clone();
+        for _ in 0..=ROBOTS_REDIRECTS_MAX {
+            let response = match self.request(&url, &Validators::default())? {
+                Ok(response) => response,
+                Err(Trouble::Refused(reason)) => return Some(Err(FileTrouble::Missing(reason))),
+                Err(Trouble::Outage(reason)) => return Some(Err(FileTrouble::Outage(reason))),
+            };
+            match response.status {
+                200..=299 => {
+                    return Some(match response.read(max) {
+                        Ok(bytes) => Ok(bytes.unwrap_or_default()),
+                        Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
+                            Err(FileTrouble::Outage(reason))
+                        }
+                    });
+                }
+                300..=399 => match location(&url, &response) {
+                    Some(next) => url = next,
+                    None => return Some(Err(FileTrouble::Missing("a redirect to nowhere".into()))),
+                },
+                429 | 500..=599 => {
+                    let reason = format!("the server answers {}", response.status);
+                    return Some(Err(FileTrouble::Outage(reason)));
+                }
+                status => {
+                    return Some(Err(FileTrouble::Missing(format!("the server answers {status}"))));
+                }
+            }
+        }
+        Some(Err(FileTrouble::Missing("too many redirects".into())))
+    }
+
+    /// Returns the sitemaps that the robots.txt of `url`'s host names.
+    pub(super) fn sitemaps_of(&self, url: &Url) -> Option<Vec<String>> {
+        Some(self.rules_for(url)?.map(|robots| robots.sitemaps).unwrap_or_default())
+    }
+
+    /// Returns the rules for the host of `url`, fetched at most once a day; the error is an outage.
+    fn rules_for(&self, url: &Url) -> Option<Result<Robots, String>> {
+        let host = host(url);
+        // Held while it is fetched: others who need it wait for the same.
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, known)) = rules.get(&host)
+            && since.elapsed() < ROBOTS_AGE_MAX
+        {
+            return Some(known.clone());
+        }
+        let fetched = match url.join("/robots.txt") {
+            Ok(address) => self.fetch_file(&address, robots::SIZE_MAX_BYTES as u64)?,
+            Err(error) => Err(FileTrouble::Missing(error.to_string())),
+        };
+        let known = match fetched {
+            Ok(bytes) => Ok(Robots::parse(&String::from_utf8_lossy(&bytes), &self.agent)),
+            Err(FileTrouble::Missing(_)) => Ok(Robots::default()),
+            Err(FileTrouble::Outage(reason)) => Err(reason),
+        };
+        if let Ok(Robots { crawl_delay: Some(delay), .. }) = known
+            && self.respect_robots
+        {
+            self.pace.keep_delay(&host, delay);
+        }
+        rules.insert(host, (Instant::now(), known.clone()));
+        Some(known)
+    }
+
+    /// Waits for the host's turn and sends the request.
+    fn request(&self, url: &Url, validators: &Validators) -> Option<Result<Response, Trouble>> {
+        let host = host(url);
+        let slot = self.pace.slot(&host, Instant::now());
+        if !wait_until(slot, &self.stop) {
+            return None;
+        }
+        let since = Instant::now();
+        let response = self.client.get(url, validators, self.scope.is_own_host(url));
+        self.pace.answered(&host, since.elapsed());
+        Some(response)
+    }
+
+    fn answer(&self, url: &Url, response: Response) -> Answer {
+        match response.status {
+            200 | 203 => self.page(response),
+            204 | 205 => Answer::Excluded(format!("the server answers {}", response.status)),
+            304 => Answer::NotModified,
+            301 | 302 | 303 | 307 | 308 => match location(url, &response) {
+                Some(to) => Answer::Moved(to),
+                None => Answer::Refused("a redirect to nowhere".to_owned()),
+            },
+            status @ (404 | 410) => Answer::Gone(status),
+            status @ (408 | 425 | 429 | 500..=599) => {
+                let pause = response.header(header::RETRY_AFTER).and_then(retry_after);
+                self.pace.back_off(&host(url), pause.map(|pause| pause.min(PAUSE_MAX)));
+                let reason = format!("the server answers {status}");
+                Answer::Outage { reason, pause }
+            }
+            status => Answer::Refused(format!("the server answers {status}")),
+        }
+    }
+
+    fn page(&self, response: Response) -> Answer {
+        let content_type = response.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
+        let mut parts = content_type.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let charset = parts.find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim()
+                .eq_ignore_ascii_case("charset")
+                .then(|| value.trim_matches(['"', ' ']).to_owned())
+        });
+        if holds_no_text(&media_type) {
+            return Answer::Excluded(format!("no text: {media_type}"));
+        }
+        let max = self.page_bytes_max;
+        let too_large = || Answer::Excluded(format!("over max_page_size ({max} bytes)"));
+        let length = response.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        if length.is_some_and(|length: u64| length > max) {
+            return too_large();
+        }
+        let text = |name| response.header(name).map(str::to_owned);
+        let validators =
+            Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
+        let robots = self.robots_tags(&response);
+        match response.read(max) {
+            Ok(Some(bytes)) => {
+                Answer::Page(Fetched { bytes, media_type, charset, validators, robots })
+            }
+            Ok(None) => too_large(),
+            Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
+                Answer::Outage { reason, pause: None }
+            }
+        }
+    }
+
+    /// Adds up the `X-Robots-Tag` headers that are for everybody or for us.
+    fn robots_tags(&self, response: &Response) -> html::Robots {
+        let mut robots = html::Robots::default();
+        for value in response.headers.get_all("x-robots-tag") {
+            let Ok(value) = value.to_str() else { continue };
+            match value.split_once(':') {
+                Some((agent, rules))
+                    if !agent.contains(',') && !agent.trim().starts_with("unavailable") =>
+                {
+                    let name = self.agent.split(['/', ' ']).next().unwrap_or_default();
+                    if agent.trim().eq_ignore_ascii_case(name) {
+                        robots.add(rules);
+                    }
+                }
+                _ => robots.add(value),
+            }
+        }
+        if self.respect_robots { robots } else { html::Robots::default() }
+    }
+}
+
+/// Why a file that is no page cannot be had.
+#[derive(Debug)]
+pub(super) enum FileTrouble {
+    /// It is not there.
+    Missing(String),
+    /// It may be there.
+    Outage(String),
+}
+
+/// Waits; tells whether the time has come, and not a stop.
+pub(super) fn wait_until(time: Instant, stop: &StopSignal) -> bool {
+    loop {
+        if stop.is_requested() {
+            return false;
+        }
+        let left = time.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(STOP_POLL));
+    }
+}
+
+fn host(url: &Url) -> String {
+    address::host(url).unwrap_or_default()
+}
+
+fn path_and_query(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
+fn location(url: &Url, response: &Response) -> Option<Url> {
+    url.join(response.header(header::LOCATION)?).ok()
+}
+
+/// Reads seconds, or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    let wait = date.duration_since(jiff::Timestamp::now());
+    Duration::try_from(wait).ok()
+}
+
+/// Tells whether a media type is of something that no extractor reads.
+fn holds_no_text(media_type: &str) -> bool {
+    const OTHERS: [&str; 14] = [
+        "application/gzip",
+        "application/java-archive",
+        "application/javascript",
+        "application/rss+xml",
+        "application/atom+xml",
+        "application/wasm",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-gzip",
+        "application/x-tar",
+        "application/x-xz",
+        "application/zip",
+        "text/css",
+        "text/javascript",
+    ];
+    let kind = media_type.split('/').next().unwrap_or_default();
+    ["image", "audio", "video", "font"].contains(&kind) || OTHERS.contains(&media_type)
+}

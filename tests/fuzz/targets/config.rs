@@ -1,0 +1,8 @@
+//! Fuzz target: see `oracles/config.rs`.
+#![no_main]
+
+#[path = "../oracles/mod.rs"]
+#[expect(dead_code, reason = "each target uses one oracle")]
+mod oracles;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| oracles::config::config_is_told(data));

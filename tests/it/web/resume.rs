@@ -1,0 +1,148 @@
+//! A crawl that is stopped or killed anywhere goes on with what was queued, and asks for no saved page again.
+
+use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kbingest::support::checkpoint::Checkpoint;
+
+use super::Site;
+use super::server::Reply;
+use crate::crash::{send, wait_until};
+use crate::support::{
+    assert_cancelled, assert_same, assert_sound, dump, ingest, read_only, remove_kb, resume, rows,
+    stop_at,
+};
+
+/// A tree of some 60 pages, four levels deep.
+fn tree() -> Site {
+    let site = Site::new();
+    for number in 0..60_usize {
+        let path = if number == 0 { "/docs/".to_owned() } else { format!("/docs/{number}.html") };
+        let children = (1..=4).map(|child| number * 4 + child).filter(|child| *child < 60);
+        let links: Vec<_> = children.map(|child| format!("{child}.html")).collect();
+        let links: Vec<_> = links.iter().map(String::as_str).chain(["/docs/"]).collect();
+        site.server.page(&path, &format!("Text number {number} of sixty."), &links);
+    }
+    site
+}
+
+/// Returns the urls whose text is saved.
+fn saved(site: &Site) -> HashSet<String> {
+    let urls =
+        rows(&site.place.kb(), "SELECT url FROM frontier WHERE state IN ('fetched', 'unchanged')");
+    urls.iter().map(|url| url.replace(&site.server.url(""), "")).collect()
+}
+
+fn assert_not_asked_again(site: &Site, saved: &HashSet<String>, context: &str) {
+    let asked = site.server.take_paths();
+    let again: Vec<_> = asked.iter().filter(|path| saved.contains(*path)).collect();
+    assert!(again.is_empty(), "{context}: asked again: {again:?}");
+    let pages = asked.iter().filter(|path| *path != "/robots.txt").count();
+    assert_eq!(pages + saved.len(), 60, "{context}");
+}
+
+#[test]
+fn a_stopped_crawl_goes_on_where_it_was() {
+    let site = tree();
+    let whole = site.place.config_into("whole.kb");
+    assert_eq!(ingest(&whole, None).exit_code, 0);
+    let expected = dump(&whole.kb);
+    let config = site.place.config();
+    let mut points = 0;
+    let producer = [
+        Checkpoint::BeforeStart,
+        Checkpoint::BeforeBatch,
+        Checkpoint::AfterSave,
+        Checkpoint::AfterChunk,
+        Checkpoint::AfterEnqueue,
+    ];
+    for checkpoint in producer {
+        for visit in 1.. {
+            remove_kb(&config.kb);
+            site.server.take_asked();
+            let report = ingest(&config, Some(&stop_at(Some(checkpoint), visit)));
+            let context = format!("{checkpoint:?}, visit {visit}");
+            if report.exit_code == 0 {
+                break;
+            }
+            points += 1;
+            assert_cancelled(&report, &context);
+            let saved = saved(&site);
+            site.server.take_asked();
+            let report = if visit % 2 == 0 { ingest(&config, None) } else { resume(&config, None) };
+            assert_eq!(report.exit_code, 0, "{context}: {report:#?}");
+            assert_sound(&config.kb);
+            assert_same(&dump(&config.kb), &expected, &context);
+            if saved.len() < 60 {
+                assert_not_asked_again(&site, &saved, &context);
+            }
+        }
+    }
+    assert!(points >= 20, "only {points} points");
+}
+
+fn start(site: &Site) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_kbingest"))
+        .args(["ingest", "--progress", "none"])
+        .arg(site.place.toml())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_killed_crawl_goes_on_where_it_was() {
+    let site = tree();
+    let whole = site.place.config_into("whole.kb");
+    assert_eq!(ingest(&whole, None).exit_code, 0);
+    let expected = dump(&whole.kb);
+    site.configure("max_concurrency = 2");
+    for requests in [1, 2, 5, 9, 17, 24, 33, 47, 55, 61] {
+        remove_kb(&site.place.kb());
+        site.server.take_asked();
+        let mut child = start(&site);
+        wait_until("requests", || site.server.count() >= requests);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let has_frontier = site.place.kb().exists()
+            && read_only(&site.place.kb()).prepare("SELECT * FROM frontier").is_ok();
+        let saved = if has_frontier { saved(&site) } else { HashSet::new() };
+        // What was on its way when the process died has arrived by now, or never will.
+        let mut count = 0;
+        wait_until("the last requests", || {
+            let before = std::mem::replace(&mut count, site.server.count());
+            std::thread::sleep(Duration::from_millis(30));
+            before == count
+        });
+        site.server.take_asked();
+        assert_eq!(start(&site).wait().unwrap().code(), Some(0));
+        assert_sound(&site.place.kb());
+        let context = format!("killed after {requests} requests");
+        assert_same(&site.place.dump(), &expected, &context);
+        if saved.len() < 60 {
+            assert_not_asked_again(&site, &saved, &context);
+        }
+    }
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_slow_server() {
+    let site = tree();
+    site.server.handle(|asked, _| {
+        let slow = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
+        (asked.path == "/docs/2.html").then_some(slow)
+    });
+    let mut child = start(&site);
+    wait_until("the slow request", || site.server.count() >= 4);
+    let since = Instant::now();
+    send("INT", &child);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    site.server.handle_nothing();
+    assert_eq!(start(&site).wait().unwrap().code(), Some(0));
+    assert_eq!(site.documents().len(), 60);
+}
