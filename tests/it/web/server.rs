@@ -213,6 +213,7 @@ fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<bool> {
     stream.write_all((head + "\r\n").as_bytes())?;
     stream.write_all(&reply.body)?;
     if reply.is_endless {
+        // Until the other side hangs up.
         loop {
             stream.write_all(&reply.body)?;
             std::thread::sleep(Duration::from_millis(20));
