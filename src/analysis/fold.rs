@@ -6,6 +6,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Returns `word` in compatibility form and lower case: what stemmers expect.
 pub fn lower(word: &str) -> String {
+    if word.is_ascii() {
+        return word.to_ascii_lowercase();
+    }
     // Capitals may decompose into a letter and a mark: composed again.
     let lower = |c: char| if c == 'ς' { 'σ' } else { c };
     word.nfkc().flat_map(char::to_lowercase).map(lower).nfc().collect()

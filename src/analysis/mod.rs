@@ -93,7 +93,7 @@ impl Analyser {
 /// Returns the tokens of `text`, apart by single spaces.
 pub fn tokens(text: &str, language: Language) -> String {
     let mut tokens = String::with_capacity(text.len());
-    units::for_each_token(text, language, &mut |_, token| {
+    units::for_each_token(text, language, |_, token| {
         if !tokens.is_empty() {
             tokens.push(' ');
         }
@@ -110,7 +110,7 @@ pub fn matches(
 ) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for language in languages {
-        units::for_each_token(text, *language, &mut |range, token| {
+        units::for_each_token(text, *language, |range, token| {
             if is_wanted(token) {
                 found.push(range);
             }

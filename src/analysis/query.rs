@@ -238,9 +238,7 @@ fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<S
         if field == Some(Field::Path) { item.text.replace('/', " ") } else { item.text.to_owned() };
     for language in languages {
         let mut tokens: Vec<(std::ops::Range<usize>, String)> = Vec::new();
-        for_each_token(&text, *language, &mut |range, token| {
-            tokens.push((range, token.to_owned()))
-        });
+        for_each_token(&text, *language, |range, token| tokens.push((range, token.to_owned())));
         let mut is_prefix = item.is_prefix;
         if let [.., before, last] = tokens.as_slice()
             && is_inside(&last.0, &before.0)
@@ -261,7 +259,7 @@ fn words_of(item: &Item<'_>, languages: &[Language], own: Language) -> Vec<(bool
     // Ordered so that a whole comes before its parts.
     let mut forms: BTreeMap<(usize, std::cmp::Reverse<usize>), Vec<String>> = BTreeMap::new();
     for language in languages {
-        for_each_token(item.text, *language, &mut |range, token| {
+        for_each_token(item.text, *language, |range, token| {
             let forms = forms.entry((range.start, std::cmp::Reverse(range.end))).or_default();
             if !forms.iter().any(|form| form == token) {
                 forms.push(token.to_owned());

@@ -8,7 +8,7 @@ use std::ops::Range;
 use unicode_normalization::char::canonical_combining_class;
 
 use super::TOKEN_MARKS;
-use super::cache::{TOKEN_BYTES_MAX, with_token};
+use super::cache::{TOKEN_BYTES_MAX, TokenCache, with_cache};
 use super::fold::{fold, lower};
 use super::language::Language;
 
@@ -17,38 +17,135 @@ const PARTS_MAX: usize = 8;
 /// Digits of a part of a version or number that is entered by itself: shorter ones are found by their whole.
 const DIGITS_MIN: usize = 3;
 
-/// What takes tokens.
-type Visit<'a> = &'a mut dyn FnMut(Range<usize>, &str);
+/// What words need to become tokens, and what takes these.
+struct Visitor<'a, V> {
+    cache: &'a mut TokenCache,
+    language: Language,
+    visit: V,
+}
 
-/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its parts.
-pub fn for_each_token(text: &str, language: Language, visit: Visit<'_>) {
-    let bytes = text.as_bytes();
-    let mut unit = Unit::default();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
-            at += 1;
-            continue;
-        }
-        if byte.is_ascii() {
-            let word = AsciiWord::at(bytes, at);
-            let is_alone = !may_go_on(&bytes[word.end..]);
-            if is_alone && !word.is_camel {
-                visit_word(text, at..word.end, language, visit);
-                at = word.end;
+/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its parts. `visit` must
+/// not analyse a text itself.
+pub fn for_each_token(text: &str, language: Language, visit: impl FnMut(Range<usize>, &str)) {
+    with_cache(|cache| Visitor { cache, language, visit }.visit_text(text));
+}
+
+impl<V: FnMut(Range<usize>, &str)> Visitor<'_, V> {
+    fn visit_text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut unit = Unit::default();
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
+                at += 1;
                 continue;
             }
+            if byte.is_ascii() {
+                let word = AsciiWord::at(bytes, at);
+                let is_alone = !may_go_on(&bytes[word.end..]);
+                if is_alone && !word.is_camel {
+                    self.visit_word(text, at..word.end);
+                    at = word.end;
+                    continue;
+                }
+            }
+            let first = char_at(text, at);
+            if is_spaceless(first) {
+                at = self.visit_run(text, at);
+            } else if is_word(first) {
+                unit.read(text, at);
+                self.visit_unit(&unit, text);
+                at = unit.end();
+            } else {
+                at += first.len_utf8();
+            }
         }
-        let first = char_at(text, at);
-        if is_spaceless(first) {
-            at = visit_run(text, at, visit);
-        } else if is_word(first) {
-            unit.read(text, at);
-            unit.visit(text, language, visit);
-            at = unit.end();
+    }
+
+    fn visit_word(&mut self, text: &str, range: Range<usize>) {
+        let token = self.cache.token(&text[range.clone()], self.language);
+        if !token.is_empty() {
+            (self.visit)(range, token);
+        }
+    }
+
+    /// Visits the bigrams of a run without spaces and its last character, so that a search for one character
+    /// finds it by the beginning of a token; returns the end of the run.
+    fn visit_run(&mut self, text: &str, start: usize) -> usize {
+        let mut previous: Option<Range<usize>> = None;
+        let mut end = start;
+        for character in text[start..].chars().take_while(|character| is_spaceless(*character)) {
+            let range = end..end + character.len_utf8();
+            if let Some(previous) = &previous {
+                self.visit_gram(text, previous.start..range.end);
+            }
+            end = range.end;
+            previous = Some(range);
+        }
+        if let Some(last) = previous {
+            self.visit_gram(text, last);
+        }
+        end
+    }
+
+    fn visit_gram(&mut self, text: &str, range: Range<usize>) {
+        let gram = &text[range.clone()];
+        // Half-width and compatibility forms.
+        if gram.chars().any(|c| matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}')) {
+            (self.visit)(range, &lower(gram));
         } else {
-            at += first.len_utf8();
+            (self.visit)(range, gram);
         }
+    }
+
+    fn visit_unit(&mut self, unit: &Unit, text: &str) {
+        let is_name = unit.is_name(text);
+        if is_name {
+            (self.visit)(unit.range(), &whole(&text[unit.range()]));
+        }
+        let is_elided = unit.marks.contains(&'\'');
+        let is_version = unit.marks.contains(&'.');
+        for part in &unit.parts {
+            let word = &text[part.clone()];
+            let is_short_number =
+                word.len() < DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_digit());
+            if is_name && is_short_number && is_version
+                || is_elided && word.chars().nth(1).is_none()
+            {
+                continue;
+            }
+            self.visit_word(text, part.clone());
+            self.visit_humps(text, part.clone());
+        }
+    }
+
+    /// Visits the parts of a word in camel case.
+    fn visit_humps(&mut self, text: &str, range: Range<usize>) {
+        let word = &text[range.clone()];
+        let bytes = word.as_bytes();
+        if word.is_ascii() && !AsciiWord::at(bytes, 0).is_camel {
+            return;
+        }
+        let mut start = 0;
+        let mut cut = |end: usize, start: &mut usize| {
+            // A hump of one letter says nothing.
+            if *start > 0 || end < bytes.len() {
+                if end - *start > 1 {
+                    self.visit_word(text, range.start + *start..range.start + end);
+                }
+                *start = end;
+            }
+        };
+        for at in 1..bytes.len() {
+            let (before, here, after) = (bytes[at - 1], bytes[at], bytes.get(at + 1));
+            let is_hump = here.is_ascii_uppercase()
+                && (before.is_ascii_lowercase()
+                    || before.is_ascii_uppercase() && after.is_some_and(u8::is_ascii_lowercase));
+            if is_hump {
+                cut(at, &mut start);
+            }
+        }
+        cut(bytes.len(), &mut start);
     }
 }
 
@@ -117,43 +214,6 @@ impl AsciiWord {
     }
 }
 
-fn visit_word(text: &str, range: Range<usize>, language: Language, visit: Visit<'_>) {
-    with_token(&text[range.clone()], language, &mut |token| {
-        if !token.is_empty() {
-            visit(range.clone(), token);
-        }
-    });
-}
-
-/// Visits the bigrams of a run without spaces and its last character, so that a search for one character finds
-/// it by the beginning of a token; returns the end of the run.
-fn visit_run(text: &str, start: usize, visit: Visit<'_>) -> usize {
-    let mut previous: Option<Range<usize>> = None;
-    let mut end = start;
-    for character in text[start..].chars().take_while(|character| is_spaceless(*character)) {
-        let range = end..end + character.len_utf8();
-        if let Some(previous) = &previous {
-            visit_gram(text, previous.start..range.end, visit);
-        }
-        end = range.end;
-        previous = Some(range);
-    }
-    if let Some(last) = previous {
-        visit_gram(text, last, visit);
-    }
-    end
-}
-
-fn visit_gram(text: &str, range: Range<usize>, visit: Visit<'_>) {
-    let gram = &text[range.clone()];
-    // Half-width and compatibility forms.
-    if gram.chars().any(|c| matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}')) {
-        visit(range, &lower(gram));
-    } else {
-        visit(range, gram);
-    }
-}
-
 /// A unit of the text.
 #[derive(Default)]
 struct Unit {
@@ -195,27 +255,6 @@ impl Unit {
 
     fn end(&self) -> usize {
         self.parts[self.parts.len() - 1].end + self.tail
-    }
-
-    fn visit(&self, text: &str, language: Language, visit: Visit<'_>) {
-        let is_name = self.is_name(text);
-        if is_name {
-            visit(self.range(), &whole(&text[self.range()]));
-        }
-        let is_elided = self.marks.contains(&'\'');
-        let is_version = self.marks.contains(&'.');
-        for part in &self.parts {
-            let word = &text[part.clone()];
-            let is_short_number =
-                word.len() < DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_digit());
-            if is_name && is_short_number && is_version
-                || is_elided && word.chars().nth(1).is_none()
-            {
-                continue;
-            }
-            visit_word(text, part.clone(), language, visit);
-            visit_humps(text, part.clone(), language, visit);
-        }
     }
 
     /// Tells whether the unit is a name or number that is looked for as it stands.
@@ -271,33 +310,4 @@ pub fn keep_token_characters(token: &mut String) {
     if !token.chars().all(is_kept) {
         token.retain(is_kept);
     }
-}
-
-/// Visits the parts of a word in camel case.
-fn visit_humps(text: &str, range: Range<usize>, language: Language, visit: Visit<'_>) {
-    let word = &text[range.clone()];
-    let bytes = word.as_bytes();
-    if word.is_ascii() && !AsciiWord::at(bytes, 0).is_camel {
-        return;
-    }
-    let mut start = 0;
-    let mut cut = |end: usize, start: &mut usize| {
-        // A hump of one letter says nothing.
-        if *start > 0 || end < bytes.len() {
-            if end - *start > 1 {
-                visit_word(text, range.start + *start..range.start + end, language, visit);
-            }
-            *start = end;
-        }
-    };
-    for at in 1..bytes.len() {
-        let (before, here, after) = (bytes[at - 1], bytes[at], bytes.get(at + 1));
-        let is_hump = here.is_ascii_uppercase()
-            && (before.is_ascii_lowercase()
-                || before.is_ascii_uppercase() && after.is_some_and(u8::is_ascii_lowercase));
-        if is_hump {
-            cut(at, &mut start);
-        }
-    }
-    cut(bytes.len(), &mut start);
 }
