@@ -1,6 +1,7 @@
 //! Words and their tokens, remembered: a text repeats its words, and a stemmer takes longer than a look-up.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use snowball_stemmers_rs::Stemmer;
@@ -52,9 +53,11 @@ impl TokenCache {
         Self { entries: vec![free; ENTRIES], scratch: String::new() }
     }
 
-    /// Returns the token of `word`, which is letters, digits and marks; empty where nothing is left of it.
-    pub fn token(&mut self, word: &str, language: Language) -> &str {
-        let Some(packed) = pack(word.as_bytes()) else {
+    /// Returns the token of the word that is `range` of `text`: letters, digits and marks; empty where nothing is
+    /// left of it.
+    pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &str {
+        let word = &text[range.clone()];
+        let Some(packed) = pack(text.as_bytes(), range) else {
             self.scratch = token(word, language);
             return &self.scratch;
         };
@@ -74,13 +77,25 @@ impl TokenCache {
     }
 }
 
-/// Returns the bytes of a word as numbers, ASCII in lower case; `None` where it is too long, or empty.
-fn pack(word: &[u8]) -> Option<[u64; WORD_BYTES_MAX / 8]> {
+/// Returns the bytes `range` of a text as numbers, ASCII in lower case; `None` where they are too many, or none.
+fn pack(text: &[u8], range: Range<usize>) -> Option<[u64; WORD_BYTES_MAX / 8]> {
+    let length = range.len();
+    if length == 0 || length > WORD_BYTES_MAX {
+        return None;
+    }
     let mut bytes = [0; WORD_BYTES_MAX];
-    bytes.get_mut(..word.len()).filter(|_| !word.is_empty())?.copy_from_slice(word);
+    match text.get(range.start..range.start + WORD_BYTES_MAX) {
+        // Of a fixed length, which is far cheaper; what follows the word is masked below.
+        Some(more) => bytes.copy_from_slice(more),
+        None => bytes[..length].copy_from_slice(&text[range]),
+    }
     bytes.make_ascii_lowercase();
     let (parts, _) = bytes.as_chunks::<8>();
-    Some(std::array::from_fn(|at| u64::from_le_bytes(parts[at])))
+    Some(std::array::from_fn(|at| {
+        let kept = length.saturating_sub(8 * at);
+        let mask = if kept < 8 { (1 << (8 * kept)) - 1 } else { u64::MAX };
+        u64::from_le_bytes(parts[at]) & mask
+    }))
 }
 
 /// Returns the entry where a word belongs.

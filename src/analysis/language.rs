@@ -12,7 +12,7 @@ use snowball_stemmers_rs::Algorithm;
 use super::stop_words::{self, LISTS};
 
 /// Bytes at the start of a text by which its language is told.
-const SAMPLE_BYTES: usize = 2048;
+const SAMPLE_BYTES: usize = 1024;
 /// What one stop word counts, shared by the languages that have it.
 const WORD_SCORE: u32 = 60;
 

@@ -63,7 +63,7 @@ impl<V: FnMut(Range<usize>, &str)> Visitor<'_, V> {
     }
 
     fn visit_word(&mut self, text: &str, range: Range<usize>) {
-        let token = self.cache.token(&text[range.clone()], self.language);
+        let token = self.cache.token(text, range.clone(), self.language);
         if !token.is_empty() {
             (self.visit)(range, token);
         }

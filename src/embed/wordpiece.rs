@@ -18,9 +18,9 @@ use super::vocabulary::Vocabulary;
 const WORD_CHARS_MAX: usize = 100;
 /// Words of at most this many bytes are cached.
 const PACKED_BYTES_MAX: usize = size_of::<u128>();
-/// A power of two. 2^14 of 32 bytes fit a level 2 cache and hit 98.5 % of the words of English
-/// Markdown.
-const CACHE_ENTRIES: usize = 1 << 14;
+/// A power of two; 2 MiB for a thread. 2^14 entries, which fit a level 2 cache, miss 1.5 % of the words of English
+/// Markdown, and a miss costs so much that a quarter of these misses is cheaper.
+const CACHE_ENTRIES: usize = 1 << 16;
 /// Ids that fit an entry of the cache.
 const CACHED_IDS_MAX: usize = 7;
 
@@ -56,7 +56,7 @@ struct Scratch {
 }
 
 impl WordCache {
-    /// Returns an empty cache, of half a megabyte.
+    /// Returns an empty cache.
     pub fn new() -> Self {
         let free = CachedWord { word: 0, ids_len: 0, ids: [0; CACHED_IDS_MAX] };
         Self { entries: vec![free; CACHE_ENTRIES], scratch: Scratch::default() }
