@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use super::gather::{DIM, sum_of_rows};
 use super::hash::unit;
 use super::{EmbedError, Embedder, Embeddings, Model, WordCache, WordPiece};
 
@@ -21,7 +22,6 @@ const ASSET_SHA256: &str = include_str!("../../assets/static-en-256/model.bin.sh
 const NAME: &str = "static-en-256";
 /// Raised when this code gives other vectors from the same asset.
 const CODE_VERSION: u32 = 1;
-const DIM: usize = 256;
 const HEADER_BYTES: usize = 20;
 /// Rows that a sum of 16 bits holds: 255 * 257 = 65,535.
 const BLOCK_ROWS: usize = 257;
@@ -88,14 +88,16 @@ impl Weights {
 
     /// Returns the sum of the rows of a text's tokens.
     fn sum(&self, cache: &mut WordCache, text: &str) -> [i64; DIM] {
-        let mut sums = Sums { block: [0; DIM], block_rows: 0, whole: [0; DIM] };
-        self.words.for_each_word(cache, text, |ids| {
-            for &id in ids {
-                sums.add(&self.rows[usize::from(id)]);
+        let mut tokens = Vec::with_capacity(text.len() / 2);
+        self.words.for_each_word(cache, text, |ids| tokens.extend_from_slice(ids));
+        let mut whole = [0; DIM];
+        for block in tokens.chunks(BLOCK_ROWS) {
+            let bias = BIAS * block.len() as i64;
+            for (whole, sum) in whole.iter_mut().zip(sum_of_rows(&self.rows, block)) {
+                *whole += i64::from(sum) - bias;
             }
-        });
-        sums.end_block();
-        sums.whole
+        }
+        whole
     }
 }
 
@@ -119,35 +121,6 @@ impl Embedder for Builtin {
             }
         });
         Ok(Embeddings::new(DIM, values))
-    }
-}
-
-/// A sum of rows: 16 bits wide for a block of rows, which the compiler turns into SIMD, then 64.
-struct Sums {
-    block: [u16; DIM],
-    block_rows: usize,
-    whole: [i64; DIM],
-}
-
-impl Sums {
-    #[inline]
-    fn add(&mut self, row: &[u8; DIM]) {
-        if self.block_rows == BLOCK_ROWS {
-            self.end_block();
-        }
-        self.block_rows += 1;
-        for (sum, &value) in self.block.iter_mut().zip(row) {
-            *sum = sum.wrapping_add(u16::from(value));
-        }
-    }
-
-    fn end_block(&mut self) {
-        let bias = BIAS * self.block_rows as i64;
-        for (whole, sum) in self.whole.iter_mut().zip(&mut self.block) {
-            *whole += i64::from(*sum) - bias;
-            *sum = 0;
-        }
-        self.block_rows = 0;
     }
 }
 

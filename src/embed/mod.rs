@@ -3,6 +3,7 @@
 
 mod builtin;
 mod characters;
+mod gather;
 mod hash;
 mod vocabulary;
 mod wordpiece;
