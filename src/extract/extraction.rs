@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::child::Children;
 use super::{ExtractConfig, ExtractError, Extracted, Extractor, by_id, extractor, sniff};
 use crate::support::checkpoint::StopSignal;
+use crate::support::panics::panic_message;
 
 /// Stands before the extractor that the content asked for, where its name asked for another.
 const BY_CONTENT: char = '>';
@@ -96,11 +97,7 @@ pub(super) fn in_process(
 ) -> Result<Extracted, ExtractError> {
     let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
     catch_unwind(work).unwrap_or_else(|panic| {
-        let said = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "panic without a message".to_owned());
+        let said = panic_message(panic.as_ref());
         // What a library says may have lines, and the document's own words.
         let said: String = said.chars().take(200).collect();
         let reason = format!("internal error of {}: {said}", extractor.id());

@@ -14,6 +14,7 @@ use crate::error::chain;
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
 use crate::source::{Content, Source};
+use crate::support::panics::panic_message;
 
 /// Reads and extracts documents, in parallel, in their order.
 pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
@@ -99,13 +100,4 @@ pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         let message = panic_message(panic.as_ref());
         format!("internal error: {message}")
     })
-}
-
-/// Returns what a panic said.
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "panic without a message".to_owned())
 }

@@ -35,7 +35,6 @@ use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::{Event, EventSink};
 
-pub use intake::panic_message;
 pub use progress::Progress;
 
 /// How often a thread looks into the file for a request to stop.

@@ -8,5 +8,6 @@ pub mod events;
 pub mod html;
 pub mod limits;
 pub mod lock;
+pub mod panics;
 pub mod retry;
 pub mod storage;

@@ -48,5 +48,5 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
 }
 
 fn panicked(place: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
-    Error::Internal { place, message: crate::pipeline::panic_message(panic) }
+    Error::Internal { place, message: crate::support::panics::panic_message(panic) }
 }
