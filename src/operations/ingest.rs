@@ -27,7 +27,8 @@ use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
 const MERGE_PAGES_MAX: u64 = 4096;
-/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge.
+/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge. Each
+/// document deleted counts as a page.
 const CHUNKS_PER_MERGED_PAGE: u64 = 8;
 
 /// How to ingest.
@@ -266,7 +267,8 @@ impl Job<'_> {
         };
         if outcome.error.is_none() {
             let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
-            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE).min(MERGE_PAGES_MAX))?;
+            let deleted = run.metrics.documents_deleted - before.metrics.documents_deleted;
+            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE + deleted).min(MERGE_PAGES_MAX))?;
         }
         Ok(RunReport {
             schema: 1,
