@@ -265,6 +265,7 @@ const DAMAGES: &[(&str, &str)] = &[
         "rows refer to rows that exist",
     ),
     ("DELETE FROM document WHERE uri = 'long.md'", "rows refer to rows that exist"),
+    ("UPDATE revision SET text_bytes = 0 WHERE id = 2", "a revision tells how long its text is"),
     ("UPDATE counter SET last = 1 WHERE name = 'chunk'", "ids stay below their counters"),
     (
         "UPDATE counter SET last = 0 WHERE name IN ('revision', 'content', 'document')",

@@ -70,6 +70,11 @@ const INVARIANTS: &[(&str, &str)] = &[
          WHERE NOT EXISTS (SELECT 1 FROM revision WHERE content_id = content.id)",
     ),
     (
+        "a revision tells how long its text is",
+        "SELECT {document} FROM revision JOIN content ON content.id = content_id
+         WHERE text_bytes <> length(text)",
+    ),
+    (
         "every live chunk is in the full-text index",
         "SELECT {document} || ' chunk ' || chunk.id FROM chunk
          JOIN revision ON revision.id = chunk.revision_id AND state = 'live'

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::checksum;
+use super::convert::{checksum, size_to_sql};
 use super::tally::{RunKey, tally};
 use super::{KnowledgeBase, revisions, take_ids};
 use crate::domain::{
@@ -342,8 +342,8 @@ fn insert_revision(
     let id = RevisionId(take_ids(tx, "revision", 1)?);
     tx.prepare_cached(
         "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
-                               encoding, metadata, extract_fp, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'saved')",
+                               encoding, metadata, extract_fp, text_bytes, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'saved')",
     )?
     .execute(params![
         id.0,
@@ -356,6 +356,7 @@ fn insert_revision(
         text.encoding,
         text.metadata,
         extract_fp,
+        size_to_sql(text.text.len()),
     ])?;
     Ok(id)
 }

@@ -79,6 +79,10 @@ const COUNTERS: &str = "
        WHERE name = 'document';
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM run)) WHERE name = 'run'";
 
+/// Sets right how long the texts are.
+const LENGTHS: &str = "UPDATE revision SET text_bytes = length(text) FROM content
+     WHERE content.id = content_id AND text_bytes <> length(text)";
+
 /// Sets right what each run has queued, after its chunks were dropped or queued again.
 const TALLIES: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_superseded
        + (SELECT count(*) FROM revision JOIN chunk ON chunk.revision_id = revision.id
@@ -101,6 +105,7 @@ impl KnowledgeBase {
         self.write(|tx| {
             let mut repair = Repair::default();
             tx.execute_batch(COUNTERS)?;
+            tx.execute_batch(LENGTHS)?;
             let orphans = revisions::without_document(tx)?;
             repair.orphans_removed += orphans.len() as u64;
             revisions::remove(tx, &orphans)?;

@@ -11,7 +11,8 @@ use crate::kb::KbError;
 const APPLICATION_ID: i64 = 0x6b62_696e;
 
 /// Every step of the file format, oldest first; `user_version` counts those applied. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_second.sql")];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;

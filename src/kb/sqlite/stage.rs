@@ -302,9 +302,9 @@ pub fn copy_revision(
     let id = RevisionId(take_ids(tx, "revision", 1)?);
     tx.prepare_cached(
         "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
-                               encoding, metadata, extract_fp, state)
+                               encoding, metadata, extract_fp, text_bytes, state)
          SELECT ?2, document_id, content_id, ?3, content_hash, title, media_type, encoding, metadata,
-                extract_fp, 'saved'
+                extract_fp, text_bytes, 'saved'
          FROM revision WHERE id = ?1",
     )?
     .execute([row.id.0, id.0, run.id.0])?;

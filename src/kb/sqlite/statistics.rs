@@ -65,8 +65,7 @@ impl KnowledgeBase {
                     "SELECT ifnull(sum(chunk_total), 0) FROM revision WHERE state = 'live'",
                 )?,
                 text_bytes: count(
-                    "SELECT ifnull(sum(length(text)), 0) FROM content
-                     WHERE id IN (SELECT content_id FROM revision WHERE state = 'live')",
+                    "SELECT ifnull(sum(text_bytes), 0) FROM revision WHERE state = 'live'",
                 )?,
                 documents_failed: count("SELECT COUNT(*) FROM failure WHERE kind <> 'skipped'")?,
                 documents_skipped: count("SELECT COUNT(*) FROM failure WHERE kind = 'skipped'")?,
