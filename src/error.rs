@@ -30,6 +30,8 @@ pub enum ExitCode {
     SourceUnreachable,
     /// 21: deletions withheld.
     DeletionsWithheld,
+    /// The gate of `--publish-if-eval` does not hold: the knowledge base stays as it was.
+    NotPublished,
     /// 30: the embedder is unavailable, after retries.
     EmbedderUnavailable,
     /// 31: the embedder refuses.
@@ -60,6 +62,7 @@ impl ExitCode {
             Self::Incompatible => 13,
             Self::SourceUnreachable => 20,
             Self::DeletionsWithheld => 21,
+            Self::NotPublished => 22,
             Self::EmbedderUnavailable => 30,
             Self::EmbedderRefuses => 31,
             Self::StorageFull => 40,
@@ -178,9 +181,10 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         KbError::Incompatible { .. } => ExitCode::Incompatible,
         KbError::Damaged(_) => ExitCode::Damaged,
         KbError::Full { .. } => ExitCode::StorageFull,
-        KbError::Io { .. } | KbError::NetworkFileSystem { .. } | KbError::Create { .. } => {
-            ExitCode::StorageIo
-        }
+        KbError::Io { .. }
+        | KbError::NetworkFileSystem { .. }
+        | KbError::Create { .. }
+        | KbError::Remove { .. } => ExitCode::StorageIo,
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,
     }

@@ -173,6 +173,13 @@ pub struct IngestArgs {
     /// Writes the knowledge base to a network file system, where locks cannot be trusted.
     #[arg(long)]
     pub allow_network_fs: bool,
+    /// Brings a copy up to date, searches it for these queries, as `eval` does, and replaces the knowledge base only
+    /// where --min and --baseline hold; else exits with 22.
+    #[arg(long, value_name = "QUERIES", requires = "gate")]
+    pub publish_if_eval: Option<PathBuf>,
+    /// What has to hold.
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -273,6 +280,15 @@ pub struct SearchArgs {
     /// Only documents whose address matches this glob, as in "operations/**"; may be repeated.
     #[arg(long, value_name = "GLOB")]
     pub path: Vec<String>,
+    /// Only documents with this in their metadata, as in 'author=Ann Lee' or tags=boats; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub meta: Vec<String>,
+    /// Only documents whose metadata name this day or a later one, as in 2025-01-31, 2025-01 or 2025.
+    #[arg(long, value_name = "DATE")]
+    pub after: Option<String>,
+    /// Only documents whose metadata name an earlier day.
+    #[arg(long, value_name = "DATE")]
+    pub before: Option<String>,
     /// Shows each chunk by itself: neighbours are not merged, repeated texts not left out.
     #[arg(long)]
     pub no_fold: bool,
@@ -329,10 +345,10 @@ pub struct EvalArgs {
 #[derive(Debug, Args)]
 pub struct GateArgs {
     /// Insists on a value, as in recall@10=0.9 or text:ndcg@10=0.6; may be repeated.
-    #[arg(long, value_name = "METRIC=VALUE")]
+    #[arg(long, value_name = "METRIC=VALUE", group = "gate")]
     pub min: Vec<Minimum>,
     /// Compares with an earlier report, which --json printed.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "gate")]
     pub baseline: Option<PathBuf>,
     /// How far a measure may lie below the baseline.
     #[arg(long, value_name = "D", default_value_t = 0.0, requires = "baseline", value_parser = drop)]

@@ -47,6 +47,11 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
 }
 
 impl super::args::GateArgs {
+    /// Tells whether nothing has to hold.
+    pub fn is_empty(&self) -> bool {
+        self.min.is_empty() && self.baseline.is_none()
+    }
+
     /// Returns what has to hold.
     pub fn gate(&self) -> Gate {
         Gate {

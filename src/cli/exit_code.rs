@@ -19,6 +19,7 @@ Exit codes:
    13  incompatible: a newer file format, or not a knowledge base
    20  a source is unreachable; its documents stay as they are
    21  deletions withheld (`kbingest ingest --allow-deletes` lets them go)
+   22  not published: the gate of `--publish-if-eval` does not hold
    30  embedder unavailable, after retries
    31  embedder refuses
    40  storage full

@@ -6,19 +6,28 @@ use std::sync::Arc;
 
 use super::args::{IngestArgs, ResumeArgs, RunArgs};
 use super::document::own_program;
+use super::eval::told;
 use super::output::{escape, number, result, seconds};
 use super::progress::Display;
 use super::{Ending, output, render};
 use crate::config::Config;
 use crate::domain::{FailureKind, RunStatus};
 use crate::error::{Error, ExitCode};
-use crate::operations::{self, IngestOptions, RunReport, Session, Target};
+use crate::operations::{
+    self, EvalOptions, IngestOptions, Publication, RunReport, Session, Target,
+};
 use crate::support::checkpoint::StopSignal;
 use crate::support::limits;
 use crate::workers::signal::Signals;
 
 /// Runs `ingest`.
 pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
+    if arguments.publish_if_eval.is_none() && !arguments.gate.is_empty() {
+        return Err(Error::Usage {
+            message: "a gate without queries".to_owned(),
+            hint: Some("add --publish-if-eval QUERIES".to_owned()),
+        });
+    }
     carry_out(&arguments.run, quiet, &arguments.config, |session| {
         let config = settings(&arguments.config)?;
         let options = IngestOptions {
@@ -28,7 +37,16 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
             allow_network_fs: arguments.allow_network_fs,
             threads: arguments.run.threads,
         };
-        operations::ingest(&config, &options, session)
+        let Some(queries) = &arguments.publish_if_eval else {
+            return operations::ingest(&config, &options, session);
+        };
+        let evaluation = EvalOptions {
+            queries: queries.clone(),
+            modes: Vec::new(),
+            details: false,
+            gate: arguments.gate.gate(),
+        };
+        operations::publish_if_good(&config, &options, &evaluation, session)
     })
 }
 
@@ -91,7 +109,11 @@ fn carry_out(
 fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<(), Error> {
     if let Some(error) = &report.error {
         render::error_line(error);
-        render::hint(report.hint.as_deref().unwrap_or(&resume_hint(target)));
+        let go_on = match report.publication {
+            None => resume_hint(target),
+            Some(_) => "nothing is lost; the same command goes on".to_owned(),
+        };
+        render::hint(report.hint.as_deref().unwrap_or(&go_on));
     }
     if json {
         return output::json(report);
@@ -111,6 +133,10 @@ fn summary(report: &RunReport, target: &Path) -> String {
     let Some(run) = &report.run else {
         return "nothing to resume: the last run is complete\n".to_owned();
     };
+    if run.status == RunStatus::Cancelled && report.publication.is_some() {
+        let percent = run.progress_percent;
+        return format!("stopped at {percent:.0} %; nothing is lost: the same command goes on\n");
+    }
     if run.status == RunStatus::Cancelled {
         return format!(
             "stopped at {:.0} %; nothing is lost: `kbingest resume {}` goes on\n",
@@ -150,11 +176,43 @@ fn summary(report: &RunReport, target: &Path) -> String {
         seconds(report.seconds),
     );
     let target = escape(&target.display().to_string(), false);
-    let file = escape(&report.knowledge_base.display().to_string(), false);
+    let written = match &report.publication {
+        Some(publication) if !publication.is_published => &publication.candidate,
+        _ => &report.knowledge_base,
+    };
+    let file = escape(&written.display().to_string(), false);
     let _ = writeln!(text, "{}: {file}", run.message);
+    if let Some(publication) = report.publication.as_ref() {
+        text.push_str(&published(publication));
+        if !publication.is_published {
+            return text;
+        }
+    }
     let _ = match failed {
         0 => writeln!(text, "next: kbingest search {target} \"your question\""),
         _ => writeln!(text, "next: kbingest status --failures {target}"),
     };
+    text
+}
+
+/// Returns what became of the candidate, and why.
+fn published(publication: &Publication) -> String {
+    let Publication { candidate, is_published, evaluation } = publication;
+    let Some(evaluation) = evaluation else {
+        return "not published: the run did not come to its end\n".to_owned();
+    };
+    if *is_published {
+        return format!(
+            "published: the gate holds on {} queries\n",
+            number(evaluation.queries as u64)
+        );
+    }
+    let mut text = "not published, the knowledge base is as it was:\n".to_owned();
+    for shortfall in &evaluation.shortfalls {
+        let _ = writeln!(text, "  {}", told(shortfall));
+    }
+    let candidate = escape(&candidate.display().to_string(), false);
+    let queries = escape(&evaluation.queries_file.display().to_string(), false);
+    let _ = writeln!(text, "next: kbingest eval {candidate} {queries}");
     text
 }

@@ -61,6 +61,14 @@ pub enum KbError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file cannot be removed.
+    #[error("cannot remove {path}")]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Another process wrote for longer than we wait.
     #[error("the knowledge base is busy: another process is writing")]
     Busy,

@@ -11,9 +11,10 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    ChunkedRevision, Commit, Explanation, Finding, FormatCount, FoundLink, FrontierCounts, Hit,
-    INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome, PageLinks,
-    PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair, ReusableVectors,
-    RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision, StartPage, Statistics,
-    StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
+    ChunkedRevision, Commit, Explanation, Filter, Finding, FormatCount, FoundLink, FrontierCounts,
+    Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome,
+    PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
+    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision,
+    StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
+    parse_date,
 };

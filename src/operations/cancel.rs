@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Target;
+use super::ingest::candidate_path;
 use crate::domain::RunState;
 use crate::error::Error;
 use crate::kb::KnowledgeBase;
@@ -23,12 +24,15 @@ pub enum Cancellation {
 
 /// Asks the run on `target` to stop at its next checkpoint and waits up to `timeout`.
 pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error> {
-    let kb = KnowledgeBase::open_for_writing(target.kb())?;
-    if Lock::holder(target.kb())?.is_none() || !kb.request_cancel()? {
+    // A run that is published only if it is good enough is at work on another file.
+    let candidate = candidate_path(target.kb());
+    let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
+    let kb = KnowledgeBase::open_for_writing(path)?;
+    if Lock::holder(path)?.is_none() || !kb.request_cancel()? {
         return Ok(Cancellation::NothingRunning);
     }
     let asked = Instant::now();
-    while Lock::holder(target.kb())?.is_some() {
+    while Lock::holder(path)?.is_some() {
         if asked.elapsed() >= timeout {
             return Ok(Cancellation::TimedOut);
         }

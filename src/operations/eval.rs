@@ -44,6 +44,13 @@ pub struct Gate {
     pub max_drop: f64,
 }
 
+/// Reads the files that an evaluation will need, so that a mistake in them is told before a long run.
+pub(super) fn check_files(options: &EvalOptions) -> Result<(), Error> {
+    read_queries(&options.queries)?;
+    options.gate.baseline.as_deref().map(read_baseline).transpose()?;
+    Ok(())
+}
+
 /// Searches for every query in every mode, and compares what is found with what is relevant. Works beside a
 /// running ingest and writes nothing.
 pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::publish::Publication;
 use super::{Session, Target};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
@@ -67,6 +68,8 @@ pub struct RunReport {
     pub error: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// What became of `--publish-if-eval`; `None` without it.
+    pub publication: Option<Publication>,
 }
 
 /// Brings the knowledge base in line with its sources; goes on with an interrupted run.
@@ -75,11 +78,21 @@ pub fn ingest(
     options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    ingest_into(&config.kb, config, options, session)
+}
+
+/// Brings the knowledge base at `path`, which need not be the one that `config` names, in line with its sources.
+pub(super) fn ingest_into(
+    path: &Path,
+    config: &Config,
+    options: &IngestOptions,
+    session: &Session<'_>,
+) -> Result<RunReport, Error> {
     if !options.allow_network_fs {
-        KnowledgeBase::check_file_system(&config.kb)?;
+        KnowledgeBase::check_file_system(path)?;
     }
-    let _lock = Lock::take(&config.kb)?;
-    let kb = KnowledgeBase::create_or_open(&config.kb)?;
+    let _lock = Lock::take(path)?;
+    let kb = KnowledgeBase::create_or_open(path)?;
     if options.restart {
         kb.abandon_unfinished()?;
     }
@@ -280,6 +293,7 @@ impl Job<'_> {
             failures,
             error: outcome.error,
             hint: outcome.hint,
+            publication: None,
         })
     }
 }
@@ -355,18 +369,28 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
         failures: Vec::new(),
         error: None,
         hint: None,
+        publication: None,
     }
 }
 
+/// Returns the path of the file beside `kb` that a run is tried out on before it is published.
+pub fn candidate_path(kb: &Path) -> PathBuf {
+    with_ending(kb, ".next")
+}
+
+pub(super) fn with_ending(kb: &Path, ending: &str) -> PathBuf {
+    let mut path = kb.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
 fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
-    let with_ending = |ending: &str| {
-        let mut path = config.kb.clone().into_os_string();
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    let clones = with_ending(".git");
-    let kb = config.kb.clone();
-    let own = [kb, with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb), clones.clone()];
+    let clones = with_ending(&config.kb, ".git");
+    let files = [config.kb.clone(), candidate_path(&config.kb)];
+    let own = files.iter().flat_map(|kb| {
+        [kb.clone(), with_ending(kb, "-wal"), with_ending(kb, "-shm"), lock_path(kb)]
+    });
+    let own: Vec<_> = own.chain([clones.clone()]).collect();
     let stop = Arc::clone(&session.stop);
     let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
     Ok(source::open(&config.source, &setting)?)

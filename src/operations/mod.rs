@@ -6,6 +6,7 @@ mod check;
 mod document;
 mod eval;
 mod ingest;
+mod publish;
 mod search;
 mod status;
 
@@ -16,7 +17,8 @@ pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use eval::{EvalOptions, Gate, eval};
-pub use ingest::{IngestOptions, RunReport, ingest, resume};
+pub use ingest::{IngestOptions, RunReport, candidate_path, ingest, resume};
+pub use publish::{Publication, publish_if_good};
 pub use search::{SearchOptions, SearchReport, search};
 pub use status::{ReasonCount, StatusReport, status};
 

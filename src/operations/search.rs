@@ -9,7 +9,9 @@ use super::Target;
 use crate::analysis::{Analyser, Language, ParsedQuery};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
-use crate::kb::{Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector};
+use crate::kb::{
+    Filter, Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector, parse_date,
+};
 
 /// How to search.
 #[derive(Clone, Debug)]
@@ -24,6 +26,12 @@ pub struct SearchOptions {
     pub source: Option<String>,
     /// Only documents whose address one of these globs matches.
     pub paths: Vec<String>,
+    /// Only documents with all these metadata, as in `author=Ann Lee`.
+    pub metadata: Vec<String>,
+    /// Only documents of this day or later, as in `2025-01-31`.
+    pub after: Option<String>,
+    /// Only documents of an earlier day.
+    pub before: Option<String>,
     /// Neighbouring chunks wanted on each side of a hit.
     pub context: usize,
     /// Neighbouring chunks become one hit, and a repeated text is told once.
@@ -41,6 +49,9 @@ impl Default for SearchOptions {
             mode: SearchMode::Hybrid,
             source: None,
             paths: Vec::new(),
+            metadata: Vec::new(),
+            after: None,
+            before: None,
             context: 0,
             folds: true,
             explains: false,
@@ -144,13 +155,38 @@ impl Searcher {
             uses_text: self.mode(options.mode) != SearchMode::Vector,
             vector,
             limit: options.limit,
-            source: options.source.clone(),
-            paths: globs(&options.paths)?,
+            filter: filter(options)?,
             context: options.context,
             folds: options.folds,
             explains: options.explains,
         })?)
     }
+}
+
+fn filter(options: &SearchOptions) -> Result<Filter, Error> {
+    let wrong = |option: &str, text: &str, example: &str| Error::Usage {
+        message: format!("{option}: \"{text}\" cannot be understood"),
+        hint: Some(format!("as in {option} {example}")),
+    };
+    let pair = |text: &String| {
+        let (key, value) = text.split_once('=').unwrap_or_default();
+        let is_pair = !key.trim().is_empty() && !value.trim().is_empty();
+        let pair = (key.trim().to_owned(), value.trim().to_owned());
+        is_pair.then_some(pair).ok_or_else(|| wrong("--meta", text, "'author=Ann Lee'"))
+    };
+    let date = |option: &str, text: &Option<String>| {
+        let parse = |text: &String| {
+            parse_date(text).ok_or_else(|| wrong(option, text, "2025-01-31, 2025-01 or 2025"))
+        };
+        text.as_ref().map(parse).transpose()
+    };
+    Ok(Filter {
+        source: options.source.clone(),
+        paths: globs(&options.paths)?,
+        metadata: options.metadata.iter().map(pair).collect::<Result<_, _>>()?,
+        after: date("--after", &options.after)?,
+        before: date("--before", &options.before)?,
+    })
 }
 
 /// Returns the globs of `--path`; a `*` stays inside a folder, as in kb.toml.

@@ -32,6 +32,7 @@ mod ingest;
 mod kills;
 mod migration;
 mod poison;
+mod publish;
 mod repair;
 mod search;
 mod source;

@@ -196,6 +196,53 @@ fn filters_apply_before_the_ranking_of_every_mode() {
 }
 
 #[test]
+fn metadata_and_dates_filter_before_the_ranking() {
+    let place = place(&[
+        ("a.md", "---\nauthor: Ann Lee\ntags: [boats, rivers]\ndate: 2024-03-05\n---\nA ferry.\n"),
+        ("b.md", "---\nauthor: Bo Ray\ndate: 2025-01-01T08:00:00Z\n---\nA ferry.\n"),
+        ("c.md", "---\ntags: Boats\nupdated: 2025-06\n---\nA ferry.\n"),
+        ("d.md", "A ferry, a ferry, a ferry.\n"),
+    ]);
+    let filtered = |meta: &[&str], after: Option<&str>, before: Option<&str>| {
+        let found = |mode| {
+            let options = SearchOptions {
+                metadata: meta.iter().map(|&pair| pair.to_owned()).collect(),
+                after: after.map(str::to_owned),
+                before: before.map(str::to_owned),
+                folds: false,
+                mode,
+                ..text_options("ferry")
+            };
+            operations::search(&Target::File(place.kb()), &options).map(|report| {
+                let mut uris: Vec<_> = report.hits.into_iter().map(|hit| hit.uri).collect();
+                uris.sort();
+                uris.join(" ")
+            })
+        };
+        let found = SearchMode::ALL.map(|mode| found(mode).map_err(|error| error.to_string()));
+        assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+        found[0].clone()
+    };
+    for (meta, after, before, expected) in [
+        (&["author=ann lee"][..], None, None, "a.md"),
+        (&["tags=boats"], None, None, "a.md c.md"),
+        (&["tags=boats", "tags=rivers"], None, None, "a.md"),
+        (&["author=nobody"], None, None, ""),
+        (&[], Some("2025"), None, "b.md c.md"),
+        (&[], None, Some("2025"), "a.md"),
+        (&[], Some("2024-03-05"), Some("2025-01-02"), "a.md b.md"),
+        (&["tags=boats"], Some("2025-01"), None, "c.md"),
+        (&[], None, None, "a.md b.md c.md d.md"),
+    ] {
+        let found = filtered(meta, after, before);
+        assert_eq!(found.as_deref(), Ok(expected), "{meta:?} {after:?} {before:?}");
+    }
+    for (meta, after) in [(&["author"][..], None), (&["=x"], None), (&[], Some("soon"))] {
+        assert!(filtered(meta, after, None).is_err(), "{meta:?} {after:?}");
+    }
+}
+
+#[test]
 fn another_analysis_makes_the_index_anew_and_nothing_else() {
     let place = place(&[("a.md", "# Boats\n\nFerries cross the river.\n"), ("b.md", "# Empty\n")]);
     let before = place.dump();

@@ -2,10 +2,10 @@
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use globset::GlobSet;
 use rusqlite::Transaction;
 use serde::Serialize;
 
+use super::filter::{self, Filter};
 use super::hits::{self, Hit};
 use super::vectors::{self, Space, StoredVector};
 use super::{KnowledgeBase, index, match_expression};
@@ -75,10 +75,8 @@ pub struct SearchQuery {
     pub vector: Option<SearchSide>,
     /// Hits wanted.
     pub limit: usize,
-    /// Only documents of this source.
-    pub source: Option<String>,
-    /// Only documents whose address one of these globs matches.
-    pub paths: Option<GlobSet>,
+    /// Which documents are looked at.
+    pub filter: Filter,
     /// Neighbouring chunks wanted on each side of a hit.
     pub context: usize,
     /// Neighbours become one hit, and a repeated text is told once.
@@ -139,19 +137,7 @@ impl KnowledgeBase {
 impl SearchQuery {
     fn is_filtered(&self) -> bool {
         let ParsedQuery { sources, excluded_sources, .. } = &self.query;
-        self.source.is_some()
-            || self.paths.is_some()
-            || !sources.is_empty()
-            || !excluded_sources.is_empty()
-    }
-
-    fn admits(&self, source: &str, uri: &str) -> bool {
-        let is_named = |names: &[String]| names.iter().any(|name| name == source);
-        let ParsedQuery { sources, excluded_sources, .. } = &self.query;
-        self.source.as_ref().is_none_or(|name| name == source)
-            && (sources.is_empty() || is_named(sources))
-            && !is_named(excluded_sources)
-            && self.paths.as_ref().is_none_or(|paths| paths.is_match(uri))
+        !self.filter.is_empty() || !sources.is_empty() || !excluded_sources.is_empty()
     }
 
     /// Marks the words of a hit that the query asks for.
@@ -302,7 +288,7 @@ fn live_chunks(
 ) -> Result<Vec<(i64, i64)>, KbError> {
     let is_filtered = query.is_filtered();
     let mut statement = tx.prepare_cached(if is_filtered {
-        "SELECT first_chunk, first_chunk + chunk_total - 1, source, uri
+        "SELECT first_chunk, first_chunk + chunk_total - 1, source, uri, metadata
          FROM revision JOIN document ON document.id = revision.document_id
          WHERE state = 'live' AND first_chunk IS NOT NULL AND (?1 IS NULL OR embed_fp = ?1)
          ORDER BY first_chunk"
@@ -315,9 +301,10 @@ fn live_chunks(
     let mut rows = statement.query([embed_fp])?;
     while let Some(row) = rows.next()? {
         if is_filtered {
-            let source = row.get_ref(2)?.as_str().unwrap_or_default();
-            let uri = row.get_ref(3)?.as_str().unwrap_or_default();
-            if !query.admits(source, uri) {
+            let text = |column| row.get_ref(column).map(|value| value.as_str().unwrap_or_default());
+            let document =
+                filter::Candidate { source: text(2)?, uri: text(3)?, metadata: text(4)? };
+            if !filter::is_named(&query.query, document.source) || !query.filter.admits(document) {
                 continue;
             }
         }

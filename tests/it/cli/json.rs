@@ -79,6 +79,7 @@ fn the_report_of_a_run_as_json() {
     phase_seconds.cleaning: number
     phase_seconds.crawling: number
     phase_seconds.embedding: number
+    publication: null
     run.cancel_requested: boolean
     run.ended_ms: integer
     run.error: null

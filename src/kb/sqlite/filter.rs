@@ -1,0 +1,169 @@
+//! Which documents a search looks at: those of a source, at certain addresses, with certain metadata, of a time.
+
+use globset::GlobSet;
+use jiff::civil::Date;
+use serde_json::Value;
+
+use crate::analysis::ParsedQuery;
+
+/// Metadata that say when a document was written or changed, the best first.
+const DATE_KEYS: [&str; 7] =
+    ["date", "git.changed", "updated", "modified", "last_modified", "published", "created"];
+
+/// What a document must be to be looked at; everything that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this source.
+    pub source: Option<String>,
+    /// At an address that one of these globs matches.
+    pub paths: Option<GlobSet>,
+    /// With these metadata: a key, `a.b` inside of `a`, and its value, or one of its values.
+    pub metadata: Vec<(String, String)>,
+    /// Of this day or a later one.
+    pub after: Option<Date>,
+    /// Of an earlier day.
+    pub before: Option<Date>,
+}
+
+/// A document as a filter sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Name of its source.
+    pub source: &'a str,
+    /// Address inside the source.
+    pub uri: &'a str,
+    /// JSON object.
+    pub metadata: &'a str,
+}
+
+impl Filter {
+    /// Tells whether there is nothing that must hold.
+    pub fn is_empty(&self) -> bool {
+        self.source.is_none() && self.paths.is_none() && !self.reads_metadata()
+    }
+
+    /// Tells whether it looks at metadata.
+    pub fn reads_metadata(&self) -> bool {
+        !self.metadata.is_empty() || self.after.is_some() || self.before.is_some()
+    }
+
+    /// Tells whether a document is looked at.
+    pub fn admits(&self, document: Candidate<'_>) -> bool {
+        self.source.as_ref().is_none_or(|name| name == document.source)
+            && self.paths.as_ref().is_none_or(|paths| paths.is_match(document.uri))
+            && (!self.reads_metadata() || self.admits_metadata(document.metadata))
+    }
+
+    fn admits_metadata(&self, json: &str) -> bool {
+        let metadata = serde_json::from_str(json).unwrap_or_default();
+        let has = |(key, value): &(String, String)| {
+            find(&metadata, key).is_some_and(|found| is(found, value))
+        };
+        self.metadata.iter().all(has)
+            && (self.after.is_none() && self.before.is_none() || self.admits_date(&metadata))
+    }
+
+    /// A document without a date that can be read is of no time.
+    fn admits_date(&self, metadata: &Value) -> bool {
+        let texts = DATE_KEYS.iter().filter_map(|key| find(metadata, key)?.as_str());
+        texts.filter_map(parse_date).next().is_some_and(|date| {
+            self.after.is_none_or(|after| date >= after)
+                && self.before.is_none_or(|before| date < before)
+        })
+    }
+}
+
+/// Tells whether the sources that a query names admit `source`.
+pub fn is_named(query: &ParsedQuery, source: &str) -> bool {
+    let names = |names: &[String]| names.iter().any(|name| name == source);
+    (query.sources.is_empty() || names(&query.sources)) && !names(&query.excluded_sources)
+}
+
+/// Returns the value at `key`, a name or names apart by dots, in any case of letters.
+fn find<'a>(metadata: &'a Value, key: &str) -> Option<&'a Value> {
+    let child = |name: &str| {
+        let mut entries = metadata.as_object()?.iter();
+        entries
+            .find(|(known, _)| known.to_lowercase() == name.to_lowercase())
+            .map(|(_, value)| value)
+    };
+    child(key).or_else(|| {
+        let (name, rest) = key.split_once('.')?;
+        find(child(name)?, rest)
+    })
+}
+
+/// Tells whether `value` is `wanted`, or a list that has it, in any case of letters.
+fn is(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(|value| is(value, wanted)),
+        Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
+        Value::Number(_) | Value::Bool(_) => value.to_string() == wanted,
+        Value::Null | Value::Object(_) => false,
+    }
+}
+
+/// Returns the day that `text` begins with or stands for: ISO 8601 (also a month or a year alone, its first day), or
+/// a date of a mail (RFC 2822).
+pub fn parse_date(text: &str) -> Option<Date> {
+    let text = text.trim();
+    if let Ok(time) = jiff::fmt::rfc2822::parse(text) {
+        return Some(time.date());
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && !"-/".contains(c)).unwrap_or(text.len());
+    let mut parts = text[..end].split(['-', '/']);
+    let year: i16 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
+    let mut next = || parts.next().map_or(Some(1), |part| part.parse().ok());
+    Date::new(year, next()?, next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_in_the_forms_that_documents_have() {
+        for (text, expected) in [
+            ("2024-03-05", Some("2024-03-05")),
+            ("2024-03-05T23:59:00+09:00", Some("2024-03-05")),
+            ("2024-03-05 10:00", Some("2024-03-05")),
+            ("2024/03/05", Some("2024-03-05")),
+            ("2024-03", Some("2024-03-01")),
+            ("2024", Some("2024-01-01")),
+            ("Tue, 05 Mar 2024 08:00:00 +0100", Some("2024-03-05")),
+            ("2024-13-05", None),
+            ("05.03.2024", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                parse_date(text).map(|date| date.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn metadata_are_compared_by_value() {
+        let metadata = r#"{"Author": "Ann Lee", "tags": ["Boats", 7], "a": {"b": true}, "x.y": 1}"#;
+        for (key, value, expected) in [
+            ("author", "ann lee", true),
+            ("author", "ann", false),
+            ("tags", "boats", true),
+            ("tags", "7", true),
+            ("tags", "7.0", false),
+            ("a.b", "true", true),
+            ("x.y", "1", true),
+            ("a", "b", false),
+            ("nothing", "", false),
+        ] {
+            let filter =
+                Filter { metadata: vec![(key.to_owned(), value.to_owned())], ..Filter::default() };
+            let document = Candidate { source: "docs", uri: "a.md", metadata };
+            assert_eq!(filter.admits(document), expected, "{key}={value}");
+            let document = Candidate { metadata: "not json", ..document };
+            assert!(!filter.admits(document));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `ingest --publish-if-eval`: a run beside the knowledge base that readers see only if it is good enough.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::eval::{EvalOptions, check_files, eval};
+use super::ingest::{IngestOptions, RunReport, candidate_path, ingest_into, with_ending};
+use super::{Session, Target};
+use crate::config::Config;
+use crate::error::{Error, ExitCode};
+use crate::eval::EvalReport;
+use crate::kb::{KbError, KnowledgeBase};
+use crate::support::lock::{Lock, lock_path};
+
+/// What became of a run that is published only if it is good enough.
+#[derive(Clone, Debug, Serialize)]
+pub struct Publication {
+    /// The file that the run wrote; gone once it is published.
+    pub candidate: PathBuf,
+    /// Searches see it.
+    pub is_published: bool,
+    /// How the candidate did; `None` where the run did not come to its end.
+    pub evaluation: Option<EvalReport>,
+}
+
+/// Brings a copy of the knowledge base in line with its sources, evaluates it, and puts its content into the
+/// knowledge base where the gate of `evaluation` holds, in one transaction: readers see the old or the new one.
+///
+/// The copy, `<knowledge base>.next`, is gone on with after a stop or a gate that did not hold, unless the knowledge
+/// base has changed meanwhile. A file is not put in the place of another: readers that have the old one open would
+/// share its write-ahead log with the new one.
+pub fn publish_if_good(
+    config: &Config,
+    options: &IngestOptions,
+    evaluation: &EvalOptions,
+    session: &Session<'_>,
+) -> Result<RunReport, Error> {
+    check_files(evaluation)?;
+    let _lock = Lock::take(&config.kb)?;
+    let candidate = candidate_path(&config.kb);
+    prepare(&config.kb, &candidate)?;
+    let mut report = ingest_into(&candidate, config, options, session)?;
+    report.knowledge_base.clone_from(&config.kb);
+    let mut publication =
+        Publication { candidate: candidate.clone(), is_published: false, evaluation: None };
+    if report.run.as_ref().is_some_and(|run| run.status.is_complete()) {
+        let target = Target::Config(Box::new(Config { kb: candidate.clone(), ..config.clone() }));
+        let evaluation = eval(&target, evaluation)?;
+        if evaluation.shortfalls.is_empty() {
+            publish(&candidate, &config.kb)?;
+            publication.is_published = true;
+        } else {
+            report.exit_code = ExitCode::NotPublished.number();
+        }
+        publication.evaluation = Some(evaluation);
+    }
+    report.publication = Some(publication);
+    Ok(report)
+}
+
+/// Makes the candidate a copy of the knowledge base, unless it is one that was worked on since.
+fn prepare(live: &Path, candidate: &Path) -> Result<(), Error> {
+    if !live.exists() {
+        return Ok(());
+    }
+    let live = match KnowledgeBase::open_for_reading(live) {
+        // An older format is brought up to date first.
+        Err(KbError::Incompatible { .. }) => KnowledgeBase::open_for_writing(live)?,
+        opened => opened?,
+    };
+    if candidate.exists() && KnowledgeBase::create_or_open(candidate)?.goes_on_from(&live)? {
+        return Ok(());
+    }
+    remove(candidate)?;
+    Ok(live.copy_to(&KnowledgeBase::create_or_open(candidate)?)?)
+}
+
+fn publish(candidate: &Path, live: &Path) -> Result<(), Error> {
+    let published = KnowledgeBase::open_for_reading(candidate)?;
+    published.copy_to(&KnowledgeBase::create_or_open(live)?)?;
+    std::mem::drop(published);
+    remove(candidate)
+}
+
+/// Removes a knowledge base with all its files.
+fn remove(kb: &Path) -> Result<(), Error> {
+    let beside = ["-wal", "-shm", "-journal"].map(|ending| with_ending(kb, ending));
+    // The file itself first: without it the others mean nothing.
+    for path in [kb.to_owned()].into_iter().chain(beside).chain([lock_path(kb)]) {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(KbError::Remove { path, source }.into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
