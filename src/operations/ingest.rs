@@ -22,7 +22,7 @@ use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
-use crate::support::lock::{Lock, lock_path};
+use crate::support::lock::Lock;
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
@@ -75,6 +75,7 @@ pub fn ingest(
     options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    config.insist_on_trust()?;
     if !options.allow_network_fs {
         KnowledgeBase::check_file_system(&config.kb)?;
     }
@@ -117,6 +118,9 @@ pub fn ingest(
 
 /// Goes on with an interrupted, cancelled or failed run; never starts a new one.
 pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
+    if let Target::Config(config) = target {
+        config.insist_on_trust()?;
+    }
     let _lock = Lock::take_existing(target.kb())?;
     let kb = KnowledgeBase::open_for_writing(target.kb())?;
     let Some(run) = kb.last_run()?.filter(|run| !run.status.is_complete()) else {
@@ -204,7 +208,9 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
-        let extraction = Extraction::open(self.extract, Some(session.stop.clone()));
+        let workspace = Some(with_ending(self.kb.path(), ".tmp"));
+        let extract = ExtractConfig { workspace, ..self.extract.clone() };
+        let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,
@@ -359,17 +365,21 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
 }
 
 fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
-    let with_ending = |ending: &str| {
-        let mut path = config.kb.clone().into_os_string();
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    let clones = with_ending(".git");
-    let kb = config.kb.clone();
-    let own = [kb, with_ending("-wal"), with_ending("-shm"), lock_path(&config.kb), clones.clone()];
+    let kb = &config.kb;
+    let own = ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool"]
+        .map(|ending| with_ending(kb, ending));
+    let (clones, spool) = (with_ending(kb, ".git"), with_ending(kb, ".spool"));
     let stop = Arc::clone(&session.stop);
-    let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
+    let setting =
+        Setting { base: &config.base, leave_out: &own, clones: &clones, spool: &spool, stop };
     Ok(source::open(&config.source, &setting)?)
+}
+
+/// Returns the path of a file or folder beside the knowledge base at `kb`.
+fn with_ending(kb: &Path, ending: &str) -> PathBuf {
+    let mut path = kb.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.
