@@ -15,6 +15,7 @@ mod index;
 mod intake;
 mod ledger;
 mod match_expression;
+mod places;
 mod queue;
 mod repair;
 mod revisions;
