@@ -6,13 +6,17 @@
 
 mod captions;
 pub mod child;
+pub mod command;
 mod config;
+mod data;
 mod ebook;
 mod encoding;
 mod extraction;
 #[cfg(debug_assertions)]
 mod fault;
 mod feed;
+#[cfg(feature = "office")]
+mod formula;
 mod front_matter;
 pub mod html;
 mod mail;
@@ -82,6 +86,18 @@ pub struct Extracted {
     pub metadata: Metadata,
 }
 
+impl Extracted {
+    /// Returns how many pages, slides or sheets it has; 0 where its format has none.
+    fn pages(&self) -> usize {
+        let starts = self.metadata.get("pages").and_then(Value::as_array).map_or(0, Vec::len);
+        let stated = self.metadata.get("page_count").and_then(Value::as_u64);
+        let is_counted = self.encoding == "pdf";
+        let stated = stated.filter(|_| is_counted).and_then(|count| usize::try_from(count).ok());
+        // Front matter may have a field of that name.
+        if self.encoding.starts_with("utf") { 0 } else { starts.max(stated.unwrap_or(0)) }
+    }
+}
+
 /// Longest title that is kept.
 pub const TITLE_CHARS_MAX: usize = 300;
 
@@ -140,9 +156,9 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         #[cfg(feature = "pdf")]
         Some("pdf") => &pdf::Pdf,
         #[cfg(feature = "office")]
-        Some("docx" | "docm" | "xlsx" | "xlsm" | "pptx" | "pptm" | "doc" | "xls" | "ppt") => {
-            &office::Office
-        }
+        Some(
+            "docx" | "docm" | "xlsx" | "xlsm" | "xlsb" | "pptx" | "pptm" | "doc" | "xls" | "ppt",
+        ) => &office::Office,
         #[cfg(feature = "office")]
         Some("msg") => &outlook::Outlook,
         Some("odt" | "odp" | "ods" | "ott" | "otp" | "ots") => &odf::OpenDocument,
@@ -153,10 +169,13 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         Some("eml") => &mail::Mail,
         Some("mbox") => &mail::Mailbox,
         Some("csv" | "tsv") => &table::Csv,
+        Some("json" | "geojson") => &data::Json,
+        Some("jsonl" | "ndjson") => &data::JsonLines,
         Some("vtt" | "srt") => &captions::Captions,
         Some("adoc" | "asciidoc" | "asc") => &markup::ASCIIDOC,
         Some("rst" | "rest") => &markup::RST,
         Some("org") => &markup::ORG,
+        Some("tex" | "latex" | "ltx") => &markup::LATEX,
         Some("xml" | "rss" | "atom" | "opml") => &feed::Xml,
         None | Some("txt" | "text" | "log") => &plain::PLAIN,
         // Markup that we do not parse, programs, configuration and data.
@@ -184,11 +203,14 @@ const ALL: &[&dyn Extractor] = &[
     &mail::Mail,
     &mail::Mailbox,
     &table::Csv,
+    &data::Json,
+    &data::JsonLines,
     &captions::Captions,
     &feed::Xml,
     &markup::ASCIIDOC,
     &markup::RST,
     &markup::ORG,
+    &markup::LATEX,
     &markup::MAN,
     #[cfg(debug_assertions)]
     &fault::Fault,

@@ -2,6 +2,7 @@
 //! already.
 
 mod damaged;
+mod data;
 mod formats;
 mod html;
 mod pairs;
