@@ -3,67 +3,75 @@
 //! After Office Math Markup (ECMA-376, part 1, section 22.1): the elements that Word's own editor makes; what is
 //! unknown contributes the text inside it.
 
-use std::io::{Cursor, Read, Write};
-
-use zip::write::SimpleFileOptions;
-use zip::{ZipArchive, ZipWriter};
-
 use super::xml::{self, Part};
-
-/// The part that holds the text of a document.
-const DOCUMENT: &str = "word/document.xml";
-
-/// Bytes of that part when unpacked.
-const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// Signs and operators, and what LaTeX calls them.
 const SIGNS: [(char, &str); 44] = [
-    ('α', "alpha"), ('β', "beta"), ('γ', "gamma"), ('δ', "delta"), ('ε', "epsilon"), ('ζ', "zeta"),
-    ('η', "eta"), ('θ', "theta"), ('κ', "kappa"), ('λ', "lambda"), ('μ', "mu"), ('ν', "nu"), ('ξ', "xi"),
-    ('π', "pi"), ('ρ', "rho"), ('σ', "sigma"), ('τ', "tau"), ('φ', "phi"), ('χ', "chi"), ('ψ', "psi"),
-    ('ω', "omega"), ('Γ', "Gamma"), ('Δ', "Delta"), ('Θ', "Theta"), ('Λ', "Lambda"), ('Π', "Pi"),
-    ('Σ', "Sigma"), ('Φ', "Phi"), ('Ψ', "Psi"), ('Ω', "Omega"), ('∞', "infty"), ('×', "times"),
-    ('÷', "div"), ('±', "pm"), ('∓', "mp"), ('≤', "leq"), ('≥', "geq"), ('≠', "neq"), ('≈', "approx"),
-    ('→', "rightarrow"), ('∂', "partial"), ('∈', "in"), ('∙', "cdot"), ('⋯', "cdots"),
+    ('α', "alpha"),
+    ('β', "beta"),
+    ('γ', "gamma"),
+    ('δ', "delta"),
+    ('ε', "epsilon"),
+    ('ζ', "zeta"),
+    ('η', "eta"),
+    ('θ', "theta"),
+    ('κ', "kappa"),
+    ('λ', "lambda"),
+    ('μ', "mu"),
+    ('ν', "nu"),
+    ('ξ', "xi"),
+    ('π', "pi"),
+    ('ρ', "rho"),
+    ('σ', "sigma"),
+    ('τ', "tau"),
+    ('φ', "phi"),
+    ('χ', "chi"),
+    ('ψ', "psi"),
+    ('ω', "omega"),
+    ('Γ', "Gamma"),
+    ('Δ', "Delta"),
+    ('Θ', "Theta"),
+    ('Λ', "Lambda"),
+    ('Π', "Pi"),
+    ('Σ', "Sigma"),
+    ('Φ', "Phi"),
+    ('Ψ', "Psi"),
+    ('Ω', "Omega"),
+    ('∞', "infty"),
+    ('×', "times"),
+    ('÷', "div"),
+    ('±', "pm"),
+    ('∓', "mp"),
+    ('≤', "leq"),
+    ('≥', "geq"),
+    ('≠', "neq"),
+    ('≈', "approx"),
+    ('→', "rightarrow"),
+    ('∂', "partial"),
+    ('∈', "in"),
+    ('∙', "cdot"),
+    ('⋯', "cdots"),
 ];
 
 /// Operators that something is taken over, and what LaTeX calls them.
 const LARGE: [(char, &str); 7] = [
-    ('∑', "sum"), ('∏', "prod"), ('∫', "int"), ('∬', "iint"), ('∮', "oint"), ('⋃', "bigcup"), ('⋂', "bigcap"),
+    ('∑', "sum"),
+    ('∏', "prod"),
+    ('∫', "int"),
+    ('∬', "iint"),
+    ('∮', "oint"),
+    ('⋃', "bigcup"),
+    ('⋂', "bigcap"),
 ];
 
 /// Functions that LaTeX has a name for.
 const FUNCTIONS: [&str; 16] = [
-    "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "ln", "exp", "lim", "min",
-    "max", "det",
+    "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "ln", "exp", "lim",
+    "min", "max", "det",
 ];
 
-/// Returns a Word document in which formulas are text; `None` where it has none.
-pub(super) fn as_text(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
-    let part = archive.by_name(DOCUMENT).ok()?;
-    let mut document = String::new();
-    part.take(DOCUMENT_BYTES_MAX).read_to_string(&mut document).ok()?;
-    if !document.contains("<m:oMath") || document.len() as u64 == DOCUMENT_BYTES_MAX {
-        return None;
-    }
-    let document = replace(&document);
-    let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(bytes.len())));
-    for index in 0..archive.len() {
-        let file = archive.by_index_raw(index).ok()?;
-        let name = file.name().ok()?.into_owned();
-        if name == DOCUMENT {
-            writer.start_file(name, SimpleFileOptions::default()).ok()?;
-            writer.write_all(document.as_bytes()).ok()?;
-        } else {
-            writer.raw_copy_file(file).ok()?;
-        }
-    }
-    Some(writer.finish().ok()?.into_inner())
-}
-
 /// Puts a run of text in the place of every formula.
-fn replace(document: &str) -> String {
+pub(super) fn replace(document: &str) -> String {
     const END: &str = "</m:oMath>";
     let mut text = String::with_capacity(document.len());
     let mut rest = document;
@@ -224,7 +232,8 @@ mod tests {
             let formula = format!("<m:oMath>{inside}</m:oMath>");
             assert_eq!(latex(&formula), expected, "{inside}");
         };
-        let run = |text: &str| format!("<m:r><m:rPr><m:sty m:val=\"p\"/></m:rPr><m:t>{text}</m:t></m:r>");
+        let run =
+            |text: &str| format!("<m:r><m:rPr><m:sty m:val=\"p\"/></m:rPr><m:t>{text}</m:t></m:r>");
         check(&run("E=m"), "$E=m$");
         check("", "");
         check(
@@ -234,12 +243,18 @@ mod tests {
         check(
             &format!(
                 "<m:nary><m:naryPr><m:chr m:val=\"∑\"/></m:naryPr><m:sub>{}</m:sub><m:sup>{}</m:sup><m:e>{}</m:e></m:nary>",
-                run("n=1"), run("∞"), run("x")
+                run("n=1"),
+                run("∞"),
+                run("x")
             ),
             "$\\sum_{n=1}^{\\infty } {x}$",
         );
         check(
-            &format!("<m:d><m:e><m:sSup><m:e>{}</m:e><m:sup>{}</m:sup></m:sSup></m:e></m:d>", run("x"), run("2")),
+            &format!(
+                "<m:d><m:e><m:sSup><m:e>{}</m:e><m:sup>{}</m:sup></m:sSup></m:e></m:d>",
+                run("x"),
+                run("2")
+            ),
             "$\\left(x^{2}\\right)$",
         );
         check(

@@ -250,7 +250,8 @@ fn write_attachment(
     text: &mut String,
 ) -> Result<(), ExtractError> {
     if let PartType::Message(message) = &part.body {
-        return if depth < DEPTH_MAX {
+        // One that was cut off before its first part would make its parser panic.
+        return if depth < DEPTH_MAX && !message.parts.is_empty() {
             write_message(uri, message, (level + 1).min(6), depth + 1, text)
         } else {
             Ok(())

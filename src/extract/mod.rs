@@ -32,6 +32,10 @@ mod package;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
+#[cfg(feature = "office")]
+mod prepare;
+#[cfg(feature = "pdf")]
+mod right_to_left;
 mod rtf;
 mod sniff;
 mod table;

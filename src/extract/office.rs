@@ -4,7 +4,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, formula, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -33,7 +33,7 @@ impl Extractor for Office {
                 reason: BINARY_WORKBOOK.to_owned(),
             });
         }
-        let bytes = formula::as_text(&bytes).unwrap_or(bytes);
+        let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
         let options = RenderOptions {
             max_heading_level: 6,

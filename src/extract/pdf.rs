@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, right_to_left, title};
 use crate::domain::MediaType;
 
 /// Pages of a document at most.
@@ -47,6 +47,7 @@ impl Extractor for Pdf {
         let options = RenderOptions::new().with_page_markers(PageMarkerStyle::Comment);
         let marked = unpdf::render::to_markdown(&document, &options)
             .map_err(|error| failed(reason(&error)))?;
+        let marked = right_to_left::in_reading_order(&marked);
         let (text, pages) = join(&without_running_lines(pages_of(&marked)));
         if !text.contains(char::is_alphanumeric) {
             let count = document.metadata.page_count;

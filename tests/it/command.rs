@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{Place, SETTINGS, rows};
+use crate::web::server::{Reply, Server};
 
 /// Long enough for the slowest machine; what is waited for takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -195,6 +196,40 @@ fn a_foreign_file_names_no_commands() {
     assert_eq!(ingest(&place, &["--trust"]).0, 0);
     let searched = kbingest(&["search", toml, "words"]).output().unwrap();
     assert_eq!(searched.status.code(), Some(0));
+}
+
+/// What comes from a web site or a repository has no file of its own, and is put into one.
+#[test]
+fn documents_of_every_source_go_through_commands() {
+    let server = Server::start();
+    server.page("/docs/", "Start here.", &["far.xyz"]);
+    server.put("/docs/far.xyz", Reply::new(200, "application/octet-stream", "far words"));
+    let place = place("printf '# Made\\n\\n'; tr a-z A-Z < \"$file\"", "");
+    let repository = place.path("repo");
+    fs::create_dir(&repository).unwrap();
+    fs::write(repository.join("near.xyz"), "near words").unwrap();
+    for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "x"]] {
+        let status = Command::new("git")
+            .args(["-c", "user.name=A", "-c", "user.email=a@example.org"])
+            .args(arguments)
+            .current_dir(&repository)
+            .status();
+        assert!(status.unwrap().success());
+    }
+    let mut settings = fs::read_to_string(place.toml()).unwrap();
+    settings += &format!(
+        "[[source.git]]\nname = 'repo'\nurl = 'repo'\n[[source.web]]\nname = 'site'\nstart_urls = ['{}']\n\
+         private_hosts = ['127.0.0.1']\nrequests_per_second = 1000\n",
+        server.url("/docs/")
+    );
+    place.configure(&settings);
+    chmod(&place.toml(), 0o644);
+    let (code, report) = ingest(&place, &[]);
+    assert_eq!((code, errors(&report)), (0, vec![]));
+    let texts = "SELECT source, text FROM chunks WHERE uri LIKE '%.xyz' ORDER BY source";
+    assert_eq!(rows(&place.kb(), texts), ["repo|# Made\n\nNEAR WORDS", "site|# Made\n\nFAR WORDS"]);
+    let (_, again) = ingest(&place, &[]);
+    assert_eq!(again["run"]["metrics"]["documents_changed"], 0);
 }
 
 /// Returns whether a process runs `sleep` for so many seconds.

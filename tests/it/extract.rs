@@ -6,6 +6,7 @@ mod data;
 mod formats;
 mod html;
 mod pairs;
+mod places;
 
 use std::fmt::Write;
 

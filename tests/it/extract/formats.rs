@@ -15,7 +15,7 @@ fn extracted(uri: &str, bytes: impl Into<Vec<u8>>) -> Extracted {
     attempt(uri, bytes).result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn package(parts: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn package(parts: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in parts {
         zip.start_file(*name, SimpleFileOptions::default()).unwrap();
@@ -25,7 +25,7 @@ fn package(parts: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A PDF with a page for each text, as few objects as there can be.
-fn pdf(pages: &[&str]) -> Vec<u8> {
+pub(super) fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned()];
     let kids: Vec<_> = (0..pages.len()).map(|page| format!("{} 0 R", 4 + 2 * page)).collect();
     objects.push(format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), pages.len()));
