@@ -32,6 +32,7 @@ mod history;
 mod hostile;
 mod ingest;
 mod kills;
+mod migration;
 mod poison;
 mod records;
 mod repair;
