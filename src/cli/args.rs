@@ -105,8 +105,8 @@ pub enum Command {
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
     /// Runs a command for the process that started it.
-    #[command(hide = true)]
-    ExtractCommand(CommandArgs),
+    #[command(name = "extract-command", hide = true)]
+    Supervise(CommandArgs),
     /// Extracts documents of risky formats for the process that started it.
     #[command(hide = true)]
     ExtractWorker(WorkerArgs),

@@ -142,7 +142,10 @@ fn latex(formula: &str) -> String {
         }
         true
     });
-    let told = read.is_ok().then(|| open.first().map(told).unwrap_or_default()).unwrap_or_default();
+    let told = match read {
+        Ok(()) => open.first().map(told).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     if told.is_empty() { told } else { format!("${told}$") }
 }

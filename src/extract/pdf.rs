@@ -140,7 +140,7 @@ fn is_page_number(line: &str) -> bool {
         line.split([' ', '*', '#', '_', '/', '|']).filter(|one| !one.is_empty()).collect();
     let is_page = words.first().is_some_and(|word| word.eq_ignore_ascii_case("page"));
     let is_rest = |word: &&str| *word == "of" || word.chars().all(|c| c.is_ascii_digit());
-    is_page && words.len() > 1 && words[1..].iter().all(|word| is_rest(&word))
+    is_page && words.len() > 1 && words[1..].iter().all(is_rest)
 }
 
 /// Returns where the first and last lines with text are.

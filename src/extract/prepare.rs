@@ -22,14 +22,17 @@ pub(super) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let mut parts = Vec::new();
     let mut unpacked_bytes = 0;
-    for index in 0..archive.len() {
+    let names: Vec<_> = archive
+        .file_names()
+        .flatten()
+        .filter(|name| name == DOCUMENT || name.starts_with(SLIDES))
+        .map(|name| name.into_owned())
+        .collect();
+    for name in names {
+        let Some(index) = archive.index_for_name(&name) else { continue };
         let Ok(part) = archive.by_index(index) else { continue };
-        let name = part.name().ok()?.into_owned();
-        if name != DOCUMENT && !name.starts_with(SLIDES) || unpacked_bytes >= PART_BYTES_MAX {
-            continue;
-        }
         let mut text = String::new();
-        let left = PART_BYTES_MAX - unpacked_bytes;
+        let left = PART_BYTES_MAX.saturating_sub(unpacked_bytes);
         if part.take(left).read_to_string(&mut text).is_err() {
             continue;
         }

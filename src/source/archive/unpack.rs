@@ -137,7 +137,7 @@ impl<'a> Unpacking<'a> {
             let (name, is_file, problem) = match archive.by_index_raw(index) {
                 Ok(member) => {
                     let locked =
-                        member.encrypted().then(|| "is encrypted: it opens with a password only");
+                        member.encrypted().then_some("is encrypted: it opens with a password only");
                     let name = member.name().map_or_else(
                         |_| member.name_raw().to_vec(),
                         |name| name.into_owned().into_bytes(),
@@ -162,7 +162,8 @@ impl<'a> Unpacking<'a> {
 
     fn unpack_tar(&mut self, outer: &str, depth: u32, stream: &mut dyn Read) -> Result<(), Left> {
         let limit = self.limits.total_size;
-        let left = limit.0.saturating_sub(self.unpacked_bytes);
+        let before = self.unpacked_bytes;
+        let left = limit.0.saturating_sub(before);
         let mut stream = Counted { inner: stream, count: 0, left, limit };
         let mut archive = tar::Archive::new(&mut stream);
         let damaged = |error: io::Error| Left::Here(format!("it breaks off: {error}"));
@@ -174,9 +175,8 @@ impl<'a> Unpacking<'a> {
             let Some(address) = self.admit(outer, depth, &name, is_file) else { continue };
             self.take(address, depth, &mut entry)?;
         }
-        drop(archive);
         // What was read without being wanted, too.
-        self.unpacked_bytes = self.unpacked_bytes.max(stream.count);
+        self.unpacked_bytes = self.unpacked_bytes.max(before + stream.count);
         Ok(())
     }
 
