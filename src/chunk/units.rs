@@ -164,7 +164,11 @@ impl Divider<'_> {
             self.above = Some((start, indent));
         } else {
             self.above = None;
-            self.end_units(at, indent, words);
+            // What only closes stays with what it closes, also where that is two units at once: a chunk of one
+            // bracket would be of no use.
+            if words != "end" && words.contains(char::is_alphanumeric) {
+                self.end_units(at, indent, words);
+            }
         }
         self.block.get_or_insert(at);
     }
@@ -403,6 +407,18 @@ mod tests {
         let yaml = "version: 3\nservices:\n  web:\n    image: a\n    ports:\n      - 80\n  db:\n    image: b\nx: 1\n";
         assert_eq!(names(yaml, "a.yml"), "- 1, services 1, web 2, ports 2, db 2, - 1");
         assert_eq!(names(toml, "a.txt"), "- 10");
+    }
+
+    #[test]
+    fn brackets_stay_with_what_they_close() {
+        let text = "mod a {\n    fn b() {\n        c();\n    }\n}\n\nmod d {\n    use e;\n}\n";
+        let outline = outline(text, "a.rs");
+        let filled = outline.sections.iter().filter(|section| !section.blocks.is_empty());
+        let last = filled.map(|section| {
+            let end = section.blocks.last().map_or(0, |block| block.span.end);
+            text[..end].lines().count()
+        });
+        assert_eq!(last.collect::<Vec<_>>(), [1, 5, 9]);
     }
 
     #[test]
