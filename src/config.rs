@@ -38,6 +38,9 @@ pub struct Config {
     pub embed: EmbedConfig,
     /// How texts are made searchable.
     pub search: SearchConfig,
+    /// Why the commands that it names are not run unasked: the file is somebody else's, or may be written by
+    /// others. `None` where they are.
+    pub distrust: Option<String>,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -77,6 +80,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// It names commands, and whose they are is not certain.
+    #[error("{} names commands to run ([[extract.command]]), and {reason}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not trusted.
+        reason: String,
     },
     /// Its content is wrong.
     #[error("{} has {} wrong setting(s)", path.display(), problems.len())]
@@ -122,8 +133,18 @@ impl Config {
         Self::load_with(path, false)
     }
 
+    /// Fails where the file names commands and is not certainly the user's own.
+    pub fn insist_on_trust(&self) -> Result<(), ConfigError> {
+        match &self.distrust {
+            Some(reason) if !self.extract.command.is_empty() => {
+                Err(ConfigError::Untrusted { path: self.path.clone(), reason: reason.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn load_with(path: &Path, folders_must_exist: bool) -> Result<Self, ConfigError> {
-        let text = read(path)
+        let (text, distrust) = read(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let base = match std::path::absolute(path) {
             Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
@@ -133,12 +154,13 @@ impl Config {
             Ok(file) => Ok(Self {
                 kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
                 path: path.to_owned(),
-                base,
                 source: file.source,
-                extract: file.extract,
+                extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
                 chunk: file.chunk,
                 embed: file.embed,
                 search: file.search,
+                base,
+                distrust,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
             Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
@@ -146,14 +168,32 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+/// Returns the file's text, and why commands in it are not trusted.
+fn read(path: &Path) -> std::io::Result<(String, Option<String>)> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    let file = std::fs::File::open(path)?;
+    // Of the file that is read, and not of what may take its place.
+    let distrust = distrust(&file.metadata()?);
+    file.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > SIZE_MAX_BYTES {
         return Err(std::io::Error::other("larger than 1 MiB: is this a kb.toml?"));
     }
-    String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
+    let text = String::from_utf8(bytes)
+        .map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))?;
+    Ok((text, distrust))
+}
+
+/// Commands are run unasked only where nobody but the user can have written them.
+fn distrust(file: &std::fs::Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    let user = rustix::process::geteuid().as_raw();
+    if file.uid() != user {
+        return Some(format!("belongs to user {}, not to you (user {user})", file.uid()));
+    }
+    let mode = file.mode() & 0o7777;
+    (mode & WRITABLE_BY_OTHERS != 0).then(|| format!("others may write to it (mode {mode:o})"))
 }
 
 /// `kb.toml` -> `kb.kb`.
@@ -187,7 +227,7 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]], [[source.web]], [[source.archive]] or [[source.records]] table"
                 .to_owned(),
         });
     }

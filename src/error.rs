@@ -152,6 +152,11 @@ impl Error {
             {
                 Some("name the kb.toml to use; kb.example.toml shows how to write one".to_owned())
             }
+            Self::Config(ConfigError::Untrusted { .. }) => Some(
+                "read it; if you want them to run, make the file your own (chown, chmod go-w) or give \
+                 --trust"
+                    .to_owned(),
+            ),
             Self::Kb(KbError::Missing(_)) => Some("`kbingest ingest kb.toml` makes it".to_owned()),
             Self::Kb(KbError::Damaged(_)) => Some(
                 "`kbingest check` lists what is wrong; a copy from before, or a new ingest into \

@@ -16,6 +16,7 @@ mod plain;
 mod source;
 mod split;
 mod tokens;
+mod units;
 
 use serde::Deserialize;
 

@@ -1,16 +1,15 @@
-//! Program text, reStructuredText, AsciiDoc, configuration: groups of lines between blank lines, cut at
-//! lines.
+//! Program text, configuration and data: functions and classes where there are any, else groups of lines between
+//! blank lines; cut at lines.
 
-use super::outline::{Kind, Outline};
-use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
+use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack, units};
 use crate::domain::Chunk;
 
-/// Chunks text whose lines matter; heading paths are empty and nothing overlaps.
+/// Chunks text whose lines matter; heading paths are the units around a chunk, and nothing overlaps.
 pub(super) struct Source;
 
 impl Chunker for Source {
     fn id(&self) -> &'static str {
-        "source@1"
+        "source@2"
     }
 
     fn chunk(
@@ -19,6 +18,6 @@ impl Chunker for Source {
         config: &ChunkConfig,
         count: CountTokens<'_>,
     ) -> Vec<Chunk> {
-        pack::pack(&Outline::of_paragraphs(input.text, Kind::Lines), input, config, count)
+        pack::pack(&units::outline(input.text, input.title), input, config, count)
     }
 }

@@ -104,6 +104,9 @@ pub enum Command {
     /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
+    /// Runs a command for the process that started it.
+    #[command(name = "extract-command", hide = true)]
+    Supervise(CommandArgs),
     /// Extracts documents of risky formats for the process that started it.
     #[command(hide = true)]
     ExtractWorker(WorkerArgs),
@@ -180,6 +183,9 @@ pub struct IngestArgs {
     /// What has to hold.
     #[command(flatten)]
     pub gate: GateArgs,
+    /// Whose commands are run.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -191,9 +197,21 @@ pub struct ResumeArgs {
     /// The settings, or a knowledge base file.
     #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
     pub target: PathBuf,
+    /// Whose commands are run.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// Argument of every command that extracts documents.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// Runs the commands that the settings name ([[extract.command]]) even where the file belongs to somebody
+    /// else, or others may write to it.
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// Arguments of every command that runs the pipeline.
@@ -312,6 +330,9 @@ pub struct DocumentArgs {
     /// Settings to use; their sources need not be there. Default: those without a kb.toml.
     #[arg(long, value_name = "KB_TOML")]
     pub config: Option<PathBuf>,
+    /// Whose commands are run.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -369,6 +390,16 @@ pub struct WorkerArgs {
     pub memory_bytes: u64,
     /// The process that started it.
     pub parent: u32,
+}
+
+/// Arguments of `extract-command`.
+#[derive(Debug, Args)]
+pub struct CommandArgs {
+    /// Bytes of data that each process may have.
+    pub memory_bytes: u64,
+    /// Program and arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `check`.

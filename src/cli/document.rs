@@ -3,13 +3,14 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::{DocumentArgs, WorkerArgs};
+use super::args::{CommandArgs, DocumentArgs, TrustArgs, WorkerArgs};
 use super::output::{escape, result};
 use super::render::{BOLD, DIM};
 use super::{Ending, output};
 use crate::config::Config;
 use crate::error::Error;
 use crate::extract::child::serve;
+use crate::extract::command::supervise;
 use crate::operations::{self, ChunkReport, DocumentSettings};
 
 /// Runs `extract`.
@@ -43,10 +44,29 @@ pub fn work(arguments: &WorkerArgs) -> Result<Ending, Error> {
     Ok(Ending::Code(0))
 }
 
+/// Runs `extract-command`, which is for this program's own use: a command that ends with its parent.
+pub fn run_command(arguments: &CommandArgs) -> Result<Ending, Error> {
+    // Nobody reads an error of its own; the code says that nothing came of it.
+    Ok(Ending::Code(supervise(arguments.memory_bytes, &arguments.command).unwrap_or(1)))
+}
+
+/// Lets this program extract risky formats, and takes the user at his word on commands.
+pub fn prepare(config: &mut Config, trust: &TrustArgs) {
+    config.extract.program = own_program();
+    if trust.trust {
+        config.distrust = None;
+    }
+}
+
 /// Loads the settings that are named; without any, the defaults hold.
 fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
     let mut settings = match &arguments.config {
-        Some(path) => Config::load_without_sources(path)?.into(),
+        Some(path) => {
+            let mut config = Config::load_without_sources(path)?;
+            prepare(&mut config, &arguments.trust);
+            config.insist_on_trust()?;
+            config.into()
+        }
         None => DocumentSettings::default(),
     };
     settings.extract.program = own_program();
@@ -55,7 +75,7 @@ fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
 
 /// Returns the program that extracts risky formats: this one, also where its file was replaced since it was
 /// started.
-pub fn own_program() -> Option<PathBuf> {
+fn own_program() -> Option<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Some(running.to_owned()) } else { std::env::current_exe().ok() }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{IngestArgs, ResumeArgs, RunArgs};
-use super::document::own_program;
+use super::args::{IngestArgs, ResumeArgs, RunArgs, TrustArgs};
+use super::document::prepare;
 use super::eval::told;
 use super::output::{escape, number, result, seconds};
 use super::progress::Display;
@@ -29,7 +29,7 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
         });
     }
     carry_out(&arguments.run, quiet, &arguments.config, |session| {
-        let config = settings(&arguments.config)?;
+        let config = settings(&arguments.config, &arguments.trust)?;
         let options = IngestOptions {
             restart: arguments.restart,
             allow_deletes: arguments.allow_deletes,
@@ -51,7 +51,7 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
 }
 
 /// Loads the settings; a knowledge base alone does not say where documents come from.
-fn settings(path: &Path) -> Result<Config, Error> {
+fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
     if operations::is_knowledge_base(path) {
         return Err(Error::Usage {
             message: format!("{} names a knowledge base", path.display()),
@@ -59,7 +59,7 @@ fn settings(path: &Path) -> Result<Config, Error> {
         });
     }
     let mut config = Config::load(path)?;
-    config.extract.program = own_program();
+    prepare(&mut config, trust);
     Ok(config)
 }
 
@@ -68,7 +68,7 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
     carry_out(&arguments.run, quiet, &arguments.target, |session| {
         let mut target = Target::open(&arguments.target)?;
         if let Target::Config(config) = &mut target {
-            config.extract.program = own_program();
+            prepare(config, &arguments.trust);
         }
         operations::resume(&target, arguments.run.threads, session)
     })

@@ -64,6 +64,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Extract(command) => document::extract(command),
         Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),
+        Command::Supervise(command) => document::run_command(command),
         Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),
     }

@@ -71,7 +71,14 @@ fn hits(report: &SearchReport) -> String {
 fn head(rank: usize, hit: &Hit, text: &mut String) {
     let uri = escape(&format!("{}:{}", hit.source, hit.uri), false);
     let _ = write!(text, "{rank}. {BOLD}{uri}:{}-{}{BOLD:#}", hit.start_line, hit.end_line);
-    let _ = write!(text, "  {DIM}score {:.3}", hit.score);
+    let _ = write!(text, "  {DIM}");
+    if let Some(page) = hit.page {
+        let _ = write!(text, "page {page}, ");
+    }
+    if let Some(anchor) = &hit.anchor {
+        let _ = write!(text, "#{}, ", escape(anchor, false));
+    }
+    let _ = write!(text, "score {:.3}", hit.score);
     if let Some(bm25) = hit.bm25 {
         let _ = write!(text, ", bm25 {bm25:.2}");
     }

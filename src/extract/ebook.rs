@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::html::{self, Options};
 use super::package::Package;
+use super::writer::escaped;
 use super::xml::{self, Element, Part};
 use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
 use crate::domain::MediaType;
@@ -18,6 +19,7 @@ pub(super) struct Epub;
 struct Book {
     metadata: Metadata,
     title: Option<String>,
+    authors: Vec<String>,
     /// Id, address and properties of each item.
     items: Vec<(String, String, String)>,
     spine: Vec<String>,
@@ -25,7 +27,7 @@ struct Book {
 
 impl Extractor for Epub {
     fn id(&self) -> &'static str {
-        "epub@1"
+        "epub@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -42,7 +44,8 @@ impl Extractor for Epub {
         let book = Book::read(&String::from_utf8_lossy(&book))
             .map_err(|error| failed(format!("its package document cannot be read {error}")))?;
         let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut text = String::new();
+        let mut text = book.front();
+        let front_bytes = text.len();
         let mut damaged = 0;
         for chapter in book.chapters() {
             let Ok(bytes) = package.read(&resolve(folder, chapter)) else {
@@ -58,7 +61,7 @@ impl Extractor for Epub {
                 return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
             }
         }
-        if damaged > 0 && text.is_empty() {
+        if damaged > 0 && text.len() == front_bytes {
             return Err(failed("none of its chapters can be read".to_owned()));
         }
         Ok(Extracted {
@@ -102,6 +105,10 @@ impl Book {
             }
             true
         })?;
+        if !book.authors.is_empty() {
+            let authors = title::clean(&book.authors.join(", ")).unwrap_or_default();
+            book.metadata.insert("author".to_owned(), Value::from(authors));
+        }
         Ok(book)
     }
 
@@ -122,7 +129,12 @@ impl Book {
                 self.title = self.title.take().or_else(|| title::clean(text));
                 return;
             }
-            "creator" => "author",
+            "creator" => {
+                if let Some(author) = title::clean(text) {
+                    self.authors.push(author);
+                }
+                return;
+            }
             "language" => "language",
             "date" => "date",
             "publisher" => "publisher",
@@ -132,6 +144,19 @@ impl Book {
         if let Some(value) = title::clean(text) {
             self.metadata.entry(key.to_owned()).or_insert(Value::from(value));
         }
+    }
+
+    /// Returns what stands on no page of it and is looked for all the same: who wrote it, and what it is about.
+    fn front(&self) -> String {
+        let mut front = String::new();
+        if !self.authors.is_empty() {
+            front = format!("**Authors:** {}\n", escaped(&self.authors.join(", ")));
+        }
+        if let Some(Value::String(description)) = self.metadata.get("description") {
+            let gap = if front.is_empty() { "" } else { "\n" };
+            front.push_str(&format!("{gap}{}\n", escaped(description)));
+        }
+        front
     }
 
     /// Returns the addresses of the chapters in reading order; a table of contents is none.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::child::Children;
+use super::command::Commands;
 use super::{ExtractConfig, ExtractError, Extracted, Extractor, by_id, extractor, sniff};
 use crate::support::checkpoint::StopSignal;
 use crate::support::panics::panic_message;
@@ -19,6 +20,7 @@ const UNDER_LIMITS: char = '!';
 pub struct Extraction {
     config: ExtractConfig,
     children: Option<Children>,
+    commands: Commands,
 }
 
 /// What extracting a document came to.
@@ -33,12 +35,16 @@ impl Extraction {
     /// Starts nothing yet; a process is started when it is first needed. One that is at work when `stop`
     /// is requested is ended a moment later.
     pub fn open(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
-        let children = config.program.as_ref().map(|_| Children::new(config, stop));
-        Self { config: config.clone(), children }
+        let children = config.program.as_ref().map(|_| Children::new(config, stop.clone()));
+        Self { config: config.clone(), children, commands: Commands::new(config, stop) }
     }
 
     /// Extracts a document. Never panics, and takes nothing but this document down with it.
     pub fn extract(&self, uri: &str, bytes: Vec<u8>) -> Attempt {
+        if let Some(command) = self.commands.find(uri) {
+            let result = self.commands.extract(command, uri, &bytes);
+            return self.attempt(command.fingerprint.clone(), self.checked(uri, result));
+        }
         let expected = extractor(uri);
         let actual = sniff::by_content(uri, &bytes).unwrap_or(expected);
         let mut fingerprint = expected.id().to_owned();
@@ -46,7 +52,10 @@ impl Extraction {
             fingerprint.push(BY_CONTENT);
             fingerprint.push_str(actual.id());
         }
-        let result = self.guarded(actual, uri, bytes);
+        self.attempt(fingerprint, self.guarded(actual, uri, bytes))
+    }
+
+    fn attempt(&self, mut fingerprint: String, result: Result<Extracted, ExtractError>) -> Attempt {
         if matches!(result, Err(ExtractError::Permanent { .. })) {
             fingerprint.push(UNDER_LIMITS);
             fingerprint.push_str(&self.config.fingerprint());
@@ -61,11 +70,27 @@ impl Extraction {
         bytes: Vec<u8>,
     ) -> Result<Extracted, ExtractError> {
         let extracted = match &self.children {
-            Some(children) if extractor.is_risky() => children.extract(extractor, uri, &bytes)?,
-            _ => in_process(extractor, uri, bytes)?,
+            Some(children) if extractor.is_risky() => children.extract(extractor, uri, &bytes),
+            _ => in_process(extractor, uri, bytes),
         };
+        self.checked(uri, extracted)
+    }
+
+    /// Refuses a text that is over the limit.
+    fn checked(
+        &self,
+        uri: &str,
+        result: Result<Extracted, ExtractError>,
+    ) -> Result<Extracted, ExtractError> {
+        let extracted = result?;
         if extracted.text.len() as u64 > self.config.max_text.0 {
             let reason = format!("its text is over max_text ({})", self.config.max_text);
+            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+        }
+        let pages = extracted.pages();
+        if pages > self.config.max_pages {
+            let reason =
+                format!("its {pages} pages are over max_pages ({})", self.config.max_pages);
             return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
         }
         Ok(extracted)
@@ -73,7 +98,15 @@ impl Extraction {
 
     /// Returns the fingerprint of a document whose bytes are not known.
     pub fn expected(&self, uri: &str) -> String {
-        extractor(uri).id().to_owned()
+        match self.commands.find(uri) {
+            Some(command) => command.fingerprint.clone(),
+            None => extractor(uri).id().to_owned(),
+        }
+    }
+
+    /// Returns what decides the texts that come out of any command; empty where there are none.
+    pub fn commands(&self) -> String {
+        self.commands.fingerprint()
     }
 
     /// Tells whether extracting the same bytes again would end as it did when `fingerprint` was made.
@@ -83,8 +116,8 @@ impl Extraction {
             None => (fingerprint, None),
         };
         let (expected, actual) = chosen.split_once(BY_CONTENT).unwrap_or((chosen, chosen));
-        expected == extractor(uri).id()
-            && by_id(actual).is_some()
+        expected == self.expected(uri)
+            && (actual == expected || by_id(actual).is_some())
             && limits.is_none_or(|limits| limits == self.config.fingerprint())
     }
 }

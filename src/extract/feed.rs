@@ -1,4 +1,4 @@
-//! XML: feeds (RSS, Atom) and outlines (OPML) become Markdown, other XML stays as it is.
+//! XML: feeds (RSS, Atom) and outlines (OPML) become Markdown, data is told by path, other XML stays as it is.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::encoding::{self, Decoded};
 use super::html::{self, Options};
 use super::writer::{Writer, escaped};
 use super::xml::{self, Part};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, plain, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, data, plain, title};
 use crate::domain::MediaType;
 
 /// How far into a document its first element is looked for.
@@ -17,7 +17,7 @@ pub(super) struct Xml;
 
 impl Extractor for Xml {
     fn id(&self) -> &'static str {
-        "xml@1"
+        "xml@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
@@ -25,7 +25,7 @@ impl Extractor for Xml {
         let convert = match first_element(&start).as_deref() {
             Some("rss" | "feed" | "RDF") => feed,
             Some("opml") => outline,
-            _ => return plain::SOURCE.extract(uri, bytes),
+            _ => return data::told_or_plain(uri, bytes, data::read_xml),
         };
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let Ok((stated, markdown)) = convert(uri, &text) else {

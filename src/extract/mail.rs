@@ -13,10 +13,10 @@ use super::{
 use crate::domain::MediaType;
 
 /// Messages inside each other, by forwarding, that are read.
-const DEPTH_MAX: usize = 3;
+pub(super) const DEPTH_MAX: usize = 3;
 
 /// Attachments of a message that are read.
-const ATTACHMENTS_MAX: usize = 100;
+pub(super) const ATTACHMENTS_MAX: usize = 100;
 
 /// EML, one message.
 pub(super) struct Mail;
@@ -26,7 +26,7 @@ pub(super) struct Mailbox;
 
 impl Extractor for Mail {
     fn id(&self) -> &'static str {
-        "mail@1"
+        "mail@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -43,7 +43,7 @@ impl Extractor for Mail {
 
 impl Extractor for Mailbox {
     fn id(&self) -> &'static str {
-        "mailbox@1"
+        "mailbox@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -147,16 +147,17 @@ fn write_message(
     if let Some(subject) = subject(message) {
         let _ = writeln!(text, "{marks} {}", escaped(&subject));
     }
-    // Of the message itself these are metadata.
-    if depth > 0 {
-        let date = message.date().map(mail_parser::DateTime::to_rfc3339);
-        for (name, value) in [("From", message.from().map(names)), ("Date", date)] {
-            if let Some(value) = value.as_deref().and_then(title::clean) {
-                separate(text);
-                let _ = writeln!(text, "**{name}:** {}", escaped(&value));
-            }
-        }
-    }
+    // Of the message itself the date is metadata, and nobody looks for words of it.
+    let date = message.date().filter(|_| depth > 0).map(mail_parser::DateTime::to_rfc3339);
+    write_head(
+        &[
+            ("From", message.from().map(names)),
+            ("To", message.to().map(names)),
+            ("Cc", message.cc().map(names)),
+            ("Date", date),
+        ],
+        text,
+    );
     for part in message.text_body.iter().filter_map(|&id| message.part(id)) {
         write_body(uri, part, text)?;
     }
@@ -167,6 +168,19 @@ fn write_message(
         }
     }
     Ok(())
+}
+
+/// Writes who a message is from and for: mail is looked for by people as much as by subject.
+pub(super) fn write_head(fields: &[(&str, Option<String>)], text: &mut String) {
+    let told = fields.iter().filter_map(|(name, value)| {
+        let value = value.as_deref().and_then(title::clean)?;
+        Some(format!("**{name}:** {}", escaped(&value)))
+    });
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        separate(text);
+        let _ = writeln!(text, "{}", told.join("  \n"));
+    }
 }
 
 fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), ExtractError> {
@@ -236,7 +250,8 @@ fn write_attachment(
     text: &mut String,
 ) -> Result<(), ExtractError> {
     if let PartType::Message(message) = &part.body {
-        return if depth < DEPTH_MAX {
+        // One that was cut off before its first part would make its parser panic.
+        return if depth < DEPTH_MAX && !message.parts.is_empty() {
             write_message(uri, message, (level + 1).min(6), depth + 1, text)
         } else {
             Ok(())
@@ -248,25 +263,33 @@ fn write_attachment(
     if is_body {
         return write_body(uri, part, text);
     }
-    let bytes = part.contents().to_vec();
-    let chosen = sniff::by_content(&name, &bytes).unwrap_or_else(|| extractor(&name));
-    if depth < DEPTH_MAX
-        && let Ok(extracted) = super::extraction::in_process(chosen, &name, bytes)
-        && !extracted.text.trim().is_empty()
-    {
-        separate(text);
-        let marks = "#".repeat((level + 1).min(6));
-        let shown = if name.is_empty() { "without a name" } else { &name };
-        let _ = writeln!(text, "{marks} Attachment: {}", escaped(shown));
-        separate(text);
-        text.push_str(extracted.text.trim_matches('\n'));
-        text.push('\n');
+    if depth < DEPTH_MAX {
+        write_file(&name, part.contents().to_vec(), level, text);
     }
     Ok(())
 }
 
+/// Writes the text of an attached file under its name, where it has any.
+pub(super) fn write_file(name: &str, bytes: Vec<u8>, level: usize, text: &mut String) {
+    let chosen = sniff::by_content(name, &bytes).unwrap_or_else(|| extractor(name));
+    let Ok(extracted) = super::extraction::in_process(chosen, name, bytes) else { return };
+    let is_markdown = extracted.media_type == MediaType::Markdown;
+    let content = if is_markdown { extracted.text } else { without_encoded_files(&extracted.text) };
+    let content = content.trim_matches('\n');
+    if content.trim().is_empty() {
+        return;
+    }
+    separate(text);
+    let marks = "#".repeat((level + 1).min(6));
+    let shown = if name.is_empty() { "without a name" } else { name };
+    let _ = writeln!(text, "{marks} Attachment: {}", escaped(shown));
+    separate(text);
+    text.push_str(content);
+    text.push('\n');
+}
+
 /// Puts a blank line behind what is there.
-fn separate(text: &mut String) {
+pub(super) fn separate(text: &mut String) {
     if !text.is_empty() && !text.ends_with("\n\n") {
         text.push('\n');
     }

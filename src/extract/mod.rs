@@ -6,13 +6,17 @@
 
 mod captions;
 pub mod child;
+pub mod command;
 mod config;
+mod data;
 mod ebook;
 mod encoding;
 mod extraction;
 #[cfg(debug_assertions)]
 mod fault;
 mod feed;
+#[cfg(feature = "office")]
+mod formula;
 mod front_matter;
 pub mod html;
 mod mail;
@@ -28,6 +32,10 @@ mod package;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
+#[cfg(feature = "office")]
+mod prepare;
+#[cfg(feature = "pdf")]
+mod right_to_left;
 mod rtf;
 mod sniff;
 mod table;
@@ -80,6 +88,18 @@ pub struct Extracted {
     pub encoding: String,
     /// What it says of itself: front matter as written; `author`, `date`, `language` and the like.
     pub metadata: Metadata,
+}
+
+impl Extracted {
+    /// Returns how many pages, slides or sheets it has; 0 where its format has none.
+    fn pages(&self) -> usize {
+        let starts = self.metadata.get("pages").and_then(Value::as_array).map_or(0, Vec::len);
+        let stated = self.metadata.get("page_count").and_then(Value::as_u64);
+        let is_counted = self.encoding == "pdf";
+        let stated = stated.filter(|_| is_counted).and_then(|count| usize::try_from(count).ok());
+        // Front matter may have a field of that name.
+        if self.encoding.starts_with("utf") { 0 } else { starts.max(stated.unwrap_or(0)) }
+    }
 }
 
 /// Longest title that is kept.
@@ -140,9 +160,9 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         #[cfg(feature = "pdf")]
         Some("pdf") => &pdf::Pdf,
         #[cfg(feature = "office")]
-        Some("docx" | "docm" | "xlsx" | "xlsm" | "pptx" | "pptm" | "doc" | "xls" | "ppt") => {
-            &office::Office
-        }
+        Some(
+            "docx" | "docm" | "xlsx" | "xlsm" | "xlsb" | "pptx" | "pptm" | "doc" | "xls" | "ppt",
+        ) => &office::Office,
         #[cfg(feature = "office")]
         Some("msg") => &outlook::Outlook,
         Some("odt" | "odp" | "ods" | "ott" | "otp" | "ots") => &odf::OpenDocument,
@@ -153,10 +173,13 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         Some("eml") => &mail::Mail,
         Some("mbox") => &mail::Mailbox,
         Some("csv" | "tsv") => &table::Csv,
+        Some("json" | "geojson") => &data::Json,
+        Some("jsonl" | "ndjson") => &data::JsonLines,
         Some("vtt" | "srt") => &captions::Captions,
         Some("adoc" | "asciidoc" | "asc") => &markup::ASCIIDOC,
         Some("rst" | "rest") => &markup::RST,
         Some("org") => &markup::ORG,
+        Some("tex" | "latex" | "ltx") => &markup::LATEX,
         Some("xml" | "rss" | "atom" | "opml") => &feed::Xml,
         None | Some("txt" | "text" | "log") => &plain::PLAIN,
         // Markup that we do not parse, programs, configuration and data.
@@ -184,11 +207,14 @@ const ALL: &[&dyn Extractor] = &[
     &mail::Mail,
     &mail::Mailbox,
     &table::Csv,
+    &data::Json,
+    &data::JsonLines,
     &captions::Captions,
     &feed::Xml,
     &markup::ASCIIDOC,
     &markup::RST,
     &markup::ORG,
+    &markup::LATEX,
     &markup::MAN,
     #[cfg(debug_assertions)]
     &fault::Fault,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -12,7 +12,7 @@ pub(super) struct Office;
 
 impl Extractor for Office {
     fn id(&self) -> &'static str {
-        "office@1"
+        "office@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -27,6 +27,13 @@ impl Extractor for Office {
                 error => format!("cannot be read as an Office document: {error}"),
             },
         };
+        if is_binary_workbook(&bytes) {
+            return Err(ExtractError::Permanent {
+                uri: uri.to_owned(),
+                reason: BINARY_WORKBOOK.to_owned(),
+            });
+        }
+        let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
         let options = RenderOptions {
             max_heading_level: 6,
@@ -52,6 +59,16 @@ impl Extractor for Office {
             metadata,
         })
     }
+}
+
+/// What is told of a workbook in a form that nothing here reads.
+const BINARY_WORKBOOK: &str =
+    "is a binary workbook (.xlsb), which is not supported: save it as .xlsx";
+
+/// Tells an XLSB package by its main part ([MS-XLSB], section 2.1.7.61).
+fn is_binary_workbook(bytes: &[u8]) -> bool {
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(bytes));
+    archive.is_ok_and(|archive| archive.index_for_name("xl/workbook.bin").is_some())
 }
 
 /// Leaves out the HTML that undoc writes where Markdown has nothing of its own.

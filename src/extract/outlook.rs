@@ -1,6 +1,7 @@
-//! Outlook messages (MSG): subject, people and text.
+//! Outlook messages (MSG): subject, people, text and attachments.
 //!
-//! After [MS-OXMSG]: an OLE file with a stream for each property, named by its number and type.
+//! After [MS-OXMSG]: an OLE file with a stream for each property, named by its number and type. An attachment is
+//! a storage of such streams, and so is a message that is attached.
 
 use std::fmt::Write;
 use std::io::{Cursor, Read};
@@ -8,7 +9,9 @@ use std::io::{Cursor, Read};
 use serde_json::Value;
 
 use super::html::{self, Options};
-use super::{ExtractError, Extracted, Extractor, Metadata, title};
+use super::mail::{ATTACHMENTS_MAX, DEPTH_MAX, separate, write_file, write_head};
+use super::writer::escaped;
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
 use crate::domain::MediaType;
 
 /// Bytes of one property that are read.
@@ -19,15 +22,25 @@ const SENDER_NAME: &str = "0C1A";
 const SENDER_ADDRESS: &str = "5D01";
 const SENDER_EMAIL: &str = "0C1F";
 const TO: &str = "0E04";
+const CC: &str = "0E03";
+const MESSAGE_ID: &str = "1035";
 const BODY: &str = "1000";
 const HTML: &str = "1013";
+const ATTACHED_FILE: &str = "3701";
+const ATTACHED_NAME: &str = "3707";
+const ATTACHED_SHORT_NAME: &str = "3704";
+
+/// What the storage of an attachment is called, before its number.
+const ATTACHMENT: &str = "__attach_version1.0_";
 
 /// MSG files.
 pub(super) struct Outlook;
 
+type Ole = cfb::CompoundFile<Cursor<Vec<u8>>>;
+
 impl Extractor for Outlook {
     fn id(&self) -> &'static str {
-        "outlook@1"
+        "outlook@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -39,31 +52,28 @@ impl Extractor for Outlook {
             let reason = format!("cannot be read as an Outlook message: {error}");
             ExtractError::Permanent { uri: uri.to_owned(), reason }
         })?;
-        let mut get = |number: &str| property(&mut file, number);
-        let subject = get(SUBJECT).as_deref().and_then(title::clean);
-        let address = get(SENDER_ADDRESS).or_else(|| get(SENDER_EMAIL)).filter(|a| a.contains('@'));
-        let from = match (get(SENDER_NAME), address) {
-            (Some(name), Some(address)) if name != address => Some(format!("{name} <{address}>")),
-            (name, address) => address.or(name),
-        };
-        let to = get(TO);
-        let body = get(BODY).filter(|body| !body.trim().is_empty());
-        let body = match (body, get(HTML)) {
-            (Some(body), _) => body.replace("\r\n", "\n"),
-            (None, Some(html)) => html::convert_text(uri, &html, &Options::whole())?.markdown,
-            (None, None) => String::new(),
-        };
-        let mut text = format!("# {}\n\n", subject.as_deref().unwrap_or("No subject"));
+        let mut text = String::new();
+        let message = Message::read(&mut file, "");
+        let mut attached = Vec::new();
+        message.write(uri, &mut file, "", 0, &mut text, &mut attached)?;
         let mut metadata = Metadata::new();
-        for (key, name, value) in [("author", "From", from), ("to", "To", to)] {
+        let known = [
+            ("subject", &message.subject),
+            ("author", &message.from),
+            ("to", &message.to),
+            ("message_id", &message.id),
+        ];
+        for (key, value) in known {
             if let Some(value) = value.as_deref().and_then(title::clean) {
-                let _ = writeln!(text, "**{name}:** {value}  ");
                 metadata.insert(key.to_owned(), Value::from(value));
             }
         }
-        let _ = writeln!(text, "\n{}", body.trim());
+        if !attached.is_empty() {
+            metadata.insert("attachments".to_owned(), Value::from(attached));
+        }
         Ok(Extracted {
-            title: subject
+            title: message
+                .subject
                 .or_else(|| title::clean(title::file_stem(uri)))
                 .unwrap_or_else(|| uri.to_owned()),
             media_type: MediaType::Markdown,
@@ -74,20 +84,128 @@ impl Extractor for Outlook {
     }
 }
 
+/// The properties of a message that are told.
+struct Message {
+    subject: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    cc: Option<String>,
+    id: Option<String>,
+    body: Option<String>,
+    html: Option<String>,
+}
+
+impl Message {
+    /// Reads the message in the storage at `place`, which ends with no `/`.
+    fn read(file: &mut Ole, place: &str) -> Self {
+        let mut get = |number: &str| text_of(file, place, number);
+        let address = get(SENDER_ADDRESS).or_else(|| get(SENDER_EMAIL)).filter(|a| a.contains('@'));
+        let from = match (get(SENDER_NAME), address) {
+            (Some(name), Some(address)) if name != address => Some(format!("{name} <{address}>")),
+            (name, address) => address.or(name),
+        };
+        Self {
+            subject: get(SUBJECT).as_deref().and_then(title::clean),
+            from,
+            to: get(TO),
+            cc: get(CC),
+            id: get(MESSAGE_ID),
+            body: get(BODY).filter(|body| !body.trim().is_empty()),
+            html: get(HTML),
+        }
+    }
+
+    /// Writes it and what is attached to it; the names of attached files go to `attached`.
+    fn write(
+        &self,
+        uri: &str,
+        file: &mut Ole,
+        place: &str,
+        depth: usize,
+        text: &mut String,
+        attached: &mut Vec<String>,
+    ) -> Result<(), ExtractError> {
+        separate(text);
+        let marks = "#".repeat((depth + 1).min(6));
+        let subject = self.subject.as_deref().unwrap_or("No subject");
+        let _ = writeln!(text, "{marks} {}", escaped(subject));
+        let people = [("From", &self.from), ("To", &self.to), ("Cc", &self.cc)];
+        write_head(&people.map(|(name, value)| (name, value.clone())), text);
+        let body = match (&self.body, &self.html) {
+            (Some(body), _) => body.replace("\r\n", "\n"),
+            (None, Some(html)) => html::convert_text(uri, html, &Options::whole())?.markdown,
+            (None, None) => String::new(),
+        };
+        if !body.trim().is_empty() {
+            separate(text);
+            let _ = writeln!(text, "{}", body.trim());
+        }
+        for storage in attachments(file, place) {
+            let inner = format!("{storage}/__substg1.0_{ATTACHED_FILE}000D");
+            if file.is_storage(&inner) {
+                if depth < DEPTH_MAX {
+                    let message = Self::read(file, &inner);
+                    message.write(uri, file, &inner, depth + 1, text, attached)?;
+                }
+            } else {
+                write_attached(file, &storage, depth, text, attached);
+            }
+            if text.len() > TEXT_BYTES_MAX {
+                return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the storages of what is attached to the message at `place`.
+fn attachments(file: &Ole, place: &str) -> Vec<String> {
+    let within = if place.is_empty() { "/" } else { place };
+    let Ok(entries) = file.read_storage(within) else { return Vec::new() };
+    let names = entries.filter(|entry| entry.is_storage()).map(|entry| entry.name().to_owned());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(ATTACHMENT)).collect();
+    names.sort();
+    names.truncate(ATTACHMENTS_MAX);
+    names.into_iter().map(|name| format!("{place}/{name}")).collect()
+}
+
+/// Writes an attached file; one that is no text is named in the metadata alone.
+fn write_attached(
+    file: &mut Ole,
+    storage: &str,
+    depth: usize,
+    text: &mut String,
+    attached: &mut Vec<String>,
+) {
+    let name = text_of(file, storage, ATTACHED_NAME)
+        .or_else(|| text_of(file, storage, ATTACHED_SHORT_NAME))
+        .and_then(|name| title::clean(&name));
+    if let Some(name) = name.clone().filter(|_| attached.len() < ATTACHMENTS_MAX) {
+        attached.push(name);
+    }
+    let content = stream(file, &format!("{storage}/__substg1.0_{ATTACHED_FILE}0102"));
+    if let Some(content) = content.filter(|_| depth < DEPTH_MAX) {
+        write_file(name.as_deref().unwrap_or_default(), content, depth + 1, text);
+    }
+}
+
 /// Reads a property as text: in UTF-16, else in bytes.
-fn property(file: &mut cfb::CompoundFile<Cursor<Vec<u8>>>, number: &str) -> Option<String> {
-    for (kind, encoding) in [
+fn text_of(file: &mut Ole, place: &str, number: &str) -> Option<String> {
+    let encodings = [
         ("001F", encoding_rs::UTF_16LE),
         ("001E", encoding_rs::WINDOWS_1252),
         ("0102", encoding_rs::UTF_8),
-    ] {
-        let path = format!("/__substg1.0_{number}{kind}");
-        let Ok(stream) = file.open_stream(path) else { continue };
-        let mut bytes = Vec::new();
-        if stream.take(PROPERTY_BYTES_MAX).read_to_end(&mut bytes).is_ok() {
-            let (text, _) = encoding.decode_without_bom_handling(&bytes);
-            return Some(text.trim_end_matches('\0').to_owned());
-        }
-    }
-    None
+    ];
+    encodings.into_iter().find_map(|(kind, encoding)| {
+        let bytes = stream(file, &format!("{place}/__substg1.0_{number}{kind}"))?;
+        let (text, _) = encoding.decode_without_bom_handling(&bytes);
+        Some(text.trim_end_matches('\0').to_owned())
+    })
+}
+
+fn stream(file: &mut Ole, path: &str) -> Option<Vec<u8>> {
+    let stream = file.open_stream(path).ok()?;
+    let mut bytes = Vec::new();
+    stream.take(PROPERTY_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

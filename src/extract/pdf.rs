@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, right_to_left, title};
 use crate::domain::MediaType;
 
 /// Pages of a document at most.
@@ -28,7 +28,7 @@ pub(super) struct Pdf;
 
 impl Extractor for Pdf {
     fn id(&self) -> &'static str {
-        "pdf@1"
+        "pdf@2"
     }
 
     fn is_risky(&self) -> bool {
@@ -47,6 +47,7 @@ impl Extractor for Pdf {
         let options = RenderOptions::new().with_page_markers(PageMarkerStyle::Comment);
         let marked = unpdf::render::to_markdown(&document, &options)
             .map_err(|error| failed(reason(&error)))?;
+        let marked = right_to_left::in_reading_order(&marked);
         let (text, pages) = join(&without_running_lines(pages_of(&marked)));
         if !text.contains(char::is_alphanumeric) {
             let count = document.metadata.page_count;
@@ -111,9 +112,6 @@ fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
 
 /// Leaves out lines that stand at the edge of most pages; numbers in them may differ.
 fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> {
-    if pages.len() < PAGES_MIN {
-        return pages;
-    }
     let mut counts: HashMap<String, usize> = HashMap::new();
     for (_, lines) in &pages {
         let mut forms: Vec<_> = edges(lines).into_iter().map(|at| form(lines[at])).collect();
@@ -127,12 +125,22 @@ fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> 
         counts.get(&form(line)).is_some_and(|&count| count >= PAGES_MIN && count * 2 > pages.len())
     };
     let kept = pages.iter().map(|(number, lines)| {
+        let is_dropped = |line: &str| is_running(line) || is_page_number(line);
         let dropped: Vec<_> =
-            edges(lines).into_iter().filter(|&at| is_running(lines[at])).collect();
+            edges(lines).into_iter().filter(|&at| is_dropped(lines[at])).collect();
         let lines = lines.iter().enumerate().filter(|(at, _)| !dropped.contains(at));
         (*number, lines.map(|(_, line)| *line).collect())
     });
     kept.collect()
+}
+
+/// Tells a line such as `Page 3` or `Page 3 of 12`, which is no text also where there are few pages.
+fn is_page_number(line: &str) -> bool {
+    let words: Vec<_> =
+        line.split([' ', '*', '#', '_', '/', '|']).filter(|one| !one.is_empty()).collect();
+    let is_page = words.first().is_some_and(|word| word.eq_ignore_ascii_case("page"));
+    let is_rest = |word: &&str| *word == "of" || word.chars().all(|c| c.is_ascii_digit());
+    is_page && words.len() > 1 && words[1..].iter().all(is_rest)
 }
 
 /// Returns where the first and last lines with text are.
@@ -209,6 +217,6 @@ mod tests {
         assert_eq!(text, "Text one.\n\nText two.\n\nText four.\n");
         assert_eq!(pages, [0, 11, 22, 22]);
         let (text, _) = join(&without_running_lines(pages_of(&[1, 2].map(page).concat())));
-        assert!(text.contains("Report 2") && text.contains("Page 1 of 4"));
+        assert!(text.contains("Report 2") && !text.contains("Page 1 of 4"));
     }
 }

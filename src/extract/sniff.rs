@@ -11,8 +11,8 @@ use super::{Extractor, ebook, html, markup, odf, plain, rtf, title};
 
 /// Names of formats that are no text, and whose content is looked at before they are believed.
 const BINARY_NAMES: &[&str] = &[
-    "pdf", "docx", "docm", "xlsx", "xlsm", "pptx", "pptm", "doc", "xls", "ppt", "msg", "odt",
-    "odp", "ods", "ott", "otp", "ots", "epub", "rtf",
+    "pdf", "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "doc", "xls", "ppt", "msg",
+    "odt", "odp", "ods", "ott", "otp", "ots", "epub", "rtf",
 ];
 
 /// How far into a file its marks are looked for.

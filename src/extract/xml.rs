@@ -29,6 +29,11 @@ impl Element {
         self.attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     }
 
+    /// Returns the attributes in their order, by names without a prefix.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     fn of(start: &BytesStart<'_>) -> Self {
         let mut read = start.attributes();
         let attributes = read.with_checks(false).flatten().map(|attribute| {

@@ -23,7 +23,7 @@ use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
-use crate::support::lock::{Lock, lock_path};
+use crate::support::lock::Lock;
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
@@ -88,6 +88,7 @@ pub(super) fn ingest_into(
     options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    config.insist_on_trust()?;
     if !options.allow_network_fs {
         KnowledgeBase::check_file_system(path)?;
     }
@@ -130,6 +131,9 @@ pub(super) fn ingest_into(
 
 /// Goes on with an interrupted, cancelled or failed run; never starts a new one.
 pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
+    if let Target::Config(config) = target {
+        config.insist_on_trust()?;
+    }
     let _lock = Lock::take_existing(target.kb())?;
     let kb = KnowledgeBase::open_for_writing(target.kb())?;
     let Some(run) = kb.last_run()?.filter(|run| !run.status.is_complete()) else {
@@ -217,7 +221,9 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
-        let extraction = Extraction::open(self.extract, Some(session.stop.clone()));
+        let workspace = Some(with_ending(self.kb.path(), ".tmp"));
+        let extract = ExtractConfig { workspace, ..self.extract.clone() };
+        let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
         let context = Context {
             kb: self.kb,
@@ -378,6 +384,7 @@ pub fn candidate_path(kb: &Path) -> PathBuf {
     with_ending(kb, ".next")
 }
 
+/// Returns the path of a file or folder beside the knowledge base at `kb`.
 pub(super) fn with_ending(kb: &Path, ending: &str) -> PathBuf {
     let mut path = kb.as_os_str().to_owned();
     path.push(ending);
@@ -385,14 +392,19 @@ pub(super) fn with_ending(kb: &Path, ending: &str) -> PathBuf {
 }
 
 fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
-    let clones = with_ending(&config.kb, ".git");
-    let files = [config.kb.clone(), candidate_path(&config.kb)];
-    let own = files.iter().flat_map(|kb| {
-        [kb.clone(), with_ending(kb, "-wal"), with_ending(kb, "-shm"), lock_path(kb)]
-    });
-    let own: Vec<_> = own.chain([clones.clone()]).collect();
+    let kb = &config.kb;
+    let candidate = candidate_path(kb);
+    let own: Vec<_> = [kb, &candidate]
+        .into_iter()
+        .flat_map(|kb| {
+            ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool"]
+                .map(|ending| with_ending(kb, ending))
+        })
+        .collect();
+    let (clones, spool) = (with_ending(kb, ".git"), with_ending(kb, ".spool"));
     let stop = Arc::clone(&session.stop);
-    let setting = Setting { base: &config.base, leave_out: &own, clones: &clones, stop };
+    let setting =
+        Setting { base: &config.base, leave_out: &own, clones: &clones, spool: &spool, stop };
     Ok(source::open(&config.source, &setting)?)
 }
 

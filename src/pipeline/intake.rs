@@ -2,9 +2,11 @@
 //!
 //! A panic in these is caught: it costs that document and not the run.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::Context;
 use super::merge::ToRead;
@@ -31,12 +33,12 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
         Ok(content) => {
             version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
-            extract_one(context.extraction, &entry.uri, content)
+            extract_one(context.extraction, &source.extracted_as(&entry.uri), content)
         }
         Err(error) => {
             let (kind, error) = (error.kind(), chain(&error));
             let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
-            (context.extraction.expected(&entry.uri), outcome)
+            (context.extraction.expected(&source.extracted_as(&entry.uri)), outcome)
         }
     };
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
@@ -45,7 +47,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
 /// Extracts one document; returns what it was done with, too.
 pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
     let Content { bytes, metadata, .. } = content;
-    let content_hash = *blake3::hash(&bytes).as_bytes();
+    let content_hash = content_hash(&bytes, &metadata);
     let Attempt { fingerprint, result } = extraction.extract(uri, bytes);
     let outcome = match result {
         Ok(extracted) => Outcome::Text(NewText {
@@ -63,6 +65,17 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
         }
     };
     (fingerprint, outcome)
+}
+
+/// Returns the hash that tells whether a document is as it was; what its source knows of it counts, too.
+fn content_hash(bytes: &[u8], metadata: &BTreeMap<String, Value>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(bytes);
+    if !metadata.is_empty() {
+        let known: Value = metadata.iter().map(|(name, value)| (&**name, value.clone())).collect();
+        hasher.update(b"\0").update(known.to_string().as_bytes());
+    }
+    *hasher.finalize().as_bytes()
 }
 
 /// Cuts texts into chunks, in parallel, in their order; an error is that document's alone.

@@ -9,7 +9,7 @@ use super::Context;
 use crate::domain::{DocumentId, Entry, FailureKind, RunId, Stage};
 use crate::extract::Extraction;
 use crate::kb::{KbError, KnowledgeBase, LedgerRow};
-use crate::source::{ListError, Listing, uri};
+use crate::source::{ListError, Listing, Source, uri};
 
 /// Ledger rows read at a time.
 const PAGE_ROWS: usize = 1000;
@@ -46,15 +46,26 @@ pub struct Merge<'a> {
     listing: Peekable<Listing<'a>>,
     ledger: Ledger<'a>,
     extraction: &'a Extraction,
+    source: Option<&'a dyn Source>,
     run: RunId,
 }
 
 impl<'a> Merge<'a> {
-    /// Merges `listing` with what the knowledge base knows of `source`.
-    pub fn new(context: &Context<'a>, source: &'a str, listing: Listing<'a>) -> Self {
+    /// Merges `listing`, of `source`, with what the knowledge base knows of it.
+    pub fn new(context: &Context<'a>, source: &'a dyn Source, listing: Listing<'a>) -> Self {
+        Self { source: Some(source), ..Self::without_source(context, source.name(), listing) }
+    }
+
+    /// Merges nothing with what the knowledge base knows of a source that there is no more.
+    pub fn of_removed(context: &Context<'a>, name: &'a str) -> Self {
+        Self::without_source(context, name, Box::new(std::iter::empty()))
+    }
+
+    fn without_source(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
         Self {
+            source: None,
             listing: listing.peekable(),
-            ledger: Ledger::new(context.kb, source),
+            ledger: Ledger::new(context.kb, name),
             extraction: context.extraction,
             run: context.run.id,
         }
@@ -86,26 +97,28 @@ impl<'a> Merge<'a> {
             return Sighting::Changed(ToRead { entry, document: None, count: true });
         };
         let count = row.run != self.run;
-        if is_unchanged(self.extraction, &entry, &row) {
+        if self.is_unchanged(&entry, &row) {
             Sighting::Unchanged { count }
         } else {
             Sighting::Changed(ToRead { entry, document: Some(row.id), count })
         }
     }
-}
 
-/// Tells whether reading `entry` would end as it last did.
-fn is_unchanged(extraction: &Extraction, entry: &Entry, row: &LedgerRow) -> bool {
-    let would_fail_again = match row.failure {
-        None | Some((Stage::Chunk | Stage::Embed, _)) => true,
-        Some((Stage::Extract, kind)) => kind != FailureKind::Transient,
-        // Limits, permissions and passing trouble leave no trace in the version.
-        Some((Stage::Crawl, _)) => false,
-    };
-    would_fail_again
-        && entry.version.is_some()
-        && entry.version == row.version
-        && extraction.is_current(&entry.uri, &row.extract_fp)
+    /// Tells whether reading `entry` would end as it last did.
+    fn is_unchanged(&self, entry: &Entry, row: &LedgerRow) -> bool {
+        let would_fail_again = match row.failure {
+            None | Some((Stage::Chunk | Stage::Embed, _)) => true,
+            Some((Stage::Extract, kind)) => kind != FailureKind::Transient,
+            // Limits, permissions and passing trouble leave no trace in the version.
+            Some((Stage::Crawl, _)) => false,
+        };
+        let name =
+            self.source.map_or((&*entry.uri).into(), |source| source.extracted_as(&entry.uri));
+        would_fail_again
+            && entry.version.is_some()
+            && entry.version == row.version
+            && self.extraction.is_current(&name, &row.extract_fp)
+    }
 }
 
 /// The ledger of one source, page by page: no long read transaction keeps the WAL from shrinking.

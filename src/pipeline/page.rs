@@ -46,7 +46,12 @@ impl<'a> Site<'a> {
     pub fn new(source: &'a WebSource, extraction: &'a Extraction) -> Self {
         let extractors =
             ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
-        let settings = format!("{} {}", source.settings, extractors.join(" "));
+        let mut settings = format!("{} {}", source.settings, extractors.join(" "));
+        let commands = extraction.commands();
+        if !commands.is_empty() {
+            settings.push(' ');
+            settings.push_str(&commands);
+        }
         Self { source, extraction, settings, queries: Mutex::default() }
     }
 

@@ -164,7 +164,7 @@ impl Producer<'_> {
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
-        let mut merge = Merge::new(context, source.name(), listing);
+        let mut merge = Merge::new(context, source, listing);
         let mut gone = Gone::default();
         let mut unsaved = Metrics::default();
         let mut saved_at = Instant::now();
@@ -210,7 +210,7 @@ impl Producer<'_> {
             to_read.into_iter().partition(|one| self.suspicion.holds(name, &one.entry.uri));
         for one in apart {
             let readings = match self.suspicion.verdict(name, &one.entry.uri) {
-                Some(error) => vec![set_aside(context, one, error)],
+                Some(error) => vec![set_aside(context, source, one, error)],
                 None => self.read_noted(source, vec![one], true)?,
             };
             self.save_and_chunk(name, readings, Metrics::default())?;
@@ -331,8 +331,7 @@ impl Producer<'_> {
             if context.sources.iter().any(|source| source.name() == name) {
                 continue;
             }
-            let listing = Box::new(std::iter::empty());
-            let mut merge = Merge::new(context, &name, listing);
+            let mut merge = Merge::of_removed(context, &name);
             let mut gone = Gone::default();
             while !gather(&mut merge, &mut gone)?.is_last {
                 context.reached(Checkpoint::BeforeBatch)?;
@@ -415,11 +414,11 @@ fn unlisted_reading(
 }
 
 /// A document that is not read again as it is.
-fn set_aside(context: &Context<'_>, one: ToRead, error: String) -> Reading {
+fn set_aside(context: &Context<'_>, source: &dyn Source, one: ToRead, error: String) -> Reading {
     Reading {
         document: one.document,
         version: one.entry.version,
-        extract_fp: context.extraction.expected(&one.entry.uri),
+        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)),
         count: one.count,
         size_bytes: 0,
         outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },

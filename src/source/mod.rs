@@ -1,19 +1,22 @@
-//! Where documents come from: folders of files and git repositories, which list what they have, and web sites,
-//! which are crawled.
+//! Where documents come from: folders of files, git repositories, archives and files of records, which list what
+//! they have, and web sites, which are crawled.
 //!
 //! A listed source lists its documents in uri order, then reads them one by one. Sources only read: they take
 //! no lock and know nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
+mod archive;
 mod directory;
 mod directory_config;
 mod file;
 mod git;
 mod globs;
+mod records;
 pub mod uri;
 mod walk;
 mod web;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -27,9 +30,11 @@ use toml::Spanned;
 use crate::domain::{Entry, FailureKind, Version};
 use crate::support::checkpoint::StopSignal;
 
+pub use archive::{ArchiveConfig, ArchiveSource};
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
+pub use records::{RecordsConfig, RecordsSource};
 pub use web::{
     Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
 };
@@ -49,6 +54,11 @@ pub trait Source: Send + Sync {
     ///
     /// An error in the iterator concerns one entry; the listing goes on after it.
     fn list(&self) -> Result<Listing<'_>, SourceError>;
+
+    /// Returns the name by which the format of the document at `uri` is told; most often the uri itself.
+    fn extracted_as<'a>(&self, uri: &'a str) -> Cow<'a, str> {
+        uri.into()
+    }
 
     /// Reads a document as it is now, which may be newer than what was listed.
     fn read(&self, entry: &Entry) -> Result<Content, ReadError>;
@@ -166,6 +176,12 @@ pub struct SourceConfig {
     /// `[[source.git]]`: git repositories.
     #[serde(default)]
     pub git: Vec<GitConfig>,
+    /// `[[source.archive]]`: archives on this machine.
+    #[serde(default)]
+    pub archive: Vec<ArchiveConfig>,
+    /// `[[source.records]]`: files of which every record is a document.
+    #[serde(default)]
+    pub records: Vec<RecordsConfig>,
     /// `[[source.web]]`: web sites.
     #[serde(default)]
     pub web: Vec<WebConfig>,
@@ -198,7 +214,9 @@ impl SourceConfig {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
         let sites = self.web.iter().map(|one| ("web", &one.name, one.problems()));
-        folders.chain(repositories).chain(sites).collect()
+        let archives = self.archive.iter().map(|one| ("archive", &one.name, one.problems()));
+        let records = self.records.iter().map(|one| ("records", &one.name, one.problems()));
+        folders.chain(repositories).chain(archives).chain(records).chain(sites).collect()
     }
 }
 
@@ -210,11 +228,13 @@ pub struct Setting<'a> {
     pub leave_out: &'a [PathBuf],
     /// Folder for copies of repositories, one folder for each source.
     pub clones: &'a Path,
+    /// Where a file without a name may be made, for what is unpacked.
+    pub spool: &'a Path,
     /// Ends a wait.
     pub stop: Arc<StopSignal>,
 }
 
-/// Opens every configured source: folders, repositories, sites, each in the order of kb.toml.
+/// Opens every configured source: folders, repositories, archives, records, sites, each in the order of kb.toml.
 pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
     let Setting { base, leave_out, .. } = *setting;
     let mut sources = Vec::new();
@@ -224,6 +244,12 @@ pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySourc
     }
     for repository in &config.git {
         sources.push(AnySource::Listed(Box::new(GitSource::new(repository, setting)?)));
+    }
+    for archive in &config.archive {
+        sources.push(AnySource::Listed(Box::new(ArchiveSource::new(archive, setting)?)));
+    }
+    for records in &config.records {
+        sources.push(AnySource::Listed(Box::new(RecordsSource::new(records, setting)?)));
     }
     for site in &config.web {
         sources.push(AnySource::Crawled(Box::new(WebSource::new(site, setting)?)));

@@ -81,7 +81,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal("[[source.wiki]]\nname = \"a\"\n"), @r#"
-    error: kb.toml:1:10: source.wiki: unknown key `wiki`, expected one of `directory`, `git`, `web`
+    error: kb.toml:1:10: source.wiki: unknown key `wiki`, expected one of `directory`, `git`, `archive`, `records`, `web`
      --> kb.toml:1:10
       |
     1 | [[source.wiki]]
@@ -161,7 +161,7 @@ fn wrong_types() {
 #[test]
 fn what_a_source_needs() {
     insta::assert_snapshot!(refusal("[kb]\n"), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]], [[source.web]], [[source.archive]] or [[source.records]] table
      --> kb.toml:1:1
       |
     1 | [kb]
@@ -169,7 +169,7 @@ fn what_a_source_needs() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal(""), @r#"
-    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]] or [[source.web]] table
+    error: kb.toml:1:1: source: no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]], [[source.web]], [[source.archive]] or [[source.records]] table
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(refusal("[[source.directory]]\nname = \"docs\"\n"), @r#"
@@ -519,7 +519,9 @@ fn what_the_example_has_in_comments_is_right_too() {
 
 /// Loaded settings as text, without what every change of the file changes.
 fn shown(config: &Config) -> String {
-    let config = Config { hash: String::new(), base: "".into(), path: "".into(), ..config.clone() };
+    let mut config =
+        Config { hash: String::new(), base: "".into(), path: "".into(), ..config.clone() };
+    config.extract.base = None;
     let debug = format!("{config:?}");
     let mut parts = debug.split("span: ");
     let mut text = parts.next().unwrap().to_owned();
@@ -533,7 +535,18 @@ fn shown(config: &Config) -> String {
 /// the setting is required.
 #[test]
 fn the_example_shows_the_defaults() {
-    const REQUIRED: [&str; 4] = ["name = ", "path = \"docs\"", "url = ", "start_urls = "];
+    const REQUIRED: [&str; 10] = [
+        "name = ",
+        "path = \"docs\"",
+        "path = \"manuals.zip\"",
+        "path = \"products.csv\"",
+        "id = ",
+        "text = ",
+        "match = ",
+        "run = ",
+        "url = ",
+        "start_urls = ",
+    ];
     for text in [example(), uncommented(&example()).replace("[embed.builtin]\n", "")] {
         let whole = shown(&load(&text).unwrap());
         let settings = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));

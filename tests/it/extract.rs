@@ -2,9 +2,11 @@
 //! already.
 
 mod damaged;
+mod data;
 mod formats;
 mod html;
 mod pairs;
+mod places;
 
 use std::fmt::Write;
 

@@ -3,8 +3,8 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
-//! - `git`, `web`: the sources that are not folders, from listing to knowledge base
-//! - `child`: documents that break their extractor, through the real binary
+//! - `git`, `web`, `archive`, `records`: the sources that are not folders, from listing to knowledge base
+//! - `child`, `command`: documents that break their extractor, and programs of the user's, through the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `search`: queries, filters, folding, the index made anew
@@ -14,9 +14,11 @@
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod archive;
 mod child;
 mod chunker;
 mod cli;
+mod command;
 mod concurrent;
 mod config;
 mod crash;
@@ -33,6 +35,7 @@ mod kills;
 mod migration;
 mod poison;
 mod publish;
+mod records;
 mod repair;
 mod search;
 mod source;

@@ -393,7 +393,13 @@ fn sources_open_in_the_order_of_the_file() {
     .unwrap();
     let stop = std::sync::Arc::default();
     let clones = base.path().join("clones");
-    let setting = source::Setting { base: base.path(), leave_out: &[], clones: &clones, stop };
+    let setting = source::Setting {
+        base: base.path(),
+        leave_out: &[],
+        clones: &clones,
+        spool: &clones,
+        stop,
+    };
     let sources = source::open(&config, &setting).unwrap();
     let listed = |source: &source::AnySource| match source {
         source::AnySource::Listed(source) => listed(source.as_ref()),

@@ -3,7 +3,7 @@
 mod hostile;
 mod large;
 mod resume;
-mod server;
+pub mod server;
 
 use std::fs;
 use std::time::Duration;

@@ -26,7 +26,7 @@ use exchange::{Exchange, Loss};
 const DOCUMENTS_MAX: u32 = 500;
 
 /// What a stop leaves a child to finish its document.
-pub(super) const STOP_GRACE: Duration = Duration::from_millis(500);
+pub(in crate::extract) const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// The children of one run.
 pub(super) struct Children {

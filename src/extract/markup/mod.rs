@@ -1,9 +1,10 @@
-//! Light markup, told as Markdown: AsciiDoc, reStructuredText, Org and man pages.
+//! Light markup, told as Markdown: AsciiDoc, reStructuredText, Org, LaTeX and man pages.
 //!
 //! Scanners of lines, not parsers: headings, literal blocks, tables, lists and links become what Markdown
 //! has for them, and every other line stays as it was typed. Nothing that is text is lost.
 
 mod asciidoc;
+mod latex;
 mod man;
 mod org;
 mod rst;
@@ -25,6 +26,8 @@ pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@1", scan: asciidoc::s
 pub(super) const RST: Markup = Markup { id: "rst@1", scan: rst::scan };
 /// Org mode.
 pub(super) const ORG: Markup = Markup { id: "org@1", scan: org::scan };
+/// LaTeX.
+pub(super) const LATEX: Markup = Markup { id: "latex@1", scan: latex::scan };
 /// Man pages, by either macro package.
 pub(super) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
 

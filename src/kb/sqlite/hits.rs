@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::convert::{from_sql, size_to_sql, to_sql};
+use super::places;
 use crate::kb::KbError;
 use crate::kb::fusion::Candidate;
 
@@ -31,6 +32,10 @@ pub struct Hit {
     pub start_byte: u64,
     /// One past its last byte.
     pub end_byte: u64,
+    /// Page, slide or sheet that the passage begins on, from 1; `None` where its format has none.
+    pub page: Option<u64>,
+    /// Fragment of the heading above the passage, as in `guide.html#install`; `None` where there is none.
+    pub anchor: Option<String>,
     /// What hits are ranked by.
     pub score: f64,
     /// BM25 score, larger is better.
@@ -109,6 +114,7 @@ pub fn read(
         placed.push(new);
     }
     for one in &mut placed {
+        (one.hit.page, one.hit.anchor) = places::find(tx, one.revision, one.hit.start_byte)?;
         if context > 0 {
             (one.hit.before, one.hit.after) = read_neighbours(tx, one, context)?;
         }
@@ -176,6 +182,8 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
             end_line: number(5)?,
             start_byte: number(6)?,
             end_byte: number(7)?,
+            page: None,
+            anchor: None,
             score: candidate.score,
             bm25: candidate.bm25,
             cosine: candidate.cosine,

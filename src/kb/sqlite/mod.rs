@@ -17,6 +17,7 @@ mod index;
 mod intake;
 mod ledger;
 mod match_expression;
+mod places;
 mod queue;
 mod repair;
 mod revisions;

@@ -184,6 +184,7 @@ fn hits_as_json() {
     assert_eq!(found["hits"][0]["text"], "High water is at noon.");
     insta::assert_snapshot!(form(&found), @r#"
     hits[].after: string
+    hits[].anchor: null
     hits[].before: string
     hits[].bm25: number
     hits[].cosine: number
@@ -194,6 +195,7 @@ fn hits_as_json() {
     hits[].heading_path: string
     hits[].key: string
     hits[].matches[][]: integer
+    hits[].page: null
     hits[].score: number
     hits[].source: string
     hits[].start_byte: integer

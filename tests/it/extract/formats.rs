@@ -15,7 +15,7 @@ fn extracted(uri: &str, bytes: impl Into<Vec<u8>>) -> Extracted {
     attempt(uri, bytes).result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn package(parts: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn package(parts: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in parts {
         zip.start_file(*name, SimpleFileOptions::default()).unwrap();
@@ -25,7 +25,7 @@ fn package(parts: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A PDF with a page for each text, as few objects as there can be.
-fn pdf(pages: &[&str]) -> Vec<u8> {
+pub(super) fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned()];
     let kids: Vec<_> = (0..pages.len()).map(|page| format!("{} 0 R", 4 + 2 * page)).collect();
     objects.push(format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), pages.len()));
@@ -60,11 +60,11 @@ fn the_content_decides_where_the_name_lies() {
     let check = |uri: &str, bytes: Vec<u8>, fingerprint: &str| {
         assert_eq!(attempt(uri, bytes).fingerprint, fingerprint, "{uri}");
     };
-    check("a.md", pdf(&["Text"]), "markdown@1>pdf@1");
-    check("a.pdf", pdf(&["Text"]), "pdf@1");
-    check("a.doc", b"<html><p>x".into(), "office@1>html@1");
-    check("a.doc", b"{\\rtf1 x}".into(), "office@1>rtf@1");
-    check("a.docx", b"just text".into(), "office@1>plain@1");
+    check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
+    check("a.pdf", pdf(&["Text"]), "pdf@2");
+    check("a.doc", b"<html><p>x".into(), "office@2>html@1");
+    check("a.doc", b"{\\rtf1 x}".into(), "office@2>rtf@1");
+    check("a.docx", b"just text".into(), "office@2>plain@1");
     check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@1");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");
     check(
@@ -157,7 +157,10 @@ fn ebooks() {
         ("OEBPS/two.xhtml", &chapter("Two")),
     ]);
     let document = extracted("a.epub", bytes);
-    assert_eq!(document.text, "# Two\n\nText of Two.\n\n# One\n\nText of One.\n");
+    assert_eq!(
+        document.text,
+        "**Authors:** Ada\n\n# Two\n\nText of Two.\n\n# One\n\nText of One.\n"
+    );
     assert_eq!((document.title.as_str(), &document.metadata["author"]), ("A book", &"Ada".into()));
 
     let book = "<FictionBook><description><title-info><book-title>Tale</book-title></title-info></description>\
@@ -180,7 +183,7 @@ fn mails_and_mailboxes() {
     let document = extracted("a.eml", mail);
     assert_eq!(
         document.text,
-        "# Grüße\n\nHello **Bob**\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n"
+        "# Grüße\n\n**From:** Ada \\<ada@example.org>  \n**To:** bob@example.org\n\nHello **Bob**\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n"
     );
     insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),
         @r#"{"attachments":["a.csv","a.bin"],"author":"Ada <ada@example.org>","date":"2000-05-17T19:18:39-04:00","subject":"Grüße","to":"bob@example.org"}"#);
@@ -212,7 +215,7 @@ fn notebooks_tables_and_transcripts() {
     let feed = "<rss><channel><title>Feed</title><item><title>A</title><link>https://example.org/a</link>\
         <description>&lt;p&gt;Text &amp;amp; more&lt;/p&gt;</description></item></channel></rss>";
     check("a.xml", feed, "# Feed\n\n## A\n\nhttps://example.org/a\n\nText & more\n");
-    check("a.xml", "<a>\n <b/>\n</a>\n", "<a>\n <b/>\n</a>\n");
+    check("a.xml", "<a>x <b>y</b></a>\n", "<a>x <b>y</b></a>\n");
     let outline = "<opml><head><title>O</title></head><body><outline text='a'><outline text='b' \
         xmlUrl='u'/></outline></body></opml>";
     check("a.opml", outline, "# O\n\n- a\n  - [b](u)\n");

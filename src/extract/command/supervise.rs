@@ -1,0 +1,51 @@
+//! The process between this program and a command: the command and all that it starts end with it.
+//!
+//! It leads the process group. Its input is a pipe that nobody writes to, and that closes when its parent
+//! ends, however it ends: then it kills the group, itself included.
+
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use rustix::process::{
+    Resource, Rlimit, Signal, getpgrp, getpid, kill_process_group, setpgid, setrlimit,
+};
+
+/// What a shell returns for a program that cannot be started.
+pub(super) const NOT_STARTED: u8 = 127;
+
+/// What stderr then begins with.
+pub(super) const NOT_STARTED_WORDS: &str = "kbingest cannot start ";
+
+/// Runs a command to its end and returns its exit code; 128 and the number of a signal that ended it.
+/// `memory_bytes` is what each of its processes may have as data.
+pub fn supervise(memory_bytes: u64, command: &[String]) -> io::Result<u8> {
+    if getpgrp() != getpid() {
+        setpgid(None, None)?;
+    }
+    std::thread::Builder::new().spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        let _ = kill_process_group(getpgrp(), Signal::KILL);
+    })?;
+    limit(Resource::Core, 0);
+    // Not the address space, of which some runtimes reserve far more than they use.
+    limit(Resource::Data, memory_bytes);
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    match Command::new(program).args(arguments).stdin(Stdio::null()).status() {
+        Ok(status) => {
+            let signal = status.signal().map(|signal| 128 + signal);
+            Ok(u8::try_from(status.code().or(signal).unwrap_or(1)).unwrap_or(1))
+        }
+        Err(error) => {
+            use io::Write;
+            let _ = writeln!(io::stderr(), "{NOT_STARTED_WORDS}{program}: {error}");
+            Ok(NOT_STARTED)
+        }
+    }
+}
+
+fn limit(resource: Resource, value: u64) {
+    let _ = setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
+}

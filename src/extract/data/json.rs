@@ -1,0 +1,147 @@
+//! JSON (RFC 8259) as nodes: names in their order, numbers as they are written.
+//!
+//! What is valid is decided by serde_json; this walks a text that is.
+
+use serde_json::value::RawValue;
+
+use super::{DEPTH_MAX, NODES_MAX, Node};
+
+/// Returns the value of a text; `None` where it is not JSON, or too much of it.
+pub(super) fn read(text: &str) -> Option<Node> {
+    let valid: &RawValue = serde_json::from_str(text).ok()?;
+    let mut nodes_left = NODES_MAX;
+    Walk { text: valid.get(), at: 0, nodes_left: &mut nodes_left }.value(0)
+}
+
+/// Returns the values of lines as a list; `None` where one of them is not JSON.
+pub(super) fn read_lines(text: &str) -> Option<Node> {
+    let mut nodes_left = NODES_MAX;
+    let mut values = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let valid: &RawValue = serde_json::from_str(line).ok()?;
+        values.push(Walk { text: valid.get(), at: 0, nodes_left: &mut nodes_left }.value(0)?);
+    }
+    Some(Node::List(values))
+}
+
+/// A place in a valid text.
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    nodes_left: &'a mut usize,
+}
+
+impl Walk<'_> {
+    /// Takes a value; `None` where a limit is reached.
+    fn value(&mut self, depth: usize) -> Option<Node> {
+        *self.nodes_left = self.nodes_left.checked_sub(1)?;
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        self.skip_space();
+        match self.byte()? {
+            b'{' => {
+                let mut members = Vec::new();
+                self.items(b'}', |walk| {
+                    let name = walk.string()?;
+                    walk.skip_space();
+                    walk.at += 1;
+                    members.push((name, walk.value(depth + 1)?));
+                    Some(())
+                })?;
+                Some(Node::Object(members))
+            }
+            b'[' => {
+                let mut values = Vec::new();
+                self.items(b']', |walk| {
+                    values.push(walk.value(depth + 1)?);
+                    Some(())
+                })?;
+                Some(Node::List(values))
+            }
+            b'"' => self.string().map(Node::Value),
+            _ => {
+                let rest = &self.text[self.at..];
+                let is_end = |c: char| matches!(c, ',' | ']' | '}') || c.is_ascii_whitespace();
+                let end = rest.find(is_end).unwrap_or(rest.len());
+                self.at += end;
+                Some(Node::Value(rest[..end].to_owned()))
+            }
+        }
+    }
+
+    /// Calls `item` for each item up to `end`.
+    fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.at += 1;
+        loop {
+            self.skip_space();
+            match self.byte()? {
+                byte if byte == end => {
+                    self.at += 1;
+                    return Some(());
+                }
+                b',' => self.at += 1,
+                _ => item(self)?,
+            }
+        }
+    }
+
+    /// Takes a text in quotes; one that is no Unicode stays as it is written.
+    fn string(&mut self) -> Option<String> {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        while *bytes.get(self.at)? != b'"' {
+            self.at += if bytes[self.at] == b'\\' { 2 } else { 1 };
+        }
+        self.at += 1;
+        let written = &self.text[start..self.at];
+        let read = serde_json::from_str(written);
+        Some(read.unwrap_or_else(|_| written[1..written.len() - 1].to_owned()))
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while self.byte().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        let value = |text: &str| Node::Value(text.to_owned());
+        assert_eq!(
+            read(
+                " {\"b\": [1.50, 123456789012345678901234567890, -1e400],\n \"a\\n\": {}, \"b\": \"\\u00e9\\\"\"} "
+            ),
+            Some(Node::Object(vec![
+                (
+                    "b".to_owned(),
+                    Node::List(
+                        ["1.50", "123456789012345678901234567890", "-1e400"].map(value).into()
+                    )
+                ),
+                ("a\n".to_owned(), Node::Object(vec![])),
+                ("b".to_owned(), value("é\"")),
+            ]))
+        );
+        assert_eq!(
+            read("[\"\\ud800\", null]"),
+            Some(Node::List(vec![value("\\ud800"), value("null")]))
+        );
+        assert_eq!(read_lines("1\n\n[]\n"), Some(Node::List(vec![value("1"), Node::List(vec![])])));
+        for broken in ["", "[1,]", "{\"a\" 1}", "[1] 2", &"[".repeat(200_000)] {
+            assert_eq!(read(broken), None);
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(read(&deep), None);
+    }
+}

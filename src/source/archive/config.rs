@@ -1,0 +1,89 @@
+//! `[[source.archive]]`: the settings of one archive, with their places in kb.toml for error messages.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::source::directory_config::{check_name, check_size, max_file_size_default};
+use crate::source::{ByteSize, Problems, globs};
+
+const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
+const MAX_MEMBERS_DEFAULT: u64 = 100_000;
+
+/// Archives inside each other that can be asked for.
+const DEPTH_MAX: u32 = 8;
+
+/// One archive of documents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// Name of the source, unique among all sources.
+    pub name: Spanned<String>,
+    /// The file, relative to kb.toml: zip, tar, or tar compressed by gzip.
+    pub path: Spanned<PathBuf>,
+    /// Globs of the members that are wanted; empty means all.
+    #[serde(default)]
+    pub include: Vec<Spanned<String>>,
+    /// Globs of members that are not wanted; they win over `include`.
+    #[serde(default)]
+    pub exclude: Vec<Spanned<String>>,
+    /// Take in members whose path has a name that begins with a dot.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Larger members are skipped, and reported as such.
+    #[serde(default = "max_file_size_default")]
+    pub max_file_size: Spanned<ByteSize>,
+    /// What the archive may unpack to, all members together.
+    #[serde(default = "max_total_size_default")]
+    pub max_total_size: Spanned<ByteSize>,
+    /// Members that are looked at.
+    #[serde(default = "max_members_default")]
+    pub max_members: u64,
+    /// Archives inside each other that are opened; 0: those in the archive are left alone.
+    #[serde(default = "depth_default")]
+    pub max_depth: Spanned<u32>,
+}
+
+fn max_total_size_default() -> Spanned<ByteSize> {
+    Spanned::new(0..0, MAX_TOTAL_SIZE_DEFAULT)
+}
+
+fn max_members_default() -> u64 {
+    MAX_MEMBERS_DEFAULT
+}
+
+fn depth_default() -> Spanned<u32> {
+    Spanned::new(0..0, 0)
+}
+
+impl ArchiveConfig {
+    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
+    /// and what is wrong and what is allowed.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Vec::new();
+        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
+            if let Err(what) = result {
+                problems.push((span, format!("source.archive.{key}"), what));
+            }
+        };
+        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        for pattern in &self.include {
+            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
+        }
+        for pattern in &self.exclude {
+            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
+        }
+        for (key, size) in
+            [("max_file_size", &self.max_file_size), ("max_total_size", &self.max_total_size)]
+        {
+            check(size.span(), key, check_size(*size.get_ref()));
+        }
+        let depth = *self.max_depth.get_ref();
+        let allowed = depth <= DEPTH_MAX;
+        let wrong = || Err(format!("allowed is 0 to {DEPTH_MAX}, not {depth}"));
+        check(self.max_depth.span(), "max_depth", if allowed { Ok(()) } else { wrong() });
+        problems
+    }
+}

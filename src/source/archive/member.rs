@@ -1,0 +1,78 @@
+//! One member of an archive: whether it is wanted, and what it is as a document.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::domain::{Entry, Version};
+use crate::source::globs::Globs;
+use crate::source::uri;
+
+/// Bytes of a member's name at most; the system allows no longer path either.
+const NAME_BYTES_MAX: usize = 4096;
+
+/// A member that is wanted.
+pub(super) struct Member {
+    pub(super) uri: String,
+    /// Hash of its bytes; of what is known where they are not.
+    pub(super) hash: blake3::Hash,
+    pub(super) size_bytes: u64,
+    /// Where its bytes begin in the spool.
+    pub(super) offset: u64,
+    /// Why it is left out.
+    pub(super) too_large: Option<String>,
+    /// Why it cannot be read.
+    pub(super) damage: Option<String>,
+}
+
+impl Member {
+    pub(super) fn entry(&self) -> Entry {
+        let version = Version(self.hash.to_hex()[..32].to_owned());
+        Entry { uri: self.uri.clone(), version: Some(version), size_bytes: self.size_bytes }
+    }
+}
+
+/// What decides which members are wanted.
+pub(super) struct Wanted {
+    pub(super) globs: Globs,
+    pub(super) hidden: bool,
+}
+
+/// What a member's name says.
+pub(super) enum Name {
+    /// Its address in the archive.
+    Wanted(String),
+    /// Left out by the settings, or no file.
+    Unwanted,
+    /// It leads out of the archive.
+    Leaves(String),
+}
+
+impl Wanted {
+    /// Judges the name of a member; `outer` is the address of the archive that it is in, with a `/`, or empty.
+    pub(super) fn judge(&self, outer: &str, name: &[u8]) -> Name {
+        let mut parts: Vec<&[u8]> = name.split(|&byte| byte == b'/').collect();
+        let is_absolute = parts.first().is_some_and(|part| part.is_empty());
+        parts.retain(|part| !part.is_empty() && *part != b".");
+        let shown = || Name::Leaves(uri::encode(Path::new(OsStr::from_bytes(name))));
+        let climbs = parts.contains(&&b".."[..]) || name.starts_with(b"..\\");
+        if is_absolute || climbs || name.contains(&0) || name.len() > NAME_BYTES_MAX {
+            return shown();
+        }
+        if parts.is_empty() {
+            return Name::Unwanted;
+        }
+        let inner = parts.join(&b'/');
+        let address = format!("{outer}{}", uri::encode(Path::new(OsStr::from_bytes(&inner))));
+        let is_hidden = parts.iter().any(|part| part.starts_with(b"."));
+        if is_hidden && !self.hidden {
+            return Name::Unwanted;
+        }
+        Name::Wanted(address)
+    }
+
+    /// Tells whether the settings want the document at `address`.
+    pub(super) fn wants(&self, address: &str) -> bool {
+        self.globs.wants_file(&uri::decode(address))
+    }
+}

@@ -1,0 +1,121 @@
+//! `[[source.records]]`: the settings of one file of records, with their places in kb.toml for error messages.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::source::directory_config::{check_name, check_size};
+use crate::source::{ByteSize, Problems};
+
+const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
+
+/// One file of which every record is a document.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsConfig {
+    /// Name of the source, unique among all sources.
+    pub name: Spanned<String>,
+    /// The file, relative to kb.toml.
+    pub path: Spanned<PathBuf>,
+    /// What it is, where its name does not tell.
+    #[serde(default = "empty")]
+    pub format: Spanned<String>,
+    /// Of JSON, a pointer to the list of records; empty: the whole file is that list.
+    #[serde(default = "empty")]
+    pub list: Spanned<String>,
+    /// Field that names a record for good.
+    pub id: Spanned<String>,
+    /// Field with its title; empty: the id is the title.
+    #[serde(default = "empty")]
+    pub title: Spanned<String>,
+    /// Fields that are its text. All others are metadata.
+    pub text: Spanned<Vec<String>>,
+    /// A larger file is not read.
+    #[serde(default = "max_file_size_default")]
+    pub max_file_size: Spanned<ByteSize>,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Fields apart by commas, semicolons, tabs or bars; the first row names them.
+    Csv,
+    /// The same, by tabs.
+    Tsv,
+    /// A list of objects.
+    Json,
+    /// An object on each line.
+    JsonLines,
+}
+
+fn empty() -> Spanned<String> {
+    Spanned::new(0..0, String::new())
+}
+
+fn max_file_size_default() -> Spanned<ByteSize> {
+    Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
+}
+
+impl RecordsConfig {
+    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
+    /// and what is wrong and what is allowed.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Vec::new();
+        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
+            if let Err(what) = result {
+                problems.push((span, format!("source.records.{key}"), what));
+            }
+        };
+        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        let format_key = if self.format.get_ref().is_empty() { "path" } else { "format" };
+        let span = if format_key == "path" { self.path.span() } else { self.format.span() };
+        check(span, format_key, self.format().map(drop));
+        check(self.list.span(), "list", check_pointer(self.list.get_ref()));
+        check(self.id.span(), "id", check_field(self.id.get_ref()));
+        let text = self.text.get_ref();
+        let at_least_one = if text.is_empty() { Err(NO_TEXT.to_owned()) } else { Ok(()) };
+        check(self.text.span(), "text", at_least_one);
+        for field in text {
+            check(self.text.span(), "text", check_field(field));
+        }
+        check(
+            self.max_file_size.span(),
+            "max_file_size",
+            check_size(*self.max_file_size.get_ref()),
+        );
+        problems
+    }
+
+    /// Returns how the records are written, by `format`, else by the name of the file.
+    pub(super) fn format(&self) -> Result<Format, String> {
+        let stated = self.format.get_ref().as_str();
+        let path: &Path = self.path.get_ref();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match if stated.is_empty() { ending.as_str() } else { stated } {
+            "csv" => Ok(Format::Csv),
+            "tsv" => Ok(Format::Tsv),
+            "json" => Ok(Format::Json),
+            "jsonl" | "ndjson" => Ok(Format::JsonLines),
+            _ if stated.is_empty() => Err(format!(
+                "the name of {} does not tell what it is: set `format` to csv, tsv, json or jsonl",
+                path.display()
+            )),
+            _ => Err(format!("allowed is csv, tsv, json or jsonl, not \"{stated}\"")),
+        }
+    }
+}
+
+const NO_TEXT: &str = "at least one field must be named, as in [\"description\"]";
+
+fn check_field(name: &str) -> Result<(), String> {
+    if name.is_empty() { Err("the name of a field is needed".to_owned()) } else { Ok(()) }
+}
+
+fn check_pointer(pointer: &str) -> Result<(), String> {
+    if pointer.is_empty() || pointer.starts_with('/') {
+        return Ok(());
+    }
+    Err(format!("a JSON pointer such as \"/data/items\" is needed, not \"{pointer}\""))
+}

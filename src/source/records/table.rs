@@ -1,0 +1,250 @@
+//! The records of a file: where each is, what it is called, and what is wrong with others.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use csv::{ReaderBuilder, StringRecord};
+use encoding_rs::Encoding;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::config::Format;
+use super::record::{Fields, Record};
+use crate::domain::Version;
+use crate::source::uri;
+
+/// Separators of a table whose name does not tell it.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Records with something wrong that are told one by one.
+const PROBLEMS_MAX: usize = 100;
+
+/// A file of records.
+pub(super) struct Table {
+    text: String,
+    columns: Columns,
+    /// In uri order.
+    pub(super) rows: Vec<Row>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Where a record is and what it is called.
+pub(super) struct Row {
+    pub(super) uri: String,
+    pub(super) version: Version,
+    pub(super) range: Range<usize>,
+    number: usize,
+}
+
+/// A record that is no document.
+pub(super) struct Problem {
+    /// As in `row 7 of products.csv`.
+    pub(super) place: String,
+    pub(super) reason: String,
+    /// It may be one that was a document: that one must not be deleted.
+    pub(super) may_hide_a_record: bool,
+}
+
+/// What tells the fields of a row apart; none where records name their own.
+struct Columns {
+    names: StringRecord,
+    separator: u8,
+}
+
+impl Table {
+    /// Finds the records of a file; the error says why there are none.
+    pub(super) fn read(
+        bytes: Vec<u8>,
+        format: Format,
+        list: &str,
+        fields: &Fields,
+        file_name: &str,
+    ) -> Result<Self, String> {
+        let text = decode(bytes)?;
+        let columns = match format {
+            Format::Csv => columns(&text, &SEPARATORS, fields)?,
+            Format::Tsv => columns(&text, b"\t", fields)?,
+            Format::Json | Format::JsonLines => {
+                Columns { names: StringRecord::new(), separator: b',' }
+            }
+        };
+        let ranges = match format {
+            Format::Csv | Format::Tsv => rows_of_csv(&text, columns.separator),
+            Format::Json => items_of_json(&text, list)?,
+            Format::JsonLines => lines(&text),
+        };
+        let mut table = Self { text, columns, rows: Vec::new(), problems: Vec::new() };
+        table.name_records(ranges, fields, file_name);
+        Ok(table)
+    }
+
+    /// Returns how many records and problems there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() + self.problems.len()
+    }
+
+    pub(super) fn find(&self, wanted: &str) -> Option<&Row> {
+        let found = self.rows.binary_search_by(|row| uri::uri_order(&row.uri, wanted));
+        found.ok().map(|at| &self.rows[at])
+    }
+
+    /// Returns the fields of a record.
+    pub(super) fn record(&self, row: &Row) -> Result<Record, String> {
+        self.parse(row.range.clone())
+    }
+
+    fn parse(&self, range: Range<usize>) -> Result<Record, String> {
+        let text = &self.text[range];
+        if self.columns.names.is_empty() {
+            return match serde_json::from_str(text) {
+                Ok(Value::Object(record)) => Ok(record),
+                Ok(_) => Err("it is no JSON object".to_owned()),
+                Err(error) => Err(format!("it is not JSON: {error}")),
+            };
+        }
+        let mut reader = reader(text, self.columns.separator);
+        let row = reader.records().next().transpose().map_err(|error| error.to_string())?;
+        let row = row.unwrap_or_default();
+        let named = self.columns.names.iter().zip(&row);
+        Ok(named.map(|(name, value)| (name.trim().to_owned(), Value::from(value))).collect())
+    }
+
+    /// Gives each record its address; the first of several with one id has it.
+    fn name_records(&mut self, ranges: Vec<Range<usize>>, fields: &Fields, file_name: &str) {
+        let header = blake3::hash(format!("{:?}", self.columns.names).as_bytes());
+        let settings = format!("{:?} {:?} {:?}", fields.id, fields.title, fields.text);
+        let place = |number: usize| format!("row {number} of {file_name}");
+        let mut untold = 0_usize;
+        let mut problem = |problems: &mut Vec<Problem>, one: Problem| {
+            if problems.len() < PROBLEMS_MAX {
+                problems.push(one);
+            } else {
+                untold += 1;
+            }
+        };
+        for (number, range) in (1..).zip(ranges) {
+            let record = self.parse(range.clone());
+            let may_hide_a_record = record.is_err();
+            match record.and_then(|record| fields.id_of(&record)) {
+                Ok(id) => {
+                    let mut hasher = blake3::Hasher::new();
+                    hasher.update(header.as_bytes()).update(settings.as_bytes()).update(b"\0");
+                    hasher.update(&self.text.as_bytes()[range.clone()]);
+                    let version = Version(hasher.finalize().to_hex()[..32].to_owned());
+                    let uri = uri::encode(std::path::Path::new(&id));
+                    self.rows.push(Row { uri, version, range, number });
+                }
+                Err(reason) => problem(
+                    &mut self.problems,
+                    Problem { place: place(number), reason, may_hide_a_record },
+                ),
+            }
+        }
+        self.rows.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri).then(a.number.cmp(&b.number)));
+        let problems = &mut self.problems;
+        self.rows.dedup_by(|later, first| {
+            let is_double = later.uri == first.uri;
+            if is_double {
+                let reason = format!(
+                    "its id \"{}\" is that of row {}, too, which is the one that is taken",
+                    later.uri, first.number
+                );
+                let place = place(later.number);
+                problem(problems, Problem { place, reason, may_hide_a_record: false });
+            }
+            is_double
+        });
+        if untold > 0 {
+            self.problems.push(Problem {
+                place: format!("other rows of {file_name}"),
+                reason: format!("{untold} more have no id of their own, or cannot be read"),
+                may_hide_a_record: true,
+            });
+        }
+    }
+}
+
+/// Returns the text of a file in UTF-8, or in UTF-16 with its mark.
+fn decode(bytes: Vec<u8>) -> Result<String, String> {
+    if let Some((encoding, _)) = Encoding::for_bom(&bytes) {
+        return Ok(encoding.decode_with_bom_removal(&bytes).0.into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("it is not UTF-8 (byte {at}); convert it, as with `iconv -f windows-1252 -t utf-8`")
+    })
+}
+
+fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes())
+}
+
+/// Returns the names in the first row, by the separator that gives one of the id's name.
+fn columns(text: &str, separators: &[u8], fields: &Fields) -> Result<Columns, String> {
+    let first = |separator| reader(text, separator).records().next().and_then(Result::ok);
+    let mut all =
+        separators.iter().map(|&separator| (separator, first(separator).unwrap_or_default()));
+    let wanted = |names: &StringRecord| names.iter().any(|name| name.trim() == fields.id);
+    let Some((separator, names)) = all.find(|(_, names)| wanted(names)) else {
+        let names = first(separators[0]).unwrap_or_default();
+        let names: Vec<_> = names.iter().take(20).map(str::trim).collect();
+        return Err(format!("it has no column \"{}\"; its first row is {names:?}", fields.id));
+    };
+    let is_missing = |name: &&String| !names.iter().any(|one| one.trim() == *name);
+    match fields.text.iter().chain(&fields.title).find(is_missing) {
+        Some(missing) => Err(format!("it has no column \"{missing}\"; its first row is {names:?}")),
+        None => Ok(Columns { names, separator }),
+    }
+}
+
+/// Returns where the rows below the first are.
+fn rows_of_csv(text: &str, separator: u8) -> Vec<Range<usize>> {
+    let mut reader = reader(text, separator);
+    let mut row = StringRecord::new();
+    let mut ranges = Vec::new();
+    let at = |reader: &csv::Reader<&[u8]>| {
+        usize::try_from(reader.position().byte()).unwrap_or(text.len()).min(text.len())
+    };
+    let mut is_header = true;
+    loop {
+        let start = at(&reader);
+        // The text is UTF-8 and rows may have any number of fields: nothing can be wrong with one.
+        if !reader.read_record(&mut row).unwrap_or(false) {
+            return ranges;
+        }
+        if !std::mem::take(&mut is_header) {
+            ranges.push(start..at(&reader));
+        }
+    }
+}
+
+/// Returns where the elements of the list at `pointer` are.
+fn items_of_json(text: &str, pointer: &str) -> Result<Vec<Range<usize>>, String> {
+    let mut here = text;
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(here)
+            .map_err(|error| format!("{pointer} cannot be followed in it: {error}"))?;
+        let member = members.get(&part).ok_or_else(|| format!("it has nothing at {pointer}"))?;
+        here = member.get();
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(here).map_err(|error| {
+        format!("a JSON list of objects is needed (`list` points to one inside): {error}")
+    })?;
+    let start = |item: &str| item.as_ptr().addr() - text.as_ptr().addr();
+    Ok(items.iter().map(|item| start(item.get())..start(item.get()) + item.get().len()).collect())
+}
+
+/// Returns where the lines with something on them are.
+fn lines(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let ranges = text.split_inclusive('\n').map(|line| {
+        start += line.len();
+        start - line.len()..start
+    });
+    ranges.filter(|range| !text[range.clone()].trim().is_empty()).collect()
+}

@@ -1,0 +1,138 @@
+//! Data told by path, and light markup that is read line by line: what comes out, and what stays as it is.
+
+use kbingest::extract::{ExtractConfig, Extracted, Extraction};
+
+fn extracted(uri: &str, bytes: impl Into<Vec<u8>>) -> Extracted {
+    let attempt = Extraction::open(&ExtractConfig::default(), None).extract(uri, bytes.into());
+    attempt.result.unwrap_or_else(|error| panic!("{uri}: {error}"))
+}
+
+#[test]
+fn data_is_told_by_path() {
+    let check = |uri: &str, text: &str, expected: &str| {
+        assert_eq!(extracted(uri, text).text, expected, "{text}");
+    };
+    let json = "{\"title\": \"Settings\", \"pump\": {\"limits\": {\"bar\": 2.50, \"on\": true}}}";
+    check("a.json", json, "- title: Settings\n\n# pump\n\n## limits\n\n- bar: 2.50\n- on: true\n");
+    assert_eq!(extracted("a.json", json).title, "Settings");
+    check(
+        "a.jsonl",
+        "{\"a\": 1, \"b\": \"x|y\"}\n{\"a\": 2, \"b\": null}\n",
+        "| a | b |\n| --- | --- |\n| 1 | x\\|y |\n| 2 | null |\n",
+    );
+    check(
+        "pom.xml",
+        "<project><name>x</name><parent><id>y</id></parent></project>",
+        "# project\n\n- name: x\n\n## parent\n\n- id: y\n",
+    );
+    // What is no data stays as it is, to the byte.
+    for (uri, text) in [
+        ("a.json", "{\"a\": 1,}\n"),
+        ("a.json", "42\n"),
+        ("a.json", "// comment\n{}\n"),
+        ("a.jsonl", "{}\nno\n"),
+        ("a.xml", "<doc><para>Some <em>words</em>.</para></doc>"),
+        ("a.yaml", "# why\na:\n  b: 1\n"),
+        ("a.toml", "# why\n[a]\nb = 1\n"),
+    ] {
+        check(uri, text, text);
+    }
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    check("a.json", &deep, &deep);
+}
+
+/// Every file of JSONTestSuite: nothing panics, and what is valid by the standard comes out with its values.
+#[test]
+fn any_json_is_told_or_left_alone() {
+    let Some(corpora) = std::env::var_os("KBINGEST_CORPORA") else {
+        eprintln!("skipped: KBINGEST_CORPORA names no folder of corpora");
+        return;
+    };
+    let folder = std::path::Path::new(&corpora).join("formats/JSONTestSuite");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let attempt = Extraction::open(&ExtractConfig::default(), None).extract(&name, bytes);
+        match attempt.result {
+            Ok(_) => {}
+            Err(error) if name.starts_with("y_") => panic!("{error}"),
+            // Not text at all.
+            Err(error) => assert!(!error.to_string().contains("internal error"), "{error}"),
+        }
+        seen += 1;
+    }
+    assert!(seen > 300, "{seen} files");
+}
+
+#[test]
+fn latex_becomes_markdown() {
+    let text = "\\documentclass{article}\n\\usepackage{x}\n\\title{On \\emph{Tides}}\n\\author{Ada}\n\\begin{document}\n\
+        \\maketitle\n\\section{Moon}\\label{m}\nIt pulls. % really\n\n\\begin{itemize}\n\\item one\n\\begin{enumerate}\n\
+        \\item inner\n\\end{enumerate}\n\\item two\n\\end{itemize}\n\\begin{lstlisting}[language=C]\nint a; % kept\n\\end{lstlisting}\n\
+        \\begin{equation}\nE = mc^2\n\\end{equation}\n\\begin{tabular}{ll}\n\\hline\na & b \\\\ \\hline\n1 \\& 2 & 3 \\\\\n\\end{tabular}\n\
+        \\end{document}\n";
+    let document = extracted("a.tex", text);
+    assert_eq!(
+        (document.title.as_str(), &document.metadata["author"]),
+        ("On *Tides*", &"Ada".into())
+    );
+    insta::assert_snapshot!(document.text, @r"
+    ## Moon
+
+    It pulls.
+
+    - one
+       1. inner
+    - two
+
+    ```C
+    int a; % kept
+    ```
+
+    ```latex
+    E = mc^2
+    ```
+
+    | a | b |
+    | --- | --- |
+    | 1 & 2 | 3 |
+    ");
+    // Braces that never close, at any length, take no time to speak of.
+    for text in ["\\emph{".repeat(100_000), "\\cite[".repeat(100_000), "\\verb|".repeat(100_000)] {
+        extracted("a.tex", text);
+    }
+}
+
+/// A message with a file and a message attached, made by the same library that reads it.
+#[cfg(feature = "office")]
+#[test]
+fn what_is_attached_to_outlook_messages_is_read() {
+    use std::io::{Cursor, Write};
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let attached = "/__attach_version1.0_#00000000";
+    let message = "/__attach_version1.0_#00000001/__substg1.0_3701000D";
+    file.create_storage_all(attached).unwrap();
+    file.create_storage_all(message).unwrap();
+    let streams: [(String, Vec<u8>); 8] = [
+        ("/__properties_version1.0".into(), vec![0; 32]),
+        ("/__substg1.0_0037001F".into(), utf16("Tides")),
+        ("/__substg1.0_0C1A001F".into(), utf16("Ada")),
+        ("/__substg1.0_1000001F".into(), utf16("See the table.\r\n")),
+        (format!("{attached}/__substg1.0_3707001F"), utf16("tides.csv")),
+        (format!("{attached}/__substg1.0_37010102"), b"port,m\nBrest,7\n".to_vec()),
+        (format!("{message}/__substg1.0_0037001F"), utf16("Older")),
+        (format!("{message}/__substg1.0_1000001F"), utf16("Inner words.")),
+    ];
+    for (path, bytes) in streams {
+        file.create_stream(path).unwrap().write_all(&bytes).unwrap();
+    }
+    let document = extracted("a.msg", file.into_inner().into_inner());
+    assert_eq!(
+        document.text,
+        "# Tides\n\n**From:** Ada\n\nSee the table.\n\n## Attachment: tides.csv\n\n\
+         | port | m |\n| --- | --- |\n| Brest | 7 |\n\n## Older\n\nInner words.\n"
+    );
+    assert_eq!(document.metadata["attachments"], serde_json::json!(["tides.csv"]));
+}
