@@ -31,7 +31,8 @@ pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use web::{
-    Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
+    Answer, Fetched, NothingThere, PageRequest, Start, Starts, Validators, Verdict, WebConfig,
+    WebSource,
 };
 
 pub use crate::support::byte_size::ByteSize;
