@@ -386,6 +386,12 @@ fn single_pages_and_sitemaps_begin_a_crawl() {
     // What the sitemap calls unchanged is not asked for.
     let paths = ["/sitemap.xml", "/pages.xml", "/docs/", "/docs/notes.md"];
     assert_eq!(server.take_paths(), paths);
+    // Pages that only a sitemap leads to do not go with it.
+    for path in ["/pages.xml", "/sitemap.xml"] {
+        server.put(path, Reply::new(503, "text/plain", "later"));
+        site.ingest_to(20);
+        assert_eq!(site.documents(), ["/docs/", "/docs/guide.html", "/docs/notes.md"], "{path}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files that are no pages and stay what they are for a day: robots.txt, and which others are not there.
+//! Files that are no pages: robots.txt, which stays what it is for a day, and llms.txt, as long as it is not there.
 //!
 //! What is known is handed in when a run begins and handed out as it grows; where it is kept meanwhile is not
 //! this module's business.
@@ -34,6 +34,12 @@ impl Kept {
         // A clock that was set back makes the age negative, and the file unknown.
         let age = Duration::from_millis(u64::try_from(now_ms() - file.fetched_ms).ok()?);
         (age < AGE_MAX).then(|| (file.body.clone(), age))
+    }
+
+    /// Returns the file at `url`, however old; `None` where nothing is known of it.
+    pub(super) fn last(&self, url: &str) -> Option<Option<Vec<u8>>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).map(|file| file.body.clone())
     }
 
     /// Notes what was fetched just now.

@@ -218,8 +218,7 @@ impl WebSource {
         Ok(starts)
     }
 
-    /// Adds what the `llms.txt` of each host lists. It is no sitemap: that it cannot be had says nothing about
-    /// pages.
+    /// Adds what the `llms.txt` of each host lists.
     fn add_llms_txt(&self, starts: &mut Starts) -> Result<(), SourceError> {
         let mut files: Vec<_> =
             self.starts.iter().filter_map(|url| url.join("/llms.txt").ok()).collect();
@@ -228,7 +227,14 @@ impl WebSource {
             let (visitor, address) = (Arc::clone(&self.visitor), file.clone());
             let fetched =
                 self.aside(move || visitor.optional_file(&address, llms::SIZE_MAX_BYTES))?;
-            let Some(text) = fetched.ok_or(SourceError::Stopped)? else { continue };
+            let text = match fetched.ok_or(SourceError::Stopped)? {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                Err(reason) => {
+                    starts.outage = Some(format!("{file}: {reason}"));
+                    continue;
+                }
+            };
             for link in llms::links(&String::from_utf8_lossy(&text)) {
                 let Some(url) = self.visitor.scope.resolve(&file, &link) else { continue };
                 if self.visitor.scope.judge(&url) == Verdict::Wanted {

@@ -156,18 +156,30 @@ impl Visitor {
     }
 
     /// Fetches a file that need not be there and is not asked for again before tomorrow if it is not; `None` where
-    /// the run is asked to stop, no file where there is none.
-    pub(super) fn optional_file(&self, url: &Url, max: u64) -> Option<Option<Vec<u8>>> {
-        if matches!(self.kept.find(url.as_str()), Some((None, _))) || !self.may_ask(url)? {
-            return Some(None);
+    /// the run is asked to stop, no file where there is none, an error where one that was there cannot be had.
+    pub(super) fn optional_file(
+        &self,
+        url: &Url,
+        max: u64,
+    ) -> Option<Result<Option<Vec<u8>>, String>> {
+        let address = url.as_str();
+        if matches!(self.kept.find(address), Some((None, _))) || !self.may_ask(url)? {
+            return Some(Ok(None));
         }
+        let last = self.kept.last(address);
         Some(match self.fetch_file(url, max)? {
-            Ok(bytes) => Some(bytes),
-            Err(FileTrouble::Missing(_)) => {
-                self.kept.note(url.as_str(), None);
-                None
+            Ok(bytes) => {
+                if last.flatten().as_ref() != Some(&bytes) {
+                    self.kept.note(address, Some(&bytes));
+                }
+                Ok(Some(bytes))
             }
-            Err(FileTrouble::Outage(_)) => None,
+            Err(FileTrouble::Missing(_)) => {
+                self.kept.note(address, None);
+                Ok(None)
+            }
+            // There are servers that fail at whatever they do not have.
+            Err(FileTrouble::Outage(reason)) => last.flatten().map_or(Ok(None), |_| Err(reason)),
         })
     }
 

@@ -169,6 +169,14 @@ fn llms_txt_begins_a_crawl_and_names_markdown() {
     );
     assert_eq!(site.counts(0), [1, 0, 4, 1]);
     site.assert_equals_fresh_ingest("a longer list");
+    // A list that was there and cannot be had is an outage; one that was never there is not.
+    server.put("/llms.txt", Reply::new(503, "text/plain", "later"));
+    let before = site.documents();
+    site.ingest_to(20);
+    assert_eq!(site.documents(), before);
+    crate::support::remove_kb(&site.place.kb());
+    site.ingest_to(0);
+    assert!(!site.documents().contains(&"/docs/three".to_owned()));
 }
 
 #[test]

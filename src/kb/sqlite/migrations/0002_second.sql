@@ -7,7 +7,8 @@ UPDATE revision SET text_bytes = (SELECT length(text) FROM content WHERE content
 -- Pages of web sites that are known and not visited, because a limit of kb.toml is reached.
 ALTER TABLE run ADD COLUMN pages_left_out INTEGER NOT NULL DEFAULT 0 CHECK (pages_left_out >= 0);
 
--- Files of web sites that are no pages, such as robots.txt, so that they need not be asked for more than once a day.
+-- Files of web sites that are no pages, robots.txt and llms.txt: what need not be asked for more than once a day, and
+-- what was there when it cannot be had.
 CREATE TABLE web_file (
   source TEXT NOT NULL,
   url TEXT NOT NULL,
