@@ -1,5 +1,6 @@
 //! `[[source.web]]`: crawls of sites on loopback. What is asked, what is stored, and how it ends.
 
+mod headers;
 mod hostile;
 mod kept;
 mod large;
