@@ -1,8 +1,8 @@
 //! Sites without end: calendars, session ids in paths, filters that multiply, folders that grow while one looks.
 //!
-//! The form of an url is what stays of it without numbers and ids. A few pages of one form that say the same, but
-//! for numbers, show that the rest of that form says nothing new either. What differs in words is stopped by
-//! limits only.
+//! The form of an url is what stays of it without numbers and ids. A few pages of one form that say the same, but for
+//! the numbers and ids of their urls, show that the rest of that form says nothing new either. What differs in words
+//! or other numbers is stopped by limits only.
 
 use std::collections::{HashMap, HashSet};
 
@@ -85,7 +85,7 @@ impl Traps {
             return;
         }
         let form = self.forms.entry(form_of_url).or_default();
-        if !form.texts.insert(xxh3_64(collapsed(text).as_bytes())) {
+        if !form.texts.insert(xxh3_64(without_address(url, text).as_bytes())) {
             form.repeats += 1;
         }
     }
@@ -109,6 +109,26 @@ fn form(url: &Url) -> String {
     names.sort_unstable();
     names.dedup();
     format!("{}{}?{}", super::page::host(url), collapsed(url.path()), names.join("&"))
+}
+
+/// Returns `text` with `#` for the numbers and ids of `url`, and for the numbers before and after them: a calendar
+/// links to the next day, a list to the page before.
+fn without_address(url: &Url, text: &str) -> String {
+    let is_separator = |c: char| !c.is_ascii_alphanumeric();
+    let plain = |word: &str| word.trim_end_matches(is_separator).trim_start_matches('0').to_owned();
+    let mut address = HashSet::new();
+    for word in
+        url.as_str().split(is_separator).filter(|word| word.contains(|c: char| c.is_ascii_digit()))
+    {
+        if let Ok(number) = word.parse::<u64>() {
+            address.extend(
+                [number.saturating_sub(1), number.saturating_add(1)].map(|n| plain(&n.to_string())),
+            );
+        }
+        address.insert(plain(word));
+    }
+    let words = text.split_inclusive(is_separator);
+    words.map(|word| if address.contains(&plain(word)) { "#" } else { word }).collect()
 }
 
 /// Returns `text` with `#` for every number and for every word that is an id.
@@ -150,5 +170,16 @@ mod tests {
         check("/(S(0a1b2c3d4e5f6a7b))/page.html", "/(S(#))/page.html?");
         check("/list?b=2&a=1&filter3=x", "/list?a&b&filter#");
         check("/installation-instructions", "/installation-instructions?");
+    }
+
+    #[test]
+    fn the_address_makes_no_difference_to_a_text() {
+        let check = |url: &str, text: &str, expected: &str| {
+            let url = Url::parse(&format!("http://a.org{url}")).unwrap();
+            assert_eq!(without_address(&url, text), expected);
+        };
+        check("/cal/2024/05", "May 5, 2024. Next: 6", "May # # Next: #");
+        check("/s/0a1b2c/x", "Session 0a1b2c", "Session #");
+        check("/station/7", "At 7 m: 12.5 degrees", "At #m: 12.5 degrees");
     }
 }
