@@ -94,12 +94,18 @@ impl Producer<'_> {
     /// Visits what is queued until nothing is, or a limit is met.
     fn visit_all(&self, source: &WebSource, markdown: HashSet<String>) -> Result<End, Error> {
         let context = self.context;
-        let site = Site::new(source, context.extraction, self.traps(source)?, markdown);
+        let site = Site::new(
+            source,
+            context.extraction,
+            self.traps(source)?,
+            markdown,
+            context.progress.documents_seen(),
+        );
         let mut outages_in_a_row = 0;
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
             let counts = context.kb.frontier_counts(context.run, source.name())?;
-            self.tell(source, counts);
+            self.tell(&site, counts);
             if counts.queued == 0 {
                 return Ok(End::default());
             }
@@ -168,10 +174,10 @@ impl Producer<'_> {
         Ok(answers)
     }
 
-    fn tell(&self, source: &WebSource, counts: FrontierCounts) {
+    fn tell(&self, site: &Site<'_>, counts: FrontierCounts) {
         let FrontierCounts { queued, visited, .. } = counts;
-        self.context.progress.expect_at_least(queued + visited);
-        self.context.events.emit(&Event::Crawling { source: source.name(), queued, visited });
+        self.context.progress.expect_at_least(site.documents_before + queued + visited);
+        self.context.events.emit(&Event::Crawling { source: site.name(), queued, visited });
     }
 
     /// All that is queued waits for a server that has asked for a pause, or for a second attempt.
@@ -248,6 +254,8 @@ impl Producer<'_> {
             documents_unchanged: unchanged as u64,
             ..Metrics::default()
         };
+        // What the batch leads to counts already: there is no way back from a percentage that is too high.
+        context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
         let (results, state) =

@@ -42,6 +42,8 @@ pub struct Site<'a> {
     missing: Missing,
     /// Urls of Markdown that the site lists in its `llms.txt`.
     markdown: HashSet<String>,
+    /// Documents of other sources that the run was done with before it came to this one.
+    pub documents_before: u64,
 }
 
 impl<'a> Site<'a> {
@@ -51,17 +53,23 @@ impl<'a> Site<'a> {
         extraction: &'a Extraction,
         traps: Traps,
         markdown: HashSet<String>,
+        documents_before: u64,
     ) -> Self {
         let extractors =
             ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
         let settings = format!("{} {}", source.settings, extractors.join(" "));
         let (traps, missing) = (Mutex::new(traps), Missing::default());
-        Self { source, extraction, settings, traps, missing, markdown }
+        Self { source, extraction, settings, traps, missing, markdown, documents_before }
     }
 
     /// Returns the name of the source.
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// Returns how many urls are known so far.
+    pub fn known_urls(&self) -> u64 {
+        self.traps().count()
     }
 
     /// Returns what decides whether a page that was fetched would come to the same again.

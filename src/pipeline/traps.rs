@@ -58,6 +58,11 @@ impl Traps {
         true
     }
 
+    /// Returns how many urls were noted.
+    pub fn count(&self) -> u64 {
+        self.met.len() as u64
+    }
+
     /// Notes an url that a page links to; returns why it is not to be visited, where it is not.
     pub fn refuse(&mut self, url: &Url) -> Option<String> {
         if self.met.contains(&xxh3_64(url.as_str().as_bytes())) {

@@ -127,13 +127,16 @@ fn documents_that_are_no_pages_go_to_their_extractors() {
 
 /// Keeps how the crawl went.
 #[derive(Default)]
-struct Crawl(Mutex<Vec<(u64, u64)>>);
+struct Crawl(Mutex<Vec<(u64, u64)>>, Mutex<Vec<f64>>);
 
 impl EventSink for Crawl {
     fn emit(&self, event: &Event<'_>) {
         if let Event::Crawling { source, queued, visited } = event {
             assert_eq!(*source, "site");
             self.0.lock().unwrap().push((*queued, *visited));
+        }
+        if let Event::Saved { run } = event {
+            self.1.lock().unwrap().push(run.progress_percent);
         }
     }
 }
@@ -152,6 +155,10 @@ fn the_frontier_is_told_as_it_grows_and_shrinks() {
     let session = Session { stop: Arc::new(StopSignal::default()), events: &crawl, hook: None };
     let options = IngestOptions { threads: 2, ..IngestOptions::default() };
     operations::ingest(&site.place.config(), &options, &session).unwrap();
+    // One page of four is never more than a third of the work.
+    let percents = crawl.1.into_inner().unwrap();
+    let first = percents.iter().find(|percent| **percent > 0.0);
+    assert!(first.is_some_and(|percent| *percent < 34.0), "{percents:?}");
     let mut told = crawl.0.into_inner().unwrap();
     assert_eq!((told.first(), told.last()), (Some(&(1, 0)), Some(&(0, 7))), "{told:?}");
     assert!(told.contains(&(3, 1)), "{told:?}");
