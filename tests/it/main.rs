@@ -30,6 +30,7 @@ mod history;
 mod hostile;
 mod ingest;
 mod kills;
+mod migration;
 mod poison;
 mod repair;
 mod search;

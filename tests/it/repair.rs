@@ -53,7 +53,7 @@ fn vandal(kb: &Path) -> Connection {
     connection
 }
 
-fn look(kb: &Path, repair: bool) -> CheckReport {
+pub fn look(kb: &Path, repair: bool) -> CheckReport {
     check(&Target::File(kb.to_owned()), CheckOptions { read_data: true, repair }).unwrap()
 }
 
@@ -100,6 +100,9 @@ fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
         ("vector", "checksum", "chunk_id"),
         ("content", "checksum", "id"),
     ][draw.below(5)];
+    if table == "vector" {
+        return flip_vector(connection, column, draw);
+    }
     let count: i64 = connection
         .query_row(&format!("SELECT count(*) FROM {table} WHERE length({column}) > 0"), [], |row| {
             row.get(0)
@@ -122,26 +125,65 @@ fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
         Value::Integer(number) => {
             (Value::Integer(number ^ 1 << draw.below(64)), number.to_string())
         }
-        // The exponent's top bit would make it infinite, which SQLite does not store.
-        Value::Real(number) => (
-            Value::Real(f64::from_bits(number.to_bits() ^ 1 << draw.below(62))),
-            format!("{number:?}"),
-        ),
         other => panic!("{column}: {other:?}"),
     };
     connection
         .execute(&format!("UPDATE {table} SET {column} = ?2 WHERE {id} = ?1"), (row, flipped))
         .unwrap();
-    let owner = match table {
-        "content" => format!("SELECT document_id FROM revision WHERE content_id = {row}"),
-        _ => format!(
-            "SELECT document_id FROM revision WHERE id =
-             (SELECT revision_id FROM chunk WHERE id = {row})"
-        ),
+    let owner = format!("SELECT document_id FROM revision WHERE content_id = {row}");
+    (name(connection, &owner), format!("UPDATE {table} SET {column} = {undo} WHERE {id} = {row}"))
+}
+
+/// Returns source and address of the document whose id `sql` gives.
+fn name(connection: &Connection, sql: &str) -> String {
+    let sql = format!("SELECT source || ':' || uri FROM document WHERE id = ({sql})");
+    connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Flips one bit of the `part` of one vector in its block.
+fn flip_vector(connection: &Connection, part: &str, draw: &mut Draw) -> (String, String) {
+    let count: i64 =
+        connection.query_row("SELECT count(*) FROM vector", [], |row| row.get(0)).unwrap();
+    let at = draw.below(count as usize);
+    let sql = format!("SELECT chunk_id FROM vector LIMIT 1 OFFSET {at}");
+    let chunk: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+    let (block, entry, dim): (i64, u32, u32) = connection
+        .query_row(
+            &format!(
+                "SELECT vector_block.id, (instr(slots, CAST(char({chunk} % width + 1) AS BLOB)) - 1) * (dim + 12), dim
+                 FROM vector_space JOIN vector_block ON vector_space.id = vector_block.id >> 40
+                 WHERE vector_block.id & 0xffffffff = {chunk} / width"
+            ),
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap();
+    let bytes = match part {
+        "scale" => 0..4,
+        "checksum" => 4..12,
+        _ => 12..12 + dim as usize,
     };
-    let owner = format!("SELECT source || ':' || uri FROM document WHERE id = ({owner})");
-    let owner = connection.query_row(&owner, [], |row| row.get(0)).unwrap();
-    (owner, format!("UPDATE {table} SET {column} = {undo} WHERE {id} = {row}"))
+    let at = entry as usize + bytes.start + draw.below(bytes.len());
+    let bit = 1 << draw.below(8);
+    let flip = |bits: u8| {
+        let bits = format!("x'{bits:02x}'");
+        format!(
+            "UPDATE vector_block SET entries = CAST(substr(entries, 1, {at}) || {bits} || substr(entries, {at} + 2) AS BLOB)
+             WHERE id = {block}"
+        )
+    };
+    let byte: Vec<u8> = connection
+        .query_row(
+            &format!("SELECT substr(entries, {at} + 1, 1) FROM vector_block WHERE id = {block}"),
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    connection.execute_batch(&flip(byte[0] ^ bit)).unwrap();
+    let owner = format!(
+        "SELECT document_id FROM revision WHERE id = (SELECT revision_id FROM chunk WHERE id = {chunk})"
+    );
+    (name(connection, &owner), flip(byte[0]))
 }
 
 #[test]
@@ -180,10 +222,17 @@ fn flipped_bits_are_mended() {
 /// Damage to rows, with the invariant that it breaks.
 const DAMAGES: &[(&str, &str)] = &[
     (
-        "DELETE FROM vector WHERE chunk_id = (SELECT min(id) FROM chunk)",
+        "UPDATE vector_block SET slots = substr(slots, 2), entries = substr(entries, 32 + 13)
+         WHERE id = (SELECT min(id) FROM vector_block)",
         "a revision has as many vectors as it counts",
     ),
-    ("DELETE FROM vector", "a revision has as many vectors as it counts"),
+    ("DELETE FROM vector_block", "a revision has as many vectors as it counts"),
+    ("DELETE FROM vector_space", "a revision has as many vectors as it counts"),
+    (
+        "UPDATE vector_block SET slots = CAST(substr(slots, 1, 1) || x'7f' || substr(slots, 3) AS BLOB)
+         WHERE id = (SELECT min(id) FROM vector_block)",
+        "a vector is as it was stored",
+    ),
     (
         "DELETE FROM chunk_fts WHERE rowid = (SELECT max(id) FROM chunk)",
         "every live chunk is in the full-text index",
@@ -197,7 +246,8 @@ const DAMAGES: &[(&str, &str)] = &[
         "the full-text index holds live chunks only",
     ),
     (
-        "INSERT INTO vector (chunk_id, scale, embedding, checksum) VALUES (999999, 1, x'01', 1)",
+        "INSERT INTO vector_block SELECT (1 << 40) + 99999, x'01', substr(entries, 1, 32 + 12)
+         FROM vector_block LIMIT 1",
         "every vector has its chunk",
     ),
     (
@@ -229,7 +279,7 @@ const DAMAGES: &[(&str, &str)] = &[
         "rows refer to rows that exist",
     ),
     (
-        "DELETE FROM vector WHERE chunk_id = 3; DELETE FROM chunk WHERE id = 3",
+        "DELETE FROM chunk WHERE id = 3",
         "a revision has its chunks, numbered without a gap",
     ),
     (
@@ -253,8 +303,8 @@ const DAMAGES: &[(&str, &str)] = &[
         "a revision has its chunks, numbered without a gap",
     ),
     (
-        "UPDATE vector SET embedding = x'0102' WHERE chunk_id = 2",
-        "vectors of one embedder have one length",
+        "UPDATE vector_block SET entries = x'0102' WHERE id = (SELECT min(id) FROM vector_block)",
+        "a block of vectors has an entry for each of its slots",
     ),
     (
         "UPDATE content SET text = x'' WHERE id = 1",

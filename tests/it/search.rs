@@ -199,7 +199,7 @@ fn filters_apply_before_the_ranking_of_every_mode() {
 fn another_analysis_makes_the_index_anew_and_nothing_else() {
     let place = place(&[("a.md", "# Boats\n\nFerries cross the river.\n"), ("b.md", "# Empty\n")]);
     let before = place.dump();
-    let vectors = rows(&place.kb(), "SELECT rowid, checksum FROM vector");
+    let vectors = rows(&place.kb(), "SELECT chunk_id, hex(checksum) FROM vector");
     let connection = Connection::open(place.kb()).unwrap();
     connection
         .execute_batch(
@@ -214,7 +214,7 @@ fn another_analysis_makes_the_index_anew_and_nothing_else() {
     let run = place.ingest();
     assert_eq!((run.metrics.chunks_queued, run.metrics.documents_restaged), (0, 0));
     assert_eq!(place.dump(), before);
-    assert_eq!(rows(&place.kb(), "SELECT rowid, checksum FROM vector"), vectors);
+    assert_eq!(rows(&place.kb(), "SELECT chunk_id, hex(checksum) FROM vector"), vectors);
     check(&place, "nonsense", "");
     check(&place, "ferry", "a.md");
     place.configure(&format!("{}\n[search]\nlanguage = 'de'\n", crate::support::SETTINGS));

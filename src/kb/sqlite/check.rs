@@ -50,14 +50,19 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "a revision has as many vectors as it counts",
         "SELECT {document} FROM revision
-         LEFT JOIN chunk ON chunk.revision_id = revision.id
-         LEFT JOIN vector ON vector.chunk_id = chunk.id
-         GROUP BY revision.id HAVING count(vector.chunk_id) <> chunk_stored",
+         WHERE chunk_stored <> (SELECT count(*) FROM chunk WHERE revision_id = revision.id
+           AND EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))",
     ),
     (
         "every vector has its chunk",
-        "SELECT 'vector ' || chunk_id FROM vector
-         WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE id = chunk_id)",
+        "WITH RECURSIVE slot (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM slot WHERE place < 127),
+         stored AS (SELECT vector_space.id AS space, embed_fp,
+                           (vector_block.id & ((1 << 40) - 1)) * width + place - 1 AS chunk_id
+                    FROM vector_block JOIN vector_space ON vector_space.id = vector_block.id >> 40
+                    JOIN slot ON instr(slots, CAST(char(place) AS BLOB)) > 0)
+         SELECT 'vector ' || chunk_id FROM stored
+         WHERE NOT EXISTS (SELECT 1 FROM chunk JOIN revision ON revision.id = chunk.revision_id
+                           WHERE chunk.id = chunk_id AND revision.embed_fp = stored.embed_fp)",
     ),
     (
         "every chunk has its revision",
@@ -87,10 +92,11 @@ const INVARIANTS: &[(&str, &str)] = &[
                            WHERE chunk.id = chunk_fts_docsize.id AND state = 'live')",
     ),
     (
-        "vectors of one embedder have one length",
-        "SELECT embed_fp FROM revision
-         JOIN chunk ON chunk.revision_id = revision.id JOIN vector ON vector.chunk_id = chunk.id
-         GROUP BY embed_fp HAVING count(DISTINCT length(embedding)) > 1",
+        "a block of vectors has an entry for each of its slots",
+        "SELECT 'block ' || vector_block.id FROM vector_block
+         LEFT JOIN vector_space ON vector_space.id = vector_block.id >> 40
+         WHERE vector_space.id IS NULL OR length(slots) = 0
+            OR length(entries) <> length(slots) * (dim + 12)",
     ),
     (
         "a chunk that waits for its vector is in the queue",

@@ -62,15 +62,15 @@ fn dump_chunks(
         "SELECT chunk.id, ordinal, start_byte, end_byte, start_line, end_line, prefix_start, prefix_end,
                 overlap_start, heading_path, token_count, lower(hex(key)), lower(hex(input_hash)),
                 (SELECT state FROM queue WHERE chunk.id BETWEEN first_chunk AND last_chunk),
-                vector.scale, vector.embedding
-         FROM chunk LEFT JOIN vector ON vector.chunk_id = chunk.id
-         WHERE chunk.revision_id = ?1 ORDER BY ordinal",
+                (SELECT scale FROM vector WHERE chunk_id = chunk.id),
+                (SELECT embedding FROM vector WHERE chunk_id = chunk.id)
+         FROM chunk WHERE chunk.revision_id = ?1 ORDER BY ordinal",
     )?;
     let mut rows = statement.query(params![revision])?;
     while let Some(row) = rows.next()? {
         write_cells(dump, "    chunk", row, 1..=13)?;
         if let Some(embedding) = row.get::<_, Option<Vec<u8>>>(15)? {
-            let scale: f64 = row.get(14)?;
+            let scale = row.get::<_, [u8; 4]>(14).map(f32::from_le_bytes)?;
             let _ = writeln!(dump, "      vector {scale} {}", blake3::hash(&embedding).to_hex());
         }
         if let Some(terms) = index.get(&row.get(0)?) {

@@ -118,7 +118,7 @@ impl KnowledgeBase {
     /// read-only medium. Methods that write fail.
     pub fn open_for_reading(path: &Path) -> Result<Self, KbError> {
         let reader = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
-        schema::check(&reader, path)
+        schema::check_current(&reader, path)
             .map_err(|error| error.told_apart(path, errno::last(&reader)))?;
         let writer = Connection::open_in_memory()?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })

@@ -1,5 +1,7 @@
 //! The queue: claiming ranges of chunks, reading them back after a stop, storing what came of them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, size_from_sql, size_to_sql, utf8};
@@ -7,7 +9,7 @@ use super::documents::record_failure;
 use super::index::IndexedText;
 use super::tally::{RunKey, tally};
 use super::vectors::StoredVector;
-use super::{KnowledgeBase, index, revisions};
+use super::{KnowledgeBase, index, revisions, vectors};
 use crate::domain::{
     Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats,
     RevisionId, RunState, Span, Stage,
@@ -234,21 +236,29 @@ impl KnowledgeBase {
         self.write(|tx| {
             let mut delta = Metrics { batches_processed: 1, ..Metrics::default() };
             let mut finished = Vec::new();
+            let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
             for chunks in commit.chunks.chunk_by(|a, b| a.revision == b.revision) {
                 let revision = chunks[0].revision;
                 let progress = tx
                     .prepare_cached(
                         "UPDATE revision SET chunk_stored = chunk_stored + ?2
-                         WHERE id = ?1 AND state = 'chunked' RETURNING chunk_stored = chunk_total",
+                         WHERE id = ?1 AND state = 'chunked'
+                         RETURNING chunk_stored = chunk_total, embed_fp",
                     )?
-                    .query_row(params![revision.0, size_to_sql(chunks.len())], |row| row.get(0))
+                    .query_row(params![revision.0, size_to_sql(chunks.len())], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })
                     .optional()?;
-                let Some(is_finished) = progress else { continue };
-                insert_vectors(tx, chunks)?;
-                delta.chunks_stored += chunks.len() as u64;
+                let Some((is_finished, embed_fp)) = progress else { continue };
+                let chunks = chunks.iter().map(|chunk| (chunk.id, &chunk.vector));
+                vectors.entry(embed_fp).or_default().extend(chunks);
                 if is_finished {
                     finished.push(revision);
                 }
+            }
+            for (embed_fp, vectors) in &vectors {
+                vectors::insert(tx, embed_fp, vectors)?;
+                delta.chunks_stored += vectors.len() as u64;
             }
             delta.chunks_reused = commit.reused.min(delta.chunks_stored);
             revisions::publish(tx, &finished)?;
@@ -294,16 +304,6 @@ pub fn queue_stats(tx: &Transaction<'_>) -> Result<QueueStats, KbError> {
         tx.query_row("SELECT COUNT(*) FROM revision WHERE state = 'saved'", [], |row| row.get(0))?;
     stats.unchunked_revisions = from_sql(unchunked);
     Ok(stats)
-}
-
-fn insert_vectors(tx: &Transaction<'_>, chunks: &[StoredChunk]) -> Result<(), KbError> {
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO vector (chunk_id, scale, embedding, checksum) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    for StoredChunk { id, vector, .. } in chunks {
-        insert.execute(params![id.0, vector.scale, vector.embedding, vector.checksum()])?;
-    }
-    Ok(())
 }
 
 /// Adds the unfinished chunks of `range` that meet `condition` to `units`.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::convert::to_sql;
 use super::tally::RunKey;
-use super::{KnowledgeBase, revisions, stage, verify};
+use super::{KnowledgeBase, revisions, stage, vectors, verify};
 use crate::domain::{RevisionId, RunId};
 use crate::kb::KbError;
 
@@ -29,9 +29,6 @@ pub struct Repair {
 
 /// Removes rows that belong to nothing; each statement is safe to repeat.
 const ORPHANS: &[&str] = &[
-    "DELETE FROM vector WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE id = chunk_id)",
-    "DELETE FROM vector WHERE chunk_id IN (SELECT id FROM chunk
-       WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = revision_id))",
     "DELETE FROM chunk WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = revision_id)",
     "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM revision WHERE content_id = content.id)",
     "DELETE FROM queue WHERE NOT EXISTS (SELECT 1 FROM chunk
@@ -90,13 +87,14 @@ const TALLIES: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_sup
             AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))";
 
 /// Revisions that do not have the vectors they count, or whose waiting chunks are in no queue.
-const BROKEN_VECTORS: &str =
-    "SELECT revision.id FROM revision JOIN chunk ON chunk.revision_id = revision.id
-     LEFT JOIN vector ON vector.chunk_id = chunk.id
-     GROUP BY revision.id
-     HAVING count(vector.chunk_id) <> chunk_stored
-        OR (state = 'chunked' AND sum(vector.chunk_id IS NULL AND NOT EXISTS (SELECT 1 FROM queue
-            WHERE chunk.id BETWEEN first_chunk AND last_chunk)) > 0)";
+const BROKEN_VECTORS: &str = "WITH revision_vectors AS (
+       SELECT revision.id, state, chunk_stored, chunk.id AS chunk_id,
+              EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AS is_stored
+       FROM revision JOIN chunk ON chunk.revision_id = revision.id)
+     SELECT id FROM revision_vectors GROUP BY id
+     HAVING sum(is_stored) <> chunk_stored
+        OR (state = 'chunked' AND sum(NOT is_stored AND NOT EXISTS (SELECT 1 FROM queue
+            WHERE chunk_id BETWEEN queue.first_chunk AND last_chunk)) > 0)";
 
 impl KnowledgeBase {
     /// Removes orphans, queues damaged or missing vectors again, and marks documents whose text is damaged
@@ -109,6 +107,7 @@ impl KnowledgeBase {
             let orphans = revisions::without_document(tx)?;
             repair.orphans_removed += orphans.len() as u64;
             revisions::remove(tx, &orphans)?;
+            repair.orphans_removed += vectors::remove_orphans(tx)?;
             for sql in ORPHANS {
                 repair.orphans_removed += tx.execute(sql, [])? as u64;
             }

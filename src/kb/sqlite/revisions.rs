@@ -4,6 +4,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::convert::from_sql;
 use super::tally::count_superseded;
+use super::vectors;
 use crate::domain::{DocumentId, RevisionId, RunId};
 use crate::kb::KbError;
 
@@ -90,6 +91,9 @@ pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbErro
             delete.execute([id])?;
         }
     }
+    let mut stored: Vec<_> = doomed.iter().filter_map(RevisionRow::chunk_ids).collect();
+    stored.sort_unstable();
+    vectors::remove(tx, &stored)?;
     for row in doomed {
         remove_chunks(tx, row)?;
         tx.prepare_cached("DELETE FROM revision WHERE id = ?1")?.execute([row.id.0])?;
@@ -111,6 +115,7 @@ pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Res
     )?
     .execute(params![row.id.0, run.0])?;
     forget_embed_failure(tx, row.document)?;
+    vectors::remove(tx, row.chunk_ids().as_slice())?;
     remove_chunks(tx, row)
 }
 
@@ -133,10 +138,10 @@ pub fn find(tx: &Transaction<'_>, id: RevisionId) -> Result<Option<RevisionRow>,
     Ok(select(tx, "id = ?1", id.0)?.pop())
 }
 
+/// Takes out the chunks of `row`, whose vectors are gone, and what waits for them.
 fn remove_chunks(tx: &Transaction<'_>, row: &RevisionRow) -> Result<(), KbError> {
     let Some((first, last)) = row.chunk_ids() else { return Ok(()) };
     let range = params![first, last];
-    tx.prepare_cached("DELETE FROM vector WHERE chunk_id BETWEEN ?1 AND ?2")?.execute(range)?;
     tx.prepare_cached("DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2")?.execute(range)?;
     if !row.is_live {
         count_superseded(tx, row.run, from_sql(row.chunk_total - row.chunk_stored))?;

@@ -2,17 +2,27 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::convert::size_to_sql;
+use super::vectors;
 use crate::kb::KbError;
 
 /// `kbin` in ASCII; tells our files from other SQLite files.
 const APPLICATION_ID: i64 = 0x6b62_696e;
 
+/// A step of the file format.
+struct Migration {
+    sql: &'static str,
+    /// What SQL cannot do, done after it.
+    then: fn(&Transaction<'_>) -> Result<(), KbError>,
+}
+
 /// Every step of the file format, oldest first; `user_version` counts those applied. Append only.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_second.sql")];
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("migrations/0001_first.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("migrations/0002_second.sql"), then: vectors::pack_rows },
+];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -37,7 +47,8 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let applied = user_version(&tx)?;
     for migration in &MIGRATIONS[applied..] {
-        tx.execute_batch(migration)?;
+        tx.execute_batch(migration.sql)?;
+        (migration.then)(&tx)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", size_to_sql(MIGRATIONS.len()))?;
@@ -45,8 +56,24 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
     Ok(())
 }
 
-/// Checks that the file is ours and of a version that we can read.
-pub fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
+/// Checks that the file is ours and of this version of the format.
+pub fn check_current(connection: &Connection, path: &Path) -> Result<(), KbError> {
+    check(connection, path)?;
+    let version = user_version(connection)?;
+    if version < MIGRATIONS.len() {
+        return Err(KbError::Incompatible {
+            path: path.to_owned(),
+            reason: format!(
+                "has file format {version}; the next `kbingest ingest` brings it to {}",
+                MIGRATIONS.len()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Checks that the file is ours and not of a later version.
+fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
     let incompatible = |reason: String| KbError::Incompatible { path: path.to_owned(), reason };
     if is_empty(connection).map_err(|error| foreign(path, error))? {
         return Err(incompatible("is an empty file, not yet a knowledge base".to_owned()));

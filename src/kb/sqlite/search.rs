@@ -3,11 +3,11 @@
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use globset::GlobSet;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::hits::{self, Hit};
-use super::vectors::{StoredVector, dot};
+use super::vectors::{self, Space, StoredVector};
 use super::{KnowledgeBase, index, match_expression};
 use crate::analysis::{self, Language, ParsedQuery, Word};
 use crate::domain::ChunkId;
@@ -97,7 +97,7 @@ impl KnowledgeBase {
                 let eligible = live_chunks(tx, query, Some(&side.embed_fp))?;
                 let restriction = terms.restriction(tx)?;
                 let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
-                for (id, cosine) in nearest(tx, &side.vector, &eligible, &admits)? {
+                for (id, cosine) in nearest(tx, side, &eligible, &admits)? {
                     found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
                 }
             }
@@ -369,26 +369,20 @@ impl Best {
     }
 }
 
-/// Returns the eligible chunks nearest to `query` by exact comparison.
+/// Returns the eligible chunks nearest to the query by exact comparison.
 fn nearest(
     tx: &Transaction<'_>,
-    query: &StoredVector,
+    side: &SearchSide,
     eligible: &[(i64, i64)],
     admits: &dyn Fn(i64) -> bool,
 ) -> Result<Vec<(ChunkId, f32)>, KbError> {
     let mut best = Best::default();
-    let mut statement = tx.prepare_cached(
-        "SELECT chunk_id, scale, embedding FROM vector WHERE chunk_id BETWEEN ?1 AND ?2",
-    )?;
-    for range in eligible {
-        let mut rows = statement.query([range.0, range.1])?;
-        while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
+    if let Some(space) = Space::of(tx, &side.embed_fp)? {
+        vectors::cosines(tx, &space, &side.vector, eligible, |id, cosine| {
             if admits(id) {
-                let embedding = row.get_ref(2)?.as_blob().unwrap_or_default();
-                best.offer(ChunkId(id), f64::from(dot(query, row.get(1)?, embedding)));
+                best.offer(ChunkId(id), f64::from(cosine));
             }
-        }
+        })?;
     }
     #[expect(clippy::cast_possible_truncation, reason = "it was f32 before")]
     let nearest = best.0.into_iter().map(|Scored(score, id)| (id, score as f32)).collect();
@@ -423,16 +417,13 @@ fn text_matches(
 }
 
 fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Option<f32>, KbError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT vector.scale, vector.embedding FROM vector
-         JOIN chunk ON chunk.id = vector.chunk_id
-         JOIN revision ON revision.id = chunk.revision_id AND revision.embed_fp = ?2
-         WHERE vector.chunk_id = ?1",
-    )?;
-    let cosine = statement.query_row(params![id.0, side.embed_fp], |row| {
-        Ok(dot(&side.vector, row.get(0)?, row.get_ref(1)?.as_blob()?))
-    });
-    Ok(cosine.optional()?)
+    let mut cosine = None;
+    if let Some(space) = Space::of(tx, &side.embed_fp)? {
+        space.read(tx, (id.0, id.0), |_, entry| {
+            cosine = Some(vectors::cosine(&side.vector, entry.scale(), entry.embedding()));
+        })?;
+    }
+    Ok(cosine)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 use super::convert::checksum;
-use super::vectors::StoredVector;
+use super::vectors::Space;
 use crate::domain::RevisionId;
 use crate::kb::KbError;
 
@@ -40,28 +40,25 @@ pub fn texts(tx: &Transaction<'_>) -> Result<Vec<Damaged>, KbError> {
 
 /// Reads every vector and returns those that are damaged.
 pub fn vectors(tx: &Transaction<'_>) -> Result<Vec<Damaged>, KbError> {
-    let mut statement =
-        tx.prepare("SELECT chunk_id, checksum, scale, embedding FROM vector ORDER BY chunk_id")?;
     let mut owner = tx.prepare(
         "SELECT revision.id, document.source || ':' || document.uri || ' chunk ' || chunk.id
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          JOIN document ON document.id = revision.document_id WHERE chunk.id = ?1",
     )?;
-    let mut rows = statement.query([])?;
     let mut damaged = Vec::new();
-    while let Some(row) = rows.next()? {
-        let exact: f64 = row.get(2)?;
-        let vector = StoredVector { scale: row.get(2)?, embedding: row.get(3)? };
-        // A flipped bit below f32's precision would be rounded away.
-        let is_exact = f64::from(vector.scale).to_bits() == exact.to_bits();
-        if is_exact && vector.checksum() == row.get::<_, i64>(1)? {
-            continue;
-        }
-        let chunk: i64 = row.get(0)?;
-        let owners = owner.query_map([chunk], |row| {
-            Ok(Damaged { revision: RevisionId(row.get(0)?), name: row.get(1)? })
+    for space in Space::all(tx)? {
+        let mut chunks = Vec::new();
+        space.read(tx, space.places(), |chunk, entry| {
+            if entry.intact(chunk).is_none() {
+                chunks.push(chunk);
+            }
         })?;
-        damaged.extend(owners.collect::<Result<Vec<_>, _>>()?);
+        for chunk in chunks {
+            let owners = owner.query_map([chunk], |row| {
+                Ok(Damaged { revision: RevisionId(row.get(0)?), name: row.get(1)? })
+            })?;
+            damaged.extend(owners.collect::<Result<Vec<_>, _>>()?);
+        }
     }
     Ok(damaged)
 }

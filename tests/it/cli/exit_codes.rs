@@ -70,10 +70,13 @@ fn a_second_run_ends_with_11() {
 fn a_damaged_knowledge_base_ends_with_12() {
     let place = ingested();
     let connection = Connection::open(place.kb()).unwrap();
-    connection.execute("UPDATE vector SET embedding = x'00' WHERE chunk_id = 1", []).unwrap();
+    connection.execute("UPDATE vector_block SET entries = x'00'", []).unwrap();
     drop(connection);
     let (found, _) = ends_with(&place, 12, &["check"]);
-    assert!(found.contains("not so: vectors of one embedder have one length"), "{found}");
+    assert!(
+        found.contains("not so: a block of vectors has an entry for each of its slots"),
+        "{found}"
+    );
 
     // The last pages hold no part of the schema.
     let mut bytes = fs::read(place.kb()).unwrap();

@@ -221,7 +221,7 @@ fn findings_as_json() {
     let sound = json(&place, &["check", "--json"]);
     assert_eq!(sound["findings"], Value::Array(vec![]));
     let connection = Connection::open(place.kb()).unwrap();
-    connection.execute("DELETE FROM vector WHERE chunk_id = 1", []).unwrap();
+    connection.execute("DELETE FROM vector_block", []).unwrap();
     drop(connection);
     let (report, _) = ends_with(&place, 12, &["check", "--json"]);
     let report: Value = serde_json::from_str(&report).unwrap();

@@ -23,3 +23,34 @@ CREATE TABLE web_file (
 ALTER TABLE frontier ADD COLUMN twin TEXT;
 ALTER TABLE frontier ADD COLUMN twin_failed INTEGER NOT NULL DEFAULT 0 CHECK (twin_failed IN (0, 1));
 CREATE INDEX frontier_twin ON frontier (source, twin) WHERE twin IS NOT NULL;
+
+-- Vectors that can be compared: those of one embedder.
+CREATE TABLE vector_space (
+  id INTEGER PRIMARY KEY,
+  embed_fp TEXT NOT NULL UNIQUE,
+  dim INTEGER NOT NULL CHECK (dim >= 1),
+  width INTEGER NOT NULL CHECK (width BETWEEN 1 AND 127)  -- chunk ids that share a block
+) STRICT;
+
+-- The vectors of a space for the chunk ids block * width .. block * width + width - 1, as far as there are any.
+-- A block fills a page of the file, so that an exact comparison with every vector reads whole pages and nothing else.
+CREATE TABLE vector_block (
+  id INTEGER PRIMARY KEY,            -- vector_space.id << 40 | block
+  slots BLOB NOT NULL,               -- a byte for each vector, ascending: chunk id - block * width + 1
+  entries BLOB NOT NULL              -- for each vector: scale (f32), xxh3-64 of chunk id (i64), scale and embedding,
+                                     -- embedding (dim signed bytes); all little endian
+) STRICT;
+
+ALTER TABLE vector RENAME TO vector_row;
+
+-- A row for each vector; component i times scale is that of a unit vector.
+CREATE VIEW vector AS
+SELECT chunk_id, dim, substr(entries, start, 4) AS scale, substr(entries, start + 4, 8) AS checksum,
+       substr(entries, start + 12, dim) AS embedding
+FROM (SELECT chunk.id AS chunk_id, dim, entries,
+             (instr(slots, CAST(char(chunk.id % width + 1) AS BLOB)) - 1) * (dim + 12) + 1 AS start
+      FROM chunk
+      JOIN revision ON revision.id = chunk.revision_id
+      JOIN vector_space ON vector_space.embed_fp = revision.embed_fp
+      JOIN vector_block ON vector_block.id = (vector_space.id << 40) + chunk.id / width)
+WHERE start > 0;

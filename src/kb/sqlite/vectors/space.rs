@@ -1,0 +1,241 @@
+//! Blocks of vectors in their table: storing, reading and taking out by chunk id.
+
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
+
+use super::StoredVector;
+use super::block::{Block, Entry, entries, width};
+use crate::domain::ChunkId;
+use crate::kb::KbError;
+use crate::kb::sqlite::convert::{checksum, size_from_sql, size_to_sql};
+
+/// Bits of a block's id below those of its space.
+const BLOCK_BITS: u32 = 40;
+
+/// Vectors that can be compared with one another: those of one embedder.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    id: i64,
+    /// Components of a vector.
+    pub dim: usize,
+    width: i64,
+}
+
+impl Space {
+    /// Returns the space of the embedder `embed_fp`, where vectors of it were ever stored.
+    pub fn of(tx: &Transaction<'_>, embed_fp: &str) -> Result<Option<Self>, KbError> {
+        let mut statement =
+            tx.prepare_cached("SELECT id, dim, width FROM vector_space WHERE embed_fp = ?1")?;
+        Ok(statement.query_row([embed_fp], Self::from_row).optional()?)
+    }
+
+    /// Returns the space of `embed_fp` with room for vectors of `dim` components.
+    fn make(tx: &Transaction<'_>, embed_fp: &str, dim: usize) -> Result<Self, KbError> {
+        if let Some(space) = Self::of(tx, embed_fp)? {
+            // The fingerprint of an embedder names its dimension.
+            assert_eq!(space.dim, dim, "vectors of {embed_fp} differ in length");
+            return Ok(space);
+        }
+        let mut statement = tx.prepare_cached(
+            "INSERT INTO vector_space (embed_fp, dim, width) VALUES (?1, ?2, ?3)
+             RETURNING id, dim, width",
+        )?;
+        let row = params![embed_fp, size_to_sql(dim), size_to_sql(width(dim))];
+        Ok(statement.query_row(row, Self::from_row)?)
+    }
+
+    /// Returns every space.
+    pub fn all(tx: &Transaction<'_>) -> Result<Vec<Self>, KbError> {
+        let mut statement = tx.prepare_cached("SELECT id, dim, width FROM vector_space")?;
+        let spaces = statement.query_map([], Self::from_row)?;
+        Ok(spaces.collect::<Result<_, _>>()?)
+    }
+
+    fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { id: row.get(0)?, dim: size_from_sql(row.get(1)?), width: row.get(2)? })
+    }
+
+    /// Returns the id of the block that has a place for `chunk`.
+    pub fn block_of(&self, chunk: i64) -> i64 {
+        (self.id << BLOCK_BITS) + chunk / self.width
+    }
+
+    /// Returns the chunk id that stands before the one of slot 1.
+    pub fn chunk_before(&self, block: i64) -> i64 {
+        (block & ((1 << BLOCK_BITS) - 1)) * self.width - 1
+    }
+
+    fn slot_of(&self, chunk: i64) -> u8 {
+        u8::try_from(chunk % self.width + 1).expect("the schema keeps a width below 128")
+    }
+
+    /// Hands every vector of the chunks `first ..= last` to `each`, ascending.
+    pub fn read(
+        &self,
+        tx: &Transaction<'_>,
+        (first, last): (i64, i64),
+        mut each: impl FnMut(i64, Entry<'_>),
+    ) -> Result<(), KbError> {
+        let mut statement = blocks(tx)?;
+        let mut rows = statement.query([self.block_of(first), self.block_of(last)])?;
+        while let Some(row) = rows.next()? {
+            let before = self.chunk_before(row.get(0)?);
+            let (slots, bytes) = (row.get_ref(1)?, row.get_ref(2)?);
+            let (slots, bytes) =
+                (slots.as_blob().unwrap_or_default(), bytes.as_blob().unwrap_or_default());
+            for (slot, entry) in entries(slots, bytes, self.dim) {
+                let chunk = before + i64::from(slot);
+                if (first..=last).contains(&chunk) {
+                    each(chunk, entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, tx: &Transaction<'_>, ranges: &[(i64, i64)]) -> Result<(), KbError> {
+        let mut current: Option<(i64, Block)> = None;
+        for &(first, last) in ranges {
+            let mut chunk = first;
+            while chunk <= last {
+                let id = self.block_of(chunk);
+                let end = last.min(self.chunk_before(id) + self.width);
+                let mut block = match current.take() {
+                    Some((other, block)) if other == id => block,
+                    done => {
+                        write(tx, done)?;
+                        self.block(tx, id)?
+                    }
+                };
+                block.remove(self.slot_of(chunk)..=self.slot_of(end), self.dim);
+                current = Some((id, block));
+                chunk = end + 1;
+            }
+        }
+        write(tx, current)
+    }
+
+    /// Returns all chunk ids that it has a place for.
+    pub fn places(&self) -> (i64, i64) {
+        (0, (self.width << BLOCK_BITS) - 1)
+    }
+
+    fn block(&self, tx: &Transaction<'_>, id: i64) -> Result<Block, KbError> {
+        let mut statement = blocks(tx)?;
+        let block = statement
+            .query_row([id, id], |row| Ok(Block { slots: row.get(1)?, entries: row.get(2)? }));
+        // What does not belong together is let go: the vectors are missing then, which `check` finds.
+        let block = block.optional()?.filter(|block| {
+            entries(&block.slots, &block.entries, self.dim).count() == block.slots.len()
+        });
+        Ok(block.unwrap_or_default())
+    }
+}
+
+/// Rows of the blocks `?1 ..= ?2`.
+pub fn blocks<'a>(tx: &'a Transaction<'_>) -> Result<CachedStatement<'a>, KbError> {
+    Ok(tx.prepare_cached(
+        "SELECT id, slots, entries FROM vector_block WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    )?)
+}
+
+/// Stores vectors of `embed_fp`, ascending by chunk.
+pub fn insert(
+    tx: &Transaction<'_>,
+    embed_fp: &str,
+    vectors: &[(ChunkId, &StoredVector)],
+) -> Result<(), KbError> {
+    let Some((_, vector)) = vectors.first() else { return Ok(()) };
+    let space = Space::make(tx, embed_fp, vector.embedding.len())?;
+    for neighbours in vectors.chunk_by(|a, b| space.block_of(a.0.0) == space.block_of(b.0.0)) {
+        let id = space.block_of(neighbours[0].0.0);
+        let mut block = space.block(tx, id)?;
+        for (chunk, vector) in neighbours {
+            block.insert(space.slot_of(chunk.0), chunk.0, vector);
+        }
+        write(tx, Some((id, block)))?;
+    }
+    Ok(())
+}
+
+/// Takes out the vectors of all chunks in `ranges`, both ends included, which are sorted.
+pub fn remove(tx: &Transaction<'_>, ranges: &[(i64, i64)]) -> Result<(), KbError> {
+    Space::all(tx)?.iter().try_for_each(|space| space.remove(tx, ranges))
+}
+
+/// Takes out every vector without a chunk of its embedder, and blocks that are no blocks; returns how many.
+pub fn remove_orphans(tx: &Transaction<'_>) -> Result<u64, KbError> {
+    let mut removed = tx.execute(
+        "DELETE FROM vector_block WHERE NOT EXISTS (SELECT 1 FROM vector_space
+           WHERE vector_space.id = vector_block.id >> 40
+             AND length(entries) = length(slots) * (dim + 12))",
+        [],
+    )? as u64;
+    let mut owned = tx.prepare(
+        "SELECT EXISTS (SELECT 1 FROM chunk JOIN revision ON revision.id = chunk.revision_id
+                        JOIN vector_space USING (embed_fp)
+                        WHERE chunk.id = ?1 AND vector_space.id = ?2)",
+    )?;
+    for space in Space::all(tx)? {
+        let mut stored = Vec::new();
+        space.read(tx, space.places(), |chunk, _| stored.push(chunk))?;
+        let mut orphans = Vec::new();
+        for chunk in stored {
+            let is_owned: bool = owned.query_row([chunk, space.id], |row| row.get(0))?;
+            if !is_owned {
+                orphans.push((chunk, chunk));
+            }
+        }
+        removed += orphans.len() as u64;
+        space.remove(tx, &orphans)?;
+    }
+    Ok(removed)
+}
+
+fn write(tx: &Transaction<'_>, block: Option<(i64, Block)>) -> Result<(), KbError> {
+    let Some((id, block)) = block else { return Ok(()) };
+    if block.slots.is_empty() {
+        tx.prepare_cached("DELETE FROM vector_block WHERE id = ?1")?.execute([id])?;
+    } else {
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO vector_block (id, slots, entries) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![id, block.slots, block.entries])?;
+    }
+    Ok(())
+}
+
+/// Packs the vectors of format 1, a row each, into blocks.
+pub fn pack_rows(tx: &Transaction<'_>) -> Result<(), KbError> {
+    let mut embedders =
+        tx.prepare("SELECT DISTINCT embed_fp FROM revision WHERE chunk_stored > 0")?;
+    let embedders = embedders.query_map([], |row| row.get(0))?;
+    for embed_fp in embedders.collect::<Result<Vec<String>, _>>()? {
+        let mut statement = tx.prepare(
+            "SELECT first_chunk, first_chunk + chunk_total - 1 FROM revision
+             WHERE embed_fp = ?1 AND chunk_stored > 0 ORDER BY first_chunk",
+        )?;
+        let ranges = statement.query_map([&embed_fp], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut vectors = tx.prepare(
+            "SELECT chunk_id, scale, embedding, checksum FROM vector_row
+             WHERE chunk_id BETWEEN ?1 AND ?2 ORDER BY chunk_id",
+        )?;
+        for range in ranges.collect::<Result<Vec<(i64, i64)>, _>>()? {
+            let vectors = vectors.query_map(range, |row| {
+                let vector = StoredVector { scale: row.get(1)?, embedding: row.get(2)? };
+                let checksum: i64 = row.get(3)?;
+                Ok((ChunkId(row.get(0)?), vector, checksum))
+            })?;
+            let vectors = vectors.collect::<Result<Vec<_>, _>>()?;
+            // One that is damaged is left out, which `check` finds and `--repair` mends.
+            let intact = vectors.iter().filter(|(_, vector, stored)| {
+                let mut bytes = f64::from(vector.scale).to_le_bytes().to_vec();
+                bytes.extend(&vector.embedding);
+                *stored == checksum(&bytes)
+            });
+            let vectors: Vec<_> = intact.map(|(id, vector, _)| (*id, vector)).collect();
+            insert(tx, &embed_fp, &vectors)?;
+        }
+    }
+    tx.execute_batch("DROP TABLE vector_row")?;
+    Ok(())
+}

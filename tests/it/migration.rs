@@ -1,0 +1,102 @@
+//! Knowledge bases of earlier file formats.
+
+use std::fs;
+
+use rusqlite::{Connection, params};
+
+use crate::repair::look;
+use crate::support::{Place, assert_same, assert_sound, ingest, markdown, program, rows};
+
+/// Takes a knowledge base back to format 1: a row for each vector, no length beside a text.
+fn to_format_1(connection: &Connection) {
+    let mut vectors = connection.prepare("SELECT chunk_id, scale, embedding FROM vector").unwrap();
+    let vectors: Vec<(i64, [u8; 4], Vec<u8>)> = vectors
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    connection
+        .execute_batch(
+            "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE vector_space;
+             ALTER TABLE revision DROP COLUMN text_bytes;
+             CREATE TABLE vector (
+               chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
+               scale REAL NOT NULL CHECK (scale >= 0),
+               embedding BLOB NOT NULL CHECK (length(embedding) > 0),
+               checksum INTEGER NOT NULL
+             ) STRICT;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    for (chunk, scale, embedding) in vectors {
+        let scale = f64::from(f32::from_le_bytes(scale));
+        let bytes = [&scale.to_le_bytes()[..], &embedding].concat();
+        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes).cast_signed();
+        connection
+            .execute(
+                "INSERT INTO vector VALUES (?1, ?2, ?3, ?4)",
+                params![chunk, scale, embedding, checksum],
+            )
+            .unwrap();
+    }
+}
+
+#[test]
+fn an_ingest_brings_format_1_to_this_one() {
+    let place = Place::new();
+    for number in 0..40 {
+        place.write(&format!("{number}.md"), markdown(number, 5, "ferry"));
+    }
+    place.ingest();
+    let before = place.dump();
+    // Ids with holes between them.
+    place.write("7.md", markdown(70, 5, "ferry"));
+    place.write("8.md", markdown(80, 9, "ferry"));
+    place.ingest();
+    let now = place.dump();
+    assert_ne!(now, before);
+    to_format_1(&Connection::open(place.kb()).unwrap());
+    let run = place.ingest();
+    assert_eq!((run.metrics.chunks_queued, run.metrics.bytes_read), (0, 0));
+    assert_same(&place.dump(), &now, "format 1 is brought up to date");
+    assert_eq!(
+        rows(&place.kb(), "SELECT name FROM sqlite_schema WHERE name = 'vector_row'"),
+        [""; 0]
+    );
+    assert_sound(&place.kb());
+}
+
+#[test]
+fn a_vector_that_was_damaged_before_is_not_taken_for_sound() {
+    let place = Place::new();
+    place.write("a.md", markdown(1, 5, "ferry"));
+    place.ingest();
+    let before = place.dump();
+    let connection = Connection::open(place.kb()).unwrap();
+    to_format_1(&connection);
+    connection.execute_batch("UPDATE vector SET scale = scale * 2 WHERE chunk_id = 2").unwrap();
+    drop(connection);
+    assert_eq!(ingest(&place.config(), None).exit_code, 0);
+    assert_eq!(look(&place.kb(), true).findings.len(), 1);
+    place.ingest();
+    assert!(look(&place.kb(), false).findings.is_empty());
+    assert_same(&place.dump(), &before, "the vector is made again");
+}
+
+#[test]
+fn readers_ask_for_an_ingest() {
+    let place = Place::new();
+    place.write("a.md", markdown(1, 5, "ferry"));
+    place.ingest();
+    to_format_1(&Connection::open(place.kb()).unwrap());
+    let bytes = fs::read(place.kb()).unwrap();
+    for arguments in [&["search", "ferry"][..], &["status"], &["check"]] {
+        let output =
+            program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
+        let expected = "has file format 1; the next `kbingest ingest` brings it to 2";
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+    }
+    assert!(fs::read(place.kb()).unwrap() == bytes);
+}
