@@ -18,6 +18,8 @@ pub enum ExitCode {
     GateFailed,
     /// 3: finished, some documents failed.
     DocumentsFailed,
+    /// 4: a limit that was asked for left something out.
+    Limit,
     /// 10: no knowledge base there.
     Missing,
     /// 11: locked by another run.
@@ -56,6 +58,7 @@ impl ExitCode {
             Self::Unexpected => 1,
             Self::Usage => 2,
             Self::GateFailed | Self::DocumentsFailed => 3,
+            Self::Limit => 4,
             Self::Missing => 10,
             Self::Locked => 11,
             Self::Damaged => 12,

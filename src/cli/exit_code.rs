@@ -12,7 +12,7 @@ Exit codes:
     2  wrong usage or a wrong kb.toml
     3  finished, some documents failed (`kbingest status --failures` lists them);
        of `eval`: the gate does not hold
-    4  stopped by a limit that was asked for; can be resumed
+    4  finished, but a limit of kb.toml (max_pages, max_per_folder) left something out
    10  no knowledge base there
    11  locked by another run
    12  damaged

@@ -175,6 +175,13 @@ fn summary(report: &RunReport, target: &Path) -> String {
         number(metrics.chunks_reused),
         seconds(report.seconds),
     );
+    if metrics.pages_left_out > 0 {
+        let _ = writeln!(
+            text,
+            "left out: {} pages that are known and not visited, by max_pages or max_per_folder",
+            number(metrics.pages_left_out)
+        );
+    }
     let target = escape(&target.display().to_string(), false);
     let written = match &report.publication {
         Some(publication) if !publication.is_published => &publication.candidate,

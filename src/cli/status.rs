@@ -112,6 +112,10 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
     for (name, value) in rows {
         let _ = writeln!(text, "  {name:19} {:>12}", number(value));
     }
+    if metrics.pages_left_out > 0 {
+        let left_out = number(metrics.pages_left_out);
+        let _ = writeln!(text, "  pages_left_out      {left_out:>12}");
+    }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
     let elapsed =
         (run.ended_ms.unwrap_or(run.heartbeat_ms) - run.started_ms).max(0) as f64 / 1000.0;

@@ -7,6 +7,7 @@ mod ids;
 mod phase;
 mod queue;
 mod run;
+mod site_file;
 
 pub use chunk::{Chunk, LineRange, Span};
 pub use document::{Entry, MediaType, Version};
@@ -15,3 +16,4 @@ pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
 pub use run::{Metrics, RunState, RunStatus};
+pub use site_file::SiteFile;

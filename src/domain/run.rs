@@ -12,7 +12,8 @@ pub enum RunStatus {
     Running,
     /// Done: the knowledge base equals its sources.
     Completed,
-    /// Done, but some documents failed, a source was unreachable or deletions were withheld.
+    /// Done, but some documents failed, a source was unreachable, deletions were withheld or a limit left
+    /// pages out.
     CompletedWithFailures,
     /// Stopped at a checkpoint because somebody asked; can be resumed.
     Cancelled,
@@ -78,6 +79,8 @@ pub struct Metrics {
     pub chunks_superseded: u64,
     /// Batches committed by the consumer.
     pub batches_processed: u64,
+    /// Pages of web sites that are known and not visited, because a limit of kb.toml is reached.
+    pub pages_left_out: u64,
 }
 
 /// A run as it stands in the knowledge base.

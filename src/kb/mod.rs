@@ -12,8 +12,8 @@ mod sqlite;
 pub use error::KbError;
 pub use sqlite::{
     ChunkedRevision, Commit, Explanation, Filter, Finding, FormatCount, FoundLink, FrontierCounts,
-    Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, Outcome,
-    PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
+    Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
+    Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
     ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision,
     StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
     parse_date,

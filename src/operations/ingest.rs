@@ -332,6 +332,7 @@ impl Outcome {
         let metrics = &run.metrics;
         let codes = [
             (has_failures, ExitCode::DocumentsFailed),
+            (metrics.pages_left_out > 0, ExitCode::Limit),
             (metrics.sources_unreachable > 0, ExitCode::SourceUnreachable),
             (metrics.deletions_withheld > 0, ExitCode::DeletionsWithheld),
         ];
@@ -344,6 +345,9 @@ impl Outcome {
             ExitCode::Success => (RunStatus::Completed, "the knowledge base equals its sources"),
             ExitCode::DocumentsFailed => {
                 (RunStatus::CompletedWithFailures, "finished, some documents failed")
+            }
+            ExitCode::Limit => {
+                (RunStatus::CompletedWithFailures, "finished, a limit left pages out")
             }
             ExitCode::SourceUnreachable => {
                 (RunStatus::CompletedWithFailures, "finished, a source is unreachable")

@@ -4,11 +4,13 @@
 //! What is queued and what is done stands in the knowledge base only. A batch is a second's worth of visits,
 //! saved in one transaction with the state of its urls: a stop or a kill costs what was not yet saved.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::page::{Site, report};
 use super::producer::{Producer, saved_revisions};
 use super::reconcile::{Gone, reconcile};
+use super::traps::Traps;
 use crate::domain::Metrics;
 use crate::error::{Error, chain};
 use crate::kb::{FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
@@ -33,22 +35,47 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 struct End {
     /// What cannot be had, and may be there.
     outage: Option<String>,
-    /// There are more pages than the limit allows.
+    /// There are more pages than `max_pages` allows.
     is_limited: bool,
 }
 
 impl Producer<'_> {
     /// Takes in one site, then lets go of what is gone.
     pub(super) fn crawl_site(&self, source: &WebSource) -> Result<(), Error> {
+        let kept = self.context.kb.kept_files(source.name(), &source.settings)?;
+        source.load_files(kept);
         let starts = match source.starts() {
             Ok(starts) => starts,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
+        self.keep_files(source)?;
         self.queue_starts(source, &starts)?;
-        let mut end = self.visit_all(source)?;
+        let mut end = self.visit_all(source, starts.markdown)?;
         end.outage = end.outage.or(starts.outage);
         self.finish_site(source, &end)
+    }
+
+    /// Keeps what was fetched besides pages.
+    fn keep_files(&self, source: &WebSource) -> Result<(), Error> {
+        let context = self.context;
+        let files = source.take_fetched_files();
+        if !files.is_empty() {
+            let settings = &source.settings;
+            context.saved(&context.kb.keep_files(context.run, source.name(), settings, &files)?);
+        }
+        Ok(())
+    }
+
+    /// Returns what this run has met of the site so far.
+    fn traps(&self, source: &WebSource) -> Result<Traps, Error> {
+        let mut traps = Traps::new(source.max_per_folder);
+        self.context.kb.each_met_url(self.context.run, source.name(), &mut |url| {
+            if let Ok(url) = url.parse() {
+                traps.note(&url);
+            }
+        })?;
+        Ok(traps)
     }
 
     fn queue_starts(&self, source: &WebSource, starts: &Starts) -> Result<(), Error> {
@@ -65,14 +92,20 @@ impl Producer<'_> {
     }
 
     /// Visits what is queued until nothing is, or a limit is met.
-    fn visit_all(&self, source: &WebSource) -> Result<End, Error> {
+    fn visit_all(&self, source: &WebSource, markdown: HashSet<String>) -> Result<End, Error> {
         let context = self.context;
-        let site = Site::new(source, context.extraction);
+        let site = Site::new(
+            source,
+            context.extraction,
+            self.traps(source)?,
+            markdown,
+            context.progress.documents_seen(),
+        );
         let mut outages_in_a_row = 0;
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
             let counts = context.kb.frontier_counts(context.run, source.name())?;
-            self.tell(source, counts);
+            self.tell(&site, counts);
             if counts.queued == 0 {
                 return Ok(End::default());
             }
@@ -87,7 +120,8 @@ impl Producer<'_> {
                 self.wait_for_due(source)?;
                 continue;
             }
-            let answers = self.visit(source, &pages)?;
+            let answers = self.visit(&site, source, &pages)?;
+            self.keep_files(source)?;
             for (_, answer) in &answers {
                 let is_outage = matches!(answer, Answer::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
@@ -103,6 +137,7 @@ impl Producer<'_> {
     /// Visits pages; those that a sitemap says are as they were need no request.
     fn visit(
         &self,
+        site: &Site<'_>,
         source: &WebSource,
         pages: &[QueuedPage],
     ) -> Result<Vec<(usize, Answer)>, Error> {
@@ -110,7 +145,11 @@ impl Producer<'_> {
         let mut requests = Vec::new();
         let mut places = Vec::new();
         for (place, page) in pages.iter().enumerate() {
-            if page.is_unchanged_by_sitemap {
+            // A page that is listed as Markdown only now has to be read to be found out.
+            let has_new_twin = page.twin.is_none()
+                && source.prefers_markdown
+                && site.listed_twin(&page.url).is_some();
+            if page.is_unchanged_by_sitemap && !has_new_twin {
                 answers.push((place, Answer::NotModified));
                 continue;
             }
@@ -118,7 +157,7 @@ impl Producer<'_> {
                 answers.push((place, Answer::Excluded("not an url".to_owned())));
                 continue;
             };
-            let known = page.is_known;
+            let known = page.is_known && !has_new_twin;
             let validators = Validators {
                 etag: page.etag.clone().filter(|_| known),
                 last_modified: page.last_modified.clone().filter(|_| known),
@@ -135,10 +174,10 @@ impl Producer<'_> {
         Ok(answers)
     }
 
-    fn tell(&self, source: &WebSource, counts: FrontierCounts) {
+    fn tell(&self, site: &Site<'_>, counts: FrontierCounts) {
         let FrontierCounts { queued, visited, .. } = counts;
-        self.context.progress.expect_at_least(queued + visited);
-        self.context.events.emit(&Event::Crawling { source: source.name(), queued, visited });
+        self.context.progress.expect_at_least(site.documents_before + queued + visited);
+        self.context.events.emit(&Event::Crawling { source: site.name(), queued, visited });
     }
 
     /// All that is queued waits for a server that has asked for a pause, or for a second attempt.
@@ -215,6 +254,8 @@ impl Producer<'_> {
             documents_unchanged: unchanged as u64,
             ..Metrics::default()
         };
+        // What the batch leads to counts already: there is no way back from a percentage that is too high.
+        context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
         let (results, state) =
@@ -231,28 +272,47 @@ impl Producer<'_> {
     fn finish_site(&self, source: &WebSource, end: &End) -> Result<(), Error> {
         let context = self.context;
         let name = source.name();
-        let FrontierCounts { failed, queued, visited, .. } =
+        let FrontierCounts { failed, queued, visited, over_limit } =
             context.kb.frontier_counts(context.run, name)?;
         let unreachable =
             (failed > 0).then(|| format!("{failed} of {visited} pages cannot be had"));
         let outage = end.outage.clone().or(unreachable);
-        if end.is_limited {
-            let message = format!(
-                "source \"{name}\": {queued} page(s) are not visited, because max_pages is {}; nothing is \
-                 deleted",
-                source.max_pages
-            );
-            context.events.emit(&Event::Warning { message: &message });
-        }
+        self.tell_limits(source, if end.is_limited { queued } else { 0 }, over_limit)?;
         if let Some(outage) = &outage {
             self.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
         }
-        if outage.is_some() || end.is_limited {
+        // What was not reached may be there.
+        if outage.is_some() || end.is_limited || over_limit > 0 {
             return Ok(());
         }
         let documents = context.kb.gone_pages(context.run, name)?;
         reconcile(context, name, Gone { documents, ..Gone::default() })?;
         context.saved(&context.kb.drop_unmet(context.run, name)?);
+        Ok(())
+    }
+
+    /// Says and counts what limits of kb.toml leave out.
+    fn tell_limits(&self, source: &WebSource, queued: u64, over_limit: u64) -> Result<(), Error> {
+        let context = self.context;
+        let tell = |message: String| {
+            let message = format!("source \"{}\": {message}", source.name());
+            context.events.emit(&Event::Warning { message: &message });
+        };
+        if queued > 0 {
+            let max = source.max_pages;
+            tell(format!(
+                "{queued} page(s) are not visited, because max_pages is {max}; nothing is deleted"
+            ));
+        }
+        if over_limit > 0 {
+            let max = source.max_per_folder;
+            tell(format!("{over_limit} page(s) are not visited, because max_per_folder is {max}"));
+        }
+        let pages_left_out = queued + over_limit;
+        if pages_left_out > 0 {
+            let delta = Metrics { pages_left_out, ..Metrics::default() };
+            context.saved(&context.kb.save_progress(context.run, &delta, None)?);
+        }
         Ok(())
     }
 }

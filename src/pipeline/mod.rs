@@ -9,6 +9,7 @@ mod crawl;
 pub mod handover;
 mod intake;
 mod merge;
+mod missing;
 mod page;
 pub mod phases;
 pub mod plan;
@@ -17,6 +18,7 @@ mod progress;
 pub mod reconcile;
 pub mod repair;
 mod suspicion;
+mod traps;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};

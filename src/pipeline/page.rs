@@ -1,12 +1,14 @@
 //! What a visit of one page means for its document and for the crawl. Nothing here reads or writes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use pulldown_cmark::{Event, Parser, Tag};
 use url::Url;
 
 use super::intake::{extract_one, guard};
+use super::missing::Missing;
+use super::traps::Traps;
 use crate::domain::{FailureKind, MediaType, Stage, Version};
 use crate::error::chain;
 use crate::extract::html::{self, Options};
@@ -28,8 +30,6 @@ const PAUSE_MAX_MS: u64 = 120_000;
 const REDIRECTS_MAX: u32 = 10;
 /// Links of one page that are followed.
 const LINKS_MAX: usize = 5000;
-/// Urls that differ in their query alone.
-const QUERIES_PER_PATH_MAX: usize = 100;
 /// A page that says that it is not there is no longer than this.
 const NOT_FOUND_BYTES_MAX: usize = 1500;
 
@@ -38,12 +38,23 @@ pub struct Site<'a> {
     source: &'a WebSource,
     extraction: &'a Extraction,
     settings: String,
-    queries: Mutex<HashMap<String, HashSet<String>>>,
+    traps: Mutex<Traps>,
+    missing: Missing,
+    /// Urls of Markdown that the site lists in its `llms.txt`.
+    markdown: HashSet<String>,
+    /// Documents of other sources that the run was done with before it came to this one.
+    pub documents_before: u64,
 }
 
 impl<'a> Site<'a> {
-    /// Begins with nothing remembered.
-    pub fn new(source: &'a WebSource, extraction: &'a Extraction) -> Self {
+    /// Begins with what `traps` remembers; `markdown` are the urls of Markdown that the site lists.
+    pub fn new(
+        source: &'a WebSource,
+        extraction: &'a Extraction,
+        traps: Traps,
+        markdown: HashSet<String>,
+        documents_before: u64,
+    ) -> Self {
         let extractors =
             ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
         let mut settings = format!("{} {}", source.settings, extractors.join(" "));
@@ -52,12 +63,18 @@ impl<'a> Site<'a> {
             settings.push(' ');
             settings.push_str(&commands);
         }
-        Self { source, extraction, settings, queries: Mutex::default() }
+        let (traps, missing) = (Mutex::new(traps), Missing::default());
+        Self { source, extraction, settings, traps, missing, markdown, documents_before }
     }
 
     /// Returns the name of the source.
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// Returns how many urls are known so far.
+    pub fn known_urls(&self) -> u64 {
+        self.traps().count()
     }
 
     /// Returns what decides whether a page that was fetched would come to the same again.
@@ -86,7 +103,7 @@ impl<'a> Site<'a> {
             let excluded = match self.source.judge(&url) {
                 Verdict::Outside => continue,
                 Verdict::Excluded(reason) => Some(reason.to_owned()),
-                Verdict::Wanted => self.too_many_queries(&url),
+                Verdict::Wanted => self.traps().refuse(&url),
             };
             if seen.insert(url.clone()) {
                 found.push(FoundLink { url: url.into(), excluded });
@@ -95,27 +112,87 @@ impl<'a> Site<'a> {
         found
     }
 
-    fn too_many_queries(&self, url: &Url) -> Option<String> {
-        let query = url.query()?;
-        let path = url.as_str().strip_suffix(query).unwrap_or_default();
-        let mut queries = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = queries.entry(path.to_owned()).or_default();
-        if known.len() >= QUERIES_PER_PATH_MAX && !known.contains(query) {
-            return Some(format!("more than {QUERIES_PER_PATH_MAX} queries of one path"));
+    fn traps(&self) -> std::sync::MutexGuard<'_, Traps> {
+        self.traps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the Markdown that the site lists for the page at `url`: the same address with `.md` after it or in
+    /// the place of its ending, llmstxt.org.
+    pub fn listed_twin(&self, url: &str) -> Option<String> {
+        if self.markdown.is_empty() {
+            return None;
         }
-        known.insert(query.to_owned());
-        None
+        let url = url.split('?').next().unwrap_or(url);
+        let stem = url.strip_suffix(".html").or(url.strip_suffix(".htm")).unwrap_or(url);
+        let twins = match url.strip_suffix('/') {
+            Some(folder) => {
+                [format!("{url}index.html.md"), format!("{url}index.md"), format!("{folder}.md")]
+            }
+            None => [format!("{url}.md"), format!("{stem}.md"), format!("{url}/index.md")],
+        };
+        twins.into_iter().find(|twin| self.markdown.contains(twin))
+    }
+
+    /// Returns the Markdown that stands for an HTML page: what the page itself names, or the site lists.
+    fn twin(&self, page: &QueuedPage, base: &Url, named: Option<&str>) -> Option<Url> {
+        if !self.source.prefers_markdown || page.twin_failed {
+            return None;
+        }
+        let listed = self.listed_twin(&page.url);
+        let twin = self.source.resolve(base, named.or(listed.as_deref())?)?;
+        let is_wanted = twin.as_str() != page.url && self.source.judge(&twin) == Verdict::Wanted;
+        is_wanted.then_some(twin)
+    }
+
+    /// Tells whether a page reads like what its host answers where nothing is. One that kb.toml names is what it
+    /// is.
+    fn is_missing(&self, page: &QueuedPage, url: &Url, title: Option<&str>, text: &str) -> bool {
+        let probe = || {
+            let answer = self.source.answer_for_nothing(url)?;
+            let Fetched { bytes, charset, .. } = &*answer.page;
+            let converted =
+                guard(|| html::convert("", bytes.clone(), &self.options(charset, None)));
+            let converted = converted.ok()?.ok()?;
+            let text = format!("{} {}", converted.title.unwrap_or_default(), converted.markdown);
+            Some((answer.url.clone(), text))
+        };
+        let text = format!("{} {text}", title.unwrap_or_default());
+        !self.source.asks_for(&page.url) && self.missing.resembles(url, &text, probe)
+    }
+
+    fn options<'b>(
+        &'b self,
+        charset: &'b Option<String>,
+        resolve: Option<&'b dyn Fn(&str) -> String>,
+    ) -> Options<'b> {
+        Options {
+            charset: charset.as_deref(),
+            content: &self.source.content_selectors,
+            leave_out: &self.source.remove_selectors,
+            resolve,
+            is_whole: false,
+        }
     }
 }
 
 /// Turns the answer to a visit into what is saved of it.
 pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
+    // One that was queued as before has not been counted yet.
+    if let Ok(url) = page.url.parse() {
+        site.traps().note(&url);
+    }
     match answer {
         Answer::Page(fetched) => read_page(site, page, fetched),
         Answer::NotModified if page.is_known => {
-            PageReport { links: PageLinks::AsBefore, ..bare(page, PageState::Unchanged) }
+            let twin = page.twin.clone();
+            let state = if twin.is_some() { PageState::Redirected } else { PageState::Unchanged };
+            let links = PageLinks::AsBefore;
+            PageReport { reason: twin.clone(), twin, links, ..bare(page, state) }
         }
         Answer::NotModified => outage(page, "304 without having been asked for".to_owned(), 0),
+        Answer::Moved(to) if page.is_twin => {
+            excluded(site, page, format!("redirects to {to}"), FailureKind::Permanent)
+        }
         Answer::Moved(to) => moved(site, page, &to),
         Answer::Gone(status) => gone(site, page, format!("the server answers {status}")),
         Answer::Excluded(reason) => excluded(site, page, reason, FailureKind::Permanent),
@@ -146,6 +223,7 @@ fn bare(page: QueuedPage, state: PageState) -> PageReport {
         reason: None,
         etag: None,
         last_modified: None,
+        twin: None,
         reading: None,
         links: PageLinks::Unknown,
     }
@@ -248,38 +326,37 @@ fn read_page(site: &Site<'_>, page: QueuedPage, fetched: Fetched) -> PageReport 
 }
 
 fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> PageReport {
-    let Fetched { bytes, charset, validators, robots, .. } = fetched;
+    let Fetched { bytes, charset, validators, robots, markdown, .. } = fetched;
+    if page.is_twin {
+        let reason = "HTML in the place of Markdown that a page names".to_owned();
+        return excluded(site, page, reason, FailureKind::Permanent);
+    }
     let size_bytes = bytes.len() as u64;
     let base = base_of(url, &bytes);
     let absolute = |href: &str| base.join(href).map_or_else(|_| href.to_owned(), String::from);
-    let options = Options {
-        charset: charset.as_deref(),
-        content: &site.source.content_selectors,
-        leave_out: &site.source.remove_selectors,
-        resolve: Some(&absolute),
-        is_whole: false,
+    let options = site.options(&charset, Some(&absolute));
+    let failed = |page: QueuedPage, error| {
+        let (stage, kind) = (Stage::Extract, FailureKind::Permanent);
+        let outcome = Outcome::Failed { stage, kind, error };
+        let reading = Reading { size_bytes, ..reading(&page, Some(&validators), outcome) };
+        fetched_as(page, validators.clone(), reading, Vec::new())
     };
-    let failed =
-        |error| Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error };
     let converted = match guard(|| html::convert(&page.url, bytes, &options)) {
         Ok(Ok(converted)) => converted,
         Ok(Err(ExtractError::Skipped { reason, .. })) => {
             return excluded(site, page, reason, FailureKind::Skipped);
         }
-        Ok(Err(error)) => {
-            let reading =
-                Reading { size_bytes, ..reading(&page, Some(&validators), failed(chain(&error))) };
-            return fetched_as(page, validators, reading, Vec::new());
-        }
-        Err(panic) => {
-            let reading =
-                Reading { size_bytes, ..reading(&page, Some(&validators), failed(panic)) };
-            return fetched_as(page, validators, reading, Vec::new());
-        }
+        Ok(Err(error)) => return failed(page, chain(&error)),
+        Err(panic) => return failed(page, panic),
     };
     if says_not_found(&converted) {
         return gone(site, page, "the page says that it is not found".to_owned());
     }
+    if site.is_missing(&page, url, converted.title.as_deref(), &converted.markdown) {
+        let reason = "the page is what the server answers where nothing is".to_owned();
+        return gone(site, page, reason);
+    }
+    site.traps().read(url, &converted.markdown);
     let respects = site.source.respects_robots();
     let noindex = respects && (robots.noindex || converted.facts.robots.noindex);
     let nofollow = respects && (robots.nofollow || converted.facts.robots.nofollow);
@@ -294,6 +371,10 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
             ..excluded(site, page, "noindex".to_owned(), FailureKind::Skipped)
         };
     }
+    let named = markdown.as_deref().or(converted.facts.markdown.as_deref());
+    if let Some(twin) = site.twin(&page, &base, named) {
+        return stands_in(site, page, validators, twin, links);
+    }
     let metadata = converted.metadata();
     let title = converted.title.unwrap_or_else(|| title_of(url));
     let outcome = Outcome::Text(NewText {
@@ -306,6 +387,28 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     });
     let reading = Reading { size_bytes, ..reading(&page, Some(&validators), outcome) };
     fetched_as(page, validators, reading, links)
+}
+
+/// The document of a page is at its `twin`; where the page leads is its own.
+fn stands_in(
+    site: &Site<'_>,
+    page: QueuedPage,
+    validators: Validators,
+    twin: Url,
+    mut links: Vec<FoundLink>,
+) -> PageReport {
+    site.traps().note(&twin);
+    let twin = String::from(twin);
+    links.retain(|link| link.url != twin);
+    links.insert(0, FoundLink { url: twin.clone(), excluded: None });
+    PageReport {
+        reason: Some(twin.clone()),
+        twin: Some(twin),
+        etag: validators.etag,
+        last_modified: validators.last_modified,
+        links: PageLinks::Found(links),
+        ..bare(page, PageState::Redirected)
+    }
 }
 
 /// Markdown, plain text, and whatever else the extractors for files know.
@@ -424,6 +527,12 @@ fn file_name(url: &Url, media_type: &str) -> String {
     };
     let stem = of_path.rsplit_once('.').map_or(of_path, |(stem, _)| stem);
     format!("{}.{ending}", if stem.is_empty() { "page" } else { stem })
+}
+
+/// Returns host and port.
+pub(super) fn host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 fn title_of(url: &Url) -> String {

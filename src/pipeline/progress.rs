@@ -33,6 +33,11 @@ impl Progress {
         self.documents_expected.fetch_max(count, Ordering::Relaxed);
     }
 
+    /// Returns how many documents the producer is done with.
+    pub fn documents_seen(&self) -> u64 {
+        self.documents_seen.load(Ordering::Relaxed)
+    }
+
     /// Adds documents that the producer is done with.
     pub fn see_documents(&self, count: u64) {
         self.documents_seen.fetch_add(count, Ordering::Relaxed);

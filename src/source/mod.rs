@@ -36,7 +36,8 @@ pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use records::{RecordsConfig, RecordsSource};
 pub use web::{
-    Answer, Fetched, PageRequest, Start, Starts, Validators, Verdict, WebConfig, WebSource,
+    Answer, Fetched, NothingThere, PageRequest, Start, Starts, Validators, Verdict, WebConfig,
+    WebSource,
 };
 
 pub use crate::support::byte_size::ByteSize;

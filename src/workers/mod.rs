@@ -1,4 +1,4 @@
-//! Threads: the producer's, the consumer's pool, and the one that hears signals.
+//! Threads: the producer's, the consumer's pool, the one that hears signals, and the one that hears `cancel`.
 //!
 //! Threads start here and are joined here; a panic in one becomes an error.
 
@@ -6,8 +6,9 @@ mod bus_error;
 mod consumer;
 mod producer;
 pub mod signal;
+mod watch;
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use crate::domain::Phase;
@@ -26,6 +27,9 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
     let waiting = context.kb.last_queued()?;
     let (handoff, work) = sync_channel(HANDOFF_BATCHES);
     thread::scope(|scope| {
+        // Dropped at the end of this block, which ends the watch.
+        let (_at_work, is_over) = channel::<()>();
+        watch::start(scope, context, is_over)?;
         let producer = producer::start(scope, context, plan, tracker, handoff)?;
         let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));

@@ -1,5 +1,7 @@
 //! `[[source.git]]`: scripted local repositories, what git leaves behind, and the history of a real book.
 
+mod remote;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

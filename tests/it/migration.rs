@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::repair::look;
 use crate::support::{Place, assert_same, assert_sound, ingest, markdown, program, rows};
 
-/// Takes a knowledge base back to format 1: a row for each vector, no length beside a text.
+/// Takes a knowledge base back to format 1: a row for each vector, nothing that came later.
 fn to_format_1(connection: &Connection) {
     let mut vectors = connection.prepare("SELECT chunk_id, scale, embedding FROM vector").unwrap();
     let vectors: Vec<(i64, [u8; 4], Vec<u8>)> = vectors
@@ -18,6 +18,10 @@ fn to_format_1(connection: &Connection) {
     connection
         .execute_batch(
             "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE vector_space;
+             DROP TABLE web_file; DROP INDEX frontier_twin;
+             ALTER TABLE frontier DROP COLUMN twin;
+             ALTER TABLE frontier DROP COLUMN twin_failed;
+             ALTER TABLE run DROP COLUMN pages_left_out;
              ALTER TABLE revision DROP COLUMN text_bytes;
              CREATE TABLE vector (
                chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),

@@ -1,9 +1,15 @@
 //! `[[source.web]]`: crawls of sites on loopback. What is asked, what is stored, and how it ends.
 
+mod headers;
 mod hostile;
+mod kept;
 mod large;
+mod markdown;
+mod missing;
+mod proxy;
 mod resume;
 pub mod server;
+mod traps;
 
 use std::fs;
 use std::time::Duration;
@@ -40,6 +46,12 @@ impl Site {
             "[kb]\npath = 'kb.kb'\n[[source.web]]\nname = 'site'\n{keys}\n[chunk]\nmax_tokens = 32\n\
              [embed.hash]\ndim = 16\n"
         ));
+    }
+
+    /// Makes the crawler forget robots.txt and the like, as a day does.
+    pub fn forget_files(&self) {
+        let kb = rusqlite::Connection::open(self.place.kb()).unwrap();
+        kb.execute("UPDATE web_file SET fetched_ms = fetched_ms - 86400000", []).unwrap();
     }
 
     pub fn ingest_to(&self, exit_code: u8) -> RunReport {
@@ -148,7 +160,9 @@ fn a_good_site_is_taken_in_politely() {
         paths,
         [
             "/robots.txt",
+            "/llms.txt",
             "/docs/",
+            "/docs/kbingest-asks-for-a-page-that-is-not-there",
             "/docs/guide.html",
             "/docs/sub/",
             "/docs/moved",
@@ -199,6 +213,8 @@ fn an_unchanged_site_is_only_asked_whether_it_is() {
     assert_eq!(site.counts(0), [0, 0, new, 0]);
     assert_same(&site.place.dump(), &before, "the first run");
     let asked = site.server.take_asked();
+    // Neither robots.txt, nor whether there is something that was not there a moment ago.
+    assert!(asked.iter().all(|asked| asked.path.starts_with("/docs/")), "{asked:#?}");
     let conditional = asked.iter().filter(|asked| asked.headers.contains_key("if-none-match"));
     assert_eq!(conditional.count() as u64, new, "{asked:#?}");
     // The same text with other bytes around it.
@@ -265,6 +281,7 @@ fn an_outage_deletes_nothing() {
     });
     check("every page answers 503");
     site.server.take_asked();
+    site.forget_files();
     site.server.handle(|_, _| Some(Reply::new(500, "text/plain", "sorry")));
     check("robots.txt answers 500");
     let asked = site.server.take_paths();
@@ -347,7 +364,7 @@ fn single_pages_and_sitemaps_begin_a_crawl() {
     site.configure_all(&urls);
     site.ingest_to(0);
     assert_eq!(site.documents(), ["/extra/one.html", "/extra/two.html"]);
-    assert_eq!(server.take_paths(), ["/robots.txt", "/extra/one.html", "/extra/two.html"]);
+    assert_eq!(server.take_pages(), ["/extra/one.html", "/extra/two.html"]);
 
     let entry = |path: &str, date: &str| {
         format!("<url><loc>{}</loc><lastmod>{date}</lastmod></url>", url(path))
@@ -368,8 +385,14 @@ fn single_pages_and_sitemaps_begin_a_crawl() {
     server.put("/docs/notes.md", Reply::new(200, "text/markdown", "# Notes\n\nOther notes.\n"));
     assert_eq!(site.counts(0), [0, 1, 2, 0]);
     // What the sitemap calls unchanged is not asked for.
-    let paths = ["/robots.txt", "/sitemap.xml", "/pages.xml", "/docs/", "/docs/notes.md"];
+    let paths = ["/sitemap.xml", "/pages.xml", "/docs/", "/docs/notes.md"];
     assert_eq!(server.take_paths(), paths);
+    // Pages that only a sitemap leads to do not go with it.
+    for path in ["/pages.xml", "/sitemap.xml"] {
+        server.put(path, Reply::new(503, "text/plain", "later"));
+        site.ingest_to(20);
+        assert_eq!(site.documents(), ["/docs/", "/docs/guide.html", "/docs/notes.md"], "{path}");
+    }
 }
 
 #[test]
@@ -408,15 +431,20 @@ fn settings_decide_what_belongs_to_the_site() {
 fn a_limit_on_pages_holds_and_deletes_nothing() {
     let site = good_site();
     site.configure("max_pages = 4");
-    site.ingest_to(0);
+    let report = site.ingest_to(4);
+    let run = report.run.unwrap();
+    assert_eq!(run.message, "finished, a limit left pages out");
+    assert_eq!(run.metrics.pages_left_out, 5);
     let first = site.documents();
-    assert!(site.server.take_paths().len() <= 7);
+    assert!(site.server.take_pages().len() <= 5);
     assert!(first.len() <= 4, "{first:?}");
+    // The next run looks for changes again, and ends in the same way.
+    assert_eq!(site.counts(4), [0, 0, 3, 0]);
     site.configure("");
     site.ingest_to(0);
     let all = site.documents();
     site.configure("max_pages = 2");
-    site.ingest_to(0);
+    site.ingest_to(4);
     assert_eq!(site.documents(), all);
     // A source that is no longer there goes with its frontier.
     site.place

@@ -9,8 +9,12 @@ use super::KnowledgeBase;
 use super::convert::{from_sql, size_to_sql};
 use super::documents::{Reading, SaveResult, save_one};
 use super::tally::{RunKey, tally};
+use super::twin;
 use crate::domain::{DocumentId, Metrics, RunState};
 use crate::kb::KbError;
+
+/// Why an url is not visited that a limit of kb.toml leaves out.
+pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";
 
 /// A page that a crawl begins with.
 #[derive(Clone, Debug)]
@@ -49,6 +53,12 @@ pub struct QueuedPage {
     pub etag: Option<String>,
     /// `Last-Modified` of the last fetch.
     pub last_modified: Option<String>,
+    /// The Markdown that stood for it then: the document is there.
+    pub twin: Option<String>,
+    /// That Markdown cannot be had in this run.
+    pub twin_failed: bool,
+    /// It stands for another page.
+    pub is_twin: bool,
 }
 
 /// What a visit came to.
@@ -112,6 +122,8 @@ pub struct PageReport {
     pub etag: Option<String>,
     /// `Last-Modified` as sent now.
     pub last_modified: Option<String>,
+    /// The Markdown that stands for it.
+    pub twin: Option<String>,
     /// Text or failure of its document.
     pub reading: Option<Reading>,
     /// Where it leads.
@@ -138,6 +150,8 @@ pub struct FrontierCounts {
     pub visited: u64,
     /// Of these, not to be had.
     pub failed: u64,
+    /// Left out by a limit on folders.
+    pub over_limit: u64,
 }
 
 impl KnowledgeBase {
@@ -173,8 +187,12 @@ impl KnowledgeBase {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT frontier.id, url, depth, redirects, referrer IS NULL, attempts, missing_runs,
-                        document.id, settings IS ?3 AND document.version IS NOT NULL,
-                        lastmod = lastmod_fetched, etag, last_modified
+                        document.id,
+                        settings IS ?3 AND (document.version IS NOT NULL OR twin IS NOT NULL),
+                        lastmod = lastmod_fetched, etag, last_modified, twin, twin_failed,
+                        EXISTS (SELECT 1 FROM frontier AS page
+                                WHERE page.source = ?1 AND page.twin = frontier.url
+                                  AND page.run_id = ?2 AND page.state = 'redirected')
                  FROM frontier LEFT JOIN document ON document.source = frontier.source
                    AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1))
                  WHERE frontier.source = ?1 AND frontier.run_id = ?2 AND state = 'queued'
@@ -199,6 +217,9 @@ impl KnowledgeBase {
                         is_unchanged_by_sitemap: is_known && same_lastmod == Some(true),
                         etag: row.get(10)?,
                         last_modified: row.get(11)?,
+                        twin: row.get(12)?,
+                        twin_failed: row.get(13)?,
+                        is_twin: row.get(14)?,
                     })
                 },
             )?;
@@ -223,16 +244,38 @@ impl KnowledgeBase {
             let mut statement = tx.prepare_cached(
                 "SELECT COALESCE(SUM(state = 'queued'), 0),
                         COALESCE(SUM(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0),
-                        COALESCE(SUM(state = 'failed'), 0)
+                        COALESCE(SUM(state = 'failed'), 0),
+                        COALESCE(SUM(state = 'excluded' AND reason = ?3), 0)
                  FROM frontier WHERE source = ?1 AND run_id = ?2",
             )?;
-            Ok(statement.query_row(params![source, run.id.0], |row| {
+            Ok(statement.query_row(params![source, run.id.0, OVER_LIMIT], |row| {
                 Ok(FrontierCounts {
                     queued: from_sql(row.get(0)?),
                     visited: from_sql(row.get(1)?),
                     failed: from_sql(row.get(2)?),
+                    over_limit: from_sql(row.get(3)?),
                 })
             })?)
+        })
+    }
+
+    /// Calls `each` with every url of `source` that this run has met and not left out.
+    pub fn each_met_url(
+        &self,
+        run: RunKey,
+        source: &str,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<(), KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT url FROM frontier
+                 WHERE source = ?1 AND run_id = ?2 AND (state <> 'excluded' OR attempts > 0)",
+            )?;
+            let mut rows = statement.query(params![source, run.id.0])?;
+            while let Some(row) = rows.next()? {
+                each(&row.get::<_, String>(0)?);
+            }
+            Ok(())
         })
     }
 
@@ -255,12 +298,13 @@ impl KnowledgeBase {
                 }
                 match &report.links {
                     PageLinks::Found(links) => {
-                        save_links(tx, run, source, &report.page, report.state, links)?;
+                        save_links(tx, run, source, report, links)?;
                     }
                     PageLinks::AsBefore => queue_old_links(tx, run, &report.page)?,
                     PageLinks::Unknown => {}
                 }
                 save_state(tx, settings, report)?;
+                twin::settle(tx, run, source, report)?;
             }
             Ok((results, tally(tx, run, &delta, Some(percent))?))
         })
@@ -268,20 +312,23 @@ impl KnowledgeBase {
 }
 
 fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Result<(), KbError> {
-    let PageReport { page, state, reason, etag, last_modified, .. } = report;
+    let PageReport { page, state, reason, etag, last_modified, twin, links, .. } = report;
     let not_before_ms = match state {
         PageState::Queued { not_before_ms } => *not_before_ms,
         _ => 0,
     };
     tx.prepare_cached(
         "UPDATE frontier SET state = ?2, reason = ?3, not_before_ms = ?4, attempts = attempts + 1,
-                settings = CASE WHEN ?2 IN ('redirected', 'excluded', 'gone') THEN NULL ELSE settings END,
+                settings = CASE WHEN ?2 IN ('redirected', 'excluded', 'gone') AND ?5 IS NULL THEN NULL
+                                ELSE settings END,
+                twin = CASE WHEN ?2 IN ('fetched', 'redirected', 'excluded', 'gone') THEN ?5 ELSE twin END,
                 missing_runs = CASE ?2 WHEN 'gone' THEN missing_runs + 1 WHEN 'queued' THEN missing_runs
                                        WHEN 'failed' THEN missing_runs ELSE 0 END
          WHERE id = ?1",
     )?
-    .execute(params![page.id, state.as_str(), reason, not_before_ms])?;
-    if *state == PageState::Fetched {
+    .execute(params![page.id, state.as_str(), reason, not_before_ms, twin])?;
+    let has_new_twin = twin.is_some() && matches!(links, PageLinks::Found(_));
+    if *state == PageState::Fetched || has_new_twin {
         tx.prepare_cached(
             "UPDATE frontier SET etag = ?2, last_modified = ?3, settings = ?4, lastmod_fetched = lastmod
              WHERE id = ?1",
@@ -304,17 +351,18 @@ fn save_links(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
-    page: &QueuedPage,
-    state: PageState,
+    report: &PageReport,
     links: &[FoundLink],
 ) -> Result<(), KbError> {
-    // A redirect is no step further, but one of only so many.
-    let (depth, redirects) = match state {
-        PageState::Redirected => (page.depth, page.redirects + 1),
-        _ => (page.depth + 1, 0),
-    };
+    let page = &report.page;
     let mut ids = Vec::with_capacity(links.len());
     for link in links {
+        // A redirect is no step further, but one of only so many.
+        let is_redirect = report.state == PageState::Redirected
+            && report.twin.is_none()
+            && report.reason.as_ref() == Some(&link.url);
+        let (depth, redirects) =
+            if is_redirect { (page.depth, page.redirects + 1) } else { (page.depth + 1, 0) };
         let id = queue(tx, run, source, &link.url, Some(page.id), depth, redirects)?;
         if let Some(reason) = &link.excluded {
             tx.prepare_cached(
@@ -336,7 +384,7 @@ fn save_links(
 fn queue_old_links(tx: &Transaction<'_>, run: RunKey, page: &QueuedPage) -> Result<(), KbError> {
     tx.prepare_cached(
         "UPDATE frontier SET run_id = ?2, depth = ?3, redirects = 0, referrer = ?1, attempts = 0,
-                not_before_ms = 0, lastmod = NULL,
+                not_before_ms = 0, lastmod = NULL, twin_failed = 0,
                 state = CASE WHEN state = 'excluded' AND attempts = 0 THEN state ELSE 'queued' END,
                 reason = CASE WHEN state = 'excluded' AND attempts = 0 THEN reason END
          WHERE id IN (SELECT value FROM json_each((SELECT links FROM frontier WHERE id = ?1)))
@@ -365,7 +413,8 @@ fn queue(
         Some((id, _)) => {
             tx.prepare_cached(
                 "UPDATE frontier SET run_id = ?2, state = 'queued', reason = NULL, depth = ?3,
-                        redirects = ?4, referrer = ?5, attempts = 0, not_before_ms = 0, lastmod = NULL
+                        redirects = ?4, referrer = ?5, attempts = 0, not_before_ms = 0, lastmod = NULL,
+                        twin_failed = 0
                  WHERE id = ?1",
             )?
             .execute(params![id, run.id.0, depth, redirects, referrer])?;

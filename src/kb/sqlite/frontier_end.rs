@@ -17,7 +17,7 @@ impl KnowledgeBase {
                 "WITH linked (id) AS MATERIALIZED (
                    SELECT link.value FROM frontier AS page, json_each(page.links) AS link
                    WHERE page.source = ?1 AND page.run_id = ?2
-                     AND page.state IN ('fetched', 'unchanged'))
+                     AND (page.state IN ('fetched', 'unchanged') OR page.twin IS NOT NULL))
                  SELECT document.id FROM document LEFT JOIN frontier AS page
                    ON page.source = document.source AND page.url = document.uri AND page.run_id = ?2
                  WHERE document.source = ?1
@@ -55,6 +55,7 @@ impl KnowledgeBase {
         for name in names.iter().filter(|name| !crawled.contains(&name.as_str())) {
             self.write(|tx| {
                 tx.execute("DELETE FROM frontier WHERE source = ?1", [name])?;
+                tx.execute("DELETE FROM web_file WHERE source = ?1", [name])?;
                 tally(tx, run, &Metrics::default(), None)
             })?;
         }
@@ -65,5 +66,6 @@ impl KnowledgeBase {
 /// Forgets what an abandoned run has visited: its texts may be gone.
 pub fn forget_visits(tx: &Transaction<'_>) -> Result<(), KbError> {
     tx.execute("UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL", [])?;
+    tx.execute("DELETE FROM web_file", [])?;
     Ok(())
 }

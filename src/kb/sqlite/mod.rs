@@ -27,8 +27,10 @@ mod search;
 mod stage;
 mod statistics;
 mod tally;
+mod twin;
 mod vectors;
 mod verify;
+mod web_file;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,7 +45,7 @@ pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use filter::{Filter, parse_date};
 pub use frontier::{
-    FoundLink, FrontierCounts, PageLinks, PageReport, PageState, QueuedPage, StartPage,
+    FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState, QueuedPage, StartPage,
 };
 pub use hits::{Explanation, Hit, Place};
 pub use index::IndexedText;

@@ -66,7 +66,8 @@ impl KnowledgeBase {
             if phases.crawling != PhaseStatus::Completed {
                 tx.execute(
                     "UPDATE run SET documents_crawled = documents_crawled - documents_unchanged,
-                            documents_unchanged = 0, deletions_withheld = 0, sources_unreachable = 0
+                            documents_unchanged = 0, deletions_withheld = 0, sources_unreachable = 0,
+                            pages_left_out = 0
                      WHERE id = ?1",
                     [id.0],
                 )?;

@@ -21,7 +21,8 @@ pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_m
      message, error, cancel_requested, config_hash, documents_crawled, documents_new, \
      documents_changed, documents_unchanged, documents_deleted, documents_restaged, \
      deletions_withheld, sources_unreachable, bytes_read, \
-     chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed";
+     chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed, \
+     pages_left_out";
 
 /// Adds `delta` to the run, raises its percentage, notes a sign of life, and returns it as it now is.
 ///
@@ -41,7 +42,8 @@ pub fn tally(
            sources_unreachable = sources_unreachable + ?12,
            bytes_read = bytes_read + ?13, chunks_queued = chunks_queued + ?14,
            chunks_stored = chunks_stored + ?15, chunks_reused = chunks_reused + ?16,
-           chunks_superseded = chunks_superseded + ?17, batches_processed = batches_processed + ?18
+           chunks_superseded = chunks_superseded + ?17, batches_processed = batches_processed + ?18,
+           pages_left_out = pages_left_out + ?19
          WHERE id = ?1 AND owner = ?2 AND status = 'running' RETURNING {COLUMNS}"
     );
     let state = tx
@@ -66,6 +68,7 @@ pub fn tally(
                 to_sql(delta.chunks_reused),
                 to_sql(delta.chunks_superseded),
                 to_sql(delta.batches_processed),
+                to_sql(delta.pages_left_out),
             ],
             run_from_row,
         )
@@ -134,6 +137,7 @@ pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
             chunks_reused: count(23)?,
             chunks_superseded: count(24)?,
             batches_processed: count(25)?,
+            pages_left_out: count(26)?,
         },
     })
 }

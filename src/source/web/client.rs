@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use ureq::http::{HeaderMap, header};
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 use url::Url;
 
 use super::guard::{Guard, NotPublic};
+use super::proxy::Proxies;
+use super::zstd;
 
 /// Time to connect; the rest of the time-out is for the answer.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Bytes of headers that are read.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// ureq decodes the first two.
+const ACCEPT_ENCODING: &str = "gzip, br, zstd";
 const ACCEPT: &str = "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.5";
 const ACCEPT_MARKDOWN: &str = "text/markdown,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.5";
 
@@ -44,7 +48,12 @@ pub(super) struct Response {
 
 /// Sends requests.
 pub(super) struct Client {
-    agent: Agent,
+    direct: Agent,
+    /// Where there are proxies, these send through them.
+    http: Option<Agent>,
+    https: Option<Agent>,
+    proxies: Proxies,
+    guard: Guard,
     /// Sent to the hosts of the site only.
     headers: Vec<(String, String)>,
     accept: &'static str,
@@ -58,26 +67,57 @@ pub(super) struct ClientOptions {
     pub(super) private_hosts: Vec<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) prefer_markdown: bool,
+    pub(super) proxies: Proxies,
 }
 
 impl Client {
-    pub(super) fn new(options: ClientOptions) -> Self {
-        // The proxy comes from the usual environment variables, as ureq does by default.
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(options.timeout))
-            .timeout_connect(Some(options.timeout.min(CONNECT_MAX)))
-            .timeout_resolve(Some(options.timeout.min(CONNECT_MAX)))
-            .max_response_header_size(HEADERS_BYTES_MAX)
-            .max_idle_connections_per_host(options.connections)
-            .user_agent(options.user_agent)
-            .build();
-        let guard = Guard::new(options.private_hosts);
-        let agent = Agent::with_parts(config, DefaultConnector::default(), guard);
-        let accept = if options.prefer_markdown { ACCEPT_MARKDOWN } else { ACCEPT };
-        Self { agent, headers: options.headers, accept }
+    /// Fails where a proxy's address is none.
+    pub(super) fn new(options: ClientOptions) -> Result<Self, String> {
+        let guard = Guard::new(options.private_hosts.clone());
+        let agent = |proxy: Option<Proxy>| {
+            let config = Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_global(Some(options.timeout))
+                .timeout_connect(Some(options.timeout.min(CONNECT_MAX)))
+                .timeout_resolve(Some(options.timeout.min(CONNECT_MAX)))
+                .max_response_header_size(HEADERS_BYTES_MAX)
+                .max_idle_connections_per_host(options.connections)
+                .user_agent(&options.user_agent)
+                .proxy(proxy)
+                .build();
+            Agent::with_parts(config, DefaultConnector::default(), guard.clone())
+        };
+        let through = |proxy: &Option<String>| -> Result<Option<Agent>, String> {
+            let Some(address) = proxy else { return Ok(None) };
+            let proxy = Proxy::new(address);
+            let proxy = proxy
+                .map_err(|error| format!("the proxy {address:?} of the environment: {error}"))?;
+            Ok(Some(agent(Some(proxy))))
+        };
+        Ok(Self {
+            direct: agent(None),
+            http: through(&options.proxies.http)?,
+            https: through(&options.proxies.https)?,
+            guard: guard.clone(),
+            proxies: options.proxies,
+            headers: options.headers,
+            accept: if options.prefer_markdown { ACCEPT_MARKDOWN } else { ACCEPT },
+        })
+    }
+
+    /// Returns what sends a request for `url`.
+    fn agent(&self, url: &Url) -> Result<&Agent, Trouble> {
+        let proxied = if url.scheme() == "https" { &self.https } else { &self.http };
+        let Some(agent) = proxied.as_ref().filter(|_| !self.proxies.is_direct(url)) else {
+            return Ok(&self.direct);
+        };
+        // A proxy resolves names by itself; what needs no resolving is still seen here.
+        match self.guard.refuse_literal(url) {
+            Some(refused) => Err(Trouble::Refused(refused.to_string())),
+            None => Ok(agent),
+        }
     }
 
     /// Asks for `url`; `is_own` sends the user's headers, too.
@@ -87,7 +127,11 @@ impl Client {
         validators: &Validators,
         is_own: bool,
     ) -> Result<Response, Trouble> {
-        let mut request = self.agent.get(url.as_str()).header(header::ACCEPT, self.accept);
+        let mut request = self
+            .agent(url)?
+            .get(url.as_str())
+            .header(header::ACCEPT, self.accept)
+            .header(header::ACCEPT_ENCODING, ACCEPT_ENCODING);
         if let Some(etag) = &validators.etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
@@ -112,9 +156,15 @@ impl Response {
     /// Reads the decompressed body, at most `max` bytes; `None` where it has more.
     pub(super) fn read(mut self, max: u64) -> Result<Option<Vec<u8>>, Trouble> {
         let mut bytes = Vec::new();
-        let mut body = self.body.as_reader().take(max.saturating_add(1));
-        match body.read_to_end(&mut bytes) {
-            Ok(_) => Ok((bytes.len() as u64 <= max).then_some(bytes)),
+        let encoding =
+            self.header(header::CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
+        let body = self.body.as_reader();
+        let read = match encoding.as_str() {
+            "zstd" => zstd::read(body, &mut bytes, max.saturating_add(1)),
+            _ => body.take(max.saturating_add(1)).read_to_end(&mut bytes).map(drop),
+        };
+        match read {
+            Ok(()) => Ok((bytes.len() as u64 <= max).then_some(bytes)),
             Err(error) => Err(trouble(error.into())),
         }
     }

@@ -50,6 +50,9 @@ pub struct WebConfig {
     /// Pages that one run visits at most.
     #[serde(default = "max_pages_default")]
     pub max_pages: u64,
+    /// Pages of one folder that one run visits at most; folders that differ in numbers only are one.
+    #[serde(default = "max_per_folder_default")]
+    pub max_per_folder: u64,
     /// Links between a start url and a page at most.
     #[serde(default = "max_depth_default")]
     pub max_depth: u32,
@@ -115,6 +118,10 @@ fn sitemaps_default() -> Vec<Spanned<String>> {
 
 fn max_pages_default() -> u64 {
     10_000
+}
+
+fn max_per_folder_default() -> u64 {
+    5_000
 }
 
 fn max_depth_default() -> u32 {

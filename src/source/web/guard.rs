@@ -2,14 +2,15 @@
 //! what clouds tell their machines at 169.254.169.254.
 //!
 //! Looks at the addresses that a name really has, at each connection; what was looked at is what is
-//! connected to, so that a name cannot change its mind in between. A proxy resolves names by itself: behind
-//! one, it is the proxy's business.
+//! connected to, so that a name cannot change its mind in between. A proxy resolves names by itself, and sees networks
+//! that we do not: behind one, names are its business, and addresses that stand in urls are still ours.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use url::{Host, Url};
 
 /// Refused, because the host is not public and not listed.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ pub(super) struct NotPublic {
 }
 
 /// Resolves names, and refuses addresses that are not public.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Guard {
     private_hosts: Vec<String>,
 }
@@ -30,6 +31,29 @@ impl Guard {
     pub(super) fn new(private_hosts: Vec<String>) -> Self {
         Self { private_hosts }
     }
+
+    /// Refuses urls whose host is an address, or a name of this machine, without resolving anything.
+    pub(super) fn refuse_literal(&self, url: &Url) -> Option<NotPublic> {
+        let name = url.host_str()?.trim_matches(['[', ']']);
+        let address = match url.host()? {
+            Host::Ipv4(ip) => IpAddr::V4(ip),
+            Host::Ipv6(ip) => IpAddr::V6(ip),
+            Host::Domain(name) if is_this_machine(name) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Host::Domain(_) => return None,
+        };
+        let is_refused = !is_public(address) && !self.is_listed(name);
+        is_refused.then(|| NotPublic { host: name.to_owned(), address })
+    }
+
+    fn is_listed(&self, host: &str) -> bool {
+        self.private_hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Tells the names of RFC 6761, section 6.3.
+fn is_this_machine(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 impl Resolver for Guard {
@@ -41,7 +65,7 @@ impl Resolver for Guard {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let is_listed = self.private_hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host));
+        let is_listed = self.is_listed(host);
         let is_proxy = config.proxy().is_some_and(|proxy| proxy.host() == host);
         let private = addresses.iter().map(|address| address.ip()).find(|ip| !is_public(*ip));
         match private {

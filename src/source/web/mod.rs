@@ -11,10 +11,14 @@ mod address;
 mod client;
 mod config;
 mod guard;
+mod kept;
+mod llms;
 mod pace;
+mod proxy;
 mod robots;
 mod sitemap;
 mod visit;
+mod zstd;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,16 +31,19 @@ use url::Url;
 
 use self::address::Scope;
 use self::client::{Client, ClientOptions};
+use self::kept::Kept;
 use self::pace::Pace;
+use self::proxy::Proxies;
 use self::visit::{FileTrouble, Visitor};
 use super::{Setting, SourceError};
+use crate::domain::SiteFile;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html::Selector;
 
 pub use address::Verdict;
 pub use client::Validators;
 pub use config::WebConfig;
-pub use visit::{Answer, Fetched};
+pub use visit::{Answer, Fetched, NothingThere};
 
 /// How often a wait for answers looks for a request to stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
@@ -61,6 +68,8 @@ pub struct Starts {
     pub pages: Vec<Start>,
     /// A sitemap that may be there and cannot be had.
     pub outage: Option<String>,
+    /// Urls of Markdown that `llms.txt` lists; they are among the pages, too.
+    pub markdown: HashSet<String>,
 }
 
 /// A page to visit.
@@ -82,8 +91,12 @@ pub struct WebSource {
     concurrency: usize,
     /// Pages that one run visits at most.
     pub max_pages: u64,
+    /// Pages of one folder that one run visits at most.
+    pub max_per_folder: u64,
     /// Links between a start url and a page at most.
     pub max_depth: u32,
+    /// Markdown is taken where a page has it.
+    pub prefers_markdown: bool,
     /// Where the main content of a page is.
     pub content_selectors: Vec<Selector>,
     /// What is left out of it.
@@ -131,7 +144,9 @@ impl WebSource {
             private_hosts: texts(&config.private_hosts),
             headers: headers(config).map_err(wrong)?,
             prefer_markdown: config.prefer_markdown,
-        });
+            proxies: Proxies::new(|name| std::env::var(name).ok()),
+        })
+        .map_err(wrong)?;
         let interval = Duration::from_secs_f64(1.0 / config.requests_per_second.get_ref());
         Ok(Self {
             visitor: Arc::new(Visitor {
@@ -143,13 +158,17 @@ impl WebSource {
                 page_bytes_max: config.max_page_size.get_ref().0,
                 stop: Arc::clone(&setting.stop),
                 rules: Mutex::new(HashMap::new()),
+                nothing: Mutex::new(HashMap::new()),
+                kept: Kept::default(),
             }),
             starts,
             listed,
             sitemaps,
             concurrency,
             max_pages: config.max_pages,
+            max_per_folder: config.max_per_folder,
             max_depth: config.max_depth,
+            prefers_markdown: config.prefer_markdown,
             content_selectors: selectors(&config.content_selectors)?,
             remove_selectors: selectors(&config.remove_selectors)?,
             settings: settings(config),
@@ -175,6 +194,9 @@ impl WebSource {
         let mut listed: Vec<_> = self.listed.iter().map(start).collect();
         listed.sort_unstable_by(|a, b| a.url.cmp(&b.url));
         starts.pages.extend(listed);
+        if self.prefers_markdown {
+            self.add_llms_txt(&mut starts)?;
+        }
         let mut waiting = self.first_sitemaps()?;
         let mut seen: HashSet<Url> = HashSet::new();
         while let Some((url, is_optional)) = waiting.pop_front() {
@@ -194,6 +216,52 @@ impl WebSource {
             }
         }
         Ok(starts)
+    }
+
+    /// Adds what the `llms.txt` of each host lists.
+    fn add_llms_txt(&self, starts: &mut Starts) -> Result<(), SourceError> {
+        let mut files: Vec<_> =
+            self.starts.iter().filter_map(|url| url.join("/llms.txt").ok()).collect();
+        files.dedup();
+        for file in files {
+            let (visitor, address) = (Arc::clone(&self.visitor), file.clone());
+            let fetched =
+                self.aside(move || visitor.optional_file(&address, llms::SIZE_MAX_BYTES))?;
+            let text = match fetched.ok_or(SourceError::Stopped)? {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                Err(reason) => {
+                    starts.outage = Some(format!("{file}: {reason}"));
+                    continue;
+                }
+            };
+            for link in llms::links(&String::from_utf8_lossy(&text)) {
+                let Some(url) = self.visitor.scope.resolve(&file, &link) else { continue };
+                if self.visitor.scope.judge(&url) == Verdict::Wanted {
+                    let url = String::from(url);
+                    if llms::is_markdown(&url) {
+                        starts.markdown.insert(url.clone());
+                    }
+                    starts.pages.push(Start { url, lastmod: None });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the files that earlier runs have fetched besides pages.
+    pub fn load_files(&self, files: Vec<SiteFile>) {
+        self.visitor.kept.load(files);
+    }
+
+    /// Returns what was fetched besides pages since the last call.
+    pub fn take_fetched_files(&self) -> Vec<SiteFile> {
+        self.visitor.kept.take_fetched()
+    }
+
+    /// Returns what the host of `url` answers for an address that nobody has, where that looks like a page.
+    pub fn answer_for_nothing(&self, url: &Url) -> Option<NothingThere> {
+        self.visitor.answer_for_nothing(url)
     }
 
     /// Returns the sitemaps to read first, and whether each may be missing.
@@ -386,6 +454,7 @@ fn settings(config: &WebConfig) -> String {
             [&config.drop_parameters, &config.keep_parameters].map(|values| texts(values)),
             [&config.content_selectors, &config.remove_selectors].map(|values| texts(values)),
             (config.url_prefix.get_ref(), config.max_depth, config.same_host),
+            (config.max_per_folder, config.user_agent.get_ref()),
             (config.respect_robots, config.prefer_markdown, config.max_page_size.get_ref().0),
         )
     );

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::address::{self, Scope};
 use super::client::{Client, Response, Trouble, Validators};
+use super::kept::{AGE_MAX, Kept};
 use super::pace::Pace;
 use super::robots::{self, Robots};
 use crate::support::checkpoint::StopSignal;
@@ -16,8 +17,8 @@ use crate::support::html;
 
 /// How often a waiting thread looks for a request to stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
-/// robots.txt is fetched again after this, section 2.4.
-const ROBOTS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// An address that nobody has; that it is asked for, and why, is told to who reads the server's log.
+const NOBODY: &str = "kbingest-asks-for-a-page-that-is-not-there";
 /// Redirects of robots.txt that are followed, section 2.3.1.2.
 const ROBOTS_REDIRECTS_MAX: usize = 5;
 /// Longest pause that a server may ask for; after a longer one the page is left to the next run.
@@ -60,6 +61,17 @@ pub struct Fetched {
     pub validators: Validators,
     /// `X-Robots-Tag`.
     pub robots: html::Robots,
+    /// `Link` with `rel=alternate` and the type of Markdown.
+    pub markdown: Option<String>,
+}
+
+/// What a host answers for an address that nobody has.
+#[derive(Clone, Debug)]
+pub struct NothingThere {
+    /// The address.
+    pub url: Url,
+    /// A page, says the server.
+    pub page: Arc<Fetched>,
 }
 
 /// A robots.txt, when it was fetched; the error is an outage.
@@ -75,6 +87,8 @@ pub(super) struct Visitor {
     pub(super) page_bytes_max: u64,
     pub(super) stop: Arc<StopSignal>,
     pub(super) rules: Mutex<HashMap<String, KnownRobots>>,
+    pub(super) nothing: Mutex<HashMap<String, Option<NothingThere>>>,
+    pub(super) kept: Kept,
 }
 
 impl Visitor {
@@ -91,12 +105,81 @@ impl Visitor {
             }
         }
         Some(match self.request(url, validators)? {
-            Ok(response) => self.answer(url, response),
+            Ok(response) => {
+                let answer = self.answer(url, response);
+                if matches!(&answer, Answer::Page(page) if page.may_be_html()) {
+                    self.ask_for_nothing(url)?;
+                }
+                answer
+            }
             Err(Trouble::Refused(reason)) => Answer::Excluded(reason),
             Err(Trouble::Outage(reason)) => {
                 self.pace.back_off(&host(url), None);
                 Answer::Outage { reason, pause: None }
             }
+        })
+    }
+
+    /// Learns what the host of `url` answers where nothing is: one request for each host and run, and only where
+    /// pages come at all; `None` where the run is asked to stop.
+    fn ask_for_nothing(&self, url: &Url) -> Option<()> {
+        // Held while it is fetched: others who need it wait for the same.
+        let mut nothing = self.nothing.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = host(url);
+        if nothing.contains_key(&host) {
+            return Some(());
+        }
+        let mut found = None;
+        if let Ok(url) = url.join(NOBODY)
+            && self.may_ask(&url)?
+            && let Ok(response) = self.request(&url, &Validators::default())?
+            && response.status == 200
+            && let Answer::Page(page) = self.page(response)
+            && page.may_be_html()
+        {
+            found = Some(NothingThere { url, page: Arc::new(page) });
+        }
+        nothing.insert(host, found);
+        Some(())
+    }
+
+    /// Returns what [`Self::ask_for_nothing`] has learned.
+    pub(super) fn answer_for_nothing(&self, url: &Url) -> Option<NothingThere> {
+        let nothing = self.nothing.lock().unwrap_or_else(PoisonError::into_inner);
+        nothing.get(&host(url)).cloned().flatten()
+    }
+
+    /// Tells whether robots.txt lets us ask for `url`.
+    fn may_ask(&self, url: &Url) -> Option<bool> {
+        let rules = self.rules_for(url)?;
+        Some(rules.is_ok_and(|it| !self.respect_robots || it.allows(&path_and_query(url))))
+    }
+
+    /// Fetches a file that need not be there and is not asked for again before tomorrow if it is not; `None` where
+    /// the run is asked to stop, no file where there is none, an error where one that was there cannot be had.
+    pub(super) fn optional_file(
+        &self,
+        url: &Url,
+        max: u64,
+    ) -> Option<Result<Option<Vec<u8>>, String>> {
+        let address = url.as_str();
+        if matches!(self.kept.find(address), Some((None, _))) || !self.may_ask(url)? {
+            return Some(Ok(None));
+        }
+        let last = self.kept.last(address);
+        Some(match self.fetch_file(url, max)? {
+            Ok(bytes) => {
+                if last.flatten().as_ref() != Some(&bytes) {
+                    self.kept.note(address, Some(&bytes));
+                }
+                Ok(Some(bytes))
+            }
+            Err(FileTrouble::Missing(_)) => {
+                self.kept.note(address, None);
+                Ok(None)
+            }
+            // There are servers that fail at whatever they do not have.
+            Err(FileTrouble::Outage(reason)) => last.flatten().map_or(Ok(None), |_| Err(reason)),
         })
     }
 
@@ -145,26 +228,44 @@ impl Visitor {
         // Held while it is fetched: others who need it wait for the same.
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, known)) = rules.get(&host)
-            && since.elapsed() < ROBOTS_AGE_MAX
+            && since.elapsed() < AGE_MAX
         {
             return Some(known.clone());
         }
-        let fetched = match url.join("/robots.txt") {
-            Ok(address) => self.fetch_file(&address, robots::SIZE_MAX_BYTES as u64)?,
-            Err(error) => Err(FileTrouble::Missing(error.to_string())),
-        };
-        let known = match fetched {
-            Ok(bytes) => Ok(Robots::parse(&String::from_utf8_lossy(&bytes), &self.agent)),
-            Err(FileTrouble::Missing(_)) => Ok(Robots::default()),
-            Err(FileTrouble::Outage(reason)) => Err(reason),
-        };
+        let (since, known) = self.read_rules(url)?;
         if let Ok(Robots { crawl_delay: Some(delay), .. }) = known
             && self.respect_robots
         {
             self.pace.keep_delay(&host, delay);
         }
-        rules.insert(host, (Instant::now(), known.clone()));
+        rules.insert(host, (since, known.clone()));
         Some(known)
+    }
+
+    /// Reads robots.txt as an earlier run has kept it, or fetches it; returns when it was fetched, too.
+    fn read_rules(&self, url: &Url) -> Option<KnownRobots> {
+        let now = Instant::now();
+        let address = match url.join("/robots.txt") {
+            Ok(address) => address,
+            Err(error) => return Some((now, Err(error.to_string()))),
+        };
+        let parse = |bytes: &[u8]| Robots::parse(&String::from_utf8_lossy(bytes), &self.agent);
+        if let Some((body, age)) = self.kept.find(address.as_str()) {
+            let since = now.checked_sub(age).unwrap_or(now);
+            return Some((since, Ok(body.map(|body| parse(&body)).unwrap_or_default())));
+        }
+        let known = match self.fetch_file(&address, robots::SIZE_MAX_BYTES as u64)? {
+            Ok(bytes) => {
+                self.kept.note(address.as_str(), Some(&bytes));
+                Ok(parse(&bytes))
+            }
+            Err(FileTrouble::Missing(_)) => {
+                self.kept.note(address.as_str(), None);
+                Ok(Robots::default())
+            }
+            Err(FileTrouble::Outage(reason)) => Err(reason),
+        };
+        Some((now, known))
     }
 
     /// Waits for the host's turn and sends the request.
@@ -223,9 +324,10 @@ impl Visitor {
         let validators =
             Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
         let robots = self.robots_tags(&response);
+        let markdown = markdown_link(&response);
         match response.read(max) {
             Ok(Some(bytes)) => {
-                Answer::Page(Fetched { bytes, media_type, charset, validators, robots })
+                Answer::Page(Fetched { bytes, media_type, charset, validators, robots, markdown })
             }
             Ok(None) => too_large(),
             Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
@@ -252,6 +354,15 @@ impl Visitor {
             }
         }
         if self.respect_robots { robots } else { html::Robots::default() }
+    }
+}
+
+impl Fetched {
+    /// Tells whether it is HTML, or may turn out to be.
+    fn may_be_html(&self) -> bool {
+        let is_html =
+            |media_type: &str| ["text/html", "application/xhtml+xml"].contains(&media_type);
+        is_html(&self.media_type) || self.media_type.is_empty()
     }
 }
 
@@ -291,6 +402,21 @@ fn path_and_query(url: &Url) -> String {
 
 fn location(url: &Url, response: &Response) -> Option<Url> {
     url.join(response.header(header::LOCATION)?).ok()
+}
+
+/// Returns the target of a `Link` header that names the page as Markdown, RFC 8288.
+fn markdown_link(response: &Response) -> Option<String> {
+    let links =
+        response.headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
+    let is_markdown = |parameters: &str| {
+        let parameters = parameters.to_ascii_lowercase().replace(['"', ' '], "");
+        let has = |wanted: &str| parameters.split(';').any(|parameter| parameter == wanted);
+        has("rel=alternate") && has("type=text/markdown")
+    };
+    links.flat_map(|value| value.split(",<")).find_map(|link| {
+        let (target, parameters) = link.trim().trim_start_matches('<').split_once('>')?;
+        is_markdown(parameters.trim_end_matches(',')).then(|| target.to_owned())
+    })
 }
 
 /// Reads seconds, or a date.

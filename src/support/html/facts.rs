@@ -13,6 +13,8 @@ pub struct Facts {
     pub base: Option<String>,
     /// `<link rel=canonical>`: the address that the page wants to be known by.
     pub canonical: Option<String>,
+    /// `<link rel=alternate type=text/markdown>`: the page as Markdown.
+    pub markdown: Option<String>,
     /// `<meta name=robots>`.
     pub robots: Robots,
     /// `<meta name=description>`, or that for social networks.
@@ -70,6 +72,9 @@ impl Tree {
                 "link" if self.has_rel(id, "canonical") => {
                     set(&mut facts.canonical, self.attribute(id, "href"));
                 }
+                "link" if self.has_rel(id, "alternate") && self.is_markdown(id) => {
+                    set(&mut facts.markdown, self.attribute(id, "href"));
+                }
                 "meta" => self.read_meta(id, &mut facts),
                 _ => {}
             }
@@ -101,6 +106,12 @@ impl Tree {
             let href = self.attribute(id, "href")?.trim();
             (!href.is_empty()).then(|| Link { href, nofollow: self.has_rel(id, "nofollow") })
         })
+    }
+
+    fn is_markdown(&self, id: NodeId) -> bool {
+        let media_type = self.attribute(id, "type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        ["text/markdown", "text/x-markdown"].iter().any(|it| media_type.eq_ignore_ascii_case(it))
     }
 
     fn has_rel(&self, id: NodeId, wanted: &str) -> bool {

@@ -100,6 +100,7 @@ fn the_report_of_a_run_as_json() {
     run.metrics.documents_new: integer
     run.metrics.documents_restaged: integer
     run.metrics.documents_unchanged: integer
+    run.metrics.pages_left_out: integer
     run.metrics.sources_unreachable: integer
     run.phases.cleaning: string
     run.phases.crawling: string
@@ -147,6 +148,7 @@ fn the_status_as_json() {
     run.metrics.documents_new: integer
     run.metrics.documents_restaged: integer
     run.metrics.documents_unchanged: integer
+    run.metrics.pages_left_out: integer
     run.metrics.sources_unreachable: integer
     run.phases.cleaning: string
     run.phases.crawling: string

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Site;
-use super::server::{Reply, Server, html};
+use super::server::{NOBODY, Reply, Server, html};
 use crate::support::rows;
 
 /// A start page with links to answers of every bad kind.
@@ -132,6 +132,38 @@ fn answers_of_every_bad_kind_cost_only_themselves() {
     assert!(asked.len() < 60, "{asked:#?}");
 }
 
+#[test]
+fn bodies_come_compressed_and_broken_ones_are_outages() {
+    let site = Site::new();
+    let zstd = |bytes: &[u8]| {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    };
+    let page = html("packed", "Packed in frames.", &[]);
+    let (head, rest) = page.as_bytes().split_at(40);
+    let put = |name: &str, encoding: &str, body: Vec<u8>| {
+        let reply = Reply::new(200, "text/html", body).with("Content-Encoding", encoding);
+        site.server.put(&format!("/docs/{name}"), reply);
+    };
+    site.server.page("/docs/", "Start.", &["gzip", "zstd", "frames", "bomb", "unknown"]);
+    put("gzip", "gzip", gzip(page.as_bytes()));
+    put("zstd", "zstd", zstd(page.as_bytes()));
+    put("frames", "ZSTD", [zstd(head), zstd(rest)].concat());
+    put("bomb", "zstd", zstd(&vec![b' '; 30 << 20]));
+    put("unknown", "lzma", vec![0, 1, 2, 3]);
+    site.configure("max_page_size = '100KiB'");
+    site.ingest_to(0);
+    assert_eq!(site.documents(), ["/docs/", "/docs/frames", "/docs/gzip", "/docs/zstd"]);
+    let states = site.states().join("\n");
+    assert!(states.contains("/docs/bomb|excluded|over max_page_size"), "{states}");
+    assert!(states.contains("/docs/unknown|excluded|"), "{states}");
+    let texts = rows(&site.place.kb(), "SELECT text FROM chunks WHERE uri NOT LIKE '%/docs/'");
+    assert_eq!(texts, ["# Page packed\n\nPacked in frames."; 3]);
+    let cut = zstd(page.as_bytes());
+    put("zstd", "zstd", cut[..cut.len() - 9].to_vec());
+    site.ingest_to(20);
+    assert_eq!(site.documents().len(), 4);
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -144,7 +176,7 @@ fn endless_sites_end() {
     let site = Site::new();
     site.server.handle(|asked, _| {
         let path = asked.path.as_str();
-        if path == "/robots.txt" {
+        if path == "/robots.txt" || path.ends_with(NOBODY) {
             return None;
         }
         let number: u64 =
@@ -206,8 +238,7 @@ fn addresses_that_are_not_public_are_not_asked() {
     crate::support::remove_kb(&site.place.kb());
     let report = crate::support::ingest(&site.place.config(), None);
     // 2130706433 is 127.0.0.1, by the rules for urls.
-    let asked: Vec<_> =
-        secret.take_paths().into_iter().filter(|path| path != "/robots.txt").collect();
+    let asked = secret.take_pages();
     assert!(asked.len() <= 1, "{asked:?}");
     let states = site.states().join("\n");
     assert!(states.contains("169.254.169.254 is not public"), "{states}\n{report:#?}");

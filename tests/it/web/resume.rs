@@ -36,11 +36,10 @@ fn saved(site: &Site) -> HashSet<String> {
 }
 
 fn assert_not_asked_again(site: &Site, saved: &HashSet<String>, context: &str) {
-    let asked = site.server.take_paths();
+    let asked = site.server.take_pages();
     let again: Vec<_> = asked.iter().filter(|path| saved.contains(*path)).collect();
     assert!(again.is_empty(), "{context}: asked again: {again:?}");
-    let pages = asked.iter().filter(|path| *path != "/robots.txt").count();
-    assert_eq!(pages + saved.len(), 60, "{context}");
+    assert_eq!(asked.len() + saved.len(), 60, "{context}");
 }
 
 #[test]
@@ -150,4 +149,29 @@ fn a_signal_does_not_wait_for_a_slow_server() {
     site.server.handle_nothing();
     assert_eq!(start(&site).wait().unwrap().code(), Some(0));
     assert_eq!(site.documents().len(), 60);
+}
+
+#[test]
+fn cancel_does_not_wait_for_a_slow_server() {
+    let site = tree();
+    // The sitemap is fetched before the first page: even there, nothing has to be waited for.
+    for slow in ["/docs/2.html", "/sitemap.xml"] {
+        remove_kb(&site.place.kb());
+        site.configure("sitemaps = ['auto']");
+        site.server.take_asked();
+        site.server.handle(move |asked, _| {
+            let late = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
+            (asked.path == slow).then_some(late)
+        });
+        let mut child = start(&site);
+        wait_until("the slow request", || site.server.has_been_asked(slow));
+        let since = Instant::now();
+        let cancel = Command::new(env!("CARGO_BIN_EXE_kbingest"))
+            .args(["cancel", "-q"])
+            .arg(site.place.toml())
+            .status();
+        assert!(cancel.unwrap().success(), "{slow}");
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{slow}");
+        assert!(since.elapsed() < Duration::from_secs(30), "{slow}: {:?}", since.elapsed());
+    }
 }

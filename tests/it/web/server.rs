@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// What the crawler asks for to learn how a host answers where nothing is.
+pub const NOBODY: &str = "kbingest-asks-for-a-page-that-is-not-there";
+
 /// One answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -126,6 +129,19 @@ impl Server {
     /// Returns the paths that were asked for since the last call, in order.
     pub fn take_paths(&self) -> Vec<String> {
         self.take_asked().into_iter().map(|asked| asked.path).collect()
+    }
+
+    /// Returns the paths of pages that were asked for since the last call, in order: not robots.txt and the like.
+    pub fn take_pages(&self) -> Vec<String> {
+        let mut paths = self.take_paths();
+        paths.retain(|path| {
+            !path.ends_with(NOBODY) && !["/robots.txt", "/llms.txt"].contains(&path.as_str())
+        });
+        paths
+    }
+
+    pub fn has_been_asked(&self, path: &str) -> bool {
+        self.shared.asked.lock().unwrap().iter().any(|asked| asked.path == path)
     }
 
     pub fn count(&self) -> usize {

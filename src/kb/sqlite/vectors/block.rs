@@ -73,11 +73,13 @@ pub fn entries<'a>(
 }
 
 impl Block {
-    /// Puts the vector of `chunk` at `slot`, in the place of the one that was there.
-    pub fn insert(&mut self, slot: u8, chunk: i64, vector: &StoredVector) {
+    /// Puts the vector of `chunk` at `slot`; tells whether it was free.
+    pub fn insert(&mut self, slot: u8, chunk: i64, vector: &StoredVector) -> bool {
         let size = HEAD + vector.embedding.len();
-        self.remove(slot..=slot, vector.embedding.len());
         let at = self.slots.partition_point(|&other| other < slot);
+        if self.slots.get(at) == Some(&slot) {
+            return false;
+        }
         self.slots.insert(at, slot);
         let entry = vector
             .scale
@@ -86,6 +88,7 @@ impl Block {
             .chain(vector.checksum(chunk).to_le_bytes())
             .chain(vector.embedding.iter().copied());
         self.entries.splice(at * size..at * size, entry);
+        true
     }
 
     /// Takes out the vectors at `slots`.
@@ -115,9 +118,10 @@ mod tests {
     #[test]
     fn vectors_stand_in_the_order_of_their_slots() {
         let mut block = Block::default();
-        for slot in [5, 1, 127, 3, 5] {
-            block.insert(slot, slot.into(), &vector(slot));
+        for slot in [5, 1, 127, 3] {
+            assert!(block.insert(slot, slot.into(), &vector(slot)));
         }
+        assert!(!block.insert(3, 3, &vector(4)));
         let expected =
             |slots: &[u8]| slots.iter().map(|&s| (s, Some(vector(s)))).collect::<Vec<_>>();
         assert_eq!(content(&block), expected(&[1, 3, 5, 127]));
@@ -130,8 +134,7 @@ mod tests {
     #[test]
     fn damage_is_told() {
         let mut block = Block::default();
-        block.insert(2, 2, &vector(2));
-        block.insert(9, 9, &vector(9));
+        assert!(block.insert(2, 2, &vector(2)) && block.insert(9, 9, &vector(9)));
         block.entries[HEAD + 1] ^= 1;
         assert_eq!(content(&block), [(2, None), (9, Some(vector(9)))]);
         block.slots[1] = 8;

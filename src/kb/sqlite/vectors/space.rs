@@ -150,7 +150,9 @@ pub fn insert(
         let id = space.block_of(neighbours[0].0.0);
         let mut block = space.block(tx, id)?;
         for (chunk, vector) in neighbours {
-            block.insert(space.slot_of(chunk.0), chunk.0, vector);
+            if !block.insert(space.slot_of(chunk.0), chunk.0, vector) {
+                return Err(KbError::Damaged(format!("chunk {} has a vector already", chunk.0)));
+            }
         }
         write(tx, Some((id, block)))?;
     }

@@ -1,0 +1,37 @@
+//! Pages with a Markdown twin: the page leads to it, and stands for itself again where it cannot be had.
+
+use rusqlite::{Transaction, params};
+
+use super::frontier::{PageReport, PageState};
+use super::tally::RunKey;
+use crate::kb::KbError;
+
+/// Queues pages again whose twin turns out to be none. Called when the state of `report` is saved, be it that of
+/// the page or that of the twin: either may be visited first.
+pub fn settle(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    source: &str,
+    report: &PageReport,
+) -> Result<(), KbError> {
+    let PageReport { page, state, twin, .. } = report;
+    let leads_to_nothing = matches!(
+        state,
+        PageState::Gone | PageState::Excluded | PageState::Refused | PageState::Redirected
+    );
+    let twin = match twin {
+        Some(twin) => twin,
+        None if leads_to_nothing => &page.url,
+        None => return Ok(()),
+    };
+    tx.prepare_cached(
+        "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL, attempts = 0,
+                twin = NULL, twin_failed = 1
+         WHERE source = ?1 AND twin = ?2 AND run_id = ?3 AND state = 'redirected'
+           AND EXISTS (SELECT 1 FROM frontier AS other
+                       WHERE other.source = ?1 AND other.url = ?2 AND other.run_id = ?3
+                         AND other.state IN ('gone', 'excluded', 'refused', 'redirected'))",
+    )?
+    .execute(params![source, twin, run.id.0])?;
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Files of web sites that are no pages, kept so that they need not be asked for again: robots.txt.
+
+use rusqlite::params;
+
+use super::KnowledgeBase;
+use super::tally::{RunKey, tally};
+use crate::domain::{Metrics, RunState, SiteFile};
+use crate::kb::KbError;
+
+impl KnowledgeBase {
+    /// Returns the files of `source` that were fetched with `settings`, however old.
+    pub fn kept_files(&self, source: &str, settings: &str) -> Result<Vec<SiteFile>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT url, fetched_ms, body FROM web_file WHERE source = ?1 AND settings = ?2",
+            )?;
+            let files = statement.query_map([source, settings], |row| {
+                Ok(SiteFile { url: row.get(0)?, fetched_ms: row.get(1)?, body: row.get(2)? })
+            })?;
+            Ok(files.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Keeps `files`, and drops those of other settings.
+    pub fn keep_files(
+        &self,
+        run: RunKey,
+        source: &str,
+        settings: &str,
+        files: &[SiteFile],
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            tx.prepare_cached("DELETE FROM web_file WHERE source = ?1 AND settings <> ?2")?
+                .execute([source, settings])?;
+            for file in files {
+                tx.prepare_cached(
+                    "INSERT OR REPLACE INTO web_file (source, url, settings, fetched_ms, body)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    source,
+                    file.url,
+                    settings,
+                    file.fetched_ms,
+                    file.body
+                ])?;
+            }
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+}

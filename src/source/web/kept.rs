@@ -1,0 +1,56 @@
+//! Files that are no pages: robots.txt, which stays what it is for a day, and llms.txt, as long as it is not there.
+//!
+//! What is known is handed in when a run begins and handed out as it grows; where it is kept meanwhile is not
+//! this module's business.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::domain::SiteFile;
+use crate::support::clock::now_ms;
+
+/// A file is fetched again after this: RFC 9309, section 2.4.
+pub(super) const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The files that are known.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    known: Mutex<HashMap<String, SiteFile>>,
+    fetched: Mutex<Vec<SiteFile>>,
+}
+
+impl Kept {
+    /// Takes in what earlier runs have fetched.
+    pub(super) fn load(&self, files: Vec<SiteFile>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(files.into_iter().map(|file| (file.url.clone(), file)));
+    }
+
+    /// Returns the file at `url` and its age, where it is not too old.
+    pub(super) fn find(&self, url: &str) -> Option<(Option<Vec<u8>>, Duration)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = known.get(url)?;
+        // A clock that was set back makes the age negative, and the file unknown.
+        let age = Duration::from_millis(u64::try_from(now_ms() - file.fetched_ms).ok()?);
+        (age < AGE_MAX).then(|| (file.body.clone(), age))
+    }
+
+    /// Returns the file at `url`, however old; `None` where nothing is known of it.
+    pub(super) fn last(&self, url: &str) -> Option<Option<Vec<u8>>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).map(|file| file.body.clone())
+    }
+
+    /// Notes what was fetched just now.
+    pub(super) fn note(&self, url: &str, body: Option<&[u8]>) {
+        let body = body.map(<[u8]>::to_vec);
+        let file = SiteFile { url: url.to_owned(), fetched_ms: now_ms(), body };
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    }
+
+    /// Returns what was fetched since the last call.
+    pub(super) fn take_fetched(&self) -> Vec<SiteFile> {
+        std::mem::take(&mut *self.fetched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

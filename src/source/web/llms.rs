@@ -1,0 +1,37 @@
+//! `llms.txt`: a list of the pages of a site for programs like this one, llmstxt.org.
+
+use pulldown_cmark::{Event, Parser, Tag};
+
+/// Bytes of the file.
+pub(super) const SIZE_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Links that are taken from it.
+const LINKS_MAX: usize = 10_000;
+
+/// Returns the links of the file, in their order.
+pub(super) fn links(text: &str) -> Vec<String> {
+    let links = Parser::new(text).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+        _ => None,
+    });
+    links.take(LINKS_MAX).collect()
+}
+
+/// Tells a page in Markdown by its url.
+pub(super) fn is_markdown(url: &str) -> bool {
+    let path = url.split('?').next().unwrap_or(url);
+    [".md", ".markdown"].iter().any(|ending| path.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_and_told_apart() {
+        let text =
+            "# Site\n\n> About\n\n## Docs\n\n- [One](one.md): first\n- [Two](/two.html)\n- three\n";
+        let found: Vec<_> =
+            links(text).into_iter().map(|link| (is_markdown(&link), link)).collect();
+        assert_eq!(found, [(true, "one.md".to_owned()), (false, "/two.html".to_owned())]);
+    }
+}
