@@ -11,7 +11,7 @@ use super::output::{escape, number, result, seconds};
 use super::progress::Display;
 use super::{Ending, output, render};
 use crate::config::Config;
-use crate::domain::{FailureKind, RunStatus};
+use crate::domain::{FailureKind, RunState, RunStatus};
 use crate::error::{Error, ExitCode};
 use crate::operations::{
     self, EvalOptions, IngestOptions, Publication, RunReport, Session, Target,
@@ -144,6 +144,31 @@ fn summary(report: &RunReport, target: &Path) -> String {
             escape(&target.display().to_string(), false)
         );
     }
+    let (mut text, failed) = counts(report, run);
+    let target = escape(&target.display().to_string(), false);
+    let written = match &report.publication {
+        Some(publication) if !publication.is_published => &publication.candidate,
+        _ => &report.knowledge_base,
+    };
+    let file = escape(&written.display().to_string(), false);
+    let _ = writeln!(text, "{}: {file}", run.message);
+    if let Some(publication) = report.publication.as_ref() {
+        text.push_str(&published(publication));
+        if !publication.is_published {
+            return text;
+        }
+    }
+    let _ = match failed {
+        // The hint has said what to do.
+        _ if report.error.is_some() => Ok(()),
+        0 => writeln!(text, "next: kbingest search {target} \"your question\""),
+        _ => writeln!(text, "next: kbingest status --failures {target}"),
+    };
+    text
+}
+
+/// Returns what the run did in numbers, and how many documents failed.
+fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
     let metrics = &run.metrics;
     let count = |kind: fn(FailureKind) -> bool| {
         report.failures.iter().filter(|failure| kind(failure.kind)).count() as u64
@@ -182,24 +207,7 @@ fn summary(report: &RunReport, target: &Path) -> String {
             number(metrics.pages_left_out)
         );
     }
-    let target = escape(&target.display().to_string(), false);
-    let written = match &report.publication {
-        Some(publication) if !publication.is_published => &publication.candidate,
-        _ => &report.knowledge_base,
-    };
-    let file = escape(&written.display().to_string(), false);
-    let _ = writeln!(text, "{}: {file}", run.message);
-    if let Some(publication) = report.publication.as_ref() {
-        text.push_str(&published(publication));
-        if !publication.is_published {
-            return text;
-        }
-    }
-    let _ = match failed {
-        0 => writeln!(text, "next: kbingest search {target} \"your question\""),
-        _ => writeln!(text, "next: kbingest status --failures {target}"),
-    };
-    text
+    (text, failed)
 }
 
 /// Returns what became of the candidate, and why.

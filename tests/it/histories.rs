@@ -549,3 +549,14 @@ fn a_failure_outlives_a_change_of_settings() {
         ]);
     }
 }
+
+/// Found by chance: how the broken file ended stood in the ledger when it could no longer be read at all.
+#[test]
+fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
+    let run = || {
+        let start = Start::Ingest;
+        Step::Run(Run { start, allow_deletes: false, retry_failed: false, fault: None, lag: None })
+    };
+    check(&[Step::Spoil(5, Spoil::Broken), run(), Step::Spoil(5, Spoil::TooLarge), run()]);
+    check(&[Step::Spoil(5, Spoil::TooLarge), run(), Step::Spoil(5, Spoil::Broken), run()]);
+}

@@ -201,9 +201,12 @@ pub fn save_one(
     delta.bytes_read += reading.size_bytes;
     match &reading.outcome {
         Outcome::Failed { stage, kind, error } => {
-            // Bytes that could not be read leave the ledger's knowledge of the last ones as it is.
+            // Bytes that could not be read leave the ledger's knowledge of the last ones as it is, where there is a text
+            // of them; how it ended with them means nothing otherwise.
             if *stage != Stage::Crawl {
                 note_reading(tx, run, document, reading)?;
+            } else {
+                forget_failed_reading(tx, document, &reading.extract_fp)?;
             }
             record_failure(tx, run, document, *stage, *kind, error)?;
             Ok(SaveResult::Failed)
@@ -258,6 +261,20 @@ fn note_reading(
         "UPDATE document SET version = ?2, extract_fp = ?3, run_id = ?4 WHERE id = ?1",
     )?
     .execute(params![document.0, version, reading.extract_fp, run.id.0])?;
+    Ok(())
+}
+
+fn forget_failed_reading(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+    extract_fp: &str,
+) -> Result<(), KbError> {
+    tx.prepare_cached(
+        "UPDATE document SET version = NULL, extract_fp = ?2
+         WHERE id = ?1 AND (version IS NOT NULL OR extract_fp <> ?2)
+           AND NOT EXISTS (SELECT 1 FROM revision WHERE document_id = ?1)",
+    )?
+    .execute(params![document.0, extract_fp])?;
     Ok(())
 }
 
