@@ -3,7 +3,7 @@
 
 mod damaged;
 mod data;
-mod formats;
+pub mod formats;
 mod html;
 mod pairs;
 mod places;

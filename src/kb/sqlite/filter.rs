@@ -98,7 +98,9 @@ fn is(value: &Value, wanted: &str) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| is(value, wanted)),
         Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
-        Value::Number(_) | Value::Bool(_) => value.to_string() == wanted,
+        Value::Number(_) | Value::Bool(_) => {
+            serde_json::from_str(wanted).is_ok_and(|wanted: Value| wanted == *value)
+        }
         Value::Null | Value::Object(_) => false,
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn package(parts: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A PDF with a page for each text, as few objects as there can be.
-pub(super) fn pdf(pages: &[&str]) -> Vec<u8> {
+pub fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned()];
     let kids: Vec<_> = (0..pages.len()).map(|page| format!("{} 0 R", 4 + 2 * page)).collect();
     objects.push(format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), pages.len()));

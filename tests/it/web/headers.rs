@@ -9,6 +9,7 @@ use kbingest::support::events::{Event, EventSink};
 
 use super::Site;
 use super::server::{Reply, Server, html};
+use crate::extract::formats::pdf;
 use crate::support::{remove_kb, rows};
 
 #[test]
@@ -107,20 +108,29 @@ fn headers_of_the_user_go_to_his_hosts_only() {
 fn documents_that_are_no_pages_go_to_their_extractors() {
     let site = Site::new();
     let server = &site.server;
-    server.page("/docs/", "Start.", &["letter.rtf", "list", "photo", "all.bin", "data.tgz"]);
+    server.page(
+        "/docs/",
+        "Start.",
+        &["letter.rtf", "rivers.pdf", "list", "photo", "all.bin", "data.tgz"],
+    );
     let letter = r"{\rtf1\ansi Dear reader, this is a letter.\par}";
     server.put("/docs/letter.rtf", Reply::new(200, "application/rtf", letter));
+    let rivers = pdf(&["This page speaks of rivers."]);
+    server.put("/docs/rivers.pdf", Reply::new(200, "application/pdf", rivers));
     server.put("/docs/list", Reply::new(200, "text/plain", "A list\nof plain words\n"));
     server.put("/docs/photo", Reply::new(200, "image/jpeg", b"\xff\xd8\xff".to_vec()));
     site.ingest_to(0);
     let texts = rows(&site.place.kb(), "SELECT text FROM chunks ORDER BY uri");
-    assert!(texts.iter().any(|text| text.contains("this is a letter")), "{texts:?}");
+    for expected in ["this is a letter", "speaks of rivers"] {
+        assert!(texts.iter().any(|text| text.contains(expected)), "{texts:?}");
+    }
     insta::assert_snapshot!(site.states().join("\n"), @"
     /docs/all.bin|excluded|a file without text, by its name
     /docs/data.tgz|excluded|a file without text, by its name
     /docs/letter.rtf|fetched|-
     /docs/list|fetched|-
     /docs/photo|excluded|no text: image/jpeg
+    /docs/rivers.pdf|fetched|-
     /docs/|fetched|-
     ");
 }
