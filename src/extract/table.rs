@@ -1,11 +1,10 @@
 //! CSV and TSV as a table whose first row is its header.
 
-use csv::ReaderBuilder;
-
 use super::encoding::{self, Decoded};
 use super::writer::{Writer, escaped};
 use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
 use crate::domain::MediaType;
+use crate::support::rows;
 
 /// Separators, likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -30,7 +29,7 @@ impl Extractor for Csv {
         let is_tabs = title::extension(uri).as_deref() == Some("tsv");
         let separator = if is_tabs { b'\t' } else { guess(text) };
         let mut rows = Vec::new();
-        for record in reader(text, separator).records() {
+        for record in rows::reader(text, separator).records() {
             // Broken quotes are read as they are; the text is UTF-8 already.
             let Ok(record) = record else { continue };
             rows.push(record.iter().map(escaped).collect::<Vec<_>>());
@@ -52,21 +51,13 @@ impl Extractor for Csv {
     }
 }
 
-fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes())
-}
-
 /// Returns the separator by which most of the first records have as many fields as the first, two at
 /// least.
 fn guess(text: &str) -> u8 {
     let start = &text[..text.floor_char_boundary(GUESS_BYTES)];
     let agreeing = |separator: u8| {
         let records: Vec<_> =
-            reader(start, separator).records().flatten().take(GUESS_RECORDS).collect();
+            rows::reader(start, separator).records().flatten().take(GUESS_RECORDS).collect();
         let fields = records.first().map_or(0, csv::StringRecord::len);
         let agree = records.iter().filter(|record| record.len() == fields).count();
         if fields < 2 { 0 } else { agree * 100 / records.len().max(1) * 100 + fields.min(99) }

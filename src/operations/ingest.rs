@@ -24,6 +24,7 @@ use crate::source::{self, AnySource, Setting};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::Lock;
+use crate::support::storage;
 use crate::workers;
 
 /// Full-text pages merged at the end of a run at most: some 32 MiB.
@@ -221,7 +222,7 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
-        let workspace = Some(with_ending(self.kb.path(), ".tmp"));
+        let workspace = Some(storage::beside(self.kb.path(), ".tmp"));
         let extract = ExtractConfig { workspace, ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads)?;
@@ -385,14 +386,7 @@ fn nothing_to_resume(kb: &Path) -> RunReport {
 
 /// Returns the path of the file beside `kb` that a run is tried out on before it is published.
 pub fn candidate_path(kb: &Path) -> PathBuf {
-    with_ending(kb, ".next")
-}
-
-/// Returns the path of a file or folder beside the knowledge base at `kb`.
-pub(super) fn with_ending(kb: &Path, ending: &str) -> PathBuf {
-    let mut path = kb.as_os_str().to_owned();
-    path.push(ending);
-    PathBuf::from(path)
+    storage::beside(kb, ".next")
 }
 
 fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
@@ -402,10 +396,10 @@ fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>
         .into_iter()
         .flat_map(|kb| {
             ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool"]
-                .map(|ending| with_ending(kb, ending))
+                .map(|ending| storage::beside(kb, ending))
         })
         .collect();
-    let (clones, spool) = (with_ending(kb, ".git"), with_ending(kb, ".spool"));
+    let (clones, spool) = (storage::beside(kb, ".git"), storage::beside(kb, ".spool"));
     let stop = Arc::clone(&session.stop);
     let setting =
         Setting { base: &config.base, leave_out: &own, clones: &clones, spool: &spool, stop };

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::eval::{EvalOptions, check_files, eval};
-use super::ingest::{IngestOptions, RunReport, candidate_path, ingest_into, with_ending};
+use super::ingest::{IngestOptions, RunReport, candidate_path, ingest_into};
 use super::{Session, Target};
 use crate::config::Config;
 use crate::error::{Error, ExitCode};
 use crate::eval::EvalReport;
 use crate::kb::{KbError, KnowledgeBase};
 use crate::support::lock::{Lock, lock_path};
+use crate::support::storage;
 
 /// What became of a run that is published only if it is good enough.
 #[derive(Clone, Debug, Serialize)]
@@ -85,7 +86,7 @@ fn publish(candidate: &Path, live: &Path) -> Result<(), Error> {
 
 /// Removes a knowledge base with all its files.
 fn remove(kb: &Path) -> Result<(), Error> {
-    let beside = ["-wal", "-shm", "-journal"].map(|ending| with_ending(kb, ending));
+    let beside = ["-wal", "-shm", "-journal"].map(|ending| storage::beside(kb, ending));
     // The file itself first: without it the others mean nothing.
     for path in [kb.to_owned()].into_iter().chain(beside).chain([lock_path(kb)]) {
         match std::fs::remove_file(&path) {

@@ -53,9 +53,7 @@ pub struct Lock {
 
 /// Returns the path of the lock file of the knowledge base at `kb`.
 pub fn lock_path(kb: &Path) -> PathBuf {
-    let mut path = kb.as_os_str().to_owned();
-    path.push(".lock");
-    PathBuf::from(path)
+    storage::beside(kb, ".lock")
 }
 
 impl Lock {

@@ -10,4 +10,5 @@ pub mod limits;
 pub mod lock;
 pub mod panics;
 pub mod retry;
+pub mod rows;
 pub mod storage;

@@ -1,4 +1,4 @@
-//! What lies under a file: how much space is left, and whether it is a network file system.
+//! What lies under a file and beside it: how much space is left, whether it is a network file system, names.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,13 @@ const NETWORK_TYPES: [&str; 12] = [
     "glusterfs",
 ];
 
+/// Returns the path beside `path` whose name goes on with `ending`.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
 /// Returns the bytes that an ordinary user can still write where `path` lies or would lie.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(folder_of(path))?;
@@ -33,8 +40,7 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// Returns why no file can be made beside `path`; `None` where one can. Leaves none.
 pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
-    let mut probe = path.as_os_str().to_owned();
-    probe.push("-probe");
+    let probe = beside(path, "-probe");
     match std::fs::File::create_new(&probe) {
         Ok(_) => {
             let _ = std::fs::remove_file(&probe);

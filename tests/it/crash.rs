@@ -29,7 +29,7 @@ fn kbingest(arguments: &[&str], target: &Path) -> Command {
     command
 }
 
-fn start(arguments: &[&str], target: &Path) -> Child {
+pub fn start(arguments: &[&str], target: &Path) -> Child {
     kbingest(arguments, target).spawn().unwrap()
 }
 

@@ -91,11 +91,15 @@ impl KnowledgeBase {
         let mut hits = self.read(|tx| {
             let terms = Terms::of(tx, query)?;
             let mut found = HashMap::new();
+            let space = match &query.vector {
+                Some(side) => Space::of(tx, &side.embed_fp)?,
+                None => None,
+            };
             if let Some(side) = &query.vector {
                 let eligible = live_chunks(tx, query, Some(&side.embed_fp))?;
                 let restriction = terms.restriction(tx)?;
                 let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
-                for (id, cosine) in nearest(tx, side, &eligible, &admits)? {
+                for (id, cosine) in nearest(tx, space.as_ref(), side, &eligible, &admits)? {
                     found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
                 }
             }
@@ -105,9 +109,9 @@ impl KnowledgeBase {
                 terms.add_matches(tx, eligible.as_deref(), &mut found)?;
             }
             let mut candidates: Vec<_> = found.into_values().collect();
-            if let Some(side) = &query.vector {
+            if let (Some(side), Some(space)) = (&query.vector, &space) {
                 for candidate in candidates.iter_mut().filter(|c| c.cosine.is_none()) {
-                    candidate.cosine = cosine_of(tx, candidate.id, side)?;
+                    candidate.cosine = cosine_of(tx, space, candidate.id, side)?;
                 }
             }
             fuse(&mut candidates, query.vector.as_ref().map_or(0.0, |side| side.weight));
@@ -359,13 +363,14 @@ impl Best {
 /// Returns the eligible chunks nearest to the query by exact comparison.
 fn nearest(
     tx: &Transaction<'_>,
+    space: Option<&Space>,
     side: &SearchSide,
     eligible: &[(i64, i64)],
     admits: &dyn Fn(i64) -> bool,
 ) -> Result<Vec<(ChunkId, f32)>, KbError> {
     let mut best = Best::default();
-    if let Some(space) = Space::of(tx, &side.embed_fp)? {
-        vectors::cosines(tx, &space, &side.vector, eligible, |id, cosine| {
+    if let Some(space) = space {
+        vectors::cosines(tx, space, &side.vector, eligible, |id, cosine| {
             if admits(id) {
                 best.offer(ChunkId(id), f64::from(cosine));
             }
@@ -403,13 +408,16 @@ fn text_matches(
     Ok(best)
 }
 
-fn cosine_of(tx: &Transaction<'_>, id: ChunkId, side: &SearchSide) -> Result<Option<f32>, KbError> {
+fn cosine_of(
+    tx: &Transaction<'_>,
+    space: &Space,
+    id: ChunkId,
+    side: &SearchSide,
+) -> Result<Option<f32>, KbError> {
     let mut cosine = None;
-    if let Some(space) = Space::of(tx, &side.embed_fp)? {
-        space.read(tx, (id.0, id.0), |_, entry| {
-            cosine = Some(vectors::cosine(&side.vector, entry.scale(), entry.embedding()));
-        })?;
-    }
+    space.read(tx, (id.0, id.0), |_, entry| {
+        cosine = Some(vectors::cosine(&side.vector, entry.scale(), entry.embedding()));
+    })?;
     Ok(cosine)
 }
 

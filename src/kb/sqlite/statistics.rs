@@ -9,6 +9,7 @@ use super::convert::from_sql;
 use super::{KnowledgeBase, schema};
 use crate::domain::QueueStats;
 use crate::kb::KbError;
+use crate::support::storage;
 
 /// Size and make of a knowledge base.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,8 +53,6 @@ impl KnowledgeBase {
     /// Returns the statistics of this moment.
     pub fn statistics(&self) -> Result<Statistics, KbError> {
         let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let mut wal = self.path().as_os_str().to_owned();
-        wal.push("-wal");
         self.read(|tx| {
             let count = |sql: &str| -> Result<u64, KbError> {
                 Ok(from_sql(tx.query_row(sql, [], |row| row.get(0))?))
@@ -77,7 +76,7 @@ impl KnowledgeBase {
                 formats: formats(tx)?,
                 queue: super::queue::queue_stats(tx)?,
                 file_bytes: size(self.path()),
-                wal_bytes: size(std::path::Path::new(&wal)),
+                wal_bytes: size(&storage::beside(self.path(), "-wal")),
             })
         })
     }

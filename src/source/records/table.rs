@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use encoding_rs::Encoding;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use super::config::Format;
 use super::record::{Fields, Record};
 use crate::domain::Version;
 use crate::source::uri;
+use crate::support::rows;
 
 /// Separators of a table whose name does not tell it.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -102,7 +103,7 @@ impl Table {
                 Err(error) => Err(format!("it is not JSON: {error}")),
             };
         }
-        let mut reader = reader(text, self.columns.separator);
+        let mut reader = rows::reader(text, self.columns.separator);
         let row = reader.records().next().transpose().map_err(|error| error.to_string())?;
         let row = row.unwrap_or_default();
         let named = self.columns.names.iter().zip(&row);
@@ -175,17 +176,9 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes())
-}
-
 /// Returns the names in the first row, by the separator that gives one of the id's name.
 fn columns(text: &str, separators: &[u8], fields: &Fields) -> Result<Columns, String> {
-    let first = |separator| reader(text, separator).records().next().and_then(Result::ok);
+    let first = |separator| rows::reader(text, separator).records().next().and_then(Result::ok);
     let mut all =
         separators.iter().map(|&separator| (separator, first(separator).unwrap_or_default()));
     let wanted = |names: &StringRecord| names.iter().any(|name| name.trim() == fields.id);
@@ -203,7 +196,7 @@ fn columns(text: &str, separators: &[u8], fields: &Fields) -> Result<Columns, St
 
 /// Returns where the rows below the first are.
 fn rows_of_csv(text: &str, separator: u8) -> Vec<Range<usize>> {
-    let mut reader = reader(text, separator);
+    let mut reader = rows::reader(text, separator);
     let mut row = StringRecord::new();
     let mut ranges = Vec::new();
     let at = |reader: &csv::Reader<&[u8]>| {

@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use super::{Repository, SETTINGS};
-use crate::crash::send;
+use crate::crash::{send, start};
 use crate::support::rows;
 use crate::web::server::{Reply, Server};
 
@@ -35,17 +35,6 @@ fn silent_server() -> (u16, Receiver<&'static str>) {
     (port, heard)
 }
 
-fn start(repository: &Repository) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_kbingest"))
-        .args(["ingest", "--progress", "none"])
-        .arg(repository.place.toml())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[test]
 fn a_fetch_that_hangs_ends_with_cancel_and_with_a_signal() {
     let repository = Repository::new();
@@ -53,7 +42,7 @@ fn a_fetch_that_hangs_ends_with_cancel_and_with_a_signal() {
     let url = format!("url = 'http:{}127.0.0.1:{port}/a.git'", "//");
     repository.place.configure(&SETTINGS.replace("url = 'repo'", &url));
     let check = |ask: &dyn Fn(&Child), what: &str| {
-        let mut child = start(&repository);
+        let mut child = start(&["ingest", "--progress", "none"], &repository.place.toml());
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("asked"), "{what}");
         let since = Instant::now();
         ask(&child);

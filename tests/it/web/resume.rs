@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use kbingest::support::checkpoint::Checkpoint;
 
 use super::Site;
 use super::server::Reply;
-use crate::crash::{send, wait_until};
+use crate::crash::{run, send, start, wait_until};
 use crate::support::{
     assert_cancelled, assert_same, assert_sound, dump, ingest, read_only, remove_kb, resume, rows,
     stop_at,
@@ -82,17 +82,6 @@ fn a_stopped_crawl_goes_on_where_it_was() {
     assert!(points >= 20, "only {points} points");
 }
 
-fn start(site: &Site) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_kbingest"))
-        .args(["ingest", "--progress", "none"])
-        .arg(site.place.toml())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[test]
 fn a_killed_crawl_goes_on_where_it_was() {
     let site = tree();
@@ -107,7 +96,7 @@ fn a_killed_crawl_goes_on_where_it_was() {
     for (requests, delay_ms) in within.into_iter().chain(saving) {
         remove_kb(&site.place.kb());
         site.server.take_asked();
-        let mut child = start(&site);
+        let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
         wait_until("requests", || site.server.count() >= requests);
         std::thread::sleep(Duration::from_millis(delay_ms));
         child.kill().unwrap();
@@ -123,7 +112,7 @@ fn a_killed_crawl_goes_on_where_it_was() {
             before == count
         });
         site.server.take_asked();
-        assert_eq!(start(&site).wait().unwrap().code(), Some(0));
+        assert_eq!(run(&["ingest", "--progress", "none"], &site.place.toml()), Some(0));
         assert_sound(&site.place.kb());
         let context = format!("killed {delay_ms} ms after {requests} requests");
         assert_same(&site.place.dump(), &expected, &context);
@@ -140,14 +129,14 @@ fn a_signal_does_not_wait_for_a_slow_server() {
         let slow = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
         (asked.path == "/docs/2.html").then_some(slow)
     });
-    let mut child = start(&site);
+    let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
     wait_until("the slow request", || site.server.count() >= 4);
     let since = Instant::now();
     send("INT", &child);
     assert_eq!(child.wait().unwrap().signal(), Some(2));
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     site.server.handle_nothing();
-    assert_eq!(start(&site).wait().unwrap().code(), Some(0));
+    assert_eq!(run(&["ingest", "--progress", "none"], &site.place.toml()), Some(0));
     assert_eq!(site.documents().len(), 60);
 }
 
@@ -163,7 +152,7 @@ fn cancel_does_not_wait_for_a_slow_server() {
             let late = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
             (asked.path == slow).then_some(late)
         });
-        let mut child = start(&site);
+        let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
         wait_until("the slow request", || site.server.has_been_asked(slow));
         let since = Instant::now();
         let cancel = Command::new(env!("CARGO_BIN_EXE_kbingest"))
