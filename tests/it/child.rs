@@ -67,6 +67,16 @@ fn children_of(parent: u32) -> Vec<u32> {
     found
 }
 
+/// Ends its process when a test fails, so that nothing of it is left.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -76,17 +86,17 @@ fn wait_for(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Starts `ingest` and waits until a child of it is in a document that never ends.
-fn start_endless(place: &Place) -> (Child, Vec<u32>) {
-    let process = kbingest(place, &["ingest", "--threads", "1"]).spawn().unwrap();
+fn start_endless(place: &Place) -> (Running, Vec<u32>) {
+    let process = Running(kbingest(place, &["ingest", "--threads", "1"]).spawn().unwrap());
     wait_for("a child at work", || {
-        children_of(process.id()).iter().any(|pid| {
+        children_of(process.0.id()).iter().any(|pid| {
             // The fourteenth field is processor time in user mode; a child that waits uses none.
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let time = stat.rsplit(')').next().unwrap_or("").split_whitespace().nth(11);
             time.and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0) > 20
         })
     });
-    let children = children_of(process.id());
+    let children = children_of(process.0.id());
     (process, children)
 }
 
@@ -187,14 +197,14 @@ fn no_child_outlives_its_parent() {
     place.write("endless.fault", "loop");
 
     let (mut process, children) = start_endless(&place);
-    process.kill().unwrap();
-    process.wait().unwrap();
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
     wait_for("the end of the child of a killed process", || are_gone(&children));
 
     let (mut process, children) = start_endless(&place);
-    kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&process.0), Signal::TERM).unwrap();
     let start = Instant::now();
-    process.wait().unwrap();
+    process.0.wait().unwrap();
     assert!(are_gone(&children), "a child outlives the parent that was asked to stop");
     assert!(start.elapsed() < PATIENCE, "the stop waited for a document");
 
