@@ -94,7 +94,7 @@ impl Default for ChunkConfig {
 
 impl ChunkConfig {
     /// Returns what decides how a text is cut, such as
-    /// `markdown@1:max_tokens=256,overlap_tokens=0`.
+    /// `markdown@2:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker) -> String {
         let Self { max_tokens, overlap_tokens } = self;
         format!("{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}", chunker.id())
