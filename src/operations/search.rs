@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
 
 use super::Target;
-use crate::analysis::{Analyser, Language, ParsedQuery};
+use crate::analysis::{Analyser, Language, ParsedQuery, SearchConfig};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::kb::{
@@ -100,6 +100,7 @@ pub struct Searcher {
     embedder: Option<Box<dyn Embedder>>,
     /// Languages of the index, and the common ones of them.
     languages: (Vec<Language>, Vec<Language>),
+    weights: SearchConfig,
     /// Why vectors are not used though they were asked for.
     pub warning: Option<String>,
 }
@@ -130,7 +131,11 @@ impl Searcher {
             warning = Some(format!("{reason}: full-text search only"));
         }
         let languages = kb.index_languages()?;
-        Ok(Self { kb, embedder, languages, warning })
+        let weights = match target {
+            Target::Config(config) => config.search.clone(),
+            Target::File(_) => SearchConfig::default(),
+        };
+        Ok(Self { kb, embedder, languages, weights, warning })
     }
 
     /// Returns the mode that a search in `mode` comes to.
@@ -147,12 +152,14 @@ impl Searcher {
         let query = ParsedQuery::parse(&options.query, &self.languages.0, &self.languages.1);
         let vector = embedder
             .filter(|_| !query.text.trim().is_empty())
-            .map(|embedder| query_vector(embedder, &query.text))
+            .map(|embedder| self.query_vector(embedder, &query.text))
             .transpose()?;
         Ok(self.kb.search(&SearchQuery {
             query,
             languages: self.languages.0.clone(),
             uses_text: self.mode(options.mode) != SearchMode::Vector,
+            title_weight: self.weights.title_weight,
+            heading_weight: self.weights.heading_weight,
             vector,
             limit: options.limit,
             filter: filter(options)?,
@@ -160,6 +167,17 @@ impl Searcher {
             folds: options.folds,
             explains: options.explains,
         })?)
+    }
+
+    fn query_vector(&self, embedder: &dyn Embedder, query: &str) -> Result<SearchSide, Error> {
+        let embeddings = embedder.embed(&[query])?;
+        let row = embeddings.rows().next().unwrap_or_default();
+        let model = embedder.model();
+        Ok(SearchSide {
+            vector: StoredVector::quantise(row),
+            embed_fp: model.fingerprint.clone(),
+            weight: model.hybrid_weight * self.weights.vector_weight,
+        })
     }
 }
 
@@ -232,15 +250,4 @@ fn embedder_for(kb: &KnowledgeBase, target: &Target) -> Result<Option<Box<dyn Em
         }
     }
     Ok(None)
-}
-
-fn query_vector(embedder: &dyn Embedder, query: &str) -> Result<SearchSide, Error> {
-    let embeddings = embedder.embed(&[query])?;
-    let row = embeddings.rows().next().unwrap_or_default();
-    let model = embedder.model();
-    Ok(SearchSide {
-        vector: StoredVector::quantise(row),
-        embed_fp: model.fingerprint.clone(),
-        weight: model.hybrid_weight,
-    })
 }
