@@ -36,6 +36,8 @@ pub struct SearchOptions {
     pub context: usize,
     /// Neighbouring chunks become one hit, and a repeated text is told once.
     pub folds: bool,
+    /// The words that match are marked in each hit.
+    pub marks: bool,
     /// Scores are explained.
     pub explains: bool,
 }
@@ -54,6 +56,7 @@ impl Default for SearchOptions {
             before: None,
             context: 0,
             folds: true,
+            marks: true,
             explains: false,
         }
     }
@@ -165,6 +168,7 @@ impl Searcher {
             filter: filter(options)?,
             context: options.context,
             folds: options.folds,
+            marks: options.marks,
             explains: options.explains,
         })?)
     }

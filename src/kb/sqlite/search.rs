@@ -83,6 +83,8 @@ pub struct SearchQuery {
     pub context: usize,
     /// Neighbours become one hit, and a repeated text is told once.
     pub folds: bool,
+    /// The words that match are marked in each hit.
+    pub marks: bool,
     /// Scores are explained.
     pub explains: bool,
 }
@@ -145,13 +147,14 @@ impl SearchQuery {
         !self.filter.is_empty() || !sources.is_empty() || !excluded_sources.is_empty()
     }
 
-    /// Marks the words of a hit that the query asks for.
+    /// Marks the words of a hit that the query asks for, and completes or drops what explains its score.
     fn mark(&self, hit: &mut Hit) {
         let find = |text: &str| {
             analysis::matches(text, &self.languages, |token| self.query.asks_for(token))
         };
-        let marks = find(&hit.text);
-        hit.matches = marks.iter().map(|mark| [mark.start, mark.end]).collect();
+        if self.marks {
+            hit.matches = find(&hit.text).iter().map(|mark| [mark.start, mark.end]).collect();
+        }
         match &mut hit.explanation {
             Some(explanation) if self.explains => {
                 for text in [&hit.title, &hit.heading_path, &hit.text] {
