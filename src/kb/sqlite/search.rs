@@ -99,17 +99,21 @@ impl KnowledgeBase {
                 Some(side) => Space::of(tx, &side.embed_fp)?,
                 None => None,
             };
-            let eligible = Eligible::of(tx, query)?;
-            if let Some(side) = &query.vector {
+            // Words are only entered of live documents; vectors lie there before they are live.
+            let eligible = match query.is_filtered() || query.vector.is_some() {
+                true => Some(eligible_chunks(tx, query)?),
+                false => None,
+            };
+            if let (Some(side), Some(eligible)) = (&query.vector, &eligible) {
                 let restriction = terms.restriction(tx)?;
                 let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
-                for (id, cosine) in nearest(tx, space.as_ref(), side, &eligible.compared, &admits)?
-                {
+                for (id, cosine) in nearest(tx, space.as_ref(), side, eligible, &admits)? {
                     found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
                 }
             }
             if query.uses_text {
-                terms.add_matches(tx, query, eligible.read.as_deref(), &mut found)?;
+                let eligible = eligible.as_deref().filter(|_| query.is_filtered());
+                terms.add_matches(tx, query, eligible, &mut found)?;
             }
             let mut candidates: Vec<_> = found.into_values().collect();
             if let (Some(side), Some(space)) = (&query.vector, &space) {
@@ -289,58 +293,35 @@ fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, 
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// The chunks that a query looks at, as sorted ranges of ids, both ends included.
-struct Eligible {
-    /// Whose vectors are compared.
-    compared: Vec<(i64, i64)>,
-    /// Whose words are; `None` where that is every chunk of the index.
-    read: Option<Vec<(i64, i64)>>,
-}
-
-impl Eligible {
-    /// Lists the live revisions that `query` admits, where it has to know them.
-    fn of(tx: &Transaction<'_>, query: &SearchQuery) -> Result<Self, KbError> {
-        let is_filtered = query.is_filtered();
-        let embed_fp = query.vector.as_ref().map(|side| side.embed_fp.as_str());
-        let mut eligible = Self { compared: Vec::new(), read: is_filtered.then(Vec::new) };
-        if !is_filtered && embed_fp.is_none() {
-            return Ok(eligible);
-        }
-        let mut statement = tx.prepare_cached(if is_filtered {
-            "SELECT first_chunk, first_chunk + chunk_total - 1, embed_fp, source, uri, metadata
-             FROM revision JOIN document ON document.id = revision.document_id
-             WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
-        } else {
-            "SELECT first_chunk, first_chunk + chunk_total - 1, embed_fp FROM revision
-             WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
-        })?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+/// Returns the chunks of the live documents that `query` admits, as sorted ranges of ids, both ends included.
+fn eligible_chunks(tx: &Transaction<'_>, query: &SearchQuery) -> Result<Vec<(i64, i64)>, KbError> {
+    let is_filtered = query.is_filtered();
+    let mut statement = tx.prepare_cached(if is_filtered {
+        "SELECT first_chunk, first_chunk + chunk_total - 1, source, uri, metadata
+         FROM revision JOIN document ON document.id = revision.document_id
+         WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
+    } else {
+        "SELECT first_chunk, first_chunk + chunk_total - 1 FROM revision
+         WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
+    })?;
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if is_filtered {
             let text = |column| row.get_ref(column).map(|value| value.as_str().unwrap_or_default());
-            if let Some(read) = &mut eligible.read {
-                let document =
-                    filter::Candidate { source: text(3)?, uri: text(4)?, metadata: text(5)? };
-                if !filter::is_named(&query.query, document.source)
-                    || !query.filter.admits(document)
-                {
-                    continue;
-                }
-                extend(read, (row.get(0)?, row.get(1)?));
-            }
-            if embed_fp == Some(text(2)?) {
-                extend(&mut eligible.compared, (row.get(0)?, row.get(1)?));
+            let document =
+                filter::Candidate { source: text(2)?, uri: text(3)?, metadata: text(4)? };
+            if !filter::is_named(&query.query, document.source) || !query.filter.admits(document) {
+                continue;
             }
         }
-        Ok(eligible)
+        let (first, last) = (row.get(0)?, row.get(1)?);
+        match ranges.last_mut() {
+            Some(previous) if previous.1 + 1 == first => previous.1 = last,
+            _ => ranges.push((first, last)),
+        }
     }
-}
-
-/// Adds a range that comes after all of `ranges`.
-fn extend(ranges: &mut Vec<(i64, i64)>, range: (i64, i64)) {
-    match ranges.last_mut() {
-        Some(previous) if previous.1 + 1 == range.0 => previous.1 = range.1,
-        _ => ranges.push(range),
-    }
+    Ok(ranges)
 }
 
 fn contains(ranges: &[(i64, i64)], id: i64) -> bool {
