@@ -118,14 +118,13 @@ impl Analyser {
 
 /// Returns the tokens of `text`, apart by single spaces.
 pub fn tokens(text: &str, language: Language) -> String {
-    let mut tokens = String::with_capacity(text.len());
-    units::for_each_token(text, language, |_, token| {
-        if !tokens.is_empty() {
-            tokens.push(' ');
-        }
-        tokens.push_str(token);
+    let mut tokens = Vec::with_capacity(text.len() + text.len() / 8);
+    units::for_each_token_utf8(text, language, |_, token| {
+        tokens.extend_from_slice(token);
+        tokens.push(b' ');
     });
-    tokens
+    tokens.pop();
+    String::from_utf8(tokens).expect("a token is whole characters")
 }
 
 /// Returns the byte ranges of `text` whose token, in any of `languages`, `is_wanted`; in order, apart.
