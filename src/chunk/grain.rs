@@ -1,7 +1,7 @@
 //! Where a block that is too long may be cut, from coarse to fine.
 //!
 //! Each [`Grain`] proposes cuts in one pass; the packer takes those it needs and goes on with the next
-//! finer grain where a part is still too long. Six grains, so the work is linear in the text.
+//! finer grain where a part is still too long. Seven grains, so the work is linear in the text.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -10,6 +10,9 @@ use super::tokens::is_space;
 
 /// Characters of a part of a word that is too long as a whole.
 const WINDOW_CHARS: usize = 16;
+
+/// Bytes of a line beyond which it is not one of a wrapped paragraph: it is a paragraph itself.
+const WRAPPED_LINE_MAX: usize = 200;
 
 /// Most bytes that the sentence segmentation sees at once; beyond half of it a space ends a segment.
 ///
@@ -22,6 +25,8 @@ const SEGMENT_BYTES_MAX: usize = 1024;
 pub(super) enum Grain {
     /// After blank lines.
     Group,
+    /// After lines that are paragraphs.
+    Paragraph,
     /// At line starts.
     Line,
     /// After sentences.
@@ -36,9 +41,9 @@ pub(super) enum Grain {
 
 /// Returns the grains at which a block of this kind is cut, coarse to fine.
 pub(super) fn grains(kind: Kind) -> &'static [Grain] {
-    use Grain::{Char, Group, Line, Sentence, Window, Word};
+    use Grain::{Char, Group, Line, Paragraph, Sentence, Window, Word};
     match kind {
-        Kind::Prose | Kind::Container => &[Sentence, Line, Word, Window, Char],
+        Kind::Prose | Kind::Container => &[Paragraph, Sentence, Line, Word, Window, Char],
         Kind::Lines => &[Group, Line, Sentence, Word, Window, Char],
     }
 }
@@ -52,6 +57,7 @@ impl Grain {
     pub fn cuts(self, text: &str) -> Cuts<'_> {
         match self {
             Self::Group => Box::new(group_cuts(text)),
+            Self::Paragraph => Box::new(paragraph_cuts(text)),
             Self::Line => Box::new(line_cuts(text)),
             Self::Sentence => Box::new(sentence_cuts(text)),
             Self::Word => Box::new(word_cuts(text)),
@@ -68,6 +74,17 @@ fn group_cuts(text: &str) -> impl Iterator<Item = usize> {
         let blank = line.trim_start().is_empty();
         let cut = after_blank && !blank;
         after_blank = blank;
+        cut.then_some(at)
+    })
+}
+
+/// Cuts after every line that is no line of a wrapped paragraph; a short one, such as a heading without markup,
+/// stays with the line after it.
+fn paragraph_cuts(text: &str) -> impl Iterator<Item = usize> {
+    let mut after_paragraph = false;
+    lines(text).filter_map(move |(at, line)| {
+        let cut = after_paragraph;
+        after_paragraph = line.len() > WRAPPED_LINE_MAX;
         cut.then_some(at)
     })
 }
