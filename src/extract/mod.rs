@@ -5,6 +5,8 @@
 //! of the file; every other format becomes Markdown, and spans are those of that.
 
 mod captions;
+#[cfg(feature = "office")]
+mod chart;
 pub mod child;
 pub mod command;
 mod config;
@@ -23,6 +25,8 @@ mod mail;
 mod markdown;
 mod markup;
 mod notebook;
+#[cfg(feature = "office")]
+mod numbering;
 mod odf;
 #[cfg(feature = "office")]
 mod office;

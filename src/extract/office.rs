@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use undoc::render::RenderOptions;
-use undoc::{Error, SectionMarkerStyle};
+use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, prepare, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, chart, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -12,7 +12,7 @@ pub(super) struct Office;
 
 impl Extractor for Office {
     fn id(&self) -> &'static str {
-        "office@2"
+        "office@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -34,7 +34,10 @@ impl Extractor for Office {
             });
         }
         let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
-        let document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
+        let mut document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
+        if document.format == FormatType::Xlsx {
+            chart::add(&mut document, uri, bytes);
+        }
         let options = RenderOptions {
             max_heading_level: 6,
             escape_special_chars: false,

@@ -37,6 +37,12 @@ impl<'a> Package<'a> {
         self.archive.index_for_name(name).is_some()
     }
 
+    /// Tells whether there is a part in that folder.
+    #[cfg(feature = "office")]
+    pub(super) fn has_below(&self, folder: &str) -> bool {
+        self.archive.file_names().flatten().any(|name| name.starts_with(folder))
+    }
+
     /// Unpacks a part.
     pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>, ExtractError> {
         let uri = self.uri;

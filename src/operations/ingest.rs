@@ -394,14 +394,19 @@ fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>
     let own: Vec<_> = [kb, &candidate]
         .into_iter()
         .flat_map(|kb| {
-            ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool"]
+            ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool", ".archives"]
                 .map(|ending| storage::beside(kb, ending))
         })
         .collect();
     let (clones, spool) = (storage::beside(kb, ".git"), storage::beside(kb, ".spool"));
-    let stop = Arc::clone(&session.stop);
-    let setting =
-        Setting { base: &config.base, leave_out: &own, clones: &clones, spool: &spool, stop };
+    let setting = Setting {
+        base: &config.base,
+        leave_out: &own,
+        clones: &clones,
+        spool: &spool,
+        listings: &storage::beside(kb, ".archives"),
+        stop: Arc::clone(&session.stop),
+    };
     Ok(source::open(&config.source, &setting)?)
 }
 

@@ -41,7 +41,7 @@ impl Stamp {
 
     /// Tells whether any write after `now` changes the stamp: git's racy-mtime rule
     /// (Documentation/technical/racy-git.adoc). An mtime in the future is not trusted either.
-    fn is_settled(self, now: SystemTime) -> bool {
+    pub(super) fn is_settled(self, now: SystemTime) -> bool {
         let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i128);
         let coarse = self.mtime_ns % 1_000_000_000 == 0;
         now_ns - self.mtime_ns > if coarse { RACY_COARSE_NS } else { RACY_NS }

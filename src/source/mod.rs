@@ -231,6 +231,8 @@ pub struct Setting<'a> {
     pub clones: &'a Path,
     /// Where a file without a name may be made, for what is unpacked.
     pub spool: &'a Path,
+    /// Folder for what archives held, one file for each source.
+    pub listings: &'a Path,
     /// Ends a wait.
     pub stop: Arc<StopSignal>,
 }

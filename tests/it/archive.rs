@@ -93,6 +93,59 @@ fn members_are_documents() {
     }
 }
 
+/// Bytes of what was unpacked cannot be seen from outside, so the archive is spoiled without a trace: who lists it
+/// anew finds it broken, and who trusts what is kept does not look.
+#[test]
+fn an_unchanged_archive_is_not_unpacked_again() {
+    let members: [(&str, &[u8]); 2] = [("a.md", b"# A\n\nWords of a.\n"), ("b.md", b"# B\n")];
+    let place = place("m.zip", "");
+    let bytes = zip(&members);
+    let archive = place.path("m.zip");
+    let settled = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 7);
+    let put = |bytes: &[u8]| {
+        place.put(&archive, bytes);
+        let file = std::fs::File::options().write(true).open(&archive).unwrap();
+        file.set_modified(settled).unwrap();
+    };
+    put(&bytes);
+    place.ingest();
+    let spoiled = vec![b'x'; bytes.len()];
+    put(&spoiled);
+    let run = place.ingest().metrics;
+    assert_eq!((run.documents_unchanged, run.bytes_read), (2, 0));
+
+    // Same bytes at another time: they are compared, and known by the new time from then on.
+    put(&bytes);
+    let file = std::fs::File::options().write(true).open(&archive).unwrap();
+    file.set_modified(settled + std::time::Duration::from_secs(60)).unwrap();
+    drop(file);
+    assert_eq!(place.ingest().metrics.documents_unchanged, 2);
+    // Other settings list anew, and so does whoever has lost or spoiled what was kept.
+    let kept = place.path("kb.kb.archives/manuals.json");
+    let text = std::fs::read_to_string(&kept).unwrap();
+    for other in [text.replace("b.md", "c.md"), text[..text.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&kept, other).unwrap();
+        assert_eq!(place.ingest().metrics.documents_unchanged, 2);
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), text);
+    }
+    // What is known of an archive that is gone is not believed.
+    std::fs::remove_file(&archive).unwrap();
+    place.ingest_to(20);
+    assert_eq!(uris(&place), ["a.md", "b.md"]);
+}
+
+/// A kept listing serves a knowledge base that has lost its documents, too: they are unpacked when they are read.
+#[test]
+fn a_kept_listing_is_read_by_unpacking() {
+    let place = place("m.zip", "");
+    let members: [(&str, &[u8]); 2] = [("a.md", b"# A\n\nWords of a.\n"), ("b.md", b"# B\n")];
+    put(&place, "m.zip", &zip(&members));
+    place.ingest();
+    std::fs::remove_file(place.kb()).unwrap();
+    assert_eq!(place.ingest().metrics.documents_new, 2);
+    place.assert_equals_fresh_ingest();
+}
+
 #[test]
 fn a_new_archive_changes_what_differs() {
     let place = place("m.zip", "");

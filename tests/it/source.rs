@@ -398,6 +398,7 @@ fn sources_open_in_the_order_of_the_file() {
         leave_out: &[],
         clones: &clones,
         spool: &clones,
+        listings: &clones,
         stop,
     };
     let sources = source::open(&config, &setting).unwrap();

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{Entry, Version};
 use crate::source::globs::Globs;
 use crate::source::uri;
@@ -11,11 +13,28 @@ use crate::source::uri;
 /// Bytes of a member's name at most; the system allows no longer path either.
 const NAME_BYTES_MAX: usize = 4096;
 
+/// What is in an archive.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Listed {
+    /// In uri order.
+    pub(super) members: Vec<Member>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What could not be listed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Problem {
+    pub(super) uri: String,
+    pub(super) blocks_deletions: bool,
+    pub(super) reason: String,
+}
+
 /// A member that is wanted.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) uri: String,
-    /// Hash of its bytes; of what is known where they are not.
-    pub(super) hash: blake3::Hash,
+    /// Made of the hash of its bytes; of what is known where they are not.
+    pub(super) version: String,
     pub(super) size_bytes: u64,
     /// Where its bytes begin in the spool.
     pub(super) offset: u64,
@@ -26,9 +45,14 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Returns the version of a member whose bytes, or what is known instead, have that hash.
+    pub(super) fn version_of(hash: blake3::Hash) -> String {
+        hash.to_hex()[..32].to_owned()
+    }
+
     pub(super) fn entry(&self) -> Entry {
-        let version = Version(self.hash.to_hex()[..32].to_owned());
-        Entry { uri: self.uri.clone(), version: Some(version), size_bytes: self.size_bytes }
+        let version = Some(Version(self.version.clone()));
+        Entry { uri: self.uri.clone(), version, size_bytes: self.size_bytes }
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! No member is ever written under its own name: those that are wanted go into one file without a name, beside
 //! the knowledge base, from which they are read. The system frees it when the process ends, however it ends.
+//! An archive that is as it was in an earlier run is listed without unpacking it (`kept.rs`), and unpacked only when
+//! one of its members is wanted.
 //! Names, sizes, number and nesting of members are not believed but checked, whatever the archive says.
 
 mod config;
+mod kept;
 mod member;
 mod unpack;
 
@@ -14,12 +17,14 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::member::{Member, Wanted};
+use toml::Spanned;
+
+use self::kept::{Shelf, State};
+use self::member::{Listed, Member, Wanted};
 use self::unpack::{Spoiled, Unpacked, Unpacking};
+use super::file::Stamp;
 use super::globs::Globs;
-use super::{
-    ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, file, uri,
-};
+use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, uri};
 use crate::domain::{Entry, Version};
 use crate::support::checkpoint::StopSignal;
 
@@ -34,12 +39,13 @@ pub struct ArchiveSource {
     /// Where the file without a name is made.
     spool: PathBuf,
     stop: Arc<StopSignal>,
+    shelf: Shelf,
     /// The archive as it was last unpacked, with its version.
     unpacked: Mutex<Option<(Version, Arc<Unpacked>)>>,
 }
 
 /// What is refused, whatever an archive says of itself.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Limits {
     file_size: ByteSize,
     total_size: ByteSize,
@@ -56,65 +62,91 @@ impl ArchiveSource {
             config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
         )
         .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
+        let limits = Limits {
+            file_size: *config.max_file_size.get_ref(),
+            total_size: *config.max_total_size.get_ref(),
+            members: config.max_members,
+            depth: *config.max_depth.get_ref(),
+        };
+        let plain = |patterns: &[Spanned<String>]| {
+            patterns.iter().map(|pattern| pattern.get_ref().clone()).collect::<Vec<_>>()
+        };
+        let path = setting.base.join(config.path.get_ref());
+        let (include, exclude) = (plain(&config.include), plain(&config.exclude));
+        let settings = format!("{path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
         Ok(Self {
-            path: setting.base.join(config.path.get_ref()),
+            path,
             wanted: Wanted { globs, hidden: config.hidden },
-            limits: Limits {
-                file_size: *config.max_file_size.get_ref(),
-                total_size: *config.max_total_size.get_ref(),
-                members: config.max_members,
-                depth: *config.max_depth.get_ref(),
-            },
+            limits,
             spool: setting.spool.to_owned(),
             stop: setting.stop.clone(),
+            shelf: Shelf::new(setting.listings, &name, &settings),
             unpacked: Mutex::new(None),
             name,
         })
     }
 
-    /// Returns the members as they are now.
-    fn unpacked(&self) -> Result<Arc<Unpacked>, SourceError> {
-        let unreachable = |source| SourceError::Unreachable {
-            name: self.name.clone(),
-            path: self.path.clone(),
-            source,
-        };
-        let mut archive = File::open(&self.path).map_err(unreachable)?;
-        let metadata = archive.metadata().map_err(unreachable)?;
+    fn unreachable(&self, source: io::Error) -> SourceError {
+        SourceError::Unreachable { name: self.name.clone(), path: self.path.clone(), source }
+    }
+
+    fn open(&self) -> Result<(File, Stamp), SourceError> {
+        let archive = File::open(&self.path).map_err(|error| self.unreachable(error))?;
+        let metadata = archive.metadata().map_err(|error| self.unreachable(error))?;
         if !metadata.is_file() {
-            return Err(unreachable(io::Error::other("not a regular file")));
+            return Err(self.unreachable(io::Error::other("not a regular file")));
         }
-        let now = file::Stamp::of(&metadata).version();
+        Ok((archive, Stamp::of(&metadata)))
+    }
+
+    /// Returns what is in the archive as it is now, and unpacks it where that is not known.
+    fn listed(&self) -> Result<Arc<Listed>, SourceError> {
+        let (mut archive, stamp) = self.open()?;
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, unpacked)) = &*unpacked
-            && *known == now
+            && *known == stamp.version()
         {
-            return Ok(Arc::clone(unpacked));
+            return Ok(Arc::clone(&unpacked.listed));
         }
-        let spool = nameless(&self.spool).map_err(|source| SourceError::Unreachable {
+        let kept = self.shelf.find(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
+        if let Some(listed) = kept {
+            *unpacked = None;
+            return Ok(Arc::new(listed));
+        }
+        let before = State::of(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
+        let all = self.unpack(&mut archive, &self.stop)?;
+        self.shelf.keep(&archive, &before, &all.listed);
+        let listed = Arc::clone(&all.listed);
+        *unpacked = Some((stamp.version(), Arc::new(all)));
+        Ok(listed)
+    }
+
+    fn unpack(&self, archive: &mut File, stop: &StopSignal) -> Result<Unpacked, SourceError> {
+        let no_spool = |source| SourceError::Unreachable {
             name: self.name.clone(),
             path: self.spool.clone(),
             source,
-        })?;
-        let unpacking = Unpacking::new(&self.wanted, self.limits, &self.stop, spool);
-        let all = unpacking.run(&mut archive).map_err(|spoiled| match spoiled {
+        };
+        let spool = nameless(&self.spool).map_err(no_spool)?;
+        let unpacking = Unpacking::new(&self.wanted, self.limits, stop, spool);
+        unpacking.run(archive).map_err(|spoiled| match spoiled {
             Spoiled::Stopped => SourceError::Stopped,
-            Spoiled::Archive(reason) => unreachable(io::Error::other(reason)),
-            Spoiled::Spool(source) => SourceError::Unreachable {
-                name: self.name.clone(),
-                path: self.spool.clone(),
-                source,
-            },
-        })?;
-        let (_, all) = unpacked.insert((now, Arc::new(all)));
-        Ok(Arc::clone(all))
+            Spoiled::Archive(reason) => self.unreachable(io::Error::other(reason)),
+            Spoiled::Spool(source) => no_spool(source),
+        })
     }
 
-    fn find(&self, wanted: &str) -> Option<(Arc<Unpacked>, usize)> {
-        let unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, unpacked) = unpacked.as_ref()?;
-        let at = unpacked.members.binary_search_by(|one| uri::uri_order(&one.uri, wanted)).ok()?;
-        Some((Arc::clone(unpacked), at))
+    /// Returns the archive unpacked, as it was listed or, where it was listed from what is kept, as it is now.
+    fn unpacked(&self) -> Result<Arc<Unpacked>, SourceError> {
+        let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, unpacked)) = &*unpacked {
+            return Ok(Arc::clone(unpacked));
+        }
+        let (mut archive, stamp) = self.open()?;
+        // A document that is not read because the run stops would count as failed; the work is bounded.
+        let all = Arc::new(self.unpack(&mut archive, &StopSignal::default())?);
+        *unpacked = Some((stamp.version(), Arc::clone(&all)));
+        Ok(all)
     }
 }
 
@@ -124,26 +156,29 @@ impl Source for ArchiveSource {
     }
 
     fn list(&self) -> Result<Listing<'_>, SourceError> {
-        let unpacked = self.unpacked()?;
-        let problems = unpacked.problems.len();
-        let count = problems + unpacked.members.len();
-        Ok(Box::new((0..count).map(move |at| match unpacked.problems.get(at) {
+        let listed = self.listed()?;
+        let problems = listed.problems.len();
+        let count = problems + listed.members.len();
+        Ok(Box::new((0..count).map(move |at| match listed.problems.get(at) {
             Some(problem) => Err(ListError {
                 uri: problem.uri.clone(),
                 blocks_deletions: problem.blocks_deletions,
                 source: io::Error::other(problem.reason.clone()),
             }),
-            None => Ok(unpacked.members[at - problems].entry()),
+            None => Ok(listed.members[at - problems].entry()),
         })))
     }
 
     fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
         let path = || Path::new(&entry.uri).to_owned();
-        let Some((unpacked, at)) = self.find(&entry.uri) else {
-            let source = io::Error::other("it is not in the archive any more");
-            return Err(ReadError::Transient { path: path(), source });
+        let transient = |source| ReadError::Transient { path: path(), source };
+        let unpacked = self.unpacked().map_err(|error| transient(io::Error::other(error)))?;
+        let members = &unpacked.listed.members;
+        let found = members.binary_search_by(|one| uri::uri_order(&one.uri, &entry.uri));
+        let Ok(at) = found else {
+            return Err(transient(io::Error::other("it is not in the archive any more")));
         };
-        let member: &Member = &unpacked.members[at];
+        let member: &Member = &members[at];
         if let Some(reason) = &member.too_large {
             return Err(ReadError::Skipped { path: path(), reason: reason.clone() });
         }
@@ -151,10 +186,7 @@ impl Source for ArchiveSource {
             return Err(ReadError::Permanent { path: path(), reason: reason.clone() });
         }
         let mut bytes = vec![0; usize::try_from(member.size_bytes).unwrap_or(0)];
-        unpacked
-            .spool
-            .read_exact_at(&mut bytes, member.offset)
-            .map_err(|source| ReadError::Transient { path: path(), source })?;
+        unpacked.spool.read_exact_at(&mut bytes, member.offset).map_err(transient)?;
         Ok(Content { bytes, version: member.entry().version, metadata: Default::default() })
     }
 }

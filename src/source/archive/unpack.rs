@@ -5,12 +5,13 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
 
 use super::Limits;
-use super::member::{Member, Name, Wanted};
+use super::member::{Listed, Member, Name, Problem, Wanted};
 use crate::source::{ByteSize, uri};
 use crate::support::checkpoint::StopSignal;
 
@@ -25,17 +26,8 @@ const TAR_MARK_AT: usize = 257;
 
 /// An archive that has been unpacked.
 pub(super) struct Unpacked {
-    /// In uri order.
-    pub(super) members: Vec<Member>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) listed: Arc<Listed>,
     pub(super) spool: File,
-}
-
-/// What could not be listed.
-pub(super) struct Problem {
-    pub(super) uri: String,
-    pub(super) blocks_deletions: bool,
-    pub(super) reason: String,
 }
 
 /// Why nothing is known of an archive.
@@ -110,7 +102,7 @@ impl<'a> Unpacking<'a> {
         members.reverse();
         members.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
         members.dedup_by(|later, first| later.uri == first.uri);
-        Ok(Unpacked { members, problems, spool })
+        Ok(Unpacked { listed: Arc::new(Listed { members, problems }), spool })
     }
 
     fn open(&mut self, outer: &str, depth: u32, archive: &mut dyn Input) -> Result<(), Left> {
@@ -229,11 +221,11 @@ impl<'a> Unpacking<'a> {
         }
         if size_bytes > file_size.0 {
             let reason = format!("it is over max_file_size ({file_size})");
-            let hash = blake3::hash(&bytes);
+            let version = Member::version_of(blake3::hash(&bytes));
             let too_large = Some(reason);
             self.members.push(Member {
                 uri: address,
-                hash,
+                version,
                 size_bytes: 0,
                 offset: 0,
                 too_large,
@@ -247,10 +239,10 @@ impl<'a> Unpacking<'a> {
         self.spool.write_all(&bytes).map_err(|error| Left::Spoiled(Spoiled::Spool(error)))?;
         let offset = self.written;
         self.written += size_bytes;
-        let hash = blake3::hash(&bytes);
+        let version = Member::version_of(blake3::hash(&bytes));
         self.members.push(Member {
             uri: address,
-            hash,
+            version,
             size_bytes,
             offset,
             too_large: None,
@@ -277,10 +269,10 @@ impl<'a> Unpacking<'a> {
     }
 
     fn damaged(&mut self, address: String, reason: String) {
-        let hash = blake3::hash(reason.as_bytes());
+        let version = Member::version_of(blake3::hash(reason.as_bytes()));
         self.members.push(Member {
             uri: address,
-            hash,
+            version,
             size_bytes: 0,
             offset: 0,
             too_large: None,

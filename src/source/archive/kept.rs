@@ -1,0 +1,124 @@
+//! What an archive held when it was last unpacked, so that one that is the same is not unpacked to list it.
+//!
+//! On disk: one file for each source in a folder beside the knowledge base, written anew as a whole. Its first line
+//! is the checksum of the rest, which is JSON. It may be deleted at any time: whatever is wrong with it costs
+//! unpacking and nothing else. Only a run writes it, which holds the lock of the knowledge base.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use tracing::debug;
+
+use super::member::Listed;
+use crate::source::file::Stamp;
+use crate::support::storage;
+
+/// Changes whenever the same archive and settings would be listed differently.
+const FORMAT: &str = "members@1";
+
+/// Where a listing is kept, and what else than the archive decides it.
+pub(super) struct Shelf {
+    path: PathBuf,
+    settings: String,
+}
+
+/// An archive as it was listed.
+#[derive(Serialize, Deserialize)]
+struct Kept<L> {
+    settings: String,
+    /// Size and mtime, where any later write would change them.
+    stamp: Option<String>,
+    /// Hash of the archive.
+    hash: String,
+    listed: L,
+}
+
+/// An archive as it was before it was unpacked.
+pub(super) struct State {
+    stamp: Stamp,
+    hash: String,
+}
+
+impl State {
+    /// Reads the archive once, and stands at its start again.
+    pub(super) fn of(archive: &mut File, stamp: Stamp) -> io::Result<Self> {
+        archive.rewind()?;
+        let mut hasher = blake3::Hasher::new();
+        io::copy(archive, &mut hasher)?;
+        archive.rewind()?;
+        Ok(Self { stamp, hash: hasher.finalize().to_hex().to_string() })
+    }
+
+    /// Tells the stamp, where a later write cannot leave it as it is.
+    fn told(&self) -> Option<String> {
+        self.stamp.is_settled(SystemTime::now()).then(|| self.stamp.version().0)
+    }
+}
+
+impl Shelf {
+    /// Keeps the listing of the source `name` in `folder`; `settings` are those that decide it.
+    pub(super) fn new(folder: &Path, name: &str, settings: &str) -> Self {
+        let path = folder.join(format!("{name}.json"));
+        Self { path, settings: format!("{FORMAT} {settings}") }
+    }
+
+    /// Returns what the archive holds, where it is as it was; only a stamp that is not trusted has it read.
+    pub(super) fn find(&self, archive: &mut File, stamp: Stamp) -> io::Result<Option<Listed>> {
+        let Some(mut kept) = self.load().filter(|kept| kept.settings == self.settings) else {
+            return Ok(None);
+        };
+        if kept.stamp.as_ref() == Some(&stamp.version().0) {
+            return Ok(Some(kept.listed));
+        }
+        let state = State::of(archive, stamp)?;
+        if state.hash != kept.hash {
+            return Ok(None);
+        }
+        kept.stamp = state.told();
+        self.save(&kept);
+        Ok(Some(kept.listed))
+    }
+
+    /// Keeps what the archive holds, unless it changed meanwhile.
+    pub(super) fn keep(&self, archive: &File, before: &State, listed: &Listed) {
+        if archive.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == before.stamp) {
+            self.save(&Kept {
+                settings: self.settings.clone(),
+                stamp: before.told(),
+                hash: before.hash.clone(),
+                listed,
+            });
+        }
+    }
+
+    fn load(&self) -> Option<Kept<Listed>> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        let (checksum, body) = text.split_once('\n')?;
+        let is_whole = blake3::hash(body.as_bytes()).to_hex().as_str() == checksum;
+        if is_whole { serde_json::from_str(body).ok() } else { None }
+    }
+
+    /// A listing that cannot be kept is made again.
+    fn save<L: Serialize>(&self, kept: &Kept<L>) {
+        let write = || {
+            let body = serde_json::to_string(kept)?;
+            if let Some(folder) = self.path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let part = storage::beside(&self.path, ".part");
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&part)?;
+            writeln!(file, "{}", blake3::hash(body.as_bytes()).to_hex())?;
+            file.write_all(body.as_bytes())?;
+            std::fs::rename(&part, &self.path)
+        };
+        if let Err(error) = write() {
+            debug!(path = %self.path.display(), %error, "listing not kept");
+        }
+    }
+}
