@@ -135,10 +135,68 @@ fn neighbours_and_repeated_texts_are_one_hit() {
     let text = format!("# Long\n{long}");
     assert_eq!(folded[0].text, text[start..end]);
     assert!(all.iter().any(|hit| hit.start_byte == folded[0].start_byte));
+    let is_in =
+        |one: &Hit, hit: &Hit| one.start_byte >= hit.start_byte && one.end_byte <= hit.end_byte;
+    let sizes: Vec<_> =
+        folded.iter().map(|hit| all.iter().filter(|one| is_in(one, hit)).count()).collect();
+    assert_eq!(sizes.iter().max(), Some(&4), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), all.len(), "{sizes:?}");
     let letter = hits(&place, &text_options("lighthouse"));
     assert_eq!(letter.len(), 1);
     assert_eq!(letter[0].duplicates.len(), 1);
     assert_ne!(letter[0].duplicates[0].uri, letter[0].uri);
+}
+
+#[test]
+fn chunks_of_different_documents_are_no_neighbours() {
+    let filler = "Pumps need air and water. ".repeat(60);
+    let second = format!("# Second\n\n## One\n\n{filler}\n\n## Two\n\nThe lighthouse is white.\n");
+    let place = place(&[("a.md", "# First\n\nThe lighthouse is red.\n"), ("b.md", &second)]);
+    let mut found: Vec<_> = hits(&place, &text_options("lighthouse"))
+        .into_iter()
+        .map(|hit| (hit.uri, hit.text.contains("red"), hit.text.contains("white")))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [("a.md".to_owned(), true, false), ("b.md".to_owned(), false, true)]);
+}
+
+#[test]
+fn words_that_every_fifth_chunk_has_are_dropped_where_others_remain() {
+    let texts: Vec<_> = (0..20)
+        .map(|number| {
+            let word = ["lantern", "anvil"].get(number).unwrap_or(&"rope");
+            (format!("{number:02}.md"), format!("# Page {number}\n\nA harbour has a {word}.\n"))
+        })
+        .collect();
+    let documents: Vec<_> =
+        texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let place = place(&documents);
+    check(&place, "harbour lantern anvil", "00.md 01.md");
+    assert_eq!(hits(&place, &text_options("harbour")).len(), 20);
+}
+
+#[test]
+fn what_one_side_finds_is_scored_by_both() {
+    let texts: Vec<_> = (0..180)
+        .map(|number| {
+            let ferries = "ferry ".repeat(number % 7 + 1);
+            let rest = ["water", "iron", "music", "bread"][number % 4].repeat(number / 90 + 1);
+            (format!("{number:03}.md"), format!("# {rest}\n\n{ferries} {number}\n"))
+        })
+        .collect();
+    let documents: Vec<_> =
+        texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let place = place(&documents);
+    let options = SearchOptions {
+        limit: 200,
+        folds: false,
+        mode: SearchMode::Hybrid,
+        ..text_options("ferry")
+    };
+    let hits = hits(&place, &options);
+    // Each side has a hundred candidates.
+    assert!((101..=180).contains(&hits.len()), "{}", hits.len());
+    assert!(hits.iter().all(|hit| hit.bm25.is_some() && hit.cosine.is_some()));
 }
 
 #[test]
