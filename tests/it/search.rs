@@ -149,7 +149,7 @@ fn neighbours_and_repeated_texts_are_one_hit() {
 
 #[test]
 fn chunks_of_different_documents_are_no_neighbours() {
-    let filler = "Pumps need air and water. ".repeat(60);
+    let filler = "Pumps need air and water. ".repeat(30);
     let second = format!("# Second\n\n## One\n\n{filler}\n\n## Two\n\nThe lighthouse is white.\n");
     let place = place(&[("a.md", "# First\n\nThe lighthouse is red.\n"), ("b.md", &second)]);
     let mut found: Vec<_> = hits(&place, &text_options("lighthouse"))
