@@ -5,13 +5,15 @@
 //! ```
 //!
 //! `KBINGEST_BENCH_MB` sets the size of the corpus (100), `KBINGEST_BENCH_CORPUS` names a folder of Markdown to
-//! use instead (copied first: some of it is edited). Ratios within one run say more than seconds: every
+//! use instead (copied first: some of it is edited). `KBINGEST_BENCH_LARGE_MB` adds lines about a corpus of that
+//! size (1000 in the goals; minutes and gigabytes). Ratios within one run say more than seconds: every
 //! line is CPU time against CPU time of the same machine in the same minutes.
 
 mod clock;
 mod corpus;
 mod floors;
 mod goals;
+mod store;
 
 use std::error::Error;
 use std::fs;
@@ -29,6 +31,8 @@ use serde::{Deserialize, Serialize};
 /// Set in the process that makes one run, names its kb.toml.
 const RUN: &str = "KBINGEST_BENCH_RUN";
 const CORPUS_MB: u64 = 100;
+/// Name of the settings beside the documents.
+const TOML: &str = "kb.toml";
 
 /// What one run used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,16 +56,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     match std::env::var_os("KBINGEST_BENCH_CORPUS") {
         Some(folder) => copy(Path::new(&folder), &docs)?,
         None => {
-            let size =
-                std::env::var("KBINGEST_BENCH_MB").ok().map(|size| size.parse()).transpose()?;
-            corpus::make(&docs, size.unwrap_or(CORPUS_MB) * 1_000_000)?;
+            let megabytes = megabytes("KBINGEST_BENCH_MB")?.unwrap_or(CORPUS_MB);
+            corpus::make(&docs, megabytes * 1_000_000)?;
         }
     }
-    let toml = scratch.path().join("kb.toml");
-    fs::write(&toml, "[[source.directory]]\nname = 'docs'\npath = 'docs'\n")?;
-    let measured = goals::measure(&docs, &toml, scratch.path())?;
+    configure(scratch.path())?;
+    let large_mb = megabytes("KBINGEST_BENCH_LARGE_MB")?;
+    let measured = goals::measure(&docs, scratch.path(), large_mb)?;
     print!("{measured}");
     Ok(())
+}
+
+fn megabytes(variable: &str) -> Result<Option<u64>, Box<dyn Error>> {
+    Ok(std::env::var(variable).ok().map(|size| size.parse()).transpose()?)
+}
+
+/// Writes the settings for the documents in `docs` below `folder`; returns their path.
+fn configure(folder: &Path) -> std::io::Result<PathBuf> {
+    let toml = folder.join(TOML);
+    fs::write(&toml, "[[source.directory]]\nname = 'docs'\npath = 'docs'\n")?;
+    Ok(toml)
 }
 
 /// Ingests in a process of its own, and tells what that used.

@@ -51,3 +51,17 @@ for tokens in 200 256 300 400; do
         | "| \($tokens) | \($mode.mode) | \(."span_recall@5" | percent) | \(."precision@5" | percent) | \(.precision_omega | percent) | \(."iou@5" | percent) |"
     ' "$work/report.json"
 done
+
+echo
+echo '| tokens | chunking-3, over spans | scifact-train | pubmedqa | xquad-en |'
+echo '| ---: | ---: | ---: | ---: | ---: |'
+for tokens in 128 192 256 320 400 512; do
+    row="| $tokens |"
+    for set in chunking-3 scifact-train pubmedqa xquad-en; do
+        make "$set" "$tokens"
+        ndcg=$(jq '.modes[] | select(.mode == "hybrid").metrics
+            | (if "'"$set"'" == "chunking-3" then ."ndcg_span@10" else ."ndcg@10" end) * 1000 | round / 1000' "$work/report.json")
+        row="$row $ndcg |"
+    done
+    echo "$row"
+done

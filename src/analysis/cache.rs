@@ -53,27 +53,27 @@ impl TokenCache {
         Self { entries: vec![free; ENTRIES], scratch: String::new() }
     }
 
-    /// Returns the token of the word that is `range` of `text`: letters, digits and marks; empty where nothing is
-    /// left of it.
-    pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &str {
+    /// Returns the token, in UTF-8, of the word that is `range` of `text`: letters, digits and marks; empty where
+    /// nothing is left of it.
+    pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &[u8] {
         let word = &text[range.clone()];
         let Some(packed) = pack(text.as_bytes(), range) else {
             self.scratch = token(word, language);
-            return &self.scratch;
+            return self.scratch.as_bytes();
         };
         let entry = &mut self.entries[slot(&packed, language)];
         if entry.word != packed || entry.language != language as u8 {
             let token = token(word, language);
             let Some(kept) = entry.token.get_mut(..token.len()) else {
                 self.scratch = token;
-                return &self.scratch;
+                return self.scratch.as_bytes();
             };
             kept.copy_from_slice(token.as_bytes());
             entry.token_len = token.len() as u8;
             entry.word = packed;
             entry.language = language as u8;
         }
-        std::str::from_utf8(&entry.token[..usize::from(entry.token_len)]).unwrap_or_default()
+        &entry.token[..usize::from(entry.token_len)]
     }
 }
 
@@ -98,11 +98,16 @@ fn pack(text: &[u8], range: Range<usize>) -> Option<[u64; WORD_BYTES_MAX / 8]> {
     }))
 }
 
+/// Odd numbers that have nothing to do with each other.
+const FACTORS: [u64; WORD_BYTES_MAX / 8] =
+    [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9];
+
 /// Returns the entry where a word belongs.
 fn slot(word: &[u64; WORD_BYTES_MAX / 8], language: Language) -> usize {
-    let mut hash = language as u64;
-    for part in word {
-        hash = (hash.rotate_left(23) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Each part is multiplied by itself, so that none of these waits for another.
+    let mut hash = (language as u64).wrapping_mul(FACTORS[0]);
+    for (part, factor) in word.iter().zip(FACTORS) {
+        hash ^= (part ^ (part >> 32)).wrapping_mul(factor);
     }
     (hash >> (64 - ENTRIES.ilog2())) as usize
 }

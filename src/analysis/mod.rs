@@ -15,7 +15,7 @@ mod query;
 mod stop_words;
 mod units;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use serde::Deserialize;
 
@@ -28,16 +28,30 @@ const CODE_VERSION: u32 = 1;
 pub const TOKEN_MARKS: &str = "_.-/:@+#";
 
 /// The `[search]` table of kb.toml.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchConfig {
     /// Language of the documents, as in `en`; `auto` finds it out for each of them.
     pub language: String,
+    /// What a word in the title counts in BM25, one in the text being 1; in [`WEIGHTS`].
+    pub title_weight: f64,
+    /// The same of one in the heading path.
+    pub heading_weight: f64,
+    /// What the cosine counts in hybrid search, in units of what suits the model; in [`WEIGHTS`].
+    pub vector_weight: f64,
 }
+
+/// Weights that a config may ask for.
+pub const WEIGHTS: RangeInclusive<f64> = 0.0..=100.0;
 
 impl Default for SearchConfig {
     fn default() -> Self {
-        Self { language: AUTO.to_owned() }
+        Self {
+            language: AUTO.to_owned(),
+            title_weight: 1.0,
+            heading_weight: 1.0,
+            vector_weight: 1.0,
+        }
     }
 }
 
@@ -46,6 +60,17 @@ const AUTO: &str = "auto";
 impl SearchConfig {
     /// Checks the settings; the error names the key and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
+        let weights = [
+            ("title_weight", self.title_weight),
+            ("heading_weight", self.heading_weight),
+            ("vector_weight", self.vector_weight),
+        ];
+        for (key, weight) in weights {
+            if !WEIGHTS.contains(&weight) {
+                let (least, most) = (WEIGHTS.start(), WEIGHTS.end());
+                return Err(format!("{key} must be {least} to {most}, not {weight}"));
+            }
+        }
         if self.language == AUTO || Language::from_code(&self.language).is_some() {
             return Ok(());
         }
@@ -75,7 +100,8 @@ impl Analyser {
     /// program did.
     pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
         let language = fingerprint.rsplit_once('=').map_or(AUTO, |(_, language)| language);
-        let analyser = Self::new(&SearchConfig { language: language.to_owned() });
+        let analyser =
+            Self::new(&SearchConfig { language: language.to_owned(), ..SearchConfig::default() });
         (analyser.fingerprint() == fingerprint).then_some(analyser)
     }
 
@@ -92,14 +118,13 @@ impl Analyser {
 
 /// Returns the tokens of `text`, apart by single spaces.
 pub fn tokens(text: &str, language: Language) -> String {
-    let mut tokens = String::with_capacity(text.len());
-    units::for_each_token(text, language, |_, token| {
-        if !tokens.is_empty() {
-            tokens.push(' ');
-        }
-        tokens.push_str(token);
+    let mut tokens = Vec::with_capacity(text.len() + text.len() / 8);
+    units::for_each_token_utf8(text, language, |_, token| {
+        tokens.extend_from_slice(token);
+        tokens.push(b' ');
     });
-    tokens
+    tokens.pop();
+    String::from_utf8(tokens).expect("a token is whole characters")
 }
 
 /// Returns the byte ranges of `text` whose token, in any of `languages`, `is_wanted`; in order, apart.
@@ -172,7 +197,8 @@ mod tests {
     #[test]
     fn fingerprints_name_their_analyser() {
         let check = |language: &str| {
-            let analyser = Analyser::new(&SearchConfig { language: language.to_owned() });
+            let config = SearchConfig { language: language.to_owned(), ..SearchConfig::default() };
+            let analyser = Analyser::new(&config);
             assert_eq!(Analyser::for_fingerprint(&analyser.fingerprint()), Some(analyser));
         };
         check("auto");

@@ -26,11 +26,19 @@ struct Visitor<'a, V> {
 
 /// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its parts. `visit` must
 /// not analyse a text itself.
-pub fn for_each_token(text: &str, language: Language, visit: impl FnMut(Range<usize>, &str)) {
+pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(Range<usize>, &str)) {
+    for_each_token_utf8(text, language, |range, token| {
+        visit(range, str::from_utf8(token).unwrap_or_default());
+    });
+}
+
+/// Does what [`for_each_token`] does, without a look at each token that finds it to be UTF-8, which a long text does
+/// better at its end.
+pub fn for_each_token_utf8(text: &str, language: Language, visit: impl FnMut(Range<usize>, &[u8])) {
     with_cache(|cache| Visitor { cache, language, visit }.visit_text(text));
 }
 
-impl<V: FnMut(Range<usize>, &str)> Visitor<'_, V> {
+impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
     fn visit_text(&mut self, text: &str) {
         let bytes = text.as_bytes();
         let mut unit = Unit::default();
@@ -92,16 +100,16 @@ impl<V: FnMut(Range<usize>, &str)> Visitor<'_, V> {
         let gram = &text[range.clone()];
         // Half-width and compatibility forms.
         if gram.chars().any(|c| matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}')) {
-            (self.visit)(range, &lower(gram));
+            (self.visit)(range, lower(gram).as_bytes());
         } else {
-            (self.visit)(range, gram);
+            (self.visit)(range, gram.as_bytes());
         }
     }
 
     fn visit_unit(&mut self, unit: &Unit, text: &str) {
         let is_name = unit.is_name(text);
         if is_name {
-            (self.visit)(unit.range(), &whole(&text[unit.range()]));
+            (self.visit)(unit.range(), whole(&text[unit.range()]).as_bytes());
         }
         let is_elided = unit.marks.contains(&'\'');
         let is_version = unit.marks.contains(&'.');

@@ -19,7 +19,7 @@ pub(super) struct Markdown;
 
 impl Chunker for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@1"
+        "markdown@2"
     }
 
     fn chunk(

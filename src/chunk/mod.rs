@@ -83,10 +83,7 @@ pub struct ChunkConfig {
 }
 
 impl Default for ChunkConfig {
-    /// 256 tokens, measured in hybrid search with the built-in model: nDCG@10 over relevant spans of
-    /// Chroma's chunking set is .722, .764, .782, .765, .766, .775 at 128, 192, 256, 320, 400 and 512
-    /// tokens; nDCG@10 over documents is flat from 192 on for XQuAD and PubMedQA, and for SciFact, whose
-    /// abstracts fit whole into larger chunks, .682, .692, .702, .708, .712, .715.
+    /// 256 tokens: as good over relevant spans as larger chunks, and less to read (docs/retrieval.md).
     fn default() -> Self {
         Self { max_tokens: 256, overlap_tokens: 0 }
     }
@@ -94,7 +91,7 @@ impl Default for ChunkConfig {
 
 impl ChunkConfig {
     /// Returns what decides how a text is cut, such as
-    /// `markdown@1:max_tokens=256,overlap_tokens=0`.
+    /// `markdown@2:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker) -> String {
         let Self { max_tokens, overlap_tokens } = self;
         format!("{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}", chunker.id())

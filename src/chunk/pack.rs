@@ -1,7 +1,8 @@
 //! Greedy packing of an outline's blocks into chunks.
 //!
 //! A block that fits stays whole, one that does not is cut into parts (`split.rs`); blocks and parts
-//! are put together as long as they fit and stand in one section. A heading stays with the first part after
+//! are put together as long as they fit and stand in one section. A paragraph that is cut begins a chunk of its own,
+//! unless the one before it is short. A heading stays with the first part after
 //! it. A section under an eighth of the budget is joined with the next one under the same parent; the
 //! heading path of a chunk out of several sections is that of their parent, and their headings stand in its
 //! span.
@@ -208,6 +209,13 @@ impl Packer<'_> {
         open.parts.push(Part { piece, section: self.section });
         self.section_begins = false;
         true
+    }
+
+    /// Finishes the open chunk where at least a quarter of the budget is in it.
+    pub fn close_if_quarter_full(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.tokens * 4 >= self.here.budget) {
+            self.close();
+        }
     }
 
     /// Finishes the open chunk.

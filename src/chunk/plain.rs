@@ -9,7 +9,7 @@ pub(super) struct Plain;
 
 impl Chunker for Plain {
     fn id(&self) -> &'static str {
-        "plain@1"
+        "plain@2"
     }
 
     fn chunk(

@@ -52,11 +52,17 @@ impl Packer<'_> {
 
     /// Cuts a piece that does not fit at the first of `grains`, and what still does not fit at the
     /// next; all parts but the first repeat `repeated`. The recursion is as deep as there are grains.
+    ///
+    /// A paragraph that is cut does not fill up the chunk of what stands before it, unless that is short:
+    /// fewer chunks are about two things then.
     fn place_parts(&mut self, piece: Piece, repeated: Option<Repeated>, grains: &[Grain]) {
         let Some((grain, finer)) = grains.split_first() else {
             let tokens = (self.count)(piece.span.of(self.text));
             return self.push(piece, tokens);
         };
+        if matches!(grain, Grain::Sentence) && piece.kind == Kind::Prose {
+            self.close_if_quarter_full();
+        }
         let text = self.text;
         let end = piece.span.end;
         let body = &text[piece.lead_end..end];

@@ -31,6 +31,7 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
         before: arguments.before.clone(),
         context: arguments.context,
         folds: !arguments.no_fold,
+        marks: true,
         explains: arguments.explain,
     };
     let report = operations::search(&target, &options)?;

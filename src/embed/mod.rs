@@ -41,7 +41,7 @@ pub struct Model {
     /// Changes whenever the same text might give another vector: name, weights and code version.
     pub fingerprint: String,
     /// Weight of the cosine against the normalised BM25 score in hybrid search, 0 or more.
-    pub hybrid_weight: f32,
+    pub hybrid_weight: f64,
 }
 
 /// A flat matrix of vectors, `rows` x `dim`, each row of unit length (or all zero for a text

@@ -9,8 +9,9 @@ pub(super) struct Vocabulary {
     pieces: Vec<Piece>,
     /// High half of the hash and id + 1; 0 where free.
     table: Vec<u32>,
-    /// Bytes of the longest piece by its first byte, at the start of a word and inside.
-    piece_bytes_max: [[u16; 256]; 2],
+    /// Lengths in bytes of the pieces by their first two bytes, at the start of a word and inside: bit `n` is set where
+    /// one is `n` bytes long. A look into the table is dear, and most lengths have no piece.
+    lengths: [Vec<u32>; 2],
 }
 
 /// Where the bytes of a piece are in the text of the vocabulary, `##` left out.
@@ -30,7 +31,7 @@ impl Vocabulary {
             text,
             pieces: Vec::with_capacity(lines),
             table: vec![0; (4 * lines).next_power_of_two()],
-            piece_bytes_max: [[0; 256]; 2],
+            lengths: [vec![0; STARTS], vec![0; STARTS]],
         };
         let mut start = 0;
         for line in text.lines() {
@@ -58,9 +59,9 @@ impl Vocabulary {
         while self.table[at] != 0 {
             at = (at + 1) & (self.table.len() - 1);
         }
-        if let Some(&first) = bytes.first() {
-            let longest = &mut self.piece_bytes_max[usize::from(piece.inside)][usize::from(first)];
-            *longest = piece.length.max(*longest);
+        assert!(bytes.len() < u32::BITS as usize, "a bit for each length");
+        if let [first, second, ..] = bytes {
+            self.lengths[usize::from(piece.inside)][start(*first, *second)] |= 1 << bytes.len();
         }
         self.pieces.push(piece);
         self.table[at] = (hash as u32 & 0xFFFF_0000) | self.pieces.len() as u32;
@@ -94,12 +95,32 @@ impl Vocabulary {
 
     /// Returns the id and the bytes of the longest piece at the start of `word`.
     pub(super) fn longest(&self, word: &[u8], inside: bool) -> Option<(u16, usize)> {
-        let longest = self.piece_bytes_max[usize::from(inside)][usize::from(*word.first()?)];
-        (1..=word.len().min(usize::from(longest))).rev().find_map(|end| {
+        let mut lengths = match word {
+            [] => return None,
+            [_] => 0,
+            [first, second, ..] => self.lengths[usize::from(inside)][start(*first, *second)],
+        };
+        // No longer than the word; a piece of one byte may always be there.
+        lengths &= u32::MAX >> (31 - word.len().min(31));
+        lengths |= 1 << 1;
+        while lengths != 0 {
+            let end = lengths.ilog2() as usize;
+            lengths ^= 1 << end;
             let inside_character = word.get(end).is_some_and(|byte| byte & 0xC0 == 0x80);
-            if inside_character { None } else { Some((self.find(&word[..end], inside)?, end)) }
-        })
+            if !inside_character && let Some(id) = self.find(&word[..end], inside) {
+                return Some((id, end));
+            }
+        }
+        None
     }
+}
+
+/// Entries of a table by the first two bytes of a word.
+const STARTS: usize = 1 << 12;
+
+/// Returns the entry of two bytes; a few pairs share one.
+fn start(first: u8, second: u8) -> usize {
+    (usize::from(first) << 4) ^ usize::from(second)
 }
 
 /// Returns the hash of a piece; well mixed in its high bits and in bits 16 to 31.

@@ -43,10 +43,10 @@ impl Candidate {
 }
 
 /// Scores `candidates` in place and ranks them, best first; equal scores by id.
-pub fn fuse(candidates: &mut [Candidate], weight: f32) {
+pub fn fuse(candidates: &mut [Candidate], weight: f64) {
     let best = candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
     // Where there is no text score at all the weight would only scale the cosine.
-    let weight = if best > 0.0 { f64::from(weight) } else { 1.0 };
+    let weight = if best > 0.0 { weight } else { 1.0 };
     for candidate in candidates.iter_mut() {
         candidate.text_part =
             candidate.bm25.map_or(0.0, |bm25| if best > 0.0 { bm25 / best } else { 0.0 });
@@ -63,7 +63,7 @@ pub fn fuse(candidates: &mut [Candidate], weight: f32) {
 mod tests {
     use super::*;
 
-    fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f32, expected: &[(i64, f64)]) {
+    fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f64, expected: &[(i64, f64)]) {
         let mut candidates: Vec<_> = input
             .iter()
             .map(|&(id, bm25, cosine)| Candidate { bm25, cosine, ..Candidate::new(ChunkId(id)) })

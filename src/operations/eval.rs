@@ -121,6 +121,7 @@ fn measure(
             mode,
             // Chunks are measured as they are ranked.
             folds: false,
+            marks: false,
             ..SearchOptions::default()
         };
         let since = Instant::now();

@@ -27,11 +27,10 @@ use crate::support::lock::Lock;
 use crate::support::storage;
 use crate::workers;
 
-/// Full-text pages merged at the end of a run at most: some 32 MiB.
-const MERGE_PAGES_MAX: u64 = 4096;
-/// A run that stored fewer chunks merges less: a small edit never pays for the rest of a large merge. Each
-/// document deleted counts as a page.
-const CHUNKS_PER_MERGED_PAGE: u64 = 8;
+/// At the end of a run so many full-text pages are merged: enough that a first run leaves one segment, which halves
+/// the time of a search by words, while a small edit never pays for a large merge. Each document deleted counts as a
+/// page.
+const CHUNKS_PER_MERGED_PAGE: u64 = 4;
 
 /// How to ingest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -288,7 +287,7 @@ impl Job<'_> {
         if outcome.error.is_none() {
             let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
             let deleted = run.metrics.documents_deleted - before.metrics.documents_deleted;
-            self.kb.finish((stored / CHUNKS_PER_MERGED_PAGE + deleted).min(MERGE_PAGES_MAX))?;
+            self.kb.finish(stored / CHUNKS_PER_MERGED_PAGE + deleted)?;
         }
         Ok(RunReport {
             schema: 1,

@@ -19,7 +19,7 @@ pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chu
 pub use eval::{EvalOptions, Gate, eval};
 pub use ingest::{IngestOptions, RunReport, candidate_path, ingest, resume};
 pub use publish::{Publication, publish_if_good};
-pub use search::{SearchOptions, SearchReport, search};
+pub use search::{SearchOptions, SearchReport, Searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
 
 use crate::config::Config;

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
 
 use super::Target;
-use crate::analysis::{Analyser, Language, ParsedQuery};
+use crate::analysis::{Analyser, Language, ParsedQuery, SearchConfig};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::kb::{
@@ -36,6 +36,8 @@ pub struct SearchOptions {
     pub context: usize,
     /// Neighbouring chunks become one hit, and a repeated text is told once.
     pub folds: bool,
+    /// The words that match are marked in each hit.
+    pub marks: bool,
     /// Scores are explained.
     pub explains: bool,
 }
@@ -54,6 +56,7 @@ impl Default for SearchOptions {
             before: None,
             context: 0,
             folds: true,
+            marks: true,
             explains: false,
         }
     }
@@ -100,6 +103,7 @@ pub struct Searcher {
     embedder: Option<Box<dyn Embedder>>,
     /// Languages of the index, and the common ones of them.
     languages: (Vec<Language>, Vec<Language>),
+    weights: SearchConfig,
     /// Why vectors are not used though they were asked for.
     pub warning: Option<String>,
 }
@@ -130,7 +134,11 @@ impl Searcher {
             warning = Some(format!("{reason}: full-text search only"));
         }
         let languages = kb.index_languages()?;
-        Ok(Self { kb, embedder, languages, warning })
+        let weights = match target {
+            Target::Config(config) => config.search.clone(),
+            Target::File(_) => SearchConfig::default(),
+        };
+        Ok(Self { kb, embedder, languages, weights, warning })
     }
 
     /// Returns the mode that a search in `mode` comes to.
@@ -147,19 +155,33 @@ impl Searcher {
         let query = ParsedQuery::parse(&options.query, &self.languages.0, &self.languages.1);
         let vector = embedder
             .filter(|_| !query.text.trim().is_empty())
-            .map(|embedder| query_vector(embedder, &query.text))
+            .map(|embedder| self.query_vector(embedder, &query.text))
             .transpose()?;
         Ok(self.kb.search(&SearchQuery {
             query,
             languages: self.languages.0.clone(),
             uses_text: self.mode(options.mode) != SearchMode::Vector,
+            title_weight: self.weights.title_weight,
+            heading_weight: self.weights.heading_weight,
             vector,
             limit: options.limit,
             filter: filter(options)?,
             context: options.context,
             folds: options.folds,
+            marks: options.marks,
             explains: options.explains,
         })?)
+    }
+
+    fn query_vector(&self, embedder: &dyn Embedder, query: &str) -> Result<SearchSide, Error> {
+        let embeddings = embedder.embed(&[query])?;
+        let row = embeddings.rows().next().unwrap_or_default();
+        let model = embedder.model();
+        Ok(SearchSide {
+            vector: StoredVector::quantise(row),
+            embed_fp: model.fingerprint.clone(),
+            weight: model.hybrid_weight * self.weights.vector_weight,
+        })
     }
 }
 
@@ -232,15 +254,4 @@ fn embedder_for(kb: &KnowledgeBase, target: &Target) -> Result<Option<Box<dyn Em
         }
     }
     Ok(None)
-}
-
-fn query_vector(embedder: &dyn Embedder, query: &str) -> Result<SearchSide, Error> {
-    let embeddings = embedder.embed(&[query])?;
-    let row = embeddings.rows().next().unwrap_or_default();
-    let model = embedder.model();
-    Ok(SearchSide {
-        vector: StoredVector::quantise(row),
-        embed_fp: model.fingerprint.clone(),
-        weight: model.hybrid_weight,
-    })
 }

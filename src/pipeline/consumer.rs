@@ -1,5 +1,6 @@
-//! Claim -> Embed -> Commit, batch by batch.
+//! Claim -> Embed -> Commit, batch by batch: a batch is embedded on the pool while the one before it is committed.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -18,23 +19,36 @@ use crate::kb::{
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
-/// Queue rows of one commit at most: 4,096 chunks.
-const RANGES_PER_BATCH: usize = 16;
+/// Queue rows of one commit at most: 6,144 chunks. What the producer hands over at once fits in most often, as every
+/// commit leaves a segment of full text to be merged, however small.
+const RANGES_PER_BATCH: usize = 24;
 /// Texts of one call of the embedder.
 const TEXTS_PER_CALL: usize = 64;
 /// How often a waiting consumer looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// Works off the queue up to `waiting`, its end before the producer started, then what comes over `work`, then
-/// what is left.
+/// what is left. A `None` of `work` says that nothing is there yet: what is done is committed meanwhile.
 pub fn run(
     context: &Context<'_>,
     tracker: &PhaseTracker,
     waiting: Option<ChunkId>,
-    work: impl IntoIterator<Item = Work>,
+    work: impl IntoIterator<Item = Option<Work>>,
 ) -> Result<(), Error> {
     let consumer = Consumer { context, tracker };
-    in_order(waiting, work, |up_to| consumer.work_off(up_to), |work| consumer.take(work))
+    let embedded = RefCell::new(None);
+    in_order(
+        waiting,
+        work,
+        |up_to| {
+            consumer.store(embedded.take())?;
+            consumer.work_off(up_to)
+        },
+        |work| match work {
+            Some(work) => consumer.take(work, &mut embedded.borrow_mut()),
+            None => consumer.store(embedded.take()),
+        },
+    )
 }
 
 struct Consumer<'a> {
@@ -45,6 +59,14 @@ struct Consumer<'a> {
 /// A chunk with the hash of its embedded text.
 type QueuedChunk = (ChunkId, Chunk, [u8; 16]);
 
+/// A claimed batch that is embedded and not committed yet.
+struct Embedded {
+    ranges: Vec<ChunkRange>,
+    chunks: Vec<StoredChunk>,
+    index: Vec<IndexedText>,
+    reused: u64,
+}
+
 /// The chunks of one revision that belong to one batch.
 #[derive(Clone, Copy)]
 struct Part<'a> {
@@ -53,13 +75,22 @@ struct Part<'a> {
 }
 
 impl Consumer<'_> {
-    /// Processes what the producer handed over.
-    fn take(&self, Work { ranges, units }: Work) -> Result<(), Error> {
-        for ranges in ranges.chunks(RANGES_PER_BATCH) {
-            match &units {
-                Some(units) => self.process(ranges, units)?,
-                None => self.process(ranges, &self.context.kb.load(ranges)?)?,
+    /// Processes what the producer handed over, up to the last batch, which is left in `embedded`.
+    fn take(
+        &self,
+        Work { ranges, units }: Work,
+        embedded: &mut Option<Embedded>,
+    ) -> Result<(), Error> {
+        if let Some(units) = &units {
+            for ranges in ranges.chunks(RANGES_PER_BATCH) {
+                *embedded = self.embed_beside(ranges, units, embedded.take())?;
             }
+            return Ok(());
+        }
+        // What is read from the file has to be there.
+        self.store(embedded.take())?;
+        for ranges in ranges.chunks(RANGES_PER_BATCH) {
+            self.process(ranges, &self.context.kb.load(ranges)?)?;
         }
         Ok(())
     }
@@ -95,35 +126,94 @@ impl Consumer<'_> {
 
     /// Claim -> Embed -> Commit for the chunks of `units` that lie in `ranges`.
     fn process(&self, ranges: &[ChunkRange], units: &[Unit]) -> Result<(), Error> {
+        self.claim(ranges)?;
+        let embedded = self.embed(ranges, &parts(ranges, units));
+        self.store(self.settle(ranges, embedded)?)
+    }
+
+    /// Claim -> Embed for the chunks of `units`, all in memory, that lie in `ranges`, while `before` is committed.
+    fn embed_beside(
+        &self,
+        ranges: &[ChunkRange],
+        units: &[Unit],
+        before: Option<Embedded>,
+    ) -> Result<Option<Embedded>, Error> {
+        if let Err(error) = self.claim(ranges) {
+            // Asked to stop: what is embedded is kept.
+            if let Some(before) = before {
+                self.commit(&before)?;
+            }
+            return Err(error);
+        }
+        let parts = parts(ranges, units);
+        let mut embedded = Err(Error::Stopped);
+        let mut stored = Ok(());
+        self.context.pool.in_place_scope(|scope| {
+            scope.spawn(|_| embedded = self.embed(ranges, &parts));
+            stored = self.store(before);
+        });
+        if stored.is_err() {
+            embedded = Err(Error::Stopped);
+        }
+        let settled = self.settle(ranges, embedded);
+        stored.and(settled)
+    }
+
+    fn claim(&self, ranges: &[ChunkRange]) -> Result<(), Error> {
         let Context { kb, run, .. } = *self.context;
         self.tracker.begin(self.context, Phase::Embedding)?;
         self.context.reached(Checkpoint::BeforeClaim)?;
         self.context.saved(&kb.claim(run, ranges)?);
-        let parts = parts(ranges, units);
-        match self.embed_and_commit(ranges, &parts) {
+        Ok(())
+    }
+
+    /// Gives claimed ranges back where they could not be embedded, and goes on where a text is to blame.
+    fn settle(
+        &self,
+        ranges: &[ChunkRange],
+        embedded: Result<Embedded, Error>,
+    ) -> Result<Option<Embedded>, Error> {
+        let Context { kb, run, .. } = *self.context;
+        match embedded {
+            Ok(embedded) => Ok(Some(embedded)),
             Err(Error::Embed(error @ EmbedError::BadInput { .. })) => {
                 self.context.saved(&kb.release(run, ranges)?);
-                self.process_apart(ranges, &error)
+                self.process_apart(ranges, &error)?;
+                Ok(None)
             }
             Err(error) => {
                 // Where even this fails, the next process gives the claims back.
                 let _ = kb.release(run, ranges);
                 Err(error)
             }
-            Ok(()) => Ok(()),
         }
     }
 
-    fn embed_and_commit(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<(), Error> {
-        let context = self.context;
+    fn embed(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<Embedded, Error> {
         let revisions: Vec<_> = parts.iter().map(|part| part.unit.revision).collect();
-        let reusable = context.kb.reusable_vectors(&revisions)?;
-        let (chunks, reused) = self.embed(parts, reusable)?;
+        let reusable = self.context.kb.reusable_vectors(&revisions)?;
+        let (chunks, reused) = self.vectors(parts, reusable)?;
         let index = self.index_texts(parts)?;
-        context.reached(Checkpoint::BeforeCommit)?;
+        Ok(Embedded { ranges: ranges.to_vec(), chunks, index, reused })
+    }
+
+    /// Commits what is embedded, unless it is time to stop.
+    fn store(&self, embedded: Option<Embedded>) -> Result<(), Error> {
+        let Some(embedded) = embedded else { return Ok(()) };
+        let stored =
+            self.context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(&embedded));
+        if stored.is_err() {
+            let _ = self.context.kb.release(self.context.run, &embedded.ranges);
+        }
+        stored
+    }
+
+    fn commit(&self, embedded: &Embedded) -> Result<(), Error> {
+        let Embedded { ranges, chunks, index, reused } = embedded;
+        let context = self.context;
         context.progress.store_chunks(chunks.len() as u64);
         let percent = context.progress.percent();
-        let commit = Commit { ranges, chunks: &chunks, index: &index, reused, percent };
+        let commit = Commit { ranges, chunks, index, reused: *reused, percent };
         context.saved(&context.kb.commit(context.run, &commit)?);
         Ok(())
     }
@@ -149,7 +239,7 @@ impl Consumer<'_> {
     }
 
     /// Returns a vector for every chunk of `parts`, and how many came from `reusable`.
-    fn embed(
+    fn vectors(
         &self,
         parts: &[Part<'_>],
         reusable: ReusableVectors,
@@ -217,8 +307,12 @@ impl Consumer<'_> {
         let mut whole = Vec::new();
         let mut loaded = Vec::new();
         for part in parts {
-            if part.chunks.len() == part.unit.chunk_total {
-                whole.push(part.unit);
+            let Part { unit, chunks } = part;
+            if unit.chunks.len() == unit.chunk_total {
+                // Its chunks before these were committed, or will be before these.
+                if chunks.last().map(|(id, ..)| id) == unit.chunks.last().map(|(id, ..)| id) {
+                    whole.push(*unit);
+                }
             } else {
                 let (revision, wanted) = (part.unit.revision, part.chunks.len());
                 loaded.extend(self.context.kb.load_if_complete_with(revision, wanted)?);

@@ -21,8 +21,9 @@ use crate::support::events::Event;
 const BATCH_DOCUMENTS: usize = 256;
 /// Bytes of a batch: the batch that reaches them is full.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
-/// Addresses looked at before the next checkpoint, unchanged ones included.
-const BATCH_SIGHTINGS: usize = 4096;
+/// Addresses looked at before the next checkpoint, unchanged ones included. What is changed among them is stored
+/// together.
+const BATCH_SIGHTINGS: usize = 16_384;
 /// Revisions taken back to an earlier stage in one transaction.
 const RESTAGE_REVISIONS: usize = 256;
 /// How often progress is saved while nothing else is written.

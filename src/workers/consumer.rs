@@ -1,7 +1,7 @@
 //! The consumer: orders the work on this thread, and does it on the rayon pool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::panicked;
 use crate::domain::ChunkId;
@@ -20,7 +20,7 @@ pub fn run(
 ) -> Result<(), Error> {
     let consume = || {
         if plan.embed {
-            consumer::run(context, tracker, waiting, work)?;
+            consumer::run(context, tracker, waiting, arriving(work))?;
         }
         Ok(())
     };
@@ -30,4 +30,19 @@ pub fn run(
         context.stop.request();
     }
     result
+}
+
+/// Returns what arrives, and one `None` before each wait.
+fn arriving(work: Receiver<Work>) -> impl Iterator<Item = Option<Work>> {
+    let mut waits = false;
+    std::iter::from_fn(move || {
+        let arrived = match work.try_recv() {
+            Err(TryRecvError::Empty) if !waits => None,
+            Err(TryRecvError::Empty) => Some(work.recv().ok()?),
+            Err(TryRecvError::Disconnected) => return None,
+            Ok(work) => Some(work),
+        };
+        waits = arrived.is_none();
+        Some(arrived)
+    })
 }

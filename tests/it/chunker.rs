@@ -86,6 +86,33 @@ fn plain_text_is_cut_at_sentences_and_overlaps() {
 }
 
 #[test]
+fn lines_that_are_paragraphs_stay_whole_with_the_short_line_above() {
+    let paragraph = "Water runs into the tank. ".repeat(10);
+    let text: String =
+        (1..=4).map(|number| format!("Part {number}\n{}\n", paragraph.trim_end())).collect();
+    for media_type in [MediaType::Markdown, MediaType::Plain] {
+        let config = ChunkConfig { max_tokens: 100, overlap_tokens: 0 };
+        let lines: Vec<_> = chunks("", &text, media_type, &config)
+            .iter()
+            .map(|chunk| (chunk.lines.first, chunk.lines.last))
+            .collect();
+        assert_eq!(lines, [(1, 2), (3, 4), (5, 6), (7, 8)]);
+    }
+}
+
+#[test]
+fn a_paragraph_that_is_cut_begins_a_chunk_unless_the_one_before_is_short() {
+    let long = "Water runs into the tank. ".repeat(20);
+    let is_joined = |before: &str| {
+        let text = format!("{before}\n\n{long}\n");
+        let chunks = markdown(&text, 64, 0);
+        chunks[0].span.of(&text).contains("tank")
+    };
+    assert!(is_joined("Pumps need air."));
+    assert!(!is_joined(&"Pumps need air. ".repeat(6)));
+}
+
+#[test]
 fn program_text_is_cut_at_lines_and_does_not_overlap() {
     check_golden("service.py", MediaType::Source, 32, 12);
 }
@@ -195,8 +222,8 @@ fn the_config_says_what_is_allowed() {
 fn the_fingerprint_names_chunker_and_settings() {
     let fingerprints = MediaType::ALL.map(|it| ChunkConfig::default().fingerprint(chunker(it)));
     insta::assert_snapshot!(fingerprints.join("\n"), @r"
-    markdown@1:max_tokens=256,overlap_tokens=0
-    plain@1:max_tokens=256,overlap_tokens=0
+    markdown@2:max_tokens=256,overlap_tokens=0
+    plain@2:max_tokens=256,overlap_tokens=0
     source@2:max_tokens=256,overlap_tokens=0
     ");
 }

@@ -292,6 +292,14 @@ fn sites_that_cannot_be_meant() {
 
 #[test]
 fn values_out_of_range() {
+    insta::assert_snapshot!(with_source("[search]\nvector_weight = -0.5\n"), @r#"
+    error: kb.toml:5:17: search.vector_weight: vector_weight must be 0 to 100, not -0.5
+     --> kb.toml:5:17
+      |
+    5 | vector_weight = -0.5
+      |                 ^^^^
+    hint: kb.example.toml explains every key
+    "#);
     insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = 31\n"), @r#"
     error: kb.toml:5:14: chunk.max_tokens: max_tokens must be 32 to 8192, not 31
      --> kb.toml:5:14

@@ -5,7 +5,7 @@ use kbingest::kb::{Hit, SearchMode};
 use kbingest::operations::{self, SearchOptions, Target};
 use rusqlite::Connection;
 
-use crate::support::{Place, assert_sound, rows};
+use crate::support::{Place, SETTINGS, assert_sound, rows};
 
 /// A folder whose documents are a few words each.
 fn place(documents: &[(&str, &str)]) -> Place {
@@ -159,6 +159,42 @@ fn scores_are_explained_and_words_marked() {
     assert!((explanation.text_part + explanation.vector_part - hit.score).abs() < 1e-9);
     let marked: Vec<_> = hit.matches.iter().map(|[start, end]| &hit.text[*start..*end]).collect();
     assert_eq!(marked.iter().filter(|word| word.to_lowercase().starts_with("ferr")).count(), 2);
+}
+
+#[test]
+fn weights_are_those_of_the_config() {
+    let place = place(&[
+        ("about.md", "# Ferry\n\n## Times\n\nIt runs on every day of the week.\n"),
+        ("part.md", "# Times\n\n## Ferry\n\nIt runs on every day of the week.\n"),
+        ("body.md", "# Times\n\n## Days\n\nThe ferry runs on every day of the week.\n"),
+    ]);
+    let found = |settings: &str, mode: SearchMode| {
+        place.configure(&format!("{SETTINGS}[search]\n{settings}\n"));
+        let target = Target::open(&place.toml()).unwrap();
+        operations::search(&target, &SearchOptions { mode, ..text_options("ferry") }).unwrap().hits
+    };
+    let order = |settings: &str| {
+        let hits = found(settings, SearchMode::Text);
+        let best = hits[0].score;
+        let is_best = |hit: &&Hit| hit.score >= best * 0.999;
+        let mut best: Vec<_> = hits.iter().filter(is_best).map(|hit| hit.uri.clone()).collect();
+        best.sort_unstable();
+        best.join(" ")
+    };
+    assert_eq!(order("title_weight = 9.0"), "about.md");
+    // The first heading of a page is its title, too.
+    assert_eq!(order("heading_weight = 9.0"), "about.md part.md");
+    for (setting, weight) in [("vector_weight = 0.0", 0.0), ("vector_weight = 3.0", 1.5)] {
+        let hits = found(setting, SearchMode::Hybrid);
+        let expected = |hit: &Hit| {
+            hit.bm25.map_or(0.0, |bm25| {
+                bm25 / hits.iter().filter_map(|hit| hit.bm25).fold(0.0, f64::max)
+            }) + weight * f64::from(hit.cosine.unwrap())
+        };
+        assert!(
+            !hits.is_empty() && hits.iter().all(|hit| (hit.score - expected(hit)).abs() < 1e-9)
+        );
+    }
 }
 
 #[test]

@@ -300,8 +300,12 @@ pub fn queue_stats(tx: &Transaction<'_>) -> Result<QueueStats, KbError> {
             _ => stats.dead = count,
         }
     }
-    let unchunked: i64 =
-        tx.query_row("SELECT COUNT(*) FROM revision WHERE state = 'saved'", [], |row| row.get(0))?;
+    // The first condition is that of an index of the few revisions that are not live.
+    let unchunked: i64 = tx.query_row(
+        "SELECT COUNT(*) FROM revision WHERE state <> 'live' AND state = 'saved'",
+        [],
+        |row| row.get(0),
+    )?;
     stats.unchunked_revisions = from_sql(unchunked);
     Ok(stats)
 }

@@ -154,7 +154,7 @@ impl KnowledgeBase {
 fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, run_id, chunk_total - chunk_stored FROM revision
-         WHERE state = 'chunked' AND run_id <> ?1 AND EXISTS (
+         WHERE state <> 'live' AND state = 'chunked' AND run_id <> ?1 AND EXISTS (
            SELECT 1 FROM queue WHERE queue.state = 'pending' AND last_chunk >= revision.first_chunk
              AND first_chunk < revision.first_chunk + revision.chunk_total)",
     )?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use rusqlite::Transaction;
+use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::filter::{self, Filter};
@@ -22,8 +22,6 @@ const COMMON_SHARE: u64 = 5;
 const WORDS_MIN: usize = 2;
 /// Rows that the words of a query match in all, beyond which the commonest of them are dropped.
 const MATCHES_MAX: u64 = 32_768;
-/// Columns weigh as 1 in BM25 with these: title, heading, text, path, language.
-const WEIGHTS: &str = "1.0, 1.0, 1.0, 1.0, 0.0";
 
 /// Which side a search uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +57,7 @@ pub struct SearchSide {
     /// Only revisions of this embedder are compared.
     pub embed_fp: String,
     /// Weight of the cosine against the normalised BM25 score.
-    pub weight: f32,
+    pub weight: f64,
 }
 
 /// A search.
@@ -71,6 +69,10 @@ pub struct SearchQuery {
     pub languages: Vec<Language>,
     /// Words are looked up.
     pub uses_text: bool,
+    /// What a word in the title counts, one in the text being 1.
+    pub title_weight: f64,
+    /// The same of one in the heading path.
+    pub heading_weight: f64,
     /// The query as a vector, where vectors are compared.
     pub vector: Option<SearchSide>,
     /// Hits wanted.
@@ -81,6 +83,8 @@ pub struct SearchQuery {
     pub context: usize,
     /// Neighbours become one hit, and a repeated text is told once.
     pub folds: bool,
+    /// The words that match are marked in each hit.
+    pub marks: bool,
     /// Scores are explained.
     pub explains: bool,
 }
@@ -95,18 +99,21 @@ impl KnowledgeBase {
                 Some(side) => Space::of(tx, &side.embed_fp)?,
                 None => None,
             };
-            if let Some(side) = &query.vector {
-                let eligible = live_chunks(tx, query, Some(&side.embed_fp))?;
+            // Words are only entered of live documents; vectors lie there before they are live.
+            let eligible = match query.is_filtered() || query.vector.is_some() {
+                true => Some(eligible_chunks(tx, query)?),
+                false => None,
+            };
+            if let (Some(side), Some(eligible)) = (&query.vector, &eligible) {
                 let restriction = terms.restriction(tx)?;
                 let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
-                for (id, cosine) in nearest(tx, space.as_ref(), side, &eligible, &admits)? {
+                for (id, cosine) in nearest(tx, space.as_ref(), side, eligible, &admits)? {
                     found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
                 }
             }
             if query.uses_text {
-                let eligible =
-                    if query.is_filtered() { Some(live_chunks(tx, query, None)?) } else { None };
-                terms.add_matches(tx, eligible.as_deref(), &mut found)?;
+                let eligible = eligible.as_deref().filter(|_| query.is_filtered());
+                terms.add_matches(tx, query, eligible, &mut found)?;
             }
             let mut candidates: Vec<_> = found.into_values().collect();
             if let (Some(side), Some(space)) = (&query.vector, &space) {
@@ -144,13 +151,14 @@ impl SearchQuery {
         !self.filter.is_empty() || !sources.is_empty() || !excluded_sources.is_empty()
     }
 
-    /// Marks the words of a hit that the query asks for.
+    /// Marks the words of a hit that the query asks for, and completes or drops what explains its score.
     fn mark(&self, hit: &mut Hit) {
         let find = |text: &str| {
             analysis::matches(text, &self.languages, |token| self.query.asks_for(token))
         };
-        let marks = find(&hit.text);
-        hit.matches = marks.iter().map(|mark| [mark.start, mark.end]).collect();
+        if self.marks {
+            hit.matches = find(&hit.text).iter().map(|mark| [mark.start, mark.end]).collect();
+        }
         match &mut hit.explanation {
             Some(explanation) if self.explains => {
                 for text in [&hit.title, &hit.heading_path, &hit.text] {
@@ -216,16 +224,17 @@ impl Terms {
     fn add_matches(
         &self,
         tx: &Transaction<'_>,
+        query: &SearchQuery,
         eligible: Option<&[(i64, i64)]>,
         found: &mut HashMap<ChunkId, Candidate>,
     ) -> Result<(), KbError> {
         let mut best = Best::default();
         if let Some(expression) = self.restricted(self.all.as_deref()) {
-            best = text_matches(tx, &expression, eligible, found)?;
+            best = text_matches(tx, query, &expression, eligible, found)?;
         }
         if best.0.len() < CANDIDATES && self.any.is_some() {
             let expression = self.restricted(self.any.as_deref()).unwrap_or_default();
-            best = text_matches(tx, &expression, eligible, found)?;
+            best = text_matches(tx, query, &expression, eligible, found)?;
         }
         for Scored(bm25, id) in best.0 {
             found.entry(id).or_insert(Candidate::new(id)).bm25 = Some(bm25);
@@ -284,25 +293,19 @@ fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, 
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Returns the chunk ids of live revisions that `query` admits as sorted ranges, both ends included.
-fn live_chunks(
-    tx: &Transaction<'_>,
-    query: &SearchQuery,
-    embed_fp: Option<&str>,
-) -> Result<Vec<(i64, i64)>, KbError> {
+/// Returns the chunks of the live documents that `query` admits, as sorted ranges of ids, both ends included.
+fn eligible_chunks(tx: &Transaction<'_>, query: &SearchQuery) -> Result<Vec<(i64, i64)>, KbError> {
     let is_filtered = query.is_filtered();
     let mut statement = tx.prepare_cached(if is_filtered {
         "SELECT first_chunk, first_chunk + chunk_total - 1, source, uri, metadata
          FROM revision JOIN document ON document.id = revision.document_id
-         WHERE state = 'live' AND first_chunk IS NOT NULL AND (?1 IS NULL OR embed_fp = ?1)
-         ORDER BY first_chunk"
+         WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
     } else {
         "SELECT first_chunk, first_chunk + chunk_total - 1 FROM revision
-         WHERE state = 'live' AND first_chunk IS NOT NULL AND (?1 IS NULL OR embed_fp = ?1)
-         ORDER BY first_chunk"
+         WHERE state = 'live' AND first_chunk IS NOT NULL ORDER BY first_chunk"
     })?;
     let mut ranges: Vec<(i64, i64)> = Vec::new();
-    let mut rows = statement.query([embed_fp])?;
+    let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         if is_filtered {
             let text = |column| row.get_ref(column).map(|value| value.as_str().unwrap_or_default());
@@ -384,15 +387,18 @@ fn nearest(
 /// Returns the best matches of `expression`, and notes the text score of what is found already.
 fn text_matches(
     tx: &Transaction<'_>,
+    query: &SearchQuery,
     expression: &str,
     eligible: Option<&[(i64, i64)]>,
     found: &mut HashMap<ChunkId, Candidate>,
 ) -> Result<Best, KbError> {
     let mut best = Best::default();
-    let mut statement = tx.prepare_cached(&format!(
-        "SELECT rowid, bm25(chunk_fts, {WEIGHTS}) FROM chunk_fts WHERE chunk_fts MATCH ?1"
-    ))?;
-    let mut rows = statement.query([expression])?;
+    // The columns: title, heading, text, path, language.
+    let mut statement = tx.prepare_cached(
+        "SELECT rowid, bm25(chunk_fts, ?2, ?3, 1.0, 1.0, 0.0) FROM chunk_fts WHERE chunk_fts MATCH ?1",
+    )?;
+    let mut rows =
+        statement.query(params![expression, query.title_weight, query.heading_weight])?;
     while let Some(row) = rows.next()? {
         let id = ChunkId(row.get(0)?);
         if eligible.is_some_and(|ranges| !contains(ranges, id.0)) {

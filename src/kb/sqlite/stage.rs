@@ -1,6 +1,6 @@
 //! From saved text to queued chunks, and back to an earlier stage where a setting changed.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{ToSql, Transaction, params};
 
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
@@ -75,7 +75,7 @@ impl KnowledgeBase {
                         revision.media_type, content.text
                  FROM revision JOIN document ON document.id = revision.document_id
                  JOIN content ON content.id = revision.content_id
-                 WHERE revision.state = 'saved' ORDER BY revision.id",
+                 WHERE revision.state <> 'live' AND revision.state = 'saved' ORDER BY revision.id",
             )?;
             let mut rows = statement.query([])?;
             let mut revisions = Vec::new();
@@ -153,29 +153,36 @@ impl KnowledgeBase {
         embed_fp: &str,
         limit: usize,
     ) -> Result<Vec<StaleRevision>, KbError> {
+        // One pass over all revisions, which a run that finds nothing to do makes, too.
+        let kinds = "WHEN ? THEN ? ".repeat(chunk_fps.len());
+        let sql = format!(
+            "SELECT id, state = 'live', chunk_fp <> wanted FROM
+               (SELECT id, document_id, state, chunk_fp, embed_fp, CASE media_type {kinds}END AS wanted
+                FROM revision WHERE state <> 'saved') AS this
+             WHERE (chunk_fp <> wanted OR embed_fp <> ?)
+               AND (state <> 'live' OR NOT EXISTS (SELECT 1 FROM revision
+                    WHERE document_id = this.document_id AND state <> 'live'))
+             ORDER BY id LIMIT ?"
+        );
+        let mut parameters: Vec<&dyn ToSql> = Vec::new();
+        let kinds: Vec<_> = chunk_fps.iter().map(|(kind, _)| kind.as_str()).collect();
+        for (kind, (_, chunk_fp)) in kinds.iter().zip(chunk_fps) {
+            parameters.push(kind);
+            parameters.push(chunk_fp);
+        }
+        let limit = size_to_sql(limit);
+        parameters.push(&embed_fp);
+        parameters.push(&limit);
         self.read(|tx| {
-            let mut stale = Vec::new();
-            for (kind, chunk_fp) in chunk_fps {
-                let mut statement = tx.prepare_cached(
-                    "SELECT id, state = 'live', chunk_fp <> ?2 FROM revision AS this
-                     WHERE media_type = ?1 AND state <> 'saved' AND (chunk_fp <> ?2 OR embed_fp <> ?3)
-                       AND (state <> 'live' OR NOT EXISTS (SELECT 1 FROM revision
-                            WHERE document_id = this.document_id AND state <> 'live'))
-                     ORDER BY id LIMIT ?4",
-                )?;
-                let rows = statement.query_map(
-                    params![kind.as_str(), chunk_fp, embed_fp, size_to_sql(limit - stale.len())],
-                    |row| {
-                        Ok(StaleRevision {
-                            id: RevisionId(row.get(0)?),
-                            is_live: row.get(1)?,
-                            needs_chunking: row.get(2)?,
-                        })
-                    },
-                )?;
-                stale.extend(rows.collect::<Result<Vec<_>, _>>()?);
-            }
-            Ok(stale)
+            let mut statement = tx.prepare_cached(&sql)?;
+            let stale = statement.query_map(&*parameters, |row| {
+                Ok(StaleRevision {
+                    id: RevisionId(row.get(0)?),
+                    is_live: row.get(1)?,
+                    needs_chunking: row.get(2)?,
+                })
+            })?;
+            Ok(stale.collect::<Result<_, _>>()?)
         })
     }
 

@@ -1,6 +1,6 @@
 //! What `status` tells of a knowledge base.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Transaction;
 use serde::Serialize;
@@ -57,23 +57,17 @@ impl KnowledgeBase {
             let count = |sql: &str| -> Result<u64, KbError> {
                 Ok(from_sql(tx.query_row(sql, [], |row| row.get(0))?))
             };
+            let revisions = Revisions::count(tx)?;
             Ok(Statistics {
                 format_version: schema::latest_version() as u64,
-                documents: count("SELECT COUNT(*) FROM revision WHERE state = 'live'")?,
-                chunks: count(
-                    "SELECT ifnull(sum(chunk_total), 0) FROM revision WHERE state = 'live'",
-                )?,
-                text_bytes: count(
-                    "SELECT ifnull(sum(text_bytes), 0) FROM revision WHERE state = 'live'",
-                )?,
+                documents: revisions.documents,
+                chunks: revisions.chunks,
+                text_bytes: revisions.text_bytes,
                 documents_failed: count("SELECT COUNT(*) FROM failure WHERE kind <> 'skipped'")?,
                 documents_skipped: count("SELECT COUNT(*) FROM failure WHERE kind = 'skipped'")?,
-                embed_fingerprints: names(tx, EMBED_FINGERPRINTS)?,
-                chunk_fingerprints: names(
-                    tx,
-                    "SELECT DISTINCT chunk_fp FROM revision WHERE state = 'live' ORDER BY 1",
-                )?,
-                formats: formats(tx)?,
+                formats: revisions.formats(),
+                embed_fingerprints: revisions.embed_fps.into_iter().collect(),
+                chunk_fingerprints: revisions.chunk_fps.into_iter().collect(),
                 queue: super::queue::queue_stats(tx)?,
                 file_bytes: size(self.path()),
                 wal_bytes: size(&storage::beside(self.path(), "-wal")),
@@ -87,24 +81,73 @@ impl KnowledgeBase {
     }
 }
 
-/// Counts live revisions by the extractor at the end of their fingerprint, `markdown@1` or
-/// `markdown@1>pdf@1`.
-fn formats(tx: &Transaction<'_>) -> Result<Vec<FormatCount>, KbError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT extract_fp, COUNT(*) FROM revision WHERE state = 'live' GROUP BY extract_fp",
-    )?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    let mut counts = BTreeMap::new();
-    for row in rows {
-        let (fingerprint, count): (_, i64) = row?;
-        let extractor = fingerprint.rsplit('>').next().unwrap_or(&fingerprint);
-        let format = extractor.split('@').next().unwrap_or(extractor).to_owned();
-        *counts.entry(format).or_default() += from_sql(count);
+/// What there is of revisions, from one pass over them; everything but `embed_fps` is of the live ones.
+#[derive(Default)]
+struct Revisions {
+    documents: u64,
+    chunks: u64,
+    text_bytes: u64,
+    embed_fps: BTreeSet<String>,
+    chunk_fps: BTreeSet<String>,
+    extract_fps: BTreeMap<String, u64>,
+}
+
+impl Revisions {
+    fn count(tx: &Transaction<'_>) -> Result<Self, KbError> {
+        let mut statement = tx.prepare_cached(
+            "SELECT state = 'live', embed_fp, chunk_fp, extract_fp, chunk_total, text_bytes
+             FROM revision",
+        )?;
+        let mut counted = Self::default();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |column| -> rusqlite::Result<Option<&str>> {
+                Ok(row.get_ref(column)?.as_str_or_null()?)
+            };
+            // Fingerprints are few, and are copied when they are first met.
+            if let Some(embed_fp) = text(1)? {
+                note(&mut counted.embed_fps, embed_fp);
+            }
+            if !row.get::<_, bool>(0)? {
+                continue;
+            }
+            counted.documents += 1;
+            counted.chunks += from_sql(row.get(4)?);
+            counted.text_bytes += from_sql(row.get(5)?);
+            if let Some(chunk_fp) = text(2)? {
+                note(&mut counted.chunk_fps, chunk_fp);
+            }
+            let extract_fp = text(3)?.unwrap_or_default();
+            match counted.extract_fps.get_mut(extract_fp) {
+                Some(documents) => *documents += 1,
+                None => _ = counted.extract_fps.insert(extract_fp.to_owned(), 1),
+            }
+        }
+        Ok(counted)
     }
-    let mut formats: Vec<_> =
-        counts.into_iter().map(|(format, documents)| FormatCount { format, documents }).collect();
-    formats.sort_by_key(|count| std::cmp::Reverse(count.documents));
-    Ok(formats)
+
+    /// Returns the documents by the extractor at the end of their fingerprint, `markdown@1` or
+    /// `markdown@1>pdf@1`.
+    fn formats(&self) -> Vec<FormatCount> {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for (fingerprint, documents) in &self.extract_fps {
+            let extractor = fingerprint.rsplit('>').next().unwrap_or(fingerprint);
+            *counts.entry(extractor.split('@').next().unwrap_or(extractor)).or_default() +=
+                documents;
+        }
+        let mut formats: Vec<_> = counts
+            .into_iter()
+            .map(|(format, documents)| FormatCount { format: format.to_owned(), documents })
+            .collect();
+        formats.sort_by_key(|count| std::cmp::Reverse(count.documents));
+        formats
+    }
+}
+
+fn note(names: &mut BTreeSet<String>, name: &str) {
+    if !names.contains(name) {
+        names.insert(name.to_owned());
+    }
 }
 
 const EMBED_FINGERPRINTS: &str =

@@ -1,0 +1,268 @@
+//! What the durable queue costs: everything that an ingest stores, stored twice.
+//!
+//! *Queued* is the way of the program: texts are saved, chunks queued, ranges claimed, and vectors and full text
+//! committed with the revisions that they complete, batch by batch. *Straight* writes the very rows that this leaves
+//! behind, read into memory before, in one transaction. What is stored is made before any clock runs.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, mem};
+
+use kbingest::analysis::{self, Language};
+use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
+use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Version};
+use kbingest::embed::{Builtin, Embedder};
+use kbingest::kb::{
+    ChunkedRevision, Commit, IndexedText, KnowledgeBase, NewChunk, NewText, Outcome, Reading,
+    RunKey, SaveResult, StoredChunk, StoredVector,
+};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+use crate::clock::cpu_seconds;
+
+/// As in the program: bytes of text that are saved together, and ranges that are committed together.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+const RANGES_PER_COMMIT: usize = 24;
+/// Every table that an ingest of files fills but the full-text index, in the order of their references.
+const TABLES: [&str; 8] =
+    ["run", "phase", "document", "content", "revision", "chunk", "vector_space", "vector_block"];
+const SOURCE: &str = "docs";
+
+/// What storing everything came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    /// CPU seconds batch by batch, through the queue.
+    pub queued_seconds: f64,
+    /// CPU seconds of the same rows in one transaction.
+    pub straight_seconds: f64,
+    /// The longest transaction of the first, wall-clock.
+    pub longest_commit_seconds: f64,
+}
+
+/// Some documents with all that is stored of them.
+#[derive(Default)]
+struct Batch {
+    readings: Vec<Reading>,
+    parts: Vec<Vec<Part>>,
+}
+
+/// A chunk; ids are given when it is stored.
+struct Part {
+    new: NewChunk,
+    vector: StoredVector,
+    index: IndexedText,
+}
+
+/// Stores the documents `files` below `folder` in both ways.
+pub fn measure(folder: &Path, files: &[PathBuf], scratch: &Path) -> Result<Stored, Box<dyn Error>> {
+    let batches = prepare(folder, files)?;
+    let queued = scratch.join("queued.kb");
+    let mut index = Vec::new();
+    let (queued_seconds, longest_commit_seconds) = store_queued(&queued, batches, &mut index)?;
+    let straight_seconds = store_straight(&queued, &scratch.join("straight.kb"), &index)?;
+    Ok(Stored { queued_seconds, straight_seconds, longest_commit_seconds })
+}
+
+fn prepare(folder: &Path, files: &[PathBuf]) -> Result<Vec<Batch>, Box<dyn Error>> {
+    let embedder = Builtin::new();
+    let mut batches = vec![Batch::default()];
+    let mut bytes = 0;
+    for file in files {
+        let text = fs::read_to_string(file)?;
+        let uri = file.strip_prefix(folder)?.to_string_lossy().into_owned();
+        if bytes >= BATCH_BYTES {
+            batches.push(Batch::default());
+            bytes = 0;
+        }
+        bytes += text.len();
+        let (reading, parts) = prepare_one(&embedder, uri, text)?;
+        if let Some(batch) = batches.last_mut() {
+            batch.readings.push(reading);
+            batch.parts.push(parts);
+        }
+    }
+    Ok(batches)
+}
+
+fn prepare_one(
+    embedder: &Builtin,
+    uri: String,
+    text: String,
+) -> Result<(Reading, Vec<Part>), Box<dyn Error>> {
+    let title = text.lines().next().unwrap_or_default().trim_start_matches('#').trim().to_owned();
+    let tokens = |text: &str| analysis::tokens(text, Language::English);
+    let media_type = MediaType::Markdown;
+    let input = ChunkInput { title: &title, text: &text, media_type };
+    let count = |text: &str| embedder.count_tokens(text);
+    let chunks = chunk::chunker(media_type).chunk(&input, &ChunkConfig::default(), &count);
+    let keys = chunk::keys(SOURCE, &uri, &text, &chunks);
+    let mut parts = Vec::with_capacity(chunks.len());
+    for (chunk, key) in chunks.into_iter().zip(keys) {
+        let embedded = embedded_text(&title, &text, &chunk);
+        let embeddings = embedder.embed(&[&embedded])?;
+        let row = embeddings.rows().next().ok_or("no vector")?;
+        let index = IndexedText {
+            id: ChunkId(0),
+            revision: RevisionId(0),
+            title: tokens(&title),
+            heading: tokens(&chunk.heading_path),
+            body: tokens(&body_text(&text, &chunk)),
+            path: tokens(&uri.replace('/', " ")),
+            language: Language::English.code(),
+        };
+        let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
+        let new = NewChunk { chunk, key, input_hash };
+        parts.push(Part { new, vector: StoredVector::quantise(row), index });
+    }
+    let outcome = Outcome::Text(NewText {
+        content_hash: *blake3::hash(text.as_bytes()).as_bytes(),
+        title,
+        media_type,
+        encoding: "UTF-8".to_owned(),
+        metadata: "{}".to_owned(),
+        text,
+    });
+    let reading = Reading {
+        document: None,
+        version: Some(Version(format!("{}:1700000000000000000", uri.len()))),
+        uri,
+        extract_fp: "markdown@1".to_owned(),
+        count: true,
+        size_bytes: 0,
+        outcome,
+    };
+    Ok((reading, parts))
+}
+
+/// The longest of some transactions, and what all of them took.
+#[derive(Default)]
+struct Clock {
+    cpu_seconds: f64,
+    longest_seconds: f64,
+}
+
+impl Clock {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (since, before) = (Instant::now(), cpu_seconds());
+        let value = work();
+        self.cpu_seconds += cpu_seconds() - before;
+        self.longest_seconds = self.longest_seconds.max(since.elapsed().as_secs_f64());
+        value
+    }
+}
+
+/// Stores `batches` through the queue; puts the full-text rows as they were stored into `index`.
+fn store_queued(
+    path: &Path,
+    batches: Vec<Batch>,
+    index: &mut Vec<IndexedText>,
+) -> Result<(f64, f64), Box<dyn Error>> {
+    let kb = KnowledgeBase::create_or_open(path)?;
+    let (run, _) = kb.begin_run("bench")?;
+    let mut clock = Clock::default();
+    for batch in batches {
+        let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();
+        clock.time(|| kb.begin_intake(run, &uris, false))?;
+        let saved =
+            clock.time(|| kb.save(run, SOURCE, &batch.readings, Metrics::default(), 0.0))?;
+        store_chunks(&kb, run, &saved.0, batch.parts, &mut clock, index)?;
+    }
+    // The merge of full text is no part of either way.
+    let longest = clock.longest_seconds;
+    clock.time(|| kb.finish(0))?;
+    Ok((clock.cpu_seconds, longest))
+}
+
+fn store_chunks(
+    kb: &KnowledgeBase,
+    run: RunKey,
+    saved: &[SaveResult],
+    mut parts: Vec<Vec<Part>>,
+    clock: &mut Clock,
+    index: &mut Vec<IndexedText>,
+) -> Result<(), Box<dyn Error>> {
+    let mut chunked = Vec::with_capacity(parts.len());
+    for (saved, parts) in saved.iter().zip(&parts) {
+        let SaveResult::Saved(id) = saved else { return Err("a text was known".into()) };
+        let chunks = parts.iter().map(|part| part.new.clone()).collect();
+        chunked.push(ChunkedRevision { id: *id, chunks, chunk_fp: "bench".to_owned() });
+    }
+    let embedder = Builtin::new();
+    let embed_fp = &embedder.model().fingerprint;
+    let (firsts, ranges, _) = clock.time(|| kb.enqueue(run, &chunked, embed_fp, 0.0))?;
+    let (mut chunks, mut texts) = (Vec::new(), Vec::new());
+    for ((revision, first), parts) in chunked.iter().zip(firsts).zip(&mut parts) {
+        for (part, number) in parts.iter_mut().zip(0..) {
+            let id = ChunkId(first.ok_or("no first chunk")?.0 + number);
+            let vector = part.vector.clone();
+            chunks.push(StoredChunk { id, revision: revision.id, vector });
+            let text = IndexedText { id, revision: revision.id, ..part.index.clone() };
+            texts.push((first.map_or(0, |first| first.0) + revision.chunks.len() as i64, text));
+        }
+    }
+    for ranges in ranges.chunks(RANGES_PER_COMMIT) {
+        let last = ranges.last().map_or(0, |ChunkRange { last, .. }| last.0);
+        let rest = chunks.split_off(chunks.partition_point(|chunk| chunk.id.0 <= last));
+        let stored = mem::replace(&mut chunks, rest);
+        // Full text is stored with the last vector of its revision, the chunk before `end`.
+        let rest = texts.split_off(texts.partition_point(|(end, _)| *end <= last + 1));
+        let complete = mem::replace(&mut texts, rest);
+        let complete: Vec<_> = complete.into_iter().map(|(_, text)| text).collect();
+        let commit = Commit { ranges, chunks: &stored, index: &complete, reused: 0, percent: 0.0 };
+        clock.time(|| kb.claim(run, ranges))?;
+        clock.time(|| kb.commit(run, &commit))?;
+        index.extend(complete);
+    }
+    Ok(())
+}
+
+/// Stores the rows of `queued` and the full text in one transaction; returns its CPU seconds.
+fn store_straight(
+    queued: &Path,
+    path: &Path,
+    index: &[IndexedText],
+) -> Result<f64, Box<dyn Error>> {
+    let rows = TABLES.map(|table| read(queued, table));
+    // Makes the tables.
+    drop(KnowledgeBase::create_or_open(path)?);
+    let mut connection = Connection::open(path)?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
+         PRAGMA wal_autocheckpoint = 4096;",
+    )?;
+    let mut clock = Clock::default();
+    clock.time(|| -> Result<(), Box<dyn Error>> {
+        let tx = connection.transaction()?;
+        for (table, rows) in TABLES.iter().zip(rows) {
+            let rows = rows?;
+            let marks = vec!["?"; rows.first().map_or(0, Vec::len)].join(", ");
+            let mut insert = tx.prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
+            for row in &rows {
+                insert.execute(params_from_iter(row))?;
+            }
+        }
+        let mut insert = tx.prepare(
+            "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for text in index {
+            let IndexedText { id, title, heading, body, path, language, .. } = text;
+            insert.execute(params![id.0, title, heading, body, path, language])?;
+        }
+        drop(insert);
+        tx.commit()?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    })?;
+    Ok(clock.cpu_seconds)
+}
+
+fn read(path: &Path, table: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let connection = Connection::open(path)?;
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?;
+    rows.collect()
+}
