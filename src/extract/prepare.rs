@@ -68,10 +68,10 @@ pub(super) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
             // Unpacked once is enough, even where nothing is left out.
             let text = without_empty_cells(&text).unwrap_or(text);
             changed.insert(index, (name, text));
-        } else if CHARTS.iter().any(|charts| name.starts_with(charts)) {
-            if let Cow::Owned(text) = without_no_numbers(&text) {
-                changed.insert(index, (name, text));
-            }
+        } else if CHARTS.iter().any(|charts| name.starts_with(charts))
+            && let Cow::Owned(text) = without_no_numbers(&text)
+        {
+            changed.insert(index, (name, text));
         }
     }
     if changed.is_empty() { None } else { rewritten(archive, &changed) }
