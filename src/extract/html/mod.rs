@@ -100,7 +100,7 @@ pub(super) struct Html;
 
 impl Extractor for Html {
     fn id(&self) -> &'static str {
-        "html@1"
+        "html@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {

@@ -30,8 +30,6 @@ static NEVER: LazyLock<Vec<Selector>> = LazyLock::new(|| {
         "nav",
         "[role=navigation]",
         "[role=search]",
-        "[role=banner]",
-        "[role=contentinfo]",
         "[hidden]",
         "[aria-hidden=true]",
         ".sr-only",
@@ -70,6 +68,9 @@ static AROUND: LazyLock<Vec<Selector>> = LazyLock::new(|| {
         "body header",
         "footer",
         "aside",
+        // Landmarks of the page; inside of its content pages call other things so, too.
+        "[role=banner]",
+        "[role=contentinfo]",
         "[role=complementary]",
         "#header",
         "#footer",

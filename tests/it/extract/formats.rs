@@ -62,10 +62,10 @@ fn the_content_decides_where_the_name_lies() {
     };
     check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
     check("a.pdf", pdf(&["Text"]), "pdf@2");
-    check("a.doc", b"<html><p>x".into(), "office@3>html@1");
+    check("a.doc", b"<html><p>x".into(), "office@3>html@2");
     check("a.doc", b"{\\rtf1 x}".into(), "office@3>rtf@1");
     check("a.docx", b"just text".into(), "office@3>plain@1");
-    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@1");
+    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@2");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");
     check(
         "a.bin",

@@ -110,6 +110,8 @@ fn the_main_content_is_found() {
     check("<nav>n</nav><div>W</div><main><h1>M</h1></main>", "# M");
     check("<div>x</div><div role=main>M<nav>n</nav></div>", "M");
     check("<body><header>h</header><div>W</div><footer>f</footer>", "W");
+    check("<div role=contentinfo>c</div><p>W</p>", "W");
+    check("<main><p>W</p><div role=contentinfo>M</div></main>", "W\n\nM");
     check("<img src=l alt=logo><h1>T</h1><img src=p alt=pic>", "# T\n\n![pic](p)");
     check("<article>teaser</article><p>W</p>", "teaser\n\nW");
     check("<div class=menu>m</div><article>W</article><p>x</p>", "W");
