@@ -67,7 +67,7 @@ impl Signals {
         let wait = move || {
             if heard.read_exact(&mut [0]).is_ok() {
                 report();
-                std::process::exit(code);
+                bus_error::end(code);
             }
         };
         std::thread::Builder::new()
