@@ -45,7 +45,7 @@ pub(super) struct State {
 
 impl State {
     /// Reads the archive once, and stands at its start again.
-    pub(super) fn of(archive: &mut File, stamp: Stamp) -> io::Result<Self> {
+    fn of(archive: &mut File, stamp: Stamp) -> io::Result<Self> {
         archive.rewind()?;
         let mut hasher = blake3::Hasher::new();
         io::copy(archive, &mut hasher)?;
@@ -66,21 +66,26 @@ impl Shelf {
         Self { path, settings: format!("{FORMAT} {settings}") }
     }
 
-    /// Returns what the archive holds, where it is as it was; only a stamp that is not trusted has it read.
-    pub(super) fn find(&self, archive: &mut File, stamp: Stamp) -> io::Result<Option<Listed>> {
-        let Some(mut kept) = self.load().filter(|kept| kept.settings == self.settings) else {
-            return Ok(None);
+    /// Returns what the archive holds, where it is as it was, else its state, by which to keep what it holds now. Only
+    /// an archive whose stamp is not trusted is read.
+    pub(super) fn find(
+        &self,
+        archive: &mut File,
+        stamp: Stamp,
+    ) -> io::Result<Result<Listed, State>> {
+        let kept = self.load().filter(|kept| kept.settings == self.settings);
+        let has_stamp = |kept: &Kept<_>| kept.stamp.as_ref() == Some(&stamp.version().0);
+        let kept = match kept {
+            Some(kept) if has_stamp(&kept) => return Ok(Ok(kept.listed)),
+            kept => kept,
         };
-        if kept.stamp.as_ref() == Some(&stamp.version().0) {
-            return Ok(Some(kept.listed));
-        }
         let state = State::of(archive, stamp)?;
-        if state.hash != kept.hash {
-            return Ok(None);
-        }
+        let Some(mut kept) = kept.filter(|kept| kept.hash == state.hash) else {
+            return Ok(Err(state));
+        };
         kept.stamp = state.told();
         self.save(&kept);
-        Ok(Some(kept.listed))
+        Ok(Ok(kept.listed))
     }
 
     /// Keeps what the archive holds, unless it changed meanwhile.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::Spanned;
 
-use self::kept::{Shelf, State};
+use self::kept::Shelf;
 use self::member::{Listed, Member, Wanted};
 use self::unpack::{Spoiled, Unpacked, Unpacking};
 use super::file::Stamp;
@@ -109,11 +109,13 @@ impl ArchiveSource {
             return Ok(Arc::clone(&unpacked.listed));
         }
         let kept = self.shelf.find(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
-        if let Some(listed) = kept {
-            *unpacked = None;
-            return Ok(Arc::new(listed));
-        }
-        let before = State::of(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
+        let before = match kept {
+            Ok(listed) => {
+                *unpacked = None;
+                return Ok(Arc::new(listed));
+            }
+            Err(state) => state,
+        };
         let all = self.unpack(&mut archive, &self.stop)?;
         self.shelf.keep(&archive, &before, &all.listed);
         let listed = Arc::clone(&all.listed);
