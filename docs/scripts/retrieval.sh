@@ -1,27 +1,13 @@
 #!/bin/sh
 # Repeats the tables of docs/retrieval.md: sh docs/scripts/retrieval.sh CORPORA [KBINGEST]
-#
-# CORPORA is a folder of sets; each has `corpus/`, the documents, and `queries.jsonl`, the form of `kbingest eval`.
-# Knowledge bases are made in a temporary folder. Needs jq.
 set -eu
-corpora=$(cd "${1:?the folder of sets}" && pwd)
-kbingest=${2:-kbingest}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/sets.sh"
 
 # make SET TOKENS: ingests the set, cut at TOKENS, and puts its evaluation into $work/report.json
 make() {
-    cat > "$work/kb.toml" <<TOML
-[kb]
-path = "$1-$2.kb"
-[[source.directory]]
-name = "corpus"
-path = "$corpora/$1/corpus"
-[chunk]
-max_tokens = $2
-TOML
-    "$kbingest" ingest -q "$work/kb.toml" >&2
-    "$kbingest" eval --json "$work/kb.toml" "$corpora/$1/queries.jsonl" > "$work/report.json"
+    configure "$1-$2" "$corpora/$1/corpus" chunk "max_tokens = $2"
+    "$kbingest" ingest -q "$work/$1-$2.toml" >&2
+    "$kbingest" eval --json "$work/$1-$2.toml" "$corpora/$1/queries.jsonl" > "$work/report.json"
 }
 
 echo '| set | queries | measure | text | vector | hybrid | hybrid - text, 95 % |'

@@ -1,34 +1,17 @@
 #!/bin/sh
 # Repeats the table of weights in docs/retrieval.md: sh docs/scripts/weights.sh CORPORA [KBINGEST]
 #
-# CORPORA is a folder of sets as for retrieval.sh; the handbook of this repository is one more. Queries of even number
-# are apart from the others, so that a weight is chosen on these and checked on those. Prints for each weight the mean
-# over all sets of nDCG@10, over relevant spans where a set has these. Knowledge bases are made in a temporary folder.
-# Needs jq.
+# The handbook of this repository is one more set. Queries of even number are apart from the others, so that a weight is
+# chosen on these and checked on those. Prints for each weight the mean over all sets of nDCG@10, over relevant spans
+# where a set has these.
 set -eu
-corpora=$(cd "${1:?the folder of sets}" && pwd)
-kbingest=${2:-kbingest}
+. "$(dirname "$0")/sets.sh"
 handbook=$(cd "$(dirname "$0")/../../examples/handbook" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# settings SET DOCUMENTS KEY VALUE: writes the kb.toml of a set
-settings() {
-    cat > "$work/$1.toml" <<TOML
-[kb]
-path = "$1.kb"
-[[source.directory]]
-name = "corpus"
-path = "$2"
-[search]
-$3 = $4
-TOML
-}
 
 # prepare SET DOCUMENTS QUERIES: ingests a set and parts its queries
 prepare() {
     echo "$1 $2" >> "$work/sets"
-    settings "$1" "$2" vector_weight 1.0
+    configure "$1" "$2" search ""
     "$kbingest" ingest -q "$work/$1.toml" >&2
     awk -v base="$work/$1" '{ print > (base (NR % 2 ? ".even" : ".odd") ".jsonl") }' "$3"
 }
@@ -36,7 +19,7 @@ prepare() {
 # mean HALF MODE KEY VALUE: the mean over the sets
 mean() {
     while read -r set documents; do
-        settings "$set" "$documents" "$3" "$4"
+        configure "$set" "$documents" search "$3 = $4"
         "$kbingest" eval --json --mode "$2" "$work/$set.toml" "$work/$set.$1.jsonl"
     done < "$work/sets" | jq -s '[.[].modes[0].metrics | ."ndcg_span@10" // ."ndcg@10"] | add / length * 10000 | round / 10000'
 }
