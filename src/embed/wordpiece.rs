@@ -59,7 +59,9 @@ struct Scratch {
 impl WordCache {
     /// Returns an empty cache.
     pub fn new() -> Self {
-        let free = CachedWord { word: 0, ids_len: 0, ids: [0; CACHED_IDS_MAX] };
+        // Not all zero, so that memory is written here: a page that is read first has to be copied when it is written,
+        // which interrupts the other cores, and was a twelfth of a run after an edit of 1 %.
+        let free = CachedWord { word: 0, ids_len: 0, ids: [u16::MAX; CACHED_IDS_MAX] };
         Self { entries: vec![free; CACHE_ENTRIES], scratch: Scratch::default() }
     }
 }
