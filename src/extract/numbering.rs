@@ -31,20 +31,24 @@ pub(super) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
     let known = Styles::read(styles);
     let mut counted = Numbering::read(numbering, &known);
     let mut text = String::with_capacity(document.len() + 4096);
-    let mut rest = document;
-    while let Some(start) = rest.find("<w:pPr>") {
-        let Some(length) = properties_length(&rest[start..]) else { break };
-        let properties = &rest[start..start + length];
-        text.push_str(&rest[..start]);
-        rest = &rest[start + length..];
-        let paragraph = &rest[..rest.find("</w:p>").unwrap_or(rest.len())];
+    let mut paragraph_end = Next::new(document, "</w:p>");
+    let mut run_of_text = Next::new(document, "<w:t");
+    let mut told_to = 0;
+    while let Some(start) = document[told_to..].find("<w:pPr>").map(|at| told_to + at) {
+        let Some(length) = properties_length(&document[start..]) else { break };
+        let properties = &document[start..start + length];
+        text.push_str(&document[told_to..start]);
+        told_to = start + length;
         let stated = properties.split("<w:pPrChange").next().unwrap_or(properties);
         let style = value(stated, "w:pStyle").unwrap_or_default();
         let direct = Place::stated(stated);
         let number =
             known.place(style, &direct).and_then(|place| counted.next(&place, &known, style));
         match number {
-            Some(number) if known.is_heading(style) && paragraph.contains("<w:t") => {
+            Some(number)
+                if known.is_heading(style)
+                    && run_of_text.from(told_to) < paragraph_end.from(told_to) =>
+            {
                 text.push_str(&without_place(properties));
                 if !number.told.is_empty() {
                     let told = quick_xml::escape::escape(&number.told);
@@ -59,8 +63,32 @@ pub(super) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
             _ => text.push_str(properties),
         }
     }
-    text.push_str(rest);
+    text.push_str(&document[told_to..]);
     Numbered { document: text, styles: with_outline_levels(styles) }
+}
+
+/// Finds where something comes next, from places that never go back: what is not there is looked for once, and not
+/// for every paragraph.
+struct Next<'a> {
+    text: &'a str,
+    wanted: &'static str,
+    at: Option<usize>,
+}
+
+impl<'a> Next<'a> {
+    fn new(text: &'a str, wanted: &'static str) -> Self {
+        Self { text, wanted, at: None }
+    }
+
+    /// Returns the first place from `start` on; the end of the text where there is none.
+    fn from(&mut self, start: usize) -> usize {
+        let known = self.at.filter(|&at| at >= start);
+        let at = known.unwrap_or_else(|| {
+            self.text[start..].find(self.wanted).map_or(self.text.len(), |at| start + at)
+        });
+        self.at = Some(at);
+        at
+    }
 }
 
 /// Returns the bytes of `<w:pPr>…</w:pPr>`, the properties before a tracked change included.
@@ -427,6 +455,17 @@ mod tests {
             let got = numbered(cut, &STYLES[..end], &NUMBERING[..end]).document;
             assert!(got.len() >= cut.len() && got.starts_with(&cut[..cut.len().min(5)]), "{got}");
         }
+    }
+
+    #[test]
+    fn paragraphs_without_an_end_are_read_once() {
+        // Where each paragraph looks for its end, these 12 MB take many minutes.
+        let open = "<w:p><w:pPr><w:pStyle w:val=\"H1\"/></w:pPr>".repeat(250_000);
+        let got = numbered(&open, STYLES, NUMBERING).document;
+        assert_eq!(got, open);
+        let open = format!("{open}<w:t>");
+        let got = numbered(&open, STYLES, NUMBERING).document;
+        assert_eq!(got.matches(" </w:t></w:r>").count(), 250_000);
     }
 
     #[test]
