@@ -4,7 +4,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, chart, prepare, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, chart, merged, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -12,7 +12,7 @@ pub(super) struct Office;
 
 impl Extractor for Office {
     fn id(&self) -> &'static str {
-        "office@3"
+        "office@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -38,6 +38,7 @@ impl Extractor for Office {
         if document.format == FormatType::Xlsx {
             chart::add(&mut document, uri, bytes);
         }
+        merged::spread(&mut document);
         let options = RenderOptions {
             max_heading_level: 6,
             escape_special_chars: false,
