@@ -13,6 +13,7 @@ mod config;
 mod data;
 mod ebook;
 mod encoding;
+mod escapes;
 mod extraction;
 #[cfg(debug_assertions)]
 mod fault;
@@ -22,8 +23,11 @@ mod formula;
 mod front_matter;
 pub mod html;
 mod mail;
+mod mail_text;
 mod markdown;
 mod markup;
+#[cfg(feature = "office")]
+mod merged;
 mod notebook;
 #[cfg(feature = "office")]
 mod numbering;
