@@ -103,25 +103,34 @@ fn properties_length(text: &str) -> Option<usize> {
 
 /// Returns the first element of that name: from its tag to the end of its content.
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let open = format!("<{name}");
-    let start = text
-        .match_indices(&open)
-        .map(|(at, _)| at)
-        .find(|at| text[at + open.len()..].starts_with([' ', '>', '/', '\n', '\r', '\t']))?;
-    let text = &text[start..];
-    let tag = &text[..=text.find('>')?];
-    if tag.ends_with("/>") {
-        return Some(tag);
+    let is_tag = |tag: &str| {
+        tag.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with([' ', '>', '/', '\n', '\r', '\t']))
+    };
+    let text = &text[tag(text, is_tag)?..];
+    let opening = &text[..=text.find('>')?];
+    if opening.ends_with("/>") {
+        return Some(opening);
     }
-    let end = text.find(&format!("</{name}>"))?;
-    Some(&text[..end])
+    let is_end = |tag: &str| {
+        tag.strip_prefix('/')
+            .and_then(|tag| tag.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with('>'))
+    };
+    Some(&text[..tag(text, is_end)?])
+}
+
+/// Returns where the first tag is of which `is_wanted` likes what comes behind `<`.
+fn tag(text: &str, is_wanted: impl Fn(&str) -> bool) -> Option<usize> {
+    text.match_indices('<').map(|(at, _)| at).find(|at| is_wanted(&text[at + 1..]))
 }
 
 /// Returns an attribute of the tag with which the text begins.
 fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let tag = &text[..text.find('>')?];
-    let value = tag.split_once(&format!("{name}=\""))?.1;
-    value.split('"').next()
+    let value =
+        tag.match_indices(name).find_map(|(at, _)| tag[at + name.len()..].strip_prefix("=\""));
+    value?.split('"').next()
 }
 
 /// Returns the `w:val` of the first element of that name.

@@ -21,7 +21,7 @@ pub(super) struct Markup {
 }
 
 /// AsciiDoc.
-pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@1", scan: asciidoc::scan };
+pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
 /// reStructuredText.
 pub(super) const RST: Markup = Markup { id: "rst@1", scan: rst::scan };
 /// Org mode.
