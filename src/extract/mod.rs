@@ -4,6 +4,8 @@
 //! document in UTF-8 is its bytes, BOM and line ends included, so that spans and line numbers are those
 //! of the file; every other format becomes Markdown, and spans are those of that.
 
+#[cfg(feature = "office")]
+mod blocks;
 mod captions;
 #[cfg(feature = "office")]
 mod chart;
@@ -45,6 +47,7 @@ mod prepare;
 #[cfg(feature = "pdf")]
 mod right_to_left;
 mod rtf;
+mod sheet;
 mod sniff;
 mod table;
 mod title;

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
+
 /// Levels of a numbering.
 const LEVELS: usize = 9;
 
@@ -84,7 +86,8 @@ impl<'a> Next<'a> {
     fn from(&mut self, start: usize) -> usize {
         let known = self.at.filter(|&at| at >= start);
         let at = known.unwrap_or_else(|| {
-            self.text[start..].find(self.wanted).map_or(self.text.len(), |at| start + at)
+            let rest = &self.text.as_bytes()[start..];
+            memmem::find(rest, self.wanted.as_bytes()).map_or(self.text.len(), |at| start + at)
         });
         self.at = Some(at);
         at
@@ -103,26 +106,16 @@ fn properties_length(text: &str) -> Option<usize> {
 
 /// Returns the first element of that name: from its tag to the end of its content.
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let is_tag = |tag: &str| {
-        tag.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with([' ', '>', '/', '\n', '\r', '\t']))
-    };
-    let text = &text[tag(text, is_tag)?..];
-    let opening = &text[..=text.find('>')?];
-    if opening.ends_with("/>") {
-        return Some(opening);
+    let open = format!("<{name}");
+    let start = memmem::find_iter(text.as_bytes(), &open)
+        .find(|at| text[at + open.len()..].starts_with([' ', '>', '/', '\n', '\r', '\t']))?;
+    let text = &text[start..];
+    let tag = &text[..=text.find('>')?];
+    if tag.ends_with("/>") {
+        return Some(tag);
     }
-    let is_end = |tag: &str| {
-        tag.strip_prefix('/')
-            .and_then(|tag| tag.strip_prefix(name))
-            .is_some_and(|rest| rest.starts_with('>'))
-    };
-    Some(&text[..tag(text, is_end)?])
-}
-
-/// Returns where the first tag is of which `is_wanted` likes what comes behind `<`.
-fn tag(text: &str, is_wanted: impl Fn(&str) -> bool) -> Option<usize> {
-    text.match_indices('<').map(|(at, _)| at).find(|at| is_wanted(&text[at + 1..]))
+    let end = memmem::find(text.as_bytes(), format!("</{name}>").as_bytes())?;
+    Some(&text[..end])
 }
 
 /// Returns an attribute of the tag with which the text begins.

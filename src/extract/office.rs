@@ -4,7 +4,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, chart, merged, prepare, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, blocks, chart, merged, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -35,10 +35,13 @@ impl Extractor for Office {
         }
         let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let mut document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
+        merged::spread(&mut document);
+        if matches!(document.format, FormatType::Xlsx | FormatType::Xls) {
+            blocks::cut(&mut document);
+        }
         if document.format == FormatType::Xlsx {
             chart::add(&mut document, uri, bytes);
         }
-        merged::spread(&mut document);
         let options = RenderOptions {
             max_heading_level: 6,
             escape_special_chars: false,

@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use super::LEFT_OUT;
-use crate::extract::TEXT_BYTES_MAX;
 use crate::extract::writer::{Writer, escaped};
 use crate::extract::xml::{self, Element, Part};
+use crate::extract::{TEXT_BYTES_MAX, sheet};
 
 /// Repetitions of a cell or row that are written out.
 const REPEAT_MAX: usize = 100;
@@ -287,38 +287,16 @@ impl Sheet {
             let first = row.first().map_or(0, |(column, _)| *column);
             first..row.last().map_or(first, |(column, _)| column + 1)
         };
-        let mut blocks: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        for (index, (number, row)) in rows.iter().enumerate() {
-            let mut wide = columns(row);
-            let is_next = index > 0 && rows[index - 1].0 + 1 == *number;
-            if let Some((block, around)) = blocks.last_mut().filter(|_| is_next) {
-                block.end = index + 1;
-                wide = around.start.min(wide.start)..around.end.max(wide.end);
-                *around = wide;
-            } else {
-                join_last(&mut blocks);
-                blocks.push((index..index + 1, wide));
-            }
-        }
-        join_last(&mut blocks);
-        for (block, columns) in blocks {
-            let rows = &rows[block];
-            match rows {
+        let parts = sheet::parts(rows.iter().map(|(number, row)| (*number, columns(row))));
+        for (lines, columns) in parts {
+            match &rows[lines] {
                 [(_, row)] if row.len() == 1 => writer.paragraph(&row[0].1),
-                _ => writer.rows(columns.len(), rows.iter().map(|(_, row)| filled(row, &columns))),
+                rows => {
+                    let cells = rows.iter().map(|(_, row)| filled(row, &columns));
+                    writer.rows(columns.len(), cells);
+                }
             }
         }
-    }
-}
-
-/// Makes one of the last two blocks where both are in the same columns and more than one wide.
-fn join_last(blocks: &mut Vec<(Range<usize>, Range<usize>)>) {
-    if let [.., (before, above), (last, below)] = blocks.as_mut_slice()
-        && above == below
-        && below.len() > 1
-    {
-        before.end = last.end;
-        blocks.pop();
     }
 }
 

@@ -90,7 +90,8 @@ impl Teller {
 
     fn start(&mut self, element: &Element<'_>) {
         let name = element.name.as_str();
-        if self.left_out > 0 || LEFT_OUT.contains(&name) {
+        // A covered cell is told by the one that covers it.
+        if self.left_out > 0 || LEFT_OUT.contains(&name) || name == "covered-table-cell" {
             self.styles.note(element);
             self.left_out += 1;
             return;
@@ -120,7 +121,7 @@ impl Teller {
                 ""
             }
             "frame" if element.attribute("class") == Some("title") => SLIDE_TITLE,
-            "table-row" | "table-cell" | "covered-table-cell" => self.begin_table(element),
+            "table-row" | "table-cell" => self.begin_table(element),
             _ => {
                 let (opening, closing) = self.tags(element);
                 self.html.push_str(opening);
@@ -157,20 +158,24 @@ impl Teller {
     }
 
     fn begin_table(&mut self, element: &Element<'_>) -> &'static str {
-        let number = |name| element.attribute(name).and_then(|text| text.parse::<usize>().ok());
-        let start = self.html.len();
-        let (opening, closing) = match element.name.as_str() {
-            "table-row" => {
-                self.repeats.push((start, number("number-rows-repeated").unwrap_or(1)));
-                ("<tr>", "</tr>")
-            }
-            _ => {
-                self.repeats.push((start, number("number-columns-repeated").unwrap_or(1)));
-                ("<td>", "</td>")
-            }
+        let number = |name| {
+            let number = element.attribute(name).and_then(|text| text.parse::<usize>().ok());
+            number.unwrap_or(1)
         };
-        self.html.push_str(opening);
-        closing
+        let start = self.html.len();
+        if element.name == "table-row" {
+            self.repeats.push((start, number("number-rows-repeated")));
+            self.html.push_str("<tr>");
+            return "</tr>";
+        }
+        self.repeats.push((start, number("number-columns-repeated")));
+        match (number("number-columns-spanned"), number("number-rows-spanned")) {
+            (1, 1) => self.html.push_str("<td>"),
+            (columns, rows) => {
+                self.html.push_str(&format!("<td colspan=\"{columns}\" rowspan=\"{rows}\">"));
+            }
+        }
+        "</td>"
     }
 
     /// Begins a list. An item that holds nothing else is no item: programs write it around lists that are set in, and
@@ -225,7 +230,7 @@ impl Teller {
             closing => self.html.push_str(closing),
         }
         match name {
-            "table-cell" | "covered-table-cell" | "table-row" => {
+            "table-cell" | "table-row" => {
                 if let Some((start, repeat)) = self.repeats.pop() {
                     self.repeat(start, repeat);
                 }

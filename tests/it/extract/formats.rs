@@ -63,7 +63,7 @@ fn the_content_decides_where_the_name_lies() {
     check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
     check("a.pdf", pdf(&["Text"]), "pdf@2");
     check("a.doc", b"<html><p>x".into(), "office@4>html@3");
-    check("a.doc", b"{\\rtf1 x}".into(), "office@4>rtf@1");
+    check("a.doc", b"{\\rtf1 x}".into(), "office@4>rtf@2");
     check("a.docx", b"just text".into(), "office@4>plain@1");
     check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@3");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");
@@ -118,7 +118,9 @@ fn open_documents() {
         <text:a xlink:href='https://example.org/'>three</text:a></text:p>\
         <text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>\
         <table:table><table:table-row><table:table-cell table:number-columns-repeated='2'>\
-        <text:p>c</text:p></table:table-cell></table:table-row></table:table>\
+        <text:p>c</text:p></table:table-cell></table:table-row><table:table-row>\
+        <table:table-cell table:number-columns-spanned='2'><text:p>d</text:p></table:table-cell>\
+        <table:covered-table-cell/></table:table-row></table:table>\
         <office:annotation><text:p>no text</text:p></office:annotation></office:text></office:body>\
         </office:document-content>";
     let meta =
@@ -126,7 +128,7 @@ fn open_documents() {
     let document = extracted("a.odt", package(&[("content.xml", content), ("meta.xml", meta)]));
     assert_eq!(
         document.text,
-        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n"
+        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n| d | d |\n"
     );
     assert_eq!(
         (document.title.as_str(), &document.metadata["language"]),
@@ -331,6 +333,20 @@ fn rich_text() {
         r"{\rtf1 \trowd a\cell b\cell\row c\cell d\cell\row\pard after\par}",
         "| a | b |\n| --- | --- |\n| c | d |\n\nafter\n",
     );
+    check(
+        r"{\rtf1 Before\par{\listtext\'95\tab}\pard\ls1 one\par\pard\ls1\ilvl1{\listtext\pard 1.\tab}two\par\pard\trowd a\cell\row}",
+        "Before\n\n- one\n   1. two\n\n| a |\n| --- |\n",
+    );
+    check(
+        r"{\rtf1 a{\super 1}{\footnote\pard The note.\par More.} b\par}",
+        "a1 (The note. More.) b\n",
+    );
+    let document = extracted(
+        "a.rtf",
+        r"{\rtf1{\info{\title Gr\'fc\u223?e}{\author Ada}{\*\company C}{\version 1}}x}",
+    );
+    assert_eq!((document.title.as_str(), document.text.as_str()), ("Grüße", "x\n"));
+    assert_eq!(serde_json::to_string(&document.metadata).unwrap(), r#"{"author":"Ada"}"#);
     check(r"{\rtf1 {{{}}}}}}x", "x\n");
     check(r"{\rtf1 \", "");
 }
@@ -389,6 +405,8 @@ fn light_markup() {
          **note:**\n\nTake care.\n\n```python\nx = 1\n```\n\n### Sub\n\nEnd.\n",
     );
 
+    light_tables_and_directives(&check);
+
     let org = "#+TITLE: Notes\n#+DATE: 2024-01-02\n* TODO [#A] Head :tag:\n:PROPERTIES:\n:ID: x\n:END:\n\
         See [[https://example.org][this]] and ~code~.\n\n#+BEGIN_SRC sh\nls\n#+END_SRC\n\n| a | b |\n|---+---|\n| c | d |\n";
     check(
@@ -406,6 +424,40 @@ fn light_markup() {
         "# ls(1)\n\n## NAME\n\nls - list\n\n## OPTIONS\n\n**-a, --all**\n\ndo not ignore\n\n```\nls -l\n```\n\nstat(2)\n",
     );
     check("app.log.1", "plain\n", "plain\n");
+}
+
+/// What reStructuredText, Org and LaTeX write in ways of their own, and is text all the same.
+fn light_tables_and_directives(check: &dyn Fn(&str, &str, &str)) {
+    check(
+        "a.rst",
+        ".. |name| replace:: Canal\n\n#. The |name| of |other|\n\n=====  =====\nA      B\n=====  =====\nx      y *z*\n\n\
+         \u{20}      more\n=====  =====\n\n+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | ``2`` |\n+---+-----+\n",
+        "1. The Canal of |other|\n\n| A | B |\n| --- | --- |\n| x | y *z* more |\n\n\
+         ```\n+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | ``2`` |\n+---+-----+\n```\n",
+    );
+    check(
+        "a.rst",
+        "+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | 2   |\n+---+-----+\n\n\
+         .. csv-table:: Depths\n   :header: \"p, q\", r\n\n   1, 2\n\n.. list-table::\n   :header-rows: 1\n\n\
+         \u{20}  * - H\n     - I\n   * - c\n       d\n     -\n\n.. figure:: a.png\n   :alt: A lock\n\n   The caption.\n\n\
+         .. image:: b.png\n\n.. math:: a^2\n\n.. warning:: Take\n   care.\n\n>>> 1 + 1\n2\n",
+        "| a | b c |\n| --- | --- |\n| 1 | 2 |\n\nDepths\n\n| p, q | r |\n| --- | --- |\n| 1 | 2 |\n\n\
+         | H | I |\n| --- | --- |\n| c d |  |\n\n![A lock](a.png)\n\nThe caption.\n\n```math\na^2\n```\n\n\
+         **warning:** Take\ncare.\n\n```python\n>>> 1 + 1\n2\n```\n",
+    );
+    check(
+        "a.org",
+        "| a | b |\n|---+---|\n| c | d |\nAfter it.\n: fixed\n:   width\n",
+        "| a | b |\n| --- | --- |\n| c | d |\n\nAfter it.\n\n```\nfixed\n  width\n```\n",
+    );
+    check(
+        "a.tex",
+        "\\documentclass{article}\\title{On locks}\\begin{document}\\section{One}Text\\footnote{A note.}\n% hidden\nof caf\\'e.\n\
+         \\begin{itemize}\\item a\\begin{enumerate}\\item b\\end{enumerate}\\end{itemize} After\n\n\
+         \\begin{tabular}{ll}\\hline x & y \\\\ 1 & 2\\end{tabular}\n\n\\begin{equation} E = m \\end{equation}\\end{document}\n",
+        "## One\n\nText (A note.)\nof café.\n\n- a\n   1. b\n\nAfter\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n\n\
+         ```latex\nE = m\n```\n",
+    );
 }
 
 #[test]
