@@ -130,7 +130,7 @@ fn outline(_: &str, text: &str) -> Converted {
                     None => words,
                 });
             }
-            Part::End(name) if name == "outline" => {
+            Part::End("outline") => {
                 writer.close();
                 writer.close();
             }

@@ -138,7 +138,7 @@ fn names(address: &Address<'_>) -> String {
 /// Returns the people of a header as the text tells them, as in `ada@example.org (Ada), bob@example.org`: the older
 /// form of RFC 822, in which Markdown has nothing to escape.
 fn told_names(address: &Address<'_>) -> String {
-    people(address, |name, address| told_name(name, address))
+    people(address, told_name)
 }
 
 /// Returns how the text tells somebody who has a name.

@@ -39,8 +39,9 @@ fn spread_table(table: &mut Table, left: &mut usize) {
             slots.insert(column, Cell { col_span: 1, row_span: 1, ..cell });
         }
         let end = slots.last_key_value().map_or(0, |(last, _)| last + 1);
-        row.cells =
-            (0..end).map(|column| slots.remove(&column).unwrap_or_else(Cell::new)).collect();
+        let empty = Cell::new();
+        let cell = |column| slots.remove(&column).unwrap_or_else(|| empty.clone());
+        row.cells = (0..end).map(cell).collect();
     }
 }
 

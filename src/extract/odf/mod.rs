@@ -116,7 +116,7 @@ fn read_meta(text: &str) -> (Option<String>, Metadata) {
             Part::Text(text) => {
                 let key = match name.as_str() {
                     "title" => {
-                        stated = title::clean(&text);
+                        stated = title::clean(text);
                         return true;
                     }
                     "initial-creator" => "author",
@@ -126,7 +126,7 @@ fn read_meta(text: &str) -> (Option<String>, Metadata) {
                     "description" => "description",
                     _ => return true,
                 };
-                if let Some(value) = title::clean(&text) {
+                if let Some(value) = title::clean(text) {
                     metadata.insert(key.to_owned(), value.into());
                 }
             }
