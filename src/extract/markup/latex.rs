@@ -170,7 +170,7 @@ fn skip_option(rest: &str) -> &str {
 }
 
 /// Returns the part of a text in which the end of something is looked for.
-fn near(text: &str) -> &str {
+pub(super) fn near(text: &str) -> &str {
     &text[..text.floor_char_boundary(NEAR_BYTES)]
 }
 
@@ -378,12 +378,15 @@ fn accented<'a>(name: &str, after: &'a str, told: &mut String) -> Option<&'a str
     let (_, accent) = ACCENTS.iter().find(|(known, _)| *known == name)?;
     let is_letter_command = name.starts_with(|c: char| c.is_ascii_alphabetic());
     let bare = if is_letter_command { after.trim_start_matches(' ') } else { after };
-    let (inside, rest) = if bare.starts_with('{') { braced(bare) } else { (bare, "") };
+    let (inside, rest) = match bare.strip_prefix('{') {
+        Some(inner) => inner.split_at(near(inner).find('}')?),
+        None => (bare, ""),
+    };
     // Of i and j with an accent the dot goes, which Unicode does by itself.
     let inside = inside.strip_prefix('\\').unwrap_or(inside);
     let letter = inside.chars().next().filter(|letter| letter.is_alphabetic())?;
     told.extend([letter, *accent].into_iter().nfc());
-    Some(if bare.starts_with('{') { rest } else { &inside[letter.len_utf8()..] })
+    Some(if bare.starts_with('{') { &rest[1..] } else { &inside[letter.len_utf8()..] })
 }
 
 #[cfg(test)]

@@ -122,7 +122,8 @@ impl Lines {
     fn add_command<'a>(&mut self, text: &'a str, open: &mut Option<&'a str>) -> &'a str {
         let letters = text[1..].find(|c: char| !c.is_ascii_alphabetic());
         let (command, after) = text.split_at(letters.map_or(text.len(), |end| end + 1));
-        let name = after.strip_prefix('{').and_then(|rest| Some(rest.split_once('}')?.0));
+        let name = || Some(super::latex::near(after.strip_prefix('{')?).split_once('}')?.0);
+        let name = if matches!(command, "\\begin" | "\\end") { name() } else { None };
         match (&command[1..], name) {
             ("begin", Some(name)) => {
                 *open = Some(name);

@@ -15,6 +15,16 @@ const REPEAT_MAX: usize = 100;
 /// Places that merged cells are told in at most, for all sheets.
 const COVERED_MAX: usize = 100_000;
 
+/// What programs have of columns and rows, with some to spare: places beyond are not told apart.
+const COLUMNS_MAX: usize = 16_384;
+const ROWS_MAX: usize = 1 << 24;
+
+/// Bytes that a cell takes beside its text.
+const CELL_BYTES: usize = 4;
+
+/// Merged cells at a time that are told more than once.
+const MERGED_MAX: usize = 1_000;
+
 /// Characters of a merged cell that is told more than once: longer ones are text and no label.
 const LABEL_CHARS_MAX: usize = 200;
 
@@ -42,8 +52,9 @@ pub(super) fn tell(content: &str) -> Result<Workbook, String> {
         bytes: 0,
     };
     xml::read(content, |part| teller.tell(part))?;
+    let mut is_full = teller.is_full();
     teller.sheet.write(&mut teller.writer);
-    let is_full = teller.writer.is_full() || teller.bytes > TEXT_BYTES_MAX;
+    is_full |= teller.writer.is_full();
     let Teller { starts, name, writer, .. } = teller;
     Ok(Workbook { markdown: writer.finish(), starts, name, is_full })
 }
@@ -119,7 +130,11 @@ impl Teller {
                 }
             }
         }
-        self.bytes <= TEXT_BYTES_MAX && !self.writer.is_full()
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.writer.is_full() || self.bytes.max(self.sheet.bytes) > TEXT_BYTES_MAX
     }
 
     fn start(&mut self, element: &Element<'_>) {
@@ -219,6 +234,9 @@ struct Sheet {
     below: Vec<(usize, String)>,
     column: usize,
     merged: Vec<Merged>,
+    /// Bytes that the rows take, and those of the row that is being read; repetitions are not made beyond the limit.
+    bytes: usize,
+    row_bytes: usize,
 }
 
 impl Sheet {
@@ -226,9 +244,10 @@ impl Sheet {
     fn add(&mut self, cell: &Cell, covered_left: &mut usize) {
         let text = cell.told();
         let start = self.column;
-        self.column = start.saturating_add(cell.repeat);
+        self.column = start.saturating_add(cell.repeat).min(COLUMNS_MAX);
         if !text.is_empty() {
-            if cell.columns.max(cell.rows) > 1 && text.chars().count() <= LABEL_CHARS_MAX {
+            let is_merged = cell.columns.max(cell.rows) > 1 && self.merged.len() < MERGED_MAX;
+            if is_merged && text.chars().count() <= LABEL_CHARS_MAX {
                 self.merged.push(Merged {
                     rows: self.number..self.number.saturating_add(cell.rows),
                     columns: start..start.saturating_add(cell.columns),
@@ -236,6 +255,9 @@ impl Sheet {
                 });
             }
             let columns = start..start + cell.repeat.min(REPEAT_MAX);
+            if !self.takes((text.len() + CELL_BYTES) * columns.len()) {
+                return;
+            }
             self.cells.extend(columns.map(|column| (column, text.clone())));
         } else if cell.is_covered {
             for merged in &self.merged {
@@ -258,8 +280,9 @@ impl Sheet {
             std::mem::take(&mut self.below),
         );
         let repeat = std::mem::take(&mut self.repeat).max(1);
+        let row_bytes = std::mem::take(&mut self.row_bytes);
         let start = self.number;
-        self.number = start.saturating_add(repeat);
+        self.number = start.saturating_add(repeat).min(ROWS_MAX);
         self.column = 0;
         let number = self.number;
         self.merged.retain(|merged| merged.rows.end > number);
@@ -275,9 +298,20 @@ impl Sheet {
         row.sort_by_key(|(column, _)| *column);
         row.dedup_by_key(|(column, _)| *column);
         let numbers = start..start + repeat.min(REPEAT_MAX);
+        if !self.takes(row_bytes * (numbers.len() - 1)) {
+            return;
+        }
+        self.row_bytes = 0;
         self.rows.extend(numbers.map(|number| (number, row.clone())));
         // What was left out of a repetition is no gap.
         self.number = self.number.min(start + repeat.min(REPEAT_MAX));
+    }
+
+    /// Counts what is about to be kept; false where that is too much.
+    fn takes(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.row_bytes = self.row_bytes.saturating_add(bytes);
+        self.bytes <= TEXT_BYTES_MAX
     }
 
     /// Writes what was read: a table for each block between empty rows, unless it goes on in the same columns.

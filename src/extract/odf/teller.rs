@@ -271,6 +271,9 @@ impl Teller {
         let told = self.html[start..].to_owned();
         let is_empty = !told.contains("<p>");
         for _ in 1..count.min(if is_empty { 8 } else { REPEAT_MAX }) {
+            if self.html.len() > TEXT_BYTES_MAX {
+                break;
+            }
             self.html.push_str(&told);
         }
     }

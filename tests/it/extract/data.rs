@@ -99,8 +99,10 @@ fn latex_becomes_markdown() {
     | 1 & 2 | 3 |
     ");
     // Braces that never close, at any length, take no time to speak of.
-    for text in ["\\emph{".repeat(100_000), "\\cite[".repeat(100_000), "\\verb|".repeat(100_000)] {
-        extracted("a.tex", text);
+    for part in
+        ["\\emph{", "\\cite[", "\\verb|", "\\begin{", "\\section[", "\\'{", "\\c{", "\\item", "\\["]
+    {
+        extracted("a.tex", part.repeat(100_000));
     }
 }
 

@@ -223,6 +223,26 @@ fn open_spreadsheets() {
         "| Title |  |  |\n| --- | --- | --- |\n| Year | Tons | Tons |\n| Year | in | out |\n\
          | 2019 | 4 [s](https://example.org/). | 4 [s](https://example.org/). |\n| 2019 |  | 5 |\n",
     );
+    // A thousand cells a hundred times, in a row that is there a hundred times, ten times over.
+    let cell = "<table:table-cell table:number-columns-repeated='100'><text:p>long</text:p></table:table-cell>";
+    let row = format!(
+        "<table:table-row table:number-rows-repeated='100'>{}</table:table-row>",
+        cell.repeat(1000)
+    );
+    let content = format!(
+        "<x><office:spreadsheet><table:table>{}</table:table></office:spreadsheet></x>",
+        row.repeat(10)
+    );
+    let error = attempt("a.ods", package(&[("content.xml", &content)])).result.unwrap_err();
+    assert!(error.to_string().contains("more text than"), "{error}");
+    let endless = sheet_row(&["x"]).replace("='16000'", "='18446744073709551615'");
+    check(
+        &[endless.replace(
+            "/></table",
+            "/><table:table-cell><text:p>y</text:p></table:table-cell></table",
+        )],
+        &{ format!("| x |{} y |\n|{}\n", "  |".repeat(16_383), " --- |".repeat(16_385)) },
+    );
     let repeated = "<table:table-row table:number-rows-repeated='1000000'>";
     check(
         &[sheet_row(&["x"]).replace("<table:table-row>", repeated)],
