@@ -171,7 +171,7 @@ fn store_queued(
     }
     // The merge of full text is no part of either way.
     let longest = clock.longest_seconds;
-    clock.time(|| kb.finish(0))?;
+    clock.time(|| kb.finish(0, &|| false))?;
     Ok((clock.cpu_seconds, longest))
 }
 

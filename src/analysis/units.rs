@@ -11,6 +11,7 @@ use super::TOKEN_MARKS;
 use super::cache::{TOKEN_BYTES_MAX, TokenCache, with_cache};
 use super::fold::{fold, lower};
 use super::language::Language;
+use crate::support::ascii::{LANES, Lanes};
 
 /// Parts of a name that is kept whole at most: more is a path or an address, which nobody types whole.
 const PARTS_MAX: usize = 8;
@@ -204,22 +205,41 @@ struct AsciiWord {
 impl AsciiWord {
     fn at(bytes: &[u8], start: usize) -> Self {
         let mut end = start;
-        let (mut capitals, mut has_small, mut is_camel) = (0, false, false);
-        while let Some(byte) = bytes.get(end).filter(|byte| byte.is_ascii_alphanumeric()) {
-            if byte.is_ascii_uppercase() {
-                is_camel |= has_small;
-                capitals += 1;
-            } else if byte.is_ascii_lowercase() {
-                is_camel |= capitals > 1;
-                capitals = 0;
-                has_small = true;
-            } else {
-                capitals = 0;
+        let mut has_capital = false;
+        loop {
+            let lanes = Lanes::at(bytes, end);
+            let length = lanes.word_len();
+            // One at the start says nothing.
+            has_capital |= lanes.has_capital(usize::from(end == start), length);
+            end += length;
+            if length < LANES {
+                break;
             }
-            end += 1;
         }
-        Self { end, is_camel }
+        Self { end, is_camel: has_capital && is_camel(&bytes[start..end]) }
     }
+}
+
+/// Tells whether a capital follows a small letter, or a small letter two capitals.
+fn is_camel(word: &[u8]) -> bool {
+    let (mut capitals, mut has_small) = (0, false);
+    for byte in word {
+        if byte.is_ascii_uppercase() {
+            if has_small {
+                return true;
+            }
+            capitals += 1;
+        } else if byte.is_ascii_lowercase() {
+            if capitals > 1 {
+                return true;
+            }
+            capitals = 0;
+            has_small = true;
+        } else {
+            capitals = 0;
+        }
+    }
+    false
 }
 
 /// A unit of the text.

@@ -50,9 +50,16 @@ impl Embedder for Hash {
 /// Returns a vector of whole numbers scaled to unit length, or zeros.
 ///
 /// The same bits on every machine: one fixed order of additions, and a division and a root that
-/// IEEE 754 defines to the last bit.
+/// IEEE 754 defines to the last bit. Up to 2^53 the squares and their sums are exact in any order.
 pub(super) fn unit(sums: &[i64]) -> Vec<f32> {
-    let square: f64 = sums.iter().map(|&sum| sum as f64 * sum as f64).sum();
+    // A few sums at once: none of them waits for another.
+    let mut squares = [0.0; 8];
+    for part in sums.chunks(squares.len()) {
+        for (square, &sum) in squares.iter_mut().zip(part) {
+            *square += sum as f64 * sum as f64;
+        }
+    }
+    let square: f64 = squares.iter().sum();
     let scale = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
     sums.iter().map(|&sum| (sum as f64 * scale) as f32).collect()
 }

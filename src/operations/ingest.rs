@@ -11,7 +11,7 @@ use super::{Session, Target};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
-use crate::domain::{Failure, FailureKind, PhaseStatus, QueueStats, RunState, RunStatus};
+use crate::domain::{Failure, FailureKind, Metrics, PhaseStatus, QueueStats, RunState, RunStatus};
 use crate::embed::{self, Embedder};
 use crate::error::{Error, ExitCode, chain};
 use crate::extract::{ExtractConfig, Extraction};
@@ -21,7 +21,7 @@ use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
-use crate::support::checkpoint::Checkpoint;
+use crate::support::checkpoint::{Checkpoint, StopSignal};
 use crate::support::events::Event;
 use crate::support::lock::Lock;
 use crate::support::storage;
@@ -249,7 +249,7 @@ impl Job<'_> {
             .reached(Checkpoint::BeforeStart)
             .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
-        self.settle(key, &run, result, tracker.seconds(), started)
+        self.settle(key, &run, result, tracker.seconds(), started, &session.stop)
     }
 
     /// Makes the full-text index anew where another analyser made it.
@@ -269,6 +269,7 @@ impl Job<'_> {
         result: Result<(), Error>,
         phase_seconds: PhaseSeconds,
         started: Instant,
+        stop: &StopSignal,
     ) -> Result<RunReport, Error> {
         let failures = self.kb.failures().unwrap_or_default();
         let outcome = self.kb.last_run().map(|run| {
@@ -285,9 +286,10 @@ impl Job<'_> {
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
-            let stored = run.metrics.chunks_stored - before.metrics.chunks_stored;
-            let deleted = run.metrics.documents_deleted - before.metrics.documents_deleted;
-            self.kb.finish(stored / CHUNKS_PER_MERGED_PAGE + deleted)?;
+            // Of the whole run: a process of it that was stopped merged nothing.
+            let Metrics { chunks_stored, documents_deleted, .. } = run.metrics;
+            let merge_pages_max = chunks_stored / CHUNKS_PER_MERGED_PAGE + documents_deleted;
+            self.kb.finish(merge_pages_max, &|| stop.is_requested())?;
         }
         Ok(RunReport {
             schema: 1,

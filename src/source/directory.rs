@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::directory_config::DirectoryConfig;
 use super::file::{self, Stamp};
 use super::globs::Globs;
+use super::open_folder::OpenFolder;
 use super::walk::{self, Found, Kind, Walk, WalkError};
 use super::{ByteSize, Content, ListError, Listing, ReadError, Source, SourceError, uri};
 use crate::domain::Entry;
@@ -95,7 +96,7 @@ impl DirectorySource {
     }
 
     /// Returns what `found` is listed as, if it is a document.
-    fn entry(&self, root: &Path, found: &Found) -> Option<Entry> {
+    fn entry(&self, root: &Path, found: &Found, folder: &mut OpenFolder) -> Option<Entry> {
         let path = found.path();
         let kind = found.kind()?;
         if kind.is_folder {
@@ -111,7 +112,11 @@ impl DirectorySource {
         }
         // A file without readable metadata is listed all the same: it exists, and reading it will
         // say what is wrong.
-        let stamp = found.metadata().map(|metadata| Stamp::of(&metadata)).ok();
+        let stamp = if kind.is_link {
+            found.metadata().map(|metadata| Stamp::of(&metadata)).ok()
+        } else {
+            folder.stamp(path).ok()
+        };
         Some(Entry {
             uri: uri::encode(relative),
             version: stamp.map(Stamp::version),
@@ -154,8 +159,9 @@ impl Source for DirectorySource {
     fn list(&self) -> Result<Listing<'_>, SourceError> {
         let root = self.reach_root()?;
         let walk = self.walk(&root);
+        let mut folder = OpenFolder::default();
         Ok(Box::new(walk.filter_map(move |found| match found {
-            Ok(found) => self.entry(&root, &found).map(Ok),
+            Ok(found) => self.entry(&root, &found, &mut folder).map(Ok),
             Err(error) => list_error(&root, error).map(Err),
         })))
     }

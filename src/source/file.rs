@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::Stat;
+
 use super::{ByteSize, Content, ReadError};
 use crate::domain::Version;
 
@@ -33,6 +35,12 @@ impl Stamp {
         let mtime_ns =
             i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Self { size_bytes: metadata.len(), mtime_ns }
+    }
+
+    /// The same as [`Stamp::of`], of what `statat` found.
+    pub(super) fn of_found(found: &Stat) -> Self {
+        let mtime_ns = i128::from(found.st_mtime) * 1_000_000_000 + i128::from(found.st_mtime_nsec);
+        Self { size_bytes: found.st_size.unsigned_abs(), mtime_ns }
     }
 
     pub(super) fn version(self) -> Version {

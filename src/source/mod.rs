@@ -11,6 +11,7 @@ mod directory_config;
 mod file;
 mod git;
 mod globs;
+mod open_folder;
 mod records;
 pub mod uri;
 mod walk;

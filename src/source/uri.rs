@@ -47,12 +47,17 @@ pub fn uri_order(a: &str, b: &str) -> Ordering {
 /// Compares the paths of two entries of one folder as [`uri_order`] compares their uris.
 pub(super) fn sibling_order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (name(a), name(b));
-    // Nearly all names are their own encoding; `Path::file_name` and encoding would cost a fifth of
-    // the walk.
-    if is_plain_ascii(a) && is_plain_ascii(b) {
-        return a.cmp(b);
+    // Nearly all names are their own encoding up to where they differ; `Path::file_name` and encoding
+    // would cost a fifth of the walk.
+    for (byte_of_a, byte_of_b) in a.iter().zip(b) {
+        if !is_plain(*byte_of_a) || !is_plain(*byte_of_b) {
+            return escape(OsStr::from_bytes(a)).cmp(&escape(OsStr::from_bytes(b)));
+        }
+        if byte_of_a != byte_of_b {
+            return byte_of_a.cmp(byte_of_b);
+        }
     }
-    escape(OsStr::from_bytes(a)).cmp(&escape(OsStr::from_bytes(b)))
+    a.len().cmp(&b.len())
 }
 
 fn name(path: &Path) -> &[u8] {
@@ -60,14 +65,17 @@ fn name(path: &Path) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
-fn is_plain_ascii(name: &[u8]) -> bool {
-    name.iter().all(|&byte| matches!(byte, b' '..=b'~') && byte != b'%')
+/// Tells whether a byte is its own encoding, whatever stands beside it.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'%'
 }
 
 fn escape(path: &OsStr) -> Cow<'_, str> {
     let path = path.as_bytes();
     match std::str::from_utf8(path) {
-        Ok(text) if is_plain_ascii(path) || !text.contains(needs_care) => Cow::Borrowed(text),
+        Ok(text) if path.iter().all(|&byte| is_plain(byte)) || !text.contains(needs_care) => {
+            Cow::Borrowed(text)
+        }
         _ => Cow::Owned(escape_chunks(path)),
     }
 }
@@ -156,8 +164,16 @@ mod tests {
         }
 
         #[test]
-        fn siblings_are_ordered_by_their_uris(a in name(), b in name()) {
-            let [a, b] = [a, b].map(|name| Path::new("/top/sub").join(OsStr::from_bytes(&name)));
+        fn siblings_are_ordered_by_their_uris(
+            beginning in "[a-c%\n]{0,3}",
+            a in prop_oneof![Just(Vec::new()), name()],
+            b in name(),
+        ) {
+            let path = |rest: Vec<u8>| {
+                let name = [beginning.as_bytes(), &rest].concat();
+                Path::new("/top/sub").join(OsStr::from_bytes(&name))
+            };
+            let (a, b) = (path(a), path(b));
             prop_assert_eq!(sibling_order(&a, &b), uri_order(&encode(&a), &encode(&b)));
         }
     }

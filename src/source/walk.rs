@@ -3,6 +3,7 @@
 //! Both are serial and sorted: the parallel walker of `ignore` cannot sort, and the ledger has to be
 //! met in order. They hold the names of one folder per level of depth, nothing else.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,14 +126,21 @@ pub fn by_rules(
 /// `ignore` opens whatever goes by such a name and reads it line by line into memory: a FIFO waits for
 /// its writer for ever, and a link to `/dev/zero` is one line without end.
 fn endless_rules(folder: &Path, ignore_file: &str) -> Option<String> {
-    let is_endless = |name: &&str| {
-        folder.join(name).metadata().is_ok_and(|metadata| {
-            let is_bounded = metadata.is_file() && metadata.len() <= RULES_BYTES_MAX;
-            !is_bounded && !metadata.is_dir()
-        })
+    let look = |name: &str| folder.join(name).metadata().ok();
+    let is_endless = |found: &Metadata| {
+        let is_bounded = found.is_file() && found.len() <= RULES_BYTES_MAX;
+        !is_bounded && !found.is_dir()
     };
-    let names = [ignore_file, ".gitignore", ".git", ".git/info/exclude"];
-    names.iter().find(|name| is_endless(name)).map(|name| (*name).to_owned())
+    let git = look(".git");
+    let exclude = git.as_ref().filter(|git| git.is_dir()).and_then(|_| look(".git/info/exclude"));
+    let files = [
+        (ignore_file, look(ignore_file)),
+        (".gitignore", look(".gitignore")),
+        (".git", git),
+        (".git/info/exclude", exclude),
+    ];
+    let endless = files.into_iter().find(|(_, found)| found.as_ref().is_some_and(is_endless));
+    endless.map(|(name, _)| name.to_owned())
 }
 
 /// Walks `root` without rules; `admits` decides alone.
@@ -176,7 +184,7 @@ impl Found {
     }
 
     /// Returns size and times, of a followed link's target.
-    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+    pub fn metadata(&self) -> io::Result<Metadata> {
         match self {
             Self::Ruled(entry) => entry.metadata().map_err(io::Error::other),
             Self::Plain(entry) => entry.metadata().map_err(io::Error::other),

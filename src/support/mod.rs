@@ -1,6 +1,7 @@
 //! Small tools that know nothing of documents: stopping, locking, retrying, time, events,
 //! the machine's limits, pages of HTML.
 
+pub mod ascii;
 pub mod byte_size;
 pub mod checkpoint;
 pub mod clock;

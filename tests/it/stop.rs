@@ -254,6 +254,22 @@ fn resume_with_a_complete_crawl_needs_no_config() {
     assert_embeds_only(&resume_target(&Target::open(&config.kb).unwrap(), None), &expected);
 }
 
+/// A stop is not kept waiting by merges, and what goes on makes up for them.
+#[test]
+fn full_text_is_merged_by_the_run_that_completes() {
+    let place = Place::new();
+    for number in 0..1200 {
+        place.write(&format!("{number}.md"), format!("common word{number}"));
+    }
+    let config = place.config();
+    let segments = || rows(&config.kb, "SELECT COUNT(DISTINCT segid) FROM chunk_fts_idx");
+    let report = ingest(&config, Some(&stop_at(Some(Checkpoint::BeforeCommit), 5)));
+    assert_cancelled(&report, "the fifth commit");
+    assert_eq!(segments(), ["4"]);
+    assert_eq!(resume(&config, None).exit_code, 0);
+    assert_eq!(segments(), ["1"]);
+}
+
 #[test]
 fn with_nothing_to_resume_resume_does_nothing() {
     let place = Place::new();

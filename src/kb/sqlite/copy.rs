@@ -17,7 +17,7 @@ impl KnowledgeBase {
         let mut writer = lock(&target.writer);
         let copied = Backup::new(&reader, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
-            Ok(StepResult::Done) => tidy(&writer, 0),
+            Ok(StepResult::Done) => tidy(&writer, 0, &|| false),
             Ok(_) => Err(KbError::Busy),
             Err(error) => Err(error.into()),
         };

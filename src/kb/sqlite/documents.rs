@@ -193,9 +193,8 @@ pub fn save_one(
     reading: &Reading,
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
-    let document = match reading.document {
-        Some(id) => id,
-        None => insert_document(tx, run, source, reading)?,
+    let Some(document) = reading.document else {
+        return save_new(tx, run, source, reading, delta);
     };
     let counted = u64::from(reading.count);
     delta.bytes_read += reading.size_bytes;
@@ -235,19 +234,42 @@ pub fn save_one(
     }
 }
 
-fn insert_document(
+/// Saves the first reading of a document: nothing of it is there that would have to be looked at.
+fn save_new(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
     reading: &Reading,
-) -> Result<DocumentId, KbError> {
-    let id = DocumentId(take_ids(tx, "document", 1)?);
+    delta: &mut Metrics,
+) -> Result<SaveResult, KbError> {
+    delta.bytes_read += reading.size_bytes;
+    let document = DocumentId(take_ids(tx, "document", 1)?);
+    let version = match &reading.outcome {
+        Outcome::Failed { stage: Stage::Crawl, .. } => None,
+        _ => reading.version.as_ref().map(|version| version.0.as_str()),
+    };
     tx.prepare_cached(
         "INSERT INTO document (id, source, uri, version, extract_fp, run_id)
-         VALUES (?1, ?2, ?3, NULL, ?4, ?5)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![id.0, source, reading.uri, reading.extract_fp, run.id.0])?;
-    Ok(id)
+    .execute(params![
+        document.0,
+        source,
+        reading.uri,
+        version,
+        reading.extract_fp,
+        run.id.0
+    ])?;
+    match &reading.outcome {
+        Outcome::Failed { stage, kind, error } => {
+            record_failure(tx, run, document, *stage, *kind, error)?;
+            Ok(SaveResult::Failed)
+        }
+        Outcome::Text(text) => {
+            delta.documents_new += u64::from(reading.count);
+            Ok(SaveResult::Saved(insert_revision(tx, run, document, &reading.extract_fp, text)?))
+        }
+    }
 }
 
 fn note_reading(

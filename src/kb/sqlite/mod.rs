@@ -164,19 +164,28 @@ impl KnowledgeBase {
         result.map_err(|error| error.told_apart(&self.path, errno::last(&reader)))
     }
 
-    /// Merges full-text segments within a budget, empties the WAL and updates the planner's statistics,
-    /// so that one clean file is left.
-    pub fn finish(&self, merge_pages_max: u64) -> Result<(), KbError> {
+    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL and updates the planner's
+    /// statistics, so that one clean file is left.
+    pub fn finish(
+        &self,
+        merge_pages_max: u64,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), KbError> {
         let writer = lock(&self.writer);
-        tidy(&writer, merge_pages_max)
+        tidy(&writer, merge_pages_max, should_stop)
             .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 }
 
-fn tidy(writer: &Connection, merge_pages_max: u64) -> Result<(), KbError> {
-    const PAGES_PER_STEP: u64 = 256;
+fn tidy(
+    writer: &Connection,
+    merge_pages_max: u64,
+    should_stop: &dyn Fn() -> bool,
+) -> Result<(), KbError> {
+    // A step is a commit of a tenth of a second, and writes a page of every segment anew besides what it merges.
+    const PAGES_PER_STEP: u64 = 2048;
     let mut budget = merge_pages_max;
-    while budget > 0 {
+    while budget > 0 && !should_stop() {
         let before = writer.total_changes();
         writer.execute(
             "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
@@ -196,10 +205,13 @@ fn tidy(writer: &Connection, merge_pages_max: u64) -> Result<(), KbError> {
 
 /// Gives out `count` new ids of the table `name` and returns the first; they are never given out again.
 fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
-    let mut statement =
-        tx.prepare_cached("UPDATE counter SET last = last + ?2 WHERE name = ?1 RETURNING last")?;
     let count = convert::to_sql(count);
-    let last: i64 = statement.query_row(rusqlite::params![name, count], |row| row.get(0))?;
+    // RETURNING would make a table for the one row.
+    tx.prepare_cached("UPDATE counter SET last = last + ?2 WHERE name = ?1")?
+        .execute(rusqlite::params![name, count])?;
+    let last: i64 = tx
+        .prepare_cached("SELECT last FROM counter WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))?;
     Ok(last - count + 1)
 }
 

@@ -1,6 +1,6 @@
 //! From saved text to queued chunks, and back to an earlier stage where a setting changed.
 
-use rusqlite::{ToSql, Transaction, params};
+use rusqlite::{Statement, ToSql, Transaction, params};
 
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
@@ -114,6 +114,7 @@ impl KnowledgeBase {
             let mut next = first;
             let mut firsts = Vec::with_capacity(revisions.len());
             let mut empty = Vec::new();
+            let mut insert = tx.prepare_cached(INSERT_CHUNK)?;
             for revision in revisions {
                 let first_chunk = (!revision.chunks.is_empty()).then_some(next);
                 if first_chunk.is_none() {
@@ -132,7 +133,7 @@ impl KnowledgeBase {
                     run.id.0,
                 ])?;
                 for (ordinal, chunk) in revision.chunks.iter().enumerate() {
-                    insert_chunk(tx, next, revision.id, ordinal, chunk)?;
+                    insert_chunk(&mut insert, next, revision.id, ordinal, chunk)?;
                     next += 1;
                 }
                 firsts.push(first_chunk.map(ChunkId));
@@ -267,21 +268,20 @@ fn queue_range(tx: &Transaction<'_>, first: i64, end: i64) -> Result<Vec<ChunkRa
     Ok(ranges)
 }
 
+const INSERT_CHUNK: &str = "INSERT INTO chunk
+    (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line, prefix_start, prefix_end,
+     overlap_start, heading_path, token_count, key, input_hash)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
 fn insert_chunk(
-    tx: &Transaction<'_>,
+    insert: &mut Statement<'_>,
     id: i64,
     revision: RevisionId,
     ordinal: usize,
     new: &NewChunk,
 ) -> Result<(), KbError> {
     let NewChunk { chunk, key, input_hash } = new;
-    tx.prepare_cached(
-        "INSERT INTO chunk (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line,
-                            prefix_start, prefix_end, overlap_start, heading_path, token_count, key,
-                            input_hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    )?
-    .execute(params![
+    insert.execute(params![
         id,
         revision.0,
         size_to_sql(ordinal),

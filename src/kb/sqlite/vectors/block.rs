@@ -81,13 +81,11 @@ impl Block {
             return false;
         }
         self.slots.insert(at, slot);
-        let entry = vector
-            .scale
-            .to_le_bytes()
-            .into_iter()
-            .chain(vector.checksum(chunk).to_le_bytes())
-            .chain(vector.embedding.iter().copied());
-        self.entries.splice(at * size..at * size, entry);
+        let behind = self.entries.split_off(at * size);
+        self.entries.extend_from_slice(&vector.scale.to_le_bytes());
+        self.entries.extend_from_slice(&vector.checksum(chunk).to_le_bytes());
+        self.entries.extend_from_slice(&vector.embedding);
+        self.entries.extend_from_slice(&behind);
         true
     }
 

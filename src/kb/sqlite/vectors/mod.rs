@@ -32,16 +32,25 @@ pub type ReusableVectors = HashMap<[u8; 16], StoredVector>;
 impl StoredVector {
     /// Quantises a vector of unit length (or zero).
     pub fn quantise(vector: &[f32]) -> Self {
-        let largest = vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        // The bits of numbers that are not negative are in the order of the numbers, and whole numbers are compared
+        // many at a time.
+        let largest = vector.iter().map(|value| value.abs().to_bits()).max().unwrap_or_default();
+        let largest = f32::from_bits(largest);
         if largest == 0.0 {
             return Self { scale: 0.0, embedding: vec![0; vector.len()] };
         }
         let steps = 127.0 / largest;
-        #[expect(clippy::cast_possible_truncation, reason = "within [-127, 127] by the scale")]
-        let embedding =
-            vector.iter().map(|value| ((value * steps).round() as i8).cast_unsigned()).collect();
+        let embedding = vector.iter().map(|value| rounded(value * steps).cast_unsigned()).collect();
         Self { scale: largest / 127.0, embedding }
     }
+}
+
+/// Returns what `f32::round` does of a value in [-127.5, 127.5], without a call for each.
+#[expect(clippy::cast_possible_truncation, reason = "the values are those of an i8")]
+fn rounded(value: f32) -> i8 {
+    let whole = value as i32;
+    let rest = value - whole as f32;
+    (whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)) as i8
 }
 
 impl StoredVector {
@@ -88,5 +97,19 @@ impl KnowledgeBase {
             }
             Ok(vectors)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn values_are_rounded_as_by_the_standard_library() {
+        let near = |value: f32| [value.next_down(), value, value.next_up()];
+        let halves = (-254_i16..=254).map(|half| f32::from(half) / 2.0);
+        for value in halves.flat_map(near).chain([0.499_999_97, -0.499_999_97, 1e-30, -1e-30]) {
+            assert_eq!(f32::from(rounded(value)), value.round(), "{value:e}");
+        }
     }
 }

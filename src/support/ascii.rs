@@ -1,0 +1,101 @@
+//! Words in ASCII, eight bytes at a time.
+//!
+//! A byte is a lane of a `u64`, the first one lowest, and what is found out about it is the lane's top bit. A loop
+//! over bytes ends where a processor cannot foresee it, once in each word, which costs more than the word.
+
+/// Bytes of a [`Lanes`].
+pub const LANES: usize = 8;
+
+/// The top bit of every lane.
+const TOP: u64 = each(0x80);
+
+/// Eight bytes of a text.
+#[derive(Clone, Copy)]
+pub struct Lanes(u64);
+
+impl Lanes {
+    /// Returns the bytes of `text` from `at` on, 0 for those beyond its end.
+    pub fn at(text: &[u8], at: usize) -> Self {
+        let rest = text.get(at..).unwrap_or_default();
+        Self(match rest.first_chunk() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => {
+                let mut bytes = [0; LANES];
+                bytes[..rest.len()].copy_from_slice(rest);
+                u64::from_le_bytes(bytes)
+            }
+        })
+    }
+
+    /// Returns how many letters and digits it begins with.
+    pub fn word_len(self) -> usize {
+        let folded = self.0 | each(0x20);
+        let alphanumeric = between(folded, b'a', b'z') | between(self.0, b'0', b'9');
+        (!alphanumeric & TOP).trailing_zeros() as usize / 8
+    }
+
+    /// Tells whether a capital is among the bytes `from .. to`, both at most [`LANES`].
+    pub fn has_capital(self, from: usize, to: usize) -> bool {
+        between(self.0, b'A', b'Z') & below(to) & !below(from) != 0
+    }
+
+    /// Returns the first `length` bytes, at most [`LANES`], as a number: capitals of ASCII as small letters, 0 after
+    /// the last.
+    pub fn lower(self, length: usize) -> u64 {
+        let capitals = between(self.0, b'A', b'Z');
+        (self.0 | (capitals >> 2)) & below(length)
+    }
+}
+
+/// Returns `byte` in every lane.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; LANES])
+}
+
+/// Returns the lanes that hold `first ..= last`, both ASCII.
+fn between(lanes: u64, first: u8, last: u8) -> u64 {
+    // Without their top bits, no sum goes over into the next lane.
+    let low = lanes & !TOP;
+    let reaches_first = low + each(0x80 - first);
+    let exceeds_last = low + each(0x7f - last);
+    reaches_first & !exceeds_last & !lanes & TOP
+}
+
+/// Returns all bits of the first `length` lanes.
+fn below(length: usize) -> u64 {
+    if length < LANES { (1 << (8 * length)) - 1 } else { u64::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LANES, Lanes};
+
+    #[test]
+    fn every_byte_is_told_in_every_lane() {
+        for byte in 0..=u8::MAX {
+            for lane in 0..LANES {
+                for other in [b'a', b'Z', b'0', 0xff] {
+                    let mut text = [other; LANES];
+                    text[lane] = byte;
+                    let lanes = Lanes::at(&text, 0);
+                    let words = text.iter().take_while(|byte| byte.is_ascii_alphanumeric());
+                    assert_eq!(lanes.word_len(), words.count(), "{text:?}");
+                    let is_capital = byte.is_ascii_uppercase();
+                    assert_eq!(lanes.has_capital(lane, lane + 1), is_capital, "{text:?}");
+                    let lower = text.to_ascii_lowercase();
+                    assert_eq!(lanes.lower(LANES).to_le_bytes(), *lower, "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_is_left_out() {
+        assert_eq!(Lanes::at(b"Quay 3", 0).lower(3), u64::from_le_bytes(*b"qua\0\0\0\0\0"));
+        assert_eq!(Lanes::at(b"Quay 3", 5).word_len(), 1);
+        assert_eq!(Lanes::at(b"Quay 3", 6).word_len(), 0);
+        assert_eq!(Lanes::at(b"Quay 3", 9).lower(8), 0);
+        assert!(!Lanes::at(b"QuaY", 0).has_capital(1, 3));
+        assert!(!Lanes::at(b"QuaY", 0).has_capital(2, 2));
+    }
+}
