@@ -146,7 +146,7 @@ fn read(text: &str) -> Option<Chart> {
             Part::End(_) => {
                 open.pop();
             }
-            Part::Text(text) => put(&mut chart, &open, point, &text),
+            Part::Text(text) => put(&mut chart, &open, point, text),
         }
         true
     });

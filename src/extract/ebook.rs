@@ -8,7 +8,7 @@ use super::html::{self, Options};
 use super::package::Package;
 use super::writer::escaped;
 use super::xml::{self, Element, Part};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, escapes, title};
 use crate::domain::MediaType;
 
 /// EPUB 2 and 3.
@@ -27,7 +27,7 @@ struct Book {
 
 impl Extractor for Epub {
     fn id(&self) -> &'static str {
-        "epub@2"
+        "epub@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -101,7 +101,7 @@ impl Book {
                     name = element.name;
                 }
                 Part::End(_) => name.clear(),
-                Part::Text(text) => book.say(&name, &text),
+                Part::Text(text) => book.say(&name, text),
             }
             true
         })?;
@@ -112,7 +112,7 @@ impl Book {
         Ok(book)
     }
 
-    fn start(&mut self, element: &Element) {
+    fn start(&mut self, element: &Element<'_>) {
         let attribute = |name| element.attribute(name).unwrap_or_default().to_owned();
         match element.name.as_str() {
             "item" => {
@@ -179,21 +179,7 @@ fn resolve(folder: &str, href: &str) -> String {
             part => parts.push(part),
         }
     }
-    percent_decoded(&parts.join("/"))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = after
-            .get(..2)
-            .filter(|_| byte == b'%')
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(byte));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    escapes::decoded(&parts.join("/"), b'%')
 }
 
 /// FictionBook 2.
@@ -201,7 +187,7 @@ pub(super) struct FictionBook;
 
 impl Extractor for FictionBook {
     fn id(&self) -> &'static str {
-        "fb2@1"
+        "fb2@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
@@ -257,7 +243,7 @@ impl FictionTeller {
         })
     }
 
-    fn tell(&mut self, part: Part) {
+    fn tell(&mut self, part: Part<'_>) {
         match part {
             Part::Start(element) => {
                 if self.is_in("body")
@@ -270,7 +256,7 @@ impl FictionTeller {
             Part::End(name) => {
                 self.path.pop();
                 if self.is_in("body")
-                    && let Some(tag) = self.tag(&name)
+                    && let Some(tag) = self.tag(name)
                 {
                     self.html.push_str(&format!(" </{tag}>"));
                 }
@@ -280,7 +266,7 @@ impl FictionTeller {
             }
             Part::Text(text) if self.is_in("title-info") => {
                 let key = match self.path.last().map(String::as_str) {
-                    Some("book-title") => return self.title.push_str(&text),
+                    Some("book-title") => return self.title.push_str(text),
                     Some("first-name" | "last-name") => "author",
                     Some("lang") => "language",
                     Some("date") => "date",

@@ -17,7 +17,7 @@ pub(super) struct Xml;
 
 impl Extractor for Xml {
     fn id(&self) -> &'static str {
-        "xml@2"
+        "xml@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
@@ -88,11 +88,11 @@ fn feed(uri: &str, text: &str) -> Converted {
                 // Pictures have titles and links, too.
                 let is_own = path.iter().rev().nth(1).is_none_or(|outer| outer != "image");
                 match path.last().map(String::as_str) {
-                    Some("title") if is_own => entry.title.push_str(&text),
+                    Some("title") if is_own => entry.title.push_str(text),
                     Some("link") if is_own => entry.link.push_str(text.trim()),
-                    Some("pubDate" | "updated" | "date") => entry.date = text,
+                    Some("pubDate" | "updated" | "date") => entry.date = text.to_owned(),
                     Some("description" | "summary" | "encoded" | "content" | "subtitle") => {
-                        entry.content.push_str(&text);
+                        entry.content.push_str(text);
                     }
                     _ => {}
                 }
@@ -130,15 +130,15 @@ fn outline(_: &str, text: &str) -> Converted {
                     None => words,
                 });
             }
-            Part::End(name) if name == "outline" => {
+            Part::End("outline") => {
                 writer.close();
                 writer.close();
             }
             Part::Start(element) => in_title = element.name == "title",
             Part::End(_) => in_title = false,
             Part::Text(text) if in_title => {
-                stated = title::clean(&text);
-                writer.heading(1, &escaped(&text));
+                stated = title::clean(text);
+                writer.heading(1, &escaped(text));
             }
             Part::Text(_) => {}
         }

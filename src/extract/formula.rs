@@ -136,7 +136,7 @@ fn latex(formula: &str) -> String {
             Part::End(_) => {}
             Part::Text(text) => {
                 if let Some(element) = open.last_mut() {
-                    element.text.push_str(&text);
+                    element.text.push_str(text);
                 }
             }
         }

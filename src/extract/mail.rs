@@ -1,11 +1,13 @@
 //! Mail: messages and mailboxes, with their attachments through the extractors of their formats.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::Value;
 
 use super::html::{self, Options};
+use super::mail_text::{without_encoded, without_quotation};
 use super::writer::escaped;
 use super::{
     ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, extractor, sniff, title,
@@ -26,7 +28,7 @@ pub(super) struct Mailbox;
 
 impl Extractor for Mail {
     fn id(&self) -> &'static str {
-        "mail@2"
+        "mail@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -36,14 +38,15 @@ impl Extractor for Mail {
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
         let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
         let mut text = String::new();
-        write_message(uri, &message, 1, 0, &mut text)?;
+        let place = Place { level: 1, depth: 0, is_document: true };
+        write_message(uri, &message, place, &mut text)?;
         Ok(extracted(uri, subject(&message), text, metadata(&message)))
     }
 }
 
 impl Extractor for Mailbox {
     fn id(&self) -> &'static str {
-        "mailbox@2"
+        "mailbox@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -54,7 +57,8 @@ impl Extractor for Mailbox {
         let mut text = String::new();
         for bytes in messages(&bytes) {
             if let Some(message) = parse(bytes) {
-                write_message(uri, &message, 1, 0, &mut text)?;
+                let place = Place { level: 1, depth: 0, is_document: false };
+                write_message(uri, &message, place, &mut text)?;
             }
         }
         if text.is_empty() {
@@ -118,8 +122,8 @@ fn metadata(message: &Message<'_>) -> Metadata {
             metadata.insert(key.to_owned(), Value::from(value));
         }
     }
-    let names = message.attachments().filter_map(|part| part.attachment_name());
-    let names: Vec<_> = names.filter_map(title::clean).take(ATTACHMENTS_MAX).collect();
+    let names = attachments(message).filter_map(|(_, part)| part.attachment_name());
+    let names: Vec<_> = names.filter_map(title::clean).collect();
     if !names.is_empty() {
         metadata.insert("attachments".to_owned(), Value::from(names));
     }
@@ -128,41 +132,111 @@ fn metadata(message: &Message<'_>) -> Metadata {
 
 /// Returns the people of a header, as in `Ada <ada@example.org>, bob@example.org`.
 fn names(address: &Address<'_>) -> String {
+    people(address, |name, address| format!("{name} <{address}>"))
+}
+
+/// Returns the people of a header as the text tells them, as in `ada@example.org (Ada), bob@example.org`: the older
+/// form of RFC 822, in which Markdown has nothing to escape.
+fn told_names(address: &Address<'_>) -> String {
+    people(address, told_name)
+}
+
+/// Returns how the text tells somebody who has a name.
+pub(super) fn told_name(name: &str, address: &str) -> String {
+    format!("{address} ({name})")
+}
+
+fn people(address: &Address<'_>, both: impl Fn(&str, &str) -> String) -> String {
     let people = address.iter().map(|one| match (one.name(), one.address()) {
-        (Some(name), Some(address)) => format!("{name} <{address}>"),
-        (name, address) => name.or(address).unwrap_or_default().to_owned(),
+        (Some(name), Some(address)) if !name.eq_ignore_ascii_case(address) => both(name, address),
+        (name, address) => address.or(name).unwrap_or_default().to_owned(),
     });
     people.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the attachments that are not only there for other parts: signatures and keys are.
+fn attachments<'a>(message: &'a Message<'_>) -> impl Iterator<Item = (u32, &'a MessagePart<'a>)> {
+    const SEALS: [(&str, &str); 5] = [
+        ("application", "pgp-signature"),
+        ("application", "pgp-encrypted"),
+        ("application", "pgp-keys"),
+        ("application", "pkcs7-signature"),
+        ("application", "x-pkcs7-signature"),
+    ];
+    let parts = message.attachments.iter().filter_map(|&id| Some((id, message.part(id)?)));
+    parts
+        .filter(|(_, part)| !SEALS.iter().any(|(kind, form)| part.is_content_type(kind, form)))
+        .take(ATTACHMENTS_MAX)
+}
+
+/// Returns the names of attached files, each with its description; pictures that stand in the text are none.
+fn attached_files(message: &Message<'_>) -> Option<String> {
+    let is_shown = |part: &MessagePart<'_>| {
+        let disposition = part.content_disposition();
+        part.content_id().is_none() || disposition.is_some_and(|shown| shown.is_attachment())
+    };
+    let files = attachments(message).filter(|(_, part)| is_shown(part)).filter_map(|(_, part)| {
+        let name = part.attachment_name()?;
+        let told = part.content_description().map(|told| format!("{name} ({})", told.trim()));
+        Some(told.unwrap_or_else(|| name.to_owned()))
+    });
+    let files: Vec<_> = files.collect();
+    (!files.is_empty()).then(|| files.join(", "))
+}
+
+/// Where a message stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Level of its heading.
+    level: usize,
+    /// Messages around it.
+    depth: usize,
+    /// The document is this message: its date is metadata, and nobody looks for words of it.
+    is_document: bool,
+}
+
+impl Place {
+    fn inside(self) -> Self {
+        Self { level: (self.level + 1).min(6), depth: self.depth + 1, is_document: false }
+    }
 }
 
 fn write_message(
     uri: &str,
     message: &Message<'_>,
-    level: usize,
-    depth: usize,
+    place: Place,
     text: &mut String,
 ) -> Result<(), ExtractError> {
     separate(text);
-    let marks = "#".repeat(level);
+    let marks = "#".repeat(place.level);
     if let Some(subject) = subject(message) {
         let _ = writeln!(text, "{marks} {}", escaped(&subject));
     }
-    // Of the message itself the date is metadata, and nobody looks for words of it.
-    let date = message.date().filter(|_| depth > 0).map(mail_parser::DateTime::to_rfc3339);
+    let date = message.date().filter(|_| !place.is_document).map(mail_parser::DateTime::to_rfc3339);
     write_head(
         &[
-            ("From", message.from().map(names)),
-            ("To", message.to().map(names)),
-            ("Cc", message.cc().map(names)),
+            ("From", message.from().map(told_names)),
+            ("To", message.to().map(told_names)),
+            ("Cc", message.cc().map(told_names)),
             ("Date", date),
+            ("Message-ID", message.message_id().map(str::to_owned)),
+            ("Attachments", attached_files(message)),
         ],
         text,
     );
-    for part in message.text_body.iter().filter_map(|&id| message.part(id)) {
-        write_body(uri, part, text)?;
-    }
-    for part in message.attachments().take(ATTACHMENTS_MAX) {
-        write_attachment(uri, part, level, depth, text)?;
+    // In their order: what is said about a file may stand behind it.
+    let bodies = message.text_body.iter().filter_map(|&id| Some((id, message.part(id)?)));
+    let is_text =
+        |part: &MessagePart<'_>| matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    let mut parts: BTreeMap<_, _> =
+        attachments(message).map(|(id, part)| (id, (part, false))).collect();
+    parts.extend(bodies.filter(|(_, part)| is_text(part)).map(|(id, part)| (id, (part, true))));
+    for (part, is_body) in parts.into_values() {
+        if is_body {
+            write_body(uri, part, text)?;
+        } else {
+            write_attachment(uri, part, place, text)?;
+        }
         if text.len() > TEXT_BYTES_MAX {
             return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
@@ -196,7 +270,7 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
     let body = if is_html {
         html::convert_text(uri, &body, &Options::whole())?.markdown
     } else {
-        without_encoded_files(&body.replace("\r\n", "\n"))
+        without_encoded(&body.replace("\r\n", "\n"))
     };
     let body = body.trim_matches('\n').trim_end();
     if !body.is_empty() {
@@ -207,52 +281,17 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
     Ok(())
 }
 
-/// Decodes quoted-printable (RFC 2045, section 6.7) as far as it is that.
-fn without_quotation(text: &str) -> String {
-    let joined = text.replace("=\r\n", "").replace("=\n", "");
-    let mut bytes = Vec::with_capacity(joined.len());
-    let mut rest = joined.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = after
-            .get(..2)
-            .filter(|_| byte == b'=')
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(byte));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Leaves out files that old mailers wrote into the text with uuencode.
-fn without_encoded_files(text: &str) -> String {
-    let is_begin = |line: &str| {
-        let mode = line.strip_prefix("begin ").and_then(|rest| rest.split_once(' '));
-        mode.is_some_and(|(mode, _)| mode.len() == 3 && mode.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let mut kept = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if is_begin(line) && lines.clone().any(|line| line == "end") {
-            lines.by_ref().find(|line| *line == "end");
-        } else {
-            kept.push(line);
-        }
-    }
-    kept.join("\n")
-}
-
-/// Writes what an attachment holds; one that is no text is named in the metadata alone.
+/// Writes what an attachment holds, where that is text.
 fn write_attachment(
     uri: &str,
     part: &MessagePart<'_>,
-    level: usize,
-    depth: usize,
+    place: Place,
     text: &mut String,
 ) -> Result<(), ExtractError> {
     if let PartType::Message(message) = &part.body {
         // One that was cut off before its first part would make its parser panic.
-        return if depth < DEPTH_MAX && !message.parts.is_empty() {
-            write_message(uri, message, (level + 1).min(6), depth + 1, text)
+        return if place.depth < DEPTH_MAX && !message.parts.is_empty() {
+            write_message(uri, message, place.inside(), text)
         } else {
             Ok(())
         };
@@ -263,8 +302,8 @@ fn write_attachment(
     if is_body {
         return write_body(uri, part, text);
     }
-    if depth < DEPTH_MAX {
-        write_file(&name, part.contents().to_vec(), level, text);
+    if place.depth < DEPTH_MAX {
+        write_file(&name, part.contents().to_vec(), place.level, text);
     }
     Ok(())
 }
@@ -274,7 +313,7 @@ pub(super) fn write_file(name: &str, bytes: Vec<u8>, level: usize, text: &mut St
     let chosen = sniff::by_content(name, &bytes).unwrap_or_else(|| extractor(name));
     let Ok(extracted) = super::extraction::in_process(chosen, name, bytes) else { return };
     let is_markdown = extracted.media_type == MediaType::Markdown;
-    let content = if is_markdown { extracted.text } else { without_encoded_files(&extracted.text) };
+    let content = if is_markdown { extracted.text } else { without_encoded(&extracted.text) };
     let content = content.trim_matches('\n');
     if content.trim().is_empty() {
         return;

@@ -4,6 +4,8 @@
 //! document in UTF-8 is its bytes, BOM and line ends included, so that spans and line numbers are those
 //! of the file; every other format becomes Markdown, and spans are those of that.
 
+#[cfg(feature = "office")]
+mod blocks;
 mod captions;
 #[cfg(feature = "office")]
 mod chart;
@@ -13,6 +15,7 @@ mod config;
 mod data;
 mod ebook;
 mod encoding;
+mod escapes;
 mod extraction;
 #[cfg(debug_assertions)]
 mod fault;
@@ -22,8 +25,11 @@ mod formula;
 mod front_matter;
 pub mod html;
 mod mail;
+mod mail_text;
 mod markdown;
 mod markup;
+#[cfg(feature = "office")]
+mod merged;
 mod notebook;
 #[cfg(feature = "office")]
 mod numbering;
@@ -41,6 +47,7 @@ mod prepare;
 #[cfg(feature = "pdf")]
 mod right_to_left;
 mod rtf;
+mod sheet;
 mod sniff;
 mod table;
 mod title;

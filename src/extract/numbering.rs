@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
+
 /// Levels of a numbering.
 const LEVELS: usize = 9;
 
@@ -31,20 +33,24 @@ pub(super) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
     let known = Styles::read(styles);
     let mut counted = Numbering::read(numbering, &known);
     let mut text = String::with_capacity(document.len() + 4096);
-    let mut rest = document;
-    while let Some(start) = rest.find("<w:pPr>") {
-        let Some(length) = properties_length(&rest[start..]) else { break };
-        let properties = &rest[start..start + length];
-        text.push_str(&rest[..start]);
-        rest = &rest[start + length..];
-        let paragraph = &rest[..rest.find("</w:p>").unwrap_or(rest.len())];
+    let mut paragraph_end = Next::new(document, "</w:p>");
+    let mut run_of_text = Next::new(document, "<w:t");
+    let mut told_to = 0;
+    while let Some(start) = document[told_to..].find("<w:pPr>").map(|at| told_to + at) {
+        let Some(length) = properties_length(&document[start..]) else { break };
+        let properties = &document[start..start + length];
+        text.push_str(&document[told_to..start]);
+        told_to = start + length;
         let stated = properties.split("<w:pPrChange").next().unwrap_or(properties);
         let style = value(stated, "w:pStyle").unwrap_or_default();
         let direct = Place::stated(stated);
         let number =
             known.place(style, &direct).and_then(|place| counted.next(&place, &known, style));
         match number {
-            Some(number) if known.is_heading(style) && paragraph.contains("<w:t") => {
+            Some(number)
+                if known.is_heading(style)
+                    && run_of_text.from(told_to) < paragraph_end.from(told_to) =>
+            {
                 text.push_str(&without_place(properties));
                 if !number.told.is_empty() {
                     let told = quick_xml::escape::escape(&number.told);
@@ -59,8 +65,33 @@ pub(super) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
             _ => text.push_str(properties),
         }
     }
-    text.push_str(rest);
+    text.push_str(&document[told_to..]);
     Numbered { document: text, styles: with_outline_levels(styles) }
+}
+
+/// Finds where something comes next, from places that never go back: what is not there is looked for once, and not
+/// for every paragraph.
+struct Next<'a> {
+    text: &'a str,
+    wanted: &'static str,
+    at: Option<usize>,
+}
+
+impl<'a> Next<'a> {
+    fn new(text: &'a str, wanted: &'static str) -> Self {
+        Self { text, wanted, at: None }
+    }
+
+    /// Returns the first place from `start` on; the end of the text where there is none.
+    fn from(&mut self, start: usize) -> usize {
+        let known = self.at.filter(|&at| at >= start);
+        let at = known.unwrap_or_else(|| {
+            let rest = &self.text.as_bytes()[start..];
+            memmem::find(rest, self.wanted.as_bytes()).map_or(self.text.len(), |at| start + at)
+        });
+        self.at = Some(at);
+        at
+    }
 }
 
 /// Returns the bytes of `<w:pPr>…</w:pPr>`, the properties before a tracked change included.
@@ -76,24 +107,23 @@ fn properties_length(text: &str) -> Option<usize> {
 /// Returns the first element of that name: from its tag to the end of its content.
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let open = format!("<{name}");
-    let start = text
-        .match_indices(&open)
-        .map(|(at, _)| at)
+    let start = memmem::find_iter(text.as_bytes(), &open)
         .find(|at| text[at + open.len()..].starts_with([' ', '>', '/', '\n', '\r', '\t']))?;
     let text = &text[start..];
     let tag = &text[..=text.find('>')?];
     if tag.ends_with("/>") {
         return Some(tag);
     }
-    let end = text.find(&format!("</{name}>"))?;
+    let end = memmem::find(text.as_bytes(), format!("</{name}>").as_bytes())?;
     Some(&text[..end])
 }
 
 /// Returns an attribute of the tag with which the text begins.
 fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let tag = &text[..text.find('>')?];
-    let value = tag.split_once(&format!("{name}=\""))?.1;
-    value.split('"').next()
+    let value =
+        tag.match_indices(name).find_map(|(at, _)| tag[at + name.len()..].strip_prefix("=\""));
+    value?.split('"').next()
 }
 
 /// Returns the `w:val` of the first element of that name.
@@ -427,6 +457,17 @@ mod tests {
             let got = numbered(cut, &STYLES[..end], &NUMBERING[..end]).document;
             assert!(got.len() >= cut.len() && got.starts_with(&cut[..cut.len().min(5)]), "{got}");
         }
+    }
+
+    #[test]
+    fn paragraphs_without_an_end_are_read_once() {
+        // Where each paragraph looks for its end, these 12 MB take many minutes.
+        let open = "<w:p><w:pPr><w:pStyle w:val=\"H1\"/></w:pPr>".repeat(250_000);
+        let got = numbered(&open, STYLES, NUMBERING).document;
+        assert_eq!(got, open);
+        let open = format!("{open}<w:t>");
+        let got = numbered(&open, STYLES, NUMBERING).document;
+        assert_eq!(got.matches(" </w:t></w:r>").count(), 250_000);
     }
 
     #[test]

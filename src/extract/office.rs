@@ -4,7 +4,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use super::{ExtractError, Extracted, Extractor, Metadata, chart, prepare, title};
+use super::{ExtractError, Extracted, Extractor, Metadata, blocks, chart, merged, prepare, title};
 use crate::domain::MediaType;
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
@@ -12,7 +12,7 @@ pub(super) struct Office;
 
 impl Extractor for Office {
     fn id(&self) -> &'static str {
-        "office@3"
+        "office@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -35,6 +35,10 @@ impl Extractor for Office {
         }
         let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let mut document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
+        merged::spread(&mut document);
+        if matches!(document.format, FormatType::Xlsx | FormatType::Xls) {
+            blocks::cut(&mut document);
+        }
         if document.format == FormatType::Xlsx {
             chart::add(&mut document, uri, bytes);
         }

@@ -9,7 +9,8 @@ use std::io::{Cursor, Read};
 use serde_json::Value;
 
 use super::html::{self, Options};
-use super::mail::{ATTACHMENTS_MAX, DEPTH_MAX, separate, write_file, write_head};
+use super::mail::{ATTACHMENTS_MAX, DEPTH_MAX, separate, told_name, write_file, write_head};
+use super::mail_text::without_encoded;
 use super::writer::escaped;
 use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
 use crate::domain::MediaType;
@@ -29,6 +30,16 @@ const HTML: &str = "1013";
 const ATTACHED_FILE: &str = "3701";
 const ATTACHED_NAME: &str = "3707";
 const ATTACHED_SHORT_NAME: &str = "3704";
+const CONTENT_ID: &str = "3712";
+
+/// The times of a message as the stream of its properties of fixed size names them: type, then number.
+const SUBMITTED: [u8; 4] = [0x40, 0, 0x39, 0];
+const DELIVERED: [u8; 4] = [0x40, 0, 0x06, 0x0E];
+
+/// Bytes of a property in that stream, and before the first of them ([MS-OXMSG], section 2.4); of a message inside
+/// another it is 8 less.
+const PROPERTY_BYTES: usize = 16;
+const PROPERTIES_HEAD: usize = 32;
 
 /// What the storage of an attachment is called, before its number.
 const ATTACHMENT: &str = "__attach_version1.0_";
@@ -40,7 +51,7 @@ type Ole = cfb::CompoundFile<Cursor<Vec<u8>>>;
 
 impl Extractor for Outlook {
     fn id(&self) -> &'static str {
-        "outlook@2"
+        "outlook@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -57,9 +68,11 @@ impl Extractor for Outlook {
         let mut attached = Vec::new();
         message.write(uri, &mut file, "", 0, &mut text, &mut attached)?;
         let mut metadata = Metadata::new();
+        let author = message.from.told(|name, address| format!("{name} <{address}>"));
         let known = [
             ("subject", &message.subject),
-            ("author", &message.from),
+            ("author", &author),
+            ("date", &message.date),
             ("to", &message.to),
             ("message_id", &message.id),
         ];
@@ -84,12 +97,29 @@ impl Extractor for Outlook {
     }
 }
 
+/// Who a message is from.
+struct Sender {
+    name: Option<String>,
+    address: Option<String>,
+}
+
+impl Sender {
+    /// Returns name and address in the form of `both`, or the one that there is.
+    fn told(&self, both: impl Fn(&str, &str) -> String) -> Option<String> {
+        match (&self.name, &self.address) {
+            (Some(name), Some(address)) => Some(both(name, address)),
+            (name, address) => address.clone().or_else(|| name.clone()),
+        }
+    }
+}
+
 /// The properties of a message that are told.
 struct Message {
     subject: Option<String>,
-    from: Option<String>,
+    from: Sender,
     to: Option<String>,
     cc: Option<String>,
+    date: Option<String>,
     id: Option<String>,
     body: Option<String>,
     html: Option<String>,
@@ -98,18 +128,17 @@ struct Message {
 impl Message {
     /// Reads the message in the storage at `place`, which ends with no `/`.
     fn read(file: &mut Ole, place: &str) -> Self {
+        let date = date(file, place);
         let mut get = |number: &str| text_of(file, place, number);
         let address = get(SENDER_ADDRESS).or_else(|| get(SENDER_EMAIL)).filter(|a| a.contains('@'));
-        let from = match (get(SENDER_NAME), address) {
-            (Some(name), Some(address)) if name != address => Some(format!("{name} <{address}>")),
-            (name, address) => address.or(name),
-        };
+        let name = get(SENDER_NAME).filter(|name| Some(name) != address.as_ref());
         Self {
             subject: get(SUBJECT).as_deref().and_then(title::clean),
-            from,
+            from: Sender { name, address },
             to: get(TO),
             cc: get(CC),
-            id: get(MESSAGE_ID),
+            date,
+            id: get(MESSAGE_ID).map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
             body: get(BODY).filter(|body| !body.trim().is_empty()),
             html: get(HTML),
         }
@@ -129,10 +158,27 @@ impl Message {
         let marks = "#".repeat((depth + 1).min(6));
         let subject = self.subject.as_deref().unwrap_or("No subject");
         let _ = writeln!(text, "{marks} {}", escaped(subject));
-        let people = [("From", &self.from), ("To", &self.to), ("Cc", &self.cc)];
-        write_head(&people.map(|(name, value)| (name, value.clone())), text);
+        let storages = attachments(file, place);
+        // Pictures that stand in the text have an address there, and are none.
+        let mut files = Vec::new();
+        for storage in &storages {
+            if text_of(file, storage, CONTENT_ID).is_none() {
+                files.extend(file_name(file, storage));
+            }
+        }
+        write_head(
+            &[
+                ("From", self.from.told(told_name)),
+                ("To", self.to.clone()),
+                ("Cc", self.cc.clone()),
+                ("Date", self.date.clone().filter(|_| depth > 0)),
+                ("Message-ID", self.id.clone()),
+                ("Attachments", (!files.is_empty()).then(|| files.join(", "))),
+            ],
+            text,
+        );
         let body = match (&self.body, &self.html) {
-            (Some(body), _) => body.replace("\r\n", "\n"),
+            (Some(body), _) => without_encoded(&body.replace("\r\n", "\n")),
             (None, Some(html)) => html::convert_text(uri, html, &Options::whole())?.markdown,
             (None, None) => String::new(),
         };
@@ -140,7 +186,7 @@ impl Message {
             separate(text);
             let _ = writeln!(text, "{}", body.trim());
         }
-        for storage in attachments(file, place) {
+        for storage in storages {
             let inner = format!("{storage}/__substg1.0_{ATTACHED_FILE}000D");
             if file.is_storage(&inner) {
                 if depth < DEPTH_MAX {
@@ -169,7 +215,14 @@ fn attachments(file: &Ole, place: &str) -> Vec<String> {
     names.into_iter().map(|name| format!("{place}/{name}")).collect()
 }
 
-/// Writes an attached file; one that is no text is named in the metadata alone.
+/// Returns the name of an attached file.
+fn file_name(file: &mut Ole, storage: &str) -> Option<String> {
+    let name = text_of(file, storage, ATTACHED_NAME);
+    let name = name.or_else(|| text_of(file, storage, ATTACHED_SHORT_NAME));
+    name.and_then(|name| title::clean(&name))
+}
+
+/// Writes an attached file, where it has text.
 fn write_attached(
     file: &mut Ole,
     storage: &str,
@@ -177,9 +230,7 @@ fn write_attached(
     text: &mut String,
     attached: &mut Vec<String>,
 ) {
-    let name = text_of(file, storage, ATTACHED_NAME)
-        .or_else(|| text_of(file, storage, ATTACHED_SHORT_NAME))
-        .and_then(|name| title::clean(&name));
+    let name = file_name(file, storage);
     if let Some(name) = name.clone().filter(|_| attached.len() < ATTACHMENTS_MAX) {
         attached.push(name);
     }
@@ -187,6 +238,22 @@ fn write_attached(
     if let Some(content) = content.filter(|_| depth < DEPTH_MAX) {
         write_file(name.as_deref().unwrap_or_default(), content, depth + 1, text);
     }
+}
+
+/// Returns when a message was sent, or else delivered.
+fn date(file: &mut Ole, place: &str) -> Option<String> {
+    let properties = stream(file, &format!("{place}/__properties_version1.0"))?;
+    [SUBMITTED, DELIVERED].iter().find_map(|tag| {
+        let head = if place.is_empty() { PROPERTIES_HEAD } else { PROPERTIES_HEAD - 8 };
+        let entries = properties.get(head..)?.chunks_exact(PROPERTY_BYTES);
+        let ticks = entries
+            .filter_map(|entry| entry.strip_prefix(tag))
+            .find_map(|rest| rest.get(4..).and_then(|value| value.try_into().ok()))
+            .map(u64::from_le_bytes)?;
+        // Tenths of a microsecond since 1601.
+        let seconds = i64::try_from(ticks / 10_000_000).ok()? - 11_644_473_600;
+        Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
+    })
 }
 
 /// Reads a property as text: in UTF-16, else in bytes.

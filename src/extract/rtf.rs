@@ -12,6 +12,9 @@ use crate::domain::MediaType;
 /// Groups inside each other at most.
 const DEPTH_MAX: usize = 1000;
 
+/// Levels of lists.
+const LEVELS_MAX: usize = 8;
+
 /// Groups that hold no text of the document.
 const NO_TEXT: &[&str] = &[
     "fonttbl",
@@ -38,7 +41,15 @@ const NO_TEXT: &[&str] = &[
     "filetbl",
     "revtbl",
     "fldinst",
-    "info",
+];
+
+/// Groups inside of `info` that say something of the document, and as what it is kept.
+const INFO: [(&str, &str); 5] = [
+    ("title", "title"),
+    ("author", "author"),
+    ("subject", "subject"),
+    ("keywords", "keywords"),
+    ("doccomm", "description"),
 ];
 
 /// RTF documents.
@@ -46,7 +57,7 @@ pub(super) struct Rtf;
 
 impl Extractor for Rtf {
     fn id(&self) -> &'static str {
-        "rtf@1"
+        "rtf@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
@@ -59,24 +70,42 @@ impl Extractor for Rtf {
         if reader.writer.is_full() {
             return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
+        let mut metadata = reader.metadata;
+        let stated = metadata.remove("title").and_then(|title| title::clean(title.as_str()?));
         Ok(Extracted {
-            title: title::clean(title::file_stem(uri)).unwrap_or_else(|| uri.to_owned()),
+            title: stated
+                .or_else(|| title::clean(title::file_stem(uri)))
+                .unwrap_or_else(|| uri.to_owned()),
             media_type: MediaType::Markdown,
             text: reader.writer.finish(),
             encoding: "rtf".to_owned(),
-            metadata: Metadata::new(),
+            metadata,
         })
     }
+}
+
+/// Where the text of a group goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    Text,
+    Nowhere,
+    /// What stands before an item of a list.
+    Mark,
+    /// Metadata of this name.
+    Info(&'static str),
 }
 
 /// What a group may change and its end restores.
 #[derive(Clone, Copy)]
 struct Group {
-    is_left_out: bool,
+    destination: Destination,
+    is_note: bool,
     /// Bytes after a Unicode character that stand for it where Unicode is not known.
     fallback: usize,
     /// Level of the paragraph's heading; 0: none.
     level: usize,
+    /// Level of the paragraph's list, from 0.
+    depth: usize,
 }
 
 struct Reader<'a> {
@@ -90,6 +119,13 @@ struct Reader<'a> {
     /// Fallback bytes still to be left out.
     to_skip: usize,
     line: String,
+    /// Text of a group that is no text of the document.
+    aside: String,
+    /// The mark of the paragraph's item.
+    mark: Option<String>,
+    /// Items that were read, in Markdown.
+    items: Vec<String>,
+    metadata: Metadata,
     cells: Vec<String>,
     rows: Vec<Vec<String>>,
     writer: Writer,
@@ -101,11 +137,21 @@ impl<'a> Reader<'a> {
             bytes,
             at: 0,
             encoding: WINDOWS_1252,
-            group: Group { is_left_out: false, fallback: 1, level: 0 },
+            group: Group {
+                destination: Destination::Text,
+                is_note: false,
+                fallback: 1,
+                level: 0,
+                depth: 0,
+            },
             groups: Vec::new(),
             raw: Vec::new(),
             to_skip: 0,
             line: String::new(),
+            aside: String::new(),
+            mark: None,
+            items: Vec::new(),
+            metadata: Metadata::new(),
             cells: Vec::new(),
             rows: Vec::new(),
             writer: Writer::new(TEXT_BYTES_MAX),
@@ -119,7 +165,9 @@ impl<'a> Reader<'a> {
                 b'{' if self.groups.len() < DEPTH_MAX => self.groups.push(self.group),
                 b'}' => {
                     self.decode();
-                    self.group = self.groups.pop().unwrap_or(self.group);
+                    let ended = self.group;
+                    self.group = self.groups.pop().unwrap_or(ended);
+                    self.end_group(ended);
                 }
                 b'\\' => self.control(),
                 b'\r' | b'\n' | b'{' => {}
@@ -128,28 +176,61 @@ impl<'a> Reader<'a> {
         }
         self.end_paragraph();
         self.end_table();
+        self.end_list();
+    }
+
+    /// Keeps what a group said that was no text.
+    fn end_group(&mut self, ended: Group) {
+        if ended.is_note && !self.group.is_note {
+            self.line.truncate(self.line.trim_end().len());
+            self.line.push_str(") ");
+        }
+        if ended.destination == self.group.destination {
+            return;
+        }
+        let aside = std::mem::take(&mut self.aside);
+        match ended.destination {
+            Destination::Mark => self.mark = Some(aside.trim().to_owned()),
+            Destination::Info(key) => {
+                if let Some(value) = title::clean(&aside).filter(|_| !key.is_empty()) {
+                    self.metadata.insert(key.to_owned(), value.into());
+                }
+            }
+            Destination::Text | Destination::Nowhere => {}
+        }
     }
 
     fn push_byte(&mut self, byte: u8) {
         if self.to_skip > 0 {
             self.to_skip -= 1;
-        } else if !self.group.is_left_out {
+        } else if self.group.destination != Destination::Nowhere {
             self.raw.push(byte);
         }
     }
 
     fn push_text(&mut self, text: &str) {
         self.decode();
-        if !self.group.is_left_out {
-            self.line.push_str(text);
+        if let Some(place) = self.place() {
+            place.push_str(text);
+        }
+    }
+
+    /// Returns where the text of the group goes.
+    fn place(&mut self) -> Option<&mut String> {
+        match self.group.destination {
+            Destination::Text => Some(&mut self.line),
+            Destination::Nowhere => None,
+            Destination::Mark | Destination::Info(_) => Some(&mut self.aside),
         }
     }
 
     fn decode(&mut self) {
         if !self.raw.is_empty() {
-            let (text, _) = self.encoding.decode_without_bom_handling(&self.raw);
-            self.line.push_str(&text);
-            self.raw.clear();
+            let raw = std::mem::take(&mut self.raw);
+            let (text, _) = self.encoding.decode_without_bom_handling(&raw);
+            if let Some(place) = self.place() {
+                place.push_str(&text);
+            }
         }
     }
 
@@ -183,7 +264,7 @@ impl<'a> Reader<'a> {
                 }
             }
             // The group is for readers that know it.
-            b'*' => self.group.is_left_out = true,
+            b'*' => self.group.destination = Destination::Nowhere,
             b'~' => self.push_text("\u{a0}"),
             b'_' => self.push_text("-"),
             b'\\' | b'{' | b'}' => self.push_byte(symbol),
@@ -194,10 +275,15 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, word: &str, number: Option<i64>) {
         match word {
-            _ if NO_TEXT.contains(&word) => {
-                self.decode();
-                self.group.is_left_out = true;
+            _ if NO_TEXT.contains(&word) => self.go_to(Destination::Nowhere),
+            // Without a name for it, what a document says of itself is not text.
+            "info" => self.go_to(Destination::Info("")),
+            "listtext" | "pntext" => self.go_to(Destination::Mark),
+            "footnote" if self.group.destination == Destination::Text => {
+                self.push_text(" (");
+                self.group.is_note = true;
             }
+            "ilvl" => self.group.depth = number.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
             "u" => {
                 let code = number.unwrap_or(0).rem_euclid(65536);
                 let character = u32::try_from(code).ok().and_then(char::from_u32);
@@ -210,16 +296,21 @@ impl<'a> Reader<'a> {
                 self.encoding = Encoding::for_label(label.as_bytes()).unwrap_or(WINDOWS_1252);
             }
             "par" | "sect" | "page" => self.end_paragraph(),
-            "pard" => self.group.level = 0,
+            "pard" => {
+                self.group.level = 0;
+                self.group.depth = 0;
+            }
             "outlinelevel" => {
                 self.group.level = number.and_then(|n| usize::try_from(n + 1).ok()).unwrap_or(0);
             }
             "line" | "tab" => self.push_text(" "),
-            "cell" if !self.group.is_left_out => {
+            "cell" if self.group.destination == Destination::Text => {
                 self.decode();
                 self.cells.push(std::mem::take(&mut self.line));
             }
-            "row" if !self.group.is_left_out => self.rows.push(std::mem::take(&mut self.cells)),
+            "row" if self.group.destination == Destination::Text => {
+                self.rows.push(std::mem::take(&mut self.cells))
+            }
             "emdash" => self.push_text("\u{2014}"),
             "endash" => self.push_text("\u{2013}"),
             "lquote" => self.push_text("\u{2018}"),
@@ -228,20 +319,32 @@ impl<'a> Reader<'a> {
             "rdblquote" => self.push_text("\u{201d}"),
             "bullet" => self.push_text("\u{2022}"),
             "bin" => self.at += number.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
+            _ if matches!(self.group.destination, Destination::Info(_)) => {
+                let known = INFO.iter().find(|(name, _)| *name == word);
+                if let Some((_, key)) = known {
+                    self.go_to(Destination::Info(key));
+                }
+            }
             _ => {}
         }
     }
 
+    fn go_to(&mut self, destination: Destination) {
+        self.decode();
+        self.group.destination = destination;
+    }
+
     fn end_paragraph(&mut self) {
         self.decode();
-        if self.group.is_left_out {
+        if self.group.destination != Destination::Text {
             return;
         }
-        // Paragraphs in a cell end with the cell.
-        if !self.cells.is_empty() {
+        // Paragraphs in a cell end with the cell, those of a note with the note.
+        if !self.cells.is_empty() || self.group.is_note {
             self.line.push(' ');
             return;
         }
+        let mark = self.mark.take();
         let line = std::mem::take(&mut self.line);
         let words: Vec<_> = line.split_whitespace().collect();
         if words.is_empty() {
@@ -249,14 +352,34 @@ impl<'a> Reader<'a> {
         }
         self.end_table();
         let text = escaped(&words.join(" "));
+        if let Some(mark) = mark.filter(|_| self.group.level == 0) {
+            let is_number = mark.strip_suffix(['.', ')']).is_some_and(|number| {
+                number.len() <= 9
+                    && !number.is_empty()
+                    && number.bytes().all(|b| b.is_ascii_digit())
+            });
+            let mark = if is_number { mark.as_str() } else { "-" };
+            // Three blanks are inside of both kinds of items.
+            let indent = "   ".repeat(self.group.depth.min(LEVELS_MAX));
+            return self.items.push(format!("{indent}{mark} {text}"));
+        }
+        self.end_list();
         match self.group.level {
             1..=6 => self.writer.heading(self.group.level, &text),
             _ => self.writer.paragraph(&text),
         }
     }
 
+    fn end_list(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        self.writer.markdown(&items.join("\n"));
+    }
+
     fn end_table(&mut self) {
         let rows = std::mem::take(&mut self.rows);
+        if !rows.is_empty() {
+            self.end_list();
+        }
         let rows: Vec<Vec<_>> =
             rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
         self.writer.table(&rows);

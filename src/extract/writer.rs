@@ -4,8 +4,6 @@
 //! lines between them. It is CommonMark with tables of GitHub's kind, the dialect that the chunker
 //! reads.
 
-use std::fmt::Write;
-
 /// Lists and quotes inside each other that are shown; deeper ones are not indented any more. A limit,
 /// because each level is written again on every line.
 const LEVELS_MAX: usize = 16;
@@ -113,18 +111,30 @@ impl Writer {
     /// length.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        if rows.iter().flatten().all(|cell| cell.trim().is_empty()) {
-            return;
+        if rows.iter().flatten().any(|cell| !cell.trim().is_empty()) {
+            self.rows(columns, rows.iter().map(|row| row.iter().map(String::as_str)));
         }
+    }
+
+    /// Writes a table of so many columns; no row has more.
+    pub(super) fn rows<'a>(
+        &mut self,
+        columns: usize,
+        rows: impl Iterator<Item = impl Iterator<Item = &'a str>>,
+    ) {
         self.begin();
-        for (index, row) in rows.iter().enumerate() {
+        for (index, row) in rows.enumerate() {
             let mut line = String::from("|");
+            let mut count = 0;
             for text in row {
-                let _ = write!(line, " {} |", cell(text));
+                line.push(' ');
+                push_cell(text, &mut line);
+                line.push_str(" |");
+                count += 1;
             }
             if index == 0 {
                 // Rows may be short, the header must not.
-                line.push_str(&"  |".repeat(columns - row.len()));
+                line.push_str(&"  |".repeat(columns - count));
             }
             self.line(&line);
             if index == 0 {
@@ -213,17 +223,23 @@ impl Writer {
     }
 }
 
-/// Returns what a table cell holds: one line, with no bar that would end it.
-fn cell(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    let mut cell = String::with_capacity(text.len());
-    for character in words.join(" ").chars() {
-        if character == '|' && !cell.ends_with('\\') {
-            cell.push('\\');
+/// Adds what a table cell holds: one line, with no bar that would end it.
+fn push_cell(text: &str, line: &mut String) {
+    let start = line.len();
+    for (index, word) in text.split_whitespace().enumerate() {
+        if index > 0 {
+            line.push(' ');
         }
-        cell.push(character);
+        for (index, part) in word.split('|').enumerate() {
+            if index > 0 {
+                if line.len() == start || !line.ends_with('\\') {
+                    line.push('\\');
+                }
+                line.push('|');
+            }
+            line.push_str(part);
+        }
     }
-    cell
 }
 
 /// Returns the length of the longest run of `wanted`.

@@ -1,5 +1,7 @@
 //! Reading XML as a stream of simple events: local names, resolved text, a limit on depth.
 
+use std::cell::OnceCell;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -7,46 +9,52 @@ use quick_xml::events::{BytesStart, Event};
 const DEPTH_MAX: usize = 512;
 
 /// What comes next.
-pub(super) enum Part {
-    /// An element begins; its name without a prefix.
-    Start(Element),
-    /// An element ends.
-    End(String),
+pub(super) enum Part<'a> {
+    /// An element begins.
+    Start(Element<'a>),
+    /// An element ends; its name without a prefix.
+    End(&'a str),
     /// Text, entities resolved.
-    Text(String),
+    Text(&'a str),
 }
 
 /// A start tag.
-pub(super) struct Element {
+pub(super) struct Element<'a> {
     /// Name without its prefix.
     pub(super) name: String,
-    attributes: Vec<(String, String)>,
+    start: &'a BytesStart<'a>,
+    /// Read when the first of them is asked for: of most elements none is.
+    attributes: OnceCell<Vec<(String, String)>>,
 }
 
-impl Element {
+impl<'a> Element<'a> {
     /// Returns an attribute by its name without a prefix.
     pub(super) fn attribute(&self, wanted: &str) -> Option<&str> {
-        self.attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        self.attributes().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 
     /// Returns the attributes in their order, by names without a prefix.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        let attributes = self.attributes.get_or_init(|| {
+            let mut read = self.start.attributes();
+            let attributes = read.with_checks(false).flatten().map(|attribute| {
+                let value = attribute.value.to_string();
+                let value = quick_xml::escape::unescape(&value).map(String::from).unwrap_or(value);
+                (local(attribute.key.as_ref()).to_owned(), value)
+            });
+            attributes.collect()
+        });
+        attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    fn of(start: &BytesStart<'_>) -> Self {
-        let mut read = start.attributes();
-        let attributes = read.with_checks(false).flatten().map(|attribute| {
-            let value = attribute.value.to_string();
-            let value = quick_xml::escape::unescape(&value).map(String::from).unwrap_or(value);
-            (local(attribute.key.as_ref()), value)
-        });
-        Self { name: local(start.name().as_ref()), attributes: attributes.collect() }
+    fn of(start: &'a BytesStart<'a>) -> Self {
+        let name = local(start.name().as_ref()).to_owned();
+        Self { name, start, attributes: OnceCell::new() }
     }
 }
 
 /// Calls `each` for every part until it returns false; the error says where the text is not XML.
-pub(super) fn read(text: &str, mut each: impl FnMut(Part) -> bool) -> Result<(), String> {
+pub(super) fn read(text: &str, mut each: impl FnMut(Part<'_>) -> bool) -> Result<(), String> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = false;
     let mut depth = 0_usize;
@@ -63,20 +71,19 @@ pub(super) fn read(text: &str, mut each: impl FnMut(Part) -> bool) -> Result<(),
                 each(Part::Start(Element::of(&start)))
             }
             Event::Empty(start) => {
-                let element = Element::of(&start);
-                let name = element.name.clone();
-                each(Part::Start(element)) && each(Part::End(name))
+                each(Part::Start(Element::of(&start)))
+                    && each(Part::End(local(start.name().as_ref())))
             }
             Event::End(end) => {
                 depth = depth.saturating_sub(1);
                 each(Part::End(local(end.name().as_ref())))
             }
-            Event::Text(text) => each(Part::Text(text.to_string())),
-            Event::CData(text) => each(Part::Text(text.to_string())),
+            Event::Text(text) => each(Part::Text(&text)),
+            Event::CData(text) => each(Part::Text(&text)),
             Event::GeneralRef(name) => {
                 let entity = format!("&{};", &*name);
-                let text = quick_xml::escape::unescape(&entity).map(String::from);
-                each(Part::Text(text.unwrap_or(entity)))
+                let text = quick_xml::escape::unescape(&entity);
+                each(Part::Text(text.as_deref().unwrap_or(&entity)))
             }
             Event::Eof => return Ok(()),
             _ => true,
@@ -87,6 +94,6 @@ pub(super) fn read(text: &str, mut each: impl FnMut(Part) -> bool) -> Result<(),
     }
 }
 
-fn local(name: &str) -> String {
-    name.rsplit(':').next().unwrap_or(name).to_owned()
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
 }

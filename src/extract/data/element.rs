@@ -49,7 +49,7 @@ pub(in crate::extract) fn read_xml(text: &str) -> Option<Node> {
                 if let Some(around) = open.last_mut() {
                     let has_elements = around.members.iter().any(|(_, node)| !is_attribute(node));
                     is_data &= !has_elements || text.trim().is_empty();
-                    around.text.push_str(&text);
+                    around.text.push_str(text);
                 }
             }
         }

@@ -7,60 +7,6 @@ use crate::extract::TEXT_BYTES_MAX;
 use crate::extract::writer::Writer;
 use crate::support::html::{NodeId, Tree};
 
-/// Elements that stand on lines of their own.
-const BLOCKS: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "caption",
-    "center",
-    "dd",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hgroup",
-    "hr",
-    "html",
-    "legend",
-    "li",
-    "listing",
-    "main",
-    "menu",
-    "ol",
-    "optgroup",
-    "option",
-    "p",
-    "plaintext",
-    "pre",
-    "search",
-    "section",
-    "summary",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "ul",
-    "xmp",
-];
-
 /// Fragments that are kept, one for a heading.
 const ANCHORS_MAX: usize = 2000;
 
@@ -89,12 +35,69 @@ pub(super) fn render(tree: &Tree, root: &Root, options: &Options<'_>) -> Rendere
     Rendered { anchors: renderer.anchors, markdown: renderer.writer.finish(), is_full }
 }
 
+/// Tells whether elements of this name stand on lines of their own.
+fn is_block_name(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "html"
+            | "legend"
+            | "li"
+            | "listing"
+            | "main"
+            | "menu"
+            | "ol"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "plaintext"
+            | "pre"
+            | "search"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "td"
+            | "tfoot"
+            | "th"
+            | "thead"
+            | "tr"
+            | "ul"
+            | "xmp"
+    )
+}
+
 /// Returns for every node whether a block stands below it.
 fn has_blocks(tree: &Tree) -> Vec<bool> {
     let mut has_blocks = vec![false; tree.len()];
     // A parent comes before its children.
     for id in tree.all().rev() {
-        if has_blocks[id.index()] || BLOCKS.contains(&tree.name(id)) {
+        if has_blocks[id.index()] || is_block_name(tree.name(id)) {
             has_blocks[tree.parent(id).index()] = true;
         }
     }
@@ -122,7 +125,7 @@ impl Renderer<'_> {
     }
 
     fn is_block(&self, id: NodeId) -> bool {
-        self.has_blocks(id) || BLOCKS.contains(&self.tree.name(id))
+        self.has_blocks(id) || is_block_name(self.tree.name(id))
     }
 
     /// Writes what is below `id`: blocks, and paragraphs of what stands between them.

@@ -1,6 +1,7 @@
 //! What stands in a line: words, links, code, emphasis, images.
 
 use super::block::Renderer;
+use super::redirect;
 use crate::extract::writer::{escaped, inline_code};
 use crate::support::html::NodeId;
 
@@ -143,7 +144,9 @@ impl Renderer<'_> {
             && !href.starts_with('#')
             && !["javascript", "data"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
         if is_link && !text.contains('\n') {
-            line.push_markup(&format!("[{text}]({})", self.address(href)));
+            let target = redirect::target(href);
+            let address = self.address(target.as_deref().unwrap_or(href));
+            line.push_markup(&format!("[{text}]({address})"));
         } else {
             line.push_markup(text);
         }
@@ -157,7 +160,9 @@ impl Renderer<'_> {
             return;
         }
         let source = self.tree.attribute(id, "src").unwrap_or_default().trim();
-        let source = if source.starts_with("data:") { String::new() } else { self.address(source) };
+        // Neither data nor another part of a mail is anything that a reader of the text could open.
+        let is_inside = ["data:", "cid:"].iter().any(|scheme| source.starts_with(scheme));
+        let source = if is_inside { String::new() } else { self.address(source) };
         line.push_markup(&format!("![{}]({source})", escaped(&alt).replace(']', "\\]")));
     }
 

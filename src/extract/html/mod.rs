@@ -5,6 +5,7 @@
 mod block;
 mod charset;
 mod inline;
+mod redirect;
 mod root;
 mod table;
 
@@ -100,7 +101,7 @@ pub(super) struct Html;
 
 impl Extractor for Html {
     fn id(&self) -> &'static str {
-        "html@2"
+        "html@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {

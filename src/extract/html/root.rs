@@ -93,13 +93,6 @@ static AROUND: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     parsed(&selectors)
 });
 
-/// Elements whose content is no text of the page.
-const NO_TEXT: &[&str] = &[
-    "head", "script", "style", "template", "noscript", "iframe", "object", "embed", "svg",
-    "canvas", "video", "audio", "select", "datalist", "button", "textarea", "dialog", "frameset",
-    "noframes", "noembed",
-];
-
 /// A place found by its name alone has at least one in so many bytes of the page's text.
 const SHARE_MIN: usize = 3;
 
@@ -120,12 +113,16 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     let body = tree.find("body").unwrap_or(NodeId::ROOT);
     let wanted: &[Selector] = if options.content.is_empty() { &CONTENT } else { options.content };
     let left_out = |around: bool| -> Vec<bool> {
-        let matches = |selectors: &[Selector], id| selectors.iter().any(|s| s.matches(tree, id));
+        // Most elements have no attributes, and most selectors ask for some.
+        let matches = |selectors: &[Selector], id| {
+            let has_attributes = tree.has_attributes(id);
+            selectors.iter().any(|s| (has_attributes || s.is_bare()) && s.matches(tree, id))
+        };
         tree.all()
             .map(|id| {
                 let name = tree.name(id);
                 !name.is_empty()
-                    && (NO_TEXT.contains(&name)
+                    && (has_no_text(name)
                         || matches(&NEVER, id)
                         || matches(options.leave_out, id)
                         || is_invisible(tree, id)
@@ -156,6 +153,33 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     // A page that is nothing but a header is one all the same.
     let left_out = if text_bytes(tree, &outer, &[body]) == 0 { inner } else { outer };
     Root { roots: vec![body], left_out }
+}
+
+/// Tells whether the content of an element is no text of the page.
+fn has_no_text(name: &str) -> bool {
+    matches!(
+        name,
+        "head"
+            | "script"
+            | "style"
+            | "template"
+            | "noscript"
+            | "iframe"
+            | "object"
+            | "embed"
+            | "svg"
+            | "canvas"
+            | "video"
+            | "audio"
+            | "select"
+            | "datalist"
+            | "button"
+            | "textarea"
+            | "dialog"
+            | "frameset"
+            | "noframes"
+            | "noembed"
+    )
 }
 
 fn is_invisible(tree: &Tree, id: NodeId) -> bool {

@@ -1,14 +1,21 @@
 //! AsciiDoc, after the language reference of docs.asciidoctor.org.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use super::Scribe;
 
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
 
+/// Bytes that the values of attributes may add to a document, so that they cannot multiply.
+const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;
+
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let mut rest = lines.as_slice();
     let mut language = String::new();
+    let mut attributes = Attributes { values: BTreeMap::new(), left: ATTRIBUTES_BYTES_MAX };
     while let Some((&line, after)) = rest.split_first() {
         rest = after;
         if line.is_empty() {
@@ -23,18 +30,67 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             scribe.code(inside, &block);
         } else if matches!(line, "|===" | ",===" | "!===") {
             let block = take_until(&mut rest, line);
+            let block: Vec<_> = block.iter().map(|line| attributes.resolved(line)).collect();
             let rows = rows(&block);
             scribe.table(&rows);
         } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
-            scribe.heading(level, &inline(heading));
+            scribe.heading(level, &inline(&attributes.resolved(heading)));
         } else if line.starts_with('[') && line.ends_with(']') {
             scribe.flush();
             language = language_of(line);
-        } else {
-            one_line(line, scribe);
+        } else if !is_condition(line) {
+            one_line(&attributes.resolved(line), scribe, &mut attributes);
         }
+    }
+}
+
+/// Tells whether a line begins or ends what is only there under a condition; which holds is not known here.
+fn is_condition(line: &str) -> bool {
+    let is_of = |name: &str| line.starts_with(name);
+    is_of("endif::")
+        || is_of("ifeval::[")
+        || (is_of("ifdef::") || is_of("ifndef::")) && line.ends_with("[]")
+}
+
+/// What `{name}` stands for, as far as the document says so.
+struct Attributes {
+    values: BTreeMap<String, String>,
+    left: usize,
+}
+
+impl Attributes {
+    /// Returns a line with the values of what it refers to; a reference to something else stays.
+    fn resolved<'a>(&mut self, line: &'a str) -> Cow<'a, str> {
+        let mut rest = line;
+        let mut told = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            let end = after.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+            let name = &after[..end.unwrap_or(after.len())];
+            let value = self.values.get(name).filter(|value| {
+                after[name.len()..].starts_with('}')
+                    && !before.ends_with('\\')
+                    && value.len() <= self.left
+            });
+            told.push_str(before);
+            match value {
+                Some(value) => {
+                    self.left -= value.len();
+                    told.push_str(value);
+                    rest = &after[name.len() + 1..];
+                }
+                None => {
+                    told.push('{');
+                    rest = after;
+                }
+            }
+        }
+        if rest.len() == line.len() {
+            return Cow::Borrowed(line);
+        }
+        told.push_str(rest);
+        Cow::Owned(told)
     }
 }
 
@@ -67,9 +123,10 @@ fn language_of(line: &str) -> String {
     language.unwrap_or_default().trim().to_owned()
 }
 
-fn one_line(line: &str, scribe: &mut Scribe) {
+fn one_line(line: &str, scribe: &mut Scribe, attributes: &mut Attributes) {
     let attribute = line.strip_prefix(':').and_then(|line| line.split_once(':'));
     if let Some((name, value)) = attribute.filter(|(name, _)| is_name(name)) {
+        attributes.values.insert(name.to_owned(), value.trim().to_owned());
         match name {
             "author" | "description" | "keywords" => scribe.note(name, value),
             "revdate" => scribe.note("date", value),
@@ -136,7 +193,7 @@ fn list_item(line: &str) -> Option<String> {
 
 /// Returns rows of a table: those of the line where a line has several cells, else of as many cells as the
 /// first line has or, failing that, the lines up to the first blank one.
-fn rows(block: &[&str]) -> Vec<Vec<String>> {
+fn rows(block: &[Cow<'_, str>]) -> Vec<Vec<String>> {
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut first_group = None;
     for line in block {

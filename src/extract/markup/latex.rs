@@ -1,5 +1,7 @@
 //! LaTeX: sections, lists, literal blocks, tables and captions; formulas and macros of one's own stay as typed.
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::Scribe;
 
 /// Sectioning commands and the level of their heading. A document without chapters begins at 2 all the same.
@@ -21,7 +23,7 @@ const FORMULAS: [&str; 7] =
     ["equation", "align", "gather", "multline", "eqnarray", "displaymath", "math"];
 
 /// Commands whose argument is shown, and the marks around it.
-const SHOWN: [(&str, &str); 16] = [
+const SHOWN: [(&str, &str); 15] = [
     ("emph", "*"),
     ("textit", "*"),
     ("textbf", "**"),
@@ -33,7 +35,6 @@ const SHOWN: [(&str, &str); 16] = [
     ("textrm", ""),
     ("textsf", ""),
     ("mbox", ""),
-    ("footnote", ""),
     ("caption", ""),
     ("title", ""),
     ("author", ""),
@@ -65,7 +66,7 @@ const HIDDEN: [&str; 20] = [
 ];
 
 /// Options and code in a line are no longer.
-const NEAR_BYTES: usize = 1000;
+pub(super) const NEAR_BYTES: usize = 1000;
 
 /// Commands inside each other that are told.
 const DEPTH_MAX: usize = 16;
@@ -74,9 +75,9 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let is_document = text.contains("\\begin{document}");
     let mut in_body = !is_document;
     let mut lists: Vec<bool> = Vec::new();
-    let mut lines = text.lines().map(str::trim_end);
+    let separated = super::latex_lines::separated(text, &LITERAL);
+    let mut lines = separated.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
-        let line = without_comment(line);
         let trimmed = line.trim_start();
         if trimmed.is_empty() {
             scribe.flush();
@@ -142,7 +143,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
 }
 
 /// Takes a comment off; `\%` is a sign.
-fn without_comment(line: &str) -> &str {
+pub(super) fn without_comment(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
         if c == '%' && before != '\\' {
@@ -169,7 +170,7 @@ fn skip_option(rest: &str) -> &str {
 }
 
 /// Returns the part of a text in which the end of something is looked for.
-fn near(text: &str) -> &str {
+pub(super) fn near(text: &str) -> &str {
     &text[..text.floor_char_boundary(NEAR_BYTES)]
 }
 
@@ -205,7 +206,7 @@ fn language<'a>(line: &'a str, name: &str) -> &'a str {
 
 /// Returns the cells of a table.
 fn rows(block: &[&str]) -> Vec<Vec<String>> {
-    let joined = block.iter().map(|line| without_comment(line)).collect::<Vec<_>>().join(" ");
+    let joined = block.join(" ");
     let mut rows = Vec::new();
     for row in joined.split("\\\\") {
         let row = ["\\hline", "\\toprule", "\\midrule", "\\bottomrule"]
@@ -258,13 +259,7 @@ fn inline_at(text: &str, depth: usize) -> String {
 fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
     let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
     if end == 0 {
-        let Some(sign) = text.chars().next() else { return text };
-        match sign {
-            '\\' | ' ' | ',' | ';' => told.push(' '),
-            '%' | '&' | '#' | '_' | '$' | '{' | '}' => told.push(sign),
-            _ => {}
-        }
-        return &text[sign.len_utf8()..];
+        return symbol(text, told);
     }
     let (name, after) = text.split_at(end);
     let after = after.strip_prefix('*').unwrap_or(after);
@@ -273,6 +268,14 @@ fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
         while rest.starts_with('{') {
             rest = skip_option(braced(rest).1);
         }
+        return rest;
+    }
+    if let Some(sign) = accented(name, after, told) {
+        return sign;
+    }
+    if name == "footnote" && after.starts_with('{') {
+        let (note, rest) = braced(after);
+        told.push_str(&format!(" ({})", inline_at(note, depth + 1)));
         return rest;
     }
     if name == "href" && after.starts_with('{') {
@@ -318,6 +321,74 @@ fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
     }
 }
 
+/// Tells the command that is the sign with which `text` begins, and returns what follows.
+fn symbol<'a>(text: &'a str, told: &mut String) -> &'a str {
+    let Some(sign) = text.chars().next() else { return text };
+    let (name, after) = text.split_at(sign.len_utf8());
+    if let Some(rest) = accented(name, after, told) {
+        return rest;
+    }
+    match sign {
+        '\\' | ' ' | ',' | ';' => told.push(' '),
+        '%' | '&' | '#' | '_' | '$' | '{' | '}' => told.push(sign),
+        _ => {}
+    }
+    after
+}
+
+/// Letters that have a command of their own.
+const LETTERS: [(&str, &str); 12] = [
+    ("ss", "ß"),
+    ("o", "ø"),
+    ("O", "Ø"),
+    ("ae", "æ"),
+    ("AE", "Æ"),
+    ("oe", "œ"),
+    ("OE", "Œ"),
+    ("aa", "å"),
+    ("AA", "Å"),
+    ("l", "ł"),
+    ("L", "Ł"),
+    ("i", "ı"),
+];
+
+/// Accents by their commands, as combining characters.
+const ACCENTS: [(&str, char); 12] = [
+    ("`", '\u{300}'),
+    ("'", '\u{301}'),
+    ("^", '\u{302}'),
+    ("~", '\u{303}'),
+    ("=", '\u{304}'),
+    ("u", '\u{306}'),
+    (".", '\u{307}'),
+    ("\"", '\u{308}'),
+    ("r", '\u{30a}'),
+    ("H", '\u{30b}'),
+    ("v", '\u{30c}'),
+    ("c", '\u{327}'),
+];
+
+/// Tells a letter with an accent, or one that has a command; returns what follows.
+fn accented<'a>(name: &str, after: &'a str, told: &mut String) -> Option<&'a str> {
+    if let Some((_, letter)) = LETTERS.iter().find(|(known, _)| *known == name) {
+        told.push_str(letter);
+        let rest = after.strip_prefix("{}").unwrap_or(after);
+        return Some(rest.strip_prefix(' ').unwrap_or(rest));
+    }
+    let (_, accent) = ACCENTS.iter().find(|(known, _)| *known == name)?;
+    let is_letter_command = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let bare = if is_letter_command { after.trim_start_matches(' ') } else { after };
+    let (inside, rest) = match bare.strip_prefix('{') {
+        Some(inner) => inner.split_at(near(inner).find('}')?),
+        None => (bare, ""),
+    };
+    // Of i and j with an accent the dot goes, which Unicode does by itself.
+    let inside = inside.strip_prefix('\\').unwrap_or(inside);
+    let letter = inside.chars().next().filter(|letter| letter.is_alphabetic())?;
+    told.extend([letter, *accent].into_iter().nfc());
+    Some(if bare.starts_with('{') { &rest[1..] } else { &inside[letter.len_utf8()..] })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,6 +404,11 @@ mod tests {
         );
         check("``quoted'' --- \\LaTeX{} \\verb|a{b}| \\own{kept}", "“quoted” — LaTeX `a{b}` kept");
         check("\\unclosed{brace \\emph{x", "brace *x*");
+        check(
+            "caf\\'e na\\\"{\\i}ve \\v{s} Stra\\ss e \\O re \\'{e}t\\'e",
+            "café naïve š Straße Øre été",
+        );
+        check("a\\footnote{A \\emph{note}.} b", "a (A *note*.) b");
         check("\\", "");
         let deep = "\\emph{".repeat(200_000);
         assert!(inline(&deep).len() <= deep.len());

@@ -5,9 +5,11 @@
 
 mod asciidoc;
 mod latex;
+mod latex_lines;
 mod man;
 mod org;
 mod rst;
+mod rst_tables;
 
 use super::encoding::{self, Decoded};
 use super::writer::Writer;
@@ -21,13 +23,13 @@ pub(super) struct Markup {
 }
 
 /// AsciiDoc.
-pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@1", scan: asciidoc::scan };
+pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
 /// reStructuredText.
-pub(super) const RST: Markup = Markup { id: "rst@1", scan: rst::scan };
+pub(super) const RST: Markup = Markup { id: "rst@2", scan: rst::scan };
 /// Org mode.
-pub(super) const ORG: Markup = Markup { id: "org@1", scan: org::scan };
+pub(super) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
 /// LaTeX.
-pub(super) const LATEX: Markup = Markup { id: "latex@1", scan: latex::scan };
+pub(super) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
 /// Man pages, by either macro package.
 pub(super) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
 

@@ -40,10 +40,29 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if trimmed.starts_with('|') {
             table_line(trimmed, scribe);
         } else if trimmed.starts_with("# ") || trimmed == "#" {
+        } else if let Some(fixed) = fixed_width(trimmed) {
+            let mut block = vec![fixed];
+            while let Some(fixed) =
+                lines.clone().next().and_then(|line| fixed_width(line.trim_start()))
+            {
+                block.push(fixed);
+                lines.next();
+            }
+            scribe.code("", &block);
         } else {
+            // What follows a table without a blank line would be a row of it.
+            if scribe.lines.last().is_some_and(|line| line.starts_with('|')) {
+                scribe.flush();
+            }
             scribe.line(inline(line));
         }
     }
+}
+
+/// Returns what stands on a line of fixed width: behind a colon.
+fn fixed_width(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix(':')?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
 }
 
 /// Returns the text of a heading: without its keyword, priority and tags.

@@ -1,12 +1,14 @@
 //! reStructuredText, after the specification of docutils.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::rst_tables::{self, is_table};
 use super::{Scribe, indent, take_indented};
 
 /// Directives whose content is not text of the document.
 const NO_TEXT: &[&str] = &[
     "toctree",
-    "image",
-    "figure",
     "contents",
     "index",
     "highlight",
@@ -36,17 +38,76 @@ const CODE: &[&str] = &[
     "doctest",
     "testcode",
     "prompt",
-    "math",
     "ipython",
     "productionlist",
     "graphviz",
     "literalinclude",
 ];
 
+/// Directives whose argument is the beginning of their text.
+const NOTES: &[&str] = &[
+    "attention",
+    "caution",
+    "danger",
+    "error",
+    "hint",
+    "important",
+    "note",
+    "tip",
+    "warning",
+    "seealso",
+    "todo",
+    "versionadded",
+    "versionchanged",
+    "deprecated",
+];
+
+/// Bytes that substitutions may add to a document, so that they cannot multiply.
+const SUBSTITUTED_BYTES_MAX: usize = 1 << 20;
+
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
+    let text = substituted(text);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let mut levels = Vec::new();
     blocks(&lines, &mut levels, scribe, 0);
+}
+
+/// Puts the texts of `.. |name| replace:: text` where `|name|` stands.
+fn substituted(text: &str) -> Cow<'_, str> {
+    let definition = |line: &'_ str| {
+        let (name, told) = line.strip_prefix(".. |")?.split_once("| replace::")?;
+        Some((name.to_owned(), told.trim().to_owned()))
+    };
+    let known: BTreeMap<String, String> = text.lines().filter_map(definition).collect();
+    if known.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut left = SUBSTITUTED_BYTES_MAX;
+    let mut told = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once('|').filter(|_| !line.starts_with(".. |"))
+        {
+            told.push_str(before);
+            let value = after.split_once('|').and_then(|(name, after)| {
+                let value = known.get(name).filter(|value| value.len() <= left)?;
+                Some((value, after))
+            });
+            match value {
+                Some((value, after)) => {
+                    left -= value.len();
+                    told.push_str(value);
+                    rest = after;
+                }
+                None => {
+                    told.push('|');
+                    rest = after;
+                }
+            }
+        }
+        told.push_str(rest);
+    }
+    Cow::Owned(told)
 }
 
 /// Directives inside each other at most.
@@ -73,9 +134,16 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
             rest = after;
             let body = take_indented(&mut rest, 0);
             directive(explicit.trim(), &body, levels, scribe, depth);
-        } else if is_grid(line) {
+        } else if is_table(line) {
+            let count = rst_tables::lines(rest);
+            match rst_tables::rows(&rest[..count]) {
+                Some(rows) => scribe.table(&rows),
+                None => scribe.code("", &rest[..count]),
+            }
+            rest = &rest[count..];
+        } else if line.starts_with(">>> ") && scribe.lines.is_empty() {
             let count = rest.iter().take_while(|line| !line.is_empty()).count();
-            scribe.code("", &rest[..count]);
+            scribe.code("python", &rest[..count]);
             rest = &rest[count..];
         } else {
             rest = after;
@@ -87,7 +155,11 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
 
 fn paragraph_line(line: &str, rest: &mut &[&str], scribe: &mut Scribe) {
     let Some(before) = line.strip_suffix("::") else {
-        return scribe.line(inline(line));
+        let item = line.trim_start().strip_prefix("#. ");
+        return scribe.line(match item {
+            Some(item) => format!("{}1. {}", &line[..indent(line).min(line.len())], inline(item)),
+            None => inline(line),
+        });
     };
     // A paragraph that ends in two colons announces a literal block; one of them is said.
     match before.trim_end() {
@@ -131,12 +203,6 @@ fn heading<'a>(lines: &[&'a str]) -> Option<(&'a str, (char, bool), usize)> {
     }
 }
 
-/// Tells whether a line begins a table.
-fn is_grid(line: &str) -> bool {
-    let of = |marks: &str| line.len() > 4 && line.chars().all(|c| marks.contains(c));
-    of("+-=") && line.starts_with('+') || of("= ") && line.contains("= =")
-}
-
 fn directive(
     explicit: &str,
     body: &[&str],
@@ -161,12 +227,59 @@ fn directive(
         return;
     }
     if CODE.contains(&name) {
-        let language = if name == "math" { "math" } else { argument };
-        return scribe.code(language, content);
+        return scribe.code(argument, content);
     }
     if depth >= DEPTH_MAX {
         return;
     }
+    let is_told = match name {
+        "math" => {
+            let lines: Vec<_> = std::iter::once(argument).chain(content.iter().copied()).collect();
+            scribe.code("math", &lines);
+            true
+        }
+        "image" | "figure" => {
+            if let Some(alt) = option(&body[..options], "alt") {
+                scribe.line(format!("![{alt}]({argument})"));
+                scribe.flush();
+            }
+            blocks(content, levels, scribe, depth + 1);
+            true
+        }
+        "csv-table" => {
+            let rows = rst_tables::separated(option(&body[..options], "header"), content);
+            table(argument, rows, scribe)
+        }
+        "list-table" => table(argument, rst_tables::listed(content), scribe),
+        _ => false,
+    };
+    if !is_told {
+        note(name, argument, content, scribe);
+        blocks(content, levels, scribe, depth + 1);
+    }
+}
+
+/// Returns an option of a directive.
+fn option<'a>(options: &[&'a str], wanted: &str) -> Option<&'a str> {
+    let told = options
+        .iter()
+        .find_map(|line| line.strip_prefix(':')?.strip_prefix(wanted)?.strip_prefix(':'));
+    told.map(str::trim).filter(|told| !told.is_empty())
+}
+
+/// Tells a table with its caption, where it is one.
+fn table(caption: &str, rows: Option<Vec<Vec<String>>>, scribe: &mut Scribe) -> bool {
+    let Some(rows) = rows else { return false };
+    if !caption.is_empty() {
+        scribe.line(inline(caption));
+    }
+    let rows = rows.iter().map(|row| row.iter().map(|cell| inline(cell)).collect());
+    scribe.table(&rows.collect::<Vec<_>>());
+    true
+}
+
+/// Tells the name of what stands in a directive.
+fn note(name: &str, argument: &str, content: &[&str], scribe: &mut Scribe) {
     let is_admonition = content.iter().any(|line| !line.is_empty()) || !argument.is_empty();
     if is_admonition {
         // As in `py:function:: sorted(iterable)`: what is described; else what kind of note it is.
@@ -181,13 +294,16 @@ fn directive(
             format!("**{name}:**{shown}")
         };
         scribe.line(label);
-        scribe.flush();
+        // What begins beside the name of a note goes on in the next line.
+        let goes_on = NOTES.contains(&name) && content.first().is_some_and(|line| !line.is_empty());
+        if !goes_on || argument.is_empty() {
+            scribe.flush();
+        }
     }
-    blocks(content, levels, scribe, depth + 1);
 }
 
 /// Turns literals, roles and links into Markdown.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('`') {

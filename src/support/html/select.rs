@@ -30,6 +30,11 @@ impl Selector {
         )
     }
 
+    /// Tells whether it asks the element itself for no attribute.
+    pub fn is_bare(&self) -> bool {
+        self.compounds.last().is_some_and(|last| last.conditions.is_empty())
+    }
+
     /// Tells whether the element is one that is meant.
     pub fn matches(&self, tree: &Tree, id: NodeId) -> bool {
         let Some((last, outer)) = self.compounds.split_last() else { return false };

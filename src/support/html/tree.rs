@@ -104,6 +104,11 @@ impl Tree {
         attributes.iter().find(|(name, _)| &**name == wanted).map(|(_, value)| value.as_str())
     }
 
+    /// Tells whether an element has any attribute.
+    pub fn has_attributes(&self, id: NodeId) -> bool {
+        matches!(self.node(id).data, Data::Element { attributes: (_, count), .. } if count > 0)
+    }
+
     /// Returns the words of the `class` attribute.
     pub fn classes(&self, id: NodeId) -> impl Iterator<Item = &str> {
         self.attribute(id, "class").unwrap_or_default().split_ascii_whitespace()

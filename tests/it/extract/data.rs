@@ -99,8 +99,10 @@ fn latex_becomes_markdown() {
     | 1 & 2 | 3 |
     ");
     // Braces that never close, at any length, take no time to speak of.
-    for text in ["\\emph{".repeat(100_000), "\\cite[".repeat(100_000), "\\verb|".repeat(100_000)] {
-        extracted("a.tex", text);
+    for part in
+        ["\\emph{", "\\cite[", "\\verb|", "\\begin{", "\\section[", "\\'{", "\\c{", "\\item", "\\["]
+    {
+        extracted("a.tex", part.repeat(100_000));
     }
 }
 
@@ -115,8 +117,14 @@ fn what_is_attached_to_outlook_messages_is_read() {
     let message = "/__attach_version1.0_#00000001/__substg1.0_3701000D";
     file.create_storage_all(attached).unwrap();
     file.create_storage_all(message).unwrap();
-    let streams: [(String, Vec<u8>); 8] = [
-        ("/__properties_version1.0".into(), vec![0; 32]),
+    // The time at which it was sent is a value of fixed size, behind a head of 32 bytes.
+    let mut properties = vec![0; 32];
+    properties.extend([0x40, 0, 0x39, 0, 6, 0, 0, 0]);
+    properties.extend(133_497_936_000_000_000_u64.to_le_bytes());
+    let streams: [(String, Vec<u8>); 10] = [
+        ("/__properties_version1.0".into(), properties),
+        ("/__substg1.0_5D01001F".into(), utf16("ada@example.org")),
+        ("/__substg1.0_1035001F".into(), utf16("<1@example.org>")),
         ("/__substg1.0_0037001F".into(), utf16("Tides")),
         ("/__substg1.0_0C1A001F".into(), utf16("Ada")),
         ("/__substg1.0_1000001F".into(), utf16("See the table.\r\n")),
@@ -131,8 +139,10 @@ fn what_is_attached_to_outlook_messages_is_read() {
     let document = extracted("a.msg", file.into_inner().into_inner());
     assert_eq!(
         document.text,
-        "# Tides\n\n**From:** Ada\n\nSee the table.\n\n## Attachment: tides.csv\n\n\
+        "# Tides\n\n**From:** ada@example.org (Ada)  \n**Message-ID:** 1@example.org  \n\
+         **Attachments:** tides.csv\n\nSee the table.\n\n## Attachment: tides.csv\n\n\
          | port | m |\n| --- | --- |\n| Brest | 7 |\n\n## Older\n\nInner words.\n"
     );
-    assert_eq!(document.metadata["attachments"], serde_json::json!(["tides.csv"]));
+    insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),
+        @r#"{"attachments":["tides.csv"],"author":"Ada <ada@example.org>","date":"2024-01-15T12:00:00Z","message_id":"1@example.org","subject":"Tides"}"#);
 }

@@ -62,15 +62,15 @@ fn the_content_decides_where_the_name_lies() {
     };
     check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
     check("a.pdf", pdf(&["Text"]), "pdf@2");
-    check("a.doc", b"<html><p>x".into(), "office@3>html@2");
-    check("a.doc", b"{\\rtf1 x}".into(), "office@3>rtf@1");
-    check("a.docx", b"just text".into(), "office@3>plain@1");
-    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@2");
+    check("a.doc", b"<html><p>x".into(), "office@4>html@3");
+    check("a.doc", b"{\\rtf1 x}".into(), "office@4>rtf@2");
+    check("a.docx", b"just text".into(), "office@4>plain@1");
+    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@3");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");
     check(
         "a.bin",
         package(&[("content.xml", "<a/>"), ("mimetype", "x")]),
-        "source@1>opendocument@1",
+        "source@1>opendocument@2",
     );
     check("a.zip", package(&[("x", "y")]), "source@1");
 }
@@ -118,7 +118,9 @@ fn open_documents() {
         <text:a xlink:href='https://example.org/'>three</text:a></text:p>\
         <text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>\
         <table:table><table:table-row><table:table-cell table:number-columns-repeated='2'>\
-        <text:p>c</text:p></table:table-cell></table:table-row></table:table>\
+        <text:p>c</text:p></table:table-cell></table:table-row><table:table-row>\
+        <table:table-cell table:number-columns-spanned='2'><text:p>d</text:p></table:table-cell>\
+        <table:covered-table-cell/></table:table-row></table:table>\
         <office:annotation><text:p>no text</text:p></office:annotation></office:text></office:body>\
         </office:document-content>";
     let meta =
@@ -126,17 +128,126 @@ fn open_documents() {
     let document = extracted("a.odt", package(&[("content.xml", content), ("meta.xml", meta)]));
     assert_eq!(
         document.text,
-        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n"
+        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n| d | d |\n"
     );
     assert_eq!(
         (document.title.as_str(), &document.metadata["language"]),
         ("On canals", &"en".into())
     );
+    let content = "<x><office:automatic-styles><text:list-style style:name='L1'>\
+        <text:list-level-style-number text:level='1' style:num-format='1'/>\
+        <text:list-level-style-bullet text:level='2'/></text:list-style>\
+        <style:style style:name='P1' style:parent-style-name='Title'/></office:automatic-styles>\
+        <text:p text:style-name='P1'>The title</text:p>\
+        <text:list text:style-name='L1'><text:list-item><text:p>a</text:p></text:list-item>\
+        <text:list-item><text:list><text:list-item><text:p>inner</text:p></text:list-item></text:list></text:list-item>\
+        <text:list-item/></text:list><text:p>Between</text:p>\
+        <text:list text:style-name='L1' text:continue-numbering='true'><text:list-item><text:p>b</text:p></text:list-item></text:list>\
+        <text:list><text:list-item><text:list><text:list-item><text:p>set in</text:p></text:list-item></text:list></text:list-item></text:list></x>";
+    let document = extracted("a.odt", package(&[("content.xml", content)]));
+    assert_eq!(document.text, "# The title\n\n1. a\n   - inner\n\nBetween\n\n2. b\n\n- set in\n");
+    let slides = "<x><office:presentation><draw:page draw:name='page1'><draw:frame><text:p>Text</text:p></draw:frame>\
+        <draw:frame presentation:class='title'><text:p>On</text:p><text:p>canals</text:p></draw:frame>\
+        <presentation:notes><draw:page-thumbnail/><draw:frame><text:p/></draw:frame></presentation:notes></draw:page>\
+        <draw:page draw:name='page2'><draw:frame presentation:class='title'/><presentation:notes><text:p>Say this</text:p>\
+        </presentation:notes></draw:page></office:presentation></x>";
+    let document = extracted("a.odp", package(&[("content.xml", slides)]));
+    assert_eq!(document.text, "## On canals\n\nText\n\n## Slide 2\n\n### Notes\n\nSay this\n");
     let sheet = "<x><office:spreadsheet><table:table table:name='Depths'><table:table-row>\
         <table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p>\
         </table:table-cell></table:table-row></table:table></office:spreadsheet></x>";
     let document = extracted("a.ods", package(&[("content.xml", sheet)]));
     assert_eq!(document.text, "## Depths\n\n| a | b |\n| --- | --- |\n");
+}
+
+/// A row of an OpenDocument sheet as programs write it: filled up to the end. `^` is covered by a merged cell, and
+/// what begins with `<` is a cell already.
+fn sheet_row(texts: &[&str]) -> String {
+    let cell = |text: &&str| match *text {
+        "" => "<table:table-cell/>".to_owned(),
+        "^" => "<table:covered-table-cell/>".to_owned(),
+        text if text.starts_with('<') => text.to_owned(),
+        text => format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>"),
+    };
+    let cells: String = texts.iter().map(cell).collect();
+    format!(
+        "<table:table-row>{cells}<table:table-cell table:number-columns-repeated='16000'/></table:table-row>"
+    )
+}
+
+fn merged_cell(text: &str, columns: usize, rows: usize) -> String {
+    format!(
+        "<table:table-cell table:number-columns-spanned='{columns}' table:number-rows-spanned='{rows}'>\
+         <text:p>{text}</text:p></table:table-cell>"
+    )
+}
+
+#[test]
+fn open_spreadsheets() {
+    let check = |rows: &[String], expected: &str| {
+        let content = format!(
+            "<x><office:spreadsheet><table:table table:name='S'>{}\
+             <table:table-row table:number-rows-repeated='1048000'><table:table-cell/></table:table-row>\
+             </table:table></office:spreadsheet></x>",
+            rows.concat()
+        );
+        let document = extracted("a.ods", package(&[("content.xml", &content)]));
+        assert_eq!(document.text, format!("## S\n\n{expected}"), "{rows:?}");
+        assert_eq!(document.metadata["pages"], serde_json::json!([0]));
+    };
+    let blank = sheet_row(&[]);
+    check(
+        &[
+            sheet_row(&["", "Ducks &lt;b> a_b"]),
+            blank.clone(),
+            sheet_row(&["", "Year", "Count"]),
+            sheet_row(&["", "2019", "1|2"]),
+        ],
+        "Ducks \\<b> a_b\n\n| Year | Count |\n| --- | --- |\n| 2019 | 1\\|2 |\n",
+    );
+    // What goes on in the same columns is one table.
+    check(
+        &[sheet_row(&["a", "b"]), sheet_row(&["1", ""]), blank, sheet_row(&["2", "3"])],
+        "| a | b |\n| --- | --- |\n| 1 |\n| 2 | 3 |\n",
+    );
+    let link = "<table:table-cell table:number-columns-repeated='2'><text:p>4 \
+                <text:a xlink:href='https://example.org/'>s</text:a>.</text:p></table:table-cell>";
+    check(
+        &[
+            sheet_row(&[&merged_cell("Title", 3, 1), "^", "^"]),
+            sheet_row(&[&merged_cell("Year", 1, 2), &merged_cell("Tons", 2, 1), "^"]),
+            sheet_row(&["^", "in", "out"]),
+            sheet_row(&[&merged_cell("2019", 1, 2), link]),
+            sheet_row(&["^", "", "5"]),
+        ],
+        "| Title |  |  |\n| --- | --- | --- |\n| Year | Tons | Tons |\n| Year | in | out |\n\
+         | 2019 | 4 [s](https://example.org/). | 4 [s](https://example.org/). |\n| 2019 |  | 5 |\n",
+    );
+    // A thousand cells a hundred times, in a row that is there a hundred times, ten times over.
+    let cell = "<table:table-cell table:number-columns-repeated='100'><text:p>long</text:p></table:table-cell>";
+    let row = format!(
+        "<table:table-row table:number-rows-repeated='100'>{}</table:table-row>",
+        cell.repeat(1000)
+    );
+    let content = format!(
+        "<x><office:spreadsheet><table:table>{}</table:table></office:spreadsheet></x>",
+        row.repeat(10)
+    );
+    let error = attempt("a.ods", package(&[("content.xml", &content)])).result.unwrap_err();
+    assert!(error.to_string().contains("more text than"), "{error}");
+    let endless = sheet_row(&["x"]).replace("='16000'", "='18446744073709551615'");
+    check(
+        &[endless.replace(
+            "/></table",
+            "/><table:table-cell><text:p>y</text:p></table:table-cell></table",
+        )],
+        &{ format!("| x |{} y |\n|{}\n", "  |".repeat(16_383), " --- |".repeat(16_385)) },
+    );
+    let repeated = "<table:table-row table:number-rows-repeated='1000000'>";
+    check(
+        &[sheet_row(&["x"]).replace("<table:table-row>", repeated)],
+        &format!("| x |\n| --- |\n{}", "| x |\n".repeat(99)),
+    );
 }
 
 #[test]
@@ -174,23 +285,31 @@ fn ebooks() {
 
 #[test]
 fn mails_and_mailboxes() {
-    let mail = "From: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\
-        Date: Wed, 17 May 2000 19:18:39 -0400\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
-        --b\r\nContent-Type: text/html\r\n\r\n<p>Hello <b>Bob</b></p>\r\n\
+    let mail = "From: Ada <ada@example.org>\r\nTo: bob@example.org <bob@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\
+        Message-ID: <1@example.org>\r\nDate: Wed, 17 May 2000 19:18:39 -0400\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<p>Hello <b>Bob</b> <img src='cid:1' alt=Canal></p>\r\n\
         --b\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\nx,y\r\n1,2\r\n\
+        --b\r\nContent-Type: text/plain\r\n\r\nAfter it.\r\n\
         --b\r\nContent-Type: application/x-thing\r\nContent-Disposition: attachment; filename=a.bin\r\n\
-        Content-Transfer-Encoding: base64\r\n\r\nAAECAw==\r\n--b--\r\n";
+        Content-Description: Water levels\r\nContent-Transfer-Encoding: base64\r\n\r\nAAECAw==\r\n\
+        --b\r\nContent-Type: image/png\r\nContent-ID: <1>\r\nContent-Disposition: inline; filename=b.png\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\nAAECAw==\r\n\
+        --b\r\nContent-Type: application/pgp-signature; name=signature.asc\r\n\r\niQEz\r\n--b--\r\n";
     let document = extracted("a.eml", mail);
     assert_eq!(
         document.text,
-        "# Grüße\n\n**From:** Ada \\<ada@example.org>  \n**To:** bob@example.org\n\nHello **Bob**\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n"
+        "# Grüße\n\n**From:** ada@example.org (Ada)  \n**To:** bob@example.org  \n\
+         **Message-ID:** 1@example.org  \n**Attachments:** a.csv, a.bin (Water levels)\n\n\
+         Hello **Bob** ![Canal]()\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n\nAfter it.\n"
     );
     insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),
-        @r#"{"attachments":["a.csv","a.bin"],"author":"Ada <ada@example.org>","date":"2000-05-17T19:18:39-04:00","subject":"Grüße","to":"bob@example.org"}"#);
-    let mailbox =
-        "From a Wed\nSubject: One\n\nFirst text\n\nFrom b Thu\nSubject: Two\n\nSecond text\n";
+        @r#"{"attachments":["a.csv","a.bin","b.png"],"author":"Ada <ada@example.org>","date":"2000-05-17T19:18:39-04:00","message_id":"1@example.org","subject":"Grüße","to":"bob@example.org"}"#);
+    let mailbox = "From a Wed\nSubject: One\nDate: Wed, 17 May 2000 19:18:39 -0400\n\nFirst text\n\nFrom b Thu\nSubject: Two\n\nSecond text\n";
     let document = extracted("list.mbox", mailbox);
-    assert_eq!(document.text, "# One\n\nFirst text\n\n# Two\n\nSecond text\n");
+    assert_eq!(
+        document.text,
+        "# One\n\n**Date:** 2000-05-17T19:18:39-04:00\n\nFirst text\n\n# Two\n\nSecond text\n"
+    );
     assert_eq!(document.title, "list.mbox");
 }
 
@@ -234,6 +353,20 @@ fn rich_text() {
         r"{\rtf1 \trowd a\cell b\cell\row c\cell d\cell\row\pard after\par}",
         "| a | b |\n| --- | --- |\n| c | d |\n\nafter\n",
     );
+    check(
+        r"{\rtf1 Before\par{\listtext\'95\tab}\pard\ls1 one\par\pard\ls1\ilvl1{\listtext\pard 1.\tab}two\par\pard\trowd a\cell\row}",
+        "Before\n\n- one\n   1. two\n\n| a |\n| --- |\n",
+    );
+    check(
+        r"{\rtf1 a{\super 1}{\footnote\pard The note.\par More.} b\par}",
+        "a1 (The note. More.) b\n",
+    );
+    let document = extracted(
+        "a.rtf",
+        r"{\rtf1{\info{\title Gr\'fc\u223?e}{\author Ada}{\*\company C}{\version 1}}x}",
+    );
+    assert_eq!((document.title.as_str(), document.text.as_str()), ("Grüße", "x\n"));
+    assert_eq!(serde_json::to_string(&document.metadata).unwrap(), r#"{"author":"Ada"}"#);
     check(r"{\rtf1 {{{}}}}}}x", "x\n");
     check(r"{\rtf1 \", "");
 }
@@ -272,6 +405,13 @@ fn light_markup() {
          1. first\n\n```rust\nfn main() {}\n\n== no heading\n```\n\nCaption\n\n| a | b |\n| --- | --- |\n| c |\n| d |\n\n\
          **term**\n\nmeaning\n\n![A picture](a.png)\n",
     );
+    check(
+        "a.adoc",
+        ":base: https://example.org\n:url: {base}/a\nifdef::env-site[]\n{url}[A {b}], {unknown}, \\{url}, {url\nendif::[]\n\n\
+         ----\n{url}\n----\n\n|===\n|{base} |b\n|===\n",
+        "[A {b}](https://example.org/a), {unknown}, \\{url}, {url\n\n```\n{url}\n```\n\n\
+         | https://example.org | b |\n| --- | --- |\n",
+    );
     let document = extracted("a.adoc", adoc);
     assert_eq!((document.title.as_str(), &document.metadata["author"]), ("Title", &"Ada".into()));
 
@@ -284,6 +424,8 @@ fn light_markup() {
         "# Title\n\n## Section\n\nUse `code`, `join` and [a link](https://example.org):\n\n```\n$ run\n\n  more\n```\n\n\
          **note:**\n\nTake care.\n\n```python\nx = 1\n```\n\n### Sub\n\nEnd.\n",
     );
+
+    light_tables_and_directives(&check);
 
     let org = "#+TITLE: Notes\n#+DATE: 2024-01-02\n* TODO [#A] Head :tag:\n:PROPERTIES:\n:ID: x\n:END:\n\
         See [[https://example.org][this]] and ~code~.\n\n#+BEGIN_SRC sh\nls\n#+END_SRC\n\n| a | b |\n|---+---|\n| c | d |\n";
@@ -302,6 +444,40 @@ fn light_markup() {
         "# ls(1)\n\n## NAME\n\nls - list\n\n## OPTIONS\n\n**-a, --all**\n\ndo not ignore\n\n```\nls -l\n```\n\nstat(2)\n",
     );
     check("app.log.1", "plain\n", "plain\n");
+}
+
+/// What reStructuredText, Org and LaTeX write in ways of their own, and is text all the same.
+fn light_tables_and_directives(check: &dyn Fn(&str, &str, &str)) {
+    check(
+        "a.rst",
+        ".. |name| replace:: Canal\n\n#. The |name| of |other|\n\n=====  =====\nA      B\n=====  =====\nx      y *z*\n\n\
+         \u{20}      more\n=====  =====\n\n+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | ``2`` |\n+---+-----+\n",
+        "1. The Canal of |other|\n\n| A | B |\n| --- | --- |\n| x | y *z* more |\n\n\
+         ```\n+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | ``2`` |\n+---+-----+\n```\n",
+    );
+    check(
+        "a.rst",
+        "+---+-----+\n| a | b   |\n|   | c   |\n+===+=====+\n| 1 | 2   |\n+---+-----+\n\n\
+         .. csv-table:: Depths\n   :header: \"p, q\", r\n\n   1, 2\n\n.. list-table::\n   :header-rows: 1\n\n\
+         \u{20}  * - H\n     - I\n   * - c\n       d\n     -\n\n.. figure:: a.png\n   :alt: A lock\n\n   The caption.\n\n\
+         .. image:: b.png\n\n.. math:: a^2\n\n.. warning:: Take\n   care.\n\n>>> 1 + 1\n2\n",
+        "| a | b c |\n| --- | --- |\n| 1 | 2 |\n\nDepths\n\n| p, q | r |\n| --- | --- |\n| 1 | 2 |\n\n\
+         | H | I |\n| --- | --- |\n| c d |  |\n\n![A lock](a.png)\n\nThe caption.\n\n```math\na^2\n```\n\n\
+         **warning:** Take\ncare.\n\n```python\n>>> 1 + 1\n2\n```\n",
+    );
+    check(
+        "a.org",
+        "| a | b |\n|---+---|\n| c | d |\nAfter it.\n: fixed\n:   width\n",
+        "| a | b |\n| --- | --- |\n| c | d |\n\nAfter it.\n\n```\nfixed\n  width\n```\n",
+    );
+    check(
+        "a.tex",
+        "\\documentclass{article}\\title{On locks}\\begin{document}\\section{One}Text\\footnote{A note.}\n% hidden\nof caf\\'e.\n\
+         \\begin{itemize}\\item a\\begin{enumerate}\\item b\\end{enumerate}\\end{itemize} After\n\n\
+         \\begin{tabular}{ll}\\hline x & y \\\\ 1 & 2\\end{tabular}\n\n\\begin{equation} E = m \\end{equation}\\end{document}\n",
+        "## One\n\nText (A note.)\nof café.\n\n- a\n   1. b\n\nAfter\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n\n\
+         ```latex\nE = m\n```\n",
+    );
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn what_stands_in_a_line() {
     check("<a href='x y.html'>link</a>", "[link](<x y.html>)");
     check("<a href=x><b>l</b></a> <a href='#n'>here</a>", "[**l**](x) here");
     check("<a href='javascript:x()'>do</a>", "do");
+    check(
+        "<a href='https://www.google.com/url?q=https://a.org/&sa=D'>a</a>",
+        "[a](https://a.org/)",
+    );
     check("<h2>T<a class=headerlink href='#t'>¶</a></h2>", "## T");
     check("<img src=a.png alt='A pic'><img src=b.png>", "![A pic](a.png)");
     check("<img src='data:image/png;base64,AAAA' alt=x>", "![x]()");

@@ -1,0 +1,227 @@
+//! LaTeX with one thing to a line: where environments, items and headings begin and end, as its scanner wants it.
+
+/// Commands that stand on a line of their own, with their argument.
+const OWN_LINE: [&str; 10] = [
+    "section",
+    "subsection",
+    "subsubsection",
+    "chapter",
+    "part",
+    "paragraph",
+    "title",
+    "author",
+    "caption",
+    "date",
+];
+
+/// Environments with arguments in braces.
+const WITH_ARGUMENTS: [&str; 8] = [
+    "tabular",
+    "tabularx",
+    "longtable",
+    "minted",
+    "minipage",
+    "multicols",
+    "thebibliography",
+    "wrapfigure",
+];
+
+/// Returns the text without comments, broken up; environments of `literal` stay as they are.
+pub(super) fn separated(text: &str, literal: &[&str]) -> String {
+    let mut lines = Lines { text: String::with_capacity(text.len() + text.len() / 16) };
+    let mut inside: Option<String> = None;
+    for line in text.lines().map(str::trim_end) {
+        if let Some(end) = &inside {
+            if line.trim_start().starts_with(end.as_str()) {
+                inside = None;
+            }
+            lines.add(line);
+            lines.end();
+            continue;
+        }
+        let said = super::latex::without_comment(line);
+        // A line that is a comment ends no paragraph.
+        if said.trim().is_empty() && said.len() < line.len() {
+            continue;
+        }
+        if let Some(name) = lines.add_line(said)
+            && literal.contains(&name.trim_end_matches('*'))
+        {
+            inside = Some(format!("\\end{{{name}}}"));
+        }
+        // What stands on its own line has ended it.
+        if said.trim().is_empty() || !lines.text.ends_with('\n') {
+            lines.end();
+        }
+    }
+    lines.text
+}
+
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn add(&mut self, part: &str) {
+        self.text.push_str(part);
+    }
+
+    fn end(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// Ends the line unless nothing is on it.
+    fn break_up(&mut self) {
+        let line = self.text.rsplit('\n').next().unwrap_or_default();
+        if line.trim().is_empty() {
+            let blanks = line.len();
+            self.text.truncate(self.text.len() - blanks);
+        } else {
+            self.end();
+        }
+    }
+
+    /// Adds a line, broken up; returns the name of the environment that begins last on it and does not end there.
+    fn add_line<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let mut open = None;
+        let mut rest = line;
+        while let Some(at) = rest.find('\\') {
+            self.add(&rest[..at]);
+            let after = &rest[at + 1..];
+            rest = match after.chars().next() {
+                Some('[') => {
+                    self.break_up();
+                    self.add("\\begin{displaymath}\n");
+                    &after[1..]
+                }
+                Some(']') => {
+                    self.break_up();
+                    self.add("\\end{displaymath}\n");
+                    &after[1..]
+                }
+                Some('(' | ')') => {
+                    self.add("$");
+                    &after[1..]
+                }
+                Some(sign) if !sign.is_ascii_alphabetic() => {
+                    self.add(&rest[at..at + 1 + sign.len_utf8()]);
+                    &after[sign.len_utf8()..]
+                }
+                Some(_) => self.add_command(&rest[at..], &mut open),
+                None => {
+                    self.add("\\");
+                    after
+                }
+            };
+        }
+        self.add(rest);
+        open
+    }
+
+    /// Adds the command that `text` begins with; returns what follows.
+    fn add_command<'a>(&mut self, text: &'a str, open: &mut Option<&'a str>) -> &'a str {
+        let letters = text[1..].find(|c: char| !c.is_ascii_alphabetic());
+        let (command, after) = text.split_at(letters.map_or(text.len(), |end| end + 1));
+        let name = || Some(super::latex::near(after.strip_prefix('{')?).split_once('}')?.0);
+        let name = if matches!(command, "\\begin" | "\\end") { name() } else { None };
+        match (&command[1..], name) {
+            ("begin", Some(name)) => {
+                *open = Some(name);
+                let has_arguments = WITH_ARGUMENTS.contains(&name.trim_end_matches('*'));
+                let mut end = name.len() + 2;
+                while let Some(close) = match after[end..].chars().next() {
+                    Some('[') => Some(']'),
+                    Some('{') if has_arguments => Some('}'),
+                    _ => None,
+                } {
+                    let Some(length) = closing(&after[end..], close) else { break };
+                    end += length;
+                }
+                self.break_up();
+                self.add(command);
+                self.add(&after[..end]);
+                self.end();
+                after[end..].trim_start()
+            }
+            ("end", Some(name)) => {
+                *open = None;
+                self.break_up();
+                self.add(command);
+                self.add(&after[..name.len() + 2]);
+                self.end();
+                after[name.len() + 2..].trim_start()
+            }
+            ("item", _) => {
+                self.break_up();
+                self.add(command);
+                after
+            }
+            (known, _) if OWN_LINE.contains(&known) => {
+                self.break_up();
+                self.add(command);
+                let mut end = usize::from(after.starts_with('*'));
+                if after[end..].starts_with('[') {
+                    end += closing(&after[end..], ']').unwrap_or(0);
+                }
+                let length = after[end..].starts_with('{').then(|| closing(&after[end..], '}'));
+                let Some(length) = length.flatten() else { return after };
+                self.add(&after[..end + length]);
+                self.end();
+                after[end + length..].trim_start()
+            }
+            _ => {
+                self.add(command);
+                after
+            }
+        }
+    }
+}
+
+/// Returns the bytes up to the bracket that closes the first one.
+fn closing(text: &str, close: char) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut signs = text.char_indices();
+    let (_, open) = signs.next()?;
+    for (at, sign) in signs.take(super::latex::NEAR_BYTES) {
+        if sign == open {
+            depth += 1;
+        } else if sign == close {
+            if depth == 0 {
+                return Some(at + sign.len_utf8());
+            }
+            depth -= 1;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_stand_on_lines_of_their_own() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(separated(text, &["verbatim"]), expected, "{text}");
+        };
+        check(
+            "\\begin{itemize}\\item One \\item Two\\end{itemize} after",
+            "\\begin{itemize}\n\\item One \n\\item Two\n\\end{itemize}\nafter\n",
+        );
+        check(
+            "\\begin{tabular}{l|l}[t] a & b \\\\[2pt] c\\end{tabular}",
+            "\\begin{tabular}{l|l}[t]\na & b \\\\[2pt] c\n\\end{tabular}\n",
+        );
+        check("\\section*[S]{A {b}} c", "\\section*[S]{A {b}}\nc\n");
+        check("a\n  % comment\nb % more\n", "a\nb \n");
+        check(
+            "x \\[ y \\] z \\(w\\)",
+            "x \n\\begin{displaymath}\n y \n\\end{displaymath}\n z $w$\n",
+        );
+        check(
+            "\\begin{verbatim}\n% \\item\n\\end{verbatim}",
+            "\\begin{verbatim}\n% \\item\n\\end{verbatim}\n",
+        );
+        check("\\", "\\\n");
+    }
+}
