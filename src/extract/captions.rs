@@ -35,7 +35,7 @@ impl Extractor for Captions {
             writer.paragraph(&escaped(&without_tags(&said)));
         }
         Ok(Extracted {
-            title: title::clean(title::file_stem(uri)).unwrap_or_else(|| uri.to_owned()),
+            title: title::from_stem(uri),
             media_type: MediaType::Markdown,
             text: writer.finish(),
             encoding,

@@ -65,10 +65,7 @@ impl Extractor for Epub {
             return Err(failed("none of its chapters can be read".to_owned()));
         }
         Ok(Extracted {
-            title: book
-                .title
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: book.title.unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding: "epub".to_owned(),
@@ -203,9 +200,7 @@ impl Extractor for FictionBook {
         })?;
         let page = html::convert_text(uri, &teller.html, &Options::whole())?;
         Ok(Extracted {
-            title: title::clean(&teller.title)
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: title::clean(&teller.title).unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text: page.markdown,
             encoding: "fb2".to_owned(),
@@ -262,7 +257,7 @@ impl FictionTeller {
                 }
             }
             Part::Text(text) if self.is_in("body") => {
-                self.html.push_str(&text.replace('&', "&amp;").replace('<', "&lt;"));
+                self.html.push_str(&quick_xml::escape::partial_escape(text));
             }
             Part::Text(text) if self.is_in("title-info") => {
                 let key = match self.path.last().map(String::as_str) {

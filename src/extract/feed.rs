@@ -32,9 +32,7 @@ impl Extractor for Xml {
             return plain::SOURCE.extract(uri, text.into_bytes());
         };
         Ok(Extracted {
-            title: stated
-                .or_else(|| title::clean(title::file_name(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: stated.unwrap_or_else(|| title::from_name(uri)),
             media_type: MediaType::Markdown,
             text: markdown,
             encoding,

@@ -74,9 +74,7 @@ fn no_message(uri: &str) -> ExtractError {
 
 fn extracted(uri: &str, title: Option<String>, text: String, metadata: Metadata) -> Extracted {
     Extracted {
-        title: title
-            .or_else(|| title::clean(title::file_stem(uri)))
-            .unwrap_or_else(|| uri.to_owned()),
+        title: title.unwrap_or_else(|| title::from_stem(uri)),
         media_type: MediaType::Markdown,
         text,
         encoding: "mail".to_owned(),

@@ -30,10 +30,8 @@ impl Extractor for Markdown {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let (metadata, body) =
             front_matter::split(uri, text.strip_prefix('\u{feff}').unwrap_or(&text));
-        let title = title_of(&metadata)
-            .or_else(|| heading(body))
-            .or_else(|| title::clean(title::file_stem(uri)))
-            .unwrap_or_else(|| uri.to_owned());
+        let title =
+            title_of(&metadata).or_else(|| heading(body)).unwrap_or_else(|| title::from_stem(uri));
         Ok(Extracted { title, media_type: MediaType::Markdown, text, encoding, metadata })
     }
 }

@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 
 use undoc::{Block, Cell, Document, Table};
 
-/// Covered cells of a document at most; tables with more stay as they are, and tell a merged cell once.
-const COVERED_MAX: usize = 100_000;
+use super::sheet;
 
-/// Characters of a merged cell that is told more than once: longer ones are text and no label.
-const LABEL_CHARS_MAX: usize = 200;
-
-/// Tells the merged cells of all tables wherever they reach.
+/// Tells the merged cells of all tables wherever they reach; tables where that is too much stay as they are.
 pub(super) fn spread(document: &mut Document) {
-    let mut left = COVERED_MAX;
+    let mut left = sheet::COVERED_MAX;
     let blocks = document.sections.iter_mut().flat_map(|section| &mut section.content);
     for block in blocks {
         if let Block::Table(table) = block
@@ -63,9 +59,8 @@ fn covered(
             *left = left.checked_sub(rows.len() * columns.end)?;
             // What lies over the whole width is a title, and one is enough.
             let is_title = columns.len() == width;
-            let is_label = !is_title
-                && cell.nested_tables.is_empty()
-                && cell.plain_text().chars().count() <= LABEL_CHARS_MAX;
+            let is_label =
+                !is_title && cell.nested_tables.is_empty() && sheet::is_label(&cell.plain_text());
             let told = if is_label {
                 Cell { col_span: 1, row_span: 1, ..cell.clone() }
             } else {

@@ -44,10 +44,7 @@ impl Extractor for Notebook {
         let mut metadata = Metadata::new();
         metadata.insert("programming_language".to_owned(), Value::from(language));
         Ok(Extracted {
-            title: stated
-                .or(heading)
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: stated.or(heading).unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding,

@@ -56,10 +56,7 @@ impl Extractor for Office {
         }
         let stated = document.metadata.title.as_deref().and_then(title::clean);
         Ok(Extracted {
-            title: stated
-                .or_else(|| first_heading(&text))
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: stated.or_else(|| first_heading(&text)).unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding: "office".to_owned(),

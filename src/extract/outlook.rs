@@ -85,10 +85,7 @@ impl Extractor for Outlook {
             metadata.insert("attachments".to_owned(), Value::from(attached));
         }
         Ok(Extracted {
-            title: message
-                .subject
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: message.subject.unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding: "outlook".to_owned(),

@@ -59,8 +59,7 @@ impl Extractor for Pdf {
             title: stated
                 .filter(|title| !is_file_name(title))
                 .or_else(|| first_heading(&text))
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+                .unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding: "pdf".to_owned(),

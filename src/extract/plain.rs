@@ -26,7 +26,7 @@ impl Extractor for Plain {
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         Ok(Extracted {
-            title: title::clean(title::file_name(uri)).unwrap_or_else(|| uri.to_owned()),
+            title: title::from_name(uri),
             media_type: self.media_type,
             text,
             encoding,

@@ -73,9 +73,7 @@ impl Extractor for Rtf {
         let mut metadata = reader.metadata;
         let stated = metadata.remove("title").and_then(|title| title::clean(title.as_str()?));
         Ok(Extracted {
-            title: stated
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: stated.unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text: reader.writer.finish(),
             encoding: "rtf".to_owned(),

@@ -42,7 +42,7 @@ impl Extractor for Csv {
         let mut metadata = Metadata::new();
         metadata.insert("row_count".to_owned(), rows.len().saturating_sub(1).into());
         Ok(Extracted {
-            title: title::clean(title::file_name(uri)).unwrap_or_else(|| uri.to_owned()),
+            title: title::from_name(uri),
             media_type: MediaType::Markdown,
             text: writer.finish(),
             encoding,

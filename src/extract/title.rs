@@ -24,6 +24,16 @@ fn split(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())
 }
 
+/// Returns the title of a document that states none: its file name without extension.
+pub(super) fn from_stem(uri: &str) -> String {
+    clean(file_stem(uri)).unwrap_or_else(|| uri.to_owned())
+}
+
+/// Returns the title of data, whose extension says what it is: its file name.
+pub(super) fn from_name(uri: &str) -> String {
+    clean(file_name(uri)).unwrap_or_else(|| uri.to_owned())
+}
+
 /// Returns `raw` as one line: control characters dropped, white space runs as one space, at most
 /// [`TITLE_CHARS_MAX`] characters; `None` if nothing is left.
 pub(super) fn clean(raw: &str) -> Option<String> {

@@ -97,9 +97,7 @@ fn told(uri: &str, node: &Node, encoding: String) -> Result<Extracted, ExtractEr
     }
     let stated = node.value("title").and_then(title::clean);
     Ok(Extracted {
-        title: stated
-            .or_else(|| title::clean(title::file_name(uri)))
-            .unwrap_or_else(|| uri.to_owned()),
+        title: stated.unwrap_or_else(|| title::from_name(uri)),
         media_type: MediaType::Markdown,
         text,
         encoding,

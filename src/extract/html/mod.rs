@@ -106,11 +106,7 @@ impl Extractor for Html {
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
         let page = convert(uri, bytes, &Options::default())?;
-        let title = page
-            .title
-            .clone()
-            .or_else(|| title::clean(title::file_stem(uri)))
-            .unwrap_or_else(|| uri.to_owned());
+        let title = page.title.clone().unwrap_or_else(|| title::from_stem(uri));
         let metadata = page.metadata();
         Ok(Extracted {
             title,

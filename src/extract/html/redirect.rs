@@ -1,6 +1,8 @@
 //! Links that lead through a redirect: filters of mail and search engines write an address of their own around each
 //! target. The target is what a reader wants, and it is shorter.
 
+use mail_parser::decoders::base64::base64_decode;
+
 use crate::extract::escapes;
 
 /// The end of a host, the beginning of a path, and the parameter that holds the target.
@@ -65,25 +67,10 @@ fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
 
 /// Decodes Base64 with the alphabet of addresses (RFC 4648, section 5), with or without its end.
 fn base64(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits & 0xffff) << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let mut text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    let end = text.len().next_multiple_of(4) - text.len();
+    text.push_str(&"=".repeat(end));
+    String::from_utf8(base64_decode(text.as_bytes())?).ok()
 }
 
 #[cfg(test)]

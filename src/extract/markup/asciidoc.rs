@@ -1,21 +1,17 @@
 //! AsciiDoc, after the language reference of docs.asciidoctor.org.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use super::Scribe;
+use super::{Names, Scribe};
 
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
-
-/// Bytes that the values of attributes may add to a document, so that they cannot multiply.
-const ATTRIBUTES_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let mut rest = lines.as_slice();
     let mut language = String::new();
-    let mut attributes = Attributes { values: BTreeMap::new(), left: ATTRIBUTES_BYTES_MAX };
+    let mut attributes = Names::default();
     while let Some((&line, after)) = rest.split_first() {
         rest = after;
         if line.is_empty() {
@@ -30,18 +26,18 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             scribe.code(inside, &block);
         } else if matches!(line, "|===" | ",===" | "!===") {
             let block = take_until(&mut rest, line);
-            let block: Vec<_> = block.iter().map(|line| attributes.resolved(line)).collect();
+            let block: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
             let rows = rows(&block);
             scribe.table(&rows);
         } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
-            scribe.heading(level, &inline(&attributes.resolved(heading)));
+            scribe.heading(level, &inline(&resolved(heading, &mut attributes)));
         } else if line.starts_with('[') && line.ends_with(']') {
             scribe.flush();
             language = language_of(line);
         } else if !is_condition(line) {
-            one_line(&attributes.resolved(line), scribe, &mut attributes);
+            one_line(&resolved(line, &mut attributes), scribe, &mut attributes);
         }
     }
 }
@@ -54,44 +50,31 @@ fn is_condition(line: &str) -> bool {
         || (is_of("ifdef::") || is_of("ifndef::")) && line.ends_with("[]")
 }
 
-/// What `{name}` stands for, as far as the document says so.
-struct Attributes {
-    values: BTreeMap<String, String>,
-    left: usize,
-}
-
-impl Attributes {
-    /// Returns a line with the values of what it refers to; a reference to something else stays.
-    fn resolved<'a>(&mut self, line: &'a str) -> Cow<'a, str> {
-        let mut rest = line;
-        let mut told = String::new();
-        while let Some((before, after)) = rest.split_once('{') {
-            let end = after.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
-            let name = &after[..end.unwrap_or(after.len())];
-            let value = self.values.get(name).filter(|value| {
-                after[name.len()..].starts_with('}')
-                    && !before.ends_with('\\')
-                    && value.len() <= self.left
-            });
-            told.push_str(before);
-            match value {
-                Some(value) => {
-                    self.left -= value.len();
-                    told.push_str(value);
-                    rest = &after[name.len() + 1..];
-                }
-                None => {
-                    told.push('{');
-                    rest = after;
-                }
+/// Returns a line with the values of what it refers to by `{name}`; a reference to something else stays.
+fn resolved<'a>(line: &'a str, attributes: &mut Names) -> Cow<'a, str> {
+    let mut rest = line;
+    let mut told = String::new();
+    while let Some((before, after)) = rest.split_once('{') {
+        let end = after.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+        let name = &after[..end.unwrap_or(after.len())];
+        let is_reference = after[name.len()..].starts_with('}') && !before.ends_with('\\');
+        told.push_str(before);
+        match is_reference.then(|| attributes.told(name)).flatten() {
+            Some(value) => {
+                told.push_str(value);
+                rest = &after[name.len() + 1..];
+            }
+            None => {
+                told.push('{');
+                rest = after;
             }
         }
-        if rest.len() == line.len() {
-            return Cow::Borrowed(line);
-        }
-        told.push_str(rest);
-        Cow::Owned(told)
     }
+    if rest.len() == line.len() {
+        return Cow::Borrowed(line);
+    }
+    told.push_str(rest);
+    Cow::Owned(told)
 }
 
 /// Tells whether `line` is a delimiter made of the character of `mark`, as long or longer.
@@ -123,10 +106,10 @@ fn language_of(line: &str) -> String {
     language.unwrap_or_default().trim().to_owned()
 }
 
-fn one_line(line: &str, scribe: &mut Scribe, attributes: &mut Attributes) {
+fn one_line(line: &str, scribe: &mut Scribe, attributes: &mut Names) {
     let attribute = line.strip_prefix(':').and_then(|line| line.split_once(':'));
     if let Some((name, value)) = attribute.filter(|(name, _)| is_name(name)) {
-        attributes.values.insert(name.to_owned(), value.trim().to_owned());
+        attributes.set(name, value.trim());
         match name {
             "author" | "description" | "keywords" => scribe.note(name, value),
             "revdate" => scribe.note("date", value),

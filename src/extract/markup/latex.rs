@@ -3,6 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::Scribe;
+use super::latex_lines::{near, separated};
 
 /// Sectioning commands and the level of their heading. A document without chapters begins at 2 all the same.
 const SECTIONS: [(&str, usize); 7] = [
@@ -65,9 +66,6 @@ const HIDDEN: [&str; 20] = [
     "hline",
 ];
 
-/// Options and code in a line are no longer.
-pub(super) const NEAR_BYTES: usize = 1000;
-
 /// Commands inside each other that are told.
 const DEPTH_MAX: usize = 16;
 
@@ -75,8 +73,8 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let is_document = text.contains("\\begin{document}");
     let mut in_body = !is_document;
     let mut lists: Vec<bool> = Vec::new();
-    let separated = super::latex_lines::separated(text, &LITERAL);
-    let mut lines = separated.lines().map(str::trim_end);
+    let text = separated(text, &LITERAL);
+    let mut lines = text.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
         let trimmed = line.trim_start();
         if trimmed.is_empty() {
@@ -142,18 +140,6 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     }
 }
 
-/// Takes a comment off; `\%` is a sign.
-pub(super) fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        if c == '%' && before != '\\' {
-            return &line[..at];
-        }
-        before = if before == '\\' && c == '\\' { ' ' } else { c };
-    }
-    line
-}
-
 /// Returns the argument of a command that a line begins with.
 fn argument<'a>(line: &'a str, command: &str) -> Option<&'a str> {
     let rest = line.strip_prefix('\\')?.strip_prefix(command)?;
@@ -167,11 +153,6 @@ fn skip_option(rest: &str) -> &str {
         Some(end) => &inner[end + 1..],
         None => rest,
     }
-}
-
-/// Returns the part of a text in which the end of something is looked for.
-pub(super) fn near(text: &str) -> &str {
-    &text[..text.floor_char_boundary(NEAR_BYTES)]
 }
 
 /// Returns what stands in the braces that `text` begins with, and what follows; all of it where they never close.

@@ -26,6 +26,9 @@ const WITH_ARGUMENTS: [&str; 8] = [
     "wrapfigure",
 ];
 
+/// Options and code in a line are no longer.
+const NEAR_BYTES: usize = 1000;
+
 /// Returns the text without comments, broken up; environments of `literal` stay as they are.
 pub(super) fn separated(text: &str, literal: &[&str]) -> String {
     let mut lines = Lines { text: String::with_capacity(text.len() + text.len() / 16) };
@@ -39,7 +42,7 @@ pub(super) fn separated(text: &str, literal: &[&str]) -> String {
             lines.end();
             continue;
         }
-        let said = super::latex::without_comment(line);
+        let said = without_comment(line);
         // A line that is a comment ends no paragraph.
         if said.trim().is_empty() && said.len() < line.len() {
             continue;
@@ -122,7 +125,7 @@ impl Lines {
     fn add_command<'a>(&mut self, text: &'a str, open: &mut Option<&'a str>) -> &'a str {
         let letters = text[1..].find(|c: char| !c.is_ascii_alphabetic());
         let (command, after) = text.split_at(letters.map_or(text.len(), |end| end + 1));
-        let name = || Some(super::latex::near(after.strip_prefix('{')?).split_once('}')?.0);
+        let name = || Some(near(after.strip_prefix('{')?).split_once('}')?.0);
         let name = if matches!(command, "\\begin" | "\\end") { name() } else { None };
         match (&command[1..], name) {
             ("begin", Some(name)) => {
@@ -177,12 +180,29 @@ impl Lines {
     }
 }
 
+/// Takes a comment off; `\%` is a sign.
+fn without_comment(line: &str) -> &str {
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        if c == '%' && before != '\\' {
+            return &line[..at];
+        }
+        before = if before == '\\' && c == '\\' { ' ' } else { c };
+    }
+    line
+}
+
+/// Returns the part of a text in which the end of something is looked for.
+pub(super) fn near(text: &str) -> &str {
+    &text[..text.floor_char_boundary(NEAR_BYTES)]
+}
+
 /// Returns the bytes up to the bracket that closes the first one.
 fn closing(text: &str, close: char) -> Option<usize> {
     let mut depth = 0_usize;
     let mut signs = text.char_indices();
     let (_, open) = signs.next()?;
-    for (at, sign) in signs.take(super::latex::NEAR_BYTES) {
+    for (at, sign) in signs.take(NEAR_BYTES) {
         if sign == open {
             depth += 1;
         } else if sign == close {

@@ -11,6 +11,8 @@ mod org;
 mod rst;
 mod rst_tables;
 
+use std::collections::BTreeMap;
+
 use super::encoding::{self, Decoded};
 use super::writer::Writer;
 use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
@@ -105,10 +107,7 @@ impl Extractor for Markup {
             return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         Ok(Extracted {
-            title: scribe
-                .title
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: scribe.title.unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text: scribe.writer.finish(),
             encoding,
@@ -145,4 +144,36 @@ fn take_indented<'a>(lines: &mut &[&'a str], more_than: usize) -> Vec<&'a str> {
         .map(|line| line.bytes().take_while(u8::is_ascii_whitespace).count());
     let common = common.min().unwrap_or(0);
     block.iter().map(|line| line.get(common..).unwrap_or_default()).collect()
+}
+
+/// Bytes that what names stand for may add to a document, so that they cannot multiply.
+const TOLD_BYTES_MAX: usize = 1 << 20;
+
+/// What names stand for, as a document says it.
+struct Names {
+    values: BTreeMap<String, String>,
+    left: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { values: BTreeMap::new(), left: TOLD_BYTES_MAX }
+    }
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Returns what a name stands for, to be told once; `None` where that is nothing, or too much by now.
+    fn told(&mut self, name: &str) -> Option<&str> {
+        let value = self.values.get(name).filter(|value| value.len() <= self.left)?;
+        self.left -= value.len();
+        Some(value)
+    }
 }

@@ -1,10 +1,9 @@
 //! reStructuredText, after the specification of docutils.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::rst_tables::{self, is_table};
-use super::{Scribe, indent, take_indented};
+use super::{Names, Scribe, indent, take_indented};
 
 /// Directives whose content is not text of the document.
 const NO_TEXT: &[&str] = &[
@@ -62,9 +61,6 @@ const NOTES: &[&str] = &[
     "deprecated",
 ];
 
-/// Bytes that substitutions may add to a document, so that they cannot multiply.
-const SUBSTITUTED_BYTES_MAX: usize = 1 << 20;
-
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let text = substituted(text);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -74,28 +70,25 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
 
 /// Puts the texts of `.. |name| replace:: text` where `|name|` stands.
 fn substituted(text: &str) -> Cow<'_, str> {
-    let definition = |line: &'_ str| {
+    fn definition(line: &str) -> Option<(&str, &str)> {
         let (name, told) = line.strip_prefix(".. |")?.split_once("| replace::")?;
-        Some((name.to_owned(), told.trim().to_owned()))
-    };
-    let known: BTreeMap<String, String> = text.lines().filter_map(definition).collect();
+        Some((name, told.trim()))
+    }
+    let mut known = Names::default();
+    text.lines().filter_map(definition).for_each(|(name, told)| known.set(name, told));
     if known.is_empty() {
         return Cow::Borrowed(text);
     }
-    let mut left = SUBSTITUTED_BYTES_MAX;
     let mut told = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let mut rest = line;
         while let Some((before, after)) = rest.split_once('|').filter(|_| !line.starts_with(".. |"))
         {
             told.push_str(before);
-            let value = after.split_once('|').and_then(|(name, after)| {
-                let value = known.get(name).filter(|value| value.len() <= left)?;
-                Some((value, after))
-            });
+            let value =
+                after.split_once('|').and_then(|(name, after)| Some((known.told(name)?, after)));
             match value {
                 Some((value, after)) => {
-                    left -= value.len();
                     told.push_str(value);
                     rest = after;
                 }

@@ -71,13 +71,7 @@ fn simple(lines: &[&str]) -> Option<Vec<Vec<String>>> {
         };
         let cells: Vec<String> = (0..=last).map(cell).collect();
         match rows.last_mut().filter(|_| cells[0].is_empty()) {
-            Some(row) => {
-                for (before, cell) in row.iter_mut().zip(cells).filter(|(_, cell)| !cell.is_empty())
-                {
-                    before.push(' ');
-                    before.push_str(&cell);
-                }
-            }
+            Some(row) => go_on(row, cells.into_iter()),
             None => rows.push(cells),
         }
     }
@@ -111,13 +105,18 @@ fn grid(lines: &[&str]) -> Option<Vec<Vec<String>>> {
         if std::mem::take(&mut is_new) {
             rows.push(cells.collect());
         } else if let Some(row) = rows.last_mut() {
-            for (before, cell) in row.iter_mut().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
-                before.push(' ');
-                before.push_str(&cell);
-            }
+            go_on(row, cells);
         }
     }
     Some(rows)
+}
+
+/// Adds a further line of its cells to a row.
+fn go_on(row: &mut [String], cells: impl Iterator<Item = String>) {
+    for (before, cell) in row.iter_mut().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+        before.push(' ');
+        before.push_str(&cell);
+    }
 }
 
 /// Returns the rows of a `csv-table`.

@@ -15,6 +15,9 @@ use crate::domain::MediaType;
 use styles::Styles;
 use teller::Teller;
 
+/// Repetitions of a cell or row that are written out.
+const REPEAT_MAX: usize = 100;
+
 /// Elements that are left out with all they hold.
 const LEFT_OUT: [&str; 11] = [
     "annotation",
@@ -62,10 +65,7 @@ impl Extractor for OpenDocument {
             metadata.insert("pages".to_owned(), pages.into());
         }
         Ok(Extracted {
-            title: stated
-                .or(heading)
-                .or_else(|| title::clean(title::file_stem(uri)))
-                .unwrap_or_else(|| uri.to_owned()),
+            title: stated.or(heading).unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text,
             encoding: "opendocument".to_owned(),

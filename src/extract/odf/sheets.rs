@@ -4,16 +4,10 @@
 
 use std::ops::Range;
 
-use super::LEFT_OUT;
+use super::{LEFT_OUT, REPEAT_MAX};
 use crate::extract::writer::{Writer, escaped};
 use crate::extract::xml::{self, Element, Part};
 use crate::extract::{TEXT_BYTES_MAX, sheet};
-
-/// Repetitions of a cell or row that are written out.
-const REPEAT_MAX: usize = 100;
-
-/// Places that merged cells are told in at most, for all sheets.
-const COVERED_MAX: usize = 100_000;
 
 /// What programs have of columns and rows, with some to spare: places beyond are not told apart.
 const COLUMNS_MAX: usize = 16_384;
@@ -24,9 +18,6 @@ const CELL_BYTES: usize = 4;
 
 /// Merged cells at a time that are told more than once.
 const MERGED_MAX: usize = 1_000;
-
-/// Characters of a merged cell that is told more than once: longer ones are text and no label.
-const LABEL_CHARS_MAX: usize = 200;
 
 /// What is told of a workbook.
 pub(super) struct Workbook {
@@ -46,7 +37,7 @@ pub(super) fn tell(content: &str) -> Result<Workbook, String> {
         starts: Vec::new(),
         name: None,
         left_out: 0,
-        covered_left: COVERED_MAX,
+        covered_left: sheet::COVERED_MAX,
         sheet: Sheet::default(),
         cells: Vec::new(),
         bytes: 0,
@@ -107,10 +98,8 @@ impl Cell {
         let mut at = 0;
         for (shown, target) in &self.links {
             push(&self.text[at..shown.start], None);
-            push(
-                &self.text[shown.clone()],
-                Some(target).filter(|to| to.contains(':')).map(|to| &**to),
-            );
+            let target = Some(target.as_str()).filter(|to| to.contains(':'));
+            push(&self.text[shown.clone()], target);
             at = shown.end;
         }
         push(&self.text[at..], None);
@@ -247,7 +236,7 @@ impl Sheet {
         self.column = start.saturating_add(cell.repeat).min(COLUMNS_MAX);
         if !text.is_empty() {
             let is_merged = cell.columns.max(cell.rows) > 1 && self.merged.len() < MERGED_MAX;
-            if is_merged && text.chars().count() <= LABEL_CHARS_MAX {
+            if is_merged && sheet::is_label(&text) {
                 self.merged.push(Merged {
                     rows: self.number..self.number.saturating_add(cell.rows),
                     columns: start..start.saturating_add(cell.columns),

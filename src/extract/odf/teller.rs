@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::LEFT_OUT;
+use quick_xml::escape::escape;
+
 use super::styles::Styles;
+use super::{LEFT_OUT, REPEAT_MAX};
 use crate::extract::TEXT_BYTES_MAX;
 use crate::extract::xml::{Element, Part};
-
-/// Repetitions of a cell or row that are written out.
-const REPEAT_MAX: usize = 100;
 
 /// Headings by their level, from 1.
 const HEADINGS: [(&str, &str); 6] = [
@@ -81,7 +80,7 @@ impl Teller {
                     self.begin_item();
                     self.texts += 1;
                 }
-                push_escaped(&mut self.html, text);
+                self.html.push_str(&escape(text));
             }
             Part::Text(_) => {}
         }
@@ -108,7 +107,7 @@ impl Teller {
             }
             "a" => {
                 self.html.push_str("<a href=\"");
-                push_escaped(&mut self.html, element.attribute("href").unwrap_or_default());
+                self.html.push_str(&escape(element.attribute("href").unwrap_or_default()));
                 self.html.push_str("\">");
                 "</a>"
             }
@@ -248,7 +247,7 @@ impl Teller {
     fn heading(&mut self, level: usize, text: &str) {
         let (opening, closing) = HEADINGS[level - 1];
         self.html.push_str(opening);
-        push_escaped(&mut self.html, text);
+        self.html.push_str(&escape(text));
         self.html.push_str(closing);
     }
 
@@ -277,19 +276,4 @@ impl Teller {
             self.html.push_str(&told);
         }
     }
-}
-
-fn push_escaped(html: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"')) {
-        html.push_str(&rest[..at]);
-        html.push_str(match rest.as_bytes()[at] {
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'&' => "&amp;",
-            _ => "&quot;",
-        });
-        rest = &rest[at + 1..];
-    }
-    html.push_str(rest);
 }
