@@ -19,9 +19,9 @@ use crate::kb::{
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
-/// Queue rows of one commit at most: 8,192 chunks. What the producer hands over at once fits in most often, as every
+/// Queue rows of one commit at most: 12,288 chunks. What the producer hands over at once fits in most often, as every
 /// commit leaves a segment of full text to be merged, however small.
-const RANGES_PER_BATCH: usize = 32;
+const RANGES_PER_BATCH: usize = 48;
 /// Texts of one call of the embedder.
 const TEXTS_PER_CALL: usize = 64;
 /// How often a waiting consumer looks whether it should stop.

@@ -18,9 +18,10 @@ use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
 /// Documents of a batch at most.
-const BATCH_DOCUMENTS: usize = 256;
-/// Bytes of a batch: the batch that reaches them is full.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+const BATCH_DOCUMENTS: usize = 512;
+/// Bytes of a batch: the batch that reaches them is full. Every batch waits for the disk six times, so that smaller
+/// ones cost time, and larger ones memory.
+const BATCH_BYTES: u64 = 6 * 1024 * 1024;
 /// Addresses looked at before the next checkpoint, unchanged ones included. What is changed among them is stored
 /// together.
 const BATCH_SIGHTINGS: usize = 16_384;

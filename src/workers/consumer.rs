@@ -1,7 +1,8 @@
 //! The consumer: orders the work on this thread, and does it on the rayon pool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::panicked;
 use crate::domain::ChunkId;
@@ -9,6 +10,11 @@ use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Work, consumer};
+
+/// How long an embedded batch waits for the next one, to be committed while that is embedded. Without waiting, a
+/// consumer that once was faster than the producer commits alone from then on: the producer waits for the commit, and the
+/// pool has nothing to do (a first run takes 8 % longer by the clock, with the batches of then).
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Consumes what waits up to `waiting`, then `work` until the producer is done and the queue is empty.
 pub fn run(
@@ -32,17 +38,18 @@ pub fn run(
     result
 }
 
-/// Returns what arrives, and one `None` before each wait.
+/// Returns what arrives, and a `None` when nothing has for [`PATIENCE`], once until something does.
 fn arriving(work: Receiver<Work>) -> impl Iterator<Item = Option<Work>> {
-    let mut waits = false;
-    std::iter::from_fn(move || {
-        let arrived = match work.try_recv() {
-            Err(TryRecvError::Empty) if !waits => None,
-            Err(TryRecvError::Empty) => Some(work.recv().ok()?),
-            Err(TryRecvError::Disconnected) => return None,
-            Ok(work) => Some(work),
-        };
-        waits = arrived.is_none();
-        Some(arrived)
+    let mut patience = PATIENCE;
+    std::iter::from_fn(move || match work.recv_timeout(patience) {
+        Ok(work) => {
+            patience = PATIENCE;
+            Some(Some(work))
+        }
+        Err(RecvTimeoutError::Timeout) => {
+            patience = Duration::MAX;
+            Some(None)
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
     })
 }

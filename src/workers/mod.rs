@@ -17,7 +17,7 @@ use crate::pipeline::Context;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 
-/// Batches that wait between the two at most; each holds some 4 MiB of text.
+/// Batches that wait between the two at most; each holds some 6 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
 
 /// Runs the producer on a thread of its own and the consumer on this one, until both are done.

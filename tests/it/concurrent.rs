@@ -213,13 +213,13 @@ fn assert_hits_of_one_version(target: &Target) {
 #[test]
 fn readers_see_a_document_in_its_old_or_its_new_version() {
     let place = Place::new();
-    place.write(MIXED, markdown(1, 8300, "oldword"));
+    place.write(MIXED, markdown(1, 12_400, "oldword"));
     place.write("other.md", markdown(2, 20, "oldword"));
     place.ingest();
     let sql = "SELECT text FROM chunks WHERE uri = 'mixed.md' ORDER BY ordinal";
     let old = rows(&place.kb(), sql);
-    assert!(old.len() > 8192, "{} chunks", old.len());
-    place.write(MIXED, markdown(3, 8400, "newword"));
+    assert!(old.len() > 12_288, "{} chunks", old.len());
+    place.write(MIXED, markdown(3, 12_500, "newword"));
     let fresh = place.config_into("fresh.kb");
     ingest(&fresh, None);
     let versions = Arc::new([old, rows(&fresh.kb, sql)]);

@@ -258,7 +258,7 @@ fn resume_with_a_complete_crawl_needs_no_config() {
 #[test]
 fn full_text_is_merged_by_the_run_that_completes() {
     let place = Place::new();
-    for number in 0..1200 {
+    for number in 0..2200 {
         place.write(&format!("{number}.md"), format!("common word{number}"));
     }
     let config = place.config();
