@@ -407,6 +407,7 @@ fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>
         clones: &clones,
         spool: &spool,
         listings: &storage::beside(kb, ".archives"),
+        program: config.extract.program.as_deref(),
         stop: Arc::clone(&session.stop),
     };
     Ok(source::open(&config.source, &setting)?)
