@@ -114,11 +114,8 @@ pub(super) fn ingest_into(
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(mut run) => {
-            let has_withheld = run.metrics.deletions_withheld > 0;
-            // A crawl that is complete cannot do what is asked for only now.
-            if options.retry_failed || options.allow_deletes && has_withheld {
-                run.phases.crawling = PhaseStatus::Pending;
-            }
+            // Its listing may be old, even where it is complete, and the end of this run says that all is as it is now.
+            run.phases.crawling = PhaseStatus::Pending;
             job.continue_run(&run, &config.hash)?
         }
         None => {

@@ -254,6 +254,20 @@ fn resume_with_a_complete_crawl_needs_no_config() {
     assert_embeds_only(&resume_target(&Target::open(&config.kb).unwrap(), None), &expected);
 }
 
+/// What has changed since is part of what `ingest` promises.
+#[test]
+fn ingest_with_a_complete_crawl_looks_once_more() {
+    let (place, config, _) = stop_with_a_complete_crawl();
+    place.write("0.md", "edited");
+    place.write("new.md", "new");
+    place.remove("1.md");
+    let report = ingest(&config, None);
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    let metrics = report.run.unwrap().metrics;
+    assert_eq!((metrics.documents_new, metrics.documents_deleted), (21, 1));
+    place.assert_equals_fresh_ingest();
+}
+
 /// A stop is not kept waiting by merges, and what goes on makes up for them.
 #[test]
 fn full_text_is_merged_by_the_run_that_completes() {
