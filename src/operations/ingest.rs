@@ -279,7 +279,9 @@ impl Job<'_> {
         let run = match ended {
             Ok(run) => run,
             // The first error is the one to tell: this one follows from it.
-            Err(_) if outcome.error.is_some() => before.clone(),
+            Err(_) if outcome.error.is_some() => {
+                RunState { message: outcome.message, ..before.clone() }
+            }
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {

@@ -37,9 +37,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::KbError;
+use crate::support::byte_size::ByteSize;
 use crate::support::storage;
 
 pub use check::{Finding, INDEX_INVARIANTS};
@@ -87,10 +88,8 @@ impl KnowledgeBase {
     /// Opens the knowledge base at `path` for writing, and makes it where there is none.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
         if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
-            let full = ffi::Error::new(ffi::SQLITE_FULL);
-            return Err(
-                KbError::from(rusqlite::Error::SqliteFailure(full, None)).told_apart(path, 0)
-            );
+            let wanted = ByteSize(FREE_BYTES_MIN);
+            return Err(KbError::full(path, format!("a run is begun where {wanted} are free")));
         }
         make_private_file(path)?;
         Self::open_for_writing(path)
