@@ -192,7 +192,7 @@ impl Job<'_> {
             phases.crawling = PhaseStatus::Pending;
         }
         let mut plan = plan_resume(&phases, &self.kb.queue_stats()?);
-        let chunk_fps = producer::chunk_fingerprints(self.chunk);
+        let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
         let embed_fp = &self.embedder.model().fingerprint;
         if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
             plan = Plan { chunk: true, embed: true, ..plan };
@@ -215,7 +215,7 @@ impl Job<'_> {
         session.events.emit(&Event::Started { run: &run, continued: plan.continued });
         if plan.chunk {
             let embed_fp = &self.embedder.model().fingerprint;
-            let chunk_fps = producer::chunk_fingerprints(self.chunk);
+            let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
         let workspace = Some(storage::beside(self.kb.path(), ".tmp"));

@@ -474,6 +474,24 @@ fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
     }
 }
 
+/// Chunks of so many tokens of one model are none of another's.
+#[test]
+fn a_model_of_other_tokens_has_its_own_chunks() {
+    let place = Place::new();
+    for number in 0..6 {
+        place.write(&format!("{number}.md"), markdown(number, 30, "notwithstanding"));
+    }
+    place.ingest();
+    for (old, new) in [
+        ("[embed.hash]\ndim = 64", "[embed.builtin]"),
+        ("[embed.builtin]", "[embed.hash]\ndim = 16"),
+    ] {
+        place.reconfigure(old, new);
+        assert_eq!(place.ingest().metrics.bytes_read, 0);
+        place.assert_equals_fresh_ingest();
+    }
+}
+
 /// The crawl of the stopped run is complete, and what is asked for now needs another.
 #[test]
 fn deletions_can_be_allowed_when_a_stopped_run_has_withheld_them() {
