@@ -70,6 +70,20 @@ struct KbTable {
     path: Option<PathBuf>,
 }
 
+impl KbTable {
+    /// Returns why `path` can be no knowledge base, where it cannot.
+    fn problem(&self, base: Option<&Path>) -> Option<String> {
+        let path = self.path.as_ref()?;
+        let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let is_folder = ends_as_folder || base.is_some_and(|base| base.join(path).is_dir());
+        if path.as_os_str().is_empty() {
+            Some("path must name a file, and is empty".to_owned())
+        } else {
+            is_folder.then(|| format!("path must name a file, and {} is a folder", path.display()))
+        }
+    }
+}
+
 /// Why kb.toml cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -208,6 +222,9 @@ fn default_kb(config: &Path) -> PathBuf {
 fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
     let mut problems = Vec::new();
+    if let Some(message) = file.kb.problem(base) {
+        problems.push(table_problem(text, "kb", message));
+    }
     let mut names = HashSet::new();
     for (table, name, found) in file.source.tables(base) {
         let found = found.into_iter();

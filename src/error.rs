@@ -136,6 +136,7 @@ impl Error {
             Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
                 ExitCode::SourceUnreachable
             }
+            Self::Source(SourceError::Full { .. }) => ExitCode::StorageFull,
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
@@ -166,8 +167,10 @@ impl Error {
                  another file, puts it right"
                     .to_owned(),
             ),
-            Self::Kb(KbError::Full { .. }) | Self::Lock(LockError::Full { .. }) => {
-                Some("make space, then `kbingest resume`; nothing is lost".to_owned())
+            Self::Kb(KbError::Full { .. })
+            | Self::Lock(LockError::Full { .. })
+            | Self::Source(SourceError::Full { .. }) => {
+                Some("make space, then `kbingest ingest` or `resume` goes on; nothing is lost".to_owned())
             }
             Self::Kb(KbError::NetworkFileSystem { .. }) => Some(
                 "put it on a local disk and copy it when the run is done, or take the risk with \

@@ -84,6 +84,9 @@ pub struct ChunkConfig {
     pub overlap_tokens: usize,
 }
 
+/// Tokens that a fingerprint need not name.
+const USUAL_TOKENS: &str = "wordpiece";
+
 impl Default for ChunkConfig {
     /// 256 tokens: as good over relevant spans as larger chunks, and less to read (docs/retrieval.md).
     fn default() -> Self {
@@ -92,11 +95,18 @@ impl Default for ChunkConfig {
 }
 
 impl ChunkConfig {
-    /// Returns what decides how a text is cut, such as
+    /// Returns what decides how a text is cut into chunks of so many `tokens`, such as
     /// `markdown@2:max_tokens=256,overlap_tokens=0`.
-    pub fn fingerprint(&self, chunker: &dyn Chunker) -> String {
+    pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> String {
         let Self { max_tokens, overlap_tokens } = self;
-        format!("{}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}", chunker.id())
+        let id = chunker.id();
+        let mut fingerprint =
+            format!("{id}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}");
+        if tokens != USUAL_TOKENS {
+            fingerprint.push_str(",tokens=");
+            fingerprint.push_str(tokens);
+        }
+        fingerprint
     }
 
     /// Checks the settings; the error names the key and what is allowed.

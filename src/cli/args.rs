@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -105,7 +106,7 @@ pub enum Command {
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
     /// Runs a command for the process that started it.
-    #[command(name = "extract-command", hide = true)]
+    #[command(hide = true)]
     Supervise(CommandArgs),
     /// Extracts documents of risky formats for the process that started it.
     #[command(hide = true)]
@@ -392,14 +393,14 @@ pub struct WorkerArgs {
     pub parent: u32,
 }
 
-/// Arguments of `extract-command`.
+/// Arguments of `supervise`.
 #[derive(Debug, Args)]
 pub struct CommandArgs {
     /// Bytes of data that each process may have.
     pub memory_bytes: u64,
     /// Program and arguments.
     #[arg(last = true, required = true)]
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
 }
 
 /// Arguments of `check`.

@@ -10,8 +10,8 @@ use super::{Ending, output};
 use crate::config::Config;
 use crate::error::Error;
 use crate::extract::child::serve;
-use crate::extract::command::supervise;
 use crate::operations::{self, ChunkReport, DocumentSettings};
+use crate::support::supervise;
 
 /// Runs `extract`.
 pub fn extract(arguments: &DocumentArgs) -> Result<Ending, Error> {
@@ -44,10 +44,10 @@ pub fn work(arguments: &WorkerArgs) -> Result<Ending, Error> {
     Ok(Ending::Code(0))
 }
 
-/// Runs `extract-command`, which is for this program's own use: a command that ends with its parent.
+/// Runs `supervise`, which is for this program's own use: a command that ends with its parent.
 pub fn run_command(arguments: &CommandArgs) -> Result<Ending, Error> {
     // Nobody reads an error of its own; the code says that nothing came of it.
-    Ok(Ending::Code(supervise(arguments.memory_bytes, &arguments.command).unwrap_or(1)))
+    Ok(Ending::Code(supervise::supervise(arguments.memory_bytes, &arguments.command).unwrap_or(1)))
 }
 
 /// Lets this program extract risky formats, and takes the user at his word on commands.

@@ -131,7 +131,7 @@ fn resume_hint(target: &Path) -> String {
 /// Returns what the run did, where the file is, and what to do next.
 fn summary(report: &RunReport, target: &Path) -> String {
     let Some(run) = &report.run else {
-        return "nothing to resume: the last run is complete\n".to_owned();
+        return "nothing to resume: no run is unfinished\n".to_owned();
     };
     if run.status == RunStatus::Cancelled && report.publication.is_some() {
         let percent = run.progress_percent;

@@ -103,9 +103,11 @@ pub fn start_logging(verbose: u8) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
+    let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
+        .with_ansi(has_colours)
         .with_target(false)
         .without_time()
         // Its own way to tell that stderr cannot be written is to print there, which panics.

@@ -51,7 +51,8 @@ impl Builtin {
     /// Returns the embedder without touching its weights.
     pub fn new() -> Self {
         let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &ASSET_SHA256[..12]);
-        let model = Model { name: NAME.into(), dim: DIM, fingerprint, hybrid_weight: 0.5 };
+        let (name, tokens) = (NAME.into(), "wordpiece");
+        let model = Model { name, dim: DIM, fingerprint, tokens, hybrid_weight: 0.5 };
         Self { model, weights: OnceLock::new() }
     }
 

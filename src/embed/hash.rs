@@ -14,7 +14,8 @@ impl Hash {
     /// Returns the embedder `hash-<dim>`.
     pub fn new(dim: usize) -> Self {
         let name = format!("hash-{dim}");
-        Self { model: Model { fingerprint: format!("{name}@1"), name, dim, hybrid_weight: 0.5 } }
+        let fingerprint = format!("{name}@1");
+        Self { model: Model { fingerprint, name, dim, tokens: "words", hybrid_weight: 0.5 } }
     }
 
     fn row(&self, text: &str) -> Vec<f32> {

@@ -40,6 +40,8 @@ pub struct Model {
     pub dim: usize,
     /// Changes whenever the same text might give another vector: name, weights and code version.
     pub fingerprint: String,
+    /// What its tokens are; models of the same tokens can have the same chunks.
+    pub tokens: &'static str,
     /// Weight of the cosine against the normalised BM25 score in hybrid search, 0 or more.
     pub hybrid_weight: f64,
 }

@@ -110,7 +110,9 @@ impl KbError {
         let hidden = || storage::cannot_create_beside(&path).and_then(|error| error.raw_os_error());
         let errno = match (errno, code) {
             // Where SQLite cannot make a file it tries to read it, and keeps what came of that.
-            (0 | libc::ENOENT, Some(ErrorCode::CannotOpen)) => hidden().unwrap_or(0),
+            (0 | libc::ENOENT, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
+                hidden().unwrap_or(0)
+            }
             _ => errno,
         };
         match (errno, code) {

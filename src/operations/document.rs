@@ -115,7 +115,7 @@ pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Er
     Ok(ChunkReport {
         schema: 1,
         path: path.to_owned(),
-        chunker: settings.chunk.fingerprint(chunker),
+        chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens),
         chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, chunk)).collect(),
         title,
     })

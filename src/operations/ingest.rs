@@ -114,11 +114,8 @@ pub(super) fn ingest_into(
     let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
     let (key, run, plan) = match unfinished {
         Some(mut run) => {
-            let has_withheld = run.metrics.deletions_withheld > 0;
-            // A crawl that is complete cannot do what is asked for only now.
-            if options.retry_failed || options.allow_deletes && has_withheld {
-                run.phases.crawling = PhaseStatus::Pending;
-            }
+            // Its listing may be old, even where it is complete, and the end of this run says that all is as it is now.
+            run.phases.crawling = PhaseStatus::Pending;
             job.continue_run(&run, &config.hash)?
         }
         None => {
@@ -195,7 +192,7 @@ impl Job<'_> {
             phases.crawling = PhaseStatus::Pending;
         }
         let mut plan = plan_resume(&phases, &self.kb.queue_stats()?);
-        let chunk_fps = producer::chunk_fingerprints(self.chunk);
+        let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
         let embed_fp = &self.embedder.model().fingerprint;
         if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
             plan = Plan { chunk: true, embed: true, ..plan };
@@ -218,7 +215,7 @@ impl Job<'_> {
         session.events.emit(&Event::Started { run: &run, continued: plan.continued });
         if plan.chunk {
             let embed_fp = &self.embedder.model().fingerprint;
-            let chunk_fps = producer::chunk_fingerprints(self.chunk);
+            let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
         let workspace = Some(storage::beside(self.kb.path(), ".tmp"));
@@ -282,7 +279,9 @@ impl Job<'_> {
         let run = match ended {
             Ok(run) => run,
             // The first error is the one to tell: this one follows from it.
-            Err(_) if outcome.error.is_some() => before.clone(),
+            Err(_) if outcome.error.is_some() => {
+                RunState { message: outcome.message, ..before.clone() }
+            }
             Err(error) => return Err(error.into()),
         };
         if outcome.error.is_none() {
@@ -407,6 +406,7 @@ fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>
         clones: &clones,
         spool: &spool,
         listings: &storage::beside(kb, ".archives"),
+        program: config.extract.program.as_deref(),
         stop: Arc::clone(&session.stop),
     };
     Ok(source::open(&config.source, &setting)?)

@@ -104,7 +104,8 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
             NewChunk { chunk, key, input_hash }
         })
         .collect();
-    ChunkedRevision { id: *id, chunks, chunk_fp: context.chunk.fingerprint(chunker) }
+    let chunk_fp = context.chunk.fingerprint(chunker, context.embedder.model().tokens);
+    ChunkedRevision { id: *id, chunks, chunk_fp }
 }
 
 /// Runs `work` and turns a panic into what it said.

@@ -11,6 +11,7 @@ use super::suspicion::Suspicion;
 use super::{Context, Handoff, Work};
 use crate::chunk;
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
+use crate::embed::Embedder;
 use crate::error::{Error, chain};
 use crate::kb::{ChunkedRevision, Outcome, Reading, SaveResult, TextRevision, Unit};
 use crate::source::{AnySource, ListError, Source, SourceError};
@@ -62,10 +63,14 @@ pub fn run(
 }
 
 /// Returns today's chunk fingerprint of every media type.
-pub fn chunk_fingerprints(config: &chunk::ChunkConfig) -> Vec<(MediaType, String)> {
+pub fn chunk_fingerprints(
+    config: &chunk::ChunkConfig,
+    embedder: &dyn Embedder,
+) -> Vec<(MediaType, String)> {
+    let tokens = embedder.model().tokens;
     MediaType::ALL
         .into_iter()
-        .map(|media_type| (media_type, config.fingerprint(chunk::chunker(media_type))))
+        .map(|media_type| (media_type, config.fingerprint(chunk::chunker(media_type), tokens)))
         .collect()
 }
 
@@ -110,7 +115,7 @@ impl Producer<'_> {
     fn restage(&self) -> Result<(), Error> {
         let Context { kb, run, embedder, .. } = *self.context;
         let embed_fp = &embedder.model().fingerprint;
-        let chunk_fps = chunk_fingerprints(self.context.chunk);
+        let chunk_fps = chunk_fingerprints(self.context.chunk, embedder);
         loop {
             self.context.reached(Checkpoint::BeforeBatch)?;
             let stale = kb.stale_revisions(&chunk_fps, embed_fp, RESTAGE_REVISIONS)?;
@@ -164,6 +169,7 @@ impl Producer<'_> {
         let listing = match source.list() {
             Ok(listing) => listing,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
+            Err(error @ SourceError::Full { .. }) => return Err(error.into()),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
         let mut merge = Merge::new(context, source, listing);

@@ -122,6 +122,16 @@ pub enum SourceError {
         /// What the other side, or the program that asked it, said.
         reason: String,
     },
+    /// No space is left for what is fetched or unpacked of it.
+    #[error("source \"{name}\": no space to write {}", path.display())]
+    Full {
+        /// Name of the source.
+        name: String,
+        /// The file or folder that is written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The run was asked to stop before the source was listed.
     #[error("stopped")]
     Stopped,
@@ -234,6 +244,8 @@ pub struct Setting<'a> {
     pub spool: &'a Path,
     /// Folder for what archives held, one file for each source.
     pub listings: &'a Path,
+    /// This program, for what must not outlive it, as in `ExtractConfig`; `None` for those who use the library.
+    pub program: Option<&'a Path>,
     /// Ends a wait.
     pub stop: Arc<StopSignal>,
 }

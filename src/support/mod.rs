@@ -13,3 +13,4 @@ pub mod panics;
 pub mod retry;
 pub mod rows;
 pub mod storage;
+pub mod supervise;

@@ -2,13 +2,15 @@
 //!
 //! Nothing is lost by the second: nothing depends on being asked politely.
 
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator;
 
 use super::bus_error;
 use crate::error::Error;
@@ -17,37 +19,43 @@ use crate::support::checkpoint::StopSignal;
 /// Signals this close together are one request: `timeout` sends its own to the process and to its group.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
 
-/// Which signal came first; `ctrlc` says only that one came.
+/// Which signal asked for the stop.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
-    first: Arc<AtomicUsize>,
+    first: Arc<AtomicI32>,
 }
 
 impl Signals {
     /// Begins to listen; goes in before anything else is done. Once per process.
     pub fn listen(stop: Arc<StopSignal>) -> Result<Self, Error> {
         let signals = Self::default();
-        let refused = |message: String| Error::Internal { place: "signal handler", message };
-        let heard = signals.clone();
-        let mut first_at: Option<Instant> = None;
-        ctrlc::set_handler(move || match first_at {
-            None => {
-                first_at = Some(Instant::now());
-                stop.request();
-            }
-            Some(first_at) if first_at.elapsed() < SAME_REQUEST => {}
-            Some(_) => std::process::exit(128 + heard.number().unwrap_or(SIGINT)),
-        })
-        .map_err(|error| refused(error.to_string()))?;
         // A write over the limit on file size (SIGXFSZ) then fails with EFBIG, like one on a full disk.
         let ignored = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(libc::SIGXFSZ, ignored)
-            .map_err(|error| refused(error.to_string()))?;
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
-            let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_usize(signal, Arc::clone(&signals.first), number)
-                .map_err(|error| refused(error.to_string()))?;
+        signal_hook::flag::register(libc::SIGXFSZ, ignored).map_err(refused)?;
+        let mut wanted = vec![SIGINT, SIGTERM];
+        if !is_ignored(SIGHUP) {
+            wanted.push(SIGHUP);
         }
+        let mut heard = iterator::Signals::new(wanted).map_err(refused)?;
+        let first = Arc::clone(&signals.first);
+        let listen = move || {
+            let mut first_at: Option<Instant> = None;
+            for signal in heard.forever() {
+                match first_at {
+                    None => {
+                        first_at = Some(Instant::now());
+                        first.store(signal, Ordering::Release);
+                        stop.request();
+                    }
+                    Some(first_at) if first_at.elapsed() < SAME_REQUEST => {}
+                    Some(_) => std::process::exit(128 + signal),
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("kbingest-signals".to_owned())
+            .spawn(listen)
+            .map_err(refused)?;
         Ok(signals)
     }
 
@@ -59,10 +67,6 @@ impl Signals {
         code: i32,
         report: impl FnOnce() + Send + 'static,
     ) -> Result<(), Error> {
-        let refused = |error: std::io::Error| Error::Internal {
-            place: "signal handler",
-            message: error.to_string(),
-        };
         let (mut heard, signal) = UnixStream::pair().map_err(refused)?;
         let wait = move || {
             if heard.read_exact(&mut [0]).is_ok() {
@@ -77,8 +81,21 @@ impl Signals {
         bus_error::hold(signal).map_err(refused)
     }
 
-    /// Returns the number of the signal that came last, if any did.
+    /// Returns the number of the signal that came first, if any did.
     pub fn number(&self) -> Option<i32> {
-        i32::try_from(self.first.load(Ordering::Acquire)).ok().filter(|number| *number != 0)
+        Some(self.first.load(Ordering::Acquire)).filter(|number| *number != 0)
     }
+}
+
+fn refused(error: io::Error) -> Error {
+    Error::Internal { place: "signal handler", message: error.to_string() }
+}
+
+/// Tells whether whoever started this process has it ignore `signal`, as `nohup` does; no where the system does not
+/// say. For SIGINT it would say nothing: shells have what they start with `&` ignore it.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -90,6 +90,40 @@ fn a_limit_on_file_size_is_a_full_disk() {
     assert!(full > whole, "the limits are too large");
 }
 
+/// What is unpacked or fetched needs space of its own.
+#[test]
+fn a_source_that_finds_no_space_ends_the_run() {
+    let place = Place::new();
+    let settings = |source: &str| format!("[kb]\npath = 'kb.kb'\n{source}[embed.hash]\ndim = 16\n");
+    let shell = |script: &str| {
+        let status = Command::new("sh").current_dir(place.path("")).args(["-ec", script]).status();
+        assert!(status.unwrap().success(), "{script}");
+    };
+    shell(
+        "mkdir repo; head -c 4000000 /dev/zero | tr '\\0' x >repo/large.txt; tar czf a.tgz repo; cd repo
+         for n in 1 2 3 4; do head -c 1000000 /dev/urandom >$n.bin; done
+         git init -q; git add .; git -c user.name=A -c user.email=a@example.org commit -qm first",
+    );
+    for (source, path) in [
+        ("[[source.archive]]\nname = 'a'\npath = 'a.tgz'\n", "kb.kb.spool"),
+        ("[[source.git]]\nname = 'g'\nurl = 'repo'\n", "kb.kb.git/g"),
+    ] {
+        place.configure(&settings(source));
+        let (toml, kb) = (place.toml(), place.kb());
+        remove_kb(&kb);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -f 1800; exec \"$@\"", "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_kbingest")).arg("ingest").arg(&toml);
+        let ended = shim::start(command, &kb);
+        assert_eq!(ended.code(), Some(40), "{ended:?}");
+        assert!(ended.stderr.contains(path) && ended.stderr.contains("resume"), "{ended:?}");
+        assert!(!place.path(path).exists(), "{path} keeps the disk full");
+        let ended = shim::run("resume", &toml, &kb);
+        assert_eq!(ended.code(), Some(0), "{ended:?}");
+        assert_sound(&kb);
+    }
+}
+
 /// A file system of its own, until it is dropped.
 struct Mount {
     folder: TempDir,

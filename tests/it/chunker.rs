@@ -220,11 +220,16 @@ fn the_config_says_what_is_allowed() {
 
 #[test]
 fn the_fingerprint_names_chunker_and_settings() {
-    let fingerprints = MediaType::ALL.map(|it| ChunkConfig::default().fingerprint(chunker(it)));
-    insta::assert_snapshot!(fingerprints.join("\n"), @r"
+    let config = ChunkConfig::default();
+    let fingerprints = |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens));
+    let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
+    insta::assert_snapshot!(all.join("\n"), @r"
     markdown@2:max_tokens=256,overlap_tokens=0
     plain@2:max_tokens=256,overlap_tokens=0
     source@3:max_tokens=256,overlap_tokens=0
+    markdown@2:max_tokens=256,overlap_tokens=0,tokens=words
+    plain@2:max_tokens=256,overlap_tokens=0,tokens=words
+    source@3:max_tokens=256,overlap_tokens=0,tokens=words
     ");
 }
 

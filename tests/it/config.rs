@@ -91,6 +91,18 @@ fn unknown_keys_and_tables() {
 }
 
 #[test]
+fn a_knowledge_base_that_is_no_file() {
+    let check = |path: &str, what: &str| {
+        let refused = with_source(&format!("[kb]\npath = \"{path}\"\n"));
+        let wanted = format!("error: kb.toml:5:8: kb.path: path must name a file, and {what}\n");
+        assert!(refused.starts_with(&wanted), "{refused}");
+    };
+    check("", "is empty");
+    check("a/", "a/ is a folder");
+    check("docs", "docs is a folder");
+}
+
+#[test]
 fn wrong_types() {
     insta::assert_snapshot!(with_source("[chunk]\nmax_tokens = \"many\"\n"), @r#"
     error: kb.toml:5:14: chunk.max_tokens: invalid type: string "many", expected a whole number, 0 or more

@@ -236,6 +236,37 @@ fn a_signal_before_the_run_begins_is_heard() {
 }
 
 #[test]
+fn a_signal_at_any_moment_of_the_start_ends_the_process_by_itself() {
+    let place = Place::new();
+    place.ingest();
+    for round in 0..90 {
+        let (name, number) = [("HUP", 1), ("INT", 2), ("TERM", 15)][round % 3];
+        let mut child = start(&["ingest"], &place.toml());
+        std::thread::sleep(Duration::from_micros(100 * round as u64));
+        send(name, &child);
+        let ended = ended_by(child.wait().unwrap());
+        // It may have been done before.
+        assert!([(Some(number), None), (None, Some(0))].contains(&ended), "{round}: {ended:?}");
+    }
+}
+
+#[test]
+fn nohup_keeps_a_run_from_ending_with_its_terminal() {
+    let place = Place::new();
+    place.write("a.md", "alpha");
+    place.ingest();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    command.arg(program().get_program()).arg("ingest").arg(place.toml());
+    let block = WriteBlock::new(&place.kb());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the lock is held", || Lock::holder(&place.kb()).unwrap().is_some());
+    send("HUP", &child);
+    drop(block);
+    assert_eq!(ended_by(child.wait().unwrap()), (None, Some(0)));
+}
+
+#[test]
 fn a_second_signal_ends_the_process_at_once() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);

@@ -301,12 +301,20 @@ fn a_clone_that_a_kill_or_a_disk_has_spoilt_is_mended() {
         repository.commit();
     };
     // What a killed git leaves.
-    for name in ["shallow.lock", "config.lock", "refs/kbingest/head.lock"] {
+    let left = [
+        "shallow.lock",
+        "config.lock",
+        "refs/kbingest/head.lock",
+        "objects/pack/tmp_pack_Ab12Cd",
+        "objects/00/tmp_obj_Ab12Cd",
+    ];
+    for name in left {
         fs::create_dir_all(clone.join(name).parent().unwrap()).unwrap();
         fs::write(clone.join(name), "").unwrap();
     }
     edit(1);
     assert_eq!(repository.counts(), [0, 1, 19, 0]);
+    assert_eq!(left.map(|name| clone.join(name).exists()), [false; 5]);
     // A clone that was begun only.
     fs::remove_file(clone.join("HEAD")).unwrap();
     edit(2);
@@ -320,6 +328,30 @@ fn a_clone_that_a_kill_or_a_disk_has_spoilt_is_mended() {
     fs::remove_dir_all(&clone).unwrap();
     assert_eq!(repository.counts(), [0, 0, 20, 0]);
     repository.assert_equals_fresh_ingest("a new clone");
+}
+
+#[test]
+fn a_clone_does_not_grow_with_every_fetch() {
+    let repository = Repository::new();
+    let fetch = |number: u64| {
+        repository.write("0.md", markdown(number, 2, "common"));
+        repository.commit();
+        repository.ingest_to(0);
+    };
+    fetch(0);
+    let clone = repository.place.path("kb.kb.git/repo");
+    let config = |key: &str, value: &str| {
+        let file = clone.join("config");
+        repository.git(&["config", "--file", file.to_str().unwrap(), key, value]);
+    };
+    // Every fetch makes a pack; git's own limit is 50.
+    config("fetch.unpackLimit", "1");
+    config("gc.autoPackLimit", "3");
+    (1..8).for_each(fetch);
+    let packs = fs::read_dir(clone.join("objects/pack")).unwrap();
+    let packs = packs.filter(|file| file.as_ref().unwrap().path().extension().unwrap() == "pack");
+    assert!(packs.count() <= 4);
+    repository.assert_equals_fresh_ingest("a packed clone");
 }
 
 #[test]

@@ -253,10 +253,8 @@ impl History {
         let last = kb.exists().then(|| KnowledgeBase::open_for_reading(&kb).unwrap().last_run());
         let Some(last) = last.and_then(|last| last.unwrap()) else { return true };
         let is_open = last.phases.crawling != PhaseStatus::Completed;
-        let has_other_settings = last.config_hash != self.place.config().hash;
         match start {
-            Start::Restart => true,
-            Start::Ingest => is_open || has_other_settings || last.status.is_complete(),
+            Start::Restart | Start::Ingest => true,
             Start::Resume | Start::ResumeFile => is_open,
         }
     }
@@ -296,13 +294,11 @@ impl History {
     /// Ingests until nothing is left to do, and compares with a fresh ingest; then mends what cannot be taken
     /// in, and compares again.
     fn finish(&mut self) {
-        // The first may go on with a run whose listing was complete before the last change.
         let options = IngestOptions {
             allow_deletes: true,
             retry_failed: self.deaths >= DEATHS_BEFORE_SET_ASIDE,
             ..IngestOptions::default()
         };
-        try_ingest(&self.place.config(), options, None).unwrap();
         let failed = self.compare(&try_ingest(&self.place.config(), options, None).unwrap());
         for uri in &failed {
             self.write(uri, text(1, Size::Small).as_bytes(), false);

@@ -399,6 +399,7 @@ fn sources_open_in_the_order_of_the_file() {
         clones: &clones,
         spool: &clones,
         listings: &clones,
+        program: None,
         stop,
     };
     let sources = source::open(&config, &setting).unwrap();

@@ -254,6 +254,20 @@ fn resume_with_a_complete_crawl_needs_no_config() {
     assert_embeds_only(&resume_target(&Target::open(&config.kb).unwrap(), None), &expected);
 }
 
+/// What has changed since is part of what `ingest` promises.
+#[test]
+fn ingest_with_a_complete_crawl_looks_once_more() {
+    let (place, config, _) = stop_with_a_complete_crawl();
+    place.write("0.md", "edited");
+    place.write("new.md", "new");
+    place.remove("1.md");
+    let report = ingest(&config, None);
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    let metrics = report.run.unwrap().metrics;
+    assert_eq!((metrics.documents_new, metrics.documents_deleted), (21, 1));
+    place.assert_equals_fresh_ingest();
+}
+
 /// A stop is not kept waiting by merges, and what goes on makes up for them.
 #[test]
 fn full_text_is_merged_by_the_run_that_completes() {
@@ -456,6 +470,24 @@ fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
         let report = try_ingest(&place.config(), options, Some(&hook)).unwrap();
         assert_eq!(report.exit_code, 0, "{settings:?} {report:#?}");
         assert_sound(&place.kb());
+        place.assert_equals_fresh_ingest();
+    }
+}
+
+/// Chunks of so many tokens of one model are none of another's.
+#[test]
+fn a_model_of_other_tokens_has_its_own_chunks() {
+    let place = Place::new();
+    for number in 0..6 {
+        place.write(&format!("{number}.md"), markdown(number, 30, "notwithstanding"));
+    }
+    place.ingest();
+    for (old, new) in [
+        ("[embed.hash]\ndim = 64", "[embed.builtin]"),
+        ("[embed.builtin]", "[embed.hash]\ndim = 16"),
+    ] {
+        place.reconfigure(old, new);
+        assert_eq!(place.ingest().metrics.bytes_read, 0);
         place.assert_equals_fresh_ingest();
     }
 }

@@ -4,7 +4,6 @@
 //! group that ends with it, with the document's time and with this process, whichever is first. Who may name
 //! commands is decided where kb.toml is loaded; here they are trusted.
 
-mod supervise;
 mod watch;
 mod workspace;
 
@@ -13,8 +12,6 @@ use std::sync::Arc;
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::Deserialize;
-
-pub use supervise::supervise;
 
 use self::watch::Watch;
 use self::workspace::Workspace;

@@ -13,11 +13,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::supervise::{NOT_STARTED, NOT_STARTED_WORDS};
 use crate::extract::child::STOP_GRACE;
 use crate::extract::{ExtractConfig, ExtractError};
 use crate::support::byte_size::ByteSize;
 use crate::support::checkpoint::StopSignal;
+use crate::support::supervise::{self, NOT_STARTED, NOT_STARTED_WORDS};
 
 /// How often time and requests to stop are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -110,9 +110,8 @@ impl Watch {
     fn start(&self, command: &[String], folder: &Path) -> io::Result<Group> {
         let mut process = match (&self.program, command) {
             (Some(program), _) => {
-                let mut process = Command::new(program);
-                process.arg("extract-command").arg(self.max_memory.0.to_string()).arg("--");
-                process.args(command).stdin(Stdio::piped());
+                let mut process = supervise::under(program, self.max_memory.0);
+                process.args(command);
                 process
             }
             (None, [program, arguments @ ..]) => {

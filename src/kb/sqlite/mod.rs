@@ -37,9 +37,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::KbError;
+use crate::support::byte_size::ByteSize;
 use crate::support::storage;
 
 pub use check::{Finding, INDEX_INVARIANTS};
@@ -87,10 +88,8 @@ impl KnowledgeBase {
     /// Opens the knowledge base at `path` for writing, and makes it where there is none.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
         if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
-            let full = ffi::Error::new(ffi::SQLITE_FULL);
-            return Err(
-                KbError::from(rusqlite::Error::SqliteFailure(full, None)).told_apart(path, 0)
-            );
+            let wanted = ByteSize(FREE_BYTES_MIN);
+            return Err(KbError::full(path, format!("a run is begun where {wanted} are free")));
         }
         make_private_file(path)?;
         Self::open_for_writing(path)
@@ -232,25 +231,50 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
 }
 
 fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
+    if !path.exists() {
+        return Err(KbError::Missing(path.to_owned()));
+    }
     // Opened for writing where that is allowed, and never used for it: the last connection that closes
     // takes the WAL's files away, which a read-only one would leave behind.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(path, flags)?;
-    connection.pragma_update(None, "query_only", true)?;
-    match connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())) {
-        Ok(()) => Ok(connection),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
-            // WAL needs a writable folder for its shared memory. Without one nobody else can write
-            // either, so the file may be read as it stands.
+    let opened = match look_into(path, flags) {
+        Err((error, _)) if is_for_want_of_a_folder(&error) && lies_still(path) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX
                 | OpenFlags::SQLITE_OPEN_URI;
-            let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
-            configure(&connection)?;
-            Ok(connection)
+            look_into(&immutable_uri(path), flags)
         }
-        Err(error) => Err(schema::foreign(path, error).told_apart(path, errno::last(&connection))),
-    }
+        opened => opened,
+    };
+    opened.map_err(|(error, errno)| schema::foreign(path, error).told_apart(path, errno))
+}
+
+/// Opens a file that is only read, and reads from it; an error comes with what the system said last.
+fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
+    let look = || {
+        configure(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))
+    };
+    look().map_err(|error| (error, errno::last(&connection)))?;
+    Ok(connection)
+}
+
+/// Tells whether SQLite could not make the files that it needs beside another.
+fn is_for_want_of_a_folder(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+}
+
+/// Tells whether nobody can write to `path`: WAL needs a writable folder for its shared memory, and nothing of a log is
+/// left. Such a file may be read as it stands.
+fn lies_still(path: &Path) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let refusal = storage::cannot_create_beside(path).map(|error| error.kind());
+    let is_refused = matches!(refusal, Some(PermissionDenied | ReadOnlyFilesystem));
+    let has_log = || storage::beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    is_refused && !has_log()
 }
 
 /// Returns SQLite's URI for `path` that promises an unchanging file.

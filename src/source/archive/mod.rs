@@ -27,6 +27,7 @@ use super::globs::Globs;
 use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, uri};
 use crate::domain::{Entry, Version};
 use crate::support::checkpoint::StopSignal;
+use crate::support::storage;
 
 pub use config::ArchiveConfig;
 
@@ -124,10 +125,13 @@ impl ArchiveSource {
     }
 
     fn unpack(&self, archive: &mut File, stop: &StopSignal) -> Result<Unpacked, SourceError> {
-        let no_spool = |source| SourceError::Unreachable {
-            name: self.name.clone(),
-            path: self.spool.clone(),
-            source,
+        let no_spool = |source| {
+            let (name, path) = (self.name.clone(), self.spool.clone());
+            if storage::is_full(&source) {
+                SourceError::Full { name, path, source }
+            } else {
+                SourceError::Unreachable { name, path, source }
+            }
         };
         let spool = nameless(&self.spool).map_err(no_spool)?;
         let unpacking = Unpacking::new(&self.wanted, self.limits, stop, spool);

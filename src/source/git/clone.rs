@@ -63,6 +63,11 @@ impl CachedClone {
             self.throw_away()?;
         }
         match self.try_update() {
+            // Git leaves what it had fetched so far, which would keep the disk full.
+            Err(GitError::Full(reason)) => {
+                let _ = self.throw_away();
+                Err(GitError::Full(reason))
+            }
             Err(GitError::Failed(reason)) if is_damage(&reason) => {
                 self.throw_away()?;
                 self.try_update()
@@ -72,10 +77,30 @@ impl CachedClone {
     }
 
     fn try_update(&self) -> Result<String, GitError> {
-        remove_stale_locks(self.git.folder());
+        remove_leftovers(self.git.folder());
         self.init()?;
         self.fetch()?;
-        self.resolve()
+        let commit = self.resolve()?;
+        self.tidy()?;
+        Ok(commit)
+    }
+
+    /// Lets git pack what many fetches have left, and drop what is no part of the commit any more; most often it finds
+    /// nothing to do. A failure costs only space.
+    fn tidy(&self) -> Result<(), GitError> {
+        let mut command = self.git.command();
+        command.args([
+            "-c",
+            "gc.auto=6700",
+            "-c",
+            "gc.autoDetach=false",
+            "-c",
+            "gc.pruneExpire=now",
+        ]);
+        match self.git.run(command.args(["gc", "--auto", "--quiet"])) {
+            Err(GitError::Stopped) => Err(GitError::Stopped),
+            _ => Ok(()),
+        }
     }
 
     fn throw_away(&self) -> Result<(), GitError> {
@@ -161,15 +186,16 @@ impl CachedClone {
     }
 }
 
-/// Removes what a killed git has left: the clone is ours alone, so that nobody holds these.
-fn remove_stale_locks(folder: &Path) {
+/// Removes locks and half written files that a killed git has left: the clone is ours alone, so that nobody uses them.
+fn remove_leftovers(folder: &Path) {
     let Ok(entries) = folder.read_dir() else { return };
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default();
-        if path.extension().is_some_and(|ending| ending == "lock") {
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        let is_lock = path.extension().is_some_and(|ending| ending == "lock");
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_leftovers(&path);
+        } else if is_lock || entry.file_name().as_encoded_bytes().starts_with(b"tmp_") {
             let _ = fs::remove_file(&path);
-        } else if name == "refs" || folder.ends_with("refs") {
-            remove_stale_locks(&path);
         }
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::source::Setting;
 use crate::support::checkpoint::StopSignal;
+use crate::support::supervise;
 
 /// Variables of a repository that somebody may be working in, as in a hook: `git rev-parse --local-env-vars`
 /// without those that hold settings.
@@ -39,11 +41,17 @@ const ERRORS_BYTES_MAX: usize = 64 * 1024;
 /// Characters of an error message that are shown.
 const REASON_CHARS_MAX: usize = 400;
 
+/// What git says, in C, where it finds no space; signal 25 is SIGXFSZ, for a limit on file size.
+const NO_SPACE: [&str; 4] =
+    ["No space left on device", "Disk quota exceeded", "File too large", "died of signal 25"];
+
 /// Why git did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GitError {
     /// The run was asked to stop meanwhile.
     Stopped,
+    /// There is no space for what it would write; what it said.
+    Full(String),
     /// What git or the system said, one line.
     Failed(String),
 }
@@ -52,12 +60,15 @@ pub(super) enum GitError {
 #[derive(Debug)]
 pub(super) struct Git {
     folder: PathBuf,
+    /// This program, which sees to it that a git that may wait for another machine ends with it.
+    program: Option<PathBuf>,
     stop: Arc<StopSignal>,
 }
 
 impl Git {
-    pub(super) fn new(folder: PathBuf, stop: Arc<StopSignal>) -> Self {
-        Self { folder, stop }
+    pub(super) fn new(folder: PathBuf, setting: &Setting<'_>) -> Self {
+        let program = setting.program.map(Path::to_owned);
+        Self { folder, program, stop: setting.stop.clone() }
     }
 
     /// Returns the folder of the repository.
@@ -68,6 +79,11 @@ impl Git {
     /// Returns a command for the repository; [`Self::run`] runs it.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new("git");
+        command.stdin(Stdio::null());
+        self.prepare(command)
+    }
+
+    fn prepare(&self, mut command: Command) -> Command {
         for variable in LOCAL_VARIABLES {
             command.env_remove(variable);
         }
@@ -83,16 +99,22 @@ impl Git {
             .arg(&self.folder)
             .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"])
             .args(["-c", "core.hooksPath=/dev/null"])
-            .stdin(Stdio::null())
             // Ctrl-C on the terminal is for us; we end git in an orderly way.
             .process_group(0);
         command
     }
 
     /// Returns a command that may talk to another machine: ssh must not ask a person either, unless the
-    /// user has chosen how it is called.
+    /// user has chosen how it is called. It ends with this process, also where that is killed.
     pub(super) fn remote_command(&self) -> Command {
-        let mut command = self.command();
+        let mut command = match &self.program {
+            Some(program) => {
+                let mut command = supervise::under(program, supervise::UNLIMITED);
+                command.arg("git");
+                self.prepare(command)
+            }
+            None => self.command(),
+        };
         let is_set = |name| std::env::var_os(name).is_some();
         let is_configured = || self.run(self.command().args(["config", "core.sshCommand"])).is_ok();
         if !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") && !is_configured() {
@@ -121,11 +143,13 @@ impl Git {
             return Ok(output);
         }
         let reason = reason(&String::from_utf8_lossy(&errors));
-        Err(GitError::Failed(if reason.is_empty() {
-            format!("git ended with {status}")
+        Err(if reason.is_empty() {
+            GitError::Failed(format!("git ended with {status}"))
+        } else if lacks_space(&reason) {
+            GitError::Full(reason)
         } else {
-            reason
-        }))
+            GitError::Failed(reason)
+        })
     }
 
     /// Reads both streams until git closes them, or a stop is asked for.
@@ -139,13 +163,14 @@ impl Git {
             if self.stop.is_requested() {
                 return Err(GitError::Stopped);
             }
-            let flags = |open| if open { PollFlags::IN } else { PollFlags::empty() };
-            let mut streams = [
-                PollFd::from_borrowed_fd(stdout.as_fd(), flags(output_open)),
-                PollFd::from_borrowed_fd(stderr.as_fd(), flags(errors_open)),
-            ];
+            let mut streams = [stdout.as_fd(), stderr.as_fd()]
+                .map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN));
+            // One that is closed would always be ready.
+            let open = usize::from(!output_open)..1 + usize::from(errors_open);
             let timeout = Timespec { tv_sec: 0, tv_nsec: STOP_POLL_NS };
-            match poll(&mut streams, Some(&timeout)) {
+            match poll(&mut streams[open], Some(&timeout)) {
+                // What git has left behind, as ssh does for later connections, may keep the streams for long.
+                Ok(0) if child.try_wait().is_ok_and(|status| status.is_some()) => break,
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Err(failed("cannot read from git", &error.into())),
@@ -186,6 +211,12 @@ pub(super) fn end(child: &mut Child) {
 
 pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
+}
+
+/// Tells whether git found no space here; what the other side says begins with its name.
+fn lacks_space(reason: &str) -> bool {
+    let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
+    own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
 }
 
 /// Returns what git said in one line, without its prefixes; advice that it prints for people is left out.

@@ -15,6 +15,7 @@ mod dates;
 mod objects;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -63,7 +64,7 @@ impl GitSource {
             config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
         )
         .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
-        let git = Git::new(setting.clones.join(&name), setting.stop.clone());
+        let git = Git::new(setting.clones.join(&name), setting);
         Ok(Self {
             clone: CachedClone::new(git, config, setting.base),
             name,
@@ -87,6 +88,11 @@ impl GitSource {
     fn unreachable(&self, error: GitError) -> SourceError {
         match error {
             GitError::Stopped => SourceError::Stopped,
+            GitError::Full(reason) => SourceError::Full {
+                name: self.name.clone(),
+                path: self.clone.git().folder().to_owned(),
+                source: io::Error::new(io::ErrorKind::StorageFull, reason),
+            },
             GitError::Failed(reason) => SourceError::Remote {
                 name: self.name.clone(),
                 url: self.clone.shown_url().to_owned(),
@@ -141,7 +147,7 @@ impl GitSource {
         Some(Entry { uri: uri::encode(path), version: Some(Version(version)), size_bytes })
     }
 
-    fn read_blob(&self, id: &str) -> Result<Blob, std::io::Error> {
+    fn read_blob(&self, id: &str) -> Result<Blob, io::Error> {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         if objects.is_none() {
             *objects = Some(Objects::open(self.clone.git())?);
@@ -210,7 +216,7 @@ impl Source for GitSource {
             Ok(Blob::TooLarge { size_bytes }) => Err(too_large(size_bytes)),
             Ok(Blob::Missing) => {
                 self.clone.distrust();
-                let source = std::io::Error::other(format!(
+                let source = io::Error::other(format!(
                     "blob {id} is missing in the clone, which is made again in the next run"
                 ));
                 Err(ReadError::Transient { path, source })

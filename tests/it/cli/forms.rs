@@ -1,8 +1,11 @@
 //! What a person types and reads: summaries, forms of arguments, quiet and progress, the example.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 
-use super::{BROKEN, ends_with, example, ingested, json, stdout};
+use super::{BROKEN, ends_with, example, ingested, json, kbingest, stdout};
 use crate::support::Place;
 
 /// Takes out what differs from run to run: the folder, and times.
@@ -38,7 +41,7 @@ fn summaries() {
     the knowledge base equals its sources: FOLDER/kb.kb
     next: kbingest search kb.toml "your question"
     "#);
-    insta::assert_snapshot!(said(0, &["resume"]), @"nothing to resume: the last run is complete");
+    insta::assert_snapshot!(said(0, &["resume"]), @"nothing to resume: no run is unfinished");
     insta::assert_snapshot!(said(0, &["cancel"]), @"no run is going on");
     insta::assert_snapshot!(said(0, &["check"]), @"FOLDER/kb.kb: sound");
     insta::assert_snapshot!(said(0, &["search", "kb.toml", "zeppelin", "--mode", "text"]), @"nothing found");
@@ -131,6 +134,33 @@ fn a_knowledge_base_that_was_shipped_alone_is_read_where_it_lies() {
     read_only(false);
     // Needs to write, and has nothing to do.
     assert!(stdout(&place, &["resume", "shipped/handbook.kb"]).starts_with("nothing to resume"));
+}
+
+/// The same where root runs the tests, for whom no folder is read-only.
+#[test]
+fn a_folder_that_cannot_be_written_is_read_by_an_ordinary_user() {
+    const NOBODY: u32 = 65_534;
+    let place = ingested();
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    if chown(place.kb(), Some(NOBODY), Some(NOBODY)).is_err() {
+        return println!("skipped: root alone can give a file to somebody else");
+    }
+    set_mode(&place.path(""), 0o555);
+    let run = |arguments: &[&str]| {
+        kbingest(&place.path("")).args(arguments).uid(NOBODY).gid(NOBODY).output()
+    };
+    let found = match run(&["search", "kb.kb", "high water"]) {
+        Ok(found) => found,
+        Err(error) => return println!("skipped: another user cannot start the program: {error}"),
+    };
+    assert!(found.status.success(), "{found:?}");
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), stdout(&place, &["search", "high water"]));
+    let refused = run(&["resume", "kb.kb"]).unwrap();
+    assert_eq!(refused.status.code(), Some(41), "{refused:?}");
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("ermission denied"));
+    set_mode(&place.path(""), 0o755);
 }
 
 #[test]

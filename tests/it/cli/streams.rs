@@ -7,6 +7,19 @@ use super::{BROKEN, ingested, json, kbingest};
 use crate::support::{Place, markdown};
 
 #[test]
+fn colours_are_for_terminals() {
+    let place = Place::new();
+    place.write("good.md", "# Tide\n\nhigh water");
+    place.write("bad.md", BROKEN);
+    for arguments in [&["ingest", "-vv"][..], &["status"], &["search", "tide"], &["check", "no.kb"]]
+    {
+        let output = kbingest(&place.path("")).args(arguments).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!said.is_empty() && !said.contains('\u{1b}'), "{arguments:?}: {said:?}");
+    }
+}
+
+#[test]
 fn control_characters_do_not_reach_the_terminal() {
     let place = Place::new();
     let evil = "\u{1b}[45m\u{7}\u{9b}45m\u{7f}";

@@ -36,7 +36,7 @@ fn silent_server() -> (u16, Receiver<&'static str>) {
 }
 
 #[test]
-fn a_fetch_that_hangs_ends_with_cancel_and_with_a_signal() {
+fn a_fetch_that_hangs_ends_with_cancel_with_a_signal_and_with_the_process() {
     let repository = Repository::new();
     let (port, heard) = silent_server();
     let url = format!("url = 'http:{}127.0.0.1:{port}/a.git'", "//");
@@ -63,6 +63,27 @@ fn a_fetch_that_hangs_ends_with_cancel_and_with_a_signal() {
     use std::os::unix::process::ExitStatusExt;
     assert_eq!(check(&|child| send("INT", child), "SIGINT").signal(), Some(2));
     assert_eq!(check(&|child| send("TERM", child), "SIGTERM").signal(), Some(15));
+    assert_eq!(check(&|child| send("KILL", child), "SIGKILL").signal(), Some(9));
+}
+
+/// As ssh does with `ControlPersist`, and helpers that keep passwords for a while.
+#[test]
+fn what_git_leaves_behind_does_not_hold_up_the_run() {
+    let repository = Repository::new();
+    let ssh = repository.place.path("ssh");
+    std::fs::write(&ssh, "sleep 40 >/dev/null </dev/null &\necho \"$!\" >\"$0.pid\"\nexit 1\n")
+        .unwrap();
+    repository.place.configure(&SETTINGS.replace("url = 'repo'", "url = 'host:a.git'"));
+    let since = Instant::now();
+    let status = Command::new(env!("CARGO_BIN_EXE_kbingest"))
+        .args(["ingest", "--progress", "none"])
+        .arg(repository.place.toml())
+        .env("GIT_SSH_COMMAND", format!("sh {}", ssh.display()))
+        .status();
+    assert_eq!(status.unwrap().code(), Some(20));
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    let pid = std::fs::read_to_string(ssh.with_extension("pid")).unwrap();
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
 }
 
 #[test]

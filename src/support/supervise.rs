@@ -1,25 +1,42 @@
-//! The process between this program and a command: the command and all that it starts end with it.
+//! The process between this program and a command, such as an extractor of the user's or a `git fetch`: the command
+//! and all that it starts end with this program, however that ends.
 //!
 //! It leads the process group. Its input is a pipe that nobody writes to, and that closes when its parent
 //! ends, however it ends: then it kills the group, itself included.
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{
     Resource, Rlimit, Signal, getpgrp, getpid, kill_process_group, setpgid, setrlimit,
 };
 
+/// The subcommand of this program that calls [`supervise`].
+pub const SUBCOMMAND: &str = "supervise";
+
+/// Stands for memory without a limit.
+pub const UNLIMITED: u64 = u64::MAX;
+
 /// What a shell returns for a program that cannot be started.
-pub(super) const NOT_STARTED: u8 = 127;
+pub const NOT_STARTED: u8 = 127;
 
 /// What stderr then begins with.
-pub(super) const NOT_STARTED_WORDS: &str = "kbingest cannot start ";
+pub const NOT_STARTED_WORDS: &str = "kbingest cannot start ";
+
+/// Returns the beginning of a command line by which `program`, which is this program, runs what follows. Its input must
+/// be a pipe that stays open as long as the command may run.
+pub fn under(program: &Path, memory_bytes: u64) -> Command {
+    let mut command = Command::new(program);
+    command.arg(SUBCOMMAND).arg(memory_bytes.to_string()).arg("--").stdin(Stdio::piped());
+    command
+}
 
 /// Runs a command to its end and returns its exit code; 128 and the number of a signal that ended it.
 /// `memory_bytes` is what each of its processes may have as data.
-pub fn supervise(memory_bytes: u64, command: &[String]) -> io::Result<u8> {
+pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
     if getpgrp() != getpid() {
         setpgid(None, None)?;
     }
@@ -29,7 +46,9 @@ pub fn supervise(memory_bytes: u64, command: &[String]) -> io::Result<u8> {
     })?;
     limit(Resource::Core, 0);
     // Not the address space, of which some runtimes reserve far more than they use.
-    limit(Resource::Data, memory_bytes);
+    if memory_bytes != UNLIMITED {
+        limit(Resource::Data, memory_bytes);
+    }
     let Some((program, arguments)) = command.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -40,7 +59,7 @@ pub fn supervise(memory_bytes: u64, command: &[String]) -> io::Result<u8> {
         }
         Err(error) => {
             use io::Write;
-            let _ = writeln!(io::stderr(), "{NOT_STARTED_WORDS}{program}: {error}");
+            let _ = writeln!(io::stderr(), "{NOT_STARTED_WORDS}{}: {error}", program.display());
             Ok(NOT_STARTED)
         }
     }
