@@ -38,7 +38,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
         Err(error) => {
             let (kind, error) = (error.kind(), chain(&error));
             let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
-            (context.extraction.expected(&source.extracted_as(&entry.uri)), outcome)
+            (context.extraction.expected(&source.extracted_as(&entry.uri)).to_owned(), outcome)
         }
     };
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }

@@ -402,7 +402,7 @@ fn unlisted_reading(
     Ok(Reading {
         document: context.kb.find_document(source, &uri)?,
         version: None,
-        extract_fp: context.extraction.expected(&uri),
+        extract_fp: context.extraction.expected(&uri).to_owned(),
         count: false,
         size_bytes: 0,
         outcome: Outcome::Failed {
@@ -419,7 +419,7 @@ fn set_aside(context: &Context<'_>, source: &dyn Source, one: ToRead, error: Str
     Reading {
         document: one.document,
         version: one.entry.version,
-        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)),
+        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)).to_owned(),
         count: one.count,
         size_bytes: 0,
         outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },
