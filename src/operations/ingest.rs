@@ -224,7 +224,7 @@ impl Job<'_> {
         let workspace = Some(storage::beside(self.kb.path(), ".tmp"));
         let extract = ExtractConfig { workspace, ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
-        let pool = workers::pool(options.threads)?;
+        let pool = workers::pool(options.threads);
         let context = Context {
             kb: self.kb,
             run: key,
@@ -256,7 +256,7 @@ impl Job<'_> {
     fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
         let Context { kb, analyser, pool, stop, .. } = *context;
         if kb.analysis_fingerprint()? != analyser.fingerprint() {
-            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+            rebuild_index(kb, Some(context.run), analyser, pool.get()?, stop)?;
         }
         Ok(())
     }

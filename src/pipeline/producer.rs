@@ -242,7 +242,7 @@ impl Producer<'_> {
         let documents: Vec<_> =
             to_read.iter().map(|one| (source.name(), one.entry.uri.as_str())).collect();
         context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
-        Ok(read_all(context, source, to_read))
+        read_all(context, source, to_read)
     }
 
     /// Save -> Chunk -> Enqueue.
@@ -268,7 +268,7 @@ impl Producer<'_> {
         self.tracker.begin(context, Phase::Cleaning)?;
         let mut chunked = Vec::with_capacity(revisions.len());
         let mut kept = Vec::with_capacity(revisions.len());
-        let results = chunk_all(context, &revisions);
+        let results = chunk_all(context, &revisions)?;
         for (revision, result) in revisions.into_iter().zip(results) {
             match result {
                 Ok(chunks) => {

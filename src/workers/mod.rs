@@ -13,9 +13,9 @@ use std::thread;
 
 use crate::domain::Phase;
 use crate::error::Error;
-use crate::pipeline::Context;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
+use crate::pipeline::{Context, Pool};
 
 /// Batches that wait between the two at most; each holds some 4 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
@@ -43,12 +43,14 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
 }
 
 /// Returns a pool of `threads`; 0 means one for each processor.
-pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("kbingest-{index}"))
-        .build()
-        .map_err(|error| Error::Internal { place: "thread pool", message: error.to_string() })
+pub fn pool(threads: usize) -> Pool {
+    Pool::new(move || {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("kbingest-{index}"))
+            .build()
+            .map_err(|error| error.to_string())
+    })
 }
 
 fn panicked(place: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
