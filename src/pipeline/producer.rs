@@ -55,9 +55,9 @@ pub fn run(
         }
         producer.forget_removed_sources()?;
         context.progress.finish_producing();
-        tracker.complete(context, Phase::Crawling)?;
     }
-    tracker.complete(context, Phase::Cleaning)
+    // Without a crawl to do, that is complete already.
+    tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
 }
 
 /// Returns today's chunk fingerprint of every media type.

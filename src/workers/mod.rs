@@ -11,7 +11,6 @@ mod watch;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
-use crate::domain::Phase;
 use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
@@ -34,7 +33,10 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
         let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
-            (Ok(()), Ok(())) => tracker.complete(context, Phase::Embedding),
+            (Ok(()), Ok(())) => {
+                tracker.finish();
+                Ok(())
+            }
             (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => {
                 Err(error)
             }
