@@ -41,8 +41,10 @@ pub fn run(
     if plan.crawl {
         producer.expect(plan.continued)?;
     }
-    if plan.chunk {
+    if plan.restage {
         producer.restage()?;
+    }
+    if plan.chunk {
         producer.chunk_saved()?;
     }
     if plan.crawl {

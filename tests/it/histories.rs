@@ -253,7 +253,7 @@ impl History {
         let last = kb.exists().then(|| KnowledgeBase::open_for_reading(&kb).unwrap().last_run());
         let Some(last) = last.and_then(|last| last.unwrap()) else { return true };
         let is_open = last.phases.crawling != PhaseStatus::Completed;
-        let has_other_settings = last.config_hash != self.place.config().hash;
+        let has_other_settings = !last.config_hash.starts_with(&self.place.config().hash);
         match start {
             Start::Restart => true,
             Start::Ingest => is_open || has_other_settings || last.status.is_complete(),
