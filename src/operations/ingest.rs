@@ -326,7 +326,7 @@ fn config_hash(settings: &str) -> &str {
 }
 
 /// Tells whether `last`, the run before this one, has left nothing that was made with other settings than these: it
-/// looked for that or came after a run that had, and nothing failed. Looking is a sixteenth of a run that finds nothing
+/// looked for that or came after a run that had, and nothing failed. Looking is a twentieth of a run that finds nothing
 /// changed.
 fn is_settled(last: &RunState, settings: &str) -> bool {
     last.status == RunStatus::Completed && last.config_hash == settings

@@ -1,5 +1,5 @@
 //! The pool of threads that a run's steps are spread over, started when one of them first has something to do:
-//! starting it is a fiftieth of a run that finds nothing changed.
+//! starting it is a thirtieth of a run that finds nothing changed.
 
 use std::sync::LazyLock;
 
