@@ -8,6 +8,8 @@
 
 mod embedded;
 mod grain;
+#[cfg(feature = "tree-sitter")]
+mod grammar;
 mod key;
 mod markdown;
 mod outline;

@@ -9,7 +9,7 @@ pub(super) struct Source;
 
 impl Chunker for Source {
     fn id(&self) -> &'static str {
-        "source@2"
+        if cfg!(feature = "tree-sitter") { "source+grammar@1" } else { "source@3" }
     }
 
     fn chunk(
@@ -18,6 +18,10 @@ impl Chunker for Source {
         config: &ChunkConfig,
         count: CountTokens<'_>,
     ) -> Vec<Chunk> {
-        pack::pack(&units::outline(input.text, input.title), input, config, count)
+        #[cfg(feature = "tree-sitter")]
+        let marks = super::grammar::marks(input.text, input.title);
+        #[cfg(not(feature = "tree-sitter"))]
+        let marks = None;
+        pack::pack(&units::outline(input.text, input.title, marks), input, config, count)
     }
 }

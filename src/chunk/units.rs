@@ -6,6 +6,8 @@
 //! taken for a definition wrongly becomes a heading, and no text is lost. In configuration, the units are tables and
 //! keys.
 
+use std::vec::IntoIter;
+
 use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
 use crate::domain::Span;
 
@@ -93,6 +95,15 @@ enum Form {
     Keys,
 }
 
+/// What a grammar tells of a line.
+#[derive(Debug, Default)]
+pub(super) struct Mark {
+    /// Units that began on earlier lines and go on to this one, at least.
+    pub depth: usize,
+    /// The unit that begins here.
+    pub name: Option<String>,
+}
+
 /// A unit that is going on.
 struct Unit {
     indent: usize,
@@ -103,6 +114,8 @@ struct Unit {
 struct Divider<'a> {
     text: &'a str,
     form: Form,
+    /// Of the lines to come, where there is a grammar: instead of their indentation.
+    marks: Option<IntoIter<Mark>>,
     sections: Vec<Section>,
     open: Vec<Unit>,
     /// Start of the lines that are in no block yet.
@@ -112,7 +125,9 @@ struct Divider<'a> {
 }
 
 /// Returns the units of `text` as sections, and groups of lines as their blocks.
-pub(super) fn outline(text: &str, title: &str) -> Outline {
+///
+/// `marks` of all lines tell where units begin and end; without them, the lines themselves and their indentation do.
+pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outline {
     let form = match title.rsplit('.').next().unwrap_or_default() {
         "toml" | "ini" | "cfg" | "conf" | "desktop" | "service" | "editorconfig" => Form::Tables,
         "yaml" | "yml" => Form::Keys,
@@ -121,6 +136,7 @@ pub(super) fn outline(text: &str, title: &str) -> Outline {
     let mut divider = Divider {
         text,
         form,
+        marks: marks.map(Vec::into_iter),
         sections: vec![Section::default()],
         open: Vec::new(),
         block: None,
@@ -140,35 +156,35 @@ impl Divider<'_> {
     /// Takes the line at `at`; the line after it may be the bracket that makes it a definition.
     fn take(&mut self, at: usize, line: &str, next: &str) {
         let words = line.trim();
+        let mark = self.marks.as_mut().map(|marks| marks.next().unwrap_or_default());
         if words.is_empty() {
             self.close_block(at);
             self.above = None;
             return;
         }
         let mut indent = line.len() - line.trim_start().len();
-        let name = match self.form {
-            Form::Code => definition(words, next.trim()),
-            Form::Tables => table(words),
-            Form::Keys => key(words),
+        let name = match (mark, self.form) {
+            (Some(mark), _) => {
+                indent = mark.depth;
+                mark.name
+            }
+            (None, Form::Code) => definition(words, next.trim()),
+            (None, Form::Tables) => table(words),
+            (None, Form::Keys) => key(words),
         };
         // All that follows a table is in it, however far it is indented.
         if self.form == Form::Tables {
             indent = usize::from(name.is_none() && !is_above(words));
         }
+        let start = self.above.take().filter(|above| above.1 == indent).map_or(at, |above| above.0);
         if let Some(name) = name {
-            let start =
-                self.above.take().filter(|above| above.1 == indent).map_or(at, |above| above.0);
             self.begin(start, indent, name);
         } else if is_above(words) {
-            let start = self.above.filter(|above| above.1 == indent).map_or(at, |above| above.0);
             self.above = Some((start, indent));
-        } else {
-            self.above = None;
+        } else if words != "end" && words.contains(char::is_alphanumeric) {
             // What only closes stays with what it closes, also where that is two units at once: a chunk of one
             // bracket would be of no use.
-            if words != "end" && words.contains(char::is_alphanumeric) {
-                self.end_units(at, indent, words);
-            }
+            self.end_units(start, indent, words);
         }
         self.block.get_or_insert(at);
     }
@@ -187,7 +203,7 @@ impl Divider<'_> {
         self.block = Some(start);
     }
 
-    /// Ends the units that a line with this indentation is no part of.
+    /// Ends the units that a line with this indentation is no part of; `at` is where it begins, with its comments.
     fn end_units(&mut self, at: usize, indent: usize, words: &str) {
         let closes = words.starts_with(['}', ')', ']', '{']) || words.starts_with("end");
         let is_outside = |unit: &Unit| {
@@ -213,6 +229,7 @@ impl Divider<'_> {
             }
             None => self.sections.push(Section::default()),
         }
+        self.block = Some(at);
     }
 
     /// Adds a section. Its heading takes no bytes: its line is the first of its text.
@@ -239,7 +256,7 @@ fn is_above(words: &str) -> bool {
 }
 
 /// Returns the name of what a line begins to define, such as `fn main` or `class Shop`.
-fn definition(line: &str, next: &str) -> Option<String> {
+pub(super) fn definition(line: &str, next: &str) -> Option<String> {
     let rest = without_modifiers(line);
     let (first, after) = word(rest);
     let opens = line.contains(['(', '{', ':', '<', '=', ';']) || next.starts_with('{');
@@ -346,7 +363,7 @@ fn name(keyword: &str, after: &str) -> String {
     short(&format!("{keyword} {}", after[..end].trim()))
 }
 
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     let words = name.split_whitespace().collect::<Vec<_>>().join(" ");
     words.chars().take(NAME_CHARS_MAX).collect()
 }
@@ -393,7 +410,7 @@ mod tests {
     #[test]
     fn tables_and_keys_are_units_of_configuration() {
         let names = |text: &str, title: &str| {
-            let outline = outline(text, title);
+            let outline = outline(text, title, None);
             let filled = outline.sections.iter().filter(|section| !section.blocks.is_empty());
             let shown = filled.map(|section| {
                 let name = section.heading.as_ref().map_or("-", |heading| heading.text.as_str());
@@ -412,7 +429,7 @@ mod tests {
     #[test]
     fn brackets_stay_with_what_they_close() {
         let text = "mod a {\n    fn b() {\n        c();\n    }\n}\n\nmod d {\n    use e;\n}\n";
-        let outline = outline(text, "a.rs");
+        let outline = outline(text, "a.rs", None);
         let filled = outline.sections.iter().filter(|section| !section.blocks.is_empty());
         let last = filled.map(|section| {
             let end = section.blocks.last().map_or(0, |block| block.span.end);
@@ -423,9 +440,9 @@ mod tests {
 
     #[test]
     fn units_hold_their_comments_and_end_where_they_are_outdented() {
-        let text = "use a;\n\n/// Doc.\n#[must]\nfn one() {\n    two();\n\n    three();\n}\n\nconst X: u8 = 1;\n\n\
+        let text = "use a;\n\n/// Doc.\n#[must]\nfn one() {\n    two();\n\n    three();\n}\n\n// Also.\nconst X: u8 = 1;\n\n\
                     class Shop:\n    rate = 1\n\n    # Above.\n    def buy(self):\n        pass\n\n    last = 2\n\nrest = 3\n";
-        let outline = outline(text, "a.py");
+        let outline = outline(text, "a.py", None);
         let shown: Vec<_> = outline
             .sections
             .iter()
@@ -443,7 +460,7 @@ mod tests {
             [
                 "/-: use a;\n",
                 "/fn one: /// Doc.\n#[must]\nfn one() {\n    two();\n    three();\n}\n",
-                "/-: const X: u8 = 1;\n",
+                "/-: // Also.\nconst X: u8 = 1;\n",
                 "/class Shop: class Shop:\n    rate = 1\n",
                 "class Shop/def buy:     # Above.\n    def buy(self):\n        pass\n",
                 "/class Shop:     last = 2\n",

@@ -224,7 +224,7 @@ fn the_fingerprint_names_chunker_and_settings() {
     insta::assert_snapshot!(fingerprints.join("\n"), @r"
     markdown@2:max_tokens=256,overlap_tokens=0
     plain@2:max_tokens=256,overlap_tokens=0
-    source@2:max_tokens=256,overlap_tokens=0
+    source@3:max_tokens=256,overlap_tokens=0
     ");
 }
 
