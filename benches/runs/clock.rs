@@ -4,7 +4,8 @@ use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Returns the CPU seconds, user and system, of this process so far.
+/// Returns the CPU seconds, user and system, of this process so far; to the nanosecond, also where the kernel tells user
+/// and system apart by the ticks of its clock.
 pub fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

@@ -50,6 +50,11 @@ pub fn walk(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Returns the CPU seconds of [`walk`].
+pub fn walk_cpu_seconds(folder: &Path) -> f64 {
+    timed(|| std::hint::black_box(walk(folder))).1
+}
+
 /// Measures every floor on the documents below `folder`.
 pub fn measure(folder: &Path, scratch: &Path) -> Result<Vec<Floor>, Box<dyn Error>> {
     let (files, walked) = timed(|| walk(folder));

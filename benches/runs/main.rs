@@ -30,6 +30,8 @@ use serde::{Deserialize, Serialize};
 
 /// Set in the process that makes one run, names its kb.toml.
 const RUN: &str = "KBINGEST_BENCH_RUN";
+/// Set in the process that makes one walk, names the folder.
+const WALK: &str = "KBINGEST_BENCH_WALK";
 const CORPUS_MB: u64 = 100;
 /// Name of the settings beside the documents.
 const TOML: &str = "kb.toml";
@@ -50,6 +52,10 @@ pub struct Usage {
 fn main() -> Result<(), Box<dyn Error>> {
     if let Some(toml) = std::env::var_os(RUN) {
         return be_run(Path::new(&toml));
+    }
+    if let Some(folder) = std::env::var_os(WALK) {
+        println!("{}", floors::walk_cpu_seconds(Path::new(&folder)));
+        return Ok(());
     }
     let scratch = tempfile::tempdir()?;
     let docs = scratch.path().join("docs");
@@ -78,13 +84,22 @@ fn configure(folder: &Path) -> std::io::Result<PathBuf> {
     Ok(toml)
 }
 
-/// Ingests in a process of its own, and tells what that used.
+/// Ingests in a process of its own, and tells what that used, from its start.
 pub fn run(toml: &Path) -> Result<Usage, Box<dyn Error>> {
-    let output = Command::new(std::env::current_exe()?).env(RUN, toml).output()?;
+    Ok(serde_json::from_slice(&in_own_process(RUN, toml)?)?)
+}
+
+/// Walks `folder` in a process of its own, as cold as that of a run; returns the CPU seconds of the walk alone.
+pub fn walk(folder: &Path) -> Result<f64, Box<dyn Error>> {
+    Ok(serde_json::from_slice(&in_own_process(WALK, folder)?)?)
+}
+
+fn in_own_process(task: &str, path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let output = Command::new(std::env::current_exe()?).env(task, path).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());
     }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    Ok(output.stdout)
 }
 
 fn be_run(toml: &Path) -> Result<(), Box<dyn Error>> {

@@ -112,7 +112,7 @@ pub struct RunState {
     pub error: Option<String>,
     /// Somebody asked it to stop.
     pub cancel_requested: bool,
-    /// Hash of the settings it runs with.
+    /// Hashes of the settings that it runs with, that of its kb.toml first.
     #[serde(skip)]
     pub config_hash: String,
 }

@@ -86,7 +86,7 @@ fn is_file_name(title: &str) -> bool {
     let ending = title::extension(title).unwrap_or_default();
     title.starts_with("Microsoft Word - ")
         || ["doc", "docx", "tex", "dvi", "indd", "qxd", "pdf", "xls", "xlsx", "ppt", "pptx", "rtf"]
-            .contains(&ending.as_str())
+            .contains(&ending.as_ref())
 }
 
 fn first_heading(text: &str) -> Option<String> {

@@ -22,13 +22,13 @@ const LOOK_BYTES: usize = 1024;
 pub(super) fn by_content(uri: &str, bytes: &[u8]) -> Option<&'static dyn Extractor> {
     let start = &bytes[..bytes.len().min(LOOK_BYTES)];
     let extension = title::extension(uri).unwrap_or_default();
-    let has_binary_name = BINARY_NAMES.contains(&extension.as_str());
+    let has_binary_name = BINARY_NAMES.contains(&extension.as_ref());
     // Some producers put a few bytes before the mark.
     if start.starts_with(b"%PDF-") || extension == "pdf" && contains(start, b"%PDF-") {
         return pdf();
     }
     if start.starts_with(b"PK\x03\x04") {
-        let is_no_package = matches!(extension.as_str(), "pdf" | "rtf");
+        let is_no_package = matches!(extension.as_ref(), "pdf" | "rtf");
         return in_zip(bytes).or_else(|| is_no_package.then_some(&plain::PLAIN));
     }
     if start.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
@@ -42,7 +42,7 @@ pub(super) fn by_content(uri: &str, bytes: &[u8]) -> Option<&'static dyn Extract
         return Some(&markup::MAN);
     }
     let is_html = begins_like_html(start);
-    if is_html && (has_binary_name || matches!(extension.as_str(), "" | "txt")) {
+    if is_html && (has_binary_name || matches!(extension.as_ref(), "" | "txt")) {
         return Some(&html::Html);
     }
     // Whatever it is, it is not what its name says: text, or binary content that is told as such.

@@ -67,9 +67,9 @@ fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport,
         // As it was made, where this program can; a run makes it anew where its settings differ.
         let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
             .unwrap_or_else(|| Analyser::new(&config));
-        let pool = workers::pool(0)?;
+        let pool = workers::pool(0);
         let stop = StopSignal::default();
-        repair.chunks_indexed = rebuild_index(&kb, None, &analyser, &pool, &stop)?;
+        repair.chunks_indexed = rebuild_index(&kb, None, &analyser, pool.get()?, &stop)?;
     }
     Ok(CheckReport::new(target, findings, Some(repair)))
 }

@@ -111,16 +111,18 @@ pub(super) fn ingest_into(
         embedder: embedder.as_ref(),
         sources: &sources,
     };
-    let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete() && !options.restart);
-    let (key, run, plan) = match unfinished {
-        Some(mut run) => {
+    let settings = job.settings(&config.hash);
+    let last = kb.last_run()?;
+    let (key, run, plan) = match last {
+        Some(mut run) if !run.status.is_complete() && !options.restart => {
             // Its listing may be old, even where it is complete, and the end of this run says that all is as it is now.
             run.phases.crawling = PhaseStatus::Pending;
-            job.continue_run(&run, &config.hash)?
+            job.continue_run(&run, &settings)?
         }
-        None => {
-            let (key, run) = kb.begin_run(&config.hash)?;
-            (key, run, Plan::WHOLE)
+        last => {
+            let restage = !last.is_some_and(|run| is_settled(&run, &settings));
+            let (key, run) = kb.begin_run(&settings)?;
+            (key, run, Plan { restage, ..Plan::WHOLE })
         }
     };
     job.carry_out(key, run, plan, options, session)
@@ -146,7 +148,8 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
             let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
             // Other settings would mean another crawl: they wait for the next `ingest`.
-            let (key, run, plan) = job.continue_run(&run, &run.config_hash)?;
+            let settings = job.settings(config_hash(&run.config_hash));
+            let (key, run, plan) = job.continue_run(&run, &settings)?;
             job.carry_out(key, run, plan, &options, session)
         }
         Target::File(path) => {
@@ -181,23 +184,34 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// Returns what a run remembers of its settings: the hash of its kb.toml, and one of what makes chunks and vectors,
+    /// which depends on the program, too.
+    fn settings(&self, config_hash: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (_, chunk_fp) in producer::chunk_fingerprints(self.chunk, self.embedder) {
+            hasher.update(chunk_fp.as_bytes()).update(b"\0");
+        }
+        hasher.update(self.embedder.model().fingerprint.as_bytes());
+        format!("{config_hash}-{}", &hasher.finalize().to_hex()[..16])
+    }
+
     /// Takes over `run`, with what is left to do.
     fn continue_run(
         &self,
         run: &RunState,
-        config_hash: &str,
+        settings: &str,
     ) -> Result<(RunKey, RunState, Plan), Error> {
         let mut phases = run.phases;
-        if run.config_hash != config_hash {
+        if config_hash(&run.config_hash) != config_hash(settings) {
             phases.crawling = PhaseStatus::Pending;
         }
         let mut plan = plan_resume(&phases, &self.kb.queue_stats()?);
         let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
         let embed_fp = &self.embedder.model().fingerprint;
         if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
-            plan = Plan { chunk: true, embed: true, ..plan };
+            plan = Plan { restage: true, chunk: true, embed: true, ..plan };
         }
-        let (key, run) = self.kb.continue_run(run.id, config_hash, &plan.phases())?;
+        let (key, run) = self.kb.continue_run(run.id, settings, &plan.phases())?;
         Ok((key, run, plan))
     }
 
@@ -221,7 +235,7 @@ impl Job<'_> {
         let workspace = Some(storage::beside(self.kb.path(), ".tmp"));
         let extract = ExtractConfig { workspace, ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
-        let pool = workers::pool(options.threads)?;
+        let pool = workers::pool(options.threads);
         let context = Context {
             kb: self.kb,
             run: key,
@@ -253,7 +267,7 @@ impl Job<'_> {
     fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
         let Context { kb, analyser, pool, stop, .. } = *context;
         if kb.analysis_fingerprint()? != analyser.fingerprint() {
-            rebuild_index(kb, Some(context.run), analyser, pool, stop)?;
+            rebuild_index(kb, Some(context.run), analyser, pool.get()?, stop)?;
         }
         Ok(())
     }
@@ -303,6 +317,18 @@ impl Job<'_> {
             publication: None,
         })
     }
+}
+
+/// Returns the part of [`Job::settings`] that is of kb.toml.
+fn config_hash(settings: &str) -> &str {
+    settings.split('-').next().unwrap_or(settings)
+}
+
+/// Tells whether `last`, the run before this one, has left nothing that was made with other settings than these: it
+/// looked for that or came after a run that had, and nothing failed. Looking is a twentieth of a run that finds nothing
+/// changed.
+fn is_settled(last: &RunState, settings: &str) -> bool {
+    last.status == RunStatus::Completed && last.config_hash == settings
 }
 
 /// What the end of a run means.

@@ -148,7 +148,7 @@ impl Consumer<'_> {
         let parts = parts(ranges, units);
         let mut embedded = Err(Error::Stopped);
         let mut stored = Ok(());
-        self.context.pool.in_place_scope(|scope| {
+        self.context.pool.get()?.in_place_scope(|scope| {
             scope.spawn(|_| embedded = self.embed(ranges, &parts));
             stored = self.store(before);
         });
@@ -251,7 +251,7 @@ impl Consumer<'_> {
         let wanted: Vec<_> =
             all.iter().filter(|(_, (_, _, hash))| !reusable.contains_key(hash)).copied().collect();
         let batches: Vec<_> = wanted.chunks(TEXTS_PER_CALL).collect();
-        let embedded: Vec<Vec<StoredVector>> = self.context.pool.install(|| {
+        let embedded: Vec<Vec<StoredVector>> = self.context.pool.get()?.install(|| {
             batches.par_iter().map(|batch| self.embed_batch(batch)).collect::<Result<_, Error>>()
         })?;
         let mut fresh = embedded.into_iter().flatten();
@@ -319,7 +319,7 @@ impl Consumer<'_> {
             }
         }
         whole.extend(&loaded);
-        Ok(index_texts(&whole, self.context.analyser, self.context.pool))
+        Ok(index_texts(&whole, self.context.analyser, self.context.pool.get()?))
     }
 }
 

@@ -239,7 +239,7 @@ impl Producer<'_> {
             context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
         }
         let read = |(page, answer)| report(site, page, answer);
-        Ok(context.pool.install(|| answered.into_par_iter().map(read).collect()))
+        Ok(context.pool.get()?.install(|| answered.into_par_iter().map(read).collect()))
     }
 
     /// Save -> Chunk -> Enqueue.

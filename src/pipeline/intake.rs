@@ -12,17 +12,20 @@ use super::Context;
 use super::merge::ToRead;
 use crate::chunk::{self, ChunkInput};
 use crate::domain::Stage;
-use crate::error::chain;
+use crate::error::{Error, chain};
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
 use crate::source::{Content, Source};
 use crate::support::panics::panic_message;
 
 /// Reads and extracts documents, in parallel, in their order.
-pub fn read_all(context: &Context<'_>, source: &dyn Source, wanted: Vec<ToRead>) -> Vec<Reading> {
-    context
-        .pool
-        .install(|| wanted.into_par_iter().map(|one| read_one(context, source, one)).collect())
+pub fn read_all(
+    context: &Context<'_>,
+    source: &dyn Source,
+    wanted: Vec<ToRead>,
+) -> Result<Vec<Reading>, Error> {
+    let read = |one| read_one(context, source, one);
+    Ok(context.pool.get()?.install(|| wanted.into_par_iter().map(read).collect()))
 }
 
 fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Reading {
@@ -38,7 +41,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
         Err(error) => {
             let (kind, error) = (error.kind(), chain(&error));
             let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
-            (context.extraction.expected(&source.extracted_as(&entry.uri)), outcome)
+            (context.extraction.expected(&source.extracted_as(&entry.uri)).to_owned(), outcome)
         }
     };
     Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
@@ -82,10 +85,9 @@ fn content_hash(bytes: &[u8], metadata: &BTreeMap<String, Value>) -> [u8; 32] {
 pub fn chunk_all(
     context: &Context<'_>,
     revisions: &[TextRevision],
-) -> Vec<Result<ChunkedRevision, String>> {
-    context.pool.install(|| {
-        revisions.par_iter().map(|revision| guard(|| chunk_one(context, revision))).collect()
-    })
+) -> Result<Vec<Result<ChunkedRevision, String>>, Error> {
+    let chunk = |revision| guard(|| chunk_one(context, revision));
+    Ok(context.pool.get()?.install(|| revisions.par_iter().map(chunk).collect()))
 }
 
 fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {

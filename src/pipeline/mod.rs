@@ -13,6 +13,7 @@ mod missing;
 mod page;
 pub mod phases;
 pub mod plan;
+mod pool;
 pub mod producer;
 mod progress;
 pub mod reconcile;
@@ -23,8 +24,6 @@ mod traps;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use rayon::ThreadPool;
 
 use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
@@ -37,6 +36,7 @@ use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::{Event, EventSink};
 
+pub use pool::Pool;
 pub use progress::Progress;
 
 /// How often a thread looks into the file for a request to stop.
@@ -59,7 +59,7 @@ pub struct Context<'a> {
     /// What makes vectors.
     pub embedder: &'a dyn Embedder,
     /// Spreads the work of one step over the processors.
-    pub pool: &'a ThreadPool,
+    pub pool: &'a Pool,
     /// Deletions go through, however many.
     pub allow_deletes: bool,
     /// Asks for a stop.

@@ -22,6 +22,19 @@ struct State {
     seconds: PhaseSeconds,
 }
 
+impl State {
+    fn close(&mut self, phase: Phase) {
+        self.phases.set(phase, PhaseStatus::Completed);
+        let seconds =
+            self.started[phase as usize].map_or(0.0, |since| since.elapsed().as_secs_f64());
+        match phase {
+            Phase::Crawling => self.seconds.crawling = seconds,
+            Phase::Cleaning => self.seconds.cleaning = seconds,
+            Phase::Embedding => self.seconds.embedding = seconds,
+        }
+    }
+}
+
 /// Wall-clock seconds that each phase was open in this process; phases overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PhaseSeconds {
@@ -46,28 +59,31 @@ impl PhaseTracker {
         if state.phases.get(phase) != PhaseStatus::Pending {
             return Ok(());
         }
-        context.saved(&context.kb.set_phase(context.run, phase, PhaseStatus::InProgress)?);
+        context.saved(&context.kb.set_phases(context.run, &[phase], PhaseStatus::InProgress)?);
         state.phases.set(phase, PhaseStatus::InProgress);
         state.started[phase as usize] = Some(Instant::now());
         Ok(())
     }
 
-    /// Notes that `phase` is done; nothing where it was already.
-    pub fn complete(&self, context: &Context<'_>, phase: Phase) -> Result<(), Error> {
+    /// Notes that `phases` are done, in one transaction; nothing where they were already.
+    pub fn complete(&self, context: &Context<'_>, phases: &[Phase]) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.phases.get(phase) == PhaseStatus::Completed {
+        let is_open = |phase: &Phase| state.phases.get(*phase) != PhaseStatus::Completed;
+        let open: Vec<_> = phases.iter().copied().filter(is_open).collect();
+        if open.is_empty() {
             return Ok(());
         }
-        context.saved(&context.kb.set_phase(context.run, phase, PhaseStatus::Completed)?);
-        state.phases.set(phase, PhaseStatus::Completed);
-        let seconds =
-            state.started[phase as usize].map_or(0.0, |since| since.elapsed().as_secs_f64());
-        match phase {
-            Phase::Crawling => state.seconds.crawling = seconds,
-            Phase::Cleaning => state.seconds.cleaning = seconds,
-            Phase::Embedding => state.seconds.embedding = seconds,
+        context.saved(&context.kb.set_phases(context.run, &open, PhaseStatus::Completed)?);
+        for phase in open {
+            state.close(phase);
         }
         Ok(())
+    }
+
+    /// Notes that embedding is done; the file will say so when the run ends, which is next.
+    pub fn finish(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.close(Phase::Embedding);
     }
 
     /// Returns how long each phase was open.

@@ -7,6 +7,8 @@ use crate::domain::{PhaseStatus, Phases, QueueStats};
 pub struct Plan {
     /// List the sources and read what changed.
     pub crawl: bool,
+    /// Look for what was made with other settings than today's.
+    pub restage: bool,
     /// Cut saved texts into chunks.
     pub chunk: bool,
     /// Embed what is queued.
@@ -17,7 +19,8 @@ pub struct Plan {
 
 impl Plan {
     /// Everything: the plan of a new run.
-    pub const WHOLE: Self = Self { crawl: true, chunk: true, embed: true, continued: false };
+    pub const WHOLE: Self =
+        Self { crawl: true, restage: true, chunk: true, embed: true, continued: false };
 
     /// Returns the phases as the run continues with them: what is done stays completed.
     pub fn phases(self) -> Phases {
@@ -41,7 +44,7 @@ pub fn plan_resume(phases: &Phases, queue: &QueueStats) -> Plan {
     let crawl = open(phases.crawling);
     let chunk = crawl || open(phases.cleaning) || queue.unchunked_revisions > 0;
     let embed = chunk || open(phases.embedding) || queue.has_work();
-    Plan { crawl, chunk, embed, continued: true }
+    Plan { crawl, restage: chunk, chunk, embed, continued: true }
 }
 
 #[cfg(test)]
@@ -59,7 +62,7 @@ mod tests {
         let queue = QueueStats { pending, unchunked_revisions, ..QueueStats::default() };
         assert_eq!(
             plan_resume(&phases, &queue),
-            Plan { crawl, chunk, embed, continued: true },
+            Plan { crawl, restage: chunk, chunk, embed, continued: true },
             "{phases:?} {queue:?}"
         );
     }

@@ -43,8 +43,10 @@ pub fn run(
     if plan.crawl {
         producer.expect(plan.continued)?;
     }
-    if plan.chunk {
+    if plan.restage {
         producer.restage()?;
+    }
+    if plan.chunk {
         producer.chunk_saved()?;
     }
     if plan.crawl {
@@ -57,9 +59,9 @@ pub fn run(
         }
         producer.forget_removed_sources()?;
         context.progress.finish_producing();
-        tracker.complete(context, Phase::Crawling)?;
     }
-    tracker.complete(context, Phase::Cleaning)
+    // Without a crawl to do, that is complete already.
+    tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
 }
 
 /// Returns today's chunk fingerprint of every media type.
@@ -249,7 +251,7 @@ impl Producer<'_> {
         let documents: Vec<_> =
             to_read.iter().map(|one| (source.name(), one.entry.uri.as_str())).collect();
         context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
-        Ok(read_all(context, source, to_read))
+        read_all(context, source, to_read)
     }
 
     /// Save -> Chunk -> Enqueue.
@@ -275,7 +277,7 @@ impl Producer<'_> {
         self.tracker.begin(context, Phase::Cleaning)?;
         let mut chunked = Vec::with_capacity(revisions.len());
         let mut kept = Vec::with_capacity(revisions.len());
-        let results = chunk_all(context, &revisions);
+        let results = chunk_all(context, &revisions)?;
         for (revision, result) in revisions.into_iter().zip(results) {
             match result {
                 Ok(chunks) => {
@@ -409,7 +411,7 @@ fn unlisted_reading(
     Ok(Reading {
         document: context.kb.find_document(source, &uri)?,
         version: None,
-        extract_fp: context.extraction.expected(&uri),
+        extract_fp: context.extraction.expected(&uri).to_owned(),
         count: false,
         size_bytes: 0,
         outcome: Outcome::Failed {
@@ -426,7 +428,7 @@ fn set_aside(context: &Context<'_>, source: &dyn Source, one: ToRead, error: Str
     Reading {
         document: one.document,
         version: one.entry.version,
-        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)),
+        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)).to_owned(),
         count: one.count,
         size_bytes: 0,
         outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },

@@ -40,28 +40,38 @@ pub fn decode(uri: &str) -> PathBuf {
 ///
 /// The same as comparing with `/` replaced by U+0001, which no uri contains; SQL does it that way.
 pub fn uri_order(a: &str, b: &str) -> Ordering {
+    // Where nothing has changed, all are.
+    if a == b {
+        return Ordering::Equal;
+    }
     let key = |byte| if byte == b'/' { 1 } else { byte };
     a.bytes().map(key).cmp(b.bytes().map(key))
 }
 
 /// Compares the paths of two entries of one folder as [`uri_order`] compares their uris.
 pub(super) fn sibling_order(a: &Path, b: &Path) -> Ordering {
-    let (a, b) = (name(a), name(b));
-    // Nearly all names are their own encoding up to where they differ; `Path::file_name` and encoding
-    // would cost a fifth of the walk.
-    for (byte_of_a, byte_of_b) in a.iter().zip(b) {
-        if !is_plain(*byte_of_a) || !is_plain(*byte_of_b) {
-            return escape(OsStr::from_bytes(a)).cmp(&escape(OsStr::from_bytes(b)));
-        }
-        if byte_of_a != byte_of_b {
-            return byte_of_a.cmp(byte_of_b);
-        }
+    let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
+    // Nearly all names are their own encoding up to where they differ: encoding each would cost a fifth of the walk,
+    // and finding the names first, instead of what the paths have in common, a tenth.
+    let common = common_length(a, b);
+    let differing = [a.get(common), b.get(common)];
+    let shared = a[..common].iter().rev().take_while(|&&byte| byte != b'/');
+    if shared.chain(differing.into_iter().flatten()).all(|&byte| is_plain(byte)) {
+        differing[0].cmp(&differing[1])
+    } else {
+        escape(OsStr::from_bytes(name(a))).cmp(&escape(OsStr::from_bytes(name(b))))
     }
-    a.len().cmp(&b.len())
 }
 
-fn name(path: &Path) -> &[u8] {
-    let path = path.as_os_str().as_bytes();
+/// Returns how many bytes `a` and `b` begin with alike, most of them compared eight at a time.
+fn common_length(a: &[u8], b: &[u8]) -> usize {
+    let (a_words, _) = a.as_chunks::<8>();
+    let (b_words, _) = b.as_chunks::<8>();
+    let at = 8 * a_words.iter().zip(b_words).take_while(|(a, b)| a == b).count();
+    at + a[at..].iter().zip(&b[at..]).take_while(|(a, b)| a == b).count()
+}
+
+fn name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 

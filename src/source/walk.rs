@@ -88,7 +88,7 @@ pub fn by_rules(
             let file = kind.is_folder.then(|| endless_rules(entry.path(), &ignore_file)).flatten();
             let Some(file) = file else { return true };
             let error = WalkError::Rules { path: entry.path().to_path_buf(), file };
-            refused.lock().unwrap_or_else(PoisonError::into_inner).push(Err(error));
+            refused.lock().unwrap_or_else(PoisonError::into_inner).push(error);
             false
         }
     };
@@ -103,22 +103,48 @@ pub fn by_rules(
         .require_git(in_repository)
         .add_custom_ignore_filename(ignore_file)
         .build();
-    let root = root.to_path_buf();
-    // After the last entry a folder behind it may have been refused.
-    Box::new(walk.map(Some).chain([None]).flat_map(move |found| {
-        let mut all: Vec<_> =
-            std::mem::take(&mut *refused.lock().unwrap_or_else(PoisonError::into_inner));
-        match found {
-            Some(Ok(entry)) => {
-                // An ignore file that cannot be read comes with the folder that it is in.
-                all.extend(entry.error().map(|error| Err(WalkError::Rule(error.to_string()))));
-                all.push(Ok(Found::Ruled(entry)));
-            }
-            Some(Err(error)) => all.push(Err(ruled_error(&root, &error))),
-            None => {}
+    Box::new(Ruled { root: root.to_path_buf(), walk, refused, waiting: Vec::new() })
+}
+
+/// A walk that obeys rules, with what else there is to tell of it.
+struct Ruled {
+    root: PathBuf,
+    walk: ignore::Walk,
+    /// Folders that the filter of `walk` has refused.
+    refused: Arc<Mutex<Vec<WalkError>>>,
+    /// Told before the walk goes on, the last one first.
+    waiting: Vec<Result<Found, WalkError>>,
+}
+
+impl Iterator for Ruled {
+    type Item = Result<Found, WalkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(waiting) = self.waiting.pop() {
+            return Some(waiting);
         }
-        all
-    }))
+        let found = self.walk.next();
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let none_refused = refused.is_empty();
+        let rule = match &found {
+            // An ignore file that cannot be read comes with the folder that it is in.
+            Some(Ok(entry)) => entry.error().map(|error| WalkError::Rule(error.to_string())),
+            _ => None,
+        };
+        let found = found.map(|found| match found {
+            Ok(entry) => Ok(Found::Ruled(entry)),
+            Err(error) => Err(ruled_error(&self.root, &error)),
+        });
+        // Nearly always. After the last entry a folder behind it may have been refused.
+        if none_refused && rule.is_none() {
+            return found;
+        }
+        self.waiting.extend(found);
+        self.waiting.extend(rule.map(Err));
+        self.waiting.extend(refused.drain(..).rev().map(Err));
+        drop(refused);
+        self.waiting.pop()
+    }
 }
 
 /// Returns the file with rules of `folder`, if there is one, whose reading might never end.

@@ -11,11 +11,10 @@ mod watch;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
-use crate::domain::Phase;
 use crate::error::Error;
-use crate::pipeline::Context;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
+use crate::pipeline::{Context, Pool};
 
 /// Batches that wait between the two at most; each holds some 6 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
@@ -34,7 +33,10 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
         let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
-            (Ok(()), Ok(())) => tracker.complete(context, Phase::Embedding),
+            (Ok(()), Ok(())) => {
+                tracker.finish();
+                Ok(())
+            }
             (Err(Error::Stopped), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => {
                 Err(error)
             }
@@ -43,12 +45,14 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
 }
 
 /// Returns a pool of `threads`; 0 means one for each processor.
-pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("kbingest-{index}"))
-        .build()
-        .map_err(|error| Error::Internal { place: "thread pool", message: error.to_string() })
+pub fn pool(threads: usize) -> Pool {
+    Pool::new(move || {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("kbingest-{index}"))
+            .build()
+            .map_err(|error| error.to_string())
+    })
 }
 
 fn panicked(place: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {

@@ -396,6 +396,18 @@ fn settings_may_change_while_chunks_are_queued() {
     }
 }
 
+/// A resume takes what is live to its own settings, and keeps the kb.toml of its run for the next one to compare with.
+#[test]
+fn settings_that_come_back_after_a_resume_with_others_are_seen() {
+    for (old, new) in [("max_tokens = 32", "max_tokens = 48"), ("dim = 64", "dim = 32")] {
+        let place = stop_then_reconfigure(old, new);
+        assert_eq!(resume(&place.config(), None).exit_code, 0);
+        place.reconfigure(new, old);
+        place.ingest();
+        place.assert_equals_fresh_ingest();
+    }
+}
+
 /// The consumer has the time to commit what the old settings have queued.
 #[test]
 fn two_models_never_mix() {

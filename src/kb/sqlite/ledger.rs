@@ -1,5 +1,7 @@
 //! The ledger: what the knowledge base knows of a source's documents, in the order of a sorted walk.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::KnowledgeBase;
@@ -17,7 +19,7 @@ pub struct LedgerRow {
     /// State of the bytes last read; `None` where only their hash can tell.
     pub version: Option<Version>,
     /// The extractor that handled them.
-    pub extract_fp: String,
+    pub extract_fp: Arc<str>,
     /// The run that read them.
     pub run: RunId,
     /// Where and how it failed, if it did.
@@ -42,17 +44,25 @@ impl KnowledgeBase {
                  ORDER BY replace(document.uri, '/', char(1)) LIMIT ?3",
             )?;
             let after = after.unwrap_or("");
+            // Neighbours mostly have the same, and share it.
+            let mut extract_fp: Arc<str> = "".into();
             let rows = statement.query_map(params![source, after, size_to_sql(limit)], |row| {
-                let failed =
-                    match (row.get::<_, Option<String>>(5)?, row.get::<_, Option<String>>(6)?) {
-                        (Some(at), Some(kind)) => Some((stage(5, &at)?, failure_kind(6, &kind)?)),
-                        _ => None,
-                    };
+                let failed = match row.get::<_, Option<String>>(5)? {
+                    Some(at) => {
+                        let kind = row.get::<_, String>(6)?;
+                        Some((stage(5, &at)?, failure_kind(6, &kind)?))
+                    }
+                    None => None,
+                };
+                let handled_by = row.get_ref(3)?.as_str()?;
+                if handled_by != &*extract_fp {
+                    extract_fp = handled_by.into();
+                }
                 Ok(LedgerRow {
                     id: DocumentId(row.get(0)?),
                     uri: row.get(1)?,
                     version: row.get::<_, Option<String>>(2)?.map(Version),
-                    extract_fp: row.get(3)?,
+                    extract_fp: Arc::clone(&extract_fp),
                     run: RunId(row.get(4)?),
                     failure: failed,
                 })
@@ -78,8 +88,13 @@ impl KnowledgeBase {
     /// Returns how many documents of `source` the knowledge base knows.
     pub fn document_count(&self, source: &str) -> Result<u64, KbError> {
         self.read(|tx| {
-            let mut statement =
-                tx.prepare_cached("SELECT COUNT(*) FROM document WHERE source = ?1")?;
+            // SQLite counts all rows without a look at each, and most often all are of one source.
+            let mut statement = tx.prepare_cached(
+                "SELECT CASE WHEN (SELECT min(source) FROM document) = ?1
+                              AND (SELECT max(source) FROM document) = ?1
+                   THEN (SELECT COUNT(*) FROM document)
+                   ELSE (SELECT COUNT(*) FROM document WHERE source = ?1) END",
+            )?;
             Ok(from_sql(statement.query_row([source], |row| row.get(0))?))
         })
     }
@@ -99,7 +114,7 @@ impl KnowledgeBase {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT document.source, document.uri, failure.stage, failure.kind, failure.error
-                 FROM failure JOIN document ON document.id = failure.document_id
+                 FROM failure CROSS JOIN document ON document.id = failure.document_id
                  ORDER BY document.source, replace(document.uri, '/', char(1))",
             )?;
             let failures = statement.query_map([], |row| {

@@ -83,15 +83,17 @@ impl KnowledgeBase {
         })
     }
 
-    /// Moves a phase of the run on.
-    pub fn set_phase(
+    /// Moves phases of the run on.
+    pub fn set_phases(
         &self,
         run: RunKey,
-        phase: Phase,
+        phases: &[Phase],
         status: PhaseStatus,
     ) -> Result<RunState, KbError> {
         self.write(|tx| {
-            write_phase(tx, run.id, phase, status)?;
+            for phase in phases {
+                write_phase(tx, run.id, *phase, status)?;
+            }
             tally(tx, run, &Metrics::default(), None)
         })
     }
@@ -106,7 +108,8 @@ impl KnowledgeBase {
         self.write(|tx| tally(tx, run, delta, percent))
     }
 
-    /// Ends the run with `status`; `message` says how it went, `error` what ended it.
+    /// Ends the run with `status`, and its last phase where it is complete; `message` says how it went, `error` what
+    /// ended it.
     pub fn end_run(
         &self,
         run: RunKey,
@@ -119,6 +122,9 @@ impl KnowledgeBase {
             tally(tx, run, &Metrics::default(), percent)?;
             // Only a process that dies leaves its intake behind.
             super::intake::clear(tx)?;
+            if status.is_complete() {
+                write_phase(tx, run.id, Phase::Embedding, PhaseStatus::Completed)?;
+            }
             tx.execute(
                 "UPDATE run SET status = ?2, message = ?3, error = ?4, ended_ms = ?5 WHERE id = ?1",
                 params![run.id.0, status.as_str(), message, error, now_ms()],

@@ -196,24 +196,31 @@ impl KnowledgeBase {
         run: RunKey,
         chunk_fps: &[(MediaType, String)],
         embed_fp: &str,
-    ) -> Result<RunState, KbError> {
-        self.write(|tx| {
+    ) -> Result<(), KbError> {
+        let stale = self.read(|tx| {
+            let mut stale: Vec<i64> = Vec::new();
             for (kind, chunk_fp) in chunk_fps {
                 let mut statement = tx.prepare_cached(
                     "SELECT id FROM revision
                      WHERE state <> 'live' AND state = 'chunked' AND media_type = ?1
                        AND (chunk_fp <> ?2 OR embed_fp <> ?3)",
                 )?;
-                let stale: Vec<i64> = statement
-                    .query_map([kind.as_str(), chunk_fp, embed_fp], |row| row.get(0))?
-                    .collect::<Result<_, _>>()?;
-                for id in stale {
-                    if let Some(row) = revisions::find(tx, RevisionId(id))? {
-                        revisions::back_to_saved(tx, &row, run.id)?;
-                    }
+                let ids = statement
+                    .query_map([kind.as_str(), chunk_fp, embed_fp], |row| row.get::<_, i64>(0))?;
+                stale.extend(ids.collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(stale)
+        })?;
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.write(|tx| {
+            for id in stale {
+                if let Some(row) = revisions::find(tx, RevisionId(id))? {
+                    revisions::back_to_saved(tx, &row, run.id)?;
                 }
             }
-            tally(tx, run, &Metrics::default(), None)
+            tally(tx, run, &Metrics::default(), None).map(drop)
         })
     }
 
