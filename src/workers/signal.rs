@@ -2,11 +2,12 @@
 //!
 //! Nothing is lost by the second: nothing depends on being asked politely.
 
+use std::fmt::Display;
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -25,36 +26,47 @@ pub struct Signals {
     first: Arc<AtomicI32>,
 }
 
+/// What both listeners tell: `ctrlc` of Ctrl-C alone, as it hides which signal it heard, signal-hook of the others.
+struct Listener {
+    first: Arc<AtomicI32>,
+    first_at: Mutex<Option<Instant>>,
+    stop: Arc<StopSignal>,
+}
+
+impl Listener {
+    fn hear(&self, signal: i32) {
+        let mut first_at = self.first_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match *first_at {
+            None => {
+                *first_at = Some(Instant::now());
+                self.first.store(signal, Ordering::Release);
+                self.stop.request();
+            }
+            Some(first_at) if first_at.elapsed() < SAME_REQUEST => {}
+            Some(_) => std::process::exit(128 + signal),
+        }
+    }
+}
+
 impl Signals {
     /// Begins to listen; goes in before anything else is done. Once per process.
     pub fn listen(stop: Arc<StopSignal>) -> Result<Self, Error> {
         let signals = Self::default();
+        let first = Arc::clone(&signals.first);
+        let listener = Arc::new(Listener { first, first_at: Mutex::new(None), stop });
+        let of_ctrl_c = Arc::clone(&listener);
+        ctrlc::set_handler(move || of_ctrl_c.hear(SIGINT)).map_err(refused)?;
         // A write over the limit on file size (SIGXFSZ) then fails with EFBIG, like one on a full disk.
         let ignored = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(libc::SIGXFSZ, ignored).map_err(refused)?;
-        let mut wanted = vec![SIGINT, SIGTERM];
+        let mut wanted = vec![SIGTERM];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
         let mut heard = iterator::Signals::new(wanted).map_err(refused)?;
-        let first = Arc::clone(&signals.first);
-        let listen = move || {
-            let mut first_at: Option<Instant> = None;
-            for signal in heard.forever() {
-                match first_at {
-                    None => {
-                        first_at = Some(Instant::now());
-                        first.store(signal, Ordering::Release);
-                        stop.request();
-                    }
-                    Some(first_at) if first_at.elapsed() < SAME_REQUEST => {}
-                    Some(_) => std::process::exit(128 + signal),
-                }
-            }
-        };
         std::thread::Builder::new()
             .name("kbingest-signals".to_owned())
-            .spawn(listen)
+            .spawn(move || heard.forever().for_each(|signal| listener.hear(signal)))
             .map_err(refused)?;
         Ok(signals)
     }
@@ -87,7 +99,7 @@ impl Signals {
     }
 }
 
-fn refused(error: io::Error) -> Error {
+fn refused(error: impl Display) -> Error {
     Error::Internal { place: "signal handler", message: error.to_string() }
 }
 
