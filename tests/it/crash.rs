@@ -14,8 +14,8 @@ use kbingest::support::lock::Lock;
 use rusqlite::Connection;
 
 use crate::support::{
-    Place, assert_no_claims, assert_same, assert_sound, dump, markdown, program, read_only,
-    remove_kb, rows,
+    Place, assert_no_claims, assert_same, assert_sound, dump, let_hangups_through, markdown,
+    program, read_only, remove_kb, rows,
 };
 
 /// No wait in these tests is longer.
@@ -209,6 +209,7 @@ fn ended_by(status: ExitStatus) -> (Option<i32>, Option<i32>) {
 
 #[test]
 fn a_signal_stops_the_run_at_a_checkpoint_and_ends_the_process() {
+    let_hangups_through();
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let place = corpus();
         let (mut child, block) = blocked_in_the_middle(&place);
@@ -237,6 +238,7 @@ fn a_signal_before_the_run_begins_is_heard() {
 
 #[test]
 fn a_signal_at_any_moment_of_the_start_ends_the_process_by_itself() {
+    let_hangups_through();
     let place = Place::new();
     place.ingest();
     for round in 0..90 {

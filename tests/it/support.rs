@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -342,4 +342,11 @@ pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
         text += &format!(" {}.\n", next() % 1000);
     }
     text
+}
+
+/// Has the programs that are started from here on end by SIGHUP, also where these tests run under `nohup`: a signal that
+/// is heard here is at its default in them.
+pub fn let_hangups_through() {
+    let heard = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, heard).unwrap();
 }

@@ -8,7 +8,7 @@ use kbingest::support::lock::Lock;
 use rusqlite::Connection;
 
 use super::{ends_with, ingested, kbingest, names, run, stdout};
-use crate::support::{Place, SETTINGS, markdown};
+use crate::support::{Place, SETTINGS, let_hangups_through, markdown};
 
 #[test]
 fn usage_errors_end_with_2() {
@@ -147,6 +147,7 @@ fn storage_that_cannot_be_written_ends_with_41() {
 /// Stops a real ingest by each signal, in the middle of its work, and resumes it.
 #[test]
 fn a_signal_stops_at_a_checkpoint_and_ends_the_process() {
+    let_hangups_through();
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let place = ingested();
         for document in 0..400 {
