@@ -201,11 +201,7 @@ impl Job<'_> {
         run: &RunState,
         settings: &str,
     ) -> Result<(RunKey, RunState, Plan), Error> {
-        let mut phases = run.phases;
-        if config_hash(&run.config_hash) != config_hash(settings) {
-            phases.crawling = PhaseStatus::Pending;
-        }
-        let mut plan = plan_resume(&phases, &self.kb.queue_stats()?);
+        let mut plan = plan_resume(&run.phases, &self.kb.queue_stats()?);
         let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
         let embed_fp = &self.embedder.model().fingerprint;
         if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::fs;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -20,42 +20,20 @@ use crate::support::checkpoint::StopSignal;
 /// Signals this close together are one request: `timeout` sends its own to the process and to its group.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
 
-/// Which signal asked for the stop.
+/// Which signal asked for the stop, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
-    first: Arc<AtomicI32>,
-}
-
-/// What both listeners tell: `ctrlc` of Ctrl-C alone, as it hides which signal it heard, signal-hook of the others.
-struct Listener {
-    first: Arc<AtomicI32>,
-    first_at: Mutex<Option<Instant>>,
-    stop: Arc<StopSignal>,
-}
-
-impl Listener {
-    fn hear(&self, signal: i32) {
-        let mut first_at = self.first_at.lock().unwrap_or_else(PoisonError::into_inner);
-        match *first_at {
-            None => {
-                *first_at = Some(Instant::now());
-                self.first.store(signal, Ordering::Release);
-                self.stop.request();
-            }
-            Some(first_at) if first_at.elapsed() < SAME_REQUEST => {}
-            Some(_) => std::process::exit(128 + signal),
-        }
-    }
+    first: Arc<Mutex<Option<(i32, Instant)>>>,
 }
 
 impl Signals {
     /// Begins to listen; goes in before anything else is done. Once per process.
+    ///
+    /// `ctrlc` hides which signal it heard, so that it hears Ctrl-C alone, and signal-hook the others.
     pub fn listen(stop: Arc<StopSignal>) -> Result<Self, Error> {
         let signals = Self::default();
-        let first = Arc::clone(&signals.first);
-        let listener = Arc::new(Listener { first, first_at: Mutex::new(None), stop });
-        let of_ctrl_c = Arc::clone(&listener);
-        ctrlc::set_handler(move || of_ctrl_c.hear(SIGINT)).map_err(refused)?;
+        let (listener, asked) = (signals.clone(), Arc::clone(&stop));
+        ctrlc::set_handler(move || listener.hear(SIGINT, &asked)).map_err(refused)?;
         // A write over the limit on file size (SIGXFSZ) then fails with EFBIG, like one on a full disk.
         let ignored = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(libc::SIGXFSZ, ignored).map_err(refused)?;
@@ -64,11 +42,28 @@ impl Signals {
             wanted.push(SIGHUP);
         }
         let mut heard = iterator::Signals::new(wanted).map_err(refused)?;
+        let listener = signals.clone();
         std::thread::Builder::new()
             .name("kbingest-signals".to_owned())
-            .spawn(move || heard.forever().for_each(|signal| listener.hear(signal)))
+            .spawn(move || heard.forever().for_each(|signal| listener.hear(signal, &stop)))
             .map_err(refused)?;
         Ok(signals)
+    }
+
+    fn hear(&self, signal: i32, stop: &StopSignal) {
+        let mut first = self.first();
+        match *first {
+            None => {
+                *first = Some((signal, Instant::now()));
+                stop.request();
+            }
+            Some((_, first_at)) if first_at.elapsed() < SAME_REQUEST => {}
+            Some(_) => std::process::exit(128 + signal),
+        }
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<(i32, Instant)>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `report` on a thread of its own when the system cannot back a page of shared memory (SIGBUS),
@@ -95,7 +90,7 @@ impl Signals {
 
     /// Returns the number of the signal that came first, if any did.
     pub fn number(&self) -> Option<i32> {
-        Some(self.first.load(Ordering::Acquire)).filter(|number| *number != 0)
+        self.first().map(|(signal, _)| signal)
     }
 }
 
