@@ -10,12 +10,13 @@ use super::fold::{fold, lower};
 use super::language::Language;
 use super::units::keep_token_characters;
 use crate::support::ascii::{LANES, Lanes};
+use crate::support::recent::Recent;
 
 /// Longest token in bytes: a longer word is data.
 pub const TOKEN_BYTES_MAX: usize = 64;
-/// A power of two. The entries of short words fit a level 2 cache of the processor, and hit 97 % of the words of English
-/// Markdown.
-const ENTRIES: usize = 1 << 14;
+/// A power of two; 2 MiB for a thread. A quarter would fit a level 2 cache of the processor and do for English Markdown,
+/// but takes half as long again where texts have many different words: stemming costs more than a look into memory.
+const ENTRIES: usize = 1 << 16;
 /// A power of two.
 const LONG_ENTRIES: usize = 1 << 13;
 
@@ -35,7 +36,7 @@ pub struct TokenCache {
 
 /// Remembers words of at most `8 * PARTS` bytes whose tokens have at most `TOKEN`: a few are longer than their word.
 struct Table<const PARTS: usize, const TOKEN: usize> {
-    entries: Vec<Entry<PARTS, TOKEN>>,
+    entries: Recent<Entry<PARTS, TOKEN>>,
 }
 
 /// A word as it stands in the text, ASCII in lower case, and its token. Half a line of the processor's cache, or a
@@ -80,7 +81,7 @@ impl TokenCache {
 impl<const PARTS: usize, const TOKEN: usize> Table<PARTS, TOKEN> {
     fn new(entries: usize) -> Self {
         let free = Entry { word: [0; PARTS], token: [0; TOKEN], token_len: 0, language: 0 };
-        Self { entries: vec![free; entries] }
+        Self { entries: Recent::new(entries, free) }
     }
 
     /// Returns the token of `word`, which `make` makes where the word is met for the first time.
@@ -91,18 +92,22 @@ impl<const PARTS: usize, const TOKEN: usize> Table<PARTS, TOKEN> {
         make: impl FnOnce() -> String,
         scratch: &'a mut String,
     ) -> &'a [u8] {
-        let at = slot(&word, language, self.entries.len());
-        let entry = &mut self.entries[at];
-        if entry.word != word || entry.language != language as u8 {
-            *scratch = make();
-            let Some(kept) = entry.token.get_mut(..scratch.len()) else {
-                return scratch.as_bytes();
-            };
-            kept.copy_from_slice(scratch.as_bytes());
-            entry.token_len = scratch.len() as u8;
-            entry.word = word;
-            entry.language = language as u8;
-        }
+        let is_wanted =
+            |entry: &Entry<PARTS, TOKEN>| entry.word == word && entry.language == language as u8;
+        let entry = match self.entries.find(hash(&word, language), is_wanted) {
+            Ok(entry) => entry,
+            Err(entry) => {
+                *scratch = make();
+                let Some(kept) = entry.token.get_mut(..scratch.len()) else {
+                    return scratch.as_bytes();
+                };
+                kept.copy_from_slice(scratch.as_bytes());
+                entry.token_len = scratch.len() as u8;
+                entry.word = word;
+                entry.language = language as u8;
+                entry
+            }
+        };
         &entry.token[..usize::from(entry.token_len)]
     }
 }
@@ -119,14 +124,14 @@ fn pack<const PARTS: usize>(text: &str, range: &Range<usize>) -> [u64; PARTS] {
 const FACTORS: [u64; 4] =
     [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9];
 
-/// Returns which of `entries` a word belongs to.
-fn slot(word: &[u64], language: Language, entries: usize) -> usize {
+/// Returns the hash of a word, well mixed in its high bits.
+fn hash(word: &[u64], language: Language) -> u64 {
     // Each part is multiplied by itself, so that none of these waits for another.
     let mut hash = (language as u64).wrapping_mul(FACTORS[0]);
     for (part, factor) in word.iter().zip(FACTORS) {
         hash ^= (part ^ (part >> 32)).wrapping_mul(factor);
     }
-    (hash >> (64 - entries.ilog2())) as usize
+    hash
 }
 
 /// Returns the token of a word: lower case, stemmed where it is letters only, folded, cut where it is long.

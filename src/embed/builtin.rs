@@ -90,7 +90,10 @@ impl Weights {
     /// Returns the sum of the rows of a text's tokens.
     fn sum(&self, cache: &mut WordCache, text: &str) -> [i64; DIM] {
         let mut tokens = Vec::with_capacity(text.len() / 2);
-        self.words.for_each_word(cache, text, |ids| tokens.extend_from_slice(ids));
+        self.words.for_each_word(cache, text, |ids| match ids {
+            [id] => tokens.push(*id),
+            _ => tokens.extend_from_slice(ids),
+        });
         let mut whole = [0; DIM];
         for block in tokens.chunks(BLOCK_ROWS) {
             let bias = BIAS * block.len() as i64;

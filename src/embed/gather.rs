@@ -9,8 +9,9 @@
 
 /// Components of a row.
 pub const DIM: usize = 256;
-/// Components that are added up at once: their sums stay in registers, and their bytes fill a line of the cache.
-const LANES: usize = 64;
+/// Components that are added up at once: as many as the registers of AVX2 have room for the sums of. Each pass waits for
+/// every row anew, as these lie all over the caches of the processor: half of them took a third longer.
+const LANES: usize = 128;
 
 /// Returns the sum of the rows `ids` of `rows`, each component modulo 2^16.
 pub fn sum_of_rows(rows: &[[u8; DIM]], ids: &[u16]) -> [u16; DIM] {

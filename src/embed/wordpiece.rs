@@ -14,6 +14,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick};
 use super::characters::{Class, class};
 use super::vocabulary::Vocabulary;
 use crate::support::ascii::{LANES, Lanes};
+use crate::support::recent::Recent;
 
 /// Longer words are one unknown token, as in the reference.
 const WORD_CHARS_MAX: usize = 100;
@@ -35,7 +36,7 @@ pub struct WordPiece {
 
 /// Words that one thread has met and their ids; belongs to one `WordPiece`.
 pub struct WordCache {
-    entries: Vec<CachedWord>,
+    words: Recent<CachedWord>,
     /// Reused by the words that are not cached.
     scratch: Scratch,
 }
@@ -62,7 +63,7 @@ impl WordCache {
         // Not all zero, so that memory is written here: a page that is read first has to be copied when it is written,
         // which interrupts the other cores, and was a twelfth of a run after an edit of 1 %.
         let free = CachedWord { word: 0, ids_len: 0, ids: [u16::MAX; CACHED_IDS_MAX] };
-        Self { entries: vec![free; CACHE_ENTRIES], scratch: Scratch::default() }
+        Self { words: Recent::new(CACHE_ENTRIES, free), scratch: Scratch::default() }
     }
 }
 
@@ -138,12 +139,32 @@ impl WordPiece {
 
     /// Returns the ids of a word that is packed in `word`, `span` in the text.
     fn ids_of_packed<'c>(&self, cache: &'c mut WordCache, word: u128, span: &str) -> &'c [u16] {
-        let WordCache { entries, scratch } = cache;
-        let entry = &mut entries[slot(word)];
-        if entry.word == word {
-            return &entry.ids[..usize::from(entry.ids_len)];
+        let WordCache { words, scratch } = cache;
+        match words.find(hash(word), |entry| entry.word == word) {
+            Ok(CachedWord { ids, ids_len, .. }) => &ids[..usize::from(*ids_len)],
+            Err(entry) => self.meet(entry, scratch, word, span),
         }
-        self.normalise(scratch, span);
+    }
+
+    /// Returns the ids of a word that the cache does not have, and puts it there.
+    #[cold]
+    fn meet<'c>(
+        &self,
+        entry: &mut CachedWord,
+        scratch: &'c mut Scratch,
+        word: u128,
+        span: &str,
+    ) -> &'c [u16] {
+        if span.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            // Nothing to normalise: it is packed in lower case.
+            scratch.ids.clear();
+            let bytes = word.to_le_bytes();
+            scratch.word.extend(bytes[..span.len()].iter().map(|&byte| char::from(byte)));
+            scratch.word_chars = span.len();
+            self.end_word(scratch);
+        } else {
+            self.normalise(scratch, span);
+        }
         if let Some(ids) = entry.ids.get_mut(..scratch.ids.len()) {
             ids.copy_from_slice(&scratch.ids);
             entry.ids_len = scratch.ids.len() as u16;
@@ -281,10 +302,10 @@ fn pack(bytes: &[u8]) -> u128 {
     u128::from_le_bytes(packed)
 }
 
-/// Returns the entry of the cache where a word belongs.
-fn slot(word: u128) -> usize {
+/// Returns the hash of a packed word, well mixed in its high bits.
+fn hash(word: u128) -> u64 {
     let folded = (word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((word >> 64) as u64);
-    (folded.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> (64 - CACHE_ENTRIES.ilog2())) as usize
+    folded.wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod html;
 pub mod limits;
 pub mod lock;
 pub mod panics;
+pub mod recent;
 pub mod retry;
 pub mod rows;
 pub mod storage;
