@@ -164,7 +164,7 @@ fn store_queued(
     let mut clock = Clock::default();
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();
-        clock.time(|| kb.begin_intake(run, &uris, false))?;
+        clock.time(|| kb.begin_intake(run, &uris, &[], false))?;
         let saved =
             clock.time(|| kb.save(run, SOURCE, &batch.readings, Metrics::default(), 0.0))?;
         store_chunks(&kb, run, &saved.0, batch.parts, &mut clock, index)?;

@@ -3,11 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use rayon::prelude::*;
-
 use super::handover::in_order;
 use super::phases::PhaseTracker;
-use super::{Context, Work};
+use super::{Context, Threads, Work};
 use crate::analysis::{self, Analyser};
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
@@ -146,12 +144,9 @@ impl Consumer<'_> {
             return Err(error);
         }
         let parts = parts(ranges, units);
-        let mut embedded = Err(Error::Stopped);
-        let mut stored = Ok(());
-        self.context.pool.get()?.in_place_scope(|scope| {
-            scope.spawn(|_| embedded = self.embed(ranges, &parts));
-            stored = self.store(before);
-        });
+        let threads = self.context.pool.get()?;
+        let (mut embedded, stored) =
+            threads.beside(|| self.embed(ranges, &parts), || self.store(before));
         if stored.is_err() {
             embedded = Err(Error::Stopped);
         }
@@ -214,6 +209,7 @@ impl Consumer<'_> {
         context.progress.store_chunks(chunks.len() as u64);
         let percent = context.progress.percent();
         let commit = Commit { ranges, chunks, index, reused: *reused, percent };
+        let _processor = context.pool.get()?.take_processor();
         context.saved(&context.kb.commit(context.run, &commit)?);
         Ok(())
     }
@@ -251,10 +247,9 @@ impl Consumer<'_> {
         let wanted: Vec<_> =
             all.iter().filter(|(_, (_, _, hash))| !reusable.contains_key(hash)).copied().collect();
         let batches: Vec<_> = wanted.chunks(TEXTS_PER_CALL).collect();
-        let embedded: Vec<Vec<StoredVector>> = self.context.pool.get()?.install(|| {
-            batches.par_iter().map(|batch| self.embed_batch(batch)).collect::<Result<_, Error>>()
-        })?;
-        let mut fresh = embedded.into_iter().flatten();
+        let embed = |batch: &&[_]| self.embed_batch(batch);
+        let embedded: Result<Vec<_>, Error> = self.context.pool.get()?.map(&batches, embed);
+        let mut fresh = embedded?.into_iter().flatten();
         let mut chunks = Vec::with_capacity(all.len());
         for (unit, (id, _, hash)) in &all {
             let vector = match reusable.get(hash) {
@@ -329,13 +324,9 @@ fn is_suspicious(pending: &PendingRange) -> bool {
 }
 
 /// Returns the full-text rows of whole revisions, ascending by chunk.
-pub fn index_texts(
-    units: &[&Unit],
-    analyser: &Analyser,
-    pool: &rayon::ThreadPool,
-) -> Vec<IndexedText> {
-    let mut index: Vec<IndexedText> =
-        pool.install(|| units.par_iter().flat_map_iter(|unit| indexed(unit, analyser)).collect());
+pub fn index_texts(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexedText> {
+    let rows: Vec<_> = threads.map(units, |unit| indexed(unit, analyser));
+    let mut index: Vec<IndexedText> = rows.into_iter().flatten().collect();
     index.sort_unstable_by_key(|text| text.id);
     index
 }

@@ -216,7 +216,7 @@ impl Producer<'_> {
         let reports = self.read_pages(site, together, false)?;
         self.save_pages(site, reports)?;
         // Until the next batch is there, nothing is at work that a death could be blamed on.
-        context.saved(&context.kb.begin_intake(context.run, &[], false)?);
+        context.saved(&context.kb.begin_intake(context.run, &[], &[], false)?);
         Ok(())
     }
 
@@ -227,7 +227,6 @@ impl Producer<'_> {
         answered: Vec<(QueuedPage, Answer)>,
         alone: bool,
     ) -> Result<Vec<PageReport>, Error> {
-        use rayon::prelude::*;
         let context = self.context;
         let is_page = |answer: &Answer| matches!(answer, Answer::Page(_));
         let documents: Vec<_> = answered
@@ -236,10 +235,10 @@ impl Producer<'_> {
             .map(|(page, _)| (site.name(), page.url.as_str()))
             .collect();
         if !documents.is_empty() {
-            context.saved(&context.kb.begin_intake(context.run, &documents, alone)?);
+            context.saved(&context.kb.begin_intake(context.run, &documents, &[], alone)?);
         }
         let read = |(page, answer)| report(site, page, answer);
-        Ok(context.pool.get()?.install(|| answered.into_par_iter().map(read).collect()))
+        Ok(context.pool.get()?.map(answered, read))
     }
 
     /// Save -> Chunk -> Enqueue.
@@ -265,7 +264,7 @@ impl Producer<'_> {
         self.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
-        if revisions.is_empty() { Ok(()) } else { self.chunk_and_enqueue(revisions) }
+        self.chunk_and_enqueue(revisions)
     }
 
     /// Deletes what a complete crawl did not find; says what was not complete.

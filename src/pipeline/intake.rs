@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rayon::prelude::*;
 use serde_json::Value;
 
 use super::Context;
@@ -25,7 +24,7 @@ pub fn read_all(
     wanted: Vec<ToRead>,
 ) -> Result<Vec<Reading>, Error> {
     let read = |one| read_one(context, source, one);
-    Ok(context.pool.get()?.install(|| wanted.into_par_iter().map(read).collect()))
+    Ok(context.pool.get()?.map(wanted, read))
 }
 
 fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Reading {
@@ -87,7 +86,7 @@ pub fn chunk_all(
     revisions: &[TextRevision],
 ) -> Result<Vec<Result<ChunkedRevision, String>>, Error> {
     let chunk = |revision| guard(|| chunk_one(context, revision));
-    Ok(context.pool.get()?.install(|| revisions.par_iter().map(chunk).collect()))
+    Ok(context.pool.get()?.map(revisions, chunk))
 }
 
 fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {

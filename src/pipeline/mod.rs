@@ -8,6 +8,7 @@ pub mod consumer;
 mod crawl;
 pub mod handover;
 mod intake;
+mod listed;
 mod merge;
 mod missing;
 mod page;
@@ -36,7 +37,7 @@ use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::{Event, EventSink};
 
-pub use pool::Pool;
+pub use pool::{Pool, Threads};
 pub use progress::Progress;
 
 /// How often a thread looks into the file for a request to stop.

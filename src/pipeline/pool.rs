@@ -2,26 +2,160 @@
 //! starting it is a thirtieth of a run that finds nothing changed.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use rayon::ThreadPool;
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError};
 
 use crate::error::Error;
 
-type Start = Box<dyn FnOnce() -> Result<ThreadPool, String> + Send>;
+type Start = Box<dyn FnOnce() -> Result<Threads, String> + Send>;
+
+/// How long a thread rests before it looks again whether there is a processor for it.
+const REST: Duration = Duration::from_millis(2);
 
 /// A pool that starts when it is first needed.
-pub struct Pool(LazyLock<Result<ThreadPool, String>, Start>);
+pub struct Pool(LazyLock<Result<Threads, String>, Start>);
 
 impl Pool {
     /// Returns a pool that `start` will start, or tell why it cannot be.
-    pub fn new(start: impl FnOnce() -> Result<ThreadPool, String> + Send + 'static) -> Self {
-        Self(LazyLock::new(Box::new(start)))
+    pub fn new(
+        start: impl FnOnce() -> Result<ThreadPool, ThreadPoolBuildError> + Send + 'static,
+    ) -> Self {
+        Self(LazyLock::new(Box::new(|| match start() {
+            Ok(pool) => Ok(Threads { pool, steps: 0.into(), taken: 0.into() }),
+            Err(error) => Err(error.to_string()),
+        })))
     }
 
-    /// Returns the pool; fails where the system gives it no threads.
-    pub fn get(&self) -> Result<&ThreadPool, Error> {
+    /// Returns the pool's threads; fails where the system gives it none.
+    pub fn get(&self) -> Result<&Threads, Error> {
         let internal =
             |message: &String| Error::Internal { place: "thread pool", message: message.clone() };
         self.0.as_ref().map_err(internal)
+    }
+}
+
+/// The threads of a pool, one for each processor.
+///
+/// A commit, on a thread of its own, takes about as long as all else that is done for its batch. While it lasts, one of
+/// these rests: one more at work than there are processors would slow them all, by what each pushes out of the caches of
+/// the processors, and the commit, which the others wait for in the end, the most.
+pub struct Threads {
+    pool: ThreadPool,
+    /// Steps under way.
+    steps: AtomicUsize,
+    /// Processors that other threads have taken.
+    taken: AtomicUsize,
+}
+
+impl Threads {
+    /// Returns what `step` makes of each of `items`, in their order. A step must not use the pool itself.
+    pub fn map<T: Send, R: Send, C: FromParallelIterator<R> + Send>(
+        &self,
+        items: impl IntoParallelIterator<Item = T>,
+        step: impl Fn(T) -> R + Send + Sync,
+    ) -> C {
+        let items = items.into_par_iter().map(|item| {
+            let _under_way = self.begin_step();
+            step(item)
+        });
+        self.pool.install(|| items.collect())
+    }
+
+    /// Does both on the pool.
+    pub fn join<A: Send, B: Send>(
+        &self,
+        a: impl FnOnce() -> A + Send,
+        b: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        self.pool.join(a, b)
+    }
+
+    /// Does `work` on the pool, and `own` on this thread.
+    pub fn beside<A: Send, B>(
+        &self,
+        work: impl FnOnce() -> A + Send,
+        own: impl FnOnce() -> B,
+    ) -> (A, B) {
+        let mut worked = None;
+        let done = self.pool.in_place_scope(|scope| {
+            scope.spawn(|_| worked = Some(work()));
+            own()
+        });
+        (worked.expect("the scope ends when its work is done"), done)
+    }
+
+    /// Takes a processor for this thread, which is none of the pool's, if there are two.
+    pub fn take_processor(&self) -> InUse<'_> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        InUse(&self.taken)
+    }
+
+    /// Waits for a processor; one step is always under way.
+    fn begin_step(&self) -> InUse<'_> {
+        let processors = self.pool.current_num_threads();
+        let begin = |steps: usize| {
+            let taken = self.taken.load(Ordering::Relaxed);
+            (steps == 0 || steps + taken < processors).then_some(steps + 1)
+        };
+        while self.steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin).is_err() {
+            thread::sleep(REST);
+        }
+        InUse(&self.steps)
+    }
+}
+
+/// A processor that is in use until this is dropped.
+pub struct InUse<'a>(&'a AtomicUsize);
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn pool(threads: usize) -> Pool {
+        Pool::new(move || rayon::ThreadPoolBuilder::new().num_threads(threads).build())
+    }
+
+    #[test]
+    fn a_thread_rests_while_its_processor_is_taken() {
+        let pool = pool(2);
+        let threads = pool.get().expect("two threads can be had");
+        let under_way = || {
+            let step = |_| {
+                thread::sleep(Duration::from_micros(200));
+                threads.steps.load(Ordering::Relaxed)
+            };
+            threads.map::<_, _, Vec<_>>(0..50, step).into_iter().max()
+        };
+        let taken = threads.take_processor();
+        assert_eq!(under_way(), Some(1));
+        drop(taken);
+        // Neither ends before the other has begun.
+        let both = Barrier::new(2);
+        threads.map::<_, _, Vec<_>>(0..2, |_| both.wait().is_leader());
+    }
+
+    #[test]
+    fn the_only_thread_never_rests() {
+        let pool = pool(1);
+        let threads = pool.get().expect("a thread can be had");
+        let _taken = threads.take_processor();
+        assert_eq!(threads.map::<_, _, Vec<_>>(0..3, |item| 2 * item), [0, 2, 4]);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            threads.map::<_, _, Vec<()>>(0..1, |_| panic!("a step that fails"));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(threads.steps.load(Ordering::Relaxed), 0);
     }
 }

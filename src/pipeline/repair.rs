@@ -1,5 +1,6 @@
 //! Building the full-text index again from the saved texts.
 
+use super::Threads;
 use super::consumer::index_texts;
 use crate::analysis::Analyser;
 use crate::error::Error;
@@ -12,12 +13,12 @@ pub fn rebuild_index(
     kb: &KnowledgeBase,
     run: Option<RunKey>,
     analyser: &Analyser,
-    pool: &rayon::ThreadPool,
+    threads: &Threads,
     stop: &StopSignal,
 ) -> Result<u64, Error> {
     let analyse = |units: &[Unit]| {
         let units: Vec<&Unit> = units.iter().collect();
-        (!stop.is_requested()).then(|| index_texts(&units, analyser, pool))
+        (!stop.is_requested()).then(|| index_texts(&units, analyser, threads))
     };
     kb.rebuild_index(run, &analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
 }

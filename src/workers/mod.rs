@@ -16,7 +16,7 @@ use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Pool};
 
-/// Batches that wait between the two at most; each holds some 6 MiB of text.
+/// Batches that wait between the two at most; each holds some 4 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
 
 /// Runs the producer on a thread of its own and the consumer on this one, until both are done.
@@ -51,7 +51,6 @@ pub fn pool(threads: usize) -> Pool {
             .num_threads(threads)
             .thread_name(|index| format!("kbingest-{index}"))
             .build()
-            .map_err(|error| error.to_string())
     })
 }
 

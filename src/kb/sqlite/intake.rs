@@ -37,15 +37,20 @@ impl KnowledgeBase {
     }
 
     /// Notes that documents, by source and address, are about to be read or chunked; those noted before
-    /// are done. The attempts of one that is `alone` count from its first time alone.
+    /// are done, unless they are `going_on`. The attempts of one that is `alone` count from its first time alone.
     pub fn begin_intake(
         &self,
         run: RunKey,
         documents: &[(&str, &str)],
+        going_on: &[(&str, &str)],
         alone: bool,
     ) -> Result<RunState, KbError> {
         self.write(|tx| {
-            tx.prepare_cached("DELETE FROM intake WHERE in_flight = 1")?.execute([])?;
+            tx.prepare_cached(
+                "DELETE FROM intake WHERE in_flight = 1 AND (source, uri) NOT IN
+                   (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+            )?
+            .execute([serde_json::json!(going_on).to_string()])?;
             let mut upsert = tx.prepare_cached(
                 "INSERT INTO intake (source, uri, attempts, is_alone, in_flight)
                  VALUES (?1, ?2, 1, ?3, 1)
