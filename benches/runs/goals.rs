@@ -19,14 +19,16 @@ use crate::{TOML, Usage, corpus, run, walk};
 
 /// Runs after an edit that are added up, and whole processes of which the fastest counts: others disturb, nobody helps.
 const REPEATS: usize = 5;
+/// First runs, each beside the floors: the next minute is another one for a machine that others use, too.
+const FIRST_RUNS: usize = 3;
 /// Runs of a few hundredths of a second that are added up, in turn with what they are compared with.
 const TURNS: usize = 20;
 /// One document in so many is edited.
 const EDITED: usize = 100;
 /// Starts of the program that are measured together, as one is too short for the clock.
 const STARTS: usize = 20;
-/// Bytes of the model inside the program.
-const MODEL_BYTES: u64 = 4_400_000;
+/// What the model inside the program is made of.
+const MODEL_FILES: [&str; 2] = ["model.bin", "vocab.txt"];
 
 const QUERIES: [&str; 8] = [
     "how does the first world system work",
@@ -73,10 +75,9 @@ pub fn measure(
 ) -> Result<Measured, Box<dyn Error>> {
     let files = floors::walk(docs);
     let corpus_bytes: u64 = files.iter().map(|file| size(file)).sum();
-    let floors = floors::measure(docs, scratch)?;
-    let floor: f64 = floors.iter().map(|(_, seconds)| seconds).sum();
     let toml = scratch.join(TOML);
-    let full = run(&toml)?;
+    let (floors, full) = first_runs(docs, scratch)?;
+    let floor: f64 = floors.iter().map(|(_, seconds)| seconds).sum();
     let mut lines = Vec::new();
     first_run(&mut lines, &full, corpus_bytes, floor);
     storing(&mut lines, &store::measure(docs, &files, scratch)?);
@@ -92,6 +93,33 @@ pub fn measure(
 
 fn line(lines: &mut Vec<Line>, what: &str, value: f64, goal: Goal, unit: &'static str) {
     lines.push(Line { what: what.to_owned(), value, goal, unit });
+}
+
+/// Returns the means of floors and of first runs, measured in turn.
+fn first_runs(docs: &Path, scratch: &Path) -> Result<(Vec<Floor>, Usage), Box<dyn Error>> {
+    let mut floors: Vec<Floor> = Vec::new();
+    let mut mean = Usage::default();
+    let share = 1.0 / FIRST_RUNS as f64;
+    for _ in 0..FIRST_RUNS {
+        let of_floors = scratch.join("floors");
+        fs::create_dir(&of_floors)?;
+        let measured = floors::measure(docs, &of_floors)?;
+        fs::remove_dir_all(&of_floors)?;
+        if floors.is_empty() {
+            floors = measured.iter().map(|(name, _)| (*name, 0.0)).collect();
+        }
+        for ((_, mean), (_, seconds)) in floors.iter_mut().zip(measured) {
+            *mean += seconds * share;
+        }
+        // Not there yet, the first time.
+        let _ = fs::remove_file(scratch.join("kb.kb"));
+        let run = run(&scratch.join(TOML))?;
+        mean.cpu_seconds += run.cpu_seconds * share;
+        mean.wall_seconds += run.wall_seconds * share;
+        mean.written_bytes = run.written_bytes;
+        mean.rss_bytes = mean.rss_bytes.max(run.rss_bytes);
+    }
+    Ok((floors, mean))
 }
 
 fn first_run(lines: &mut Vec<Line>, full: &Usage, corpus_bytes: u64, floor: f64) {
@@ -215,7 +243,9 @@ fn processes(lines: &mut Vec<Line>, toml: &Path) -> Result<(), Box<dyn Error>> {
             line(lines, &format!("kbingest {what}, CPU"), each, AtMost(10.0), "ms");
         }
     }
-    let without_model = size(program).saturating_sub(MODEL_BYTES) as f64 / 1e6;
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/static-en-256");
+    let model_bytes: u64 = MODEL_FILES.iter().map(|file| size(&model.join(file))).sum();
+    let without_model = size(program).saturating_sub(model_bytes) as f64 / 1e6;
     line(lines, "program without the model", without_model, AtMost(15.0), "MB");
     Ok(())
 }

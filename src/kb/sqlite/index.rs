@@ -120,7 +120,8 @@ pub fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let finished: HashSet<_> = finished.iter().collect();
-    for text in texts.iter().filter(|text| finished.contains(&text.revision)) {
+    let revisions = texts.chunk_by(|a, b| a.revision == b.revision);
+    for text in revisions.filter(|texts| finished.contains(&texts[0].revision)).flatten() {
         let IndexedText { id, title, heading, body, path, language, .. } = text;
         insert.execute(params![id.0, title, heading, body, path, language])?;
     }
