@@ -205,12 +205,10 @@ fn script(text: &str) -> Script {
 /// Returns the admitted languages that `text` has stop words of, with their scores, best first.
 fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language, u32)> {
     let mut scores = [0; Language::ALL.len()];
+    let text = text.to_lowercase();
     let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    let mut lower = String::new();
     for word in words.filter(|word| word.len() <= stop_words::WORD_BYTES_MAX) {
-        lower.clear();
-        lower.extend(word.chars().flat_map(char::to_lowercase));
-        let Some(&languages) = stop_words().get(lower.as_str()) else { continue };
+        let Some(&languages) = stop_words().get(word) else { continue };
         for (index, score) in scores.iter_mut().enumerate() {
             if languages & (1 << index) != 0 {
                 *score += WORD_SCORE / languages.count_ones();

@@ -41,6 +41,6 @@ fn add(hasher: &mut blake3::Hasher, field: &str) {
 /// Returns the first 128 bits of the hash.
 fn shortened(hasher: &blake3::Hasher) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
-    hasher.finalize_xof().fill(&mut key);
+    key.copy_from_slice(&hasher.finalize().as_bytes()[..KEY_BYTES]);
     key
 }
