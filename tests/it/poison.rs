@@ -45,10 +45,12 @@ fn any(connection: &rusqlite::Connection, sql: &str) -> bool {
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-fn check_set_aside(test: &str, error: &str) {
+/// Checks that `poison.md` is set aside, with two documents before it and `after` behind it.
+fn check_set_aside(test: &str, after: usize, error: &str) {
     let place = Place::new();
-    for name in ["a.md", "b.md", "poison.md", "z.md"] {
-        place.write(name, format!("# {name}\n\nSome words about {name}.\n"));
+    let behind = (0..after).map(|number| format!("z{number}.md"));
+    for name in ["a.md", "b.md", "poison.md"].map(str::to_owned).into_iter().chain(behind) {
+        place.write(&name, format!("# {name}\n\nSome words about {name}.\n"));
     }
     // Twice over the batch, then three times over the document alone.
     for _ in 0..5 {
@@ -61,7 +63,7 @@ fn check_set_aside(test: &str, error: &str) {
         report.failures.iter().map(|f| (f.uri.as_str(), f.kind, f.error.as_str())).collect();
     assert_eq!(failures, [("poison.md", FailureKind::Permanent, error)]);
     let live = "SELECT DISTINCT uri FROM chunks ORDER BY uri";
-    assert_eq!(rows(&place.kb(), live).len(), 3);
+    assert_eq!(rows(&place.kb(), live).len(), 2 + after);
     assert_sound(&place.kb());
 
     // It stays aside until somebody asks for it again.
@@ -71,18 +73,31 @@ fn check_set_aside(test: &str, error: &str) {
     place.assert_equals_fresh_ingest();
 }
 
+/// Chunks of `poison.md` are computed, and it is noted as at work.
+fn is_chunked(checkpoint: Checkpoint, connection: &rusqlite::Connection) -> bool {
+    checkpoint == Checkpoint::AfterChunk
+        && any(
+            connection,
+            "SELECT EXISTS (SELECT 1 FROM intake WHERE uri = 'poison.md' AND in_flight = 1)",
+        )
+}
+
 #[test]
 fn a_document_that_ends_the_process_while_it_is_chunked_is_set_aside() {
-    let is_at_work = |checkpoint, connection: &rusqlite::Connection| {
-        checkpoint == Checkpoint::AfterChunk
-            && any(
-                connection,
-                "SELECT EXISTS (SELECT 1 FROM intake WHERE uri = 'poison.md' AND in_flight = 1)",
-            )
-    };
-    be_victim(is_at_work);
+    be_victim(is_chunked);
     check_set_aside(
         "poison::a_document_that_ends_the_process_while_it_is_chunked_is_set_aside",
+        1,
+        "crashed the extractor 3 times",
+    );
+}
+
+#[test]
+fn a_document_that_ends_the_process_while_the_next_batch_is_read_is_set_aside() {
+    be_victim(is_chunked);
+    check_set_aside(
+        "poison::a_document_that_ends_the_process_while_the_next_batch_is_read_is_set_aside",
+        600,
         "crashed the extractor 3 times",
     );
 }
@@ -103,6 +118,7 @@ fn a_document_that_ends_the_process_while_it_is_embedded_is_set_aside() {
     be_victim(is_at_work);
     check_set_aside(
         "poison::a_document_that_ends_the_process_while_it_is_embedded_is_set_aside",
+        1,
         "embedding it ended the process 3 times",
     );
 }
