@@ -264,7 +264,7 @@ impl Producer<'_> {
         self.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
-        self.chunk_and_enqueue(revisions)
+        self.hand_over(self.chunk_and_enqueue(revisions)?)
     }
 
     /// Deletes what a complete crawl did not find; says what was not complete.

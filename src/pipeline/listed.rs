@@ -1,11 +1,12 @@
 //! Crawl -> Save -> Chunk -> Enqueue for a source that lists its documents.
 //!
-//! A batch is chunked while the next one is read, and what is queued is handed over when that one is noted: the commits of
-//! the consumer take most of the time, nothing else is written meanwhile, and the pool has something to do then.
+//! A batch is chunked while the next one is read, and handed over when the one after it is noted: the commits of the
+//! consumer take most of the time, nothing else is written meanwhile, and the pool has something to do then.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::intake::{chunk_all, read_all};
+use super::intake::read_all;
 use super::merge::{Merge, Sighting, ToRead};
 use super::producer::{BATCH_BYTES, Producer, saved_revisions};
 use super::reconcile::{Gone, reconcile};
@@ -89,10 +90,8 @@ impl Producer<'_> {
 
     /// Does what is left of a batch, with none beside it.
     fn end(&self, begun: Begun) -> Result<(), Error> {
-        if let Some(work) = begun.queued {
-            self.hand_over(work)?;
-        }
-        self.chunk_and_enqueue(begun.saved)
+        self.hand_over(begun.queued)?;
+        self.hand_over(self.chunk_and_enqueue(begun.saved)?)
     }
 
     /// Reads and saves a batch, and does what is left of the one before it. Documents that processes died at are
@@ -125,7 +124,7 @@ impl Producer<'_> {
                 }
             };
             let saved = self.save(name, readings, Metrics::default())?;
-            self.chunk_and_enqueue(saved)?;
+            self.hand_over(self.chunk_and_enqueue(saved)?)?;
         }
         let mut readings = Vec::new();
         let mut queued = None;
@@ -133,20 +132,17 @@ impl Producer<'_> {
             self.end(before)?;
         } else {
             self.note(name, &together, &before.saved, false)?;
-            if let Some(work) = before.queued {
-                self.hand_over(work)?;
-            }
-            if !before.saved.is_empty() {
-                self.begin_cleaning()?;
-            }
-            let (read, chunked) = context
-                .pool
-                .get()?
-                .join(|| read_all(context, source, together), || chunk_all(context, &before.saved));
+            self.hand_over(before.queued)?;
+            let is_read = AtomicBool::new(false);
+            let read = || {
+                let read = read_all(context, source, together);
+                is_read.store(true, Ordering::Relaxed);
+                read
+            };
+            let chunk = || self.chunk_beside(before.saved, &is_read);
+            let (read, chunked) = context.pool.get()?.beside(read, chunk);
+            queued = chunked?;
             readings = read?;
-            if !before.saved.is_empty() {
-                queued = self.enqueue(before.saved, chunked?)?;
-            }
         }
         for error in &unlisted {
             readings.push(unlisted_reading(context, name, error)?);
@@ -157,6 +153,21 @@ impl Producer<'_> {
             gone.unlisted.extend(context.kb.find_document(name, &unlisted_uri(error))?);
         }
         Ok(Begun { queued, saved })
+    }
+
+    /// Chunk -> Enqueue beside the reading of the next batch. Returns what to hand over when the one after it is noted;
+    /// where documents are slow to read, that is done here.
+    fn chunk_beside(
+        &self,
+        saved: Vec<TextRevision>,
+        is_read: &AtomicBool,
+    ) -> Result<Option<Work>, Error> {
+        let queued = self.chunk_and_enqueue(saved)?;
+        if is_read.load(Ordering::Relaxed) {
+            return Ok(queued);
+        }
+        self.hand_over(queued)?;
+        Ok(None)
     }
 
     /// Notes what is about to be read, and what is about to be chunked beside it.

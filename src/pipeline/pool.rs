@@ -65,15 +65,6 @@ impl Threads {
         self.pool.install(|| items.collect())
     }
 
-    /// Does both on the pool.
-    pub fn join<A: Send, B: Send>(
-        &self,
-        a: impl FnOnce() -> A + Send,
-        b: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
-        self.pool.join(a, b)
-    }
-
     /// Does `work` on the pool, and `own` on this thread.
     pub fn beside<A: Send, B>(
         &self,

@@ -106,11 +106,11 @@ impl Producer<'_> {
             if stale.is_empty() {
                 return Ok(());
             }
-            self.begin_cleaning()?;
+            self.tracker.begin(self.context, Phase::Cleaning)?;
             let (ranges, state) = kb.restage(run, &stale, embed_fp)?;
             self.context.saved(&state);
             if !ranges.is_empty() {
-                self.hand_over(Work { ranges, units: None })?;
+                self.hand_over(Some(Work { ranges, units: None }))?;
             }
         }
     }
@@ -149,34 +149,20 @@ impl Producer<'_> {
             &[],
             alone,
         )?);
-        self.chunk_and_enqueue(revisions)
+        self.hand_over(self.chunk_and_enqueue(revisions)?)
     }
 
-    /// Notes that texts are about to be chunked.
-    pub(super) fn begin_cleaning(&self) -> Result<(), Error> {
-        self.tracker.begin(self.context, Phase::Cleaning)
-    }
-
-    /// Chunk -> Enqueue for saved texts.
-    pub(super) fn chunk_and_enqueue(&self, revisions: Vec<TextRevision>) -> Result<(), Error> {
-        if revisions.is_empty() {
-            return Ok(());
-        }
-        self.begin_cleaning()?;
-        let chunked = chunk_all(self.context, &revisions)?;
-        match self.enqueue(revisions, chunked)? {
-            Some(work) => self.hand_over(work),
-            None => Ok(()),
-        }
-    }
-
-    /// Queues the chunks of saved texts; returns what there is to hand over.
-    pub(super) fn enqueue(
+    /// Chunk -> Enqueue for saved texts; returns what there is to hand over.
+    pub(super) fn chunk_and_enqueue(
         &self,
         revisions: Vec<TextRevision>,
-        results: Vec<Result<ChunkedRevision, String>>,
     ) -> Result<Option<Work>, Error> {
+        if revisions.is_empty() {
+            return Ok(None);
+        }
         let context = self.context;
+        self.tracker.begin(context, Phase::Cleaning)?;
+        let results = chunk_all(context, &revisions)?;
         let mut chunked = Vec::with_capacity(revisions.len());
         let mut kept = Vec::with_capacity(revisions.len());
         for (revision, result) in revisions.into_iter().zip(results) {
@@ -200,7 +186,8 @@ impl Producer<'_> {
         Ok(is_something_queued.then(|| Work { ranges, units: Some(units(kept, chunked, &firsts)) }))
     }
 
-    pub(super) fn hand_over(&self, work: Work) -> Result<(), Error> {
+    pub(super) fn hand_over(&self, work: Option<Work>) -> Result<(), Error> {
+        let Some(work) = work else { return Ok(()) };
         // The consumer is gone only after an error of its own, which is the one that is told.
         self.handoff.send(work).map_err(|_| Error::Stopped)
     }
