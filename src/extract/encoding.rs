@@ -156,7 +156,7 @@ fn guess(bytes: &[u8], first_bad: usize) -> &'static Encoding {
 fn has_many_controls(text: &str) -> bool {
     let start = &text.as_bytes()[..text.len().min(GUESS_BYTES)];
     let is_control = |byte: &u8| u8::from(matches!(byte, 0..=7 | 14..=26 | 28..=31 | 127));
-    // In parts whose sums fit a byte, as wide as those that they are sums of: 16 or 32 are added at once.
+    // Summed up in bytes, as many as one holds, so that the compiler adds 16 or 32 at once.
     let parts = start.chunks(usize::from(u8::MAX));
     let controls: usize =
         parts.map(|part| usize::from(part.iter().map(is_control).sum::<u8>())).sum();

@@ -94,8 +94,7 @@ impl Producer<'_> {
         self.hand_over(self.chunk_and_enqueue(begun.saved)?)
     }
 
-    /// Reads and saves a batch, and does what is left of the one before it. Documents that processes died at are
-    /// taken in one by one.
+    /// Reads and saves a batch, and does what is left of the one before it.
     fn take_in(
         &self,
         source: &dyn Source,
@@ -114,8 +113,25 @@ impl Producer<'_> {
             to_read.into_iter().partition(|one| self.suspicion.holds(name, &one.entry.uri));
         if !apart.is_empty() {
             self.end(std::mem::take(&mut before))?;
+            self.take_in_alone(source, apart)?;
         }
-        for one in apart {
+        let (mut readings, queued) = self.read_beside(source, together, before)?;
+        for error in &unlisted {
+            readings.push(unlisted_reading(context, name, error)?);
+        }
+        let saved = self.save(name, readings, delta)?;
+        for error in &unlisted {
+            gone.incomplete |= error.blocks_deletions;
+            gone.unlisted.extend(context.kb.find_document(name, &unlisted_uri(error))?);
+        }
+        Ok(Begun { queued, saved })
+    }
+
+    /// Takes in documents that processes died at, one by one.
+    fn take_in_alone(&self, source: &dyn Source, suspects: Vec<ToRead>) -> Result<(), Error> {
+        let context = self.context;
+        let name = source.name();
+        for one in suspects {
             let readings = match self.suspicion.verdict(name, &one.entry.uri) {
                 Some(error) => vec![set_aside(context, source, one, error)],
                 None => {
@@ -126,33 +142,33 @@ impl Producer<'_> {
             let saved = self.save(name, readings, Metrics::default())?;
             self.hand_over(self.chunk_and_enqueue(saved)?)?;
         }
-        let mut readings = Vec::new();
-        let mut queued = None;
-        if together.is_empty() {
+        Ok(())
+    }
+
+    /// Notes and reads documents, and does beside that what is left of the batch before; returns what was read, and what
+    /// there is to hand over.
+    fn read_beside(
+        &self,
+        source: &dyn Source,
+        to_read: Vec<ToRead>,
+        before: Begun,
+    ) -> Result<(Vec<Reading>, Option<Work>), Error> {
+        if to_read.is_empty() {
             self.end(before)?;
-        } else {
-            self.note(name, &together, &before.saved, false)?;
-            self.hand_over(before.queued)?;
-            let is_read = AtomicBool::new(false);
-            let read = || {
-                let read = read_all(context, source, together);
-                is_read.store(true, Ordering::Relaxed);
-                read
-            };
-            let chunk = || self.chunk_beside(before.saved, &is_read);
-            let (read, chunked) = context.pool.get()?.beside(read, chunk);
-            queued = chunked?;
-            readings = read?;
+            return Ok((Vec::new(), None));
         }
-        for error in &unlisted {
-            readings.push(unlisted_reading(context, name, error)?);
-        }
-        let saved = self.save(name, readings, delta)?;
-        for error in &unlisted {
-            gone.incomplete |= error.blocks_deletions;
-            gone.unlisted.extend(context.kb.find_document(name, &unlisted_uri(error))?);
-        }
-        Ok(Begun { queued, saved })
+        let context = self.context;
+        self.note(source.name(), &to_read, &before.saved, false)?;
+        self.hand_over(before.queued)?;
+        let is_read = AtomicBool::new(false);
+        let read = || {
+            let readings = read_all(context, source, to_read);
+            is_read.store(true, Ordering::Relaxed);
+            readings
+        };
+        let chunk = || self.chunk_beside(before.saved, &is_read);
+        let (readings, queued) = context.pool.get()?.beside(read, chunk);
+        Ok((readings?, queued?))
     }
 
     /// Chunk -> Enqueue beside the reading of the next batch. Returns what to hand over when the one after it is noted;

@@ -143,12 +143,8 @@ impl Producer<'_> {
     fn chunk_noted(&self, revisions: Vec<TextRevision>, alone: bool) -> Result<(), Error> {
         let documents: Vec<_> =
             revisions.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-        self.context.saved(&self.context.kb.begin_intake(
-            self.context.run,
-            &documents,
-            &[],
-            alone,
-        )?);
+        let Context { kb, run, .. } = *self.context;
+        self.context.saved(&kb.begin_intake(run, &documents, &[], alone)?);
         self.hand_over(self.chunk_and_enqueue(revisions)?)
     }
 

