@@ -14,6 +14,7 @@ use kbingest::domain::{PhaseStatus, RunStatus};
 use kbingest::operations::{IngestOptions, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 
+use crate::crash::wait_until;
 use crate::support::{
     Place, Visits, assert_cancelled, assert_no_claims, assert_same, assert_sound, dump, ingest,
     markdown, resume, resume_target, rows, stop_at, try_ingest,
@@ -143,9 +144,12 @@ impl Scenario {
     }
 }
 
-/// 258 documents in `docs`, which is two batches, and three in `notes`; one is longer than one queue row.
+/// As many as one batch takes.
+const DOCUMENTS: u64 = 512;
+
+/// 514 documents in `docs`, which is two batches, and three in `notes`; one is longer than one queue row.
 fn fill(place: &Place) {
-    for number in 0..256 {
+    for number in 0..DOCUMENTS {
         place.write(&format!("{:02}/{number:03}.md", number % 7), markdown(number, 1, "common"));
     }
     place.write("blank.md", "\n\n");
@@ -158,7 +162,7 @@ fn fill(place: &Place) {
 
 /// Changes, adds, renames and removes documents.
 fn edit(place: &Place) {
-    for number in (0..256).step_by(5) {
+    for number in (0..DOCUMENTS).step_by(5) {
         let name = format!("{:02}/{number:03}.md", number % 7);
         place.write(&name, markdown(number, 2, "edited"));
     }
@@ -261,10 +265,19 @@ fn ingest_with_a_complete_crawl_looks_once_more() {
     place.write("0.md", "edited");
     place.write("new.md", "new");
     place.remove("1.md");
-    let report = ingest(&config, None);
+    // What is gone counts as deleted only where it was published before, which the consumer is given the time for.
+    let kb = config.kb.clone();
+    let hook = move |checkpoint: Checkpoint, _: &StopSignal| {
+        if checkpoint == Checkpoint::BeforeBatch {
+            wait_until("what was queued is embedded", || {
+                rows(&kb, "SELECT 1 FROM queue").is_empty()
+            });
+        }
+    };
+    let report = ingest(&config, Some(&hook));
     assert_eq!(report.exit_code, 0, "{report:#?}");
-    // What is gone counts as deleted only if the consumer had published it before the producer found out.
-    assert_eq!(report.run.unwrap().metrics.documents_new, 21);
+    let metrics = report.run.unwrap().metrics;
+    assert_eq!((metrics.documents_new, metrics.documents_deleted), (21, 1));
     place.assert_equals_fresh_ingest();
 }
 
