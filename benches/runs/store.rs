@@ -15,19 +15,30 @@ use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Vers
 use kbingest::embed::{Builtin, Embedder};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexedText, KnowledgeBase, NewChunk, NewText, Outcome, Reading,
-    RunKey, SaveResult, StoredChunk, StoredVector,
+    RunKey, SaveResult, Segment, StoredChunk, StoredVector,
 };
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use crate::clock::cpu_seconds;
 
 /// As in the program: bytes of text that are saved together, and ranges that are committed together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const RANGES_PER_COMMIT: usize = 24;
-/// Every table that an ingest of files fills but the full-text index, in the order of their references.
-const TABLES: [&str; 8] =
-    ["run", "phase", "document", "content", "revision", "chunk", "vector_space", "vector_block"];
+/// Every table that an ingest of files fills, in the order of their references; the last three are the full-text index.
+const TABLES: [&str; 11] = [
+    "run",
+    "phase",
+    "document",
+    "content",
+    "revision",
+    "chunk",
+    "vector_space",
+    "vector_block",
+    "chunk_fts_data",
+    "chunk_fts_idx",
+    "chunk_fts_docsize",
+];
 const SOURCE: &str = "docs";
 
 /// What storing everything came to.
@@ -59,9 +70,8 @@ struct Part {
 pub fn measure(folder: &Path, files: &[PathBuf], scratch: &Path) -> Result<Stored, Box<dyn Error>> {
     let batches = prepare(folder, files)?;
     let queued = scratch.join("queued.kb");
-    let mut index = Vec::new();
-    let (queued_seconds, longest_commit_seconds) = store_queued(&queued, batches, &mut index)?;
-    let straight_seconds = store_straight(&queued, &scratch.join("straight.kb"), &index)?;
+    let (queued_seconds, longest_commit_seconds) = store_queued(&queued, batches)?;
+    let straight_seconds = store_straight(&queued, &scratch.join("straight.kb"))?;
     Ok(Stored { queued_seconds, straight_seconds, longest_commit_seconds })
 }
 
@@ -153,12 +163,8 @@ impl Clock {
     }
 }
 
-/// Stores `batches` through the queue; puts the full-text rows as they were stored into `index`.
-fn store_queued(
-    path: &Path,
-    batches: Vec<Batch>,
-    index: &mut Vec<IndexedText>,
-) -> Result<(f64, f64), Box<dyn Error>> {
+/// Stores `batches` through the queue.
+fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn Error>> {
     let kb = KnowledgeBase::create_or_open(path)?;
     let (run, _) = kb.begin_run("bench")?;
     let mut clock = Clock::default();
@@ -167,9 +173,9 @@ fn store_queued(
         clock.time(|| kb.begin_intake(run, &uris, &[], false))?;
         let saved =
             clock.time(|| kb.save(run, SOURCE, &batch.readings, Metrics::default(), 0.0))?;
-        store_chunks(&kb, run, &saved.0, batch.parts, &mut clock, index)?;
+        store_chunks(&kb, run, &saved.0, batch.parts, &mut clock)?;
     }
-    // The merge of full text is no part of either way.
+    // The last merge of full text is no part of either way.
     let longest = clock.longest_seconds;
     clock.time(|| kb.finish(0, &|| false))?;
     Ok((clock.cpu_seconds, longest))
@@ -181,7 +187,6 @@ fn store_chunks(
     saved: &[SaveResult],
     mut parts: Vec<Vec<Part>>,
     clock: &mut Clock,
-    index: &mut Vec<IndexedText>,
 ) -> Result<(), Box<dyn Error>> {
     let mut chunked = Vec::with_capacity(parts.len());
     for (saved, parts) in saved.iter().zip(&parts) {
@@ -210,20 +215,16 @@ fn store_chunks(
         let rest = texts.split_off(texts.partition_point(|(end, _)| *end <= last + 1));
         let complete = mem::replace(&mut texts, rest);
         let complete: Vec<_> = complete.into_iter().map(|(_, text)| text).collect();
-        let commit = Commit { ranges, chunks: &stored, index: &complete, reused: 0, percent: 0.0 };
+        let index = Segment::new(&complete);
+        let commit = Commit { ranges, chunks: &stored, index: &index, reused: 0, percent: 0.0 };
         clock.time(|| kb.claim(run, ranges))?;
         clock.time(|| kb.commit(run, &commit))?;
-        index.extend(complete);
     }
     Ok(())
 }
 
-/// Stores the rows of `queued` and the full text in one transaction; returns its CPU seconds.
-fn store_straight(
-    queued: &Path,
-    path: &Path,
-    index: &[IndexedText],
-) -> Result<f64, Box<dyn Error>> {
+/// Stores the rows of `queued` in one transaction; returns its CPU seconds.
+fn store_straight(queued: &Path, path: &Path) -> Result<f64, Box<dyn Error>> {
     let rows = TABLES.map(|table| read(queued, table));
     // Makes the tables.
     drop(KnowledgeBase::create_or_open(path)?);
@@ -238,20 +239,11 @@ fn store_straight(
         for (table, rows) in TABLES.iter().zip(rows) {
             let rows = rows?;
             let marks = vec!["?"; rows.first().map_or(0, Vec::len)].join(", ");
-            let mut insert = tx.prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
+            let mut insert = tx.prepare(&format!("REPLACE INTO {table} VALUES ({marks})"))?;
             for row in &rows {
                 insert.execute(params_from_iter(row))?;
             }
         }
-        let mut insert = tx.prepare(
-            "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        for text in index {
-            let IndexedText { id, title, heading, body, path, language, .. } = text;
-            insert.execute(params![id.0, title, heading, body, path, language])?;
-        }
-        drop(insert);
         tx.commit()?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())

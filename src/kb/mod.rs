@@ -14,7 +14,7 @@ pub use sqlite::{
     ChunkedRevision, Commit, Explanation, Filter, Finding, FormatCount, FoundLink, FrontierCounts,
     Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
     Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
-    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision,
-    StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
-    parse_date,
+    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, Segment,
+    StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,
+    TextRevision, Unit, parse_date,
 };

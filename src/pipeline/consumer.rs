@@ -12,7 +12,7 @@ use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
 use crate::kb::{
-    Commit, IndexedText, PendingRange, ReusableVectors, StoredChunk, StoredVector, Unit,
+    Commit, IndexedText, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
 };
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
@@ -61,7 +61,7 @@ type QueuedChunk = (ChunkId, Chunk, [u8; 16]);
 struct Embedded {
     ranges: Vec<ChunkRange>,
     chunks: Vec<StoredChunk>,
-    index: Vec<IndexedText>,
+    index: Segment,
     reused: u64,
 }
 
@@ -187,8 +187,10 @@ impl Consumer<'_> {
     fn embed(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<Embedded, Error> {
         let revisions: Vec<_> = parts.iter().map(|part| part.unit.revision).collect();
         let reusable = self.context.kb.reusable_vectors(&revisions)?;
-        let (chunks, reused) = self.vectors(parts, reusable)?;
-        let index = self.index_texts(parts)?;
+        let threads = self.context.pool.get()?;
+        let (vectors, index) =
+            threads.join(|| self.vectors(parts, reusable), || self.index_segment(parts));
+        let ((chunks, reused), index) = (vectors?, index?);
         Ok(Embedded { ranges: ranges.to_vec(), chunks, index, reused })
     }
 
@@ -298,7 +300,7 @@ impl Consumer<'_> {
     }
 
     /// Returns the full-text rows of every revision that `parts` complete.
-    fn index_texts(&self, parts: &[Part<'_>]) -> Result<Vec<IndexedText>, Error> {
+    fn index_segment(&self, parts: &[Part<'_>]) -> Result<Segment, Error> {
         let mut whole = Vec::new();
         let mut loaded = Vec::new();
         for part in parts {
@@ -314,7 +316,7 @@ impl Consumer<'_> {
             }
         }
         whole.extend(&loaded);
-        Ok(index_texts(&whole, self.context.analyser, self.context.pool.get()?))
+        Ok(index_segment(&whole, self.context.analyser, self.context.pool.get()?))
     }
 }
 
@@ -323,12 +325,12 @@ fn is_suspicious(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
-/// Returns the full-text rows of whole revisions, ascending by chunk.
-pub fn index_texts(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexedText> {
+/// Returns the full-text rows of whole revisions.
+pub fn index_segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
     let rows: Vec<_> = threads.map(units, |unit| indexed(unit, analyser));
     let mut index: Vec<IndexedText> = rows.into_iter().flatten().collect();
     index.sort_unstable_by_key(|text| text.id);
-    index
+    Segment::new(&index)
 }
 
 /// Returns the full-text rows of a whole revision.

@@ -79,6 +79,15 @@ impl Threads {
         (worked.expect("the scope ends when its work is done"), done)
     }
 
+    /// Does both on the pool, at the same time where two threads have nothing else to do.
+    pub fn join<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        self.pool.join(one, other)
+    }
+
     /// Takes a processor for this thread, which is none of the pool's, if there are two.
     pub fn take_processor(&self) -> InUse<'_> {
         self.taken.fetch_add(1, Ordering::Relaxed);

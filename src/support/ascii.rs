@@ -39,6 +39,11 @@ impl Lanes {
         between(self.0, b'A', b'Z') & below(to) & !below(from) != 0
     }
 
+    /// Returns the first `length` bytes as a number, 0 after the last.
+    pub fn first(self, length: usize) -> u64 {
+        self.0 & below(length)
+    }
+
     /// Returns the first `length` bytes, at most [`LANES`], as a number: capitals of ASCII as small letters, 0 after
     /// the last.
     pub fn lower(self, length: usize) -> u64 {

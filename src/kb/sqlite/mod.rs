@@ -50,7 +50,7 @@ pub use frontier::{
     FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState, QueuedPage, StartPage,
 };
 pub use hits::{Explanation, Hit, Place};
-pub use index::IndexedText;
+pub use index::{IndexedText, Segment};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, PendingRange, StoredChunk, Unit};
@@ -181,20 +181,12 @@ fn tidy(
     merge_pages_max: u64,
     should_stop: &dyn Fn() -> bool,
 ) -> Result<(), KbError> {
-    // A step is a commit of a tenth of a second, and writes a page of every segment anew besides what it merges.
-    const PAGES_PER_STEP: u64 = 2048;
     let mut budget = merge_pages_max;
-    while budget > 0 && !should_stop() {
-        let before = writer.total_changes();
-        writer.execute(
-            "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
-            [convert::to_sql(budget.min(PAGES_PER_STEP))],
-        )?;
-        // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
-        if writer.total_changes() - before < 2 {
-            break;
-        }
-        budget = budget.saturating_sub(PAGES_PER_STEP);
+    while budget > 0
+        && !should_stop()
+        && index::merge_step(writer, budget.min(index::PAGES_PER_STEP))?
+    {
+        budget = budget.saturating_sub(index::PAGES_PER_STEP);
     }
     writer.execute_batch("PRAGMA optimize")?;
     // A reader may hold the WAL; the next run empties it then.

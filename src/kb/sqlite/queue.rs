@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, size_from_sql, size_to_sql, utf8};
 use super::documents::record_failure;
-use super::index::IndexedText;
+use super::index::Segment;
 use super::tally::{RunKey, tally};
 use super::vectors::StoredVector;
 use super::{KnowledgeBase, index, revisions, vectors};
@@ -62,8 +62,8 @@ pub struct Commit<'a> {
     pub ranges: &'a [ChunkRange],
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
-    /// Full-text rows of every revision that the vectors complete, ascending by chunk.
-    pub index: &'a [IndexedText],
+    /// Full-text rows of every revision that the vectors complete.
+    pub index: &'a Segment,
     /// How many of the vectors were taken over from older revisions.
     pub reused: u64,
     /// Progress of the run with this batch.
@@ -233,7 +233,7 @@ impl KnowledgeBase {
     /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
     /// Chunks whose revision is gone are passed over.
     pub fn commit(&self, run: RunKey, commit: &Commit<'_>) -> Result<RunState, KbError> {
-        self.write(|tx| {
+        let state = self.write(|tx| {
             let mut delta = Metrics { batches_processed: 1, ..Metrics::default() };
             let mut finished = Vec::new();
             let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
@@ -268,7 +268,9 @@ impl KnowledgeBase {
                     .execute([range.first.0])?;
             }
             tally(tx, run, &delta, Some(commit.percent))
-        })
+        })?;
+        self.merge_unmerged()?;
+        Ok(state)
     }
 
     /// Returns how much waits in the queue.

@@ -4,8 +4,8 @@ use rusqlite::{Row, Transaction, params};
 
 use super::convert::from_sql;
 use super::tally::count_superseded;
-use super::vectors;
-use crate::domain::{DocumentId, RevisionId, RunId};
+use super::{index, vectors};
+use crate::domain::{ChunkId, DocumentId, RevisionId, RunId};
 use crate::kb::KbError;
 
 /// A revision with what is needed to take it out.
@@ -81,15 +81,11 @@ pub fn publish(tx: &Transaction<'_>, finished: &[RevisionId]) -> Result<(), KbEr
 /// Takes out revisions with their chunks, vectors, full-text rows, part of the queue, and texts that no
 /// other revision shares.
 pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbError> {
-    // A rowid below the last one makes FTS5 flush a segment: all deletes in one ascending pass.
     let mut live: Vec<_> =
         doomed.iter().filter(|row| row.is_live).filter_map(RevisionRow::chunk_ids).collect();
     live.sort_unstable();
     for (first, last) in live {
-        let mut delete = tx.prepare_cached("DELETE FROM chunk_fts WHERE rowid = ?1")?;
-        for id in first..=last {
-            delete.execute([id])?;
-        }
+        (first..=last).try_for_each(|id| index::remove(tx, ChunkId(id)))?;
     }
     let mut stored: Vec<_> = doomed.iter().filter_map(RevisionRow::chunk_ids).collect();
     stored.sort_unstable();

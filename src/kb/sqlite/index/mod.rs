@@ -1,19 +1,35 @@
 //! The full-text index: entering tokens, and making the whole of it anew.
 
+mod doclist;
+mod invert;
+mod leaves;
+mod segment;
+mod structure;
+mod varint;
+
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::KnowledgeBase;
 use super::convert::from_sql;
 use super::queue::{Unit, load_where};
 use super::tally::{RunKey, tally};
+use super::{KnowledgeBase, errno};
 use crate::analysis::Language;
 use crate::domain::{ChunkId, Metrics, RevisionId};
 use crate::kb::KbError;
 
+pub use segment::Segment;
+
+/// Segments as they were written that there may be: a search looks into each of them.
+const UNMERGED_MAX: usize = 64;
+/// What one step of a merge writes: a commit of a tenth of a second. Each writes a page of every segment anew besides.
+pub const PAGES_PER_STEP: u64 = 2048;
 /// Texts analysed at once when the index is made anew, in chunks.
 const CHUNKS_PER_BATCH: usize = 4096;
+
+/// Columns of the index: title, heading, text, path and language.
+const COLUMNS: usize = 5;
 
 /// What the full-text index gets of one chunk: tokens, apart by spaces.
 #[derive(Clone, Debug)]
@@ -34,6 +50,12 @@ pub struct IndexedText {
     pub language: &'static str,
 }
 
+impl IndexedText {
+    fn columns(&self) -> [&str; COLUMNS] {
+        [&self.title, &self.heading, &self.body, &self.path, self.language]
+    }
+}
+
 impl KnowledgeBase {
     /// Returns the fingerprint of the analyser that made the index; empty before the first run.
     pub fn analysis_fingerprint(&self) -> Result<String, KbError> {
@@ -51,7 +73,7 @@ impl KnowledgeBase {
         &self,
         run: Option<RunKey>,
         fingerprint: &str,
-        analyse: &dyn Fn(&[Unit]) -> Option<Vec<IndexedText>>,
+        analyse: &dyn Fn(&[Unit]) -> Option<Segment>,
     ) -> Result<Option<u64>, KbError> {
         let ended = || KbError::from(rusqlite::Error::QueryReturnedNoRows);
         let mut is_stopped = false;
@@ -67,13 +89,13 @@ impl KnowledgeBase {
                 if waiting < CHUNKS_PER_BATCH && index + 1 < revisions.len() {
                     continue;
                 }
-                let Some(texts) = analyse(&units) else {
+                let Some(segment) = analyse(&units) else {
                     is_stopped = true;
                     return Err(ended());
                 };
-                let ids: Vec<_> = units.iter().map(|unit| unit.revision).collect();
-                insert(tx, &ids, &texts)?;
-                count += texts.len() as u64;
+                segment.store(tx)?;
+                while merge_unmerged(tx)? {}
+                count += segment.row_count() as u64;
                 units.clear();
                 waiting = 0;
             }
@@ -88,6 +110,18 @@ impl KnowledgeBase {
             Ok(count)
         });
         if is_stopped { Ok(None) } else { rebuilt.map(Some) }
+    }
+
+    /// Merges segments of the index as long as there are too many of them; others may write between the steps.
+    pub(super) fn merge_unmerged(&self) -> Result<(), KbError> {
+        loop {
+            let writer = super::lock(&self.writer);
+            let merged = merge_unmerged(&writer);
+            match merged.map_err(|error| error.told_apart(&self.path, errno::last(&writer))) {
+                Ok(true) => {}
+                ended => return ended.map(drop),
+            }
+        }
     }
 
     /// Returns the languages that texts of the index were analysed in, and those of at least a twentieth of it.
@@ -109,40 +143,45 @@ impl KnowledgeBase {
     }
 }
 
-/// Adds the full-text rows of `finished` revisions; rows of others are passed over.
+/// Adds the rows of `finished` revisions; those of others, which were replaced meanwhile, are left out.
 pub fn insert(
     tx: &Transaction<'_>,
     finished: &[RevisionId],
-    texts: &[IndexedText],
+    segment: &Segment,
 ) -> Result<(), KbError> {
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    let finished: HashSet<_> = finished.iter().collect();
-    let revisions = texts.chunk_by(|a, b| a.revision == b.revision);
-    for text in revisions.filter(|texts| finished.contains(&texts[0].revision)).flatten() {
-        let IndexedText { id, title, heading, body, path, language, .. } = text;
-        insert.execute(params![id.0, title, heading, body, path, language])?;
-    }
+    segment.store(tx)?;
+    let finished: HashSet<_> = finished.iter().copied().collect();
+    let left_out = segment.rows().filter(|(_, revision)| !finished.contains(revision));
+    left_out.map(|(id, _)| id).try_for_each(|id| remove(tx, id))
+}
+
+/// Takes the row of a chunk out; those of many go in ascending order, or FTS5 writes a segment for each.
+pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
+    tx.prepare_cached("DELETE FROM chunk_fts WHERE rowid = ?1")?.execute([id.0])?;
     Ok(())
 }
 
+/// Merges segments for one step where there are too many of them; tells whether it did.
+fn merge_unmerged(connection: &Connection) -> Result<bool, KbError> {
+    let is_full = segment::structure(connection)?.unmerged() >= UNMERGED_MAX;
+    if is_full { merge_step(connection, PAGES_PER_STEP) } else { Ok(false) }
+}
+
+/// Merges segments until `pages` are written; tells whether any were.
+pub fn merge_step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+    let before = connection.total_changes();
+    connection.execute(
+        "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
+        [super::convert::to_sql(pages)],
+    )?;
+    // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
+    Ok(connection.total_changes() - before >= 2)
+}
+
 /// Returns how many rows the index holds, without counting them.
-///
-/// FTS5 keeps its averages in the row with id 1 of its data table, the number of rows first, as a variable
-/// length integer (fts5_index.c, "Averages Record").
 pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
-    let mut statement = tx.prepare_cached("SELECT block FROM chunk_fts_data WHERE id = 1")?;
-    let block: Option<Vec<u8>> = statement.query_row([], |row| row.get(0)).optional()?;
-    let mut count: u64 = 0;
-    for byte in block.iter().flatten().take(9) {
-        count = (count << 7) | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    Ok(count)
+    let averages = segment::block(tx, segment::AVERAGES_ID)?;
+    Ok(varint::take(&mut &averages[..]).unwrap_or_default())
 }
 
 /// Returns how many rows match `expression`, counted up to `most`.

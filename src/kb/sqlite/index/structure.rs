@@ -1,0 +1,93 @@
+//! The record by which FTS5 knows the segments of an index (fts5_index.c, "Structure Record").
+
+use super::varint;
+
+/// What comes first says which settings were read last, and stays as it is.
+const COOKIE_BYTES: usize = 4;
+/// Marks a structure whose segments name the origin of their rows, as that of a table with `contentless_delete` does.
+const VERSION_2: &[u8] = &[0xff, 0, 0, 1];
+
+/// The segments of an index, by level: as they were written on level 0, and merged on those above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    cookie: Vec<u8>,
+    write_counter: u64,
+    levels: Vec<Level>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Level {
+    /// So many of the segments are being merged.
+    merging: u64,
+    segments: Vec<Segment>,
+}
+
+/// What is known of a segment: its id; first and last leaf; origin of its oldest and newest rows; pages of tombstones
+/// and how many these are; rows.
+type Segment = [u64; 8];
+
+const ID: usize = 0;
+const LAST_ORIGIN: usize = 4;
+
+impl Structure {
+    /// Reads a record; `None` where it is none of those that a knowledge base has.
+    pub fn read(record: &[u8]) -> Option<Self> {
+        let (cookie, rest) = record.split_at_checked(COOKIE_BYTES)?;
+        let rest = &mut rest.strip_prefix(VERSION_2)?;
+        let (level_count, _segment_count) = (varint::take(rest)?, varint::take(rest)?);
+        let write_counter = varint::take(rest)?;
+        let mut levels = Vec::new();
+        for _ in 0..level_count {
+            let (merging, count) = (varint::take(rest)?, varint::take(rest)?);
+            let mut level = Level { merging, segments: Vec::new() };
+            for _ in 0..count {
+                let mut segment = Segment::default();
+                for part in &mut segment {
+                    *part = varint::take(rest)?;
+                }
+                level.segments.push(segment);
+            }
+            levels.push(level);
+        }
+        Some(Self { cookie: cookie.to_vec(), write_counter, levels })
+    }
+
+    /// Returns the record.
+    pub fn record(&self) -> Vec<u8> {
+        let mut record = [&self.cookie, VERSION_2].concat();
+        let count = self.segments().count();
+        for part in [self.levels.len() as u64, count as u64, self.write_counter] {
+            varint::put(&mut record, part);
+        }
+        for level in &self.levels {
+            varint::put(&mut record, level.merging);
+            varint::put(&mut record, level.segments.len() as u64);
+            for part in level.segments.iter().flatten() {
+                varint::put(&mut record, *part);
+            }
+        }
+        record
+    }
+
+    /// Returns how many segments were not merged yet.
+    pub fn unmerged(&self) -> usize {
+        self.levels.first().map_or(0, |level| level.segments.len())
+    }
+
+    /// Adds a segment and returns its id and its origin, by which its rows name it.
+    pub fn add(&mut self, leaves: u32, rows: usize) -> (i64, i64) {
+        let used: Vec<_> = self.segments().map(|segment| segment[ID]).collect();
+        let id = (1..).find(|id| !used.contains(id)).unwrap_or_default();
+        let origin = self.segments().map(|segment| segment[LAST_ORIGIN]).max().unwrap_or(0) + 1;
+        if self.levels.is_empty() {
+            self.levels.push(Level::default());
+        }
+        let segment = [id, 1, u64::from(leaves), origin, origin, 0, 0, rows as u64];
+        self.levels[0].segments.push(segment);
+        (id as i64, origin as i64)
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.levels.iter().flat_map(|level| &level.segments)
+    }
+}
