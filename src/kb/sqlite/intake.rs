@@ -1,6 +1,6 @@
 //! What the producer is at, written down before it begins: a document that ends the process is found so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
 
@@ -46,11 +46,7 @@ impl KnowledgeBase {
         alone: bool,
     ) -> Result<RunState, KbError> {
         self.write(|tx| {
-            tx.prepare_cached(
-                "DELETE FROM intake WHERE in_flight = 1 AND (source, uri) NOT IN
-                   (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
-            )?
-            .execute([serde_json::json!(going_on).to_string()])?;
+            forget_done(tx, going_on)?;
             let mut upsert = tx.prepare_cached(
                 "INSERT INTO intake (source, uri, attempts, is_alone, in_flight)
                  VALUES (?1, ?2, 1, ?3, 1)
@@ -63,6 +59,21 @@ impl KnowledgeBase {
             tally(tx, run, &Metrics::default(), None)
         })
     }
+}
+
+/// Takes out what is in flight and not `going_on`. Told apart here, as a list bound to a statement is made a table of.
+fn forget_done(tx: &Transaction<'_>, going_on: &[(&str, &str)]) -> Result<(), KbError> {
+    let going_on: HashSet<_> = going_on.iter().copied().collect();
+    let mut select = tx.prepare_cached("SELECT source, uri FROM intake WHERE in_flight = 1")?;
+    let in_flight = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let in_flight: Vec<(String, String)> = in_flight.collect::<Result<_, _>>()?;
+    let mut delete = tx.prepare_cached("DELETE FROM intake WHERE source = ?1 AND uri = ?2")?;
+    for (source, uri) in &in_flight {
+        if !going_on.contains(&(source.as_str(), uri.as_str())) {
+            delete.execute([source, uri])?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes what was in flight when a process died for suspects.
