@@ -14,8 +14,8 @@ use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
 use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Version};
 use kbingest::embed::{Builtin, Embedder};
 use kbingest::kb::{
-    ChunkedRevision, Commit, IndexedText, KnowledgeBase, NewChunk, NewText, Outcome, Reading,
-    RunKey, SaveResult, Segment, StoredChunk, StoredVector,
+    ChunkedRevision, Commit, IndexRows, KnowledgeBase, NewChunk, NewText, Outcome, Reading, RunKey,
+    SaveResult, Segment, StoredChunk, StoredVector,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -63,7 +63,8 @@ struct Batch {
 struct Part {
     new: NewChunk,
     vector: StoredVector,
-    index: IndexedText,
+    /// Title, heading path, text and path, as they are analysed.
+    columns: [String; 4],
 }
 
 /// Stores the documents `files` below `folder` in both ways.
@@ -102,7 +103,6 @@ fn prepare_one(
     text: String,
 ) -> Result<(Reading, Vec<Part>), Box<dyn Error>> {
     let title = text.lines().next().unwrap_or_default().trim_start_matches('#').trim().to_owned();
-    let tokens = |text: &str| analysis::tokens(text, Language::English);
     let media_type = MediaType::Markdown;
     let input = ChunkInput { title: &title, text: &text, media_type };
     let count = |text: &str| embedder.count_tokens(text);
@@ -113,18 +113,15 @@ fn prepare_one(
         let embedded = embedded_text(&title, &text, &chunk);
         let embeddings = embedder.embed(&[&embedded])?;
         let row = embeddings.rows().next().ok_or("no vector")?;
-        let index = IndexedText {
-            id: ChunkId(0),
-            revision: RevisionId(0),
-            title: tokens(&title),
-            heading: tokens(&chunk.heading_path),
-            body: tokens(&body_text(&text, &chunk)),
-            path: tokens(&uri.replace('/', " ")),
-            language: Language::English.code(),
-        };
+        let columns = [
+            title.clone(),
+            chunk.heading_path.clone(),
+            body_text(&text, &chunk).into_owned(),
+            uri.replace('/', " "),
+        ];
         let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
         let new = NewChunk { chunk, key, input_hash };
-        parts.push(Part { new, vector: StoredVector::quantise(row), index });
+        parts.push(Part { new, vector: StoredVector::quantise(row), columns });
     }
     let outcome = Outcome::Text(NewText {
         content_hash: *blake3::hash(text.as_bytes()).as_bytes(),
@@ -203,8 +200,8 @@ fn store_chunks(
             let id = ChunkId(first.ok_or("no first chunk")?.0 + number);
             let vector = part.vector.clone();
             chunks.push(StoredChunk { id, revision: revision.id, vector });
-            let text = IndexedText { id, revision: revision.id, ..part.index.clone() };
-            texts.push((first.map_or(0, |first| first.0) + revision.chunks.len() as i64, text));
+            let end = first.map_or(0, |first| first.0) + revision.chunks.len() as i64;
+            texts.push((end, id, revision.id, mem::take(&mut part.columns)));
         }
     }
     for ranges in ranges.chunks(RANGES_PER_COMMIT) {
@@ -212,15 +209,27 @@ fn store_chunks(
         let rest = chunks.split_off(chunks.partition_point(|chunk| chunk.id.0 <= last));
         let stored = mem::replace(&mut chunks, rest);
         // Full text is stored with the last vector of its revision, the chunk before `end`.
-        let rest = texts.split_off(texts.partition_point(|(end, _)| *end <= last + 1));
+        let rest = texts.split_off(texts.partition_point(|(end, ..)| *end <= last + 1));
         let complete = mem::replace(&mut texts, rest);
-        let complete: Vec<_> = complete.into_iter().map(|(_, text)| text).collect();
-        let index = Segment::new(&complete);
+        let mut rows = IndexRows::default();
+        for (_, id, revision, columns) in complete {
+            push_row(&mut rows, id, revision, columns);
+        }
+        let index = Segment::new(vec![rows]);
         let commit = Commit { ranges, chunks: &stored, index: &index, reused: 0, percent: 0.0 };
         clock.time(|| kb.claim(run, ranges))?;
         clock.time(|| kb.commit(run, &commit))?;
     }
     Ok(())
+}
+
+fn push_row(rows: &mut IndexRows, id: ChunkId, revision: RevisionId, columns: [String; 4]) {
+    let language = Language::English;
+    let [title, heading, text, path] = columns.map(|text| {
+        rows.column(|column| analysis::for_each_token(&text, language, |token| column.add(token)))
+    });
+    let code = rows.column(|column| column.add(language.code().as_bytes()));
+    rows.push(id, revision, [title, heading, text, path, code]);
 }
 
 /// Stores the rows of `queued` in one transaction; returns its CPU seconds.
@@ -230,7 +239,7 @@ fn store_straight(queued: &Path, path: &Path) -> Result<f64, Box<dyn Error>> {
     drop(KnowledgeBase::create_or_open(path)?);
     let mut connection = Connection::open(path)?;
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = 1024;
          PRAGMA wal_autocheckpoint = 4096;",
     )?;
     let mut clock = Clock::default();

@@ -116,10 +116,16 @@ impl Analyser {
     }
 }
 
+/// Calls `visit` with every token of `text`, in UTF-8 and in order; it may be empty. `visit` must not analyse a text
+/// itself.
+pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(&[u8])) {
+    units::for_each_token_utf8(text, language, |_, token| visit(token));
+}
+
 /// Returns the tokens of `text`, apart by single spaces.
 pub fn tokens(text: &str, language: Language) -> String {
     let mut tokens = Vec::with_capacity(text.len() + text.len() / 8);
-    units::for_each_token_utf8(text, language, |_, token| {
+    for_each_token(text, language, |token| {
         tokens.extend_from_slice(token);
         tokens.push(b' ');
     });

@@ -12,7 +12,7 @@ mod sqlite;
 pub use error::KbError;
 pub use sqlite::{
     ChunkedRevision, Commit, Explanation, Filter, Finding, FormatCount, FoundLink, FrontierCounts,
-    Hit, INDEX_INVARIANTS, IndexedText, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
+    Hit, INDEX_INVARIANTS, IndexRows, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
     Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
     ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, Segment,
     StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,

@@ -12,7 +12,7 @@ use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
 use crate::kb::{
-    Commit, IndexedText, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
+    Commit, IndexRows, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
 };
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
@@ -327,27 +327,48 @@ fn is_suspicious(pending: &PendingRange) -> bool {
 
 /// Returns the full-text rows of whole revisions.
 pub fn index_segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
-    let rows: Vec<_> = threads.map(units, |unit| indexed(unit, analyser));
-    let mut index: Vec<IndexedText> = rows.into_iter().flatten().collect();
-    index.sort_unstable_by_key(|text| text.id);
-    Segment::new(&index)
+    let mut units = units.to_vec();
+    units.sort_unstable_by_key(|unit| unit.chunks.first().map(|(id, ..)| *id));
+    let parts: Vec<_> = threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
+        let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
+        units.iter().for_each(|unit| index_unit(unit, analyser, &mut rows));
+        rows
+    });
+    Segment::new(parts)
 }
 
-/// Returns the full-text rows of a whole revision.
-fn indexed(unit: &Unit, analyser: &Analyser) -> Vec<IndexedText> {
+/// Cuts `units` into at most `count` shares of about as much text.
+fn shares<'a, 'b>(mut units: &'a [&'b Unit], count: usize) -> Vec<&'a [&'b Unit]> {
+    let bytes: usize = units.iter().map(|unit| unit.text.len()).sum();
+    let mut shares = Vec::with_capacity(count);
+    while !units.is_empty() {
+        let mut share_bytes = 0;
+        let is_within = |unit: &&&Unit| {
+            let is_within = share_bytes < bytes.div_ceil(count);
+            share_bytes += unit.text.len();
+            is_within
+        };
+        let length = units.iter().take_while(is_within).count().max(1);
+        let (share, rest) = units.split_at(length);
+        shares.push(share);
+        units = rest;
+    }
+    shares
+}
+
+/// Adds the full-text rows of a whole revision to `rows`.
+fn index_unit(unit: &Unit, analyser: &Analyser, rows: &mut IndexRows) {
     let language = analyser.language_of(&unit.text);
-    let tokens = |text: &str| analysis::tokens(text, language);
-    let (title, path) = (tokens(&unit.title), tokens(&unit.uri.replace('/', " ")));
-    let row = |(id, chunk, _): &QueuedChunk| IndexedText {
-        id: *id,
-        revision: unit.revision,
-        title: title.clone(),
-        heading: tokens(&chunk.heading_path),
-        body: tokens(&chunk::body_text(&unit.text, chunk)),
-        path: path.clone(),
-        language: language.code(),
+    let column = |rows: &mut IndexRows, text: &str| {
+        rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
-    unit.chunks.iter().map(row).collect()
+    let (title, path) = (column(rows, &unit.title), column(rows, &unit.uri.replace('/', " ")));
+    let code = rows.column(|column| column.add(language.code().as_bytes()));
+    for (id, chunk, _) in &unit.chunks {
+        let heading = column(rows, &chunk.heading_path);
+        let body = column(rows, &chunk::body_text(&unit.text, chunk));
+        rows.push(*id, unit.revision, [title, heading, body, path, code]);
+    }
 }
 
 /// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.

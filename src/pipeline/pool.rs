@@ -79,6 +79,11 @@ impl Threads {
         (worked.expect("the scope ends when its work is done"), done)
     }
 
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     /// Does both on the pool, at the same time where two threads have nothing else to do.
     pub fn join<A: Send, B: Send>(
         &self,

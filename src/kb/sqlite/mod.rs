@@ -50,7 +50,7 @@ pub use frontier::{
     FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState, QueuedPage, StartPage,
 };
 pub use hits::{Explanation, Hit, Place};
-pub use index::{IndexedText, Segment};
+pub use index::{IndexRows, Segment};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use queue::{Commit, PendingRange, StoredChunk, Unit};
@@ -67,7 +67,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// As far as SQLite maps a file, a little less than 2 GiB.
 const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
-const PAGE_CACHE_KIB: i64 = 8 * 1024;
+/// Pages that a connection keeps; 8 MiB at 8 KiB a page. Said in KiB, it would be twice that: SQLite counts them before
+/// it knows how large they are.
+const CACHE_PAGES: i64 = 1024;
+/// Of the connection that reads what another writes: each commit makes its pages stale.
+const READER_CACHE_PAGES: i64 = 256;
 /// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
 const WAL_PAGES: i64 = 4096;
 
@@ -115,7 +119,9 @@ impl KnowledgeBase {
         });
         prepared.map_err(|error| error.told_apart(path, errno::last(&writer)))?;
         let reader = connect(path, flags)?;
-        let limited = reader.pragma_update(None, "query_only", true);
+        let limited = reader
+            .pragma_update(None, "cache_size", READER_CACHE_PAGES)
+            .and_then(|()| reader.pragma_update(None, "query_only", true));
         limited.map_err(|error| KbError::from(error).told_apart(path, errno::last(&reader)))?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
@@ -285,7 +291,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
         "PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;
          PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -{PAGE_CACHE_KIB};
+         PRAGMA cache_size = {CACHE_PAGES};
          PRAGMA temp_store = MEMORY;"
     ))?;
     Ok(())

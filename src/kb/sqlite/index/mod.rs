@@ -3,6 +3,7 @@
 mod doclist;
 mod invert;
 mod leaves;
+mod rows;
 mod segment;
 mod structure;
 mod varint;
@@ -19,6 +20,7 @@ use crate::analysis::Language;
 use crate::domain::{ChunkId, Metrics, RevisionId};
 use crate::kb::KbError;
 
+pub use rows::IndexRows;
 pub use segment::Segment;
 
 /// Segments as they were written that there may be: a search looks into each of them.
@@ -30,31 +32,6 @@ const CHUNKS_PER_BATCH: usize = 4096;
 
 /// Columns of the index: title, heading, text, path and language.
 const COLUMNS: usize = 5;
-
-/// What the full-text index gets of one chunk: tokens, apart by spaces.
-#[derive(Clone, Debug)]
-pub struct IndexedText {
-    /// The chunk.
-    pub id: ChunkId,
-    /// Its revision.
-    pub revision: RevisionId,
-    /// Of the title of the document.
-    pub title: String,
-    /// Of the heading path.
-    pub heading: String,
-    /// Of prefix, overlap and span.
-    pub body: String,
-    /// Of the address.
-    pub path: String,
-    /// Code of the language that the document was analysed in.
-    pub language: &'static str,
-}
-
-impl IndexedText {
-    fn columns(&self) -> [&str; COLUMNS] {
-        [&self.title, &self.heading, &self.body, &self.path, self.language]
-    }
-}
 
 impl KnowledgeBase {
     /// Returns the fingerprint of the analyser that made the index; empty before the first run.

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::doclist::Doclist;
 use super::invert::Inverted;
 use super::leaves::{Leaves, Pages};
+use super::rows::IndexRows;
 use super::structure::Structure;
-use super::{COLUMNS, IndexedText, varint};
+use super::{COLUMNS, varint};
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
@@ -24,11 +25,11 @@ const SEGMENT_SHIFT: u32 = 37;
 #[derive(Debug)]
 pub struct Segment {
     pages: Pages,
-    rows: Vec<Row>,
+    rows: Vec<StoredRow>,
 }
 
 #[derive(Debug)]
-struct Row {
+struct StoredRow {
     id: ChunkId,
     revision: RevisionId,
     /// Tokens of each column.
@@ -36,24 +37,29 @@ struct Row {
 }
 
 impl Segment {
-    /// Makes a segment of `texts`, ascending by chunk.
-    pub fn new(texts: &[IndexedText]) -> Self {
-        let inverted = Inverted::new(texts);
+    /// Makes a segment of the rows of `parts`, all in ascending order.
+    pub fn new(mut parts: Vec<IndexRows>) -> Self {
+        let inverted = Inverted::new(&mut parts);
+        let rows = || parts.iter().flat_map(|part| part.rows());
         // Beside each other, as every term goes through them.
-        let ids: Vec<_> = texts.iter().map(|text| text.id.0 as u64).collect();
-        let mut leaves = Leaves::new();
+        let ids: Vec<_> = rows().map(|row| row.id.0 as u64).collect();
+        let mut leaves = Leaves::for_tokens(inverted.token_count());
         let mut doclist = Doclist::default();
+        let mut bytes = Vec::new();
         for (term, occurrences) in inverted.terms() {
             doclist.clear();
             for occurrences in occurrences.chunk_by(|a, b| a.row == b.row) {
                 doclist.push(ids[occurrences[0].row as usize], occurrences);
             }
-            leaves.append(term, &doclist);
+            term.write(&mut bytes);
+            leaves.append(&bytes, &doclist);
         }
-        let row =
-            |(text, sizes): (&IndexedText, _)| Row { id: text.id, revision: text.revision, sizes };
-        let rows = texts.iter().zip(inverted.sizes).map(row).collect();
-        Self { pages: leaves.finish(), rows }
+        let rows = rows().zip(&inverted.sizes).map(|(row, sizes)| StoredRow {
+            id: row.id,
+            revision: row.revision,
+            sizes: *sizes,
+        });
+        Self { pages: leaves.finish(), rows: rows.collect() }
     }
 
     /// Returns how many rows it has.
@@ -164,57 +170,78 @@ mod tests {
         rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    fn rows(ids: impl Iterator<Item = i64>, body: impl Fn(i64) -> String) -> Vec<IndexedText> {
-        let row = |id| IndexedText {
-            id: ChunkId(id),
-            revision: RevisionId(1),
-            title: "a title".to_owned(),
-            heading: if id % 3 == 0 { String::new() } else { format!("head {id}") },
-            body: body(id),
-            path: "docs a.md".to_owned(),
-            language: "en",
+    /// A row as texts: the tokens of each column, apart by spaces.
+    struct TextRow {
+        id: i64,
+        columns: [String; COLUMNS],
+    }
+
+    fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String) -> Vec<TextRow> {
+        let row = |id| {
+            let heading = if id % 3 == 0 { String::new() } else { format!("head {id}") };
+            let [title, path, language] = ["a title", "docs a.md", "en"].map(str::to_owned);
+            TextRow { id, columns: [title, heading, text(id), path, language] }
         };
         ids.map(row).collect()
     }
 
-    fn by_fts5(connection: &mut Connection, rows: &[IndexedText]) {
+    fn delete(tx: &Transaction<'_>, ids: &[i64]) {
+        for id in ids {
+            tx.execute("DELETE FROM chunk_fts WHERE rowid = ?1", [id]).unwrap();
+        }
+    }
+
+    fn by_fts5(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
         let tx = connection.transaction().unwrap();
-        for row in rows {
-            let [title, heading, text, path, language] = row.columns();
+        delete(&tx, deleted);
+        for TextRow { id, columns: [title, heading, text, path, language] } in rows {
             tx.execute(
                 "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![row.id.0, title, heading, text, path, language],
+                params![id, title, heading, text, path, language],
             )
             .unwrap();
         }
         tx.commit().unwrap();
     }
 
-    fn by_segment(connection: &mut Connection, rows: &[IndexedText]) {
+    fn by_segment(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
+        let index_rows = |rows: &[TextRow]| {
+            let mut index_rows = IndexRows::default();
+            for TextRow { id, columns } in rows {
+                let columns = columns.each_ref().map(|text| {
+                    let tokens = text.split(' ').map(str::as_bytes);
+                    index_rows.column(|column| tokens.for_each(|token| column.add(token)))
+                });
+                index_rows.push(ChunkId(*id), RevisionId(1), columns);
+            }
+            index_rows
+        };
         let tx = connection.transaction().unwrap();
-        Segment::new(rows).store(&tx).unwrap();
+        delete(&tx, deleted);
+        let (first, second) = rows.split_at(rows.len() / 3);
+        Segment::new(vec![index_rows(first), index_rows(second)]).store(&tx).unwrap();
         tx.commit().unwrap();
     }
 
-    /// Enters batches in both ways, and deletes rows of them in between, and compares what is written.
-    fn check(batches: &[Vec<IndexedText>]) {
+    /// Enters batches in both ways, each after a row of the one before is deleted, and compares what is written.
+    fn check(batches: &[Vec<TextRow>]) {
         let (mut expected, mut actual) = (index(), index());
+        let mut deleted = Vec::new();
         for rows in batches {
-            by_fts5(&mut expected, rows);
-            by_segment(&mut actual, rows);
-            let (expected_dump, actual_dump) = (dump(&expected), dump(&actual));
-            for (expected, actual) in expected_dump.iter().zip(&actual_dump) {
+            by_fts5(&mut expected, &deleted, rows);
+            by_segment(&mut actual, &deleted, rows);
+            let (expected, actual) = (dump(&expected), dump(&actual));
+            for (expected, actual) in expected.iter().zip(&actual) {
                 assert!(expected == actual, "{expected:?}\n{actual:?}");
             }
-            assert_eq!(expected_dump.len(), actual_dump.len());
-            for connection in [&expected, &actual] {
-                connection
-                    .execute("DELETE FROM chunk_fts WHERE rowid = ?1", [rows[0].id.0])
-                    .unwrap();
-            }
+            assert_eq!(expected.len(), actual.len());
+            deleted = vec![rows[0].id];
         }
-        for connection in [&expected, &actual] {
+        for connection in [&mut expected, &mut actual] {
+            let tx = connection.transaction().unwrap();
+            delete(&tx, &deleted);
+            tx.commit().unwrap();
             connection
                 .execute("INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', -1000)", [])
                 .unwrap();
@@ -236,7 +263,11 @@ mod tests {
     #[test]
     fn pages_are_those_of_fts5() {
         check(&[rows(1..2, |_| "one row".to_owned())]);
-        check(&[rows(1..400, |id| words(50, 3000, id)), rows(500..700, |id| words(80, 90, id))]);
+        check(&[
+            rows(1..400, |id| words(50, 3000, id)),
+            rows(500..700, |id| words(80, 90, id)),
+            rows(700..710, |id| words(8, 90, id)),
+        ]);
         // Terms up to 64 bytes, rows far apart.
         check(&[rows((1..300).map(|id| id * id * 1_000_003), |id| words(20, 100_000, id))]);
         // Doclists over many leaves, and rows over several.
