@@ -23,8 +23,11 @@ use crate::kb::KbError;
 pub use rows::IndexRows;
 pub use segment::Segment;
 
-/// Segments as they were written that there may be: a search looks into each of them.
-const UNMERGED_MAX: usize = 64;
+/// Segments as they were written that there may be: a search looks into each of them. Four merged ones are merged again,
+/// so that a quarter of it is not enough for 1 GB.
+const UNMERGED_MAX: usize = 128;
+/// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
+const FIRST_UNMERGED_MAX: usize = 12;
 /// What one step of a merge writes: a commit of a tenth of a second. Each writes a page of every segment anew besides.
 pub const PAGES_PER_STEP: u64 = 2048;
 /// Texts analysed at once when the index is made anew, in chunks.
@@ -89,16 +92,11 @@ impl KnowledgeBase {
         if is_stopped { Ok(None) } else { rebuilt.map(Some) }
     }
 
-    /// Merges segments of the index as long as there are too many of them; others may write between the steps.
+    /// Merges segments of the index for one step, where there are too many of them.
     pub(super) fn merge_unmerged(&self) -> Result<(), KbError> {
-        loop {
-            let writer = super::lock(&self.writer);
-            let merged = merge_unmerged(&writer);
-            match merged.map_err(|error| error.told_apart(&self.path, errno::last(&writer))) {
-                Ok(true) => {}
-                ended => return ended.map(drop),
-            }
-        }
+        let writer = super::lock(&self.writer);
+        let merged = merge_unmerged(&writer).map(drop);
+        merged.map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
     /// Returns the languages that texts of the index were analysed in, and those of at least a twentieth of it.
@@ -140,8 +138,10 @@ pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
 
 /// Merges segments for one step where there are too many of them; tells whether it did.
 fn merge_unmerged(connection: &Connection) -> Result<bool, KbError> {
-    let is_full = segment::structure(connection)?.unmerged() >= UNMERGED_MAX;
-    if is_full { merge_step(connection, PAGES_PER_STEP) } else { Ok(false) }
+    let structure = segment::structure(connection)?;
+    let unmerged_max = if structure.is_merged() { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
+    let is_due = structure.is_merging() || structure.unmerged() >= unmerged_max;
+    if is_due { merge_step(connection, PAGES_PER_STEP) } else { Ok(false) }
 }
 
 /// Merges segments until `pages` are written; tells whether any were.

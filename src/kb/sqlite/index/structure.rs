@@ -74,6 +74,16 @@ impl Structure {
         self.levels.first().map_or(0, |level| level.segments.len())
     }
 
+    /// Tells whether there are merged ones.
+    pub fn is_merged(&self) -> bool {
+        self.levels.iter().skip(1).any(|level| !level.segments.is_empty())
+    }
+
+    /// Tells whether a merge is under way.
+    pub fn is_merging(&self) -> bool {
+        self.levels.iter().any(|level| level.merging > 0)
+    }
+
     /// Adds a segment and returns its id and its origin, by which its rows name it.
     pub fn add(&mut self, leaves: u32, rows: usize) -> (i64, i64) {
         let used: Vec<_> = self.segments().map(|segment| segment[ID]).collect();
