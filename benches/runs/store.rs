@@ -239,7 +239,7 @@ fn store_straight(queued: &Path, path: &Path) -> Result<f64, Box<dyn Error>> {
     drop(KnowledgeBase::create_or_open(path)?);
     let mut connection = Connection::open(path)?;
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = 1024;
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = 512;
          PRAGMA wal_autocheckpoint = 4096;",
     )?;
     let mut clock = Clock::default();

@@ -285,7 +285,7 @@ fn ingest_with_a_complete_crawl_looks_once_more() {
 #[test]
 fn full_text_is_merged_by_the_run_that_completes() {
     let place = Place::new();
-    for number in 0..2200 {
+    for number in 0..4200 {
         place.write(&format!("{number}.md"), format!("common word{number}"));
     }
     let config = place.config();

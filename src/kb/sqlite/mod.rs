@@ -67,9 +67,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// As far as SQLite maps a file, a little less than 2 GiB.
 const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
-/// Pages that a connection keeps; 8 MiB at 8 KiB a page. Said in KiB, it would be twice that: SQLite counts them before
+/// Pages that a connection keeps; 4 MiB at 8 KiB a page. Said in KiB, it would be twice that: SQLite counts them before
 /// it knows how large they are.
-const CACHE_PAGES: i64 = 1024;
+const CACHE_PAGES: i64 = 512;
 /// Of the connection that reads what another writes: each commit makes its pages stale.
 const READER_CACHE_PAGES: i64 = 256;
 /// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
@@ -114,6 +114,7 @@ impl KnowledgeBase {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = connect(path, flags)?;
         let prepared = schema::prepare(&mut writer, path).and_then(|()| {
+            index::set_up(&writer)?;
             writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
             Ok(())
         });

@@ -23,8 +23,10 @@ use crate::kb::KbError;
 pub use rows::IndexRows;
 pub use segment::Segment;
 
-/// Segments as they were written that there may be: a search looks into each of them. Four merged ones are merged again,
-/// so that a quarter of it is not enough for 1 GB.
+/// Segments of a level that are merged; a search looks into each of them. With FTS5's four, those of 1 GB were merged
+/// twice: whenever a step has ended one merge, it begins with what is there.
+const MERGED_MIN: i64 = 8;
+/// Segments as they were written that there may be within a run.
 const UNMERGED_MAX: usize = 128;
 /// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
 const FIRST_UNMERGED_MAX: usize = 12;
@@ -116,6 +118,17 @@ impl KnowledgeBase {
             Ok((all, common))
         })
     }
+}
+
+/// Sets what FTS5 keeps in the file of how it merges, unless it is so.
+pub fn set_up(connection: &Connection) -> Result<(), KbError> {
+    let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
+    let merged_min: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if merged_min != Some(MERGED_MIN) {
+        let sql = "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('usermerge', ?1)";
+        connection.execute(sql, [MERGED_MIN])?;
+    }
+    Ok(())
 }
 
 /// Adds the rows of `finished` revisions; those of others, which were replaced meanwhile, are left out.
