@@ -19,7 +19,7 @@ use crate::support::events::Event;
 
 /// Bytes of a batch: the batch that reaches them is full. Every batch waits for the disk five times, so that smaller
 /// ones cost time, and larger ones memory.
-pub(super) const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const BATCH_BYTES: u64 = 3 * 1024 * 1024;
 /// Revisions taken back to an earlier stage in one transaction.
 const RESTAGE_REVISIONS: usize = 256;
 

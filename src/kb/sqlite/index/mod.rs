@@ -29,7 +29,7 @@ const MERGED_MIN: i64 = 8;
 /// Segments as they were written that there may be within a run.
 const UNMERGED_MAX: usize = 128;
 /// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
-const FIRST_UNMERGED_MAX: usize = 12;
+const FIRST_UNMERGED_MAX: usize = 16;
 /// What one step of a merge writes: a commit of a tenth of a second. Each writes a page of every segment anew besides.
 pub const PAGES_PER_STEP: u64 = 2048;
 /// Texts analysed at once when the index is made anew, in chunks.
