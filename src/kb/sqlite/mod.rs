@@ -189,11 +189,10 @@ fn tidy(
     should_stop: &dyn Fn() -> bool,
 ) -> Result<(), KbError> {
     let mut budget = merge_pages_max;
-    while budget > 0
-        && !should_stop()
-        && index::merge_step(writer, budget.min(index::PAGES_PER_STEP))?
-    {
+    let mut merge: fn(&Connection, u64) -> Result<bool, KbError> = index::begin_merge;
+    while budget > 0 && !should_stop() && merge(writer, budget.min(index::PAGES_PER_STEP))? {
         budget = budget.saturating_sub(index::PAGES_PER_STEP);
+        merge = index::merge_step;
     }
     writer.execute_batch("PRAGMA optimize")?;
     // A reader may hold the WAL; the next run empties it then.

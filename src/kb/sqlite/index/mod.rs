@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::convert::from_sql;
+use super::convert::{from_sql, size_to_sql};
 use super::queue::{Unit, load_where};
 use super::tally::{RunKey, tally};
 use super::{KnowledgeBase, errno};
@@ -25,7 +25,9 @@ pub use segment::Segment;
 
 /// Segments of a level that are merged; a search looks into each of them. With FTS5's four, those of 1 GB were merged
 /// twice: whenever a step has ended one merge, it begins with what is there.
-const MERGED_MIN: i64 = 8;
+const MERGED_MIN: usize = 8;
+/// Segments as they were written that are merged at the end of a run.
+const UNMERGED_MIN: usize = 4;
 /// Segments as they were written that there may be within a run.
 const UNMERGED_MAX: usize = 128;
 /// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
@@ -94,10 +96,12 @@ impl KnowledgeBase {
         if is_stopped { Ok(None) } else { rebuilt.map(Some) }
     }
 
-    /// Merges segments of the index for one step, where there are too many of them.
+    /// Merges segments of the index for two steps, where there are too many of them.
     pub(super) fn merge_unmerged(&self) -> Result<(), KbError> {
         let writer = super::lock(&self.writer);
-        let merged = merge_unmerged(&writer).map(drop);
+        let merged = merge_unmerged(&writer).and_then(|is_merged| {
+            if is_merged { merge_unmerged(&writer).map(drop) } else { Ok(()) }
+        });
         merged.map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
@@ -124,10 +128,15 @@ impl KnowledgeBase {
 pub fn set_up(connection: &Connection) -> Result<(), KbError> {
     let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
     let merged_min: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    if merged_min != Some(MERGED_MIN) {
-        let sql = "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('usermerge', ?1)";
-        connection.execute(sql, [MERGED_MIN])?;
+    if merged_min != Some(size_to_sql(MERGED_MIN)) {
+        set_merged_min(connection, MERGED_MIN)?;
     }
+    Ok(())
+}
+
+fn set_merged_min(connection: &Connection, segments: usize) -> Result<(), KbError> {
+    let sql = "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('usermerge', ?1)";
+    connection.execute(sql, [size_to_sql(segments)])?;
     Ok(())
 }
 
@@ -152,9 +161,29 @@ pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
 /// Merges segments for one step where there are too many of them; tells whether it did.
 fn merge_unmerged(connection: &Connection) -> Result<bool, KbError> {
     let structure = segment::structure(connection)?;
-    let unmerged_max = if structure.is_merged() { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
+    let unmerged_max = if structure.merged_most() > 0 { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
     let is_due = structure.is_merging() || structure.unmerged() >= unmerged_max;
-    if is_due { merge_step(connection, PAGES_PER_STEP) } else { Ok(false) }
+    // Half a step takes half the memory, which a run needs for other things: SQLite keeps what a statement changes.
+    if is_due { merge_step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
+}
+
+/// Merges segments for the first step at the end of a run; tells whether any were.
+///
+/// Those that runs have written are merged from a few on, where no level above has as many: FTS5 takes the level with the
+/// most, and goes on with the next one that has enough.
+pub fn begin_merge(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+    let structure = segment::structure(connection)?;
+    let unmerged = structure.unmerged();
+    let are_few = (UNMERGED_MIN..MERGED_MIN).contains(&unmerged);
+    if !are_few || structure.merged_most() >= unmerged {
+        return merge_step(connection, pages);
+    }
+    let tx = connection.unchecked_transaction()?;
+    set_merged_min(&tx, unmerged)?;
+    let is_merged = merge_step(&tx, pages)?;
+    set_merged_min(&tx, MERGED_MIN)?;
+    tx.commit()?;
+    Ok(is_merged)
 }
 
 /// Merges segments until `pages` are written; tells whether any were.

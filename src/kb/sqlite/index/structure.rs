@@ -74,9 +74,9 @@ impl Structure {
         self.levels.first().map_or(0, |level| level.segments.len())
     }
 
-    /// Tells whether there are merged ones.
-    pub fn is_merged(&self) -> bool {
-        self.levels.iter().skip(1).any(|level| !level.segments.is_empty())
+    /// Returns how many merged ones there are on the level that has the most.
+    pub fn merged_most(&self) -> usize {
+        self.levels.iter().skip(1).map(|level| level.segments.len()).max().unwrap_or(0)
     }
 
     /// Tells whether a merge is under way.
