@@ -555,4 +555,8 @@ fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
     };
     check(&[Step::Spoil(5, Spoil::Broken), run(), Step::Spoil(5, Spoil::TooLarge), run()]);
     check(&[Step::Spoil(5, Spoil::TooLarge), run(), Step::Spoil(5, Spoil::Broken), run()]);
+    // The same of a file whose text was taken in before it broke.
+    for how in [Spoil::Binary, Spoil::Broken] {
+        check(&[run(), Step::Spoil(0, how), run(), Step::Spoil(0, Spoil::TooLarge), run()]);
+    }
 }

@@ -294,7 +294,8 @@ fn forget_failed_reading(
     tx.prepare_cached(
         "UPDATE document SET version = NULL, extract_fp = ?2
          WHERE id = ?1 AND (version IS NOT NULL OR extract_fp <> ?2)
-           AND NOT EXISTS (SELECT 1 FROM revision WHERE document_id = ?1)",
+           AND (NOT EXISTS (SELECT 1 FROM revision WHERE document_id = ?1)
+                OR EXISTS (SELECT 1 FROM failure WHERE document_id = ?1 AND stage = 'extract'))",
     )?
     .execute(params![document.0, extract_fp])?;
     Ok(())
