@@ -39,6 +39,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::index::merge;
 use super::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::storage;
@@ -114,7 +115,7 @@ impl KnowledgeBase {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = connect(path, flags)?;
         let prepared = schema::prepare(&mut writer, path).and_then(|()| {
-            index::set_up(&writer)?;
+            merge::set_up(&writer)?;
             writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
             Ok(())
         });
@@ -189,10 +190,10 @@ fn tidy(
     should_stop: &dyn Fn() -> bool,
 ) -> Result<(), KbError> {
     let mut budget = merge_pages_max;
-    let mut merge: fn(&Connection, u64) -> Result<bool, KbError> = index::begin_merge;
-    while budget > 0 && !should_stop() && merge(writer, budget.min(index::PAGES_PER_STEP))? {
-        budget = budget.saturating_sub(index::PAGES_PER_STEP);
-        merge = index::merge_step;
+    let mut step: fn(&Connection, u64) -> Result<bool, KbError> = merge::first_step;
+    while budget > 0 && !should_stop() && step(writer, budget.min(merge::PAGES_PER_STEP))? {
+        budget = budget.saturating_sub(merge::PAGES_PER_STEP);
+        step = merge::step;
     }
     writer.execute_batch("PRAGMA optimize")?;
     // A reader may hold the WAL; the next run empties it then.

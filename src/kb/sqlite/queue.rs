@@ -269,7 +269,7 @@ impl KnowledgeBase {
             }
             tally(tx, run, &delta, Some(commit.percent))
         })?;
-        self.merge_unmerged()?;
+        self.merge_when_full()?;
         Ok(state)
     }
 

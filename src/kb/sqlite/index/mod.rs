@@ -3,6 +3,7 @@
 mod doclist;
 mod invert;
 mod leaves;
+pub mod merge;
 mod rows;
 mod segment;
 mod structure;
@@ -10,9 +11,9 @@ mod varint;
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::{from_sql, size_to_sql};
+use super::convert::{from_sql, to_sql};
 use super::queue::{Unit, load_where};
 use super::tally::{RunKey, tally};
 use super::{KnowledgeBase, errno};
@@ -23,17 +24,6 @@ use crate::kb::KbError;
 pub use rows::IndexRows;
 pub use segment::Segment;
 
-/// Segments of a level that are merged; a search looks into each of them. With FTS5's four, those of 1 GB were merged
-/// twice: whenever a step has ended one merge, it begins with what is there.
-const MERGED_MIN: usize = 8;
-/// Segments as they were written that are merged at the end of a run.
-const UNMERGED_MIN: usize = 4;
-/// Segments as they were written that there may be within a run.
-const UNMERGED_MAX: usize = 128;
-/// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
-const FIRST_UNMERGED_MAX: usize = 16;
-/// What one step of a merge writes: a commit of a tenth of a second. Each writes a page of every segment anew besides.
-pub const PAGES_PER_STEP: u64 = 2048;
 /// Texts analysed at once when the index is made anew, in chunks.
 const CHUNKS_PER_BATCH: usize = 4096;
 
@@ -78,7 +68,7 @@ impl KnowledgeBase {
                     return Err(ended());
                 };
                 segment.store(tx)?;
-                while merge_unmerged(tx)? {}
+                while merge::step_when_full(tx)? {}
                 count += segment.row_count() as u64;
                 units.clear();
                 waiting = 0;
@@ -96,13 +86,14 @@ impl KnowledgeBase {
         if is_stopped { Ok(None) } else { rebuilt.map(Some) }
     }
 
-    /// Merges segments of the index for two steps, where there are too many of them.
-    pub(super) fn merge_unmerged(&self) -> Result<(), KbError> {
+    /// Merges segments for two steps, where there are too many of them for a run that goes on.
+    pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
         let writer = super::lock(&self.writer);
-        let merged = merge_unmerged(&writer).and_then(|is_merged| {
-            if is_merged { merge_unmerged(&writer).map(drop) } else { Ok(()) }
-        });
-        merged.map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
+        let mut merged = merge::step_when_full(&writer);
+        if matches!(merged, Ok(true)) {
+            merged = merge::step_when_full(&writer);
+        }
+        merged.map(drop).map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
     /// Returns the languages that texts of the index were analysed in, and those of at least a twentieth of it.
@@ -124,22 +115,6 @@ impl KnowledgeBase {
     }
 }
 
-/// Sets what FTS5 keeps in the file of how it merges, unless it is so.
-pub fn set_up(connection: &Connection) -> Result<(), KbError> {
-    let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
-    let merged_min: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    if merged_min != Some(size_to_sql(MERGED_MIN)) {
-        set_merged_min(connection, MERGED_MIN)?;
-    }
-    Ok(())
-}
-
-fn set_merged_min(connection: &Connection, segments: usize) -> Result<(), KbError> {
-    let sql = "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('usermerge', ?1)";
-    connection.execute(sql, [size_to_sql(segments)])?;
-    Ok(())
-}
-
 /// Adds the rows of `finished` revisions; those of others, which were replaced meanwhile, are left out.
 pub fn insert(
     tx: &Transaction<'_>,
@@ -158,45 +133,6 @@ pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
     Ok(())
 }
 
-/// Merges segments for one step where there are too many of them; tells whether it did.
-fn merge_unmerged(connection: &Connection) -> Result<bool, KbError> {
-    let structure = segment::structure(connection)?;
-    let unmerged_max = if structure.merged_most() > 0 { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
-    let is_due = structure.is_merging() || structure.unmerged() >= unmerged_max;
-    // Half a step takes half the memory, which a run needs for other things: SQLite keeps what a statement changes.
-    if is_due { merge_step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
-}
-
-/// Merges segments for the first step at the end of a run; tells whether any were.
-///
-/// Those that runs have written are merged from a few on, where no level above has as many: FTS5 takes the level with the
-/// most, and goes on with the next one that has enough.
-pub fn begin_merge(connection: &Connection, pages: u64) -> Result<bool, KbError> {
-    let structure = segment::structure(connection)?;
-    let unmerged = structure.unmerged();
-    let are_few = (UNMERGED_MIN..MERGED_MIN).contains(&unmerged);
-    if !are_few || structure.merged_most() >= unmerged {
-        return merge_step(connection, pages);
-    }
-    let tx = connection.unchecked_transaction()?;
-    set_merged_min(&tx, unmerged)?;
-    let is_merged = merge_step(&tx, pages)?;
-    set_merged_min(&tx, MERGED_MIN)?;
-    tx.commit()?;
-    Ok(is_merged)
-}
-
-/// Merges segments until `pages` are written; tells whether any were.
-pub fn merge_step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
-    let before = connection.total_changes();
-    connection.execute(
-        "INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', ?1)",
-        [super::convert::to_sql(pages)],
-    )?;
-    // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
-    Ok(connection.total_changes() - before >= 2)
-}
-
 /// Returns how many rows the index holds, without counting them.
 pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
     let averages = segment::block(tx, segment::AVERAGES_ID)?;
@@ -208,8 +144,7 @@ pub fn matching(tx: &Transaction<'_>, expression: &str, most: u64) -> Result<u64
     let mut statement = tx.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM chunk_fts WHERE chunk_fts MATCH ?1 LIMIT ?2)",
     )?;
-    let most = super::convert::to_sql(most);
-    Ok(from_sql(statement.query_row(params![expression, most], |row| row.get(0))?))
+    Ok(from_sql(statement.query_row(params![expression, to_sql(most)], |row| row.get(0))?))
 }
 
 /// Returns every live revision that has chunks, in the order of these.

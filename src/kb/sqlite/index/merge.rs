@@ -1,0 +1,77 @@
+//! When segments are merged: a search looks into each of them, and each time that one is merged it is written anew.
+//!
+//! FTS5 does it, step by step: it goes on with the level that it is at, and then takes whichever has enough segments.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::segment::structure;
+use crate::kb::KbError;
+use crate::kb::sqlite::convert::{size_to_sql, to_sql};
+
+/// Segments of a level that are merged (`usermerge`). With FTS5's four, those of 1 GB were merged twice.
+const LEVEL_MIN: usize = 8;
+/// Segments as they were written that are merged at the end of a run.
+const UNMERGED_MIN: usize = 4;
+/// Segments as they were written that there may be within a run.
+const UNMERGED_MAX: usize = 128;
+/// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
+const FIRST_UNMERGED_MAX: usize = 16;
+/// Pages that a step writes, a commit of a tenth of a second. Each writes one of every segment anew besides.
+pub const PAGES_PER_STEP: u64 = 2048;
+
+/// Sets what FTS5 keeps in the file of how it merges, unless it is so.
+pub fn set_up(connection: &Connection) -> Result<(), KbError> {
+    let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
+    let level_min: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if level_min != Some(size_to_sql(LEVEL_MIN)) {
+        set_level_min(connection, LEVEL_MIN)?;
+    }
+    Ok(())
+}
+
+/// Merges for a step within a run, where there are too many segments; tells whether it did.
+pub fn step_when_full(connection: &Connection) -> Result<bool, KbError> {
+    let structure = structure(connection)?;
+    let unmerged_max = if structure.merged_most() > 0 { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
+    let is_due = structure.is_merging() || structure.unmerged() >= unmerged_max;
+    // SQLite keeps in memory what a statement changes, and a run needs that for other things: half a step.
+    if is_due { step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
+}
+
+/// Merges for the first step at the end of a run; tells whether it did.
+///
+/// What runs have written is merged from a few segments on, unless a level above has as many, with which FTS5 would begin.
+pub fn first_step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+    let structure = structure(connection)?;
+    let unmerged = structure.unmerged();
+    let are_few = (UNMERGED_MIN..LEVEL_MIN).contains(&unmerged);
+    if !are_few || structure.merged_most() >= unmerged {
+        return step(connection, pages);
+    }
+    let tx = connection.unchecked_transaction()?;
+    set_level_min(&tx, unmerged)?;
+    let is_merged = step(&tx, pages)?;
+    set_level_min(&tx, LEVEL_MIN)?;
+    tx.commit()?;
+    Ok(is_merged)
+}
+
+/// Merges until `pages` are written; tells whether any were.
+pub fn step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+    let before = connection.total_changes();
+    command(connection, "merge", to_sql(pages))?;
+    // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
+    Ok(connection.total_changes() - before >= 2)
+}
+
+fn set_level_min(connection: &Connection, segments: usize) -> Result<(), KbError> {
+    command(connection, "usermerge", size_to_sql(segments))
+}
+
+/// Gives FTS5 a command with a number.
+fn command(connection: &Connection, name: &str, number: i64) -> Result<(), KbError> {
+    connection
+        .prepare_cached("INSERT INTO chunk_fts (chunk_fts, rank) VALUES (?1, ?2)")?
+        .execute(params![name, number])?;
+    Ok(())
+}
