@@ -75,3 +75,73 @@ fn command(connection: &Connection, name: &str, number: i64) -> Result<(), KbErr
         .execute(params![name, number])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::tests::{by_segment, index, rows};
+    use super::*;
+
+    /// Adds segments of a row each.
+    fn write(connection: &mut Connection, ids: std::ops::Range<usize>) {
+        for id in ids.map(size_to_sql) {
+            by_segment(connection, &[], &rows(id..id + 1, |id| format!("common word{id}")));
+        }
+    }
+
+    /// Returns how many segments there are that were not merged, and the most on a level above.
+    fn segments(connection: &Connection) -> (usize, usize) {
+        let structure = structure(connection).unwrap();
+        (structure.unmerged(), structure.merged_most())
+    }
+
+    fn new_index() -> Connection {
+        let connection = index();
+        set_up(&connection).unwrap();
+        connection
+    }
+
+    fn level_min(connection: &Connection) -> i64 {
+        let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_run_merges_what_four_have_written() {
+        let mut connection = new_index();
+        assert_eq!(level_min(&connection), 8);
+        write(&mut connection, 1..4);
+        assert!(!first_step(&connection, 1000).unwrap());
+        assert_eq!(segments(&connection), (3, 0));
+        for times in 1..=3 {
+            let unmerged = segments(&connection).0;
+            write(&mut connection, 10 * times..10 * times + 4 - unmerged);
+            assert!(first_step(&connection, 1000).unwrap());
+            assert_eq!(segments(&connection), (0, times));
+        }
+        assert_eq!(level_min(&connection), 8);
+        // As many above: those are merged no sooner than there are eight.
+        write(&mut connection, 100..103);
+        assert!(!first_step(&connection, 1000).unwrap());
+        write(&mut connection, 103..108);
+        assert!(first_step(&connection, 1000).unwrap());
+        assert_eq!(segments(&connection), (0, 4));
+        let found = "SELECT COUNT(*) FROM chunk_fts WHERE chunk_fts MATCH 'common'";
+        let count: i64 = connection.query_row(found, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 4 + 4 + 4 + 8);
+    }
+
+    #[test]
+    fn a_run_merges_the_first_segments_soon_and_later_ones_late() {
+        let mut connection = new_index();
+        write(&mut connection, 1..16);
+        assert!(!step_when_full(&connection).unwrap());
+        write(&mut connection, 16..17);
+        assert!(step_when_full(&connection).unwrap());
+        assert_eq!(segments(&connection), (0, 1));
+        write(&mut connection, 17..17 + UNMERGED_MAX - 1);
+        assert!(!step_when_full(&connection).unwrap());
+        write(&mut connection, 1000..1001);
+        while step_when_full(&connection).unwrap() {}
+        assert_eq!(segments(&connection), (0, 2));
+    }
+}

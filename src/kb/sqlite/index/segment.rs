@@ -148,13 +148,13 @@ fn replace_block(tx: &Transaction<'_>, id: i64, block: &[u8]) -> Result<(), KbEr
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     /// All that FTS5 keeps of an index.
     type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
 
-    fn index() -> Connection {
+    pub fn index() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         let schema = include_str!("../migrations/0001_first.sql");
         connection.execute_batch(schema).unwrap();
@@ -171,12 +171,12 @@ mod tests {
     }
 
     /// A row as texts: the tokens of each column, apart by spaces.
-    struct TextRow {
+    pub struct TextRow {
         id: i64,
         columns: [String; COLUMNS],
     }
 
-    fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String) -> Vec<TextRow> {
+    pub fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String) -> Vec<TextRow> {
         let row = |id| {
             let heading = if id % 3 == 0 { String::new() } else { format!("head {id}") };
             let [title, path, language] = ["a title", "docs a.md", "en"].map(str::to_owned);
@@ -205,7 +205,7 @@ mod tests {
         tx.commit().unwrap();
     }
 
-    fn by_segment(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
+    pub fn by_segment(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
         let index_rows = |rows: &[TextRow]| {
             let mut index_rows = IndexRows::default();
             for TextRow { id, columns } in rows {
