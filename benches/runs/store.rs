@@ -24,7 +24,7 @@ use crate::clock::cpu_seconds;
 
 /// As in the program: bytes of text that are saved together, and ranges that are committed together.
 const BATCH_BYTES: usize = 3 * 1024 * 1024;
-const RANGES_PER_COMMIT: usize = 24;
+const RANGES_PER_COMMIT: usize = 48;
 /// Every table that an ingest of files fills, in the order of their references; the last three are the full-text index.
 const TABLES: [&str; 11] = [
     "run",

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use super::handover::in_order;
 use super::phases::PhaseTracker;
-use super::{Context, Threads, Work};
-use crate::analysis::{self, Analyser};
+use super::{Context, Work, full_text};
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
-use crate::kb::{
-    Commit, IndexRows, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
-};
+use crate::kb::{Commit, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
@@ -316,59 +313,13 @@ impl Consumer<'_> {
             }
         }
         whole.extend(&loaded);
-        Ok(index_segment(&whole, self.context.analyser, self.context.pool.get()?))
+        Ok(full_text::segment(&whole, self.context.analyser, self.context.pool.get()?))
     }
 }
 
 /// Tells whether `pending` has to be claimed alone.
 fn is_suspicious(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
-}
-
-/// Returns the full-text rows of whole revisions.
-pub fn index_segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
-    let mut units = units.to_vec();
-    units.sort_unstable_by_key(|unit| unit.chunks.first().map(|(id, ..)| *id));
-    let parts: Vec<_> = threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
-        let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
-        units.iter().for_each(|unit| index_unit(unit, analyser, &mut rows));
-        rows
-    });
-    Segment::new(parts)
-}
-
-/// Cuts `units` into at most `count` shares of about as much text.
-fn shares<'a, 'b>(mut units: &'a [&'b Unit], count: usize) -> Vec<&'a [&'b Unit]> {
-    let bytes: usize = units.iter().map(|unit| unit.text.len()).sum();
-    let mut shares = Vec::with_capacity(count);
-    while !units.is_empty() {
-        let mut share_bytes = 0;
-        let is_within = |unit: &&&Unit| {
-            let is_within = share_bytes < bytes.div_ceil(count);
-            share_bytes += unit.text.len();
-            is_within
-        };
-        let length = units.iter().take_while(is_within).count().max(1);
-        let (share, rest) = units.split_at(length);
-        shares.push(share);
-        units = rest;
-    }
-    shares
-}
-
-/// Adds the full-text rows of a whole revision to `rows`.
-fn index_unit(unit: &Unit, analyser: &Analyser, rows: &mut IndexRows) {
-    let language = analyser.language_of(&unit.text);
-    let column = |rows: &mut IndexRows, text: &str| {
-        rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
-    };
-    let (title, path) = (column(rows, &unit.title), column(rows, &unit.uri.replace('/', " ")));
-    let code = rows.column(|column| column.add(language.code().as_bytes()));
-    for (id, chunk, _) in &unit.chunks {
-        let heading = column(rows, &chunk.heading_path);
-        let body = column(rows, &chunk::body_text(&unit.text, chunk));
-        rows.push(*id, unit.revision, [title, heading, body, path, code]);
-    }
 }
 
 /// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.

@@ -6,6 +6,7 @@
 
 pub mod consumer;
 mod crawl;
+mod full_text;
 pub mod handover;
 mod intake;
 mod listed;

@@ -1,7 +1,6 @@
 //! Building the full-text index again from the saved texts.
 
-use super::Threads;
-use super::consumer::index_segment;
+use super::{Threads, full_text};
 use crate::analysis::Analyser;
 use crate::error::Error;
 use crate::kb::{KnowledgeBase, RunKey, Unit};
@@ -18,7 +17,7 @@ pub fn rebuild_index(
 ) -> Result<u64, Error> {
     let analyse = |units: &[Unit]| {
         let units: Vec<&Unit> = units.iter().collect();
-        (!stop.is_requested()).then(|| index_segment(&units, analyser, threads))
+        (!stop.is_requested()).then(|| full_text::segment(&units, analyser, threads))
     };
     kb.rebuild_index(run, &analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
 }

@@ -190,10 +190,11 @@ fn tidy(
     should_stop: &dyn Fn() -> bool,
 ) -> Result<(), KbError> {
     let mut budget = merge_pages_max;
-    let mut step: fn(&Connection, u64) -> Result<bool, KbError> = merge::first_step;
-    while budget > 0 && !should_stop() && step(writer, budget.min(merge::PAGES_PER_STEP))? {
+    while budget > 0
+        && !should_stop()
+        && merge::step_at_end(writer, budget.min(merge::PAGES_PER_STEP))?
+    {
         budget = budget.saturating_sub(merge::PAGES_PER_STEP);
-        step = merge::step;
     }
     writer.execute_batch("PRAGMA optimize")?;
     // A reader may hold the WAL; the next run empties it then.

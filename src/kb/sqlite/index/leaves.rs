@@ -8,8 +8,8 @@ use super::varint;
 const LEAF_BYTES: usize = 4050;
 /// Where the first row begins that starts on a leaf, and where its terms' offsets begin.
 const HEADER_BYTES: usize = 4;
-/// What a token takes with its row and position: seldom more, and what is not used of it is no memory in use.
-const TOKEN_BYTES_MAX: usize = 5;
+/// Bytes that a token takes with its row and position, seldom more; what is not used of them is no memory in use.
+const ROOM_PER_TOKEN: usize = 5;
 /// A doclist with at least so many leaves to itself has an index of their first rows.
 const INDEXED_LEAVES_MIN: u32 = 4;
 /// Said of a block that is a doclist's index, beside its leaf (`FTS5_DLIDX_ROWID`).
@@ -79,7 +79,7 @@ struct DoclistIndex {
 impl Leaves {
     /// Begins a segment, with room for about so many tokens.
     pub fn for_tokens(count: usize) -> Self {
-        let bytes = Vec::with_capacity(count * TOKEN_BYTES_MAX);
+        let bytes = Vec::with_capacity(count * ROOM_PER_TOKEN);
         Self {
             pages: Pages { bytes, ..Pages::default() },
             leaf: vec![0; HEADER_BYTES],

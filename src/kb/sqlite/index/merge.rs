@@ -38,14 +38,14 @@ pub fn step_when_full(connection: &Connection) -> Result<bool, KbError> {
     if is_due { step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
 }
 
-/// Merges for the first step at the end of a run; tells whether it did.
+/// Merges for a step at the end of a run; tells whether it did.
 ///
 /// What runs have written is merged from a few segments on, unless a level above has as many, with which FTS5 would begin.
-pub fn first_step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+pub fn step_at_end(connection: &Connection, pages: u64) -> Result<bool, KbError> {
     let structure = structure(connection)?;
     let unmerged = structure.unmerged();
     let are_few = (UNMERGED_MIN..LEVEL_MIN).contains(&unmerged);
-    if !are_few || structure.merged_most() >= unmerged {
+    if structure.is_merging() || !are_few || structure.merged_most() >= unmerged {
         return step(connection, pages);
     }
     let tx = connection.unchecked_transaction()?;
@@ -57,7 +57,7 @@ pub fn first_step(connection: &Connection, pages: u64) -> Result<bool, KbError> 
 }
 
 /// Merges until `pages` are written; tells whether any were.
-pub fn step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
+fn step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
     let before = connection.total_changes();
     command(connection, "merge", to_sql(pages))?;
     // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
@@ -110,20 +110,20 @@ mod tests {
         let mut connection = new_index();
         assert_eq!(level_min(&connection), 8);
         write(&mut connection, 1..4);
-        assert!(!first_step(&connection, 1000).unwrap());
+        assert!(!step_at_end(&connection, 1000).unwrap());
         assert_eq!(segments(&connection), (3, 0));
         for times in 1..=3 {
             let unmerged = segments(&connection).0;
             write(&mut connection, 10 * times..10 * times + 4 - unmerged);
-            assert!(first_step(&connection, 1000).unwrap());
+            assert!(step_at_end(&connection, 1000).unwrap());
             assert_eq!(segments(&connection), (0, times));
         }
         assert_eq!(level_min(&connection), 8);
         // As many above: those are merged no sooner than there are eight.
         write(&mut connection, 100..103);
-        assert!(!first_step(&connection, 1000).unwrap());
+        assert!(!step_at_end(&connection, 1000).unwrap());
         write(&mut connection, 103..108);
-        assert!(first_step(&connection, 1000).unwrap());
+        assert!(step_at_end(&connection, 1000).unwrap());
         assert_eq!(segments(&connection), (0, 4));
         let found = "SELECT COUNT(*) FROM chunk_fts WHERE chunk_fts MATCH 'common'";
         let count: i64 = connection.query_row(found, [], |row| row.get(0)).unwrap();
