@@ -26,6 +26,15 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Returns `path` with the links in its folder resolved; as it is where that fails. A last part that is a link stays
+/// one.
+pub fn resolved(path: &Path) -> PathBuf {
+    match (folder_of(path).canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// Returns the bytes that an ordinary user can still write where `path` lies or would lie.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(folder_of(path))?;

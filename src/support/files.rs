@@ -1,0 +1,160 @@
+//! Files that this program writes for itself: never reached through a link, never shared with other users.
+//!
+//! A folder from a stranger may hold `kb.kb.lock -> ~/.ssh/authorized_keys`. Whatever is ours is therefore opened
+//! here, and a link in its place is an error that names it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::storage;
+
+/// Readable and writable by its owner alone.
+const PRIVATE: u32 = 0o600;
+/// A link is not followed, a FIFO not waited for, a terminal not taken.
+const PLAIN: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Opens the file of ours at `path` for reading and writing, and makes it where there is none.
+///
+/// Fails where something other than a regular file is there: a link, a folder, a FIFO, a device.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+    regular(path, options.custom_flags(PLAIN).open(path))
+}
+
+/// Opens the file of ours at `path` for reading; fails as [`open_or_create`] does.
+pub fn open(path: &Path) -> io::Result<File> {
+    regular(path, OpenOptions::new().read(true).custom_flags(PLAIN).open(path))
+}
+
+/// Makes a new file at `path`; fails where there is anything, a link that leads nowhere included.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(PRIVATE);
+    regular(path, options.custom_flags(PLAIN).open(path))
+}
+
+/// Puts a file with the content `bytes` in the place of what is at `path`, in one step.
+///
+/// A link there is replaced and its target left alone; so is what a killed process left of the new file.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = storage::beside(path, ".part");
+    remove(&part)?;
+    let mut file = create_new(&part)?;
+    let written = file.write_all(bytes).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = remove(&part);
+    }
+    written
+}
+
+/// Makes a file that has no name any more: the system frees it when the process ends, however it ends.
+pub fn nameless(path: &Path) -> io::Result<File> {
+    // What a process left that was killed between the two.
+    remove(path)?;
+    let file = create_new(path)?;
+    remove(path)?;
+    Ok(file)
+}
+
+/// Removes the name `path`, never what a link there leads to; nothing where there is none.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Fails where one of the files of ours that may lie at `paths` is a link.
+///
+/// For files that a library opens by their name, as SQLite does: what is opened is then not what was looked at, and
+/// only a folder that others cannot write to makes this safe.
+pub fn refuse_links<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<()> {
+    for path in paths {
+        if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink()) {
+            return Err(link(path));
+        }
+    }
+    Ok(())
+}
+
+fn regular(path: &Path, opened: io::Result<File>) -> io::Result<File> {
+    let kind = || path.symlink_metadata().map(|metadata| metadata.file_type());
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(_) => Err(not_regular(path)),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => Err(link(path)),
+        // A FIFO without a reader, and a link where a new file was to be made.
+        Err(error) => match kind() {
+            Ok(kind) if kind.is_symlink() => Err(link(path)),
+            Ok(kind) if kind.is_fifo() || kind.is_socket() || kind.is_dir() => {
+                Err(not_regular(path))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn link(path: &Path) -> io::Error {
+    let place = path.display();
+    io::Error::other(format!(
+        "{place} is a symbolic link, and a file of kbingest's own is never reached through one; remove the link"
+    ))
+}
+
+fn not_regular(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is not a regular file; move it away", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_of_ours_is_refused_or_replaced_and_its_target_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [target, path] = ["target", "ours"].map(|name| folder.path().join(name));
+        for leads_somewhere in [true, false] {
+            let _ = std::fs::remove_file(&target);
+            if leads_somewhere {
+                std::fs::write(&target, "precious").unwrap();
+            }
+            let check = |opened: io::Result<File>| {
+                let error = opened.unwrap_err().to_string();
+                assert!(error.contains("ours is a symbolic link"), "{error}");
+            };
+            symlink(&target, &path).unwrap();
+            check(open(&path));
+            check(open_or_create(&path));
+            check(create_new(&path));
+            assert!(refuse_links([&path]).is_err());
+            replace(&path, b"new").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"new");
+            assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+            assert_eq!(target.exists(), leads_somewhere);
+            std::fs::remove_file(&path).unwrap();
+            symlink(&target, &path).unwrap();
+            nameless(&path).unwrap().write_all(b"new").unwrap();
+            assert!(!path.is_symlink());
+            assert!(!leads_somewhere || std::fs::read(&target).unwrap() == b"precious");
+        }
+    }
+
+    #[test]
+    fn a_fifo_or_a_folder_is_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        for path in [fifo.as_path(), folder.path()] {
+            for opened in [open(path), open_or_create(path)] {
+                let error = opened.unwrap_err().to_string();
+                assert!(error.contains("is not a regular file"), "{error}");
+            }
+        }
+    }
+}

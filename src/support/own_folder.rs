@@ -1,0 +1,324 @@
+//! Folders that this program made for itself, and in which alone it removes anything.
+//!
+//! On disk: a folder of mode 0700 with a marker in it that names the folder's own inode, so that a marker which came
+//! with an unpacked archive or a clone is worth nothing. What is in such a folder may be deleted at any time.
+//! Nothing is removed before the marker was read through the opened folder, and never through a link.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, statat, unlinkat};
+
+use super::storage;
+
+/// The file that makes a folder ours.
+const MARKER: &str = ".kbingest-folder";
+/// No marker is larger.
+const MARKER_BYTES_MAX: u64 = 256;
+/// Others may change what is in it.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// A folder itself, not what a link in its place leads to.
+const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A folder with our marker, opened.
+#[derive(Debug)]
+pub struct OwnFolder {
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+impl OwnFolder {
+    /// Opens the folder for what belongs to the knowledge base at `kb` and can be made again: clones, listings of
+    /// archives, unpacked members. Makes it where there is none.
+    ///
+    /// It is `kbingest/<hash of the path of kb>` in `$XDG_CACHE_HOME` or `~/.cache`; `<kb>.cache` where neither can be
+    /// written.
+    pub fn for_knowledge_base(kb: &Path) -> io::Result<Self> {
+        let kb = std::path::absolute(kb)?;
+        if let Some(cache) = user_cache() {
+            let folder = cache.join("kbingest");
+            let hash = blake3::hash(storage::resolved(&kb).as_os_str().as_encoded_bytes());
+            match make_private(&folder) {
+                Ok(()) => return Self::open_or_create(&folder.join(&hash.to_hex()[..32])),
+                Err(error) if is_unwritable(&error) => {}
+                Err(error) => return Err(naming(&folder, error)),
+            }
+        }
+        Self::open_or_create(&storage::beside(&kb, ".cache"))
+    }
+
+    /// Opens the folder at `path`, which may be removed at any time, and makes it where there is none.
+    ///
+    /// Fails, naming it, where something is there that this program did not make, for this user, in this place.
+    pub fn open_or_create(path: &Path) -> io::Result<Self> {
+        let named = |error| naming(path, error);
+        match std::fs::DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => {
+                let folder = Self::open_unmarked(path).map_err(named)?;
+                folder.mark().map_err(named)?;
+                Ok(folder)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
+            Err(error) => Err(named(error)),
+        }
+    }
+
+    /// Opens the folder of ours at `path`; fails as [`Self::open_or_create`] does, and where there is none.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let folder = Self::open_unmarked(path).map_err(|error| naming(path, error))?;
+        if folder.is_marked() {
+            return Ok(folder);
+        }
+        // A process that was killed between making a folder and marking it left an empty one.
+        if folder.entries().is_ok_and(|entries| entries.is_empty()) {
+            folder.mark().map_err(|error| naming(path, error))?;
+            return Ok(folder);
+        }
+        Err(naming(
+            path,
+            io::Error::other("was not made here by kbingest; remove it or move it away"),
+        ))
+    }
+
+    fn open_unmarked(path: &Path) -> io::Result<Self> {
+        let handle = openat(rustix::fs::CWD, path, FOLDER, Mode::empty()).map_err(|error| {
+            if matches!(error, rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) {
+                return io::Error::other("is not a folder, or a symbolic link to one; remove it");
+            }
+            error.into()
+        })?;
+        check_owner(&handle)?;
+        Ok(Self { path: path.to_owned(), handle })
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the folder `name` in this one, and makes it where there is none.
+    ///
+    /// `name` is one part of a path. A folder below one of ours needs no marker of its own.
+    pub fn subfolder(&self, name: &str) -> io::Result<Self> {
+        let path = self.path.join(name);
+        let is_plain = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
+        if !is_plain {
+            return Err(naming(&path, io::Error::other("is no name for a folder")));
+        }
+        let open = || {
+            match mkdirat(&self.handle, name, Mode::RWXU) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let handle = openat(&self.handle, name, FOLDER, Mode::empty())?;
+            check_owner(&handle)?;
+            Ok(handle)
+        };
+        let handle = open().map_err(|error| naming(&path, error))?;
+        Ok(Self { path, handle })
+    }
+
+    /// Returns the names of what is in it, the marker left out, in order.
+    pub fn entries(&self) -> io::Result<Vec<std::ffi::OsString>> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.handle)? {
+            let name = std::ffi::OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+            if name != "." && name != ".." && name != MARKER {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Removes `name` from it, with all that is in it; nothing where there is none.
+    pub fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
+        let name = name.as_ref();
+        let is_name = name.components().count() == 1 && name.file_name().is_some();
+        if !is_name {
+            return Err(naming(&self.path.join(name), io::Error::other("is no name")));
+        }
+        remove_at(self.handle.as_fd(), name).map_err(|error| naming(&self.path.join(name), error))
+    }
+
+    /// Removes all that is in it but the marker.
+    pub fn clear(&self) -> io::Result<()> {
+        self.entries()?.into_iter().try_for_each(|name| self.remove(name))
+    }
+
+    /// Removes it, with all that is in it.
+    pub fn remove_all(self) -> io::Result<()> {
+        self.clear()?;
+        match unlinkat(&self.handle, MARKER, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(naming(&self.path, error.into())),
+        }
+        std::fs::remove_dir(&self.path).map_err(|error| naming(&self.path, error))
+    }
+
+    fn mark(&self) -> io::Result<()> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let marker = openat(&self.handle, MARKER, flags, Mode::RUSR | Mode::WUSR)?;
+        File::from(marker).write_all(self.marker()?.as_bytes())
+    }
+
+    fn is_marked(&self) -> bool {
+        let read = || {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let marker = openat(&self.handle, MARKER, flags, Mode::empty())?;
+            check_owner(&marker)?;
+            let mut text = String::new();
+            File::from(marker).take(MARKER_BYTES_MAX).read_to_string(&mut text)?;
+            io::Result::Ok(text)
+        };
+        match (read(), self.marker()) {
+            (Ok(found), Ok(wanted)) => found == wanted,
+            _ => false,
+        }
+    }
+
+    /// Returns what the marker says: the number of the folder on its disk is not known to who ships a marker.
+    fn marker(&self) -> io::Result<String> {
+        let inode = fstat(&self.handle)?.st_ino;
+        Ok(format!("Made by kbingest, and removed by it at any time.\ninode {inode}\n"))
+    }
+}
+
+/// Removes what `name` is in `folder`, without following a link at any step.
+fn remove_at(folder: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
+    let kind = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => FileType::from_raw_mode(found.st_mode),
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if kind != FileType::Directory {
+        return Ok(unlinkat(folder, name, AtFlags::empty())?);
+    }
+    let inner =
+        OwnFolder { path: PathBuf::new(), handle: openat(folder, name, FOLDER, Mode::empty())? };
+    for entry in inner.entries()? {
+        remove_at(inner.handle.as_fd(), Path::new(&entry))?;
+    }
+    match unlinkat(&inner.handle, MARKER, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(unlinkat(folder, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Fails where `file` is somebody else's, or others may change it.
+fn check_owner(file: impl AsFd) -> io::Result<()> {
+    let found = fstat(file)?;
+    let user = rustix::process::geteuid().as_raw();
+    if found.st_uid != user {
+        let reason =
+            format!("belongs to user {}, not to you (user {user}); remove it", found.st_uid);
+        return Err(io::Error::other(reason));
+    }
+    if found.st_mode & WRITABLE_BY_OTHERS != 0 {
+        let mode = found.st_mode & 0o7777;
+        let reason =
+            format!("others may write to it (mode {mode:o}); remove it, or `chmod go-w` it");
+        return Err(io::Error::other(reason));
+    }
+    Ok(())
+}
+
+/// Returns the user's folder for what can be made again (XDG Base Directory Specification), if one is known.
+fn user_cache() -> Option<PathBuf> {
+    let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))
+}
+
+/// Makes a folder for its owner alone, with those above it; fails where it is there and somebody else's.
+fn make_private(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // The user may keep it elsewhere, by a link of their own.
+    check_owner(File::open(path)?)?;
+    match storage::cannot_create_beside(&path.join("folder")) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Returns whether `error` says that nothing can be made here by this user, rather than that there is no space.
+fn is_unwritable(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory)
+}
+
+/// Returns `error` with the folder that it concerns; its kind is kept.
+fn naming(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn only_a_folder_that_was_made_here_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, copy, others, link] =
+            ["ours", "copy", "others", "link"].map(|name| folder.path().join(name));
+        OwnFolder::open_or_create(&ours).unwrap();
+        OwnFolder::open_or_create(&ours).unwrap();
+        assert_eq!(ours.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let refused = |path: &Path, words: &str| {
+            let error = OwnFolder::open_or_create(path).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains(path.to_str().unwrap()), "{error}");
+        };
+        // A marker that came with the folder names another inode.
+        fs::create_dir(&copy).unwrap();
+        fs::copy(ours.join(MARKER), copy.join(MARKER)).unwrap();
+        fs::write(copy.join("config"), "").unwrap();
+        refused(&copy, "not made here");
+        fs::create_dir(&others).unwrap();
+        fs::write(others.join("file"), "").unwrap();
+        refused(&others, "not made here");
+        symlink(&ours, &link).unwrap();
+        refused(&link, "symbolic link");
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o770)).unwrap();
+        refused(&ours, "others may write");
+    }
+
+    #[test]
+    fn an_empty_folder_that_a_killed_process_left_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ours");
+        std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        OwnFolder::open_or_create(&path).unwrap();
+        assert!(path.join(MARKER).exists());
+    }
+
+    #[test]
+    fn removing_follows_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("kept"), "").unwrap();
+        let ours = OwnFolder::open_or_create(&folder.path().join("ours")).unwrap();
+        let inner = ours.subfolder("inner").unwrap();
+        fs::write(inner.path().join("file"), "").unwrap();
+        fs::create_dir(inner.path().join("deep")).unwrap();
+        symlink(&outside, inner.path().join("deep/link")).unwrap();
+        symlink(&outside, ours.path().join("link")).unwrap();
+        assert!(ours.subfolder("link").is_err());
+        assert!(ours.subfolder("..").is_err());
+        assert!(ours.remove("..").is_err());
+        ours.remove("inner").unwrap();
+        assert!(!inner.path().exists());
+        let path = ours.path().to_owned();
+        ours.remove_all().unwrap();
+        assert!(!path.exists());
+        assert!(outside.join("kept").exists());
+    }
+}
