@@ -8,6 +8,7 @@
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
 //! - `search`: queries, filters, folding, the index made anew
+//! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
@@ -38,6 +39,7 @@ mod publish;
 mod records;
 mod repair;
 mod search;
+mod security;
 mod source;
 mod stop;
 mod support;

@@ -1,0 +1,1 @@
+//! A: documents that somebody else wrote.

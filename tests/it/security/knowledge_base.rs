@@ -1,0 +1,1 @@
+//! C: a knowledge base from a stranger.

@@ -1,0 +1,1 @@
+//! B: a server that is crawled.

@@ -1,0 +1,1 @@
+//! E: other users of the machine.
