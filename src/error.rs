@@ -1,6 +1,6 @@
 //! The error of an operation, and the exit codes of the program.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, TRUST_VARIABLE};
 use crate::embed::EmbedError;
 use crate::extract::ExtractError;
 use crate::kb::KbError;
@@ -156,11 +156,11 @@ impl Error {
             {
                 Some("name the kb.toml to use; kb.example.toml shows how to write one".to_owned())
             }
-            Self::Config(ConfigError::Untrusted { .. }) => Some(
-                "read it; if you want them to run, make the file your own (chown, chmod go-w) or give \
-                 --trust"
-                    .to_owned(),
-            ),
+            Self::Config(ConfigError::Untrusted { path, hash, .. }) => Some(format!(
+                "read it; then `kbingest trust {}` allows it as it is now, --trust for this one run, and \
+                 {TRUST_VARIABLE}={hash} where nobody can be asked",
+                path.display()
+            )),
             Self::Kb(KbError::Missing(_)) => Some("`kbingest ingest kb.toml` makes it".to_owned()),
             Self::Kb(KbError::Damaged(_)) => Some(
                 "`kbingest check` lists what is wrong; a copy from before, or a new ingest into \
@@ -169,9 +169,10 @@ impl Error {
             ),
             Self::Kb(KbError::Full { .. })
             | Self::Lock(LockError::Full { .. })
-            | Self::Source(SourceError::Full { .. }) => {
-                Some("make space, then `kbingest ingest` or `resume` goes on; nothing is lost".to_owned())
-            }
+            | Self::Source(SourceError::Full { .. }) => Some(
+                "make space, then `kbingest ingest` or `resume` goes on; nothing is lost"
+                    .to_owned(),
+            ),
             Self::Kb(KbError::NetworkFileSystem { .. }) => Some(
                 "put it on a local disk and copy it when the run is done, or take the risk with \
                  --allow-network-fs"

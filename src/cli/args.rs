@@ -105,6 +105,16 @@ pub enum Command {
     /// Each with its lines and bytes in the extracted text, its tokens as the model counts them, and all that is
     /// embedded and indexed: title and headings, then the text. Needs no knowledge base.
     Chunk(DocumentArgs),
+    /// Shows what a kb.toml asks for beyond reading documents, and allows it as it is now.
+    ///
+    /// Asked for are commands that are run for documents, environment variables that are sent to a server, hosts that
+    /// are not public, and git urls other than https and local ones. A kb.toml that asks for something is not ingested
+    /// before it was allowed, whoever owns it: it may have come with a clone or a download. An edit of it, or of a
+    /// program beside it that it runs, has to be allowed again.
+    ///
+    /// Where nobody can be asked, as in CI, the environment variable KBINGEST_TRUST holds the hash that --show prints;
+    /// several are apart by commas.
+    Trust(TrustCommandArgs),
     /// Runs a command for the process that started it.
     #[command(hide = true)]
     Supervise(CommandArgs),
@@ -184,7 +194,7 @@ pub struct IngestArgs {
     /// What has to hold.
     #[command(flatten)]
     pub gate: GateArgs,
-    /// Whose commands are run.
+    /// What the settings may do.
     #[command(flatten)]
     pub trust: TrustArgs,
     /// How the run is carried out and shown.
@@ -198,7 +208,7 @@ pub struct ResumeArgs {
     /// The settings, or a knowledge base file.
     #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
     pub target: PathBuf,
-    /// Whose commands are run.
+    /// What the settings may do.
     #[command(flatten)]
     pub trust: TrustArgs,
     /// How the run is carried out and shown.
@@ -209,10 +219,24 @@ pub struct ResumeArgs {
 /// Argument of every command that extracts documents.
 #[derive(Debug, Args)]
 pub struct TrustArgs {
-    /// Runs the commands that the settings name ([[extract.command]]) even where the file belongs to somebody
-    /// else, or others may write to it.
+    /// Allows for this one time what the settings ask for: commands that they run, environment variables that they
+    /// send, hosts that are not public. `kbingest trust` shows it, and allows it from then on.
     #[arg(long)]
     pub trust: bool,
+}
+
+/// Arguments of `trust`.
+#[derive(Debug, Args)]
+pub struct TrustCommandArgs {
+    /// The settings.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub config: PathBuf,
+    /// Shows what is asked for, and its hash; allows nothing.
+    #[arg(long)]
+    pub show: bool,
+    /// Takes back that it was allowed.
+    #[arg(long, conflicts_with = "show")]
+    pub revoke: bool,
 }
 
 /// Arguments of every command that runs the pipeline.
@@ -331,7 +355,7 @@ pub struct DocumentArgs {
     /// Settings to use; their sources need not be there. Default: those without a kb.toml.
     #[arg(long, value_name = "KB_TOML")]
     pub config: Option<PathBuf>,
-    /// Whose commands are run.
+    /// What the settings may do.
     #[command(flatten)]
     pub trust: TrustArgs,
     /// Prints one JSON object on stdout.

@@ -50,12 +50,10 @@ pub fn run_command(arguments: &CommandArgs) -> Result<Ending, Error> {
     Ok(Ending::Code(supervise::supervise(arguments.memory_bytes, &arguments.command).unwrap_or(1)))
 }
 
-/// Lets this program extract risky formats, and takes the user at his word on commands.
+/// Lets this program extract risky formats, and takes the user at their word on what it asks for.
 pub fn prepare(config: &mut Config, trust: &TrustArgs) {
     config.extract.program = own_program();
-    if trust.trust {
-        config.distrust = None;
-    }
+    config.is_trusted |= trust.trust;
 }
 
 /// Loads the settings that are named; without any, the defaults hold.

@@ -9,7 +9,7 @@ use super::document::prepare;
 use super::eval::told;
 use super::output::{escape, number, result, seconds};
 use super::progress::Display;
-use super::{Ending, output, render};
+use super::{Ending, output, render, trust};
 use crate::config::Config;
 use crate::domain::{FailureKind, RunState, RunStatus};
 use crate::error::{Error, ExitCode};
@@ -27,6 +27,9 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
             message: "a gate without queries".to_owned(),
             hint: Some("add --publish-if-eval QUERIES".to_owned()),
         });
+    }
+    if !quiet {
+        trust::ask(&arguments.config, &arguments.trust, arguments.run.json)?;
     }
     carry_out(&arguments.run, quiet, &arguments.config, |session| {
         let config = settings(&arguments.config, &arguments.trust)?;
@@ -65,6 +68,9 @@ fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
 
 /// Runs `resume`.
 pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
+    if !quiet {
+        trust::ask(&arguments.target, &arguments.trust, arguments.run.json)?;
+    }
     carry_out(&arguments.run, quiet, &arguments.target, |session| {
         let mut target = Target::open(&arguments.target)?;
         if let Target::Config(config) = &mut target {

@@ -14,6 +14,7 @@ mod render;
 mod search;
 mod status;
 mod terminal;
+mod trust;
 
 use clap::Parser;
 
@@ -64,6 +65,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Extract(command) => document::extract(command),
         Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),
+        Command::Trust(command) => trust::run(command),
         Command::Supervise(command) => document::run_command(command),
         Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),

@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
 use super::output::{escape, message};
-use crate::config::{ConfigError, Problem};
+use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
 
 /// Bold, for what matters in a line.
@@ -27,9 +27,19 @@ pub fn error(error: &Error) {
         return;
     }
     error_line(&chain(error));
+    if let Error::Config(ConfigError::Untrusted { requests, .. }) = error {
+        message(&requested(requests));
+    }
     if let Some(text) = error.hint() {
         hint(&text);
     }
+}
+
+/// Returns what a kb.toml asks for, a line each.
+pub fn requested(requests: &[Request]) -> String {
+    let line = |one: &Request| escape(&format!("{}: {}", one.table, one.what), false);
+    let lines: Vec<_> = requests.iter().map(|one| format!("  {}", line(one))).collect();
+    lines.join("\n")
 }
 
 /// Prints an error given as text.

@@ -22,7 +22,6 @@ fn place(script: &str, settings: &str) -> Place {
         "{SETTINGS}[extract]\n{settings}\n[[extract.command]]\nmatch = '*.xyz'\n\
          run = ['./convert.sh', '--from={{path}}']\n"
     ));
-    chmod(&place.toml(), 0o644);
     place
 }
 
@@ -47,7 +46,7 @@ fn kbingest(arguments: &[&str]) -> Command {
 
 fn ingest(place: &Place, more: &[&str]) -> (i32, Value) {
     let toml = place.toml();
-    let arguments = [&["ingest", "--json", toml.to_str().unwrap()], more].concat();
+    let arguments = [&["ingest", "--trust", "--json", toml.to_str().unwrap()], more].concat();
     let output = kbingest(&arguments).output().unwrap();
     (output.status.code().unwrap(), report(&output))
 }
@@ -106,9 +105,10 @@ fn extract_and_chunk_run_it_too() {
     place.write("a.xyz", "words\n");
     let (toml, file) = (place.toml(), place.docs().join("a.xyz"));
     let (toml, file) = (toml.to_str().unwrap(), file.to_str().unwrap());
-    let output = kbingest(&["extract", file, "--config", toml]).output().unwrap();
+    let output = kbingest(&["extract", file, "--config", toml, "--trust"]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "# Title\n\nwords\n");
-    let output = kbingest(&["chunk", "--json", file, "--config", toml]).output().unwrap();
+    let output =
+        kbingest(&["chunk", "--json", file, "--config", toml, "--trust"]).output().unwrap();
     assert_eq!(report(&output)["title"], "Title");
 }
 
@@ -170,34 +170,6 @@ fn a_program_that_is_not_there_is_tried_again() {
     assert_eq!(code, 0);
 }
 
-#[test]
-fn a_foreign_file_names_no_commands() {
-    let place = place("cat \"$file\"", "");
-    place.write("a.xyz", "words\n");
-    chmod(&place.toml(), 0o666);
-    let (toml, file) = (place.toml(), place.docs().join("a.xyz"));
-    let (toml, file) = (toml.to_str().unwrap(), file.to_str().unwrap());
-    for arguments in [
-        &["ingest", toml][..],
-        &["resume", toml],
-        &["extract", file, "--config", toml],
-        &["chunk", file, "--config", toml],
-    ] {
-        let output = kbingest(arguments).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
-        let expected =
-            "names commands to run ([[extract.command]]), and others may write to it (mode 666)";
-        assert!(said.contains(expected) && said.contains("--trust"), "{said}");
-    }
-    assert!(!place.kb().exists());
-    // What runs nothing asks for no trust.
-    assert_eq!(kbingest(&["status", toml]).output().unwrap().status.code(), Some(10));
-    assert_eq!(ingest(&place, &["--trust"]).0, 0);
-    let searched = kbingest(&["search", toml, "words"]).output().unwrap();
-    assert_eq!(searched.status.code(), Some(0));
-}
-
 /// What comes from a web site or a repository has no file of its own, and is put into one.
 #[test]
 fn documents_of_every_source_go_through_commands() {
@@ -223,7 +195,6 @@ fn documents_of_every_source_go_through_commands() {
         server.url("/docs/")
     );
     place.configure(&settings);
-    chmod(&place.toml(), 0o644);
     let (code, report) = ingest(&place, &[]);
     assert_eq!((code, errors(&report)), (0, vec![]));
     let texts = "SELECT source, text FROM chunks WHERE uri LIKE '%.xyz' ORDER BY source";
@@ -256,7 +227,8 @@ fn nothing_of_a_command_outlives_the_run() {
     let place = place(&format!("sleep {seconds} & sleep {seconds}"), "max_seconds = 3600");
     place.write("a.xyz", "words\n");
     for signal in [rustix::process::Signal::KILL, rustix::process::Signal::TERM] {
-        let mut run = kbingest(&["ingest", place.toml().to_str().unwrap()]).spawn().unwrap();
+        let mut run =
+            kbingest(&["ingest", "--trust", place.toml().to_str().unwrap()]).spawn().unwrap();
         wait_for("a command at work", || sleeps(&seconds));
         let pid = rustix::process::Pid::from_child(&run);
         rustix::process::kill_process(pid, signal).unwrap();

@@ -4,4 +4,5 @@ mod documents;
 mod folder;
 mod knowledge_base;
 mod server;
+mod trust;
 mod users;

@@ -18,7 +18,9 @@ pub fn config_is_told(data: &[u8]) {
                     assert!(line <= text.split('\n').count() && column > 0, "{problem:?}");
                 }
             }
-            Err(error @ ConfigError::Untrusted { .. }) => panic!("nothing is run: {error}"),
+            Err(error @ (ConfigError::Untrusted { .. } | ConfigError::Register { .. })) => {
+                panic!("nothing is run: {error}")
+            }
             Err(error @ ConfigError::Unreadable { .. }) => {
                 assert!(std::str::from_utf8(data).is_err(), "{error}");
             }

@@ -6,8 +6,10 @@ use crate::support::Place;
 #[test]
 fn help() {
     let place = Place::new();
-    let commands =
-        ["", "ingest", "resume", "status", "cancel", "search", "eval", "extract", "chunk", "check"];
+    let commands = [
+        "", "ingest", "resume", "status", "cancel", "search", "eval", "extract", "chunk", "trust",
+        "check",
+    ];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = stdout(&place, &arguments);

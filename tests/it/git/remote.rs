@@ -42,7 +42,8 @@ fn a_fetch_that_hangs_ends_with_cancel_with_a_signal_and_with_the_process() {
     let url = format!("url = 'http:{}127.0.0.1:{port}/a.git'", "//");
     repository.place.configure(&SETTINGS.replace("url = 'repo'", &url));
     let check = |ask: &dyn Fn(&Child), what: &str| {
-        let mut child = start(&["ingest", "--progress", "none"], &repository.place.toml());
+        let mut child =
+            start(&["ingest", "--trust", "--progress", "none"], &repository.place.toml());
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("asked"), "{what}");
         let since = Instant::now();
         ask(&child);
@@ -76,7 +77,7 @@ fn what_git_leaves_behind_does_not_hold_up_the_run() {
     repository.place.configure(&SETTINGS.replace("url = 'repo'", "url = 'host:a.git'"));
     let since = Instant::now();
     let status = Command::new(env!("CARGO_BIN_EXE_kbingest"))
-        .args(["ingest", "--progress", "none"])
+        .args(["ingest", "--trust", "--progress", "none"])
         .arg(repository.place.toml())
         .env("GIT_SSH_COMMAND", format!("sh {}", ssh.display()))
         .status();
@@ -110,7 +111,7 @@ fn a_password_comes_from_the_environment_and_goes_nowhere_else() {
     repository.place.configure(&SETTINGS.replace("url = 'repo'", &keys));
     let ingest = |password: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_kbingest"))
-            .args(["ingest", "--progress", "plain"])
+            .args(["ingest", "--trust", "--progress", "plain"])
             .arg(repository.place.toml())
             .env("KBINGEST_TEST_TOKEN", password)
             .output()

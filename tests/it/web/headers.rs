@@ -86,7 +86,7 @@ fn headers_of_the_user_go_to_his_hosts_only() {
     site.configure(keys);
     let run = |value: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
-        command.args(["ingest", "--progress", "none"]).arg(site.place.toml());
+        command.args(["ingest", "--trust", "--progress", "none"]).arg(site.place.toml());
         command.env_remove("KBINGEST_TEST_HEADER");
         command.envs(value.map(|value| ("KBINGEST_TEST_HEADER", value)));
         let output = command.output().unwrap();

@@ -68,7 +68,7 @@ fn ingest(site: &Site, variables: &[(&str, &str)]) -> Option<i32> {
         command.env_remove(name).env_remove(name.to_ascii_uppercase());
     }
     let status = command
-        .args(["ingest", "--progress", "none"])
+        .args(["ingest", "--trust", "--progress", "none"])
         .arg(site.place.toml())
         .envs(variables.iter().copied())
         .stdout(Stdio::null())

@@ -96,7 +96,7 @@ fn a_killed_crawl_goes_on_where_it_was() {
     for (requests, delay_ms) in within.into_iter().chain(saving) {
         remove_kb(&site.place.kb());
         site.server.take_asked();
-        let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
+        let mut child = start(&["ingest", "--trust", "--progress", "none"], &site.place.toml());
         wait_until("requests", || site.server.count() >= requests);
         std::thread::sleep(Duration::from_millis(delay_ms));
         child.kill().unwrap();
@@ -112,7 +112,7 @@ fn a_killed_crawl_goes_on_where_it_was() {
             before == count
         });
         site.server.take_asked();
-        assert_eq!(run(&["ingest", "--progress", "none"], &site.place.toml()), Some(0));
+        assert_eq!(run(&["ingest", "--trust", "--progress", "none"], &site.place.toml()), Some(0));
         assert_sound(&site.place.kb());
         let context = format!("killed {delay_ms} ms after {requests} requests");
         assert_same(&site.place.dump(), &expected, &context);
@@ -129,14 +129,14 @@ fn a_signal_does_not_wait_for_a_slow_server() {
         let slow = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
         (asked.path == "/docs/2.html").then_some(slow)
     });
-    let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
+    let mut child = start(&["ingest", "--trust", "--progress", "none"], &site.place.toml());
     wait_until("the slow request", || site.server.count() >= 4);
     let since = Instant::now();
     send("INT", &child);
     assert_eq!(child.wait().unwrap().signal(), Some(2));
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     site.server.handle_nothing();
-    assert_eq!(run(&["ingest", "--progress", "none"], &site.place.toml()), Some(0));
+    assert_eq!(run(&["ingest", "--trust", "--progress", "none"], &site.place.toml()), Some(0));
     assert_eq!(site.documents().len(), 60);
 }
 
@@ -152,7 +152,7 @@ fn cancel_does_not_wait_for_a_slow_server() {
             let late = Reply { delay: Duration::from_secs(60), ..Reply::html("late") };
             (asked.path == slow).then_some(late)
         });
-        let mut child = start(&["ingest", "--progress", "none"], &site.place.toml());
+        let mut child = start(&["ingest", "--trust", "--progress", "none"], &site.place.toml());
         wait_until("the slow request", || site.server.has_been_asked(slow));
         let since = Instant::now();
         let cancel = Command::new(env!("CARGO_BIN_EXE_kbingest"))

@@ -1,7 +1,11 @@
 //! kb.toml: loading it, and the checks that concern more than one value.
 //!
 //! Each table's type lives beside the code that it configures; here they are gathered. Every error names
-//! the file, the line and column, the key and what is allowed.
+//! the file, the line and column, the key and what is allowed. What a kb.toml would run or send away has to be allowed
+//! once, by its content: `requests.rs` lists it, `allowed.rs` remembers it.
+
+mod allowed;
+mod requests;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,6 +19,9 @@ use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
 use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
+
+pub use allowed::VARIABLE as TRUST_VARIABLE;
+pub use requests::Request;
 
 /// Largest kb.toml that is read.
 const SIZE_MAX_BYTES: u64 = 1024 * 1024;
@@ -38,9 +45,10 @@ pub struct Config {
     pub embed: EmbedConfig,
     /// How texts are made searchable.
     pub search: SearchConfig,
-    /// Why the commands that it names are not run unasked: the file is somebody else's, or may be written by
-    /// others. `None` where they are.
-    pub distrust: Option<String>,
+    /// The user allowed what [`Config::requests`] lists, or allows it for this one time.
+    pub is_trusted: bool,
+    /// Hash of the file's text, and of the programs in its folder that it runs: by it the user allows what it asks for.
+    pub trust_hash: String,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -95,13 +103,23 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It names commands, and whose they are is not certain.
-    #[error("{} names commands to run ([[extract.command]]), and {reason}", path.display())]
+    /// It asks for what has to be allowed first.
+    #[error("{} asks for what you have to allow first", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// Why it is not trusted.
-        reason: String,
+        /// What it asks for, at least one.
+        requests: Vec<Request>,
+        /// Stands for the file as it is, in `KBINGEST_TRUST`.
+        hash: String,
+    },
+    /// What the user allows cannot be remembered.
+    #[error("cannot remember that {} is allowed", path.display())]
+    Register {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// Its content is wrong.
     #[error("{} has {} wrong setting(s)", path.display(), problems.len())]
@@ -147,67 +165,102 @@ impl Config {
         Self::load_with(path, false)
     }
 
-    /// Fails where the file names commands and is not certainly the user's own.
+    /// Returns what the file asks for that has to be allowed once: to run something, or to send something away.
+    pub fn requests(&self) -> Vec<Request> {
+        requests::requests(self)
+    }
+
+    /// Fails where the file asks for something, and the user has not allowed it as it is.
     pub fn insist_on_trust(&self) -> Result<(), ConfigError> {
-        match &self.distrust {
-            Some(reason) if !self.extract.command.is_empty() => {
-                Err(ConfigError::Untrusted { path: self.path.clone(), reason: reason.clone() })
-            }
-            _ => Ok(()),
+        let requests = self.requests();
+        if self.is_trusted || requests.is_empty() {
+            return Ok(());
+        }
+        let (path, hash) = (self.path.clone(), self.trust_hash.clone());
+        Err(ConfigError::Untrusted { path, requests, hash })
+    }
+
+    /// Remembers that the user allows what the file asks for, as long as neither it nor its place changes.
+    pub fn trust(&mut self) -> Result<(), ConfigError> {
+        let remembered = allowed::allow(&self.absolute_path(), &self.trust_hash);
+        remembered.map_err(|source| ConfigError::Register { path: self.path.clone(), source })?;
+        self.is_trusted = true;
+        Ok(())
+    }
+
+    /// Forgets that the user allowed it; returns whether it had been.
+    pub fn distrust(&mut self) -> Result<bool, ConfigError> {
+        self.is_trusted = false;
+        allowed::revoke(&self.absolute_path(), &self.trust_hash)
+            .map_err(|source| ConfigError::Register { path: self.path.clone(), source })
+    }
+
+    fn absolute_path(&self) -> PathBuf {
+        match self.path.file_name() {
+            Some(name) => self.base.join(name),
+            None => self.base.clone(),
         }
     }
 
     fn load_with(path: &Path, folders_must_exist: bool) -> Result<Self, ConfigError> {
-        let (text, distrust) = read(path)
+        let text = read(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let base = match std::path::absolute(path) {
             Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         };
-        match parse(&text, folders_must_exist.then_some(base.as_path())) {
-            Ok(file) => Ok(Self {
-                kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
-                path: path.to_owned(),
-                source: file.source,
-                extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
-                chunk: file.chunk,
-                embed: file.embed,
-                search: file.search,
-                base,
-                distrust,
-                hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
-            }),
-            Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),
-        }
+        let file = match parse(&text, folders_must_exist.then_some(base.as_path())) {
+            Ok(file) => file,
+            Err(problems) => {
+                return Err(ConfigError::Wrong { path: path.to_owned(), text, problems });
+            }
+        };
+        let mut config = Self {
+            kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
+            path: path.to_owned(),
+            source: file.source,
+            extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
+            chunk: file.chunk,
+            embed: file.embed,
+            search: file.search,
+            base,
+            is_trusted: false,
+            trust_hash: String::new(),
+            hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
+        };
+        config.trust_hash = trust_hash(&config, &text)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        config.is_trusted = allowed::is_allowed(&config.absolute_path(), &config.trust_hash);
+        Ok(config)
     }
 }
 
-/// Returns the file's text, and why commands in it are not trusted.
-fn read(path: &Path) -> std::io::Result<(String, Option<String>)> {
+/// Returns the file's text.
+fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path)?;
-    // Of the file that is read, and not of what may take its place.
-    let distrust = distrust(&file.metadata()?);
     file.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > SIZE_MAX_BYTES {
         return Err(std::io::Error::other("larger than 1 MiB: is this a kb.toml?"));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))?;
-    Ok((text, distrust))
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
 }
 
-/// Commands are run unasked only where nobody but the user can have written them.
-fn distrust(file: &std::fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
-    let user = rustix::process::geteuid().as_raw();
-    if file.uid() != user {
-        return Some(format!("belongs to user {}, not to you (user {user})", file.uid()));
+/// Returns the hash of `text` and of the programs that it runs from its own folder; a program that is not there counts
+/// as such, and is another one as soon as it is there.
+fn trust_hash(config: &Config, text: &str) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(text.as_bytes());
+    for program in requests::programs(config) {
+        hasher.update(b"\0").update(program.as_os_str().as_encoded_bytes()).update(b"\0");
+        match std::fs::File::open(&program) {
+            Ok(file) => drop(hasher.update_reader(file)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
-    let mode = file.mode() & 0o7777;
-    (mode & WRITABLE_BY_OTHERS != 0).then(|| format!("others may write to it (mode {mode:o})"))
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// `kb.toml` -> `kb.kb`.

@@ -1,0 +1,83 @@
+//! Which kb.toml files the user has allowed to do what they ask for: each by its path and its content.
+//!
+//! On disk: `$XDG_STATE_HOME/kbingest/allowed` or `~/.local/state/kbingest/allowed`, with one
+//! file for each allowance, whose name is the hash of path and content and whose text is the path, for people. As direnv
+//! does: an edit, or a copy elsewhere, has to be allowed again. A file that somebody else put there counts for nothing.
+
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::support::files;
+
+/// Environment variable with hashes that are allowed, apart by commas; for CI.
+pub const VARIABLE: &str = "KBINGEST_TRUST";
+
+/// Others may change it.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Returns whether the user allowed the kb.toml at `path` with the content that `hash` stands for.
+///
+/// What cannot be read allows nothing.
+pub(super) fn is_allowed(path: &Path, hash: &str) -> bool {
+    let named = std::env::var(VARIABLE).unwrap_or_default();
+    if named.split([',', ' ']).any(|one| one == hash) {
+        return true;
+    }
+    entry(path, hash).is_some_and(|entry| {
+        let is_ours = |path: &Path| path.symlink_metadata().is_ok_and(|found| is_of_user(&found));
+        entry.parent().is_some_and(is_ours)
+            && files::open(&entry)
+                .and_then(|file| file.metadata())
+                .is_ok_and(|found| is_of_user(&found))
+    })
+}
+
+/// Notes that the user allows the kb.toml at `path` with the content that `hash` stands for.
+pub(super) fn allow(path: &Path, hash: &str) -> io::Result<()> {
+    let entry = entry(path, hash).ok_or_else(no_home)?;
+    let folder = entry.parent().unwrap_or(Path::new("/"));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", entry.display()));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(named)?;
+    if !folder.symlink_metadata().is_ok_and(|found| is_of_user(&found)) {
+        let reason = "is somebody else's, or others may write to it; remove it";
+        return Err(io::Error::other(format!("{} {reason}", folder.display())));
+    }
+    files::remove(&entry).map_err(named)?;
+    let mut file = files::create_new(&entry).map_err(named)?;
+    writeln!(file, "{}", path.display()).map_err(named)
+}
+
+/// Takes back what [`allow`] noted; returns whether there was anything.
+pub(super) fn revoke(path: &Path, hash: &str) -> io::Result<bool> {
+    let Some(entry) = entry(path, hash) else { return Ok(false) };
+    let was_there = entry.symlink_metadata().is_ok();
+    files::remove(&entry)?;
+    Ok(was_there)
+}
+
+fn is_of_user(found: &std::fs::Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
+        && found.mode() & WRITABLE_BY_OTHERS == 0
+        && !found.is_symlink()
+}
+
+fn entry(path: &Path, hash: &str) -> Option<PathBuf> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(path.as_os_str().as_encoded_bytes()).update(b"\0").update(hash.as_bytes());
+    let name = hasher.finalize().to_hex().to_string();
+    Some(user_state()?.join("kbingest").join("allowed").join(name))
+}
+
+/// Returns the user's folder for state (XDG Base Directory Specification), if one is known.
+fn user_state() -> Option<PathBuf> {
+    let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")))
+}
+
+fn no_home() -> io::Error {
+    let reason = "neither XDG_STATE_HOME nor HOME is set, so that nothing can be remembered";
+    io::Error::other(format!("{reason}; give --trust, or set {VARIABLE}"))
+}

@@ -1,0 +1,130 @@
+//! What a kb.toml asks for that its reader has to allow once: to run something, or to send something away.
+//!
+//! Reading folders and crawling public sites over https or http needs no leave. Whatever else a setting can make the
+//! program do to the world belongs into this list, which is also what the user is shown.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Config;
+use crate::support::storage;
+
+/// One thing that a kb.toml asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Request {
+    /// The table of kb.toml, with the name of its source if it has one.
+    pub table: String,
+    /// What it would do, with the very values of the file.
+    pub what: String,
+}
+
+/// Returns what `config` asks for, in the order of the file's kinds; empty where nothing has to be allowed.
+///
+/// Paths that lead out of the folder of kb.toml are listed with the rest, and ask for nothing by themselves.
+pub(super) fn requests(config: &Config) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut ask = |table: String, what: String| requests.push(Request { table, what });
+    for command in &config.extract.command {
+        ask(
+            "[[extract.command]]".to_owned(),
+            format!("runs {:?} for {:?}", command.run, command.pattern),
+        );
+    }
+    for source in &config.source.git {
+        let table = || format!("[[source.git]] {:?}", source.name.get_ref());
+        let url = source.absolute_url(&config.base);
+        let is_local = Path::new(&url).is_absolute() || url.starts_with("file://");
+        if !is_local && !url.starts_with("https://") {
+            ask(table(), format!("fetches {url:?} by another protocol than https"));
+        }
+        let variable = source.password_env.get_ref();
+        if !variable.is_empty() {
+            ask(
+                table(),
+                format!("sends the environment variable {variable} as a password to {url:?}"),
+            );
+        }
+    }
+    for source in &config.source.web {
+        let table = || format!("[[source.web]] {:?}", source.name.get_ref());
+        let starts = source.start_urls.iter().chain(&source.urls).map(|url| url.get_ref().as_str());
+        let starts: Vec<_> = starts.collect();
+        for header in &source.headers {
+            let (name, variable) =
+                header.get_ref().split_once('=').unwrap_or((header.get_ref(), ""));
+            ask(
+                table(),
+                format!(
+                    "sends the environment variable {variable} in the header {name} to {starts:?}"
+                ),
+            );
+        }
+        if !source.private_hosts.is_empty() {
+            let hosts: Vec<_> =
+                source.private_hosts.iter().map(|host| host.get_ref().as_str()).collect();
+            ask(table(), format!("connects to hosts that are not public: {hosts:?}"));
+        }
+    }
+    if !requests.is_empty() {
+        requests.extend(outside(config));
+    }
+    requests
+}
+
+/// Returns the paths of `config` that lead out of its folder, links resolved: a folder from a stranger may hold links.
+fn outside(config: &Config) -> Vec<Request> {
+    let sources = &config.source;
+    let mut paths: Vec<(String, &'static str, PathBuf)> =
+        vec![("[kb]".to_owned(), "writes", config.kb.clone())];
+    let mut read = |kind, name: &str, path: &Path| {
+        paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));
+    };
+    for one in &sources.directory {
+        read("directory", one.name.get_ref(), one.path.get_ref());
+    }
+    for one in &sources.archive {
+        read("archive", one.name.get_ref(), one.path.get_ref());
+    }
+    for one in &sources.records {
+        read("records", one.name.get_ref(), one.path.get_ref());
+    }
+    for one in sources.web.iter().filter(|one| !one.url_file.as_os_str().is_empty()) {
+        read("web", one.name.get_ref(), &one.url_file);
+    }
+    for one in &sources.git {
+        let url = one.absolute_url(&config.base);
+        let path = PathBuf::from(url.strip_prefix("file://").unwrap_or(&url));
+        if path.is_absolute() {
+            read("git", one.name.get_ref(), &path);
+        }
+    }
+    let base = real(&config.base);
+    let leads_out = |path: &Path| !real(path).starts_with(&base);
+    paths
+        .into_iter()
+        .filter(|(_, _, path)| leads_out(path))
+        .map(|(table, does, path)| Request {
+            table,
+            what: format!("{does} {:?}, outside of the folder of this file", real(&path)),
+        })
+        .collect()
+}
+
+/// Returns where `path` leads; as much of it as is there.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| storage::resolved(path))
+}
+
+/// Returns the programs that `config` names and that lie in its own folder: who changes one changes what is run.
+pub(super) fn programs(config: &Config) -> Vec<PathBuf> {
+    let programs = config.extract.command.iter().filter_map(|command| command.run.first());
+    let mut paths: Vec<_> = programs
+        .filter(|program| program.contains('/'))
+        .map(|program| config.base.join(program))
+        .collect();
+    paths.retain(|path| real(path).starts_with(real(&config.base)));
+    paths.sort();
+    paths.dedup();
+    paths
+}
