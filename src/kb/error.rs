@@ -210,6 +210,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. }
             if message.starts_with("unknown function")
                 || message.starts_with("no such ")
+                || message.starts_with("invalid fts5 file format")
                 || message == "integer overflow"
     );
     // Rows that the tables' own rules forbid: what wrote them was no statement.

@@ -276,7 +276,7 @@ fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError
         .execute(rusqlite::params![name, count])?;
     let last: i64 = tx
         .prepare_cached("SELECT last FROM counter WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))?;
+        .query_row([name], |row| convert::id(row, 0))?;
     Ok(last - count + 1)
 }
 
