@@ -15,9 +15,13 @@ pub const READING_MAX: Duration = Duration::from_mins(1);
 /// Steps of SQLite's machine between two looks at the clock; some 0.1 ms.
 const STEPS_PER_LOOK: i32 = 10_000;
 
+/// Bytes of a value or row: twice the longest text of a document. Reading one costs its size several times.
+const VALUE_BYTES_MAX: i32 = 128 << 20;
+
 /// What statements need at most, with room for more: the widest result has 27 columns, the longest statement is a step of
 /// the file format of 12 KB. `VACUUM` attaches one file. Foreign keys count as triggers.
-const LIMITS: [(Limit, i32); 9] = [
+const LIMITS: [(Limit, i32); 10] = [
+    (Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX),
     (Limit::SQLITE_LIMIT_COLUMN, 100),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 200_000),
