@@ -136,7 +136,7 @@ fn read_all(
     }
     ended.push(("status", operations::status(target).map(drop)));
     // These take longer, and read what the others do.
-    if turn % 3 > 0 {
+    if !turn.is_multiple_of(3) {
         return ended;
     }
     let sound = CheckOptions { read_data: true, repair: false };
