@@ -167,6 +167,19 @@ impl Error {
                  another file, puts it right"
                     .to_owned(),
             ),
+            Self::Kb(KbError::ForeignSchema { .. }) => Some(
+                "do not use the file if you do not know who changed it; `kbingest ingest` makes another \
+                 from the sources"
+                    .to_owned(),
+            ),
+            Self::Kb(KbError::Endless { .. }) => {
+                Some("`kbingest check` reads it without a limit of time, and can be stopped".to_owned())
+            }
+            Self::Kb(KbError::Replaced(_)) => Some(
+                "leave the knowledge base in its place during a run; `kbingest ingest` brings the file \
+                 that is there now up to date, or makes it again"
+                    .to_owned(),
+            ),
             Self::Kb(KbError::Full { .. })
             | Self::Lock(LockError::Full { .. })
             | Self::Source(SourceError::Full { .. }) => Some(
@@ -191,11 +204,15 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
     match error {
         KbError::Missing(_) => ExitCode::Missing,
         KbError::Incompatible { .. } => ExitCode::Incompatible,
-        KbError::Damaged(_) => ExitCode::Damaged,
+        KbError::Damaged(_) | KbError::ForeignSchema { .. } | KbError::Endless { .. } => {
+            ExitCode::Damaged
+        }
         KbError::Full { .. } => ExitCode::StorageFull,
         KbError::Io { .. }
         | KbError::NetworkFileSystem { .. }
         | KbError::Create { .. }
+        | KbError::Replaced(_)
+        | KbError::Unreadable { .. }
         | KbError::Remove { .. } => ExitCode::StorageIo,
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,

@@ -92,6 +92,11 @@ fn describe(report: &ChunkReport) -> String {
         text.push('\n');
     }
     let title = escape(&report.title, false);
-    let _ = writeln!(text, "{} chunk(s) of \"{title}\", {}", report.chunks.len(), report.chunker);
+    let _ = writeln!(
+        text,
+        "{} chunk(s) of \"{title}\", {}",
+        report.chunks.len(),
+        escape(&report.chunker, false)
+    );
     text
 }

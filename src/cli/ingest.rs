@@ -157,7 +157,7 @@ fn summary(report: &RunReport, target: &Path) -> String {
         _ => &report.knowledge_base,
     };
     let file = escape(&written.display().to_string(), false);
-    let _ = writeln!(text, "{}: {file}", run.message);
+    let _ = writeln!(text, "{}: {file}", escape(&run.message, false));
     if let Some(publication) = report.publication.as_ref() {
         text.push_str(&published(publication));
         if !publication.is_published {
@@ -202,7 +202,7 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
     let _ = writeln!(
         text,
         "chunks: {} embedded, {} taken over, in {}",
-        number(metrics.chunks_stored - metrics.chunks_reused),
+        number(metrics.chunks_stored.saturating_sub(metrics.chunks_reused)),
         number(metrics.chunks_reused),
         seconds(report.seconds),
     );
@@ -230,7 +230,7 @@ fn published(publication: &Publication) -> String {
     }
     let mut text = "not published, the knowledge base is as it was:\n".to_owned();
     for shortfall in &evaluation.shortfalls {
-        let _ = writeln!(text, "  {}", told(shortfall));
+        let _ = writeln!(text, "  {}", escape(&told(shortfall), false));
     }
     let candidate = escape(&candidate.display().to_string(), false);
     let queries = escape(&evaluation.queries_file.display().to_string(), false);

@@ -21,6 +21,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 
 use crate::error::Error;
+use crate::workers::signal;
 
 /// How a command ended, and what the process ends with.
 enum Ending {
@@ -56,6 +57,7 @@ fn run() -> Ending {
 
 fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
     output::start_logging(arguments.verbose);
+    signal::outlive_size_limit()?;
     match &arguments.command {
         Command::Ingest(command) => ingest::ingest(command, arguments.quiet),
         Command::Resume(command) => ingest::resume(command, arguments.quiet),

@@ -36,6 +36,7 @@ pub fn json(report: &impl Serialize) -> Result<(), Error> {
     let mut text = serde_json::to_string_pretty(report)
         .map_err(|error| Error::Internal { place: "report", message: error.to_string() })?;
     text.push('\n');
+    let text = escape_json(&text);
     // As it is: a filter for colours would take DEL characters out of documents.
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
@@ -47,15 +48,48 @@ pub fn message(text: &str) {
     let _ = writeln!(stderr, "{text}");
 }
 
-/// Returns `text` with control characters made visible, so that a file name or a document cannot steer
-/// the terminal; line feeds and tabs stay where `keep_lines`.
+/// Reports whether a terminal obeys `character` and does not show it: control characters, those that change the direction
+/// of writing, separators of lines, and tags, which nobody sees.
+pub fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Returns JSON in which strings have such characters as `\u` and four digits: the same data, and nothing that steers a
+/// terminal. Outside of strings there are line feeds only.
+fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || !steers(character) {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    escaped
+}
+
+/// Returns `text` with characters that steer a terminal made visible, so that a file name or a document cannot do so;
+/// line feeds and tabs stay where `keep_lines`.
 pub fn escape(text: &str, keep_lines: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' | '\t' if keep_lines => escaped.push(character),
             '\r' if keep_lines => {}
-            _ if character.is_control() => {
+            _ if steers(character) => {
                 let _ = write!(escaped, "{}", character.escape_default());
             }
             _ => escaped.push(character),
@@ -95,6 +129,23 @@ pub fn seconds(value: f64) -> String {
     }
 }
 
+/// Writes log records as [`escape`] would, but for their own colours: the formatter shows escape characters of fields
+/// itself.
+struct Shown<W>(W);
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        let parts: Vec<_> = text.split('\u{1b}').map(|part| escape(part, true)).collect();
+        self.0.write_all(parts.join("\u{1b}").as_bytes())?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Sends log records to stderr: warnings, with `-v` what is noted per run, with `-vv` per document.
 pub fn start_logging(verbose: u8) {
     use tracing_subscriber::filter::LevelFilter;
@@ -106,7 +157,7 @@ pub fn start_logging(verbose: u8) {
     let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr)
+        .with_writer(|| Shown(io::stderr()))
         .with_ansi(has_colours)
         .with_target(false)
         .without_time()
@@ -123,6 +174,42 @@ mod tests {
     fn control_characters_are_shown() {
         assert_eq!(escape("a\u{1b}[31m\nb\u{7}", false), "a\\u{1b}[31m\\nb\\u{7}");
         assert_eq!(escape("a\r\n\tb\u{0}", true), "a\n\tb\\u{0}");
+        for steering in [
+            '\u{61c}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{e0041}',
+        ] {
+            let shown = steering.escape_default().to_string();
+            assert_eq!(escape(&format!("a{steering}b"), true), format!("a{shown}b"));
+        }
+        // Letters, marks and joiners of any language are text.
+        let text = "שלום می\u{200c}خواهم 👩\u{200d}👩 é";
+        assert_eq!(escape(text, false), text);
+    }
+
+    #[test]
+    fn json_keeps_what_it_shows() {
+        let text = "a\u{9b}b\u{202e}c\u{e0041}d\u{7f}\u{1b}";
+        let json = escape_json(&serde_json::to_string(text).unwrap());
+        assert!(!json.chars().any(steers), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn log_records_keep_their_colours_only() {
+        let mut shown = Shown(Vec::new());
+        shown.write_all("\u{1b}[31mWARN\u{1b}[0m a\u{202e}b\u{9b}c\n".as_bytes()).unwrap();
+        let text = String::from_utf8(shown.0).unwrap();
+        assert_eq!(text, "\u{1b}[31mWARN\u{1b}[0m a\\u{202e}b\\u{9b}c\n");
     }
 
     #[test]

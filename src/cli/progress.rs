@@ -80,7 +80,7 @@ impl Display {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let stored_before = *state.stored_before.get_or_insert(run.metrics.chunks_stored);
         let elapsed = state.started.elapsed().as_secs_f64();
-        let stored = run.metrics.chunks_stored - stored_before;
+        let stored = run.metrics.chunks_stored.saturating_sub(stored_before);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
         let rate = stored as f64 / elapsed.max(0.001);
         match self.mode {

@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::output::{escape, message};
+use super::output::{escape, message, steers};
 use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
 
@@ -67,8 +67,14 @@ fn config_problem(path: &str, text: &str, problem: &Problem) {
     }
     let end = problem.span.end.min(text.len());
     let span = problem.span.start.min(end)..end;
-    // The renderer leaves these as they are. The stand-in has two bytes like them, so that spans fit.
-    let shown = text.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "¿");
+    // The renderer leaves these as they are. A stand-in has as many bytes as they, so that spans fit.
+    let stand_in = |c: char| match c.len_utf8() {
+        _ if c.is_ascii() || !steers(c) => c,
+        2 => '¿',
+        3 => '\u{fffd}',
+        _ => '\u{1f6ab}',
+    };
+    let shown: String = text.chars().map(stand_in).collect();
     let report = [Level::ERROR
         .primary_title(&title)
         .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];

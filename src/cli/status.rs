@@ -80,7 +80,7 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
     let percent = run.progress_percent;
     let _ = writeln!(text, "run {}: {state}, {percent:.0} %", run.id);
     if !run.message.is_empty() {
-        let _ = writeln!(text, "  {}", run.message);
+        let _ = writeln!(text, "  {}", escape(&run.message, false));
     }
     if let Some(error) = &run.error {
         let _ = writeln!(text, "  error: {}", escape(error, false));
@@ -117,8 +117,9 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         let _ = writeln!(text, "  pages_left_out      {left_out:>12}");
     }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-    let elapsed =
-        (run.ended_ms.unwrap_or(run.heartbeat_ms) - run.started_ms).max(0) as f64 / 1000.0;
+    let elapsed = run.ended_ms.unwrap_or(run.heartbeat_ms).saturating_sub(run.started_ms).max(0)
+        as f64
+        / 1000.0;
     #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
     let rate = metrics.chunks_stored as f64 / elapsed.max(0.001);
     let _ = write!(text, "  {} since its start, {rate:.0} chunks/s", seconds(elapsed));

@@ -32,7 +32,7 @@ pub fn union(spans: &[ByteSpan]) -> Vec<ByteSpan> {
 
 /// Returns how many bytes `spans`, which are apart from one another, cover.
 pub fn length(spans: &[ByteSpan]) -> u64 {
-    spans.iter().map(|span| span.end - span.start).sum()
+    spans.iter().map(|span| span.end.saturating_sub(span.start)).sum()
 }
 
 /// Returns how many bytes two unions share.

@@ -20,6 +20,29 @@ pub enum KbError {
         /// What it is instead.
         reason: String,
     },
+    /// It calls itself a knowledge base, and its tables are not those that this program makes.
+    #[error("{path}: its schema is not ours: {difference}")]
+    ForeignSchema {
+        /// The file.
+        path: PathBuf,
+        /// The first entry that differs, and how.
+        difference: String,
+    },
+    /// Reading took longer than any sound knowledge base needs.
+    #[error(
+        "{path} was read for {seconds} s without an end: its content is not what this program writes"
+    )]
+    Endless {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The path no longer names the file that is open, or SQLite's files beside it are others.
+    #[error(
+        "{0} was removed or replaced while it was written: what was written last is in no file that has a name"
+    )]
+    Replaced(PathBuf),
     /// The file's content contradicts itself.
     #[error("the knowledge base is damaged: {0}")]
     Damaged(String),
@@ -42,6 +65,14 @@ pub enum KbError {
         reason: Option<String>,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The state of the file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The file lies on a file system that does not lock and share memory as SQLite needs it.
     #[error(
@@ -127,6 +158,10 @@ impl KbError {
                 let reason = Some(std::io::Error::from_raw_os_error(errno).to_string());
                 Self::Io { path, reason, source: error }
             }
+            // Our statements keep the rules of our tables, unless the values that they compute with break them.
+            (_, Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig)) => {
+                Self::Damaged(error.to_string())
+            }
             _ if is_damage(&error) => Self::Damaged(error.to_string()),
             (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Self::Busy,
             _ if is_storage => Self::Io { path, reason: None, source: error },
@@ -173,7 +208,10 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     let is_schema = matches!(
         error,
         Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. }
-            if message.starts_with("unknown function") || message.starts_with("no such ")
+            if message.starts_with("unknown function")
+                || message.starts_with("no such ")
+                || message.starts_with("invalid fts5 file format")
+                || message == "integer overflow"
     );
     // Rows that the tables' own rules forbid: what wrote them was no statement.
     is_told

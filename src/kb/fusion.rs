@@ -4,8 +4,6 @@
 //! weights was measured to fall below BM25 alone when the embedder is small, because it throws away how
 //! far apart the scores are.
 
-use std::cmp::Ordering;
-
 use crate::domain::ChunkId;
 
 /// A chunk that one of the two searches found.
@@ -54,9 +52,7 @@ pub fn fuse(candidates: &mut [Candidate], weight: f64) {
         candidate.vector_part = weight * candidate.cosine.map_or(0.0, f64::from);
         candidate.score = candidate.text_part + candidate.vector_part;
     }
-    candidates.sort_by(|a, b| {
-        b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal).then(a.id.cmp(&b.id))
-    });
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
 }
 
 #[cfg(test)]

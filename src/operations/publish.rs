@@ -40,7 +40,8 @@ pub fn publish_if_good(
     check_files(evaluation)?;
     let _lock = Lock::take(&config.kb)?;
     let candidate = candidate_path(&config.kb);
-    prepare(&config.kb, &candidate)?;
+    // Kept open: another file that takes its place meanwhile, with an inode that is free again, is not taken for it.
+    let live = prepare(&config.kb, &candidate)?;
     let mut report = ingest_into(&candidate, config, options, session)?;
     report.knowledge_base.clone_from(&config.kb);
     let mut publication =
@@ -49,7 +50,7 @@ pub fn publish_if_good(
         let target = Target::Config(Box::new(Config { kb: candidate.clone(), ..config.clone() }));
         let evaluation = eval(&target, evaluation)?;
         if evaluation.shortfalls.is_empty() {
-            publish(&candidate, &config.kb)?;
+            publish(&candidate, &config.kb, live.as_ref())?;
             publication.is_published = true;
         } else {
             report.exit_code = ExitCode::NotPublished.number();
@@ -60,10 +61,11 @@ pub fn publish_if_good(
     Ok(report)
 }
 
-/// Makes the candidate a copy of the knowledge base, unless it is one that was worked on since.
-fn prepare(live: &Path, candidate: &Path) -> Result<(), Error> {
+/// Makes the candidate a copy of the knowledge base, unless it is one that was worked on since; returns the knowledge
+/// base if there is one.
+fn prepare(live: &Path, candidate: &Path) -> Result<Option<KnowledgeBase>, Error> {
     if !live.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let live = match KnowledgeBase::open_for_reading(live) {
         // An older format is brought up to date first.
@@ -71,16 +73,27 @@ fn prepare(live: &Path, candidate: &Path) -> Result<(), Error> {
         opened => opened?,
     };
     if candidate.exists() && KnowledgeBase::create_or_open(candidate)?.goes_on_from(&live)? {
-        return Ok(());
+        return Ok(Some(live));
     }
     remove(candidate)?;
-    Ok(live.copy_to(&KnowledgeBase::create_or_open(candidate)?)?)
+    live.copy_to(&KnowledgeBase::create_or_open(candidate)?)?;
+    Ok(Some(live))
 }
 
-fn publish(candidate: &Path, live: &Path) -> Result<(), Error> {
+/// Puts the content of `candidate` into `live`, which has to be the file that was there `before`.
+fn publish(candidate: &Path, live: &Path, before: Option<&KnowledgeBase>) -> Result<(), Error> {
+    if let Some(before) = before {
+        before.insist_on_files()?;
+    } else if live.exists() {
+        return Err(KbError::Replaced(live.to_owned()).into());
+    }
     let published = KnowledgeBase::open_for_reading(candidate)?;
-    published.copy_to(&KnowledgeBase::create_or_open(live)?)?;
-    std::mem::drop(published);
+    let target = KnowledgeBase::create_or_open(live)?;
+    if before.is_some_and(|before| !before.is_same_file(&target)) {
+        return Err(KbError::Replaced(live.to_owned()).into());
+    }
+    published.copy_to(&target)?;
+    std::mem::drop((published, target));
     remove(candidate)
 }
 

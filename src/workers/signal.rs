@@ -34,9 +34,6 @@ impl Signals {
         let signals = Self::default();
         let (listener, asked) = (signals.clone(), Arc::clone(&stop));
         ctrlc::set_handler(move || listener.hear(SIGINT, &asked)).map_err(refused)?;
-        // A write over the limit on file size (SIGXFSZ) then fails with EFBIG, like one on a full disk.
-        let ignored = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(libc::SIGXFSZ, ignored).map_err(refused)?;
         let mut wanted = vec![SIGTERM];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
@@ -92,6 +89,15 @@ impl Signals {
     pub fn number(&self) -> Option<i32> {
         self.first().map(|(signal, _)| signal)
     }
+}
+
+/// Has a write over the limit on file size (SIGXFSZ) fail with EFBIG, like one on a full disk, in any command: SQLite
+/// writes beside a knowledge base that is only read, too.
+///
+/// The signal is caught and not ignored, so that it is at its default again in the programs that this one starts.
+pub fn outlive_size_limit() -> Result<(), Error> {
+    let caught = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(libc::SIGXFSZ, caught).map(drop).map_err(refused)
 }
 
 fn refused(error: impl Display) -> Error {

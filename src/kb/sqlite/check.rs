@@ -163,7 +163,7 @@ impl KnowledgeBase {
     /// With `read_data` every stored text and vector is read and compared with its checksum; SQLite and
     /// the invariants alone overlook most flipped bits.
     pub fn check(&self, read_data: bool) -> Result<Vec<Finding>, KbError> {
-        self.read(|tx| {
+        self.read_all(|tx| {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
                 // A damaged page ends one query and not the check.

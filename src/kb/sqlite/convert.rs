@@ -1,5 +1,8 @@
 //! Between the types of the domain and those of SQLite.
 
+use std::ops::Range;
+
+use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
 
 use crate::domain::{FailureKind, MediaType, PhaseStatus, RunStatus, Stage};
@@ -23,6 +26,29 @@ pub fn from_sql(count: i64) -> u64 {
 /// Returns a stored size; the schema keeps it from being negative.
 pub fn size_from_sql(size: i64) -> usize {
     usize::try_from(size).unwrap_or(0)
+}
+
+/// Beyond the ids that are given out; a million new chunks a day last for three thousand years. Blocks of vectors keep
+/// so many bits for a chunk.
+pub const ID_END: i64 = 1 << 40;
+
+/// Returns the id in `column`; an error if none like it is ever given out, so that sums of ids do not overflow.
+pub fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    within(column, row.get(column)?, 0..ID_END)
+}
+
+/// The same for a count or size in `column`.
+pub fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    within(column, row.get(column)?, 0..ID_END)
+}
+
+/// Returns `value` of `column` if it is in `range`; what is not was written by no statement of ours.
+pub fn within(column: usize, value: i64, range: Range<i64>) -> rusqlite::Result<i64> {
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        Err(rusqlite::Error::IntegralValueOutOfRange(column, value))
+    }
 }
 
 /// Returns stored text; an error where its bytes are not UTF-8.

@@ -15,13 +15,15 @@ impl KnowledgeBase {
     pub fn copy_to(&self, target: &Self) -> Result<(), KbError> {
         let reader = lock(&self.reader);
         let mut writer = lock(&target.writer);
+        target.insist_on_files()?;
         let copied = Backup::new(&reader, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
             Ok(StepResult::Done) => tidy(&writer, 0, &|| false),
             Ok(_) => Err(KbError::Busy),
             Err(error) => Err(error.into()),
         };
-        copied.map_err(|error| error.told_apart(&target.path, errno::last(&writer)))
+        copied.map_err(|error| error.told_apart(&target.path, errno::last(&writer)))?;
+        target.insist_on_files()
     }
 
     /// Tells whether this knowledge base is a copy of `other` as it now stands, worked on since or not.

@@ -1,4 +1,4 @@
-//! What the system answered SQLite.
+//! What SQLite knows of its open files: what the system last answered, and whether the path still names them.
 #![expect(unsafe_code, reason = "rusqlite does not wrap SQLite's file controls")]
 
 use std::ffi::{c_int, c_void};
@@ -25,6 +25,19 @@ pub fn last(connection: &Connection) -> i32 {
         }
         if errno == 0 { ffi::sqlite3_system_errno(handle) } else { errno }
     }
+}
+
+/// Reports whether the path that SQLite opened names another file now, or none: SQLite compares it with the file that it
+/// has open, so that nothing can come between.
+pub fn has_moved(connection: &Connection) -> bool {
+    let mut moved: c_int = 0;
+    // SAFETY: as above; SQLite writes an int to the argument of this file control.
+    unsafe {
+        let argument = from_mut(&mut moved).cast::<c_void>();
+        let main = c"main".as_ptr();
+        ffi::sqlite3_file_control(connection.handle(), main, ffi::SQLITE_FCNTL_HAS_MOVED, argument);
+    }
+    moved != 0
 }
 
 /// Returns the last `errno` of the WAL or rollback journal.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-use super::convert::{from_sql, size_to_sql, to_sql};
+use super::convert::{from_sql, size_to_sql, small, to_sql};
 use super::places;
 use crate::kb::KbError;
 use crate::kb::fusion::Candidate;
@@ -172,7 +172,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
          WHERE chunk.id = ?1",
     )?;
     let found = statement.query_row([candidate.id.0], |row| {
-        let number = |column: usize| row.get(column).map(from_sql);
+        let number = |column: usize| small(row, column).map(from_sql);
         let hit = Hit {
             source: row.get(0)?,
             uri: row.get(1)?,
@@ -200,7 +200,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
             after: String::new(),
             duplicates: Vec::new(),
         };
-        let ordinal: i64 = row.get(12)?;
+        let ordinal = small(row, 12)?;
         let (content, revision) = (row.get(10)?, row.get(11)?);
         Ok(Placed { hit, content, revision, ordinals: (ordinal, ordinal) })
     });

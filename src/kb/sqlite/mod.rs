@@ -12,7 +12,9 @@ mod errno;
 mod filter;
 mod frontier;
 mod frontier_end;
+mod guard;
 mod hits;
+mod identity;
 mod index;
 mod intake;
 mod ledger;
@@ -24,6 +26,7 @@ mod revisions;
 mod runs;
 mod schema;
 mod search;
+mod shape;
 mod stage;
 mod statistics;
 mod tally;
@@ -39,6 +42,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::guard::Watch;
+use self::identity::OpenFiles;
 use self::index::merge;
 use super::KbError;
 use crate::support::byte_size::ByteSize;
@@ -81,6 +86,9 @@ pub struct KnowledgeBase {
     path: PathBuf,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    watch: Watch,
+    /// What every commit insists on; `None` if it is only read and its folder gives SQLite no place for a log.
+    files: Option<OpenFiles>,
 }
 
 impl std::fmt::Debug for KnowledgeBase {
@@ -120,24 +128,58 @@ impl KnowledgeBase {
             Ok(())
         });
         prepared.map_err(|error| error.told_apart(path, errno::last(&writer)))?;
-        let reader = connect(path, flags)?;
+        let mut reader = connect(path, flags)?;
         let limited = reader
             .pragma_update(None, "cache_size", READER_CACHE_PAGES)
             .and_then(|()| reader.pragma_update(None, "query_only", true));
-        limited.map_err(|error| KbError::from(error).told_apart(path, errno::last(&reader)))?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        let limited = limited
+            // The writer has compared the schema.
+            .and_then(|()| guard::allow_views(&reader))
+            .and_then(|()| Watch::over(&mut reader));
+        let watch =
+            limited.map_err(|error| KbError::from(error).told_apart(path, errno::last(&reader)))?;
+        // The log is there now: both connections have read.
+        let files = Some(OpenFiles::of(&writer, path)?);
+        Self::new(path, writer, reader, watch, files)
     }
 
     /// Opens an existing knowledge base for reading; works beside a running ingest, and for a file on a
     /// read-only medium. Methods that write fail.
     pub fn open_for_reading(path: &Path) -> Result<Self, KbError> {
-        let reader = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
+        let mut reader = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
         // A search reads every vector: pages that need no copy halve its time.
         reader.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
         schema::check_current(&reader, path)
             .map_err(|error| error.told_apart(path, errno::last(&reader)))?;
+        let watch = Watch::over(&mut reader)?;
         let writer = Connection::open_in_memory()?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        let files = OpenFiles::of(&reader, path).ok();
+        Self::new(path, writer, reader, watch, files)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "its callers return it")]
+    fn new(
+        path: &Path,
+        writer: Connection,
+        reader: Connection,
+        watch: Watch,
+        files: Option<OpenFiles>,
+    ) -> Result<Self, KbError> {
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok(Self { path: path.to_owned(), writer, reader, watch, files })
+    }
+
+    /// Fails if the path no longer names the file that is open: what was written to it is lost then.
+    pub fn insist_on_files(&self) -> Result<(), KbError> {
+        self.files.as_ref().map_or(Ok(()), OpenFiles::insist)
+    }
+
+    /// Reports whether `other` has the same file open.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        match (&self.files, &other.files) {
+            (Some(files), Some(others)) => files.is_same_file(others),
+            _ => false,
+        }
     }
 
     /// Returns the path of the file.
@@ -154,6 +196,7 @@ impl KnowledgeBase {
         let transact = || {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
+            self.insist_on_files()?;
             tx.commit()?;
             Ok(value)
         };
@@ -161,14 +204,36 @@ impl KnowledgeBase {
         result.map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
-    /// Runs `work` in one read transaction: all that it reads is of one moment.
+    /// Runs `work` in one read transaction, for no longer than a search may take: all that it reads is of one moment.
     fn read<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
+        self.read_within(Some(guard::READING_MAX), work)
+    }
+
+    /// The same for work that reads the whole file, however long that takes; a signal ends it.
+    fn read_all<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.read_within(None, work)
+    }
+
+    fn read_within<T>(
+        &self,
+        most: Option<Duration>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
         let mut reader = lock(&self.reader);
+        self.watch.begin(most);
         let result = reader.transaction().map_err(KbError::from).and_then(|tx| work(&tx));
-        result.map_err(|error| error.told_apart(&self.path, errno::last(&reader)))
+        result.map_err(|error| match (error, most) {
+            (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
+                KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
+            }
+            (error, _) => error.told_apart(&self.path, errno::last(&reader)),
+        })
     }
 
     /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL and updates the planner's
@@ -180,7 +245,8 @@ impl KnowledgeBase {
     ) -> Result<(), KbError> {
         let writer = lock(&self.writer);
         tidy(&writer, merge_pages_max, should_stop)
-            .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
+            .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))?;
+        self.insist_on_files()
     }
 }
 
@@ -210,8 +276,12 @@ fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError
         .execute(rusqlite::params![name, count])?;
     let last: i64 = tx
         .prepare_cached("SELECT last FROM counter WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))?;
+        .query_row([name], |row| convert::id(row, 0))?;
     Ok(last - count + 1)
+}
+
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
@@ -285,13 +355,13 @@ fn immutable_uri(path: &Path) -> PathBuf {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    guard::close(connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     // A plan that depends on bound values is made anew for each of them, which was 3 % of a first ingest.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(&format!(
         "PRAGMA foreign_keys = ON;
-         PRAGMA trusted_schema = OFF;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = {CACHE_PAGES};
          PRAGMA temp_store = MEMORY;"

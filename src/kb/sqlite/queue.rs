@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::{from_sql, size_from_sql, size_to_sql, utf8};
+use super::convert::{from_sql, id, size_from_sql, size_to_sql, small, utf8};
 use super::documents::record_failure;
 use super::index::Segment;
 use super::tally::{RunKey, tally};
@@ -94,7 +94,7 @@ impl KnowledgeBase {
             let up_to = up_to.map_or(i64::MAX, |id| id.0);
             let ranges = statement.query_map([up_to, size_to_sql(limit)], |row| {
                 Ok(PendingRange {
-                    range: ChunkRange { first: ChunkId(row.get(0)?), last: ChunkId(row.get(1)?) },
+                    range: ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) },
                     attempts: row.get(2)?,
                     is_alone: row.get(3)?,
                 })
@@ -144,7 +144,7 @@ impl KnowledgeBase {
             )?;
             let parts: Vec<ChunkRange> = statement
                 .query_map([range.first.0, range.last.0], |row| {
-                    Ok(ChunkRange { first: ChunkId(row.get(0)?), last: ChunkId(row.get(1)?) })
+                    Ok(ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) })
                 })?
                 .collect::<Result<_, _>>()?;
             tx.execute("DELETE FROM queue WHERE first_chunk = ?1", [range.first.0])?;
@@ -220,7 +220,7 @@ impl KnowledgeBase {
                      WHERE id = ?1 AND state = 'chunked' AND chunk_stored + ?2 = chunk_total",
                 )?
                 .query_row(params![revision.0, size_to_sql(wanted)], |row| {
-                    Ok(ChunkRange { first: ChunkId(row.get(0)?), last: ChunkId(row.get(1)?) })
+                    Ok(ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) })
                 })
                 .optional()?;
             let Some(ids) = ids else { return Ok(None) };
@@ -344,24 +344,34 @@ pub fn load_where(
         if units.last().is_none_or(|unit| unit.revision != revision) {
             units.push(load_head(tx, revision)?);
         }
-        let size = |column: usize| row.get(column).map(size_from_sql);
+        let size = |column: usize| small(row, column).map(size_from_sql);
         let optional =
             |column: usize| row.get::<_, Option<i64>>(column).map(|value| value.map(size_from_sql));
-        let span = Span::new(size(2)?, size(3)?);
+        let text = units.last().map_or("", |unit| &unit.text);
+        let span = span_of(text, size(2)?, size(3)?)?;
+        let prefix = optional(6)?.zip(optional(7)?);
         let chunk = Chunk {
             span,
-            prefix: optional(6)?.zip(optional(7)?).map(|(start, end)| Span::new(start, end)),
-            overlap: optional(8)?.map(|start| Span::new(start, span.start)),
+            prefix: prefix.map(|(start, end)| span_of(text, start, end)).transpose()?,
+            overlap: optional(8)?.map(|start| span_of(text, start, span.start)).transpose()?,
             lines: LineRange { first: size(4)?, last: size(5)? },
             heading_path: row.get(9)?,
             token_count: size(10)?,
         };
-        let id = ChunkId(row.get(1)?);
+        let id = ChunkId(id(row, 1)?);
         if let Some(unit) = units.last_mut() {
             unit.chunks.push((id, chunk, row.get(11)?));
         }
     }
     Ok(())
+}
+
+/// Returns the span `start .. end` of `text`; an error if it is none.
+fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
+    match text.get(start..end) {
+        Some(_) => Ok(Span::new(start, end)),
+        None => Err(KbError::Damaged(format!("bytes {start} to {end} are no part of their text"))),
+    }
 }
 
 fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError> {
@@ -370,8 +380,9 @@ fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError
          FROM revision JOIN content ON content.id = revision.content_id
          JOIN document ON document.id = revision.document_id WHERE revision.id = ?1",
     )?;
-    let (uri, title, text, chunk_total) = statement
-        .query_row([revision.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (uri, title, text, chunk_total) = statement.query_row([revision.0], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, small(row, 3)?))
+    })?;
     Ok(Unit {
         revision,
         uri,

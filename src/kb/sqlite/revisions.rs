@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::convert::from_sql;
+use super::convert::{ID_END, from_sql, small, within};
 use super::tally::count_superseded;
 use super::{index, vectors};
 use crate::domain::{ChunkId, DocumentId, RevisionId, RunId};
@@ -85,7 +85,7 @@ pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbErro
         doomed.iter().filter(|row| row.is_live).filter_map(RevisionRow::chunk_ids).collect();
     live.sort_unstable();
     for (first, last) in live {
-        (first..=last).try_for_each(|id| index::remove(tx, ChunkId(id)))?;
+        index::remove_between(tx, ChunkId(first), ChunkId(last))?;
     }
     let mut stored: Vec<_> = doomed.iter().filter_map(RevisionRow::chunk_ids).collect();
     stored.sort_unstable();
@@ -165,8 +165,12 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<RevisionRow> {
         content: row.get(2)?,
         run: RunId(row.get(3)?),
         is_live: row.get(4)?,
-        first_chunk: row.get(5)?,
-        chunk_total: row.get(6)?,
-        chunk_stored: row.get(7)?,
+        first_chunk: row
+            .get_ref(5)?
+            .as_i64_or_null()?
+            .map(|first| within(5, first, 0..ID_END))
+            .transpose()?,
+        chunk_total: small(row, 6)?,
+        chunk_stored: small(row, 7)?,
     })
 }

@@ -1,11 +1,13 @@
 //! The version of the file format: recognising our files, making new ones, bringing old ones up to date.
 
+use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::convert::size_to_sql;
-use super::vectors;
+use super::shape::Shape;
+use super::{guard, vectors};
 use crate::kb::KbError;
 
 /// `kbin` in ASCII; tells our files from other SQLite files.
@@ -14,14 +16,25 @@ const APPLICATION_ID: i64 = 0x6b62_696e;
 /// A step of the file format.
 struct Migration {
     sql: &'static str,
+    /// Fingerprint of the schema that it ends in. One that is out of date costs time and nothing else: the schema is made
+    /// in memory then and compared with that; a test keeps it right.
+    shape: &'static str,
     /// What SQL cannot do, done after it.
     then: fn(&Transaction<'_>) -> Result<(), KbError>,
 }
 
 /// Every step of the file format, oldest first; `user_version` counts those applied. Append only.
 const MIGRATIONS: &[Migration] = &[
-    Migration { sql: include_str!("migrations/0001_first.sql"), then: |_| Ok(()) },
-    Migration { sql: include_str!("migrations/0002_second.sql"), then: vectors::pack_rows },
+    Migration {
+        sql: include_str!("migrations/0001_first.sql"),
+        shape: "bbed967b240636af",
+        then: |_| Ok(()),
+    },
+    Migration {
+        sql: include_str!("migrations/0002_second.sql"),
+        shape: "f8c81c6df8b2e6ea",
+        then: vectors::pack_rows,
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
@@ -40,20 +53,53 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
     } else {
         check(connection, path)?;
     }
+    guard::allow_views(connection)?;
+    guard::allow_segments(connection)?;
     let applied = user_version(connection)?;
     if applied == MIGRATIONS.len() {
         return Ok(());
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let applied = user_version(&tx)?;
-    for migration in &MIGRATIONS[applied..] {
-        tx.execute_batch(migration.sql)?;
-        (migration.then)(&tx)?;
+    // Another process may have begun between the look and the lock.
+    if !is_empty(&tx)? {
+        check(&tx, path)?;
     }
+    let applied = user_version(&tx)?;
+    migrate(&tx, applied..MIGRATIONS.len())?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", size_to_sql(MIGRATIONS.len()))?;
     tx.commit()?;
     Ok(())
+}
+
+/// Carries out the migrations in `range`.
+fn migrate(tx: &Transaction<'_>, range: Range<usize>) -> Result<(), KbError> {
+    for migration in &MIGRATIONS[range] {
+        tx.execute_batch(migration.sql)?;
+        (migration.then)(tx)?;
+    }
+    Ok(())
+}
+
+/// Returns the schema of version `version`.
+fn ours(version: usize) -> Result<Shape, KbError> {
+    let mut connection = Connection::open_in_memory()?;
+    let tx = connection.transaction()?;
+    migrate(&tx, 0..version)?;
+    Ok(Shape::of(&tx)?)
+}
+
+/// Checks that the schema is that of version `version`, before any other statement meets its tables.
+fn check_shape(connection: &Connection, path: &Path, version: usize) -> Result<(), KbError> {
+    let found = Shape::of(connection)?;
+    let known = version.checked_sub(1).and_then(|last| MIGRATIONS.get(last));
+    if known.is_some_and(|migration| migration.shape == found.fingerprint()) {
+        return Ok(());
+    }
+    match found.difference(&ours(version)?) {
+        None => Ok(()),
+        Some(difference) => Err(KbError::ForeignSchema { path: path.to_owned(), difference }),
+    }
 }
 
 /// Checks that the file is ours and of this version of the format.
@@ -69,6 +115,7 @@ pub fn check_current(connection: &Connection, path: &Path) -> Result<(), KbError
             ),
         });
     }
+    guard::allow_views(connection)?;
     Ok(())
 }
 
@@ -89,7 +136,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
             MIGRATIONS.len()
         )));
     }
-    Ok(())
+    check_shape(connection, path, version)
 }
 
 /// Returns the version of the file format of this program.
@@ -114,5 +161,18 @@ pub fn foreign(path: &Path, error: rusqlite::Error) -> KbError {
             reason: "is not a knowledge base, nor any SQLite file".to_owned(),
         },
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_those_of_the_schemas() {
+        for (version, migration) in (1..).zip(MIGRATIONS) {
+            let made = ours(version).unwrap().fingerprint();
+            assert_eq!(migration.shape, made, "format {version}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 
+use super::convert::id;
 use super::filter::{self, Filter};
 use super::hits::{self, Hit};
 use super::vectors::{self, Space, StoredVector};
@@ -315,7 +316,7 @@ fn eligible_chunks(tx: &Transaction<'_>, query: &SearchQuery) -> Result<Vec<(i64
                 continue;
             }
         }
-        let (first, last) = (row.get(0)?, row.get(1)?);
+        let (first, last) = (id(row, 0)?, id(row, 1)?);
         match ranges.last_mut() {
             Some(previous) if previous.1 + 1 == first => previous.1 = last,
             _ => ranges.push((first, last)),
@@ -405,7 +406,7 @@ fn text_matches(
             continue;
         }
         // FTS5 gives the better match the lower, negative score.
-        let bm25 = -row.get::<_, f64>(1)?;
+        let bm25 = Some(-row.get::<_, f64>(1)?).filter(|score| score.is_finite()).unwrap_or(0.0);
         if let Some(candidate) = found.get_mut(&id) {
             candidate.bm25 = Some(bm25);
         }

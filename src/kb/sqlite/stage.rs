@@ -307,6 +307,10 @@ fn insert_chunk(
     Ok(())
 }
 
+fn miscounted(row: &RevisionRow) -> KbError {
+    KbError::Damaged(format!("revision {} does not have the chunks that it counts", row.id.0))
+}
+
 /// Adds a revision in state `saved` with the text of `row`.
 pub fn copy_revision(
     tx: &Transaction<'_>,
@@ -351,7 +355,10 @@ pub fn copy_chunks(
                 prefix_end, overlap_start, heading_path, token_count, key, input_hash
          FROM chunk WHERE revision_id = ?1 ORDER BY id",
     )?
-    .execute([row.id.0, copy.0, first - old_first])?;
+    .execute([row.id.0, copy.0, first - old_first])
+    .map(size_to_sql)
+    .map_err(KbError::from)
+    .and_then(|copied| if copied == total { Ok(()) } else { Err(miscounted(row)) })?;
     if total == 0 {
         revisions::publish(tx, &[copy])?;
     }

@@ -112,8 +112,8 @@ impl Revisions {
                 continue;
             }
             counted.documents += 1;
-            counted.chunks += from_sql(row.get(4)?);
-            counted.text_bytes += from_sql(row.get(5)?);
+            counted.chunks = counted.chunks.saturating_add(from_sql(row.get(4)?));
+            counted.text_bytes = counted.text_bytes.saturating_add(from_sql(row.get(5)?));
             if let Some(chunk_fp) = text(2)? {
                 note(&mut counted.chunk_fps, chunk_fp);
             }

@@ -32,7 +32,8 @@ impl Kept {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let file = known.get(url)?;
         // A clock that was set back makes the age negative, and the file unknown.
-        let age = Duration::from_millis(u64::try_from(now_ms() - file.fetched_ms).ok()?);
+        let age =
+            Duration::from_millis(u64::try_from(now_ms().saturating_sub(file.fetched_ms)).ok()?);
         (age < AGE_MAX).then(|| (file.body.clone(), age))
     }
 

@@ -133,6 +133,16 @@ pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
     Ok(())
 }
 
+/// Takes out the rows of the chunks `first ..= last`; only those that are there are looked at, as damage may name ranges
+/// that have no end.
+pub fn remove_between(tx: &Transaction<'_>, first: ChunkId, last: ChunkId) -> Result<(), KbError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT id FROM chunk_fts_docsize WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    )?;
+    let ids = statement.query_map([first.0, last.0], |row| row.get(0).map(ChunkId))?;
+    ids.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(|id| remove(tx, id))
+}
+
 /// Returns how many rows the index holds, without counting them.
 pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
     let averages = segment::block(tx, segment::AVERAGES_ID)?;

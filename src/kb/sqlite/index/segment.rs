@@ -107,7 +107,7 @@ impl Segment {
         let averages = block(tx, AVERAGES_ID)?;
         let rest = &mut &averages[..];
         let mut take = || varint::take(rest).unwrap_or_default();
-        let row_count = take() + self.rows.len() as u64;
+        let row_count = take().saturating_add(self.rows.len() as u64);
         let mut totals = [(); COLUMNS].map(|()| take());
         let mut insert = tx.prepare_cached(
             "REPLACE INTO chunk_fts_docsize (id, sz, origin) VALUES (?1, ?2, ?3)",
@@ -117,7 +117,7 @@ impl Segment {
             record.clear();
             for (total, size) in totals.iter_mut().zip(row.sizes) {
                 varint::put(&mut record, u64::from(size));
-                *total += u64::from(size);
+                *total = total.saturating_add(u64::from(size));
             }
             insert.execute(params![row.id.0, record, origin])?;
         }

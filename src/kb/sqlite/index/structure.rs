@@ -7,6 +7,10 @@ const COOKIE_BYTES: usize = 4;
 /// Marks a structure whose segments name the origin of their rows, as that of a table with `contentless_delete` does.
 const VERSION_2: &[u8] = &[0xff, 0, 0, 1];
 
+/// Levels and segments that FTS5 allows (fts5_index.c, `FTS5_MAX_LEVEL` and `FTS5_MAX_SEGMENT`).
+const LEVELS_MAX: u64 = 64;
+const SEGMENTS_MAX: u64 = 2000;
+
 /// The segments of an index, by level: as they were written on level 0, and merged on those above.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Structure {
@@ -34,11 +38,17 @@ impl Structure {
     pub fn read(record: &[u8]) -> Option<Self> {
         let (cookie, rest) = record.split_at_checked(COOKIE_BYTES)?;
         let rest = &mut rest.strip_prefix(VERSION_2)?;
-        let (level_count, _segment_count) = (varint::take(rest)?, varint::take(rest)?);
+        let (level_count, segment_count) = (varint::take(rest)?, varint::take(rest)?);
         let write_counter = varint::take(rest)?;
+        if level_count > LEVELS_MAX || segment_count > SEGMENTS_MAX {
+            return None;
+        }
         let mut levels = Vec::new();
         for _ in 0..level_count {
             let (merging, count) = (varint::take(rest)?, varint::take(rest)?);
+            if count > SEGMENTS_MAX {
+                return None;
+            }
             let mut level = Level { merging, segments: Vec::new() };
             for _ in 0..count {
                 let mut segment = Segment::default();
@@ -88,7 +98,12 @@ impl Structure {
     pub fn add(&mut self, leaves: u32, rows: usize) -> (i64, i64) {
         let used: Vec<_> = self.segments().map(|segment| segment[ID]).collect();
         let id = (1..).find(|id| !used.contains(id)).unwrap_or_default();
-        let origin = self.segments().map(|segment| segment[LAST_ORIGIN]).max().unwrap_or(0) + 1;
+        let origin = self
+            .segments()
+            .map(|segment| segment[LAST_ORIGIN])
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1);
         if self.levels.is_empty() {
             self.levels.push(Level::default());
         }

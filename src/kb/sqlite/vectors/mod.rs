@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use rusqlite::OptionalExtension;
 
 use super::KnowledgeBase;
+use super::convert::id;
 use crate::domain::RevisionId;
 use crate::kb::KbError;
 
@@ -82,7 +83,7 @@ impl KnowledgeBase {
                 tx.prepare_cached("SELECT id, input_hash FROM chunk WHERE id BETWEEN ?1 AND ?2")?;
             for revision in revisions {
                 let old = replaced.query_row([revision.0], |row| {
-                    Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?)))
+                    Ok((row.get::<_, String>(0)?, (id(row, 1)?, id(row, 2)?)))
                 });
                 let Some((embed_fp, range)) = old.optional()? else { continue };
                 let Some(space) = Space::of(tx, &embed_fp)? else { continue };

@@ -65,7 +65,9 @@ impl Query {
     fn cosine(&self, scale: f32, embedding: &[u8]) -> f32 {
         #[expect(clippy::cast_precision_loss, reason = "below 2^24 for up to 1,000 components")]
         let sum = dot(&self.components, embedding) as f32;
-        sum * self.scale * scale
+        let cosine = sum * self.scale * scale;
+        // A damaged scale may be no number; what is sorted by it has to have an order.
+        if cosine.is_finite() { cosine } else { 0.0 }
     }
 }
 

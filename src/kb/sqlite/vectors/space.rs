@@ -6,10 +6,17 @@ use super::StoredVector;
 use super::block::{Block, Entry, entries, width};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::sqlite::convert::{checksum, size_from_sql, size_to_sql};
+use crate::kb::sqlite::convert::{checksum, size_from_sql, size_to_sql, within};
 
 /// Bits of a block's id below those of its space.
 const BLOCK_BITS: u32 = 40;
+
+/// Beyond the ids of spaces: with a block's they fill an integer.
+const SPACE_END: i64 = 1 << (63 - BLOCK_BITS);
+/// Beyond the components of a vector: what is compared is summed up in 32 bits.
+const DIM_END: i64 = 100_001;
+/// Beyond the chunk ids that share a block, which its slots can tell apart.
+const WIDTH_END: i64 = 128;
 
 /// Vectors that can be compared with one another: those of one embedder.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +39,10 @@ impl Space {
     fn make(tx: &Transaction<'_>, embed_fp: &str, dim: usize) -> Result<Self, KbError> {
         if let Some(space) = Self::of(tx, embed_fp)? {
             // The fingerprint of an embedder names its dimension.
-            assert_eq!(space.dim, dim, "vectors of {embed_fp} differ in length");
-            return Ok(space);
+            return match space.dim == dim {
+                true => Ok(space),
+                false => Err(KbError::Damaged(format!("vectors of {embed_fp} differ in length"))),
+            };
         }
         let mut statement = tx.prepare_cached(
             "INSERT INTO vector_space (embed_fp, dim, width) VALUES (?1, ?2, ?3)
@@ -51,12 +60,17 @@ impl Space {
     }
 
     fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { id: row.get(0)?, dim: size_from_sql(row.get(1)?), width: row.get(2)? })
+        Ok(Self {
+            id: within(0, row.get(0)?, 1..SPACE_END)?,
+            dim: size_from_sql(within(1, row.get(1)?, 1..DIM_END)?),
+            width: within(2, row.get(2)?, 1..WIDTH_END)?,
+        })
     }
 
     /// Returns the id of the block that has a place for `chunk`.
     pub fn block_of(&self, chunk: i64) -> i64 {
-        (self.id << BLOCK_BITS) + chunk / self.width
+        // An id that is never given out has its place at the end that is nearer: no other space's.
+        (self.id << BLOCK_BITS) + (chunk / self.width).clamp(0, (1 << BLOCK_BITS) - 1)
     }
 
     /// Returns the chunk id that stands before the one of slot 1.
@@ -65,7 +79,7 @@ impl Space {
     }
 
     fn slot_of(&self, chunk: i64) -> u8 {
-        u8::try_from(chunk % self.width + 1).expect("the schema keeps a width below 128")
+        u8::try_from(chunk.rem_euclid(self.width) + 1).expect("a width is below 128")
     }
 
     /// Hands every vector of the chunks `first ..= last` to `each`, ascending.
@@ -95,10 +109,12 @@ impl Space {
     fn remove(&self, tx: &Transaction<'_>, ranges: &[(i64, i64)]) -> Result<(), KbError> {
         let mut current: Option<(i64, Block)> = None;
         for &(first, last) in ranges {
-            let mut chunk = first;
-            while chunk <= last {
-                let id = self.block_of(chunk);
-                let end = last.min(self.chunk_before(id) + self.width);
+            for id in block_ids(tx, self.block_of(first), self.block_of(last))? {
+                let before = self.chunk_before(id);
+                let (start, end) = (first.max(before + 1), last.min(before + self.width));
+                if start > end {
+                    continue;
+                }
                 let mut block = match current.take() {
                     Some((other, block)) if other == id => block,
                     done => {
@@ -106,9 +122,8 @@ impl Space {
                         self.block(tx, id)?
                     }
                 };
-                block.remove(self.slot_of(chunk)..=self.slot_of(end), self.dim);
+                block.remove(self.slot_of(start)..=self.slot_of(end), self.dim);
                 current = Some((id, block));
-                chunk = end + 1;
             }
         }
         write(tx, current)
@@ -129,6 +144,14 @@ impl Space {
         });
         Ok(block.unwrap_or_default())
     }
+}
+
+/// Returns the ids of the blocks there are of `first ..= last`: a range may name far more than there are.
+fn block_ids(tx: &Transaction<'_>, first: i64, last: i64) -> Result<Vec<i64>, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT id FROM vector_block WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+    let ids = statement.query_map([first, last], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Rows of the blocks `?1 ..= ?2`.

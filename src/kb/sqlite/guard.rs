@@ -1,0 +1,94 @@
+//! What a file from a stranger may make SQLite do: its schema runs nothing, its values have sizes that ours have, and
+//! reading it ends.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+
+/// How long a search, a `status` or a question of a run may read; each of them takes less than a hundredth on the largest
+/// knowledge bases measured.
+pub const READING_MAX: Duration = Duration::from_mins(1);
+/// Steps of SQLite's machine between two looks at the clock; some 0.1 ms.
+const STEPS_PER_LOOK: i32 = 10_000;
+
+/// Bytes of a value or row: twice the longest text of a document. Reading one costs its size several times.
+const VALUE_BYTES_MAX: i32 = 128 << 20;
+
+/// What statements need at most, with room for more: the widest result has 27 columns, the longest statement is a step of
+/// the file format of 12 KB. `VACUUM` attaches one file. Foreign keys count as triggers.
+const LIMITS: [(Limit, i32); 10] = [
+    (Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX),
+    (Limit::SQLITE_LIMIT_COLUMN, 100),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 200_000),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 50),
+    (Limit::SQLITE_LIMIT_ATTACHED, 1),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
+
+/// Has nothing of the file's schema run. Before anything else is done with a connection.
+pub fn close(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    for (limit, most) in LIMITS {
+        connection.set_limit(limit, most)?;
+    }
+    connection.execute_batch("PRAGMA cell_size_check = ON")
+}
+
+/// Lets statements use the views of a schema that was compared with ours.
+pub fn allow_views(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, true)?;
+    Ok(())
+}
+
+/// Lets a run write the pages of the full-text index itself, which `DEFENSIVE` forbids any statement.
+///
+/// Only for the connection that writes, once the schema was compared: what `DEFENSIVE` guards against is SQL that is not
+/// ours, and then there is none in the file.
+pub fn allow_segments(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
+    Ok(())
+}
+
+/// Ends statements of one connection that read for too long.
+#[derive(Debug)]
+pub struct Watch {
+    /// Milliseconds after [`START`]; what then still reads ends.
+    deadline_ms: Arc<AtomicU64>,
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Watch {
+    /// Watches over `connection`.
+    pub fn over(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let deadline_ms = Arc::new(AtomicU64::new(u64::MAX));
+        let known = Arc::clone(&deadline_ms);
+        let is_over = move || now_ms() > known.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS_PER_LOOK, Some(is_over))?;
+        Ok(Self { deadline_ms })
+    }
+
+    /// Begins to count; without `most`, reading may take as long as it does.
+    pub fn begin(&self, most: Option<Duration>) {
+        let most_ms = most.and_then(|most| u64::try_from(most.as_millis()).ok());
+        let deadline = most_ms.map_or(u64::MAX, |most_ms| now_ms().saturating_add(most_ms));
+        self.deadline_ms.store(deadline, Ordering::Relaxed);
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
