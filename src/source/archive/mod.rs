@@ -9,7 +9,9 @@
 mod config;
 mod kept;
 mod member;
+mod tar;
 mod unpack;
+mod zip;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -30,6 +32,9 @@ use crate::support::checkpoint::StopSignal;
 use crate::support::storage;
 
 pub use config::ArchiveConfig;
+
+/// Changes whenever other members of the same archive would be listed.
+const LISTED_BY: &str = "unpack@2";
 
 /// Members of one archive.
 pub struct ArchiveSource {
@@ -74,7 +79,8 @@ impl ArchiveSource {
         };
         let path = setting.base.join(config.path.get_ref());
         let (include, exclude) = (plain(&config.include), plain(&config.exclude));
-        let settings = format!("{path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
+        let settings =
+            format!("{LISTED_BY} {path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
         Ok(Self {
             path,
             wanted: Wanted { globs, hidden: config.hidden },
