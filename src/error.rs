@@ -5,6 +5,7 @@ use crate::embed::EmbedError;
 use crate::extract::ExtractError;
 use crate::kb::KbError;
 use crate::source::SourceError;
+use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::lock::LockError;
 
 /// What the program's exit code says; public and documented, never renumbered.
@@ -219,7 +220,7 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
     }
 }
 
-/// Returns the error and its causes in one line.
+/// Returns the error and its causes in one line, which is never longer than [`ERROR_BYTES_MAX`] and a mark.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -230,7 +231,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
             line.push_str(": ");
             line.push_str(&text);
         }
+        if line.len() > ERROR_BYTES_MAX {
+            break;
+        }
         cause = error.source();
     }
-    line
+    bounded(&line, ERROR_BYTES_MAX).into_owned()
 }

@@ -209,7 +209,7 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
     if metrics.pages_left_out > 0 {
         let _ = writeln!(
             text,
-            "left out: {} pages that are known and not visited, by max_pages or max_per_folder",
+            "left out: {} or more pages or documents, by max_pages, max_per_folder or max_documents",
             number(metrics.pages_left_out)
         );
     }

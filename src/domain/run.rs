@@ -79,7 +79,8 @@ pub struct Metrics {
     pub chunks_superseded: u64,
     /// Batches committed by the consumer.
     pub batches_processed: u64,
-    /// Pages of web sites that are known and not visited, because a limit of kb.toml is reached.
+    /// Pages of web sites that are known and not visited, because a limit of kb.toml is reached; and one for each other
+    /// source whose listing a limit cuts off.
     pub pages_left_out: u64,
 }
 

@@ -278,12 +278,20 @@ impl Job<'_> {
         started: Instant,
         stop: &StopSignal,
     ) -> Result<RunReport, Error> {
-        let failures = self.kb.failures().unwrap_or_default();
-        let outcome = self.kb.last_run().map(|run| {
-            let run = run.as_ref().unwrap_or(before);
-            Outcome::of(&result, run, failures.iter().any(|f| f.kind != FailureKind::Skipped))
-        });
-        let outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error.into()));
+        let found = self.kb.failures().and_then(|found| Ok((found, self.kb.last_run()?)));
+        let (failures, outcome) = match (found, &result) {
+            (Ok((failures, run)), _) => {
+                let has_failures = failures.iter().any(|one| one.kind != FailureKind::Skipped);
+                let outcome = Outcome::of(&result, run.as_ref().unwrap_or(before), has_failures);
+                (failures, outcome)
+            }
+            // The first error is the one to tell.
+            (Err(_), Err(error)) if !matches!(error, Error::Stopped) => {
+                (Vec::new(), Outcome::failed(error))
+            }
+            // Nobody knows then what the run came to.
+            (Err(error), _) => (Vec::new(), Outcome::failed(&error.into())),
+        };
         let error = outcome.error.as_deref();
         let ended = self.kb.end_run(key, outcome.status, &outcome.message, error);
         let run = match ended {
@@ -370,7 +378,7 @@ impl Outcome {
                 (RunStatus::CompletedWithFailures, "finished, some documents failed")
             }
             ExitCode::Limit => {
-                (RunStatus::CompletedWithFailures, "finished, a limit left pages out")
+                (RunStatus::CompletedWithFailures, "finished, a limit left something out")
             }
             ExitCode::SourceUnreachable => {
                 (RunStatus::CompletedWithFailures, "finished, a source is unreachable")

@@ -14,7 +14,7 @@ use super::{Context, Work};
 use crate::domain::{FailureKind, Metrics, Stage};
 use crate::error::{Error, chain};
 use crate::kb::{Outcome, Reading, TextRevision};
-use crate::source::{ListError, Source, SourceError};
+use crate::source::{ListError, Source, SourceError, uri};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
@@ -31,6 +31,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Batch {
     to_read: Vec<ToRead>,
     unlisted: Vec<ListError>,
+    /// What a limit of kb.toml leaves out.
+    left_out: Option<ListError>,
     seen: u64,
     unchanged: u64,
     pub(super) is_last: bool,
@@ -67,6 +69,15 @@ impl Producer<'_> {
             unsaved.documents_unchanged += batch.unchanged;
             context.progress.see_documents(batch.seen);
             let is_last = batch.is_last;
+            if let Some(limit) = &batch.left_out {
+                gone.incomplete = true;
+                unsaved.pages_left_out += 1;
+                let (name, limit) = (source.name(), &limit.source);
+                let message = format!(
+                    "source \"{name}\": {limit}: the rest is left out, and nothing is deleted"
+                );
+                context.events.emit(&Event::Warning { message: &message });
+            }
             if !batch.to_read.is_empty() || !batch.unlisted.is_empty() {
                 let delta = std::mem::take(&mut unsaved);
                 begun = self.take_in(source, batch, begun, &mut gone, delta)?;
@@ -240,6 +251,7 @@ pub(super) fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Er
                 batch.to_read.push(to_read);
             }
             Some(Sighting::Gone(document)) => gone.documents.push(document),
+            Some(Sighting::Unlisted(error)) if error.is_limit => batch.left_out = Some(error),
             Some(Sighting::Unlisted(error)) => batch.unlisted.push(error),
         }
         if batch.to_read.len() == BATCH_DOCUMENTS || bytes >= BATCH_BYTES {
@@ -251,7 +263,7 @@ pub(super) fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Er
 
 /// An entry that cannot be listed is a document that cannot be read; the root itself goes by `.`.
 fn unlisted_uri(error: &ListError) -> String {
-    if error.uri.is_empty() { ".".to_owned() } else { error.uri.clone() }
+    if error.uri.is_empty() { ".".to_owned() } else { uri::shortened(&error.uri).into_owned() }
 }
 
 fn unlisted_reading(

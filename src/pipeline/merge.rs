@@ -77,6 +77,11 @@ impl<'a> Merge<'a> {
         if let Some(Err(error)) = self.listing.next_if(Result::is_err) {
             return Ok(Some(Sighting::Unlisted(error)));
         }
+        let is_too_long = |entry: &Entry| entry.uri.len() > uri::BYTES_MAX;
+        let too_long = |item: &Result<Entry, _>| item.as_ref().is_ok_and(is_too_long);
+        if let Some(Ok(entry)) = self.listing.next_if(too_long) {
+            return Ok(Some(Sighting::Unlisted(ListError::too_long(&entry.uri))));
+        }
         let order = match (self.listing.peek(), self.ledger.peek()?) {
             (None, None) => return Ok(None),
             (Some(Ok(entry)), Some(row)) => uri::uri_order(&entry.uri, &row.uri),

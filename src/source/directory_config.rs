@@ -11,6 +11,7 @@ use super::ByteSize;
 use super::globs;
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(10 << 20);
+const MAX_DOCUMENTS_DEFAULT: u64 = 1_000_000;
 const NAME_CHARS_MAX: usize = 64;
 
 /// One folder of documents.
@@ -39,6 +40,9 @@ pub struct DirectoryConfig {
     /// Larger files are skipped, and reported as such.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
+    /// Documents that are taken in at most.
+    #[serde(default = "max_documents_default")]
+    pub max_documents: Spanned<u64>,
 }
 
 fn yes() -> bool {
@@ -47,6 +51,10 @@ fn yes() -> bool {
 
 pub(super) fn max_file_size_default() -> Spanned<ByteSize> {
     Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
+}
+
+pub(super) fn max_documents_default() -> Spanned<u64> {
+    Spanned::new(0..0, MAX_DOCUMENTS_DEFAULT)
 }
 
 impl DirectoryConfig {
@@ -76,6 +84,8 @@ impl DirectoryConfig {
             "max_file_size",
             check_size(*self.max_file_size.get_ref()),
         );
+        let documents = &self.max_documents;
+        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
         problems
     }
 }
@@ -101,6 +111,13 @@ fn check_path(path: &Path) -> Result<(), String> {
 pub(super) fn check_size(size: ByteSize) -> Result<(), String> {
     if size == ByteSize(0) {
         return Err("a limit of 0 skips every file; allowed is 1 byte and more".into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_documents(max: u64) -> Result<(), String> {
+    if max == 0 {
+        return Err("a limit of 0 leaves out every document; allowed is 1 and more".into());
     }
     Ok(())
 }
@@ -172,7 +189,7 @@ max_file_size = "10MiB"
             &size("true"),
             &format!("true | invalid type: boolean `true`, expected {}", &sizes[11..]),
         );
-        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`";
+        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`";
         check(
             "path = \".\"\nfollow = true",
             &format!("follow | unknown field `follow`, expected one of {keys}"),

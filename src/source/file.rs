@@ -1,15 +1,18 @@
 //! Reads one regular file: bounded, never blocking, and with the version that its bytes really had.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::Stat;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, openat, statat};
 
+use super::beneath::PASSED;
 use super::{ByteSize, Content, ReadError};
 use crate::domain::Version;
 
@@ -68,17 +71,36 @@ impl Stamp {
     }
 }
 
-/// Reads the regular file at `path` if it holds at most `max` bytes, whatever its metadata say.
+/// Reads the regular file at `path`, which may be reached through links but be none.
+pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder =
+        open(folder.unwrap_or(Path::new(".")), PASSED.difference(OFlags::NOFOLLOW), Mode::empty());
+    let folder =
+        folder.map_err(|error| ReadError::Transient { path: path.into(), source: error.into() })?;
+    read_in(&folder, path.file_name().unwrap_or_default(), path, max)
+}
+
+/// Reads the regular file `name` in an opened folder if it holds at most `max` bytes, whatever its metadata say; `path`
+/// is what it goes by in errors.
 ///
 /// A symbolic link, FIFO, socket or device is refused without opening it; should one take the
 /// file's place in between, the opening neither follows nor waits for it.
-pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
+pub(super) fn read_in(
+    folder: &OwnedFd,
+    name: &OsStr,
+    path: &Path,
+    max: ByteSize,
+) -> Result<Content, ReadError> {
     let transient = |source| ReadError::Transient { path: path.into(), source };
-    check_kind_and_size(path, &path.symlink_metadata().map_err(transient)?, max)?;
-    let mut file = open(path).map_err(transient)?;
+    let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+    let found = found.map_err(|error| transient(error.into()))?;
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    check_kind_and_size(path, is_file, found.st_size.unsigned_abs(), max)?;
+    let mut file = open_in(folder, name).map_err(transient)?;
     for _ in 0..READ_ATTEMPTS {
         let metadata = file.metadata().map_err(transient)?;
-        check_kind_and_size(path, &metadata, max)?;
+        check_kind_and_size(path, metadata.is_file(), metadata.len(), max)?;
         let before = Stamp::of(&metadata);
         let bytes = read_bounded(&mut file, before.size_bytes, max).map_err(transient)?;
         if bytes.len() as u64 > max.0 {
@@ -98,15 +120,20 @@ pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
     Err(transient(io::Error::other("it changed while it was read, twice")))
 }
 
-fn check_kind_and_size(path: &Path, metadata: &Metadata, max: ByteSize) -> Result<(), ReadError> {
-    if !metadata.is_file() {
+fn check_kind_and_size(
+    path: &Path,
+    is_file: bool,
+    size_bytes: u64,
+    max: ByteSize,
+) -> Result<(), ReadError> {
+    if !is_file {
         return Err(ReadError::Skipped {
             path: path.into(),
             reason: "not a regular file any more".into(),
         });
     }
-    if metadata.len() > max.0 {
-        return Err(too_large(path, ByteSize(metadata.len()), max));
+    if size_bytes > max.0 {
+        return Err(too_large(path, ByteSize(size_bytes), max));
     }
     Ok(())
 }
@@ -118,11 +145,10 @@ fn too_large(path: &Path, size: ByteSize, max: ByteSize) -> ReadError {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY)
-        .open(path)
+fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::empty())?.into())
 }
 
 fn read_bounded(file: &mut File, size_hint: u64, max: ByteSize) -> io::Result<Vec<u8>> {
@@ -145,8 +171,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("a.md");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        let metadata = open(&fifo).unwrap().metadata().unwrap();
-        let error = check_kind_and_size(&fifo, &metadata, ByteSize(1)).unwrap_err();
+        let opened = open(folder.path(), PASSED, Mode::empty()).unwrap();
+        let metadata = open_in(&opened, OsStr::new("a.md")).unwrap().metadata().unwrap();
+        let error = check_kind_and_size(&fifo, metadata.is_file(), 0, ByteSize(1)).unwrap_err();
         assert!(error.to_string().ends_with(": not a regular file any more"), "{error}");
     }
 

@@ -6,13 +6,14 @@
 //! order are part of the file format, because the ledger of a later run is compared with them.
 
 mod archive;
+mod beneath;
 mod directory;
 mod directory_config;
 mod file;
 mod git;
 mod globs;
-mod open_folder;
 mod records;
+mod rules;
 pub mod uri;
 mod walk;
 mod web;
@@ -87,8 +88,47 @@ pub struct ListError {
     /// The entry is, or may be, a folder: documents below it may exist although they are not
     /// listed, so that none of them may be deleted.
     pub blocks_deletions: bool,
+    /// No failure: a limit of kb.toml leaves out what comes after, and that is all there is to say of it. Blocks deletions.
+    pub is_limit: bool,
     /// What the system said.
     pub source: io::Error,
+}
+
+impl ListError {
+    /// Returns the end of a listing that a limit cuts off; `what` says which, and what it leaves out.
+    fn limit(what: String) -> Self {
+        let source = io::Error::other(what);
+        Self { uri: String::new(), blocks_deletions: true, is_limit: true, source }
+    }
+
+    /// Returns what becomes of an entry whose address is over [`uri::BYTES_MAX`]: it goes by a shorter one.
+    pub fn too_long(uri: &str) -> Self {
+        let what = format!("its address is over {} bytes", uri::BYTES_MAX);
+        let (uri, source) = (uri::shortened(uri).into_owned(), io::Error::other(what));
+        Self { uri, blocks_deletions: true, is_limit: false, source }
+    }
+}
+
+/// Ends `listing` after `max_documents`, and says so where there are more.
+fn limited<'a>(listing: Listing<'a>, max_documents: u64) -> Listing<'a> {
+    let mut left = max_documents;
+    let mut is_over = false;
+    let limited = listing.map_while(move |item| {
+        if is_over {
+            return None;
+        }
+        if item.is_err() {
+            return Some(item);
+        }
+        if left == 0 {
+            is_over = true;
+            let what = format!("it has more documents than max_documents ({max_documents})");
+            return Some(Err(ListError::limit(what)));
+        }
+        left -= 1;
+        Some(item)
+    });
+    Box::new(limited)
 }
 
 /// A source that cannot be used at all.

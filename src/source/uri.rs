@@ -11,6 +11,24 @@ use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+/// Bytes of a uri at most; the path of a file has no more than half as many.
+pub const BYTES_MAX: usize = 8192;
+
+/// Bytes of a longer one that are shown.
+const BYTES_SHOWN: usize = 200;
+
+/// Returns `uri`, or where it is over [`BYTES_MAX`] a short one by which it can be told from others like it.
+///
+/// A longer one is never stored: every listing and every report would carry it.
+pub fn shortened(uri: &str) -> Cow<'_, str> {
+    if uri.len() <= BYTES_MAX {
+        return Cow::Borrowed(uri);
+    }
+    let beginning = &uri[..uri.floor_char_boundary(BYTES_SHOWN)];
+    let hash = blake3::hash(uri.as_bytes()).to_hex();
+    Cow::Owned(format!("{beginning}… ({} bytes, {})", uri.len(), &hash[..16]))
+}
+
 /// Returns the uri of `path`, which is relative to the root of its source.
 pub fn encode(path: &Path) -> String {
     escape(path.as_os_str()).into_owned()

@@ -1,258 +1,461 @@
-//! Walks a folder: with ignore rules by `ignore`, without by `walkdir`.
+//! Walks a folder, each folder before its content, siblings in uri order.
 //!
-//! Both are serial and sorted: the parallel walker of `ignore` cannot sort, and the ledger has to be
-//! met in order. They hold the names of one folder per level of depth, nothing else.
+//! It holds the names of one folder per level of depth, and nothing else, because the ledger has to be met in order.
+//! Folders are entered through the opened folder that they are in, so that a link that takes the place of one while the
+//! walk is on its way leads nowhere.
 
-use std::fs::Metadata;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use ignore::WalkBuilder;
-use walkdir::WalkDir;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, openat, statat};
+use rustix::io::Errno;
+use tracing::debug;
 
+use super::beneath::{self, LISTED, Root};
+use super::file::Stamp;
+use super::rules::Rules;
 use super::uri;
 
-/// Size of an ignore file at most.
-const RULES_BYTES_MAX: u64 = 1 << 20;
-
-/// What a walk finds, each folder before its content, siblings in uri order.
-pub type Walk = Box<dyn Iterator<Item = Result<Found, WalkError>> + Send>;
+/// Folders on the way to where the walk is that are kept open.
+const OPEN_MAX: usize = 64;
 
 /// What a path is.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// A folder, or a link to one that is followed.
-    pub is_folder: bool,
-    /// A regular file, or a link to one that is followed.
-    pub is_file: bool,
-    /// Reached through a link of this name.
-    pub is_link: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// A regular file.
+    File,
+    /// Anything else, which is never opened.
+    Other,
 }
 
-/// Something below the root.
-pub enum Found {
-    /// By [`by_rules`].
-    Ruled(ignore::DirEntry),
-    /// By [`plainly`].
-    Plain(walkdir::DirEntry),
+/// A file below the root.
+pub struct Found {
+    /// Its path below the root.
+    pub relative: PathBuf,
+    /// Size and time; `None` where the system does not tell.
+    pub stamp: Option<Stamp>,
 }
 
-/// Something that could not be looked at.
-#[derive(Debug, thiserror::Error)]
+/// What the walk does not list though it is there, or may be.
+#[derive(Debug)]
 pub enum WalkError {
-    /// A path that exists, or may.
-    #[error("{}: {kind}", path.display())]
+    /// A path that cannot be opened or looked at.
     Unlisted {
-        /// The path.
-        path: PathBuf,
+        /// The path below the root.
+        relative: PathBuf,
         /// What the system said.
         kind: io::ErrorKind,
     },
-    /// A folder that is not entered, because reading its rules might never end.
-    #[error("{}: its {file} is no regular file of at most 1 MiB", path.display())]
+    /// A folder that is not entered, because its rules cannot be obeyed.
     Rules {
-        /// The folder.
-        path: PathBuf,
-        /// What stands where its rules should be.
-        file: String,
+        /// The folder below the root.
+        relative: PathBuf,
+        /// What is wrong with which file.
+        reason: String,
     },
-    /// A loop of links, which is left; or an ignore file that cannot be read.
-    #[error("{0}")]
-    Rule(String),
+    /// The folder has more names than are held; the walk ends.
+    TooMany {
+        /// The folder below the root.
+        relative: PathBuf,
+    },
 }
 
-/// Walks `root` obeying git's ignore files and those called `ignore_file`; `admits` decides first.
-pub fn by_rules(
-    root: &Path,
-    follow_links: bool,
-    ignore_file: &str,
-    admits: impl Fn(&Path, Kind) -> bool + Send + Sync + 'static,
-) -> Walk {
-    // Rules of parent folders hold inside one git repository only: a `.gitignore` of `*` in a home
-    // folder that is managed by other means must not empty every source below it. Rules from the
-    // user's own git settings never hold, because the same kb.toml would then mean other documents
-    // under cron.
-    let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
-    if let Some(file) = endless_rules(root, ignore_file) {
-        return Box::new(std::iter::once(Err(WalkError::Rules { path: root.to_path_buf(), file })));
+/// What the walk may enter and find, judged by the path below the root.
+pub type Admits = dyn Fn(&Path, Kind) -> bool + Send + Sync;
+
+/// How to walk.
+pub struct Walking {
+    /// Decides before anything is opened.
+    pub admits: Box<Admits>,
+    /// Obey files of rules.
+    pub has_rules: bool,
+    /// Follow links, as far as they stay below the root.
+    pub follow_links: bool,
+    /// Files that are never found, also through a link; below the root.
+    pub leave_out: Vec<PathBuf>,
+    /// Names of one folder that are held at most.
+    pub names_max: usize,
+}
+
+/// A walk on its way.
+pub struct Walk {
+    root: Arc<Root>,
+    walking: Walking,
+    rules: Option<Rules>,
+    /// From the root to where the walk is; empty before it begins, and after it.
+    levels: Vec<Level>,
+    /// The path below the root of the folder that the walk is in, with a `/` at its end; that of the root is empty.
+    path: Vec<u8>,
+    has_begun: bool,
+}
+
+/// A folder that the walk is in.
+struct Level {
+    /// `None` where others deeper down had to be opened.
+    folder: Option<Dir>,
+    names: std::vec::IntoIter<Name>,
+    /// Bytes of [`Walk::path`] without this folder's part.
+    parent_bytes: usize,
+    /// Where it is, if it was reached through a link.
+    linked_to: Option<PathBuf>,
+    has_rules: bool,
+    has_more: bool,
+}
+
+/// A name that is wanted.
+struct Name {
+    name: Box<[u8]>,
+    kind: Kind,
+    /// Below the root, where the name is a link to it.
+    target: Option<Box<Path>>,
+    /// It could not be looked at.
+    error: Option<io::ErrorKind>,
+}
+
+impl Walk {
+    pub(super) fn new(root: Arc<Root>, walking: Walking) -> Self {
+        let (levels, path) = (Vec::new(), Vec::new());
+        Self { root, walking, rules: None, levels, path, has_begun: false }
     }
-    let refused = Arc::new(Mutex::new(Vec::new()));
-    let filter = {
-        let (refused, ignore_file) = (Arc::clone(&refused), ignore_file.to_owned());
-        move |entry: &ignore::DirEntry| {
-            let kind = ruled_kind(entry);
-            if !admits(entry.path(), kind) {
-                return false;
-            }
-            let file = kind.is_folder.then(|| endless_rules(entry.path(), &ignore_file)).flatten();
-            let Some(file) = file else { return true };
-            let error = WalkError::Rules { path: entry.path().to_path_buf(), file };
-            refused.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-            false
+
+    /// Returns the path below the root of the folder that the walk is in.
+    fn here(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.path.strip_suffix(b"/").unwrap_or(&self.path)))
+    }
+
+    fn begin(&mut self) -> Result<(), WalkError> {
+        self.has_begun = true;
+        let relative = PathBuf::new();
+        if self.walking.has_rules {
+            let wrong = |error: super::rules::RulesError| WalkError::Rules {
+                relative: PathBuf::new(),
+                reason: format!("the {} of a folder above it {}", error.file, error.reason),
+            };
+            self.rules = Some(Rules::above(self.root.path()).map_err(wrong)?);
         }
-    };
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .follow_links(follow_links)
-        .sort_by_file_path(uri::sibling_order)
-        .filter_entry(filter)
-        .git_ignore(true)
-        .git_exclude(true)
-        .parents(in_repository)
-        .require_git(in_repository)
-        .add_custom_ignore_filename(ignore_file)
-        .build();
-    Box::new(Ruled { root: root.to_path_buf(), walk, refused, waiting: Vec::new() })
+        let opened = self.root.list(&relative);
+        let opened =
+            opened.map_err(|error| WalkError::Unlisted { relative, kind: error.kind() })?;
+        self.enter(opened, 0, None)
+    }
+
+    /// Enters the folder at [`Self::path`], of which `parent_bytes` are another's.
+    fn enter(
+        &mut self,
+        opened: OwnedFd,
+        parent_bytes: usize,
+        linked_to: Option<PathBuf>,
+    ) -> Result<(), WalkError> {
+        let entered = self.read(opened, linked_to.as_deref());
+        let (folder, names, has_rules, has_more) = match entered {
+            Ok(entered) => entered,
+            Err(error) => {
+                self.path.truncate(parent_bytes);
+                return Err(error);
+            }
+        };
+        if let Some(far) = self.levels.len().checked_sub(OPEN_MAX) {
+            self.levels[far].folder = None;
+        }
+        let (folder, names) = (Some(folder), names.into_iter());
+        self.levels.push(Level { folder, names, parent_bytes, linked_to, has_rules, has_more });
+        Ok(())
+    }
+
+    /// Reads rules and wanted names of a folder, sorted; tells whether it has rules, and more names than are held.
+    fn read(
+        &mut self,
+        opened: OwnedFd,
+        linked_to: Option<&Path>,
+    ) -> Result<(Dir, Vec<Name>, bool, bool), WalkError> {
+        let here = self.here().to_owned();
+        let unlisted = |error: Errno| WalkError::Unlisted {
+            relative: here.clone(),
+            kind: io::Error::from(error).kind(),
+        };
+        let mut folder = Dir::new(opened).map_err(unlisted)?;
+        let mut has_rules = false;
+        if let Some(rules) = &mut self.rules {
+            let path = self.root.path().join(&here);
+            has_rules = rules.enter(folder.fd().map_err(unlisted)?, &path).map_err(|error| {
+                let reason = format!("its {} {}", error.file, error.reason);
+                WalkError::Rules { relative: here.clone(), reason }
+            })?;
+        }
+        let names = self.names(&mut folder, linked_to).map_err(unlisted);
+        if names.is_err() && has_rules {
+            self.leave_rules();
+        }
+        let (names, has_more) = names?;
+        Ok((folder, names, has_rules, has_more))
+    }
+
+    fn leave_rules(&mut self) {
+        if let Some(rules) = &mut self.rules {
+            rules.leave();
+        }
+    }
+
+    /// Returns the wanted names of a folder, sorted, and whether it has more than are held: then the first are.
+    fn names(
+        &self,
+        folder: &mut Dir,
+        linked_to: Option<&Path>,
+    ) -> Result<(Vec<Name>, bool), Errno> {
+        let max = self.walking.names_max;
+        let mut names = Vec::new();
+        let mut has_more = false;
+        let sort = |names: &mut Vec<Name>| {
+            names.sort_unstable_by(|a, b| {
+                uri::sibling_order(
+                    Path::new(OsStr::from_bytes(&a.name)),
+                    Path::new(OsStr::from_bytes(&b.name)),
+                )
+            });
+        };
+        let mut path = self.root.path().as_os_str().as_bytes().to_vec();
+        path.push(b'/');
+        let root_bytes = path.len();
+        path.extend_from_slice(&self.path);
+        let folder_bytes = path.len();
+        while let Some(entry) = folder.read() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            path.truncate(folder_bytes);
+            path.extend_from_slice(name);
+            let mut file_type = entry.file_type();
+            if file_type == FileType::Unknown {
+                let found = statat(folder.fd()?, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+                file_type =
+                    found.map_or(FileType::Unknown, |found| FileType::from_raw_mode(found.st_mode));
+            }
+            let whole = Path::new(OsStr::from_bytes(&path));
+            let relative = Path::new(OsStr::from_bytes(&path[root_bytes..]));
+            if let Some(name) = self.judge(name, file_type, whole, relative, linked_to) {
+                names.push(name);
+            }
+            if names.len() > max.saturating_mul(2) {
+                has_more = true;
+                sort(&mut names);
+                names.truncate(max);
+            }
+        }
+        sort(&mut names);
+        has_more |= names.len() > max;
+        names.truncate(max);
+        Ok((names, has_more))
+    }
+
+    /// Returns what is at `path`, which is `relative` below the root, if it is wanted.
+    fn judge(
+        &self,
+        name: &[u8],
+        file_type: FileType,
+        path: &Path,
+        relative: &Path,
+        linked_to: Option<&Path>,
+    ) -> Option<Name> {
+        let named = |kind, target, error| Some(Name { name: name.into(), kind, target, error });
+        let wanted = |kind| {
+            (self.walking.admits)(relative, kind)
+                && !self
+                    .rules
+                    .as_ref()
+                    .is_some_and(|rules| rules.ignore(path, kind == Kind::Folder))
+        };
+        match file_type {
+            FileType::Directory => wanted(Kind::Folder).then(|| named(Kind::Folder, None, None))?,
+            FileType::RegularFile => {
+                let is_ours = self.walking.leave_out.iter().any(|out| is_same(out, relative));
+                (!is_ours && wanted(Kind::File)).then(|| named(Kind::File, None, None))?
+            }
+            FileType::Symlink if self.walking.follow_links => {
+                let (kind, target) = match self.follow(path, relative, linked_to) {
+                    Ok(followed) => followed?,
+                    Err(error) => return named(Kind::Other, None, Some(error)),
+                };
+                let is_ours = self.walking.leave_out.iter().any(|out| is_same(out, &target));
+                let is_wanted = kind != Kind::Other && !is_ours && wanted(kind);
+                is_wanted.then(|| named(kind, Some(target.into()), None))?
+            }
+            FileType::Symlink => None,
+            // It may be a folder.
+            FileType::Unknown => named(Kind::Other, None, Some(io::ErrorKind::Other)),
+            _ => {
+                debug!(path = %path.display(), "left out: not a regular file");
+                None
+            }
+        }
+    }
+
+    /// Returns what the link at `path` leads to, and where that is below the root; `None` where it is not followed.
+    ///
+    /// Links may not leave the root. A linked folder is entered only outside of other linked folders: its content is
+    /// listed at its own place anyway, and twenty folders full of links to one another have 20! paths.
+    fn follow(
+        &self,
+        path: &Path,
+        relative: &Path,
+        linked_to: Option<&Path>,
+    ) -> Result<Option<(Kind, PathBuf)>, io::ErrorKind> {
+        let resolved = path.canonicalize().and_then(|real| Ok((real.symlink_metadata()?, real)));
+        let (found, real) = match resolved {
+            Ok(resolved) => resolved,
+            Err(error) if leads_nowhere(&error) => {
+                debug!(path = %path.display(), "link leads nowhere");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.kind()),
+        };
+        let Ok(target) = real.strip_prefix(self.root.path()) else {
+            debug!(path = %path.display(), "link not followed: it leaves the source");
+            return Ok(None);
+        };
+        let kind = match found.file_type() {
+            kind if kind.is_dir() => Kind::Folder,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        if kind == Kind::Folder && (linked_to.is_some() || relative.starts_with(target)) {
+            debug!(path = %path.display(), "link not followed: in a linked folder, or in a circle");
+            return Ok(None);
+        }
+        Ok(Some((kind, target.to_owned())))
+    }
+
+    /// Does what is to do for a name of the folder that the walk is in; returns a file that it is.
+    fn visit(&mut self, name: Name) -> Result<Option<Found>, WalkError> {
+        let Name { name, kind, target, error } = name;
+        let mut relative = Vec::with_capacity(self.path.len() + name.len());
+        relative.extend_from_slice(&self.path);
+        relative.extend_from_slice(&name);
+        let relative = PathBuf::from(OsString::from_vec(relative));
+        let unlisted =
+            |relative, error: io::Error| Err(WalkError::Unlisted { relative, kind: error.kind() });
+        if let Some(kind) = error {
+            return Err(WalkError::Unlisted { relative, kind });
+        }
+        if kind == Kind::File {
+            // A file without readable metadata is listed all the same: it exists, and reading it says what is wrong.
+            let stamp = match &target {
+                Some(target) => self.stamp_of_target(target).ok(),
+                None => self.stamp(&name),
+            };
+            return Ok(Some(Found { relative, stamp }));
+        }
+        let opened = match &target {
+            Some(target) => self.root.list(target),
+            None if beneath::is_too_long(self.root.path(), &relative) => {
+                Err(Errno::NAMETOOLONG.into())
+            }
+            None => self.open(&name),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => return unlisted(relative, error),
+        };
+        let parent_bytes = self.path.len();
+        self.path.extend_from_slice(&name);
+        self.path.push(b'/');
+        let linked_to = target.map(PathBuf::from).or_else(|| self.linked_to(&name));
+        self.enter(opened, parent_bytes, linked_to)?;
+        Ok(None)
+    }
+
+    /// Returns where the folder `name` is, if the walk is in a linked folder.
+    fn linked_to(&self, name: &[u8]) -> Option<PathBuf> {
+        let linked_to = self.levels.last()?.linked_to.as_ref()?;
+        Some(linked_to.join(OsStr::from_bytes(name)))
+    }
+
+    /// Opens the folder `name` of the one that the walk is in.
+    fn open(&mut self, name: &[u8]) -> io::Result<OwnedFd> {
+        let folder = self.folder()?;
+        openat(folder, OsStr::from_bytes(name), LISTED, Mode::empty()).map_err(
+            |error| match error {
+                // It was a folder when its name was read.
+                Errno::LOOP | Errno::NOTDIR => io::Error::other("a link has taken its place"),
+                error => error.into(),
+            },
+        )
+    }
+
+    /// Returns the folder that the walk is in, and opens it again where it was closed.
+    fn folder(&mut self) -> io::Result<BorrowedFd<'_>> {
+        let level = self.levels.last().ok_or(io::ErrorKind::NotFound)?;
+        if level.folder.is_none() {
+            let place = level.linked_to.as_deref().unwrap_or(self.here());
+            let folder = Dir::new(self.root.list(place)?)?;
+            self.levels.last_mut().ok_or(io::ErrorKind::NotFound)?.folder = Some(folder);
+        }
+        match self.levels.last().and_then(|level| level.folder.as_ref()) {
+            Some(folder) => Ok(folder.fd()?),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn stamp(&mut self, name: &[u8]) -> Option<Stamp> {
+        let folder = self.folder().ok()?;
+        let found = statat(folder, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(Stamp::of_found(&found))
+    }
+
+    fn stamp_of_target(&self, target: &Path) -> io::Result<Stamp> {
+        let (folder, name) = beneath::split(target);
+        let found = statat(self.root.pass(folder)?, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Stamp::of_found(&found))
+    }
 }
 
-/// A walk that obeys rules, with what else there is to tell of it.
-struct Ruled {
-    root: PathBuf,
-    walk: ignore::Walk,
-    /// Folders that the filter of `walk` has refused.
-    refused: Arc<Mutex<Vec<WalkError>>>,
-    /// Told before the walk goes on, the last one first.
-    waiting: Vec<Result<Found, WalkError>>,
-}
-
-impl Iterator for Ruled {
+impl Iterator for Walk {
     type Item = Result<Found, WalkError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(waiting) = self.waiting.pop() {
-            return Some(waiting);
+        if !self.has_begun
+            && let Err(error) = self.begin()
+        {
+            return Some(Err(error));
         }
-        let found = self.walk.next();
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let none_refused = refused.is_empty();
-        let rule = match &found {
-            // An ignore file that cannot be read comes with the folder that it is in.
-            Some(Ok(entry)) => entry.error().map(|error| WalkError::Rule(error.to_string())),
-            _ => None,
-        };
-        let found = found.map(|found| match found {
-            Ok(entry) => Ok(Found::Ruled(entry)),
-            Err(error) => Err(ruled_error(&self.root, &error)),
-        });
-        // Nearly always. After the last entry a folder behind it may have been refused.
-        if none_refused && rule.is_none() {
-            return found;
+        while let Some(level) = self.levels.last_mut() {
+            if let Some(name) = level.names.next() {
+                match self.visit(name) {
+                    Ok(None) => {}
+                    Ok(Some(found)) => return Some(Ok(found)),
+                    Err(error) => return Some(Err(error)),
+                }
+                continue;
+            }
+            if level.has_more {
+                let relative = self.here().to_owned();
+                self.levels.clear();
+                return Some(Err(WalkError::TooMany { relative }));
+            }
+            if level.has_rules {
+                self.leave_rules();
+            }
+            if let Some(level) = self.levels.pop() {
+                self.path.truncate(level.parent_bytes);
+            }
         }
-        self.waiting.extend(found);
-        self.waiting.extend(rule.map(Err));
-        self.waiting.extend(refused.drain(..).rev().map(Err));
-        drop(refused);
-        self.waiting.pop()
+        None
     }
 }
 
-/// Returns the file with rules of `folder`, if there is one, whose reading might never end.
-///
-/// `ignore` opens whatever goes by such a name and reads it line by line into memory: a FIFO waits for
-/// its writer for ever, and a link to `/dev/zero` is one line without end.
-fn endless_rules(folder: &Path, ignore_file: &str) -> Option<String> {
-    let look = |name: &str| folder.join(name).metadata().ok();
-    let is_endless = |found: &Metadata| {
-        let is_bounded = found.is_file() && found.len() <= RULES_BYTES_MAX;
-        !is_bounded && !found.is_dir()
-    };
-    let git = look(".git");
-    let exclude = git.as_ref().filter(|git| git.is_dir()).and_then(|_| look(".git/info/exclude"));
-    let files = [
-        (ignore_file, look(ignore_file)),
-        (".gitignore", look(".gitignore")),
-        (".git", git),
-        (".git/info/exclude", exclude),
-    ];
-    let endless = files.into_iter().find(|(_, found)| found.as_ref().is_some_and(is_endless));
-    endless.map(|(name, _)| name.to_owned())
+/// Compares bytes, because a `Path` is compared part by part.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.as_os_str() == b.as_os_str()
 }
 
-/// Walks `root` without rules; `admits` decides alone.
-pub fn plainly(
-    root: &Path,
-    follow_links: bool,
-    admits: impl Fn(&Path, Kind) -> bool + Send + Sync + 'static,
-) -> Walk {
-    let walk = WalkDir::new(root)
-        .follow_links(follow_links)
-        .sort_by(|a, b| uri::sibling_order(a.path(), b.path()))
-        .into_iter()
-        .filter_entry(move |entry| admits(entry.path(), plain_kind(entry)));
-    let root = root.to_path_buf();
-    Box::new(walk.map(move |found| {
-        found.map(Found::Plain).map_err(|error| match error.io_error() {
-            Some(cause) => WalkError::Unlisted {
-                path: error.path().unwrap_or(&root).to_path_buf(),
-                kind: cause.kind(),
-            },
-            None => WalkError::Rule(error.to_string()),
-        })
-    }))
-}
-
-impl Found {
-    /// Returns the path, `root` included.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Ruled(entry) => entry.path(),
-            Self::Plain(entry) => entry.path(),
-        }
-    }
-
-    /// Returns what it is; `None` for standard input, which no walk finds.
-    pub fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Ruled(entry) => entry.file_type().map(|_| ruled_kind(entry)),
-            Self::Plain(entry) => Some(plain_kind(entry)),
-        }
-    }
-
-    /// Returns size and times, of a followed link's target.
-    pub fn metadata(&self) -> io::Result<Metadata> {
-        match self {
-            Self::Ruled(entry) => entry.metadata().map_err(io::Error::other),
-            Self::Plain(entry) => entry.metadata().map_err(io::Error::other),
-        }
-    }
-}
-
-fn ruled_kind(entry: &ignore::DirEntry) -> Kind {
-    let file_type = entry.file_type();
-    Kind {
-        is_folder: file_type.is_some_and(|kind| kind.is_dir()),
-        is_file: file_type.is_some_and(|kind| kind.is_file()),
-        is_link: entry.path_is_symlink(),
-    }
-}
-
-fn plain_kind(entry: &walkdir::DirEntry) -> Kind {
-    Kind {
-        is_folder: entry.file_type().is_dir(),
-        is_file: entry.file_type().is_file(),
-        is_link: entry.path_is_symlink(),
-    }
-}
-
-fn ruled_error(root: &Path, error: &ignore::Error) -> WalkError {
-    // The walk's own errors have a depth; those without are about ignore files.
-    match error.io_error().filter(|_| error.depth().is_some()) {
-        Some(cause) => WalkError::Unlisted {
-            path: place_of(error).unwrap_or(root).to_path_buf(),
-            kind: cause.kind(),
-        },
-        None => WalkError::Rule(error.to_string()),
-    }
-}
-
-/// Returns the path that the walk's error is about.
-fn place_of(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            place_of(err)
-        }
-        _ => None,
-    }
+/// Tells whether `error` says that a link has no target, or is its own.
+fn leads_nowhere(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ELOOP)
 }

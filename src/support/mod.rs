@@ -2,6 +2,7 @@
 //! the machine's limits, pages of HTML.
 
 pub mod ascii;
+pub mod bounded;
 pub mod byte_size;
 pub mod checkpoint;
 pub mod clock;

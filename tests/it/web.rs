@@ -433,7 +433,7 @@ fn a_limit_on_pages_holds_and_deletes_nothing() {
     site.configure("max_pages = 4");
     let report = site.ingest_to(4);
     let run = report.run.unwrap();
-    assert_eq!(run.message, "finished, a limit left pages out");
+    assert_eq!(run.message, "finished, a limit left something out");
     assert_eq!(run.metrics.pages_left_out, 5);
     let first = site.documents();
     assert!(site.server.take_pages().len() <= 5);

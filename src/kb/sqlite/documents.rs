@@ -4,11 +4,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{checksum, size_to_sql};
 use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, revisions, take_ids};
+use super::{KnowledgeBase, ledger, revisions, take_ids};
 use crate::domain::{
     DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,
 };
 use crate::kb::KbError;
+use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::clock::now_ms;
 
 /// What reading one document came to.
@@ -193,9 +194,19 @@ pub fn save_one(
     reading: &Reading,
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
-    let Some(document) = reading.document else {
-        return save_new(tx, run, source, reading, delta);
-    };
+    match reading.document {
+        Some(document) => save_known(tx, run, document, reading, delta),
+        None => save_new(tx, run, source, reading, delta),
+    }
+}
+
+fn save_known(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+    reading: &Reading,
+    delta: &mut Metrics,
+) -> Result<SaveResult, KbError> {
     let counted = u64::from(reading.count);
     delta.bytes_read += reading.size_bytes;
     match &reading.outcome {
@@ -234,7 +245,8 @@ pub fn save_one(
     }
 }
 
-/// Saves the first reading of a document: nothing of it is there that would have to be looked at.
+/// Saves the first reading of a document: nothing of it is there that would have to be looked at, unless its source
+/// has two things to say of one address, as of a file and of one that could not be listed.
 fn save_new(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -242,24 +254,24 @@ fn save_new(
     reading: &Reading,
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
-    delta.bytes_read += reading.size_bytes;
     let document = DocumentId(take_ids(tx, "document", 1)?);
     let version = match &reading.outcome {
         Outcome::Failed { stage: Stage::Crawl, .. } => None,
         _ => reading.version.as_ref().map(|version| version.0.as_str()),
     };
-    tx.prepare_cached(
-        "INSERT INTO document (id, source, uri, version, extract_fp, run_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        document.0,
-        source,
-        reading.uri,
-        version,
-        reading.extract_fp,
-        run.id.0
-    ])?;
+    let inserted = tx
+        .prepare_cached(
+            "INSERT INTO document (id, source, uri, version, extract_fp, run_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![document.0, source, reading.uri, version, reading.extract_fp, run.id.0])?;
+    if inserted == 0 {
+        let known = ledger::find_document(tx, source, &reading.uri)?;
+        let known =
+            known.ok_or_else(|| KbError::Damaged("a document is there and is not".into()))?;
+        return save_known(tx, run, known, reading, delta);
+    }
+    delta.bytes_read += reading.size_bytes;
     match &reading.outcome {
         Outcome::Failed { stage, kind, error } => {
             record_failure(tx, run, document, *stage, *kind, error)?;
@@ -302,7 +314,7 @@ fn forget_failed_reading(
 }
 
 /// Records why a document is not taken in; a failure that stands there already is left untouched, so
-/// that a second run over the same state writes nothing.
+/// that a second run over the same state writes nothing. Of a long error the beginning is kept.
 pub fn record_failure(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -311,6 +323,8 @@ pub fn record_failure(
     kind: FailureKind,
     error: &str,
 ) -> Result<(), KbError> {
+    // With room for the mark of one that is cut already.
+    let error = bounded(error, ERROR_BYTES_MAX + 64);
     tx.prepare_cached(
         "INSERT INTO failure (document_id, run_id, stage, kind, error) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (document_id) DO UPDATE
@@ -318,7 +332,7 @@ pub fn record_failure(
              error = excluded.error
          WHERE (stage, kind, error) <> (excluded.stage, excluded.kind, excluded.error)",
     )?
-    .execute(params![document.0, run.id.0, stage.as_str(), kind.as_str(), error])?;
+    .execute(params![document.0, run.id.0, stage.as_str(), kind.as_str(), &*error])?;
     Ok(())
 }
 

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::KnowledgeBase;
 use super::convert::{failure_kind, from_sql, size_to_sql, stage};
 use crate::domain::{DocumentId, Failure, FailureKind, RunId, Stage, Version};
 use crate::kb::KbError;
+
+/// Characters of an address, and of an error, that a failure is reported with.
+const FAILURE_CHARS_MAX: u32 = 8192;
 
 /// What reading a document last came to.
 #[derive(Clone, Debug)]
@@ -73,16 +76,7 @@ impl KnowledgeBase {
 
     /// Returns the document of `source` with this address.
     pub fn find_document(&self, source: &str, uri: &str) -> Result<Option<DocumentId>, KbError> {
-        self.read(|tx| {
-            let id = tx
-                .prepare_cached(
-                    "SELECT id FROM document
-                     WHERE source = ?1 AND replace(uri, '/', char(1)) = replace(?2, '/', char(1))",
-                )?
-                .query_row([source, uri], |row| row.get(0))
-                .optional()?;
-            Ok(id.map(DocumentId))
-        })
+        self.read(|tx| find_document(tx, source, uri))
     }
 
     /// Returns how many documents of `source` the knowledge base knows.
@@ -109,15 +103,17 @@ impl KnowledgeBase {
         })
     }
 
-    /// Returns the documents that are not taken in as they now are, by source and address.
+    /// Returns the documents that are not taken in as they now are, by source and address. Addresses and errors are cut
+    /// to what is stored today: files of earlier versions may hold any.
     pub fn failures(&self) -> Result<Vec<Failure>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT document.source, document.uri, failure.stage, failure.kind, failure.error
+                "SELECT document.source, substr(document.uri, 1, ?1), failure.stage, failure.kind,
+                        substr(failure.error, 1, ?1)
                  FROM failure CROSS JOIN document ON document.id = failure.document_id
-                 ORDER BY document.source, replace(document.uri, '/', char(1))",
+                 ORDER BY document.source, replace(substr(document.uri, 1, ?1), '/', char(1))",
             )?;
-            let failures = statement.query_map([], |row| {
+            let failures = statement.query_map([FAILURE_CHARS_MAX], |row| {
                 Ok(Failure {
                     source: row.get(0)?,
                     uri: row.get(1)?,
@@ -129,4 +125,20 @@ impl KnowledgeBase {
             Ok(failures.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// Returns the document of `source` with the address `uri`.
+pub(super) fn find_document(
+    tx: &Transaction<'_>,
+    source: &str,
+    uri: &str,
+) -> Result<Option<DocumentId>, KbError> {
+    let id = tx
+        .prepare_cached(
+            "SELECT id FROM document
+             WHERE source = ?1 AND replace(uri, '/', char(1)) = replace(?2, '/', char(1))",
+        )?
+        .query_row([source, uri], |row| row.get(0))
+        .optional()?;
+    Ok(id.map(DocumentId))
 }

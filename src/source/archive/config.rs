@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{check_name, check_size, max_file_size_default};
+use crate::source::directory_config::{
+    check_documents, check_name, check_size, max_documents_default, max_file_size_default,
+};
 use crate::source::{ByteSize, Problems, globs};
 
 const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
@@ -41,6 +43,9 @@ pub struct ArchiveConfig {
     /// Members that are looked at.
     #[serde(default = "max_members_default")]
     pub max_members: u64,
+    /// Documents that are taken in at most.
+    #[serde(default = "max_documents_default")]
+    pub max_documents: Spanned<u64>,
     /// Archives inside each other that are opened; 0: those in the archive are left alone.
     #[serde(default = "depth_default")]
     pub max_depth: Spanned<u32>,
@@ -80,6 +85,8 @@ impl ArchiveConfig {
         {
             check(size.span(), key, check_size(*size.get_ref()));
         }
+        let documents = &self.max_documents;
+        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
         let depth = *self.max_depth.get_ref();
         let allowed = depth <= DEPTH_MAX;
         let wrong = || Err(format!("allowed is 0 to {DEPTH_MAX}, not {depth}"));

@@ -1,5 +1,6 @@
 //! One member of an archive: whether it is wanted, and what it is as a document.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,7 +12,10 @@ use crate::source::globs::Globs;
 use crate::source::uri;
 
 /// Bytes of a member's name at most; the system allows no longer path either.
-const NAME_BYTES_MAX: usize = 4096;
+pub(super) const NAME_BYTES_MAX: usize = 4096;
+
+/// Bytes of a longer name that are shown.
+const NAME_BYTES_SHOWN: usize = 100;
 
 /// What is in an archive.
 #[derive(Serialize, Deserialize)]
@@ -70,27 +74,39 @@ pub(super) enum Name {
     Unwanted,
     /// It leads out of the archive.
     Leaves(String),
+    /// It is longer than a path may be; what is shown of it.
+    TooLong(String),
 }
 
 impl Wanted {
-    /// Judges the name of a member; `outer` is the address of the archive that it is in, with a `/`, or empty.
-    pub(super) fn judge(&self, outer: &str, name: &[u8]) -> Name {
+    /// Judges the name of a member of `name_bytes`, of which `name` may be the beginning only; `outer` is the address of
+    /// the archive that it is in, with a `/`, or empty.
+    pub(super) fn judge(&self, outer: &str, name: &[u8], name_bytes: u64) -> Name {
+        let encoded = |name: &[u8]| uri::encode(Path::new(OsStr::from_bytes(name)));
+        if name_bytes > NAME_BYTES_MAX as u64 {
+            let beginning = &name[..name.len().min(NAME_BYTES_SHOWN)];
+            let whole = format!("{outer}{}… ({name_bytes} bytes)", encoded(beginning));
+            return Name::TooLong(uri::shortened(&whole).into_owned());
+        }
         let mut parts: Vec<&[u8]> = name.split(|&byte| byte == b'/').collect();
         let is_absolute = parts.first().is_some_and(|part| part.is_empty());
         parts.retain(|part| !part.is_empty() && *part != b".");
-        let shown = || Name::Leaves(uri::encode(Path::new(OsStr::from_bytes(name))));
         let climbs = parts.contains(&&b".."[..]) || name.starts_with(b"..\\");
-        if is_absolute || climbs || name.contains(&0) || name.len() > NAME_BYTES_MAX {
-            return shown();
+        if is_absolute || climbs || name.contains(&0) {
+            return Name::Leaves(uri::shortened(&format!("{outer}{}", encoded(name))).into_owned());
         }
         if parts.is_empty() {
             return Name::Unwanted;
         }
         let inner = parts.join(&b'/');
-        let address = format!("{outer}{}", uri::encode(Path::new(OsStr::from_bytes(&inner))));
+        let address = format!("{outer}{}", encoded(&inner));
         let is_hidden = parts.iter().any(|part| part.starts_with(b"."));
         if is_hidden && !self.hidden {
             return Name::Unwanted;
+        }
+        // Archives inside each other add up.
+        if let Cow::Owned(shown) = uri::shortened(&address) {
+            return Name::TooLong(shown);
         }
         Name::Wanted(address)
     }

@@ -9,7 +9,9 @@
 mod config;
 mod kept;
 mod member;
+mod tar;
 mod unpack;
+mod zip;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -24,12 +26,17 @@ use self::member::{Listed, Member, Wanted};
 use self::unpack::{Spoiled, Unpacked, Unpacking};
 use super::file::Stamp;
 use super::globs::Globs;
-use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, uri};
+use super::{
+    ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, limited, uri,
+};
 use crate::domain::{Entry, Version};
 use crate::support::checkpoint::StopSignal;
 use crate::support::storage;
 
 pub use config::ArchiveConfig;
+
+/// Changes whenever other members of the same archive would be listed.
+const LISTED_BY: &str = "unpack@2";
 
 /// Members of one archive.
 pub struct ArchiveSource {
@@ -37,6 +44,7 @@ pub struct ArchiveSource {
     path: PathBuf,
     wanted: Wanted,
     limits: Limits,
+    max_documents: u64,
     /// Where the file without a name is made.
     spool: PathBuf,
     stop: Arc<StopSignal>,
@@ -74,11 +82,13 @@ impl ArchiveSource {
         };
         let path = setting.base.join(config.path.get_ref());
         let (include, exclude) = (plain(&config.include), plain(&config.exclude));
-        let settings = format!("{path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
+        let settings =
+            format!("{LISTED_BY} {path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
         Ok(Self {
             path,
             wanted: Wanted { globs, hidden: config.hidden },
             limits,
+            max_documents: *config.max_documents.get_ref(),
             spool: setting.spool.to_owned(),
             stop: setting.stop.clone(),
             shelf: Shelf::new(setting.listings, &name, &settings),
@@ -165,14 +175,16 @@ impl Source for ArchiveSource {
         let listed = self.listed()?;
         let problems = listed.problems.len();
         let count = problems + listed.members.len();
-        Ok(Box::new((0..count).map(move |at| match listed.problems.get(at) {
+        let listing = (0..count).map(move |at| match listed.problems.get(at) {
             Some(problem) => Err(ListError {
                 uri: problem.uri.clone(),
                 blocks_deletions: problem.blocks_deletions,
+                is_limit: false,
                 source: io::Error::other(problem.reason.clone()),
             }),
             None => Ok(listed.members[at - problems].entry()),
-        })))
+        });
+        Ok(limited(Box::new(listing), self.max_documents))
     }
 
     fn read(&self, entry: &Entry) -> Result<Content, ReadError> {

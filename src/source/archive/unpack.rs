@@ -8,10 +8,11 @@ use std::io::{self, Cursor, Read, Seek, Write};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
-use zip::ZipArchive;
+use zip::ZipReadOptions;
 
-use super::Limits;
-use super::member::{Listed, Member, Name, Problem, Wanted};
+use super::member::{Listed, Member, NAME_BYTES_MAX, Name, Problem, Wanted};
+use super::tar::TarReader;
+use super::{Limits, zip as directory};
 use crate::source::{ByteSize, uri};
 use crate::support::checkpoint::StopSignal;
 
@@ -20,6 +21,12 @@ const ARCHIVE_ENDINGS: [&str; 4] = [".zip", ".tar", ".tar.gz", ".tgz"];
 
 /// Members with something wrong that are told one by one.
 const PROBLEMS_MAX: usize = 100;
+
+/// Bytes of names that are kept at most, for each member that is allowed.
+const NAME_BYTES_PER_MEMBER: u64 = 256;
+
+/// Names that are kept however few members are allowed.
+const NAMES_BYTES_MIN: u64 = 1 << 20;
 
 /// Where the mark of a tar file stands (POSIX.1-1988, ustar).
 const TAR_MARK_AT: usize = 257;
@@ -48,6 +55,15 @@ enum Left {
     Spoiled(Spoiled),
 }
 
+impl From<io::Error> for Left {
+    fn from(error: io::Error) -> Self {
+        if error.get_ref().is_some_and(|inner| inner.is::<StopAsked>()) {
+            return Self::Spoiled(Spoiled::Stopped);
+        }
+        Self::Here(format!("it breaks off: {error}"))
+    }
+}
+
 /// An archive being unpacked.
 pub(super) struct Unpacking<'a> {
     wanted: &'a Wanted,
@@ -57,8 +73,13 @@ pub(super) struct Unpacking<'a> {
     written: u64,
     unpacked_bytes: u64,
     seen: u64,
+    names_bytes: u64,
     members: Vec<Member>,
     problems: Vec<Problem>,
+    /// Problems that are not told one by one.
+    untold: u64,
+    /// One of them may hide a document.
+    untold_block_deletions: bool,
 }
 
 /// An archive, or a member that is one.
@@ -81,8 +102,11 @@ impl<'a> Unpacking<'a> {
             written: 0,
             unpacked_bytes: 0,
             seen: 0,
+            names_bytes: 0,
             members: Vec::new(),
             problems: Vec::new(),
+            untold: 0,
+            untold_block_deletions: false,
         }
     }
 
@@ -97,7 +121,14 @@ impl<'a> Unpacking<'a> {
             }
             Ok(()) => {}
         }
-        let Self { mut members, problems, spool, .. } = self;
+        let Self { mut members, mut problems, spool, untold, untold_block_deletions, .. } = self;
+        if untold > 0 {
+            problems.push(Problem {
+                uri: "(other members)".to_owned(),
+                blocks_deletions: untold_block_deletions,
+                reason: format!("there are {untold} more with something wrong"),
+            });
+        }
         // A later member of the same name takes the place of an earlier one, as tar has it.
         members.reverse();
         members.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
@@ -122,29 +153,37 @@ impl<'a> Unpacking<'a> {
     }
 
     fn unpack_zip(&mut self, outer: &str, depth: u32, archive: &mut dyn Input) -> Result<(), Left> {
-        let mut archive = ZipArchive::new(archive)
-            .map_err(|error| Left::Here(format!("it cannot be read as a zip file: {error}")))?;
-        for index in 0..archive.len() {
+        let spoiled = |error| Left::Here(format!("it cannot be read as a zip file: {error}"));
+        let mut zip = directory::open(archive).map_err(spoiled)?;
+        let left = self.limits.members.saturating_sub(self.seen);
+        let shares = directory::sharing(&mut zip, left).map_err(spoiled)?;
+        let files = zip.files().map_err(spoiled)?;
+        let mut index = 0;
+        while let Some(member) = files.next() {
             self.see_member()?;
-            let (name, is_file, problem) = match archive.by_index_raw(index) {
-                Ok(member) => {
-                    let locked =
-                        member.encrypted().then_some("is encrypted: it opens with a password only");
-                    let name = member.name().map_or_else(
-                        |_| member.name_raw().to_vec(),
-                        |name| name.into_owned().into_bytes(),
-                    );
-                    let is_file = member.is_file() && !member.is_symlink();
-                    (name, is_file, locked.map(str::to_owned))
-                }
-                Err(error) => return Err(Left::Here(format!("its directory is damaged: {error}"))),
+            let member =
+                member.map_err(|error| Left::Here(format!("its directory is damaged: {error}")))?;
+            let is_sharing = shares.get(index).copied().unwrap_or(true);
+            index += 1;
+            let name = member
+                .name()
+                .map_or_else(|_| member.name_raw().to_vec(), |name| name.into_owned().into_bytes());
+            let is_file = member.is_file() && !member.is_symlink();
+            let Some(address) = self.admit(outer, depth, &name, name.len() as u64, is_file)? else {
+                continue;
             };
-            let Some(address) = self.admit(outer, depth, &name, is_file) else { continue };
-            if let Some(problem) = problem {
-                self.damaged(address, problem);
+            if is_sharing {
+                self.damaged(
+                    address,
+                    "shares its bytes with another member, as a zip bomb does".into(),
+                );
                 continue;
             }
-            match archive.by_index(index) {
+            if member.encrypted() {
+                self.damaged(address, "is encrypted: it opens with a password only".to_owned());
+                continue;
+            }
+            match member.with_reader(files.reader_mut(), ZipReadOptions::default()) {
                 Ok(mut member) => self.take(address, depth, &mut member)?,
                 Err(error) => self.damaged(address, format!("is damaged: {error}")),
             }
@@ -156,16 +195,18 @@ impl<'a> Unpacking<'a> {
         let limit = self.limits.total_size;
         let before = self.unpacked_bytes;
         let left = limit.0.saturating_sub(before);
-        let mut stream = Counted { inner: stream, count: 0, left, limit };
-        let mut archive = tar::Archive::new(&mut stream);
-        let damaged = |error: io::Error| Left::Here(format!("it breaks off: {error}"));
-        for entry in archive.entries().map_err(damaged)? {
+        let mut stream = Counted { inner: stream, count: 0, left, limit, stop: self.stop };
+        let mut archive = TarReader::new(&mut stream);
+        while let Some(member) = archive.next(|| self.see_member())? {
             self.see_member()?;
-            let mut entry = entry.map_err(damaged)?;
-            let name = entry.path_bytes().into_owned();
-            let is_file = entry.header().entry_type().is_file();
-            let Some(address) = self.admit(outer, depth, &name, is_file) else { continue };
-            self.take(address, depth, &mut entry)?;
+            let (name, is_file) = (&member.name, member.is_file);
+            match self.admit(outer, depth, name, member.name_bytes, is_file)? {
+                Some(address) if member.is_sparse => {
+                    self.damaged(address, "is stored with its holes left out (sparse)".to_owned());
+                }
+                Some(address) => self.take(address, depth, &mut archive)?,
+                None => {}
+            }
         }
         // What was read without being wanted, too.
         self.unpacked_bytes = self.unpacked_bytes.max(before + stream.count);
@@ -184,20 +225,47 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Returns the address of a member that is to be unpacked.
-    fn admit(&mut self, outer: &str, depth: u32, name: &[u8], is_file: bool) -> Option<String> {
-        match self.wanted.judge(outer, name) {
-            Name::Wanted(address) if is_file => {
-                let opens = depth < self.limits.depth && is_archive(&address);
-                (opens || self.wanted.wants(&address)).then_some(address)
-            }
-            Name::Leaves(shown) if is_file => {
-                let reason = "its name leads out of the archive; it is left out".to_owned();
-                self.problem(Problem { uri: shown, blocks_deletions: false, reason });
-                None
-            }
-            _ => None,
+    /// Returns the address of a member that is to be unpacked; `name` may be the beginning of its `name_bytes` only.
+    fn admit(
+        &mut self,
+        outer: &str,
+        depth: u32,
+        name: &[u8],
+        name_bytes: u64,
+        is_file: bool,
+    ) -> Result<Option<String>, Left> {
+        if !is_file {
+            return Ok(None);
         }
+        match self.wanted.judge(outer, name, name_bytes) {
+            Name::Wanted(address) => {
+                let opens = depth < self.limits.depth && is_archive(&address);
+                if !opens && !self.wanted.wants(&address) {
+                    return Ok(None);
+                }
+                self.names_bytes += address.len() as u64;
+                let max =
+                    self.limits.members.saturating_mul(NAME_BYTES_PER_MEMBER).max(NAMES_BYTES_MIN);
+                if self.names_bytes > max {
+                    let max = ByteSize(max);
+                    return Err(Left::Here(format!("its names are over {max} together")));
+                }
+                return Ok(Some(address));
+            }
+            Name::Leaves(uri) => {
+                let reason = "its name leads out of the archive; it is left out".to_owned();
+                self.problem(Problem { uri, blocks_deletions: false, reason });
+            }
+            Name::TooLong(uri) => {
+                let reason = format!(
+                    "its name is over {NAME_BYTES_MAX} bytes, or {} with the archives that it is in; it is left out",
+                    uri::BYTES_MAX
+                );
+                self.problem(Problem { uri, blocks_deletions: true, reason });
+            }
+            Name::Unwanted => {}
+        }
+        Ok(None)
     }
 
     /// Unpacks a member into the spool, or opens it where it is an archive.
@@ -215,6 +283,9 @@ impl<'a> Unpacking<'a> {
         if let Err(error) = result {
             if error.get_ref().is_some_and(|inner| inner.is::<OverTotal>()) {
                 return Err(Left::Here(over_total(total_size)));
+            }
+            if error.get_ref().is_some_and(|inner| inner.is::<StopAsked>()) {
+                return Err(Left::Spoiled(Spoiled::Stopped));
             }
             self.damaged(address, format!("is damaged: {error}"));
             return Ok(());
@@ -281,8 +352,15 @@ impl<'a> Unpacking<'a> {
     }
 
     fn problem(&mut self, problem: Problem) {
-        if self.problems.len() < PROBLEMS_MAX {
+        if self.problems.iter().any(|one| one.uri == problem.uri) {
+            // One document for both, which is not deleted where either says so.
+            let known = self.problems.iter_mut().filter(|one| one.uri == problem.uri);
+            known.for_each(|one| one.blocks_deletions |= problem.blocks_deletions);
+        } else if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
+        } else {
+            self.untold += 1;
+            self.untold_block_deletions |= problem.blocks_deletions;
         }
     }
 }
@@ -301,16 +379,25 @@ fn over_total(limit: ByteSize) -> String {
 #[error("it unpacks to more than max_total_size ({0}); the rest is left out")]
 struct OverTotal(ByteSize);
 
-/// A stream that ends with an error after so many bytes.
+/// The error of a stream that is read no further, because the run is to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct StopAsked;
+
+/// A stream that ends with an error after so many bytes, or a request to stop.
 struct Counted<'a> {
     inner: &'a mut dyn Read,
     count: u64,
     left: u64,
     limit: ByteSize,
+    stop: &'a StopSignal,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_requested() {
+            return Err(io::Error::other(StopAsked));
+        }
         let count = self.inner.read(buffer)?;
         self.count += count as u64;
         if self.count > self.left {

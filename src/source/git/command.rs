@@ -1,6 +1,7 @@
 //! Running `git`: nothing is asked of a person, nothing of the user's shell leaks in, a stop ends it.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,10 @@ const LOCAL_VARIABLES: [&str; 12] = [
 const PROTOCOLS: &str = "file:git:http:https:ssh";
 /// How often a running git is looked at for a request to stop.
 const STOP_POLL_NS: i64 = 50_000_000;
-/// Bytes of a listing at most: some ten million files.
-const OUTPUT_BYTES_MAX: usize = 1 << 30;
+/// Bytes of what git prints that are kept, but for listings, which are read line by line.
+const OUTPUT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a line of a listing that are kept: more than an address may have.
+const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of error messages that are kept.
 const ERRORS_BYTES_MAX: usize = 64 * 1024;
 /// Characters of an error message that are shown.
@@ -55,6 +58,9 @@ pub(super) enum GitError {
     /// What git or the system said, one line.
     Failed(String),
 }
+
+/// Takes a part of what a command prints, and says whether that is enough.
+pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<ControlFlow<()>, GitError> + 'a;
 
 /// The `git` command for one bare repository.
 #[derive(Debug)]
@@ -125,22 +131,42 @@ impl Git {
 
     /// Runs `command` and returns what it prints.
     pub(super) fn run(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        let mut output = Vec::new();
+        self.run_into(command, &mut |bytes| {
+            if output.len() + bytes.len() > OUTPUT_BYTES_MAX {
+                return Err(GitError::Failed("git prints more than 16 MiB".into()));
+            }
+            output.extend_from_slice(bytes);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(output)
+    }
+
+    /// Runs `command` and hands what it prints to `sink`, part by part; ends git when that has enough.
+    fn run_into(&self, command: &mut Command, sink: &mut Sink<'_>) -> Result<(), GitError> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => GitError::Failed("the command git is not installed".into()),
             _ => failed("cannot run git", &error),
         })?;
-        let finished = self.drain(&mut child);
-        if finished.is_err() {
-            end(&mut child);
-        }
-        let (output, errors) = finished?;
+        let finished = self.drain(&mut child, sink);
+        let errors = match finished {
+            Ok(ControlFlow::Continue(errors)) => errors,
+            Ok(ControlFlow::Break(())) => {
+                end(&mut child);
+                return Ok(());
+            }
+            Err(error) => {
+                end(&mut child);
+                return Err(error);
+            }
+        };
         let status = child.wait().map_err(|error| failed("cannot wait for git", &error))?;
         if self.stop.is_requested() {
             return Err(GitError::Stopped);
         }
         if status.success() {
-            return Ok(output);
+            return Ok(());
         }
         let reason = reason(&String::from_utf8_lossy(&errors));
         Err(if reason.is_empty() {
@@ -152,11 +178,15 @@ impl Git {
         })
     }
 
-    /// Reads both streams until git closes them, or a stop is asked for.
-    fn drain(&self, child: &mut Child) -> Result<(Vec<u8>, Vec<u8>), GitError> {
+    /// Reads both streams until git closes them, or `sink` has enough, or a stop is asked for; returns the errors.
+    fn drain(
+        &self,
+        child: &mut Child,
+        sink: &mut Sink<'_>,
+    ) -> Result<ControlFlow<(), Vec<u8>>, GitError> {
         let mut stdout = child.stdout.take().expect("it is piped");
         let mut stderr = child.stderr.take().expect("it is piped");
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let mut errors: Vec<u8> = Vec::new();
         let (mut output_open, mut errors_open) = (true, true);
         let mut buffer = vec![0; 64 * 1024];
         while output_open || errors_open {
@@ -176,28 +206,52 @@ impl Git {
                 Err(error) => return Err(failed("cannot read from git", &error.into())),
             }
             let [ready_output, ready_errors] = streams.map(|stream| !stream.revents().is_empty());
-            let mut read = |stream: &mut dyn Read, into: &mut Vec<u8>, max: usize| {
-                let count = stream.read(&mut buffer);
-                let count = count.map_err(|error| failed("cannot read from git", &error))?;
-                into.extend_from_slice(&buffer[..count.min(max.saturating_sub(into.len()))]);
-                Ok(count > 0)
-            };
+            let unreadable = |error| failed("cannot read from git", &error);
             if output_open && ready_output {
-                output_open = read(&mut stdout, &mut output, OUTPUT_BYTES_MAX)?;
-                if output.len() == OUTPUT_BYTES_MAX {
-                    return Err(GitError::Failed("git lists more than 1 GiB of names".into()));
+                let count = stdout.read(&mut buffer).map_err(unreadable)?;
+                output_open = count > 0;
+                if sink(&buffer[..count])?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
             if errors_open && ready_errors {
-                errors_open = read(&mut stderr, &mut errors, ERRORS_BYTES_MAX)?;
+                let count = stderr.read(&mut buffer).map_err(unreadable)?;
+                errors_open = count > 0;
+                let room = ERRORS_BYTES_MAX.saturating_sub(errors.len());
+                errors.extend_from_slice(&buffer[..count.min(room)]);
             }
         }
-        Ok((output, errors))
+        Ok(ControlFlow::Continue(errors))
     }
 
-    /// Returns the files below `tree`, as `git ls-tree -r -l -z` prints them.
-    pub(super) fn list_tree(&self, tree: &str) -> Result<Vec<u8>, GitError> {
-        self.run(self.command().args(["ls-tree", "-r", "-l", "-z", "--full-tree", tree]))
+    /// Hands the files below `tree` to `each`, as `git ls-tree -r -l -z` prints them, until that has enough. Of a line
+    /// that is too long for a file the beginning is handed on.
+    ///
+    /// A tree of kilobytes whose folders are the same folder over and over has more files than could ever be listed.
+    pub(super) fn list_tree(
+        &self,
+        tree: &str,
+        each: &mut Sink<'_>,
+    ) -> Result<(), GitError> {
+        let mut line = Vec::new();
+        let mut sink = |mut bytes: &[u8]| {
+            while let Some(end) = memchr::memchr(0, bytes) {
+                let room = LINE_BYTES_MAX.saturating_sub(line.len());
+                line.extend_from_slice(&bytes[..end.min(room)]);
+                bytes = &bytes[end + 1..];
+                let flow = each(&line)?;
+                line.clear();
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            let room = LINE_BYTES_MAX.saturating_sub(line.len());
+            line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            Ok(ControlFlow::Continue(()))
+        };
+        let mut command = self.command();
+        command.args(["ls-tree", "-r", "-l", "-z", "--full-tree", tree]);
+        self.run_into(&mut command, &mut sink)
     }
 }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{check_name, check_size, max_file_size_default};
+use crate::source::directory_config::{
+    check_documents, check_name, check_size, max_documents_default, max_file_size_default,
+};
 use crate::source::{Problems, globs};
 use crate::support::byte_size::ByteSize;
 
@@ -36,6 +38,9 @@ pub struct GitConfig {
     /// Larger files are skipped, and reported as such.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
+    /// Documents that are taken in at most.
+    #[serde(default = "max_documents_default")]
+    pub max_documents: Spanned<u64>,
     /// Commits of the history that are fetched; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
@@ -85,6 +90,8 @@ impl GitConfig {
         }
         let size = &self.max_file_size;
         check(size.span(), "max_file_size", check_size(*size.get_ref()));
+        let documents = &self.max_documents;
+        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
         let variable = &self.password_env;
         if !variable.get_ref().is_empty() {
             let has_server = is_http(self.url.get_ref());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
@@ -11,6 +11,9 @@ use super::command::{self, Git};
 
 /// Begins the line of a commit; no path begins with it, or that path has no date.
 const COMMIT: u8 = 1;
+
+/// Bytes of the history that are read, names and commits: what is older has no date.
+const HISTORY_BYTES_MAX: u64 = 256 << 20;
 
 /// A commit that changed a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(super) struct Change {
 /// Merges count as the change that they bring to the branch (`--first-parent`), so that every file has one.
 pub(super) struct Dates {
     log: Option<(Child, BufReader<ChildStdout>)>,
+    /// Bytes of the history that may still be read.
+    left: u64,
     at: Option<Change>,
     newest: HashMap<PathBuf, Change>,
 }
@@ -45,7 +50,7 @@ impl Dates {
             let stdout = child.stdout.take().expect("it is piped");
             (child, BufReader::new(stdout))
         });
-        Self { log, at: None, newest: HashMap::new() }
+        Self { log, left: HISTORY_BYTES_MAX, at: None, newest: HashMap::new() }
     }
 
     /// Returns the last change of the file at `path`; `None` where the history does not tell.
@@ -58,9 +63,10 @@ impl Dates {
     fn advance(&mut self) -> bool {
         let Some((_, log)) = &mut self.log else { return false };
         let mut line = Vec::new();
-        if !log.read_until(0, &mut line).is_ok_and(|count| count > 0) {
-            return false;
-        }
+        // What ends within a line is no name that anybody asks for.
+        let count = log.by_ref().take(self.left).read_until(0, &mut line);
+        let Ok(count @ 1..) = count else { return false };
+        self.left -= count as u64;
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
         let line = line.strip_prefix(b"\n").unwrap_or(line);
         if let Some((&COMMIT, header)) = line.split_first() {

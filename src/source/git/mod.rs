@@ -16,6 +16,7 @@ mod objects;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -27,7 +28,7 @@ use self::command::{Git, GitError};
 use self::dates::Dates;
 use self::objects::{Blob, Objects};
 use super::globs::Globs;
-use super::{ByteSize, Content, Listing, ReadError, Setting, Source, SourceError, uri};
+use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, uri};
 use crate::domain::{Entry, Version};
 
 pub use config::GitConfig;
@@ -39,6 +40,15 @@ const LFS_POINTER_BYTES_MAX: usize = 1024;
 /// Marks the version of a submodule: its id is that of a commit elsewhere.
 const SUBMODULE: &str = "commit ";
 
+/// Entries of a tree that are looked at for each document that may be taken in: the others are not wanted.
+const SEEN_PER_DOCUMENT: u64 = 16;
+/// Bytes of addresses that are kept for each document that may be taken in.
+const NAME_BYTES_PER_DOCUMENT: u64 = 256;
+/// Bytes of addresses that are kept however few documents may be taken in.
+const NAMES_BYTES_MIN: u64 = 1 << 20;
+/// Entries with something wrong that are reported one by one.
+const PROBLEMS_MAX: usize = 100;
+
 /// Files of one commit of a git repository.
 pub struct GitSource {
     name: String,
@@ -47,6 +57,7 @@ pub struct GitSource {
     globs: Globs,
     hidden: bool,
     max_file_size: ByteSize,
+    max_documents: u64,
     /// The whole history is there, so that the last change of each file is known.
     has_history: bool,
     /// The commit that this process works on, or why there is none: fetched once.
@@ -72,6 +83,7 @@ impl GitSource {
             globs,
             hidden: config.hidden,
             max_file_size: *config.max_file_size.get_ref(),
+            max_documents: *config.max_documents.get_ref(),
             has_history: config.depth == 0,
             fetched: Mutex::new(None),
             objects: Mutex::new(None),
@@ -106,25 +118,73 @@ impl GitSource {
         format!("{commit}:{}", self.subdirectory)
     }
 
-    fn files(&self) -> Result<Vec<Entry>, GitError> {
+    fn files(&self) -> Result<(Vec<ListError>, Vec<Entry>), GitError> {
         let commit = self.commit()?;
-        let listed = self.clone.git().list_tree(&self.tree(&commit));
-        let listed = match listed {
+        let mut files = Files::default();
+        let names_bytes_max = self.max_documents.saturating_mul(NAME_BYTES_PER_DOCUMENT);
+        let seen_max = self.max_documents.saturating_mul(SEEN_PER_DOCUMENT);
+        let mut see = |line: &[u8]| {
+            files.seen += 1;
+            let line = TreeLine::parse(line).ok_or_else(|| {
+                let line = String::from_utf8_lossy(line);
+                GitError::Failed(format!("git lists what cannot be read: {line:.80}"))
+            })?;
+            let Some(entry) = self.entry(&line) else {
+                return Ok(if files.seen < seen_max {
+                    ControlFlow::Continue(())
+                } else {
+                    files.limit(format!(
+                        "it has more than {SEEN_PER_DOCUMENT} files for each of max_documents ({})",
+                        self.max_documents
+                    ))
+                });
+            };
+            if files.entries.len() as u64 == self.max_documents {
+                let max = self.max_documents;
+                let what = format!("it has more documents than max_documents ({max})");
+                return Ok(files.limit(what));
+            }
+            // Most of a path of this length is not even kept.
+            if entry.uri.len() > uri::BYTES_MAX {
+                files.problem(ListError::too_long(&entry.uri));
+                return Ok(ControlFlow::Continue(()));
+            }
+            files.names_bytes += entry.uri.len() as u64;
+            if files.names_bytes > names_bytes_max.max(NAMES_BYTES_MIN) {
+                return Ok(files.limit(format!(
+                    "its names have more than {NAME_BYTES_PER_DOCUMENT} bytes for each of max_documents ({})",
+                    self.max_documents
+                )));
+            }
+            files.entries.push(entry);
+            Ok(ControlFlow::Continue(()))
+        };
+        let listed = self.clone.git().list_tree(&self.tree(&commit), &mut see);
+        match listed {
             Err(GitError::Failed(_)) if !self.subdirectory.is_empty() => {
                 let short = &commit[..commit.len().min(12)];
                 let what = format!("commit {short} has no folder {}", self.subdirectory);
                 return Err(GitError::Failed(what));
             }
             listed => listed?,
-        };
-        let mut files: Vec<_> = listed
-            .split(|&byte| byte == 0)
-            .filter_map(TreeLine::parse)
-            .filter_map(|line| self.entry(&line))
-            .collect();
+        }
+        let Files { mut entries, mut problems, .. } = files;
         // Git orders by whole paths, the ledger folder by folder.
-        files.sort_unstable_by(|a, b| uri::uri_order(&a.uri, &b.uri));
-        Ok(files)
+        entries.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
+        // A tree that git has not checked may have several entries of one name; the first is taken.
+        entries.dedup_by(|later, first| {
+            let is_double = later.uri == first.uri;
+            if is_double && problems.len() < PROBLEMS_MAX {
+                problems.push(ListError {
+                    uri: later.uri.clone(),
+                    blocks_deletions: false,
+                    is_limit: false,
+                    source: io::Error::other("the repository has two files of this name"),
+                });
+            }
+            is_double
+        });
+        Ok((problems, entries))
     }
 
     /// Returns what a line of the listing stands for, if it is a document.
@@ -185,8 +245,8 @@ impl Source for GitSource {
     }
 
     fn list(&self) -> Result<Listing<'_>, SourceError> {
-        let files = self.files().map_err(|error| self.unreachable(error))?;
-        Ok(Box::new(files.into_iter().map(Ok)))
+        let (problems, files) = self.files().map_err(|error| self.unreachable(error))?;
+        Ok(Box::new(problems.into_iter().map(Err).chain(files.into_iter().map(Ok))))
     }
 
     fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
@@ -226,6 +286,30 @@ impl Source for GitSource {
     }
 }
 
+/// What was read of a listing.
+#[derive(Default)]
+struct Files {
+    entries: Vec<Entry>,
+    problems: Vec<ListError>,
+    seen: u64,
+    names_bytes: u64,
+}
+
+impl Files {
+    /// Ends the listing; the entries that git names first stay, whatever their order among all.
+    fn limit(&mut self, what: String) -> ControlFlow<()> {
+        self.problems.push(ListError::limit(what));
+        ControlFlow::Break(())
+    }
+
+    /// Keeps one of the first problems; each of them blocks deletions, so that the others change nothing.
+    fn problem(&mut self, problem: ListError) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
 /// One entry of `git ls-tree -r -l -z`.
 struct TreeLine<'a> {
     mode: &'a [u8],
@@ -243,6 +327,7 @@ impl<'a> TreeLine<'a> {
         let mode = words.next()?;
         let _type = words.next()?;
         let id = std::str::from_utf8(words.next()?).ok()?;
+        // That of a submodule, or of a blob that the clone lacks, is not known: reading looks again.
         let size_bytes = std::str::from_utf8(words.next()?).ok()?.parse().unwrap_or(0);
         let path = Path::new(std::ffi::OsStr::from_bytes(&line[tab + 1..]));
         Some(Self { mode, id, size_bytes, path })

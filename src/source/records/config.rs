@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{check_name, check_size};
+use crate::source::directory_config::{
+    check_documents, check_name, check_size, max_documents_default,
+};
 use crate::source::{ByteSize, Problems};
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
@@ -32,6 +34,9 @@ pub struct RecordsConfig {
     pub title: Spanned<String>,
     /// Fields that are its text. All others are metadata.
     pub text: Spanned<Vec<String>>,
+    /// Documents that are taken in at most.
+    #[serde(default = "max_documents_default")]
+    pub max_documents: Spanned<u64>,
     /// A larger file is not read.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
@@ -85,6 +90,8 @@ impl RecordsConfig {
             "max_file_size",
             check_size(*self.max_file_size.get_ref()),
         );
+        let documents = &self.max_documents;
+        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
         problems
     }
 

@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::config::Format;
 use self::record::Fields;
 use self::table::Table;
-use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, file};
+use super::{
+    ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, file, limited,
+};
 use crate::domain::{Entry, Version};
 
 pub use config::RecordsConfig;
@@ -30,6 +32,7 @@ pub struct RecordsSource {
     list: String,
     fields: Fields,
     max_file_size: ByteSize,
+    max_documents: u64,
     /// The file as it was last listed, with its version where that can be trusted.
     table: Mutex<Option<(Option<Version>, Arc<Table>)>>,
 }
@@ -51,6 +54,7 @@ impl RecordsSource {
                 text: config.text.get_ref().clone(),
             },
             max_file_size: *config.max_file_size.get_ref(),
+            max_documents: *config.max_documents.get_ref(),
             table: Mutex::new(None),
         })
     }
@@ -104,6 +108,7 @@ impl Source for RecordsSource {
                 return Err(ListError {
                     uri: problem.place.clone(),
                     blocks_deletions: problem.may_hide_a_record,
+                    is_limit: false,
                     source: io::Error::other(problem.reason.clone()),
                 });
             }
@@ -115,7 +120,7 @@ impl Source for RecordsSource {
             })
         };
         let count = self.table()?.len();
-        Ok(Box::new((0..count).map(entry)))
+        Ok(limited(Box::new((0..count).map(entry)), self.max_documents))
     }
 
     fn read(&self, entry: &Entry) -> Result<Content, ReadError> {

@@ -1,0 +1,74 @@
+//! What a zip file says of its members, read one by one: its directory is never held in memory.
+//!
+//! A directory may name one stretch of bytes many times over, so that a file of kilobytes unpacks to terabytes
+//! (D. Fifield, "A better zip bomb", WOOT 2019). No program that packs files does that; such members are refused.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use zip::read::Config;
+use zip::result::ZipResult;
+use zip::unstable::read::ZipIterable;
+
+/// A local header without name and extra fields (APPNOTE 4.3.7).
+const LOCAL_HEADER_BYTES: u64 = 30;
+
+/// Where in a local header the lengths of its name and extra fields stand.
+const LENGTHS_AT: u64 = 26;
+
+/// Where a member lies in the file.
+struct Place {
+    start: u64,
+    end: u64,
+    index: usize,
+}
+
+/// Tells for each of the first `members_max` members whether it shares bytes with another one, or with the directory.
+///
+/// The directory may break off; what comes after that is not listed.
+pub(super) fn sharing<R: Read + Seek>(
+    zip: &mut ZipIterable<R>,
+    members_max: u64,
+) -> ZipResult<Vec<bool>> {
+    let files = zip.files()?;
+    let mut places = Vec::new();
+    let mut directory_at = u64::MAX;
+    let members_max = usize::try_from(members_max).unwrap_or(usize::MAX);
+    for (index, entry) in files.by_ref().take(members_max).enumerate() {
+        let Ok(entry) = entry else { break };
+        directory_at = directory_at.min(entry.central_header_start());
+        places.push(Place { start: entry.header_start(), end: entry.compressed_size(), index });
+    }
+    for place in &mut places {
+        // A header that is not there is an error of its member.
+        let lengths = lengths(files.reader_mut(), place.start).unwrap_or(0);
+        let size = LOCAL_HEADER_BYTES.saturating_add(lengths).saturating_add(place.end);
+        place.end = place.start.saturating_add(size);
+    }
+    let mut shares = vec![false; places.len()];
+    places.sort_unstable_by_key(|place| (place.start, place.end));
+    let mut farthest: Option<&Place> = None;
+    for place in &places {
+        shares[place.index] |= place.end > directory_at;
+        if let Some(before) = farthest.filter(|before| place.start < before.end) {
+            shares[place.index] = true;
+            shares[before.index] = true;
+        }
+        if farthest.is_none_or(|before| place.end > before.end) {
+            farthest = Some(place);
+        }
+    }
+    Ok(shares)
+}
+
+/// Opens the directory of a zip file.
+pub(super) fn open<R: Read + Seek>(file: R) -> ZipResult<ZipIterable<R>> {
+    ZipIterable::try_new(file, Config::default())
+}
+
+fn lengths(file: &mut (impl Read + Seek), header_at: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(header_at.saturating_add(LENGTHS_AT)))?;
+    let mut lengths = [0; 4];
+    file.read_exact(&mut lengths)?;
+    let [name, extra] = [[lengths[0], lengths[1]], [lengths[2], lengths[3]]];
+    Ok(u64::from(u16::from_le_bytes(name)) + u64::from(u16::from_le_bytes(extra)))
+}
