@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn headers_belong_to_an_origin() {
-        let config = "name = 'site'\nstart_urls = ['https://b\u{fc}cher.example:443/docs/']";
+        let config = "name = 'site'\nstart_urls = ['https://example.org:443/docs/']";
         let config: WebConfig = toml::from_str(config).unwrap();
         let roots: Vec<_> =
             config.start_urls.iter().map(|url| Url::parse(url.get_ref()).unwrap()).collect();
@@ -199,12 +199,12 @@ mod tests {
         let check = |url: &str, expected: bool| {
             assert_eq!(scope.may_get_headers(&Url::parse(url).unwrap()), expected, "{url}");
         };
-        check("https://b\u{fc}cher.example/", true);
-        check("https://XN--bcher-KVA.example:443/robots.txt", true);
-        check("http://b\u{fc}cher.example/docs/", false);
-        check("http://b\u{fc}cher.example:443/docs/", false);
-        check("https://b\u{fc}cher.example:8443/docs/", false);
-        check("https://b\u{fc}cher.example./docs/", false);
-        check("https://www.b\u{fc}cher.example/docs/", false);
+        check("https://example.org/", true);
+        check("https://EXAMPLE.org:443/robots.txt", true);
+        check("http://example.org/docs/", false);
+        check("http://example.org:443/docs/", false);
+        check("https://example.org:8443/docs/", false);
+        check("https://example.org./docs/", false);
+        check("https://docs.example.org/docs/", false);
     }
 }

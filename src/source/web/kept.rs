@@ -66,8 +66,6 @@ impl Kept {
 
     /// Returns what was fetched since the last call.
     pub(super) fn take_fetched(&self) -> Vec<SiteFile> {
-        std::mem::take(
-            &mut self.fetched.lock().unwrap_or_else(PoisonError::into_inner).files,
-        )
+        std::mem::take(&mut self.fetched.lock().unwrap_or_else(PoisonError::into_inner).files)
     }
 }

@@ -47,6 +47,10 @@ pub use visit::{Answer, Fetched, NothingThere};
 
 /// How often a wait for answers looks for a request to stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
+/// Urls that may wait for each page of `max_pages`, if kb.toml does not say how many.
+const QUEUED_PER_PAGE: u64 = 4;
+/// Fewest urls that may wait then.
+const QUEUED_MIN: u64 = 1000;
 /// Sitemaps read at most, those of indexes included.
 const SITEMAPS_MAX: usize = 1000;
 /// Sitemaps between the first one and one that it leads to; the protocol allows none.
@@ -101,7 +105,8 @@ impl Waiting {
             return;
         }
         if sitemap.depth > SITEMAP_DEPTH_MAX {
-            let limit = format!("its sitemap indexes are nested more than {SITEMAP_DEPTH_MAX} deep");
+            let limit =
+                format!("its sitemap indexes are nested more than {SITEMAP_DEPTH_MAX} deep");
             starts.limit.get_or_insert(limit);
         } else if self.met.len() == SITEMAPS_MAX {
             starts.limit.get_or_insert(format!("it has more than {SITEMAPS_MAX} sitemaps"));
@@ -135,6 +140,8 @@ pub struct WebSource {
     concurrency: usize,
     /// Pages that one run visits at most.
     pub max_pages: u64,
+    /// Urls that wait to be visited at most.
+    pub max_queued: u64,
     /// Pages of one folder that one run visits at most.
     pub max_per_folder: u64,
     /// Links between a start url and a page at most.
@@ -210,6 +217,7 @@ impl WebSource {
             sitemaps,
             concurrency,
             max_pages: config.max_pages,
+            max_queued: max_queued(config),
             max_per_folder: config.max_per_folder,
             max_depth: config.max_depth,
             prefers_markdown: config.prefer_markdown,
@@ -223,6 +231,11 @@ impl WebSource {
     /// Returns the name given in kb.toml.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns how many urls are remembered at most, visited ones and others.
+    pub fn rows_max(&self) -> u64 {
+        self.max_queued.saturating_mul(crate::kb::ROWS_PER_QUEUED)
     }
 
     /// Tells whether robots.txt and the robots rules of pages are obeyed.
@@ -374,7 +387,8 @@ impl WebSource {
             if entry.is_sitemap {
                 // A sitemap speaks for its own host, and lists sitemaps there.
                 if address::host(&url) == address::host(sitemap) {
-                    waiting.add(SitemapToRead { url, is_optional: false, depth: depth + 1 }, starts);
+                    waiting
+                        .add(SitemapToRead { url, is_optional: false, depth: depth + 1 }, starts);
                 }
             } else if self.visitor.scope.judge(&url) == Verdict::Wanted {
                 if !self.has_room(starts) {
@@ -507,6 +521,13 @@ fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String
     read.map_err(|source| SourceError::Unreachable { name: name(), path, source })?;
     let lines = text.lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+fn max_queued(config: &WebConfig) -> u64 {
+    match config.max_queued {
+        0 => config.max_pages.saturating_mul(QUEUED_PER_PAGE).max(QUEUED_MIN),
+        max => max,
+    }
 }
 
 /// Returns the user's headers with their values from the environment.

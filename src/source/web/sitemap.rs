@@ -93,8 +93,7 @@ fn parse_xml(text: &str, sitemap: &mut Sitemap) {
             // In namespaces for images and videos `loc` is something else.
             ("loc", false) if !name.contains(':') => entry.url = unescaped(content),
             ("lastmod", false) => {
-                entry.lastmod =
-                    Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);
+                entry.lastmod = Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);
             }
             ("url" | "sitemap", true) => {
                 if !sitemap.add(std::mem::take(&mut entry)) {
@@ -167,10 +166,14 @@ mod tests {
             let found = parse(text.as_bytes().to_vec());
             assert_eq!((found.entries.len(), found.is_cut), (length, is_cut));
         };
-        check(&"http://a\n".repeat(ENTRIES_MAX), ENTRIES_MAX, false);
-        check(&"http://a\n".repeat(ENTRIES_MAX + 1), ENTRIES_MAX, true);
-        check(&"<url><loc>http://a</loc></url>".repeat(ENTRIES_MAX + 1), ENTRIES_MAX, true);
-        check(&format!("http://a/{}", "x".repeat(URL_BYTES_MAX)), 0, false);
+        check(&"https://example.org/\n".repeat(ENTRIES_MAX), ENTRIES_MAX, false);
+        check(&"https://example.org/\n".repeat(ENTRIES_MAX + 1), ENTRIES_MAX, true);
+        check(
+            &"<url><loc>https://example.org/</loc></url>".repeat(ENTRIES_MAX + 1),
+            ENTRIES_MAX,
+            true,
+        );
+        check(&format!("https://example.org/{}", "x".repeat(URL_BYTES_MAX)), 0, false);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&vec![b' '; 51 << 20]).unwrap();
         assert!(parse(gzip.finish().unwrap()).is_cut);

@@ -143,7 +143,8 @@ impl Visitor {
             && response.status == 200
             && let Answer::Page(page) = self.page(response)
             && page.may_be_html()
-            && page.bytes.len() + nothing.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
+            && page.bytes.len()
+                + nothing.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
                 <= NOTHING_BYTES_MAX
         {
             found = Some(NothingThere { url, page: Arc::new(page) });
