@@ -13,8 +13,8 @@ pub use error::KbError;
 pub use sqlite::{
     ChunkedRevision, Commit, Explanation, Filter, Finding, FormatCount, FoundLink, FrontierCounts,
     Hit, INDEX_INVARIANTS, IndexRows, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
-    Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, Reading, Repair,
-    ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide, Segment,
-    StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,
+    Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, ROWS_PER_QUEUED,
+    Reading, Repair, ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery, SearchSide,
+    Segment, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,
     TextRevision, Unit, parse_date,
 };

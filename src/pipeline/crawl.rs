@@ -37,6 +37,8 @@ struct End {
     outage: Option<String>,
     /// There are more pages than `max_pages` allows.
     is_limited: bool,
+    /// Why there may be more pages than were found.
+    limit: Option<String>,
 }
 
 impl Producer<'_> {
@@ -53,6 +55,7 @@ impl Producer<'_> {
         self.queue_starts(source, &starts)?;
         let mut end = self.visit_all(source, starts.markdown)?;
         end.outage = end.outage.or(starts.outage);
+        end.limit = starts.limit;
         self.finish_site(source, &end)
     }
 
@@ -69,7 +72,7 @@ impl Producer<'_> {
 
     /// Returns what this run has met of the site so far.
     fn traps(&self, source: &WebSource) -> Result<Traps, Error> {
-        let mut traps = Traps::new(source.max_per_folder);
+        let mut traps = Traps::new(source.max_per_folder, source.rows_max());
         self.context.kb.each_met_url(self.context.run, source.name(), &mut |url| {
             if let Ok(url) = url.parse() {
                 traps.note(&url);
@@ -257,8 +260,15 @@ impl Producer<'_> {
         context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
-        let (results, state) =
-            context.kb.save_pages(context.run, name, site.settings(), &reports, delta, percent)?;
+        let (results, state) = context.kb.save_pages(
+            context.run,
+            name,
+            site.settings(),
+            &reports,
+            site.max_queued(),
+            delta,
+            percent,
+        )?;
         context.saved(&state);
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
         self.report(name, &readings, &results);
@@ -271,17 +281,20 @@ impl Producer<'_> {
     fn finish_site(&self, source: &WebSource, end: &End) -> Result<(), Error> {
         let context = self.context;
         let name = source.name();
-        let FrontierCounts { failed, queued, visited, over_limit } =
-            context.kb.frontier_counts(context.run, name)?;
+        let counts = context.kb.frontier_counts(context.run, name)?;
+        let FrontierCounts { failed, visited, over_limit, links_left_out, .. } = counts;
         let unreachable =
             (failed > 0).then(|| format!("{failed} of {visited} pages cannot be had"));
         let outage = end.outage.clone().or(unreachable);
-        self.tell_limits(source, if end.is_limited { queued } else { 0 }, over_limit)?;
+        self.tell_limits(source, end, counts)?;
         if let Some(outage) = &outage {
             self.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
         }
         // What was not reached may be there.
-        if outage.is_some() || end.is_limited || over_limit > 0 {
+        let is_limited = end.is_limited || end.limit.is_some() || over_limit + links_left_out > 0;
+        if outage.is_some() || is_limited {
+            let rows_max = source.rows_max() / 2;
+            context.saved(&context.kb.drop_oldest(context.run, name, rows_max)?);
             return Ok(());
         }
         let documents = context.kb.gone_pages(context.run, name)?;
@@ -291,8 +304,15 @@ impl Producer<'_> {
     }
 
     /// Says and counts what limits of kb.toml leave out.
-    fn tell_limits(&self, source: &WebSource, queued: u64, over_limit: u64) -> Result<(), Error> {
+    fn tell_limits(
+        &self,
+        source: &WebSource,
+        end: &End,
+        counts: FrontierCounts,
+    ) -> Result<(), Error> {
         let context = self.context;
+        let FrontierCounts { over_limit, links_left_out, .. } = counts;
+        let queued = if end.is_limited { counts.queued } else { 0 };
         let tell = |message: String| {
             let message = format!("source \"{}\": {message}", source.name());
             context.events.emit(&Event::Warning { message: &message });
@@ -307,7 +327,18 @@ impl Producer<'_> {
             let max = source.max_per_folder;
             tell(format!("{over_limit} page(s) are not visited, because max_per_folder is {max}"));
         }
-        let pages_left_out = queued + over_limit;
+        if links_left_out > 0 {
+            let max = source.max_queued;
+            tell(format!(
+                "{links_left_out} link(s) are not followed, because max_queued is {max}; nothing is deleted"
+            ));
+        }
+        if let Some(limit) = &end.limit {
+            tell(format!("{limit}; nothing is deleted"));
+        }
+        let left_out = queued + over_limit + links_left_out;
+        // How many pages a list leaves out that was not read to its end, nobody knows: one at least.
+        let pages_left_out = left_out.max(u64::from(end.limit.is_some()));
         if pages_left_out > 0 {
             let delta = Metrics { pages_left_out, ..Metrics::default() };
             context.saved(&context.kb.save_progress(context.run, &delta, None)?);

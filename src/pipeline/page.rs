@@ -72,6 +72,11 @@ impl<'a> Site<'a> {
         self.source.name()
     }
 
+    /// Returns how many urls may wait.
+    pub fn max_queued(&self) -> u64 {
+        self.source.max_queued
+    }
+
     /// Returns how many urls are known so far.
     pub fn known_urls(&self) -> u64 {
         self.traps().count()

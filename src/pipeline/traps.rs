@@ -22,6 +22,7 @@ const ID_CHARS_MIN: usize = 12;
 #[derive(Debug)]
 pub struct Traps {
     per_folder_max: u64,
+    met_max: u64,
     met: HashSet<u64>,
     queries: HashMap<u64, u32>,
     folders: HashMap<String, u64>,
@@ -35,10 +36,11 @@ struct Form {
 }
 
 impl Traps {
-    /// Lets `per_folder_max` urls of a folder through.
-    pub fn new(per_folder_max: u64) -> Self {
+    /// Lets `per_folder_max` urls of a folder through, and remembers about `met_max` in all.
+    pub fn new(per_folder_max: u64, met_max: u64) -> Self {
         Self {
             per_folder_max,
+            met_max,
             met: HashSet::new(),
             queries: HashMap::new(),
             folders: HashMap::new(),
@@ -78,7 +80,10 @@ impl Traps {
         if self.folders.get(&folder(url)).is_some_and(|count| *count >= self.per_folder_max) {
             return Some(OVER_LIMIT.to_owned());
         }
-        self.note(url);
+        // Further ones are left out when they are to be queued.
+        if self.count() < self.met_max {
+            self.note(url);
+        }
         None
     }
 

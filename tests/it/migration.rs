@@ -19,6 +19,10 @@ fn to_format_1(connection: &Connection) {
         .execute_batch(
             "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE vector_space;
              DROP TABLE web_file; DROP INDEX frontier_twin;
+             DROP INDEX frontier_queued;
+             ALTER TABLE frontier DROP COLUMN outages;
+             ALTER TABLE frontier DROP COLUMN links_left_out;
+             CREATE INDEX frontier_queued ON frontier (source, depth, id) WHERE state = 'queued';
              ALTER TABLE frontier DROP COLUMN twin;
              ALTER TABLE frontier DROP COLUMN twin_failed;
              ALTER TABLE run DROP COLUMN pages_left_out;
@@ -99,7 +103,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; the next `kbingest ingest` brings it to 2";
+        let expected = "has file format 1; the next `kbingest ingest` brings it to 3";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

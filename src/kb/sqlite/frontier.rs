@@ -152,6 +152,8 @@ pub struct FrontierCounts {
     pub failed: u64,
     /// Left out by a limit on folders.
     pub over_limit: u64,
+    /// Links that are not queued, because too many urls wait.
+    pub links_left_out: u64,
 }
 
 impl KnowledgeBase {
@@ -174,7 +176,7 @@ impl KnowledgeBase {
         })
     }
 
-    /// Returns urls to visit next, those nearest to a start first, at most `limit`. `settings` is the hash of
+    /// Returns urls to visit next, at most `limit`: those that failed least first, and of these those nearest to a start. `settings` is the hash of
     /// the source's settings now, `now_ms` decides which are due.
     pub fn queued_pages(
         &self,
@@ -188,7 +190,7 @@ impl KnowledgeBase {
             let mut statement = tx.prepare_cached(
                 "SELECT frontier.id, url, depth, redirects, referrer IS NULL, attempts, missing_runs,
                         document.id,
-                        settings IS ?3 AND (document.version IS NOT NULL OR twin IS NOT NULL),
+                        settings IS ?3 AND links_left_out = 0 AND (document.version IS NOT NULL OR twin IS NOT NULL),
                         lastmod = lastmod_fetched, etag, last_modified, twin, twin_failed,
                         EXISTS (SELECT 1 FROM frontier AS page
                                 WHERE page.source = ?1 AND page.twin = frontier.url
@@ -197,7 +199,7 @@ impl KnowledgeBase {
                    AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1))
                  WHERE frontier.source = ?1 AND frontier.run_id = ?2 AND state = 'queued'
                    AND not_before_ms <= ?4
-                 ORDER BY depth, frontier.id LIMIT ?5",
+                 ORDER BY outages, depth, frontier.id LIMIT ?5",
             )?;
             let rows = statement.query_map(
                 params![source, run.id.0, settings, now_ms, size_to_sql(limit)],
@@ -245,7 +247,8 @@ impl KnowledgeBase {
                 "SELECT COALESCE(SUM(state = 'queued'), 0),
                         COALESCE(SUM(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0),
                         COALESCE(SUM(state = 'failed'), 0),
-                        COALESCE(SUM(state = 'excluded' AND reason = ?3), 0)
+                        COALESCE(SUM(state = 'excluded' AND reason = ?3), 0),
+                        COALESCE(SUM(links_left_out), 0)
                  FROM frontier WHERE source = ?1 AND run_id = ?2",
             )?;
             Ok(statement.query_row(params![source, run.id.0, OVER_LIMIT], |row| {
@@ -254,6 +257,7 @@ impl KnowledgeBase {
                     visited: from_sql(row.get(1)?),
                     failed: from_sql(row.get(2)?),
                     over_limit: from_sql(row.get(3)?),
+                    links_left_out: from_sql(row.get(4)?),
                 })
             })?)
         })
@@ -287,18 +291,20 @@ impl KnowledgeBase {
         source: &str,
         settings: &str,
         reports: &[PageReport],
+        max_queued: u64,
         mut delta: Metrics,
         percent: f64,
     ) -> Result<(Vec<SaveResult>, RunState), KbError> {
         self.write(|tx| {
             let mut results = Vec::new();
+            let mut room = Room::of(tx, run, source, max_queued)?;
             for report in reports {
                 if let Some(reading) = &report.reading {
                     results.push(save_one(tx, run, source, reading, &mut delta)?);
                 }
                 match &report.links {
                     PageLinks::Found(links) => {
-                        save_links(tx, run, source, report, links)?;
+                        save_links(tx, run, source, report, links, &mut room)?;
                     }
                     PageLinks::AsBefore => queue_old_links(tx, run, &report.page)?,
                     PageLinks::Unknown => {}
@@ -319,6 +325,7 @@ fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Resu
     };
     tx.prepare_cached(
         "UPDATE frontier SET state = ?2, reason = ?3, not_before_ms = ?4, attempts = attempts + 1,
+                outages = CASE WHEN ?2 IN ('queued', 'failed') THEN outages + 1 ELSE 0 END,
                 settings = CASE WHEN ?2 IN ('redirected', 'excluded', 'gone') AND ?5 IS NULL THEN NULL
                                 ELSE settings END,
                 twin = CASE WHEN ?2 IN ('fetched', 'redirected', 'excluded', 'gone') THEN ?5 ELSE twin END,
@@ -346,6 +353,66 @@ fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Resu
     Ok(())
 }
 
+/// Rows of one source for each url that may wait: those that were visited or excluded need room, too.
+pub const ROWS_PER_QUEUED: u64 = 4;
+
+/// How many more urls a source may have.
+struct Room {
+    waiting: u64,
+    rows: u64,
+    last_id: i64,
+    max_queued: u64,
+}
+
+impl Room {
+    fn of(
+        tx: &Transaction<'_>,
+        run: RunKey,
+        source: &str,
+        max_queued: u64,
+    ) -> Result<Self, KbError> {
+        let mut statement = tx.prepare_cached(
+            "SELECT COALESCE(SUM(state = 'queued' AND run_id = ?2), 0), COUNT(*),
+                    (SELECT COALESCE(MAX(id), 0) FROM frontier)
+             FROM frontier WHERE source = ?1",
+        )?;
+        Ok(statement.query_row(params![source, run.id.0], |row| {
+            Ok(Self {
+                waiting: from_sql(row.get(0)?),
+                rows: from_sql(row.get(1)?),
+                last_id: row.get(2)?,
+                max_queued,
+            })
+        })?)
+    }
+
+    /// Excluded urls get half of the rows, so that they leave room for pages.
+    fn has_any(&self, link: &FoundLink) -> bool {
+        let rows_max = self.max_queued.saturating_mul(ROWS_PER_QUEUED);
+        if link.excluded.is_some() {
+            self.rows < rows_max / 2
+        } else {
+            self.rows < rows_max && self.waiting < self.max_queued
+        }
+    }
+
+    /// Counts the row `id`, if it is new.
+    fn take(&mut self, id: i64, link: &FoundLink) {
+        if id > self.last_id {
+            self.last_id = id;
+            self.rows += 1;
+            self.waiting += u64::from(link.excluded.is_none());
+        }
+    }
+}
+
+/// Reports whether `source` has a row for `url`.
+fn is_met(tx: &Transaction<'_>, source: &str, url: &str) -> Result<bool, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM frontier WHERE source = ?1 AND url = ?2)")?;
+    Ok(statement.query_row([source, url], |row| row.get(0))?)
+}
+
 /// Queues what a page links to and remembers it with the page.
 fn save_links(
     tx: &Transaction<'_>,
@@ -353,9 +420,11 @@ fn save_links(
     source: &str,
     report: &PageReport,
     links: &[FoundLink],
+    room: &mut Room,
 ) -> Result<(), KbError> {
     let page = &report.page;
     let mut ids = Vec::with_capacity(links.len());
+    let mut left_out = 0_i64;
     for link in links {
         // A redirect is no step further, but one of only so many.
         let is_redirect = report.state == PageState::Redirected
@@ -363,6 +432,12 @@ fn save_links(
             && report.reason.as_ref() == Some(&link.url);
         let (depth, redirects) =
             if is_redirect { (page.depth, page.redirects + 1) } else { (page.depth + 1, 0) };
+        // Where a page has moved to is always taken: it is one url for one visit.
+        if !is_redirect && !room.has_any(link) && !is_met(tx, source, &link.url)? {
+            let counts = link.excluded.as_deref().is_none_or(|reason| reason == OVER_LIMIT);
+            left_out += i64::from(counts);
+            continue;
+        }
         let id = queue(tx, run, source, &link.url, Some(page.id), depth, redirects)?;
         if let Some(reason) = &link.excluded {
             tx.prepare_cached(
@@ -370,13 +445,17 @@ fn save_links(
             )?
             .execute(params![id, reason])?;
         }
+        room.take(id, link);
         ids.push(id);
     }
     ids.sort_unstable();
     ids.dedup();
     let links = serde_json::Value::from(ids).to_string();
-    tx.prepare_cached("UPDATE frontier SET links = ?2 WHERE id = ?1 AND links <> ?2")?
-        .execute(params![page.id, links])?;
+    tx.prepare_cached(
+        "UPDATE frontier SET links = ?2, links_left_out = ?3
+         WHERE id = ?1 AND (links <> ?2 OR links_left_out <> ?3)",
+    )?
+    .execute(params![page.id, links, left_out])?;
     Ok(())
 }
 

@@ -45,6 +45,29 @@ impl KnowledgeBase {
         })
     }
 
+    /// Drops rows of `source` of earlier runs that have no document, the oldest first, as far as there are more than
+    /// `rows_max` in all: a site whose urls change with each run must not grow without end.
+    pub fn drop_oldest(
+        &self,
+        run: RunKey,
+        source: &str,
+        rows_max: u64,
+    ) -> Result<RunState, KbError> {
+        self.write(|tx| {
+            tx.execute(
+                "DELETE FROM frontier WHERE id IN (
+                   SELECT id FROM frontier AS page
+                   WHERE source = ?1 AND run_id <> ?2
+                     AND NOT EXISTS (SELECT 1 FROM document
+                                     WHERE document.source = ?1 AND document.uri = page.url)
+                   ORDER BY run_id, id
+                   LIMIT max(0, (SELECT COUNT(*) FROM frontier WHERE source = ?1) - ?3))",
+                params![source, run.id.0, i64::try_from(rows_max).unwrap_or(i64::MAX)],
+            )?;
+            tally(tx, run, &Metrics::default(), None)
+        })
+    }
+
     /// Drops the frontiers of sources that are not among `crawled`.
     pub fn keep_frontiers(&self, run: RunKey, crawled: &[&str]) -> Result<(), KbError> {
         let names = self.read(|tx| {

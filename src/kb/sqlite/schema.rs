@@ -35,6 +35,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "f8c81c6df8b2e6ea",
         then: vectors::pack_rows,
     },
+    Migration {
+        sql: include_str!("migrations/0003_frontier_waits.sql"),
+        shape: "552efa830be9c62f",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

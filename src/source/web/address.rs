@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use globset::GlobSet;
-use url::Url;
+use url::{Origin, Url};
 
 use super::config::WebConfig;
 use crate::source::globs::{self, Globs};
@@ -38,6 +38,7 @@ pub enum Verdict {
 pub(super) struct Scope {
     prefixes: Vec<Url>,
     hosts: Vec<String>,
+    origins: Vec<Origin>,
     same_host: bool,
     globs: Globs,
     drop_parameters: GlobSet,
@@ -59,10 +60,12 @@ impl Scope {
         } else {
             vec![Url::parse(prefix).map_err(|error| error.to_string())?]
         };
+        let origins = roots.iter().map(Url::origin).collect();
         let hosts = roots.iter().chain(&prefixes).filter_map(host).collect();
         Ok(Self {
             prefixes,
             hosts,
+            origins,
             same_host: config.same_host,
             globs: Globs::new(
                 include.iter().map(String::as_str),
@@ -80,7 +83,7 @@ impl Scope {
 
     /// Returns the one form of `url` that stands for its page.
     pub(super) fn normalise(&self, mut url: Url) -> Option<Url> {
-        if !matches!(url.scheme(), "http" | "https") || has_credentials(&url) || !url.has_host() {
+        if !may_be_asked(&url) {
             return None;
         }
         url.set_fragment(None);
@@ -137,8 +140,13 @@ impl Scope {
         }
     }
 
-    /// Tells whether requests to the host of `url` may carry the user's headers.
-    pub(super) fn is_own_host(&self, url: &Url) -> bool {
+    /// Reports whether a request for `url` may carry the user's headers: it has the scheme, host and port of an
+    /// url that kb.toml begins with. Any other scheme or port is another server, or the same one without encryption.
+    pub(super) fn may_get_headers(&self, url: &Url) -> bool {
+        self.origins.contains(&url.origin())
+    }
+
+    fn is_own_host(&self, url: &Url) -> bool {
         host(url).is_some_and(|host| self.hosts.contains(&host))
     }
 
@@ -167,7 +175,36 @@ pub(super) fn host(url: &Url) -> Option<String> {
     Some(url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
 }
 
+/// Reports whether an url that a server names may be asked for: http or https, and without a password.
+pub(super) fn may_be_asked(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && !has_credentials(url) && url.has_host()
+}
+
 /// Tells whether a user name or password stands in `url`.
 pub(super) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_belong_to_an_origin() {
+        let config = "name = 'site'\nstart_urls = ['https://example.org:443/docs/']";
+        let config: WebConfig = toml::from_str(config).unwrap();
+        let roots: Vec<_> =
+            config.start_urls.iter().map(|url| Url::parse(url.get_ref()).unwrap()).collect();
+        let scope = Scope::new(&config, &roots).unwrap();
+        let check = |url: &str, expected: bool| {
+            assert_eq!(scope.may_get_headers(&Url::parse(url).unwrap()), expected, "{url}");
+        };
+        check("https://example.org/", true);
+        check("https://EXAMPLE.org:443/robots.txt", true);
+        check("http://example.org/docs/", false);
+        check("http://example.org:443/docs/", false);
+        check("https://example.org:8443/docs/", false);
+        check("https://example.org./docs/", false);
+        check("https://docs.example.org/docs/", false);
+    }
 }

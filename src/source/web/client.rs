@@ -54,7 +54,7 @@ pub(super) struct Client {
     https: Option<Agent>,
     proxies: Proxies,
     guard: Guard,
-    /// Sent to the hosts of the site only.
+    /// Sent to the origins of the site only.
     headers: Vec<(String, String)>,
     accept: &'static str,
 }
@@ -120,12 +120,12 @@ impl Client {
         }
     }
 
-    /// Asks for `url`; `is_own` sends the user's headers, too.
+    /// Asks for `url`; `with_headers` sends the user's headers, too.
     pub(super) fn get(
         &self,
         url: &Url,
         validators: &Validators,
-        is_own: bool,
+        with_headers: bool,
     ) -> Result<Response, Trouble> {
         let mut request = self
             .agent(url)?
@@ -138,7 +138,7 @@ impl Client {
         if let Some(last_modified) = &validators.last_modified {
             request = request.header(header::IF_MODIFIED_SINCE, last_modified);
         }
-        for (name, value) in self.headers.iter().filter(|_| is_own) {
+        for (name, value) in self.headers.iter().filter(|_| with_headers) {
             request = request.header(name, value);
         }
         let response = request.call().map_err(trouble)?;
@@ -154,7 +154,12 @@ impl Response {
     }
 
     /// Reads the decompressed body, at most `max` bytes; `None` where it has more.
-    pub(super) fn read(mut self, max: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(super) fn read(self, max: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        self.read_start(max).map(|(bytes, is_whole)| is_whole.then_some(bytes))
+    }
+
+    /// Reads the first `max` bytes of the decompressed body; reports, too, whether that is all of it.
+    pub(super) fn read_start(mut self, max: u64) -> Result<(Vec<u8>, bool), Trouble> {
         let mut bytes = Vec::new();
         let encoding =
             self.header(header::CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
@@ -164,7 +169,11 @@ impl Response {
             _ => body.take(max.saturating_add(1)).read_to_end(&mut bytes).map(drop),
         };
         match read {
-            Ok(()) => Ok((bytes.len() as u64 <= max).then_some(bytes)),
+            Ok(()) => {
+                let is_whole = bytes.len() as u64 <= max;
+                bytes.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+                Ok((bytes, is_whole))
+            }
             Err(error) => Err(trouble(error.into())),
         }
     }

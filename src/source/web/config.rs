@@ -50,6 +50,9 @@ pub struct WebConfig {
     /// Pages that one run visits at most.
     #[serde(default = "max_pages_default")]
     pub max_pages: u64,
+    /// Urls that wait to be visited at most; 0 means four times `max_pages`, and 1000 at least.
+    #[serde(default)]
+    pub max_queued: u64,
     /// Pages of one folder that one run visits at most; folders that differ in numbers only are one.
     #[serde(default = "max_per_folder_default")]
     pub max_per_folder: u64,

@@ -13,11 +13,21 @@ use crate::support::clock::now_ms;
 /// A file is fetched again after this: RFC 9309, section 2.4.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// Bytes of files, of all hosts together, that one run hands out to be kept; others are fetched again by the next.
+const FETCHED_BYTES_MAX: usize = 32 << 20;
+
 /// The files that are known.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     known: Mutex<HashMap<String, SiteFile>>,
-    fetched: Mutex<Vec<SiteFile>>,
+    fetched: Mutex<Fetched>,
+}
+
+#[derive(Debug, Default)]
+struct Fetched {
+    files: Vec<SiteFile>,
+    /// Of these and of those handed out before.
+    bytes: usize,
 }
 
 impl Kept {
@@ -47,11 +57,16 @@ impl Kept {
     pub(super) fn note(&self, url: &str, body: Option<&[u8]>) {
         let body = body.map(<[u8]>::to_vec);
         let file = SiteFile { url: url.to_owned(), fetched_ms: now_ms(), body };
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let size_bytes = file.url.len() + file.body.as_ref().map_or(0, Vec::len);
+        if fetched.bytes + size_bytes <= FETCHED_BYTES_MAX {
+            fetched.bytes += size_bytes;
+            fetched.files.push(file);
+        }
     }
 
     /// Returns what was fetched since the last call.
     pub(super) fn take_fetched(&self) -> Vec<SiteFile> {
-        std::mem::take(&mut *self.fetched.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.fetched.lock().unwrap_or_else(PoisonError::into_inner).files)
     }
 }

@@ -34,7 +34,7 @@ use self::client::{Client, ClientOptions};
 use self::kept::Kept;
 use self::pace::Pace;
 use self::proxy::Proxies;
-use self::visit::{FileTrouble, Visitor};
+use self::visit::{FileStart, FileTrouble, Visitor};
 use super::{Setting, SourceError};
 use crate::domain::SiteFile;
 use crate::support::checkpoint::StopSignal;
@@ -47,8 +47,16 @@ pub use visit::{Answer, Fetched, NothingThere};
 
 /// How often a wait for answers looks for a request to stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
+/// Urls that may wait for each page of `max_pages`, if kb.toml does not say how many.
+const QUEUED_PER_PAGE: u64 = 4;
+/// Fewest urls that may wait then.
+const QUEUED_MIN: u64 = 1000;
 /// Sitemaps read at most, those of indexes included.
 const SITEMAPS_MAX: usize = 1000;
+/// Sitemaps between the first one and one that it leads to; the protocol allows none.
+const SITEMAP_DEPTH_MAX: u32 = 5;
+/// Bytes of all sitemaps of a site, as they come and after decompression by the server's own coding.
+const SITEMAPS_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of a `url_file`.
 const URL_FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -68,8 +76,49 @@ pub struct Starts {
     pub pages: Vec<Start>,
     /// A sitemap that may be there and cannot be had.
     pub outage: Option<String>,
+    /// Why there may be more pages than these: a limit on sitemaps or lists.
+    pub limit: Option<String>,
     /// Urls of Markdown that `llms.txt` lists; they are among the pages, too.
     pub markdown: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct SitemapToRead {
+    url: Url,
+    /// Nobody says that it is there.
+    is_optional: bool,
+    /// Indexes that led to it.
+    depth: u32,
+}
+
+/// The sitemaps to read.
+#[derive(Debug, Default)]
+struct Waiting {
+    sitemaps: VecDeque<SitemapToRead>,
+    /// These and those that were read.
+    met: HashSet<Url>,
+}
+
+impl Waiting {
+    fn add(&mut self, sitemap: SitemapToRead, starts: &mut Starts) {
+        if !address::may_be_asked(&sitemap.url) || self.met.contains(&sitemap.url) {
+            return;
+        }
+        if sitemap.depth > SITEMAP_DEPTH_MAX {
+            let limit =
+                format!("its sitemap indexes are nested more than {SITEMAP_DEPTH_MAX} deep");
+            starts.limit.get_or_insert(limit);
+        } else if self.met.len() == SITEMAPS_MAX {
+            starts.limit.get_or_insert(format!("it has more than {SITEMAPS_MAX} sitemaps"));
+        } else {
+            self.met.insert(sitemap.url.clone());
+            self.sitemaps.push_back(sitemap);
+        }
+    }
+}
+
+fn too_large(sitemap: &Url) -> String {
+    format!("sitemap {sitemap} is larger than the protocol allows (50,000 urls, 50 MiB)")
 }
 
 /// A page to visit.
@@ -91,6 +140,8 @@ pub struct WebSource {
     concurrency: usize,
     /// Pages that one run visits at most.
     pub max_pages: u64,
+    /// Urls that wait to be visited at most.
+    pub max_queued: u64,
     /// Pages of one folder that one run visits at most.
     pub max_per_folder: u64,
     /// Links between a start url and a page at most.
@@ -166,6 +217,7 @@ impl WebSource {
             sitemaps,
             concurrency,
             max_pages: config.max_pages,
+            max_queued: max_queued(config),
             max_per_folder: config.max_per_folder,
             max_depth: config.max_depth,
             prefers_markdown: config.prefer_markdown,
@@ -179,6 +231,11 @@ impl WebSource {
     /// Returns the name given in kb.toml.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns how many urls are remembered at most, visited ones and others.
+    pub fn rows_max(&self) -> u64 {
+        self.max_queued.saturating_mul(crate::kb::ROWS_PER_QUEUED)
     }
 
     /// Tells whether robots.txt and the robots rules of pages are obeyed.
@@ -197,25 +254,52 @@ impl WebSource {
         if self.prefers_markdown {
             self.add_llms_txt(&mut starts)?;
         }
-        let mut waiting = self.first_sitemaps()?;
-        let mut seen: HashSet<Url> = HashSet::new();
-        while let Some((url, is_optional)) = waiting.pop_front() {
-            if seen.len() == SITEMAPS_MAX || !seen.insert(url.clone()) {
-                continue;
+        self.read_sitemaps(&mut starts)?;
+        Ok(starts)
+    }
+
+    /// Adds what sitemaps list, until a limit is met.
+    fn read_sitemaps(&self, starts: &mut Starts) -> Result<(), SourceError> {
+        let mut waiting = Waiting::default();
+        for (url, is_optional) in self.first_sitemaps()? {
+            waiting.add(SitemapToRead { url, is_optional, depth: 0 }, starts);
+        }
+        let mut bytes_left = SITEMAPS_BYTES_MAX;
+        while let Some(SitemapToRead { url, is_optional, depth }) = waiting.sitemaps.pop_front() {
+            if bytes_left == 0 {
+                let limit = format!("its sitemaps have more than {SITEMAPS_BYTES_MAX} bytes");
+                starts.limit.get_or_insert(limit);
+                break;
+            }
+            if !self.has_room(starts) {
+                let limit = format!("its sitemaps list more than max_pages ({})", self.max_pages);
+                starts.limit.get_or_insert(limit);
+                break;
             }
             let visitor = Arc::clone(&self.visitor);
             let address = url.clone();
-            let max = sitemap::SIZE_MAX_BYTES;
+            let max = sitemap::SIZE_MAX_BYTES.min(bytes_left);
             let fetched = self.aside(move || visitor.fetch_file(&address, max))?;
             match fetched.ok_or(SourceError::Stopped)? {
-                Ok(bytes) => self.take_sitemap(&url, bytes, &mut starts, &mut waiting),
+                Ok(FileStart { bytes, is_whole }) => {
+                    bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
+                    if !is_whole {
+                        starts.limit.get_or_insert(too_large(&url));
+                    }
+                    self.take_sitemap(&url, depth, bytes, starts, &mut waiting);
+                }
                 Err(FileTrouble::Missing(_)) if is_optional => {}
                 Err(FileTrouble::Missing(reason) | FileTrouble::Outage(reason)) => {
                     starts.outage = Some(format!("sitemap {url}: {reason}"));
                 }
             }
         }
-        Ok(starts)
+        Ok(())
+    }
+
+    /// Twice what is visited may be listed: some of it will turn out to be no page.
+    fn has_room(&self, starts: &Starts) -> bool {
+        (starts.pages.len() as u64) < self.max_pages.saturating_mul(2)
     }
 
     /// Adds what the `llms.txt` of each host lists.
@@ -289,20 +373,29 @@ impl WebSource {
     fn take_sitemap(
         &self,
         sitemap: &Url,
+        depth: u32,
         bytes: Vec<u8>,
         starts: &mut Starts,
-        waiting: &mut VecDeque<(Url, bool)>,
+        waiting: &mut Waiting,
     ) {
-        for entry in sitemap::parse(bytes) {
+        let found = sitemap::parse(bytes);
+        if found.is_cut {
+            starts.limit.get_or_insert(too_large(sitemap));
+        }
+        for entry in found.entries {
             let Some(url) = self.visitor.scope.resolve(sitemap, &entry.url) else { continue };
             if entry.is_sitemap {
                 // A sitemap speaks for its own host, and lists sitemaps there.
                 if address::host(&url) == address::host(sitemap) {
-                    waiting.push_back((url, false));
+                    waiting
+                        .add(SitemapToRead { url, is_optional: false, depth: depth + 1 }, starts);
                 }
-            } else if self.visitor.scope.judge(&url) == Verdict::Wanted
-                && (starts.pages.len() as u64) < self.max_pages.saturating_mul(2)
-            {
+            } else if self.visitor.scope.judge(&url) == Verdict::Wanted {
+                if !self.has_room(starts) {
+                    let max = self.max_pages;
+                    starts.limit = Some(format!("its sitemaps list more than max_pages ({max})"));
+                    return;
+                }
                 starts.pages.push(Start { url: url.into(), lastmod: entry.lastmod });
             }
         }
@@ -428,6 +521,13 @@ fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String
     read.map_err(|source| SourceError::Unreachable { name: name(), path, source })?;
     let lines = text.lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+fn max_queued(config: &WebConfig) -> u64 {
+    match config.max_queued {
+        0 => config.max_pages.saturating_mul(QUEUED_PER_PAGE).max(QUEUED_MIN),
+        max => max,
+    }
 }
 
 /// Returns the user's headers with their values from the environment.

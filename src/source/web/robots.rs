@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const SIZE_MAX_BYTES: usize = 512 * 1024;
 /// Longest delay that is obeyed.
 const DELAY_MAX: Duration = Duration::from_secs(60);
+/// Sitemaps of one file that are kept: as many as a crawl reads.
+const SITEMAPS_MAX: usize = 1001;
 /// Rules of one file that are kept.
 const RULES_MAX: usize = 10_000;
 
@@ -45,7 +47,7 @@ impl Robots {
                         own.get_or_insert_with(Self::default);
                     }
                 }
-                "sitemap" => sitemaps.push(value.to_owned()),
+                "sitemap" if sitemaps.len() < SITEMAPS_MAX => sitemaps.push(value.to_owned()),
                 "allow" | "disallow" | "crawl-delay" => {
                     in_agents = false;
                     if let Some(own) = own.as_mut().filter(|_| is_own) {
@@ -69,6 +71,13 @@ impl Robots {
         } else if !value.is_empty() && self.rules.len() < RULES_MAX {
             self.rules.push(Rule { allows: key == "allow", pattern: escaped(value) });
         }
+    }
+
+    /// Returns how many bytes its rules take, about.
+    pub(super) fn size_bytes(&self) -> usize {
+        let rules = self.rules.iter().map(|rule| rule.pattern.len() + size_of::<Rule>());
+        let sitemaps = self.sitemaps.iter().map(|url| url.len() + size_of::<String>());
+        rules.chain(sitemaps).sum()
     }
 
     /// Tells whether `path`, with its query, may be fetched: the longest rule decides, and of two as long

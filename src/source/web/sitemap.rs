@@ -7,6 +7,13 @@ use flate2::read::MultiGzDecoder;
 /// Bytes of one sitemap after decompression; the protocol's own limit.
 pub(super) const SIZE_MAX_BYTES: u64 = 50 * 1024 * 1024;
 
+/// Entries of one sitemap; the protocol's own limit.
+const ENTRIES_MAX: usize = 50_000;
+/// Longest url that is taken; the protocol allows 2,048.
+const URL_BYTES_MAX: usize = 4096;
+/// Longest date.
+const LASTMOD_BYTES_MAX: usize = 64;
+
 /// One entry of a sitemap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SitemapEntry {
@@ -16,29 +23,63 @@ pub(super) struct SitemapEntry {
     pub(super) is_sitemap: bool,
 }
 
+/// What one sitemap lists.
+#[derive(Debug, Default)]
+pub(super) struct Sitemap {
+    pub(super) entries: Vec<SitemapEntry>,
+    /// There is more in it than a sitemap may have.
+    pub(super) is_cut: bool,
+}
+
+impl Sitemap {
+    /// Adds `entry`; returns false where there is no room.
+    fn add(&mut self, entry: SitemapEntry) -> bool {
+        if !entry.url.starts_with("http") || entry.url.len() > URL_BYTES_MAX {
+            return true;
+        }
+        self.is_cut |= self.entries.len() == ENTRIES_MAX;
+        if !self.is_cut {
+            self.entries.push(entry);
+        }
+        !self.is_cut
+    }
+}
+
 /// Parses what is there, whatever it is; broken entries are passed over.
-pub(super) fn parse(bytes: Vec<u8>) -> Vec<SitemapEntry> {
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompressed(&bytes) } else { bytes };
+pub(super) fn parse(bytes: Vec<u8>) -> Sitemap {
+    let (bytes, is_cut) =
+        if bytes.starts_with(&[0x1f, 0x8b]) { decompressed(&bytes) } else { (bytes, false) };
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with('<') { parse_xml(text) } else { parse_list(text) }
+    let mut sitemap = Sitemap { is_cut, ..Sitemap::default() };
+    if text.starts_with('<') {
+        parse_xml(text, &mut sitemap);
+    } else {
+        parse_list(text, &mut sitemap);
+    }
+    sitemap.is_cut |= is_cut;
+    sitemap
 }
 
-fn decompressed(bytes: &[u8]) -> Vec<u8> {
+fn decompressed(bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut plain = Vec::new();
     // A truncated file gives its first part.
-    let _ = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES).read_to_end(&mut plain);
-    plain
+    let _ = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES + 1).read_to_end(&mut plain);
+    let is_cut = plain.len() as u64 > SIZE_MAX_BYTES;
+    plain.truncate(usize::try_from(SIZE_MAX_BYTES).unwrap_or(usize::MAX));
+    (plain, is_cut)
 }
 
-fn parse_list(text: &str) -> Vec<SitemapEntry> {
-    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("http"));
-    lines.map(|url| SitemapEntry { url: url.to_owned(), ..SitemapEntry::default() }).collect()
+fn parse_list(text: &str, sitemap: &mut Sitemap) {
+    for url in text.lines().map(str::trim) {
+        if !sitemap.add(SitemapEntry { url: url.to_owned(), ..SitemapEntry::default() }) {
+            return;
+        }
+    }
 }
 
 /// Goes from tag to tag: three elements matter, and their text is plain.
-fn parse_xml(text: &str) -> Vec<SitemapEntry> {
-    let mut entries = Vec::new();
+fn parse_xml(text: &str, sitemap: &mut Sitemap) {
     let mut entry = SitemapEntry::default();
     for part in text.split('<').skip(1) {
         let Some((tag, content)) = part.split_once('>') else { continue };
@@ -51,17 +92,17 @@ fn parse_xml(text: &str) -> Vec<SitemapEntry> {
             }
             // In namespaces for images and videos `loc` is something else.
             ("loc", false) if !name.contains(':') => entry.url = unescaped(content),
-            ("lastmod", false) => entry.lastmod = Some(unescaped(content)),
+            ("lastmod", false) => {
+                entry.lastmod = Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);
+            }
             ("url" | "sitemap", true) => {
-                let entry = std::mem::take(&mut entry);
-                if entry.url.starts_with("http") {
-                    entries.push(entry);
+                if !sitemap.add(std::mem::take(&mut entry)) {
+                    return;
                 }
             }
             _ => {}
         }
     }
-    entries
 }
 
 fn unescaped(text: &str) -> String {
@@ -86,7 +127,7 @@ mod tests {
     use std::io::Write;
 
     fn check(bytes: &[u8], expected: &[(&str, Option<&str>, bool)]) {
-        let entries = parse(bytes.to_vec());
+        let entries = parse(bytes.to_vec()).entries;
         let found: Vec<_> = entries
             .iter()
             .map(|entry| (entry.url.as_str(), entry.lastmod.as_deref(), entry.is_sitemap))
@@ -117,5 +158,24 @@ mod tests {
         );
         check(b"", &[]);
         check(b"<<<>>>&", &[]);
+    }
+
+    #[test]
+    fn a_sitemap_has_no_more_than_the_protocol_allows() {
+        let check = |text: &str, length: usize, is_cut: bool| {
+            let found = parse(text.as_bytes().to_vec());
+            assert_eq!((found.entries.len(), found.is_cut), (length, is_cut));
+        };
+        check(&"https://example.org/\n".repeat(ENTRIES_MAX), ENTRIES_MAX, false);
+        check(&"https://example.org/\n".repeat(ENTRIES_MAX + 1), ENTRIES_MAX, true);
+        check(
+            &"<url><loc>https://example.org/</loc></url>".repeat(ENTRIES_MAX + 1),
+            ENTRIES_MAX,
+            true,
+        );
+        check(&format!("https://example.org/{}", "x".repeat(URL_BYTES_MAX)), 0, false);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&vec![b' '; 51 << 20]).unwrap();
+        assert!(parse(gzip.finish().unwrap()).is_cut);
     }
 }

@@ -24,6 +24,13 @@ const ROBOTS_REDIRECTS_MAX: usize = 5;
 /// Longest pause that a server may ask for; after a longer one the page is left to the next run.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 
+/// Longer validators are not kept, and the page is fetched whole each time.
+const VALIDATOR_BYTES_MAX: usize = 1024;
+/// Bytes of the answers for addresses that nobody has, of all hosts together; those of further hosts are not kept.
+const NOTHING_BYTES_MAX: usize = 32 << 20;
+/// Bytes of rules, of all hosts together; beyond them they are forgotten, and parsed or fetched again when needed.
+const RULES_BYTES_MAX: usize = 64 << 20;
+
 /// What visiting an url came to.
 #[derive(Debug)]
 pub enum Answer {
@@ -136,6 +143,9 @@ impl Visitor {
             && response.status == 200
             && let Answer::Page(page) = self.page(response)
             && page.may_be_html()
+            && page.bytes.len()
+                + nothing.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
+                <= NOTHING_BYTES_MAX
         {
             found = Some(NothingThere { url, page: Arc::new(page) });
         }
@@ -168,7 +178,7 @@ impl Visitor {
         }
         let last = self.kept.last(address);
         Some(match self.fetch_file(url, max)? {
-            Ok(bytes) => {
+            Ok(FileStart { bytes, .. }) => {
                 if last.flatten().as_ref() != Some(&bytes) {
                     self.kept.note(address, Some(&bytes));
                 }
@@ -183,8 +193,9 @@ impl Visitor {
         })
     }
 
-    /// Fetches a file that is no page, such as a sitemap; `None` where the run is asked to stop.
-    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<Vec<u8>, FileTrouble>> {
+    /// Fetches the first `max` bytes of a file that is no page, such as a sitemap; `None` where the run is asked to
+    /// stop.
+    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<FileStart, FileTrouble>> {
         let mut url = url.clone();
         for _ in 0..=ROBOTS_REDIRECTS_MAX {
             let response = match self.request(&url, &Validators::default())? {
@@ -194,16 +205,16 @@ impl Visitor {
             };
             match response.status {
                 200..=299 => {
-                    return Some(match response.read(max) {
-                        Ok(bytes) => Ok(bytes.unwrap_or_default()),
+                    return Some(match response.read_start(max) {
+                        Ok((bytes, is_whole)) => Ok(FileStart { bytes, is_whole }),
                         Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
                             Err(FileTrouble::Outage(reason))
                         }
                     });
                 }
                 300..=399 => match location(&url, &response) {
-                    Some(next) => url = next,
-                    None => return Some(Err(FileTrouble::Missing("a redirect to nowhere".into()))),
+                    Some(next) if address::may_be_asked(&next) => url = next,
+                    _ => return Some(Err(FileTrouble::Missing("a redirect to nowhere".into()))),
                 },
                 429 | 500..=599 => {
                     let reason = format!("the server answers {}", response.status);
@@ -238,6 +249,12 @@ impl Visitor {
         {
             self.pace.keep_delay(&host, delay);
         }
+        let size = |known: &Result<Robots, String>| known.as_ref().map_or(0, Robots::size_bytes);
+        if rules.values().map(|(_, known)| size(known)).sum::<usize>() + size(&known)
+            > RULES_BYTES_MAX
+        {
+            rules.clear();
+        }
         rules.insert(host, (since, known.clone()));
         Some(known)
     }
@@ -255,7 +272,12 @@ impl Visitor {
             return Some((since, Ok(body.map(|body| parse(&body)).unwrap_or_default())));
         }
         let known = match self.fetch_file(&address, robots::SIZE_MAX_BYTES as u64)? {
-            Ok(bytes) => {
+            Ok(FileStart { mut bytes, is_whole }) => {
+                if !is_whole {
+                    // Half a rule would be another rule.
+                    let end = bytes.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+                    bytes.truncate(end.unwrap_or(0));
+                }
                 self.kept.note(address.as_str(), Some(&bytes));
                 Ok(parse(&bytes))
             }
@@ -276,7 +298,7 @@ impl Visitor {
             return None;
         }
         let since = Instant::now();
-        let response = self.client.get(url, validators, self.scope.is_own_host(url));
+        let response = self.client.get(url, validators, self.scope.may_get_headers(url));
         self.pace.answered(&host, since.elapsed());
         Some(response)
     }
@@ -320,7 +342,8 @@ impl Visitor {
         if length.is_some_and(|length: u64| length > max) {
             return too_large();
         }
-        let text = |name| response.header(name).map(str::to_owned);
+        let is_short = |text: &&str| text.len() <= VALIDATOR_BYTES_MAX;
+        let text = |name| response.header(name).filter(is_short).map(str::to_owned);
         let validators =
             Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
         let robots = self.robots_tags(&response);
@@ -364,6 +387,14 @@ impl Fetched {
             |media_type: &str| ["text/html", "application/xhtml+xml"].contains(&media_type);
         is_html(&self.media_type) || self.media_type.is_empty()
     }
+}
+
+/// A file that is no page, as far as it was read.
+#[derive(Debug)]
+pub(super) struct FileStart {
+    pub(super) bytes: Vec<u8>,
+    /// There is no more of it.
+    pub(super) is_whole: bool,
 }
 
 /// Why a file that is no page cannot be had.
