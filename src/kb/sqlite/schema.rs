@@ -22,6 +22,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0001_first.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("migrations/0002_second.sql"), then: vectors::pack_rows },
+    Migration { sql: include_str!("migrations/0003_checksums.sql"), then: |_| Ok(()) },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
