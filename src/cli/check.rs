@@ -20,7 +20,8 @@ pub fn run(arguments: &CheckArgs) -> Result<Ending, Error> {
     } else {
         result(&describe(&report))?;
     }
-    let code = if report.findings.is_empty() { ExitCode::Success } else { ExitCode::Damaged };
+    let is_sound = report.findings.is_empty() || report.repair.is_some();
+    let code = if is_sound { ExitCode::Success } else { ExitCode::Damaged };
     Ok(Ending::Code(code.number()))
 }
 
@@ -38,13 +39,18 @@ fn describe(report: &CheckReport) -> String {
     if let Some(repair) = report.repair {
         let _ = writeln!(
             text,
-            "repair: {} orphans removed, {} documents queued again, {} documents to be read anew, \
+            "repair: {} documents kept, {} to be chunked and embedded again, {} to be read again, \
              {} chunks indexed again\nnext: kbingest ingest",
-            number(repair.orphans_removed),
+            number(repair.documents_kept),
             number(repair.documents_requeued),
             number(repair.documents_to_read),
             number(repair.chunks_indexed),
         );
+    }
+    if let Some(copy) = &report.damaged_copy {
+        let copy = escape(&copy.display().to_string(), false);
+        let _ =
+            writeln!(text, "the damaged file is kept as {copy}: remove it once nothing is missing");
     }
     text
 }

@@ -1,22 +1,23 @@
 //! `check`: the invariants of a knowledge base, and mending what breaks them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Target;
 use crate::analysis::{Analyser, SearchConfig};
 use crate::error::Error;
-use crate::kb::{Finding, INDEX_INVARIANTS, KbError, KnowledgeBase, Repair};
-use crate::pipeline::repair::rebuild_index;
+use crate::kb::{Finding, KbError, KnowledgeBase, Repair};
+use crate::pipeline::repair::{check_recomputed, rebuild_index};
 use crate::support::checkpoint::StopSignal;
 use crate::support::lock::Lock;
+use crate::support::{files, storage};
 use crate::workers;
 
 /// How to check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckOptions {
-    /// Read every stored text and vector and compare it with its checksum.
+    /// Read everything: compare it with its checksums, and the full-text index with the tokens of the texts.
     pub read_data: bool,
     /// Mend what is found.
     pub repair: bool,
@@ -33,6 +34,8 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// What was mended, where that was asked for and needed.
     pub repair: Option<Repair>,
+    /// Copy of the damaged file, where a repair had to leave something out of the new one.
+    pub damaged_copy: Option<PathBuf>,
 }
 
 /// Checks the knowledge base of `target`; without `repair` it works beside a running ingest and writes
@@ -48,34 +51,174 @@ pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Erro
 fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     let path = target.kb();
     if !options.repair {
-        let findings = KnowledgeBase::open_for_reading(path)?.check(options.read_data)?;
-        return Ok(CheckReport::new(target, findings, None));
+        let kb = KnowledgeBase::open_for_reading(path)?;
+        let findings = if options.read_data { check_all(target, &kb)? } else { kb.check(false)? };
+        return Ok(CheckReport::new(target, findings));
     }
     let _lock = Lock::take_existing(path)?;
-    let kb = KnowledgeBase::open_for_writing(path)?;
     // What is to be mended has to be found first, in the data too.
-    let findings = kb.check(true)?;
+    let found = KnowledgeBase::open_for_writing(path)
+        .map_err(Error::from)
+        .and_then(|kb| check_all(target, &kb));
+    let findings = match found {
+        Err(Error::Kb(error)) if may_be_damage(&error) => {
+            vec![Finding { invariant: "the file can be read", subject: error.to_string() }]
+        }
+        found => found?,
+    };
+    let mut report = CheckReport::new(target, findings);
+    if !report.findings.is_empty() {
+        let (repair, kept) = rebuild(target)?;
+        (report.repair, report.damaged_copy) = (Some(repair), kept);
+    }
+    Ok(report)
+}
+
+/// Returns whether a file that cannot be opened may be one of ours that is damaged.
+fn may_be_damage(error: &KbError) -> bool {
+    match error {
+        KbError::Incompatible { reason, .. } => {
+            ["is a SQLite file of another program", "is not a knowledge base"]
+                .iter()
+                .any(|start| reason.starts_with(start))
+        }
+        error => error.damage().is_some(),
+    }
+}
+
+/// Returns all that differs from what it must be.
+fn check_all(target: &Target, kb: &KnowledgeBase) -> Result<Vec<Finding>, Error> {
+    let mut findings = kb.check(true)?;
+    // Where that alone finds something, what is made of it again cannot be right.
     if findings.is_empty() {
-        return Ok(CheckReport::new(target, findings, None));
+        let fingerprint = kb.analysis_fingerprint()?;
+        if let Some(analyser) = Analyser::for_fingerprint(&fingerprint) {
+            let pool = workers::pool(0);
+            findings = check_recomputed(kb, &analyser, pool.get()?)?;
+        } else if !is_of_an_analyser(&fingerprint) {
+            let invariant = "the file names what made its full-text index";
+            findings.push(Finding { invariant, subject: target.kb().display().to_string() });
+        }
     }
-    let mut repair = kb.repair()?;
-    if findings.iter().any(|finding| INDEX_INVARIANTS.contains(&finding.invariant)) {
-        let config = match target {
-            Target::Config(config) => config.search.clone(),
-            Target::File(_) => SearchConfig::default(),
+    Ok(findings)
+}
+
+/// Returns whether some version of this program may have named its analyser so.
+fn is_of_an_analyser(fingerprint: &str) -> bool {
+    fingerprint.is_empty()
+        || fingerprint.split_once("@").is_some_and(|(name, rest)| {
+            let version = rest.split_once(":language=").map(|(version, _)| version.parse::<u32>());
+            name == "words" && matches!(version, Some(Ok(_)))
+        })
+}
+
+/// Builds the knowledge base again of what can be read of it and puts that into its place; returns what it came to,
+/// and where the damaged file is kept when it holds more.
+///
+/// The file itself stays as it is until a checked one is there.
+fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
+    let path = target.kb();
+    let (damaged, fresh) = (storage::beside(path, ".damaged"), storage::beside(path, ".repaired"));
+    remove(&damaged)?;
+    remove(&fresh)?;
+    copy(path, &damaged)?;
+    let rebuilt = build(target, &damaged, &fresh);
+    let (repair, kb) = match rebuilt {
+        Ok(rebuilt) => rebuilt,
+        Err(error) => {
+            remove(&fresh)?;
+            remove(&damaged)?;
+            return Err(error);
+        }
+    };
+    // The patched copy is good for reading only: kept is what was found.
+    remove(&damaged)?;
+    copy(path, &damaged)?;
+    let is_overwritten = kb.overwrite(path).is_ok()
+        && KnowledgeBase::open_for_reading(path)
+            .and_then(|live| live.check(true))
+            .is_ok_and(|findings| findings.is_empty());
+    drop(kb);
+    if is_overwritten {
+        remove(&fresh)?;
+    } else {
+        // So damaged that SQLite does not write to it. A log must never meet a file that it is not of.
+        for ending in ["-wal", "-shm", "-journal"] {
+            remove_one(&storage::beside(path, ending))?;
+        }
+        std::fs::rename(&fresh, path)
+            .map_err(|source| KbError::Create { path: path.to_owned(), source })?;
+        remove(&fresh)?;
+    }
+    if repair.documents_requeued + repair.documents_to_read > 0 {
+        return Ok((repair, Some(damaged)));
+    }
+    remove(&damaged)?;
+    Ok((repair, None))
+}
+
+fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, KnowledgeBase), Error> {
+    let kb = KnowledgeBase::create_or_open(fresh)?;
+    let mut repair = kb.salvage(damaged).map_err(|error| match error.damage() {
+        Some(what) => KbError::Damaged(format!("it cannot be repaired: {what}")),
+        None => error,
+    })?;
+    let config = match target {
+        Target::Config(config) => config.search.clone(),
+        Target::File(_) => SearchConfig::default(),
+    };
+    // The one that made the index, where that can be read; a run makes it anew where its settings differ.
+    let analyser = KnowledgeBase::open_for_reading(target.kb())
+        .and_then(|kb| kb.analysis_fingerprint())
+        .ok()
+        .and_then(|fingerprint| Analyser::for_fingerprint(&fingerprint))
+        .unwrap_or_else(|| Analyser::new(&config));
+    let pool = workers::pool(0);
+    repair.chunks_indexed =
+        rebuild_index(&kb, None, &analyser, pool.get()?, &StopSignal::default())?;
+    kb.finish(0, &|| false)?;
+    if let Some(finding) = check_all(target, &kb)?.first() {
+        let what = format!(
+            "it cannot be repaired: what was rebuilt is not sound ({}: {})",
+            finding.invariant, finding.subject
+        );
+        return Err(KbError::Damaged(what).into());
+    }
+    Ok((repair, kb))
+}
+
+/// Copies a knowledge base that is not written to, with its log.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    for ending in ["", "-wal"] {
+        let (from, to) = (storage::beside(from, ending), storage::beside(to, ending));
+        let copied = match std::fs::File::open(&from) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => Err(error),
+            Ok(mut file) => {
+                files::create_new(&to).and_then(|mut copy| std::io::copy(&mut file, &mut copy))
+            }
         };
-        // As it was made, where this program can; a run makes it anew where its settings differ.
-        let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
-            .unwrap_or_else(|| Analyser::new(&config));
-        let pool = workers::pool(0);
-        let stop = StopSignal::default();
-        repair.chunks_indexed = rebuild_index(&kb, None, &analyser, pool.get()?, &stop)?;
+        copied.map_err(|source| match storage::is_full(&source) {
+            true => KbError::full(&to, source),
+            false => KbError::Create { path: to, source },
+        })?;
     }
-    Ok(CheckReport::new(target, findings, Some(repair)))
+    Ok(())
+}
+
+/// Removes a knowledge base of ours with all its files.
+fn remove(kb: &Path) -> Result<(), Error> {
+    let endings = ["", "-wal", "-shm", "-journal"];
+    endings.iter().try_for_each(|ending| remove_one(&storage::beside(kb, ending)))
+}
+
+fn remove_one(path: &Path) -> Result<(), Error> {
+    files::remove(path).map_err(|source| KbError::Remove { path: path.to_owned(), source }.into())
 }
 
 impl CheckReport {
-    fn new(target: &Target, findings: Vec<Finding>, repair: Option<Repair>) -> Self {
-        Self { schema: 1, knowledge_base: target.kb().to_owned(), findings, repair }
+    fn new(target: &Target, findings: Vec<Finding>) -> Self {
+        let knowledge_base = target.kb().to_owned();
+        Self { schema: 1, knowledge_base, findings, repair: None, damaged_copy: None }
     }
 }

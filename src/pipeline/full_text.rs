@@ -7,14 +7,18 @@ use crate::kb::{IndexRows, Segment, Unit};
 
 /// Returns the full-text rows of whole revisions.
 pub fn segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
+    Segment::new(rows(units, analyser, threads))
+}
+
+/// Returns the same as rows, ascending by chunk, in parts.
+pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexRows> {
     let mut units = units.to_vec();
     units.sort_unstable_by_key(|unit| unit.chunks.first().map(|(id, ..)| *id));
-    let parts: Vec<_> = threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
+    threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
         let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
         units.iter().for_each(|unit| add_unit(unit, analyser, &mut rows));
         rows
-    });
-    Segment::new(parts)
+    })
 }
 
 /// Cuts `units` into at most `count` shares of about as much text.

@@ -1,9 +1,11 @@
-//! Building the full-text index again from the saved texts.
+//! Making again what the saved texts determine: to compare it with what is stored, and to replace it.
 
 use super::{Threads, full_text};
 use crate::analysis::Analyser;
+use crate::chunk;
+use crate::domain::{Chunk, ChunkId};
 use crate::error::Error;
-use crate::kb::{KnowledgeBase, RunKey, Unit};
+use crate::kb::{Finding, KnowledgeBase, Recomputed, RunKey, Unit};
 use crate::support::checkpoint::StopSignal;
 
 /// Makes the full-text index anew from the texts of live documents; returns how many chunks it holds, or
@@ -20,4 +22,43 @@ pub fn rebuild_index(
         (!stop.is_requested()).then(|| full_text::segment(&units, analyser, threads))
     };
     kb.rebuild_index(run, &analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
+}
+
+/// Compares hashes of embedded texts and the full-text index with what the saved texts come to; returns what differs.
+pub fn check_recomputed(
+    kb: &KnowledgeBase,
+    analyser: &Analyser,
+    threads: &Threads,
+) -> Result<Vec<Finding>, Error> {
+    let recompute = |units: &[Unit]| {
+        let (mut sound, mut differing): (Vec<&Unit>, Vec<ChunkId>) = (Vec::new(), Vec::new());
+        for unit in units {
+            let wrong = unit.chunks.iter().filter(|(_, chunk, hash)| !has_hash(unit, chunk, hash));
+            let before = differing.len();
+            differing.extend(wrong.map(|(id, ..)| *id));
+            // Spans that lead out of the text cannot be analysed.
+            if differing.len() == before
+                || unit.chunks.iter().all(|(_, chunk, _)| fits(unit, chunk))
+            {
+                sound.push(unit);
+            }
+        }
+        Recomputed { rows: full_text::rows(&sound, analyser, threads), differing }
+    };
+    Ok(kb.check_recomputed(&recompute)?)
+}
+
+fn has_hash(unit: &Unit, chunk: &Chunk, hash: &[u8; 16]) -> bool {
+    fits(unit, chunk) && {
+        let embedded = chunk::embedded_text(&unit.title, &unit.text, chunk);
+        xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes() == *hash
+    }
+}
+
+/// Returns whether all that a chunk consists of lies in the text.
+fn fits(unit: &Unit, chunk: &Chunk) -> bool {
+    [Some(chunk.span), chunk.prefix, chunk.overlap]
+        .into_iter()
+        .flatten()
+        .all(|span| unit.text.get(span.start..span.end).is_some())
 }

@@ -18,8 +18,8 @@ use kbingest::support::checkpoint::Checkpoint;
 use rusqlite::Connection;
 
 use crate::support::{
-    Draw, Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at,
-    try_ingest,
+    Draw, Place, assert_same, assert_sound, dump, from_environment, ingest, markdown, remove_kb,
+    rows, stop_at, try_ingest,
 };
 
 const DOCUMENTS: u64 = 8;
@@ -27,6 +27,8 @@ const DOCUMENTS: u64 = 8;
 const FLIPS: u64 = 400;
 /// Copies of the file in which bytes are flipped.
 const DAMAGED_FILES: u64 = 150;
+/// Copies of the file that are damaged, checked, repaired and compared.
+const DAMAGED_COPIES: u64 = 16;
 
 fn word(number: u64) -> String {
     format!("canary{number}")
@@ -82,7 +84,8 @@ fn assert_all_searchable(kb: &Path, when: &str) {
 fn assert_mended(place: &Place, before: &str, damage: &str) {
     let report = look(&place.kb(), true);
     assert!(!report.findings.is_empty() && report.repair.is_some(), "{damage}: {report:#?}");
-    assert_all_searchable(&place.kb(), damage);
+    let left = look(&place.kb(), false).findings;
+    assert!(left.is_empty(), "{damage}, repaired: {left:#?}");
     let ended = ingest(&place.config(), None);
     assert_eq!(ended.exit_code, 0, "{damage}: {ended:#?}");
     let left = look(&place.kb(), false).findings;
@@ -364,7 +367,7 @@ fn a_half_done_run_is_mended_and_gone_on_with() {
         vandal(&place.kb()).execute_batch(damage).unwrap();
         let report = look(&place.kb(), true);
         assert!(!report.findings.is_empty(), "{number}: {damage}");
-        assert_all_searchable(&place.kb(), damage);
+        assert!(look(&place.kb(), false).findings.is_empty(), "{number}: {damage}");
         // The first goes on with the run, the second looks at every file.
         ingest(&place.config(), None);
         place.ingest();
@@ -470,7 +473,7 @@ fn check_ends_with_12_at_a_damaged_file() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 20_000].fill(0xa5);
     fs::write(place.kb(), bytes).unwrap();
-    for arguments in [&["check"][..], &["check", "--read-data"], &["check", "--repair"]] {
+    for arguments in [&["check"][..], &["check", "--read-data"]] {
         let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))
             .args(arguments)
             .arg(place.kb())
@@ -478,6 +481,154 @@ fn check_ends_with_12_at_a_damaged_file() {
             .unwrap();
         assert_eq!(ended.status.code(), Some(12), "{arguments:?}: {ended:?}");
     }
+}
+
+/// Damages the bytes of a file in one of the ways that disks, cables and copies have.
+fn damage_bytes(bytes: &mut Vec<u8>, draw: &mut Draw) -> String {
+    const PAGE: usize = 8192;
+    let pages = bytes.len() / PAGE;
+    match draw.below(7) {
+        0 => {
+            let at = draw.below(bytes.len());
+            bytes[at] ^= 1 << draw.below(8);
+            format!("a bit of byte {at}")
+        }
+        1 => {
+            let sector = draw.below(bytes.len() / 512);
+            bytes[sector * 512..][..512].fill(0);
+            format!("sector {sector} is zero")
+        }
+        2 => {
+            let (one, other) = (draw.below(pages), draw.below(pages));
+            let page = bytes[one * PAGE..][..PAGE].to_vec();
+            bytes.copy_within(other * PAGE..(other + 1) * PAGE, one * PAGE);
+            bytes[other * PAGE..][..PAGE].copy_from_slice(&page);
+            format!("pages {} and {} are exchanged", one + 1, other + 1)
+        }
+        3 => {
+            let length = draw.below(bytes.len());
+            bytes.truncate(length);
+            format!("cut at {length}")
+        }
+        4 => {
+            let page = draw.below(pages);
+            bytes[page * PAGE..][..PAGE].iter_mut().for_each(|byte| *byte = draw.below(256) as u8);
+            format!("garbage in page {}", page + 1)
+        }
+        5 => {
+            let page = draw.below(pages);
+            bytes[page * PAGE..][..PAGE].fill(0);
+            format!("page {} is zero", page + 1)
+        }
+        _ => {
+            let start = draw.below(bytes.len());
+            for _ in 0..1 + draw.below(20) {
+                let at = (start + draw.below(4096)).min(bytes.len() - 1);
+                bytes[at] ^= 1 << draw.below(8);
+            }
+            format!("bits after byte {start}")
+        }
+    }
+}
+
+/// Returns what searches find, or why they fail.
+fn found(kb: &Path) -> String {
+    let mut found = String::new();
+    for mode in [SearchMode::Text, SearchMode::Vector, SearchMode::Hybrid] {
+        for query in ["canary3", "common river", "\"the river\"", "canary1 OR canary5"] {
+            let query = query.to_owned();
+            let options = SearchOptions { query, limit: 30, mode, ..SearchOptions::default() };
+            let result = operations::search(&Target::File(kb.to_owned()), &options);
+            found += &match result {
+                Ok(result) => format!("{:#?}\n", result.hits),
+                Err(error) => format!("{error}\n"),
+            };
+        }
+    }
+    found
+}
+
+/// What is damaged is found, or changes nothing that anybody sees; what a repair calls mended equals a fresh ingest.
+/// `KBINGEST_DAMAGES` sets how many copies are damaged.
+#[test]
+fn every_visible_damage_is_found_and_mended_or_said() {
+    let copies = from_environment("KBINGEST_DAMAGES").unwrap_or(DAMAGED_COPIES);
+    let first = from_environment("KBINGEST_DAMAGES_FROM").unwrap_or(0);
+    let place = place();
+    let before = place.dump();
+    let whole = fs::read(place.kb()).unwrap();
+    let kb = place.path("damaged.kb");
+    fs::write(&kb, &whole).unwrap();
+    let found_before = found(&kb);
+    let program = std::env::var_os("KBINGEST_BINARY")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_kbingest").into());
+    let run = |arguments: &[&str]| {
+        Command::new("timeout").arg("120").arg(&program).args(arguments).arg(&kb).output().unwrap()
+    };
+    let (mut wrong, mut counts) = (Vec::new(), [0; 4]);
+    for seed in first..first + copies {
+        let mut bytes = whole.clone();
+        let damage = damage_bytes(&mut bytes, &mut Draw::new(1000 + seed));
+        let put = || {
+            remove_kb(&kb);
+            for ending in [".damaged", ".repaired"] {
+                remove_kb(&place.path(&format!("damaged.kb{ending}")));
+            }
+            fs::write(&kb, &bytes).unwrap();
+        };
+        let mut note = |what: String| wrong.push(format!("{seed}, {damage}: {what}"));
+        put();
+        let ended = run(&["check", "--read-data"]);
+        let code = ended.status.code();
+        match code {
+            Some(0) => {
+                counts[0] += 1;
+                let same = catch_unwind(AssertUnwindSafe(|| {
+                    dump(&kb) == before && found(&kb) == found_before
+                }));
+                if !matches!(same, Ok(true)) {
+                    note("visible, and not found".to_owned());
+                }
+                continue;
+            }
+            Some(12 | 13) => counts[1] += 1,
+            _ => note(format!("check ends with {ended:?}")),
+        }
+        put();
+        let ended = run(&["check", "--repair"]);
+        match ended.status.code() {
+            Some(0) => {
+                counts[2] += 1;
+                let again = run(&["check", "--read-data"]);
+                if again.status.code() != Some(0) {
+                    note(format!("repaired and damaged: {again:?}"));
+                }
+                let ended =
+                    try_ingest(&place.config_into("damaged.kb"), IngestOptions::default(), None);
+                if !ended.as_ref().is_ok_and(|report| report.exit_code == 0) {
+                    note(format!("the ingest after it: {ended:#?}"));
+                    continue;
+                }
+                if dump(&kb) != before {
+                    note("repaired, and not as a fresh one".to_owned());
+                }
+                let again = run(&["check", "--read-data"]);
+                if again.status.code() != Some(0) {
+                    note(format!("ingested and damaged: {again:?}"));
+                }
+            }
+            Some(12 | 13) => {
+                counts[3] += 1;
+                if fs::read(&kb).unwrap() != bytes {
+                    note("not repaired, and not left as it was".to_owned());
+                }
+                eprintln!("{seed}, {damage}: {}", String::from_utf8_lossy(&ended.stderr));
+            }
+            _ => note(format!("repair ends with {ended:?}")),
+        }
+    }
+    eprintln!("invisible, found, repaired, said: {counts:?}");
+    assert!(wrong.is_empty(), "{} of {copies}: {wrong:#?}", wrong.len());
 }
 
 #[test]

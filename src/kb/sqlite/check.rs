@@ -3,11 +3,20 @@
 use rusqlite::Transaction;
 use serde::Serialize;
 
+use super::index::{Expected, IndexRows, MAKE_INSTANCES};
+use super::queue::{Unit, load_where};
 use super::{KnowledgeBase, verify};
+use crate::domain::ChunkId;
 use crate::kb::KbError;
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
+
+/// Texts that are recomputed at once.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// The invariant of the tokens in the index.
+const INDEX_CONTENT: &str = "the full-text index holds the tokens of its texts";
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +25,15 @@ pub struct Finding {
     pub invariant: &'static str,
     /// Document, run or row concerned.
     pub subject: String,
+}
+
+/// What the texts of some live revisions come to when everything is made of them again.
+#[derive(Debug, Default)]
+pub struct Recomputed {
+    /// Their rows in the full-text index.
+    pub rows: Vec<IndexRows>,
+    /// Chunks that do not have the embedded text or the name that is stored with them.
+    pub differing: Vec<ChunkId>,
 }
 
 /// Name of the document behind a revision, in SQL.
@@ -142,6 +160,21 @@ const INVARIANTS: &[(&str, &str)] = &[
             OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'",
     ),
     (
+        "a document was read by the extractor of its newest text",
+        "SELECT source || ':' || uri FROM document
+         WHERE version IS NOT NULL AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)
+           AND extract_fp <> (SELECT extract_fp FROM revision WHERE document_id = document.id
+                              ORDER BY id DESC LIMIT 1)",
+    ),
+    (
+        "counters are as large as counters can become",
+        "SELECT name FROM counter WHERE last >= 1 << 40",
+    ),
+    (
+        "the counters are there",
+        "SELECT 'counters' WHERE (SELECT count(*) FROM counter) < 5",
+    ),
+    (
         "ids stay below their counters",
         "SELECT 'chunk' WHERE (SELECT max(id) FROM chunk) > (SELECT last FROM counter WHERE name = 'chunk')
          UNION ALL SELECT 'revision' WHERE (SELECT max(id) FROM revision)
@@ -152,10 +185,6 @@ const INVARIANTS: &[(&str, &str)] = &[
                    > (SELECT last FROM counter WHERE name = 'content')",
     ),
 ];
-
-/// Invariants about the full-text index: broken, it is built again from the texts.
-pub const INDEX_INVARIANTS: [&str; 2] =
-    ["every live chunk is in the full-text index", "the full-text index holds live chunks only"];
 
 impl KnowledgeBase {
     /// Returns all that is not as it must be; empty for a sound knowledge base.
@@ -181,12 +210,83 @@ impl KnowledgeBase {
                 note(invariant, strings(tx, &sql.replace("{document}", DOCUMENT)))?;
             }
             if read_data {
-                note("a text is as it was stored", verify::texts(tx).map(verify::names))?;
-                note("a vector is as it was stored", verify::vectors(tx).map(verify::names))?;
+                note("a text is as it was stored", verify::texts(tx))?;
+                note("a vector is as it was stored", verify::vectors(tx))?;
+                note("a revision is as it was stored", verify::revisions(tx))?;
+                note("chunks are as they were stored", verify::chunks(tx))?;
+                note("a failure is as it was stored", verify::failures(tx))?;
             }
             Ok(findings)
         })
     }
+
+    /// Returns what differs from what `recompute` makes of the saved texts: embedded texts, names of chunks, and the
+    /// full-text index with all its positions.
+    ///
+    /// `recompute` is asked for a batch of whole live revisions at a time.
+    pub fn check_recomputed(
+        &self,
+        recompute: &dyn Fn(&[Unit]) -> Recomputed,
+    ) -> Result<Vec<Finding>, KbError> {
+        self.read(|tx| {
+            let mut findings = Vec::new();
+            let mut note = |invariant, subject| {
+                if findings.len() < FINDINGS_MAX {
+                    findings.push(Finding { invariant, subject });
+                }
+            };
+            let compared = compare(tx, recompute, &mut note);
+            if let Err(error) = compared {
+                note(INDEX_CONTENT, error.damage().ok_or(error)?);
+            }
+            Ok(findings)
+        })
+    }
+}
+
+fn compare(
+    tx: &Transaction<'_>,
+    recompute: &dyn Fn(&[Unit]) -> Recomputed,
+    note: &mut dyn FnMut(&'static str, String),
+) -> Result<(), KbError> {
+    // The list is of this connection alone, which otherwise only reads.
+    tx.execute_batch("PRAGMA query_only = OFF")?;
+    let made = tx.execute_batch(MAKE_INSTANCES);
+    tx.execute_batch("PRAGMA query_only = ON")?;
+    made?;
+    let mut expected = Expected::default();
+    let mut statement = tx.prepare(
+        "SELECT id FROM revision WHERE state = 'live' AND chunk_total > 0 ORDER BY first_chunk",
+    )?;
+    let revisions = statement.query_map([], |row| row.get::<_, i64>(0))?;
+    let revisions = revisions.collect::<Result<Vec<_>, _>>()?;
+    let mut units = Vec::new();
+    let mut text_bytes = 0;
+    let mut pass = |units: &mut Vec<Unit>| {
+        let Recomputed { rows, differing } = recompute(units);
+        rows.into_iter().for_each(|rows| expected.add(rows));
+        for chunk in differing {
+            note("a chunk's hash is that of its embedded text", format!("chunk {}", chunk.0));
+        }
+        units.clear();
+    };
+    for revision in revisions {
+        load_where(tx, "revision.id = ?1", &[revision], &mut units)?;
+        text_bytes += units.last().map_or(0, |unit: &Unit| unit.text.len());
+        if text_bytes >= BATCH_BYTES {
+            pass(&mut units);
+            text_bytes = 0;
+        }
+    }
+    pass(&mut units);
+    let (differing, are_totals_right) = expected.differing(tx)?;
+    for chunk in differing {
+        note(INDEX_CONTENT, format!("chunk {chunk}"));
+    }
+    if !are_totals_right {
+        note(INDEX_CONTENT, "totals".to_owned());
+    }
+    Ok(())
 }
 
 /// Returns the first column of every row, as text.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{checksum, size_to_sql};
 use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, ledger, revisions, take_ids};
+use super::{KnowledgeBase, ledger, revisions, seal, take_ids};
 use crate::domain::{
     DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,
 };
@@ -195,7 +195,7 @@ pub fn save_one(
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
     match reading.document {
-        Some(document) => save_known(tx, run, document, reading, delta),
+        Some(document) => save_known(tx, run, (source, document), reading, delta),
         None => save_new(tx, run, source, reading, delta),
     }
 }
@@ -203,7 +203,7 @@ pub fn save_one(
 fn save_known(
     tx: &Transaction<'_>,
     run: RunKey,
-    document: DocumentId,
+    (source, document): (&str, DocumentId),
     reading: &Reading,
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
@@ -240,7 +240,8 @@ fn save_known(
             tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
                 .execute([document.0])?;
             revisions::remove_unfinished(tx, document)?;
-            Ok(SaveResult::Saved(insert_revision(tx, run, document, &reading.extract_fp, text)?))
+            let address = (source, reading);
+            Ok(SaveResult::Saved(insert_revision(tx, run, document, address, text)?))
         }
     }
 }
@@ -269,7 +270,7 @@ fn save_new(
         let known = ledger::find_document(tx, source, &reading.uri)?;
         let known =
             known.ok_or_else(|| KbError::Damaged("a document is there and is not".into()))?;
-        return save_known(tx, run, known, reading, delta);
+        return save_known(tx, run, (source, known), reading, delta);
     }
     delta.bytes_read += reading.size_bytes;
     match &reading.outcome {
@@ -279,7 +280,8 @@ fn save_new(
         }
         Outcome::Text(text) => {
             delta.documents_new += u64::from(reading.count);
-            Ok(SaveResult::Saved(insert_revision(tx, run, document, &reading.extract_fp, text)?))
+            let address = (source, reading);
+            Ok(SaveResult::Saved(insert_revision(tx, run, document, address, text)?))
         }
     }
 }
@@ -326,13 +328,21 @@ pub fn record_failure(
     // With room for the mark of one that is cut already.
     let error = bounded(error, ERROR_BYTES_MAX + 64);
     tx.prepare_cached(
-        "INSERT INTO failure (document_id, run_id, stage, kind, error) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO failure (document_id, run_id, stage, kind, error, checksum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (document_id) DO UPDATE
          SET run_id = excluded.run_id, stage = excluded.stage, kind = excluded.kind,
-             error = excluded.error
+             error = excluded.error, checksum = excluded.checksum
          WHERE (stage, kind, error) <> (excluded.stage, excluded.kind, excluded.error)",
     )?
-    .execute(params![document.0, run.id.0, stage.as_str(), kind.as_str(), &*error])?;
+    .execute(params![
+        document.0,
+        run.id.0,
+        stage.as_str(),
+        kind.as_str(),
+        &*error,
+        seal::of_fields(&[stage.as_str(), kind.as_str(), &*error].map(str::as_bytes)),
+    ])?;
     Ok(())
 }
 
@@ -387,17 +397,28 @@ fn insert_revision(
     tx: &Transaction<'_>,
     run: RunKey,
     document: DocumentId,
-    extract_fp: &str,
+    (source, reading): (&str, &Reading),
     text: &NewText,
 ) -> Result<RevisionId, KbError> {
+    let extract_fp = &reading.extract_fp;
     let content = take_ids(tx, "content", 1)?;
     tx.prepare_cached("INSERT INTO content (id, text, checksum) VALUES (?1, ?2, ?3)")?
         .execute(params![content, text.text.as_bytes(), checksum(text.text.as_bytes())])?;
     let id = RevisionId(take_ids(tx, "revision", 1)?);
+    let checksum = seal::of_fields(&[
+        source.as_bytes(),
+        reading.uri.as_bytes(),
+        &text.content_hash,
+        text.title.as_bytes(),
+        text.media_type.as_str().as_bytes(),
+        text.encoding.as_bytes(),
+        text.metadata.as_bytes(),
+        extract_fp.as_bytes(),
+    ]);
     tx.prepare_cached(
         "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
-                               encoding, metadata, extract_fp, text_bytes, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'saved')",
+                               encoding, metadata, extract_fp, text_bytes, checksum, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'saved')",
     )?
     .execute(params![
         id.0,
@@ -411,6 +432,7 @@ fn insert_revision(
         text.metadata,
         extract_fp,
         size_to_sql(text.text.len()),
+        checksum,
     ])?;
     Ok(id)
 }

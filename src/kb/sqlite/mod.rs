@@ -25,6 +25,7 @@ mod repair;
 mod revisions;
 mod runs;
 mod schema;
+mod seal;
 mod search;
 mod shape;
 mod stage;
@@ -49,7 +50,7 @@ use super::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::storage;
 
-pub use check::{Finding, INDEX_INVARIANTS};
+pub use check::{Finding, Recomputed};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use filter::{Filter, parse_date};
 pub use frontier::{

@@ -1,193 +1,460 @@
-//! Mending what `check` finds: derived data is dropped and queued again, live documents stay.
+//! Building a sound knowledge base of what can be read of a damaged one.
 //!
-//! A text that is damaged cannot be made again from the file: its document is marked to be read anew, and
-//! its old revision stays until the new one is live.
+//! The damaged file is a copy that nobody else has open. Rows are looked up one by one, as a page that cannot be read
+//! ends a walk over a table. What is taken over has its checksum; the rest is left to the next run.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use rusqlite::Transaction;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params_from_iter};
 use serde::Serialize;
 
-use super::convert::to_sql;
-use super::tally::RunKey;
-use super::{KnowledgeBase, revisions, stage, vectors, verify};
-use crate::domain::{RevisionId, RunId};
+use super::convert::{checksum, to_sql};
+use super::vectors::{Space, StoredVector};
+use super::{BUSY_TIMEOUT, KnowledgeBase, lock, seal, vectors};
+use crate::domain::ChunkId;
 use crate::kb::KbError;
 
-/// What a repair did. Queued work and documents to be read anew are done by the next `ingest`.
+/// Bytes of a page of the file.
+const PAGE_BYTES: usize = 8192;
+/// Ids that are looked up where no counter can be believed, and the highest that one is believed for.
+const IDS_MAX: i64 = 100_000_000;
+/// Counters from here on are damage.
+const COUNTER_MAX: i64 = 1 << 40;
+/// Rows whose ids are looked up although no counter and no index can be read.
+const IDS_GUESSED: i64 = 1_000_000;
+
+/// What a repair did. What is missing afterwards is made again by the next `ingest`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
-    /// Rows that belonged to nothing.
-    pub orphans_removed: u64,
-    /// Live documents whose vectors are made again.
+    /// Documents that are as they were.
+    pub documents_kept: u64,
+    /// Documents whose text is kept and is chunked and embedded again.
     pub documents_requeued: u64,
-    /// Documents whose saved text or chunks are made again from their source.
+    /// Documents that were damaged or half done, and are read again from their source.
     pub documents_to_read: u64,
     /// Chunks that were entered into the full-text index again.
     pub chunks_indexed: u64,
 }
 
-/// Removes rows that belong to nothing; each statement is safe to repeat.
-const ORPHANS: &[&str] = &[
-    "DELETE FROM chunk WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = revision_id)",
-    "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM revision WHERE content_id = content.id)",
-    "DELETE FROM queue WHERE NOT EXISTS (SELECT 1 FROM chunk
-       WHERE id BETWEEN first_chunk AND last_chunk
-         AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))",
-    "DELETE FROM failure WHERE NOT EXISTS (SELECT 1 FROM document WHERE id = document_id)",
-    "DELETE FROM document
-       WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)
-         AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)",
-];
-
-/// Revisions whose chunks or spans contradict themselves or the text.
-const BROKEN_CHUNKS: &str =
-    "SELECT revision.id FROM revision LEFT JOIN chunk ON chunk.revision_id = revision.id
-     LEFT JOIN content ON content.id = revision.content_id
-     GROUP BY revision.id
-     HAVING count(chunk.id) <> chunk_total OR content.id IS NULL
-        OR (chunk_total > 0 AND (min(chunk.id) <> first_chunk OR max(ordinal) <> chunk_total - 1
-            OR max(chunk.end_byte) > length(content.text)))";
-
-/// Revisions whose spans are out of order, overlap, or cut a character in two.
-const BROKEN_SPANS: &str = "SELECT DISTINCT revision.id FROM chunk
-     JOIN revision ON revision.id = chunk.revision_id
-     JOIN content ON content.id = revision.content_id
-     LEFT JOIN chunk AS next ON next.id = chunk.id + 1 AND next.revision_id = revision.id
-     WHERE chunk.end_byte > next.start_byte OR chunk.ordinal + 1 <> next.ordinal
-        OR chunk.start_line > next.start_line
-        OR substr(content.text, chunk.start_byte + 1, 1) BETWEEN x'80' AND x'BF'
-        OR substr(content.text, chunk.end_byte + 1, 1) BETWEEN x'80' AND x'BF'";
-
-/// Queues pages whose document is gone, or about to be read anew.
-const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL
-     WHERE state IN ('fetched', 'unchanged') AND NOT EXISTS (SELECT 1 FROM document
-       WHERE document.source = frontier.source AND extract_fp <> ''
-         AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
-
-/// Raises each counter over the ids that are given out; safe to repeat.
+/// Raises each counter over the ids that are given out.
 const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM chunk)) WHERE name = 'chunk';
-     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM revision))
-       WHERE name = 'revision';
-     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM content))
-       WHERE name = 'content';
-     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM document))
-       WHERE name = 'document';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM revision)) WHERE name = 'revision';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM content)) WHERE name = 'content';
+     UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM document)) WHERE name = 'document';
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM run)) WHERE name = 'run'";
 
-/// Sets right how long the texts are.
-const LENGTHS: &str = "UPDATE revision SET text_bytes = length(text) FROM content
-     WHERE content.id = content_id AND text_bytes <> length(text)";
+/// Queues pages whose document is gone.
+const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL
+     WHERE state IN ('fetched', 'unchanged') AND NOT EXISTS (SELECT 1 FROM document
+       WHERE document.source = frontier.source
+         AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
 
-/// Sets right what each run has queued, after its chunks were dropped or queued again.
-const TALLIES: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_superseded
-       + (SELECT count(*) FROM revision JOIN chunk ON chunk.revision_id = revision.id
-          WHERE revision.run_id = run.id AND state = 'chunked'
-            AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))";
-
-/// Revisions that do not have the vectors they count, or whose waiting chunks are in no queue.
-const BROKEN_VECTORS: &str = "WITH revision_vectors AS (
-       SELECT revision.id, state, chunk_stored, chunk.id AS chunk_id,
-              EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AS is_stored
-       FROM revision JOIN chunk ON chunk.revision_id = revision.id)
-     SELECT id FROM revision_vectors GROUP BY id
-     HAVING sum(is_stored) <> chunk_stored
-        OR (state = 'chunked' AND sum(NOT is_stored AND NOT EXISTS (SELECT 1 FROM queue
-            WHERE chunk_id BETWEEN queue.first_chunk AND last_chunk)) > 0)";
+/// Sets right what each run has queued, and ends one that was at work.
+const RUNS: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_superseded;
+     UPDATE run SET status = 'cancelled', message = 'ended by a repair', error = NULL,
+                    ended_ms = heartbeat_ms WHERE status = 'running';
+     UPDATE phase SET status = 'pending'
+     WHERE run_id IN (SELECT id FROM run WHERE status IN ('cancelled', 'failed'))";
 
 impl KnowledgeBase {
-    /// Removes orphans, queues damaged or missing vectors again, and marks documents whose text is damaged
-    /// to be read anew. Nothing that searches see is deleted.
-    pub fn repair(&self) -> Result<Repair, KbError> {
+    /// Fills this new knowledge base with what can be read of the damaged file at `damaged`, which changes on the way.
+    ///
+    /// The full-text index stays empty. Fails, and changes nothing here, where no document can be read.
+    pub fn salvage(&self, damaged: &Path) -> Result<Repair, KbError> {
+        match self.salvage_from(damaged) {
+            // Who leads to the tables may be damaged, and the tables be sound.
+            Err(KbError::Damaged(_)) => {
+                self.lend_schema(damaged)?;
+                self.salvage_from(damaged)
+            }
+            ended => ended,
+        }
+    }
+
+    fn salvage_from(&self, damaged: &Path) -> Result<Repair, KbError> {
+        let damaged = open_damaged(damaged)
+            .map_err(|error| KbError::Damaged(format!("it cannot be opened: {error}")))?;
         self.write(|tx| {
-            let mut repair = Repair::default();
-            tx.execute_batch(COUNTERS)?;
-            tx.execute_batch(LENGTHS)?;
-            let orphans = revisions::without_document(tx)?;
-            repair.orphans_removed += orphans.len() as u64;
-            revisions::remove(tx, &orphans)?;
-            repair.orphans_removed += vectors::remove_orphans(tx)?;
-            for sql in ORPHANS {
-                repair.orphans_removed += tx.execute(sql, [])? as u64;
+            let mut salvage = Salvage { from: damaged, to: tx, repair: Repair::default() };
+            salvage.counters()?;
+            salvage.rows("run", &[])?;
+            salvage.phases()?;
+            salvage.revisions()?;
+            salvage.failures()?;
+            if salvage.repair.documents_kept + salvage.repair.documents_requeued == 0 {
+                return Err(KbError::Damaged("no document can be read".to_owned()));
             }
-            let mut to_read = ids(tx, BROKEN_CHUNKS)?;
-            to_read.extend(ids(tx, BROKEN_SPANS)?);
-            to_read.extend(verify::texts(tx)?.iter().map(|damaged| damaged.revision));
-            for revision in &to_read {
-                read_again(tx, *revision)?;
+            salvage.rows("frontier", &[])?;
+            for sql in [COUNTERS, PAGES, RUNS] {
+                tx.execute_batch(sql)?;
             }
-            let mut to_embed = ids(tx, BROKEN_VECTORS)?;
-            to_embed.extend(verify::vectors(tx)?.iter().map(|damaged| damaged.revision));
-            for revision in to_embed.difference(&to_read) {
-                embed_again(tx, *revision)?;
-            }
-            tx.execute_batch(PAGES)?;
-            tx.execute_batch(TALLIES)?;
-            repair.documents_to_read = to_read.len() as u64;
-            repair.documents_requeued = to_embed.difference(&to_read).count() as u64;
-            Ok(repair)
+            Ok(salvage.repair)
         })
     }
+
+    /// Puts the header and the schema of this new file into the damaged one: all files of one version have the same
+    /// tables at the same pages, unless they were rewritten as a whole.
+    fn lend_schema(&self, damaged: &Path) -> Result<(), KbError> {
+        let io = |error: std::io::Error| {
+            KbError::Damaged(format!("{} cannot be patched: {error}", damaged.display()))
+        };
+        let roots: BTreeSet<usize> = {
+            let writer = lock(&self.writer);
+            writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            let mut statement =
+                writer.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0")?;
+            let roots =
+                statement.query_map([], |row| row.get::<_, u32>(0).map(|page| page as usize))?;
+            roots.collect::<Result<_, _>>()?
+        };
+        let fresh = std::fs::read(&self.path).map_err(io)?;
+        let mut bytes = std::fs::read(damaged).map_err(io)?;
+        let padded = bytes.len().next_multiple_of(PAGE_BYTES).max(fresh.len());
+        bytes.resize(padded, 0);
+        for (number, page) in fresh.chunks_exact(PAGE_BYTES).enumerate() {
+            if !roots.contains(&(number + 1)) {
+                bytes[number * PAGE_BYTES..][..PAGE_BYTES].copy_from_slice(page);
+            }
+        }
+        // "The Database Header": pages of the file, and no list of free ones.
+        let pages = u32::try_from(padded / PAGE_BYTES).unwrap_or(u32::MAX);
+        bytes[28..32].copy_from_slice(&pages.to_be_bytes());
+        bytes[32..40].fill(0);
+        // Valid where the change counter is that of "version valid for".
+        let changes: [u8; 4] = [fresh[24], fresh[25], fresh[26], fresh[27]];
+        bytes[92..96].copy_from_slice(&changes);
+        for ending in ["-wal", "-shm"] {
+            crate::support::files::remove(&crate::support::storage::beside(damaged, ending))
+                .map_err(io)?;
+        }
+        crate::support::files::replace(damaged, &bytes).map_err(io)
+    }
+
+    /// Puts the content of this knowledge base into the place of that of the damaged file at `live`, in one
+    /// transaction; fails where SQLite cannot write to a file that is so damaged.
+    pub fn overwrite(&self, live: &Path) -> Result<(), KbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut target = Connection::open_with_flags(live, flags)?;
+        target.busy_timeout(BUSY_TIMEOUT)?;
+        let reader = lock(&self.reader);
+        let step = Backup::new(&reader, &mut target)?.step(-1)?;
+        if step != StepResult::Done {
+            return Err(KbError::Busy);
+        }
+        target.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
 }
 
-fn ids(tx: &Transaction<'_>, sql: &str) -> Result<BTreeSet<RevisionId>, KbError> {
-    let mut statement = tx.prepare(sql)?;
-    let ids = statement.query_map([], |row| row.get(0).map(RevisionId))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+/// Opens a file whatever state it is in.
+fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // With the first, SQLite reads past entries of the schema that it does not understand, and a file that is shorter
+    // than it says.
+    connection.execute_batch(
+        "PRAGMA writable_schema = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
+    )?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
 }
 
-/// Marks the document of `revision` to be read anew; drops the revision where nobody sees it.
-fn read_again(tx: &Transaction<'_>, revision: RevisionId) -> Result<(), KbError> {
-    // What it counts may reach into the chunks of another, which would go with its own.
-    tx.execute(
-        "UPDATE revision SET first_chunk = real.first_chunk, chunk_total = real.total,
-                chunk_stored = iif(state = 'live', real.total, min(chunk_stored, real.total))
-         FROM (SELECT min(id) AS first_chunk, ifnull(max(id) - min(id) + 1, 0) AS total
-               FROM chunk WHERE revision_id = ?1) AS real
-         WHERE id = ?1 AND state <> 'saved'",
-        [revision.0],
-    )?;
-    let Some(row) = revisions::find(tx, revision)? else { return Ok(()) };
-    // No extractor has an empty name: the next run takes the text for one of another extractor.
-    tx.execute("UPDATE revision SET extract_fp = '' WHERE id = ?1", [revision.0])?;
-    tx.execute(
-        "UPDATE document SET version = NULL, extract_fp = '' WHERE id = ?1",
-        [row.document.0],
-    )?;
-    if !row.is_live {
-        revisions::remove(tx, &[row])?;
-    }
-    Ok(())
+/// A damaged file, and the transaction that takes over what it holds.
+struct Salvage<'a, 'b> {
+    from: Connection,
+    to: &'a Transaction<'b>,
+    repair: Repair,
 }
 
-/// Queues the chunks of `revision` again; a live one stays live beside its copy.
-fn embed_again(tx: &Transaction<'_>, revision: RevisionId) -> Result<(), KbError> {
-    let Some(row) = revisions::find(tx, revision)? else { return Ok(()) };
-    let run = RunId(tx.query_row("SELECT ifnull(max(id), 0) FROM run", [], |row| row.get(0))?);
-    if !row.is_live {
-        return revisions::back_to_saved(tx, &row, run);
+impl Salvage<'_, '_> {
+    fn counters(&self) -> Result<(), KbError> {
+        for name in ["document", "content", "revision", "chunk", "run"] {
+            if let Some(last) = self.counter(name) {
+                let sql = "UPDATE counter SET last = ?2 WHERE name = ?1";
+                self.to.execute(sql, rusqlite::params![name, last])?;
+            }
+        }
+        Ok(())
     }
-    // An unfinished revision is about to replace it anyway.
-    let replaced: bool = tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM revision WHERE document_id = ?1 AND state <> 'live')",
-        [row.document.0],
-        |row| row.get(0),
-    )?;
-    if replaced {
-        return Ok(());
+
+    fn counter(&self, name: &str) -> Option<i64> {
+        let sql = "SELECT last FROM counter WHERE name = ?1";
+        let last = self.from.query_row(sql, [name], |row| row.get::<_, i64>(0)).ok()?;
+        (0..COUNTER_MAX).contains(&last).then_some(last)
     }
-    // The owner plays no part: the lock is held and no run is at work.
-    let copy = stage::copy_revision(tx, RunKey { id: run, owner: 0 }, &row)?;
-    let embed_fp: String =
-        tx.query_row("SELECT embed_fp FROM revision WHERE id = ?1", [revision.0], |row| {
-            row.get(0)
-        })?;
-    let ranges = stage::copy_chunks(tx, &row, copy, &embed_fp)?;
-    let queued: u64 = ranges.iter().map(stage::chunk_count).sum();
-    tx.execute(
-        "UPDATE run SET chunks_queued = chunks_queued + ?2 WHERE id = ?1",
-        [run.0, to_sql(queued)],
-    )?;
-    Ok(())
+
+    /// Returns the highest id that is worth a look in `table`.
+    fn id_max(&self, table: &str) -> i64 {
+        let sql = format!("SELECT max(id) FROM {table}");
+        let max = self.from.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0));
+        let max = max.ok().flatten().filter(|max| (0..=IDS_MAX).contains(max));
+        let counter = self.counter(table).filter(|last| *last <= IDS_MAX);
+        max.max(counter).unwrap_or(IDS_GUESSED)
+    }
+
+    /// Returns the columns of `table` in this version of the format.
+    fn columns(&self, table: &str) -> Result<Vec<String>, KbError> {
+        let mut statement = self.to.prepare(&format!("PRAGMA table_info({table})"))?;
+        let names = statement.query_map([], |row| row.get(1))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns a row of the damaged file; `None` where it is not there or cannot be read.
+    fn row(&self, table: &str, columns: &[String], key: &str, id: i64) -> Option<Vec<Value>> {
+        let names = columns.join(", ");
+        let sql = format!("SELECT {names} FROM {table} WHERE {key} = ?1");
+        let mut statement = self.from.prepare_cached(&sql).ok()?;
+        let read =
+            |row: &rusqlite::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
+        statement.query_row([id], read).optional().ok()?
+    }
+
+    /// Stores a row; returns whether the rules of the table let it in.
+    fn store(&self, table: &str, columns: &[String], row: Vec<Value>) -> Result<bool, KbError> {
+        let places = vec!["?"; columns.len()].join(", ");
+        let names = columns.join(", ");
+        let sql = format!("INSERT INTO {table} ({names}) VALUES ({places})");
+        match self.to.prepare_cached(&sql)?.execute(params_from_iter(row)) {
+            Ok(_) => Ok(true),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes over the rows of `table` that can be read, without `left_out` columns.
+    fn rows(&self, table: &str, left_out: &[&str]) -> Result<(), KbError> {
+        let mut columns = self.columns(table)?;
+        columns.retain(|column| !left_out.contains(&column.as_str()));
+        for id in 1..=self.id_max(table) {
+            if let Some(row) = self.row(table, &columns, "id", id) {
+                self.store(table, &columns, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn phases(&self) -> Result<(), KbError> {
+        let columns = self.columns("phase")?;
+        let mut runs = self.to.prepare("SELECT id FROM run")?;
+        let runs = runs.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        let names = columns.join(", ");
+        for run in runs {
+            for name in ["crawling", "cleaning", "embedding"] {
+                let sql = format!("SELECT {names} FROM phase WHERE run_id = ?1 AND name = ?2");
+                let Ok(mut statement) = self.from.prepare_cached(&sql) else { return Ok(()) };
+                let read =
+                    |row: &rusqlite::Row<'_>| (0..columns.len()).map(|at| row.get(at)).collect();
+                if let Ok(row) = statement.query_row(rusqlite::params![run, name], read) {
+                    self.store("phase", &columns, row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over documents that searches see.
+    fn revisions(&mut self) -> Result<(), KbError> {
+        let columns = self.columns("revision")?;
+        let mut seen = BTreeSet::new();
+        let mut kept = BTreeSet::new();
+        for id in 1..=self.id_max("revision") {
+            let Some(row) = self.row("revision", &columns, "id", id) else { continue };
+            let value = |name: &str| {
+                let at = columns.iter().position(|column| column == name);
+                at.map_or(Value::Null, |at| row[at].clone())
+            };
+            let Value::Integer(document) = value("document_id") else { continue };
+            seen.insert(document);
+            if value("state") != Value::Text("live".to_owned()) || kept.contains(&document) {
+                continue;
+            }
+            self.to.execute_batch("SAVEPOINT document")?;
+            let is_kept = self.document(id, document, &value, &columns, row.clone())?;
+            let end = if is_kept { "" } else { "ROLLBACK TO document; " };
+            self.to.execute_batch(&format!("{end}RELEASE document"))?;
+            if is_kept {
+                kept.insert(document);
+            }
+        }
+        self.repair.documents_to_read = seen.difference(&kept).count() as u64;
+        Ok(())
+    }
+
+    /// Takes over a document with its live revision, or with its text alone where more is damaged; returns whether
+    /// its text is sound.
+    fn document(
+        &mut self,
+        id: i64,
+        document: i64,
+        value: &dyn Fn(&str) -> Value,
+        columns: &[String],
+        mut row: Vec<Value>,
+    ) -> Result<bool, KbError> {
+        let content = match value("content_id") {
+            Value::Integer(content) => content,
+            _ => return Ok(false),
+        };
+        let is_sound = seal::is_revision_intact(&self.from, id);
+        if matches!(is_sound, Ok(Some(false)) | Err(_)) {
+            return Ok(false);
+        }
+        let names = self.columns("content")?;
+        let Some(text) = self.row("content", &names, "id", content) else { return Ok(false) };
+        match (&text[1], &text[2]) {
+            (Value::Blob(bytes), Value::Integer(stored))
+                if checksum(bytes) == *stored && std::str::from_utf8(bytes).is_ok() => {}
+            _ => return Ok(false),
+        }
+        let length = match &text[1] {
+            Value::Blob(bytes) => bytes.len() as u64,
+            _ => 0,
+        };
+        // Revisions of one document may share it.
+        let is_there: bool = self.to.query_row(
+            "SELECT EXISTS (SELECT 1 FROM content WHERE id = ?1)",
+            [content],
+            |row| row.get(0),
+        )?;
+        if !is_there && !self.store("content", &names, text)? {
+            return Ok(false);
+        }
+        let names = self.columns("document")?;
+        let Some(address) = self.row("document", &names, "id", document) else { return Ok(false) };
+        if !self.store("document", &names, address)? {
+            return Ok(false);
+        }
+        // It names what read it last, which is what made its text unless that failed.
+        let place = |name: &str| columns.iter().position(|column| column == name);
+        let mut set = |name: &str, value: Value| {
+            if let Some(at) = place(name) {
+                row[at] = value;
+            }
+        };
+        set("text_bytes", Value::Integer(to_sql(length)));
+        let chunks = self.chunks(id, value)?;
+        if chunks.is_none() {
+            for name in ["first_chunk", "chunk_fp", "embed_fp", "chunks_checksum"] {
+                set(name, Value::Null);
+            }
+            set("chunk_total", Value::Integer(0));
+            set("chunk_stored", Value::Integer(0));
+            set("state", Value::Text("saved".to_owned()));
+        } else {
+            set("chunk_stored", value("chunk_total"));
+        }
+        if !self.store("revision", columns, row)? {
+            return Ok(false);
+        }
+        let extract_fp =
+            "UPDATE document SET version = NULL, extract_fp = revision.extract_fp FROM revision
+             WHERE document.id = ?1 AND revision.id = ?2 AND document.extract_fp <> revision.extract_fp";
+        self.to.execute(extract_fp, [document, id])?;
+        let Some((rows, found)) = chunks else {
+            self.repair.documents_requeued += 1;
+            return Ok(true);
+        };
+        let names = self.columns("chunk")?;
+        for row in rows {
+            if !self.store("chunk", &names, row)? {
+                return Ok(false);
+            }
+        }
+        let found: Vec<_> = found.iter().map(|(chunk, vector)| (*chunk, vector)).collect();
+        if let Value::Text(embed_fp) = value("embed_fp") {
+            vectors::insert(self.to, &embed_fp, &found)?;
+        }
+        self.repair.documents_kept += 1;
+        Ok(true)
+    }
+
+    /// Returns the chunks of a revision with their vectors; `None` unless all are sound.
+    fn chunks(&self, id: i64, value: &dyn Fn(&str) -> Value) -> Result<Option<Chunks>, KbError> {
+        if !matches!(seal::are_chunks_intact(&self.from, id), Ok(Some(true))) {
+            return Ok(None);
+        }
+        let (Value::Integer(total), Value::Text(embed_fp)) =
+            (value("chunk_total"), value("embed_fp"))
+        else {
+            return Ok(None);
+        };
+        let Value::Integer(first) = value("first_chunk") else {
+            return Ok((total == 0).then(|| (Vec::new(), Vec::new())));
+        };
+        if !(0..COUNTER_MAX).contains(&first) || !(1..=IDS_MAX).contains(&total) {
+            return Ok(None);
+        }
+        let names = self.columns("chunk")?;
+        let rows = (first..first + total).map(|id| self.row("chunk", &names, "id", id));
+        let Some(rows) = rows.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        Ok(self.vectors(&embed_fp, first, total).map(|vectors| (rows, vectors)))
+    }
+
+    fn vectors(
+        &self,
+        embed_fp: &str,
+        first: i64,
+        total: i64,
+    ) -> Option<Vec<(ChunkId, StoredVector)>> {
+        let tx = self.from.unchecked_transaction().ok()?;
+        let space = Space::of(&tx, embed_fp).ok()??;
+        if !space.is_possible() {
+            return None;
+        }
+        let mut vectors = Vec::new();
+        let read = space.read(&tx, (first, first + total - 1), |chunk, entry| {
+            vectors.extend(entry.intact(chunk).map(|vector| (ChunkId(chunk), vector)));
+        });
+        let is_whole = vectors.iter().map(|(chunk, _)| chunk.0).eq(first..first + total);
+        (read.is_ok() && is_whole).then_some(vectors)
+    }
+
+    /// Takes over failures with their documents; one that is damaged leaves its document to be read again.
+    fn failures(&self) -> Result<(), KbError> {
+        let (columns, names) = (self.columns("failure")?, self.columns("document")?);
+        for id in 1..=self.id_max("document") {
+            let Some(row) = self.row("failure", &columns, "document_id", id) else { continue };
+            let text = |name: &str| {
+                let at = columns.iter().position(|column| column == name)?;
+                if let Value::Text(text) = &row[at] { Some(text.as_bytes()) } else { None }
+            };
+            let fields = ["stage", "kind", "error"].map(|name| text(name).unwrap_or_default());
+            let is_sound = match row.last() {
+                Some(Value::Integer(stored)) => seal::of_fields(&fields) == *stored,
+                _ => true,
+            };
+            let is_there: bool = self.to.query_row(
+                "SELECT EXISTS (SELECT 1 FROM document WHERE id = ?1)",
+                [id],
+                |row| row.get(0),
+            )?;
+            if is_sound && !is_there {
+                let address = self.row("document", &names, "id", id);
+                let is_stored = match address {
+                    Some(address) => self.store("document", &names, address)?,
+                    None => false,
+                };
+                if !is_stored {
+                    continue;
+                }
+            }
+            if is_sound {
+                self.store("failure", &columns, row)?;
+            }
+            // What could not be taken in may go better, and what was at work is given up.
+            self.to.execute("UPDATE document SET version = NULL WHERE id = ?1", [id])?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows of chunks with the vectors of these.
+type Chunks = (Vec<Vec<Value>>, Vec<(ChunkId, StoredVector)>);
+
+/// Returns whether a row breaks a rule of its table.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation))
 }

@@ -47,11 +47,6 @@ pub fn unfinished(tx: &Transaction<'_>) -> Result<Vec<RevisionRow>, KbError> {
     select(tx, "state <> 'live' AND ?1 = 0", 0)
 }
 
-/// Returns every revision whose document is not there, which only damage brings about.
-pub fn without_document(tx: &Transaction<'_>) -> Result<Vec<RevisionRow>, KbError> {
-    select(tx, "NOT EXISTS (SELECT 1 FROM document WHERE id = document_id) AND ?1 = 0", 0)
-}
-
 /// Takes out the revision of `document` that is not yet live, if there is one.
 pub fn remove_unfinished(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
     let unfinished = select(tx, "document_id = ?1 AND state <> 'live'", document.0)?;

@@ -40,6 +40,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "552efa830be9c62f",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0004_checksums.sql"),
+        shape: "463f0410262f9d84",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -5,7 +5,7 @@ use rusqlite::{Statement, ToSql, Transaction, params};
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
 use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, take_ids};
+use super::{KnowledgeBase, seal, take_ids};
 use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunState};
 use crate::kb::KbError;
 
@@ -122,7 +122,8 @@ impl KnowledgeBase {
                 }
                 tx.prepare_cached(
                     "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3,
-                            chunk_fp = ?4, embed_fp = ?5, run_id = ?6 WHERE id = ?1",
+                            chunk_fp = ?4, embed_fp = ?5, run_id = ?6, chunks_checksum = ?7
+                     WHERE id = ?1",
                 )?
                 .execute(params![
                     revision.id.0,
@@ -131,6 +132,7 @@ impl KnowledgeBase {
                     revision.chunk_fp,
                     embed_fp,
                     run.id.0,
+                    chunks_checksum(revision),
                 ])?;
                 for (ordinal, chunk) in revision.chunks.iter().enumerate() {
                     insert_chunk(&mut insert, next, revision.id, ordinal, chunk)?;
@@ -311,6 +313,30 @@ fn miscounted(row: &RevisionRow) -> KbError {
     KbError::Damaged(format!("revision {} does not have the chunks that it counts", row.id.0))
 }
 
+fn chunks_checksum(revision: &ChunkedRevision) -> i64 {
+    let mut checksum = seal::Chunks::new(&revision.chunk_fp);
+    for (ordinal, NewChunk { chunk, key, input_hash }) in revision.chunks.iter().enumerate() {
+        let number = |size| Some(size_to_sql(size));
+        checksum.add(&seal::ChunkRow {
+            numbers: [
+                number(ordinal),
+                number(chunk.span.start),
+                number(chunk.span.end),
+                number(chunk.lines.first),
+                number(chunk.lines.last),
+                chunk.prefix.map(|prefix| size_to_sql(prefix.start)),
+                chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
+                chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
+                number(chunk.token_count),
+            ],
+            heading_path: &chunk.heading_path,
+            key,
+            input_hash,
+        });
+    }
+    checksum.finish()
+}
+
 /// Adds a revision in state `saved` with the text of `row`.
 pub fn copy_revision(
     tx: &Transaction<'_>,
@@ -320,9 +346,9 @@ pub fn copy_revision(
     let id = RevisionId(take_ids(tx, "revision", 1)?);
     tx.prepare_cached(
         "INSERT INTO revision (id, document_id, content_id, run_id, content_hash, title, media_type,
-                               encoding, metadata, extract_fp, text_bytes, state)
+                               encoding, metadata, extract_fp, text_bytes, checksum, state)
          SELECT ?2, document_id, content_id, ?3, content_hash, title, media_type, encoding, metadata,
-                extract_fp, text_bytes, 'saved'
+                extract_fp, text_bytes, checksum, 'saved'
          FROM revision WHERE id = ?1",
     )?
     .execute([row.id.0, id.0, run.id.0])?;
@@ -343,7 +369,8 @@ pub fn copy_chunks(
     let first = take_ids(tx, "chunk", super::convert::from_sql(total))?;
     tx.prepare_cached(
         "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3, embed_fp = ?4,
-                chunk_fp = (SELECT chunk_fp FROM revision WHERE id = ?5)
+                chunk_fp = (SELECT chunk_fp FROM revision WHERE id = ?5),
+                chunks_checksum = (SELECT chunks_checksum FROM revision WHERE id = ?5)
          WHERE id = ?1",
     )?
     .execute(params![copy.0, (total > 0).then_some(first), total, embed_fp, row.id.0])?;

@@ -3,45 +3,32 @@
 use rusqlite::Transaction;
 
 use super::convert::checksum;
+use super::seal;
 use super::vectors::Space;
-use crate::domain::RevisionId;
 use crate::kb::KbError;
 
-/// A text or vector that is not what was stored.
-pub struct Damaged {
-    /// The revision it belongs to.
-    pub revision: RevisionId,
-    /// Its document, and the chunk where there is one.
-    pub name: String,
-}
-
-/// Returns the names of what is damaged.
-pub fn names(damaged: Vec<Damaged>) -> Vec<String> {
-    damaged.into_iter().map(|damaged| damaged.name).collect()
-}
-
 /// Reads every text and returns those that are damaged.
-pub fn texts(tx: &Transaction<'_>) -> Result<Vec<Damaged>, KbError> {
+pub fn texts(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let mut statement = tx.prepare(
-        "SELECT revision.id, document.source || ':' || document.uri, content.checksum, content.text
+        "SELECT document.source || ':' || document.uri, content.checksum, content.text
          FROM content JOIN revision ON revision.content_id = content.id
          JOIN document ON document.id = revision.document_id",
     )?;
     let mut rows = statement.query([])?;
     let mut damaged = Vec::new();
     while let Some(row) = rows.next()? {
-        let text = row.get_ref(3)?.as_blob().unwrap_or_default();
-        if checksum(text) != row.get::<_, i64>(2)? {
-            damaged.push(Damaged { revision: RevisionId(row.get(0)?), name: row.get(1)? });
+        let text = row.get_ref(2)?.as_blob().unwrap_or_default();
+        if checksum(text) != row.get::<_, i64>(1)? {
+            damaged.push(row.get(0)?);
         }
     }
     Ok(damaged)
 }
 
 /// Reads every vector and returns those that are damaged.
-pub fn vectors(tx: &Transaction<'_>) -> Result<Vec<Damaged>, KbError> {
+pub fn vectors(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let mut owner = tx.prepare(
-        "SELECT revision.id, document.source || ':' || document.uri || ' chunk ' || chunk.id
+        "SELECT document.source || ':' || document.uri || ' chunk ' || chunk.id
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          JOIN document ON document.id = revision.document_id WHERE chunk.id = ?1",
     )?;
@@ -54,11 +41,58 @@ pub fn vectors(tx: &Transaction<'_>) -> Result<Vec<Damaged>, KbError> {
             }
         })?;
         for chunk in chunks {
-            let owners = owner.query_map([chunk], |row| {
-                Ok(Damaged { revision: RevisionId(row.get(0)?), name: row.get(1)? })
-            })?;
+            let owners = owner.query_map([chunk], |row| row.get(0))?;
             damaged.extend(owners.collect::<Result<Vec<_>, _>>()?);
         }
     }
     Ok(damaged)
+}
+
+/// Returns the documents of revisions whose rows, or whose documents' rows, are damaged.
+pub fn revisions(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
+    differing(tx, "", |revision| seal::is_revision_intact(tx, revision))
+}
+
+/// Returns the documents of revisions of whose chunks the rows are damaged.
+pub fn chunks(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
+    differing(tx, "AND state <> 'saved'", |revision| seal::are_chunks_intact(tx, revision))
+}
+
+fn differing(
+    tx: &Transaction<'_>,
+    condition: &str,
+    is_intact: impl Fn(i64) -> Result<Option<bool>, KbError>,
+) -> Result<Vec<String>, KbError> {
+    let mut statement = tx.prepare(&format!(
+        "SELECT revision.id, source || ':' || uri FROM revision
+         JOIN document ON document.id = document_id WHERE true {condition}"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        if is_intact(row.get(0)?)? == Some(false) {
+            names.push(row.get(1)?);
+        }
+    }
+    Ok(names)
+}
+
+/// Returns the documents whose failures are damaged.
+pub fn failures(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
+    let mut statement = tx.prepare(
+        "SELECT source || ':' || uri, stage, kind, error, failure.checksum FROM failure
+         JOIN document ON document.id = document_id WHERE failure.checksum IS NOT NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut fields: [&[u8]; 3] = [&[]; 3];
+        for (column, field) in fields.iter_mut().enumerate() {
+            *field = row.get_ref(column + 1)?.as_bytes().unwrap_or_default();
+        }
+        if seal::of_fields(&fields) != row.get::<_, i64>(4)? {
+            names.push(row.get(0)?);
+        }
+    }
+    Ok(names)
 }

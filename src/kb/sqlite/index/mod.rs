@@ -1,5 +1,6 @@
 //! The full-text index: entering tokens, and making the whole of it anew.
 
+mod compare;
 mod doclist;
 mod invert;
 mod leaves;
@@ -21,6 +22,7 @@ use crate::analysis::Language;
 use crate::domain::{ChunkId, Metrics, RevisionId};
 use crate::kb::KbError;
 
+pub use compare::{Expected, MAKE_INSTANCES};
 pub use rows::IndexRows;
 pub use segment::Segment;
 

@@ -16,7 +16,7 @@ use crate::domain::RevisionId;
 use crate::kb::KbError;
 
 pub use nearest::{cosine, cosines};
-pub use space::{Space, insert, pack_rows, remove, remove_orphans};
+pub use space::{Space, insert, pack_rows, remove};
 
 /// A quantised vector: component `i` is `scale * embedding[i]`, each byte read as signed.
 #[derive(Clone, Debug, PartialEq)]

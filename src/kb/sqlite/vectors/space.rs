@@ -67,6 +67,13 @@ impl Space {
         })
     }
 
+    /// Returns whether the schema allows such a space: what is damaged may say anything.
+    pub fn is_possible(&self) -> bool {
+        (1..=1 << 20).contains(&self.dim)
+            && (1..=127).contains(&self.width)
+            && (1..1 << 20).contains(&self.id)
+    }
+
     /// Returns the id of the block that has a place for `chunk`.
     pub fn block_of(&self, chunk: i64) -> i64 {
         // An id that is never given out has its place at the end that is nearer: no other space's.
@@ -185,35 +192,6 @@ pub fn insert(
 /// Takes out the vectors of all chunks in `ranges`, both ends included, which are sorted.
 pub fn remove(tx: &Transaction<'_>, ranges: &[(i64, i64)]) -> Result<(), KbError> {
     Space::all(tx)?.iter().try_for_each(|space| space.remove(tx, ranges))
-}
-
-/// Takes out every vector without a chunk of its embedder, and blocks that are no blocks; returns how many.
-pub fn remove_orphans(tx: &Transaction<'_>) -> Result<u64, KbError> {
-    let mut removed = tx.execute(
-        "DELETE FROM vector_block WHERE NOT EXISTS (SELECT 1 FROM vector_space
-           WHERE vector_space.id = vector_block.id >> 40
-             AND length(entries) = length(slots) * (dim + 12))",
-        [],
-    )? as u64;
-    let mut owned = tx.prepare(
-        "SELECT EXISTS (SELECT 1 FROM chunk JOIN revision ON revision.id = chunk.revision_id
-                        JOIN vector_space USING (embed_fp)
-                        WHERE chunk.id = ?1 AND vector_space.id = ?2)",
-    )?;
-    for space in Space::all(tx)? {
-        let mut stored = Vec::new();
-        space.read(tx, space.places(), |chunk, _| stored.push(chunk))?;
-        let mut orphans = Vec::new();
-        for chunk in stored {
-            let is_owned: bool = owned.query_row([chunk, space.id], |row| row.get(0))?;
-            if !is_owned {
-                orphans.push((chunk, chunk));
-            }
-        }
-        removed += orphans.len() as u64;
-        space.remove(tx, &orphans)?;
-    }
-    Ok(removed)
 }
 
 fn write(tx: &Transaction<'_>, block: Option<(i64, Block)>) -> Result<(), KbError> {
