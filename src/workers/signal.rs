@@ -91,7 +91,7 @@ impl Signals {
     }
 }
 
-/// Has a write over the limit on file size (SIGXFSZ) fail with EFBIG, like one on a full disk, in any command: SQLite
+/// Has a write over the limit on file size (SIGXFSZ) fail with EFBIG, like one on a full disk: SQLite
 /// writes beside a knowledge base that is only read, too.
 ///
 /// The signal is caught and not ignored, so that it is at its default again in the programs that this one starts.
