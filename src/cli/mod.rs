@@ -44,7 +44,13 @@ fn run() -> Ending {
         Ok(arguments) => dispatch(&arguments),
         Err(error) => {
             // `--help` and `--version` come this way too, for stdout; what goes to stderr may be lost.
+            let is_version = error.kind() == clap::error::ErrorKind::DisplayVersion;
             let printed = error.print();
+            let printed = if is_version && asks_for_more() {
+                printed.and_then(|()| output::sandbox(&crate::support::sandbox::enter()))
+            } else {
+                printed
+            };
             let printed = if error.use_stderr() { Ok(()) } else { output::written(printed) };
             printed.map(|()| Ending::Code(u8::try_from(error.exit_code()).unwrap_or(2)))
         }
@@ -53,6 +59,13 @@ fn run() -> Ending {
         render::error(&error);
         Ending::Code(error.exit_code().number())
     })
+}
+
+/// Reports whether `-v` stands beside `--version`, before which clap stops reading.
+fn asks_for_more() -> bool {
+    std::env::args()
+        .skip(1)
+        .any(|argument| matches!(&*argument, "-v" | "-vV" | "-Vv" | "--verbose"))
 }
 
 fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {

@@ -23,6 +23,12 @@ pub fn written(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
+/// Says under `--version -v` what keeps the processes that extract documents in.
+pub fn sandbox(parts: &[&str]) -> io::Result<()> {
+    let parts = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+    writeln!(io::stdout(), "sandbox: {parts}")
+}
+
 /// Prints a document's text as it is; where stdout is a terminal, control characters are shown and not
 /// obeyed.
 pub fn text(text: &str) -> Result<(), Error> {

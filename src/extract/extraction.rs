@@ -16,6 +16,10 @@ const BY_CONTENT: char = '>';
 /// Stands before the limits under which extraction failed.
 const UNDER_LIMITS: char = '!';
 
+/// Larger documents are extracted in a child whatever their format, where `max_seconds`, `max_memory` and a stop hold
+/// for them. What is smaller is done before any of these matters, even by work that grows with its square.
+const IN_PROCESS_BYTES_MAX: usize = 128 << 10;
+
 /// Extracts documents; shared by threads.
 pub struct Extraction {
     config: ExtractConfig,
@@ -70,7 +74,9 @@ impl Extraction {
         bytes: Vec<u8>,
     ) -> Result<Extracted, ExtractError> {
         let extracted = match &self.children {
-            Some(children) if extractor.is_risky() => children.extract(extractor, uri, &bytes),
+            Some(children) if extractor.is_risky() || bytes.len() > IN_PROCESS_BYTES_MAX => {
+                children.extract(extractor, uri, &bytes)
+            }
             _ => in_process(extractor, uri, bytes),
         };
         self.checked(uri, extracted)

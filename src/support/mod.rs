@@ -16,5 +16,6 @@ pub mod panics;
 pub mod recent;
 pub mod retry;
 pub mod rows;
+pub mod sandbox;
 pub mod storage;
 pub mod supervise;

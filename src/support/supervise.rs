@@ -65,6 +65,12 @@ pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
     }
 }
 
+/// Reports whether this signal says nothing about what its process did: it is what `systemctl stop`, a closed terminal
+/// or a machine that is out of memory ends processes by.
+pub fn is_from_outside(signal: i32) -> bool {
+    [Signal::TERM, Signal::INT, Signal::HUP, Signal::KILL].iter().any(|one| one.as_raw() == signal)
+}
+
 fn limit(resource: Resource, value: u64) {
     let _ = setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
 }

@@ -20,6 +20,7 @@ pub use serve::serve;
 use super::{ExtractConfig, ExtractError, Extracted, Extractor};
 use crate::support::byte_size::ByteSize;
 use crate::support::checkpoint::StopSignal;
+use crate::support::supervise;
 use exchange::{Exchange, Loss};
 
 /// Documents after which a child is replaced, so that what leaks in a library does not add up.
@@ -152,18 +153,22 @@ impl Children {
             Loss::TooLarge => permanent(format!("its text is over max_text ({})", self.max_text)),
             Loss::Stopped => transient("the run was stopped while it was extracted".to_owned()),
             Loss::Io(error) => transient(format!("cannot talk to its extractor: {error}")),
-            Loss::Died => permanent(self.describe_death(&mut worker)),
+            Loss::Died => {
+                let (reason, is_from_outside) = self.describe_death(&mut worker);
+                if is_from_outside { transient(reason) } else { permanent(reason) }
+            }
         }
     }
 
-    /// Returns how a child died, from its exit status and its last words.
-    fn describe_death(&self, worker: &mut Worker) -> String {
+    /// Returns how a child died, from its exit status and its last words, and whether somebody else ended it.
+    fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
         use std::os::unix::process::ExitStatusExt;
         exchange::hear(worker);
         let words = String::from_utf8_lossy(&worker.words).into_owned();
         let status = worker.end();
         let signal = status.and_then(|status| status.signal());
-        if words.contains("memory allocation of") {
+        let is_from_outside = signal.is_some_and(supervise::is_from_outside);
+        let reason = if words.contains("memory allocation of") {
             format!("needs more memory than max_memory ({})", self.max_memory)
         } else if words.contains("has overflowed its stack") {
             "its extractor overflowed its stack".to_owned()
@@ -174,7 +179,8 @@ impl Children {
         } else {
             let code = status.and_then(|status| status.code()).unwrap_or_default();
             format!("its extractor ended the process with exit code {code}")
-        }
+        };
+        (reason, is_from_outside)
     }
 }
 

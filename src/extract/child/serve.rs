@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::wire::{self, Reply, Request};
 use crate::extract::extraction::in_process;
 use crate::extract::{ExtractError, by_id};
+use crate::support::sandbox;
 
 /// Files that a child may have open: its three pipes, and the few that the system opens for itself.
 const FILES_MAX: u64 = 16;
@@ -31,6 +32,8 @@ pub fn serve(memory_bytes: u64, parent: u32) -> io::Result<()> {
     limit(Resource::Fsize, 0);
     limit(Resource::Nofile, FILES_MAX);
     limit(Resource::As, memory_bytes);
+    // A kernel that has nothing of it leaves the limits above; `--version -v` says so.
+    sandbox::enter();
     let mut input = io::stdin().lock();
     while let Some((request, body)) = wire::read(&mut input)? {
         limit_processor(request.max_seconds);

@@ -34,6 +34,9 @@ pub struct CommandConfig {
     pub pattern: String,
     /// Program and arguments; no shell is between. `{path}` stands for the document's file.
     pub run: Vec<String>,
+    /// Environment variables that it gets besides PATH, HOME, LANG, LC_ALL, LC_CTYPE and TMPDIR.
+    #[serde(default)]
+    pub env: Vec<String>,
 }
 
 impl CommandConfig {
@@ -51,6 +54,10 @@ impl CommandConfig {
         }
         if self.run.iter().any(|argument| argument.contains('\0')) {
             return Err("command.run must not hold NUL characters".to_owned());
+        }
+        if let Some(name) = self.env.iter().find(|one| one.is_empty() || one.contains(['=', '\0']))
+        {
+            return Err(format!("command.env must name environment variables, not {name:?}"));
         }
         Ok(())
     }
@@ -88,6 +95,7 @@ pub(super) struct Command {
     matcher: GlobMatcher,
     is_of_path: bool,
     run: Vec<String>,
+    env: Vec<String>,
     /// Decides the text that comes out.
     pub(super) fingerprint: String,
 }
@@ -100,6 +108,7 @@ impl Commands {
                 matcher: glob(&one.pattern).ok()?.compile_matcher(),
                 is_of_path: one.pattern.contains('/'),
                 run: absolute(&one.run, config.base.as_ref()),
+                env: one.env.clone(),
                 fingerprint: one.fingerprint(),
             })
         };
@@ -137,7 +146,7 @@ impl Commands {
         })?;
         let path = file.path().to_string_lossy();
         let arguments = command.run.iter().map(|one| one.replace(PATH, &path)).collect::<Vec<_>>();
-        let output = self.watch.run(uri, &arguments, file.folder())?;
+        let output = self.watch.run(uri, &arguments, &command.env, file.folder())?;
         Markdown.extract(uri, output)
     }
 }

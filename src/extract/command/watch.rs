@@ -31,6 +31,9 @@ const WORDS_BYTES_MAX: usize = 4 << 10;
 /// What of this is told.
 const WORDS_CHARS_MAX: usize = 500;
 
+/// What a command sees of this program's environment, which may hold secrets of others.
+const ENVIRONMENT: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"];
+
 /// Runs commands within the limits of a document.
 pub(super) struct Watch {
     program: Option<PathBuf>,
@@ -67,17 +70,19 @@ impl Watch {
     }
 
     /// Runs `command` in `folder` and returns what it wrote to stdout; an exit code other than 0 is a failure.
+    /// Of the environment it sees [`ENVIRONMENT`] and the variables named by `env`.
     pub(super) fn run(
         &self,
         uri: &str,
         command: &[String],
+        env: &[String],
         folder: &Path,
     ) -> Result<Vec<u8>, ExtractError> {
         let permanent = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
         let transient = |reason| ExtractError::Transient { uri: uri.to_owned(), reason };
         let name = command.first().map_or("", String::as_str);
         let mut group = self
-            .start(command, folder)
+            .start(command, env, folder)
             .map_err(|error| transient(format!("cannot start {name}: {error}")))?;
         let mut heard = Heard::default();
         let code = self.listen(&mut group, &mut heard).map_err(|loss| match loss {
@@ -100,14 +105,15 @@ impl Watch {
                 let how =
                     code.map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
                 let colon = if words.is_empty() { "" } else { ": " };
-                Err(permanent(format!("{name} ended {how}{colon}{words}")))
+                let reason = format!("{name} ended {how}{colon}{words}");
+                Err(if is_from_outside(code) { transient(reason) } else { permanent(reason) })
             }
         }
     }
 
     /// Starts a command below a process that ends it when this one ends. Without a program for that, as for
     /// those who use the library, it is started directly.
-    fn start(&self, command: &[String], folder: &Path) -> io::Result<Group> {
+    fn start(&self, command: &[String], env: &[String], folder: &Path) -> io::Result<Group> {
         let mut process = match (&self.program, command) {
             (Some(program), _) => {
                 let mut process = supervise::under(program, self.max_memory.0);
@@ -121,6 +127,12 @@ impl Watch {
             }
             (None, []) => return Err(io::ErrorKind::InvalidInput.into()),
         };
+        process.env_clear();
+        for name in ENVIRONMENT.iter().copied().chain(env.iter().map(String::as_str)) {
+            if let Some(value) = std::env::var_os(name) {
+                process.env(name, value);
+            }
+        }
         process.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         Ok(Group(process.spawn()?))
     }
@@ -246,6 +258,11 @@ fn take<P: Read>(
         }
     }
     Ok(())
+}
+
+/// Reports whether somebody else ended a command, or the process above it, which has no code then.
+fn is_from_outside(code: Option<i32>) -> bool {
+    code.is_none_or(|code| supervise::is_from_outside(code - 128))
 }
 
 /// Returns the end of what was said, as one line.
