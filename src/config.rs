@@ -41,6 +41,8 @@ pub struct Config {
     /// Why the commands that it names are not run unasked: the file is somebody else's, or may be written by
     /// others. `None` where they are.
     pub distrust: Option<String>,
+    /// Folder for what can be made again, in place of the user's own cache folder; not in kb.toml.
+    pub cache: Option<PathBuf>,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -175,6 +177,7 @@ impl Config {
                 search: file.search,
                 base,
                 distrust,
+                cache: None,
                 hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             }),
             Err(problems) => Err(ConfigError::Wrong { path: path.to_owned(), text, problems }),

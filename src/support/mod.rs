@@ -3,6 +3,7 @@
 
 pub mod ascii;
 pub mod byte_size;
+pub mod cache;
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
@@ -15,5 +16,6 @@ pub mod panics;
 pub mod recent;
 pub mod retry;
 pub mod rows;
+pub mod secrets;
 pub mod storage;
 pub mod supervise;
