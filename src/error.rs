@@ -138,6 +138,7 @@ impl Error {
                 ExitCode::SourceUnreachable
             }
             Self::Source(SourceError::Full { .. }) => ExitCode::StorageFull,
+            Self::Source(SourceError::Cache { .. }) => ExitCode::StorageIo,
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses

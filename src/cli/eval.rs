@@ -10,7 +10,7 @@ use super::{Ending, output, render};
 use crate::error::Error;
 use crate::eval::{EvalReport, Shortfall, page};
 use crate::operations::{self, EvalOptions, Gate, Target};
-use crate::support::storage;
+use crate::support::files;
 
 /// Measures whose differences are shown; `--json` has all.
 const COMPARED: [&str; 3] = ["ndcg@10", "recall@10", "span_recall@5"];
@@ -76,10 +76,8 @@ pub fn told(shortfall: &Shortfall) -> String {
 
 /// Writes the page beside its place first, so that no half of one is ever there.
 fn write_page(path: &Path, report: &EvalReport) -> Result<(), Error> {
-    let part = storage::beside(path, ".part");
-    let written = fs_err::write(&part, page(report)).and_then(|()| fs_err::rename(&part, path));
-    written.map_err(|error| Error::Usage {
-        message: error.to_string(),
+    files::replace_result(path, page(report).as_bytes()).map_err(|error| Error::Usage {
+        message: format!("cannot write {}: {error}", path.display()),
         hint: Some("--report names a file that can be written".to_owned()),
     })
 }

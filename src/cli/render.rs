@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use super::output::{escape, message, steers};
 use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
+use crate::support::secrets::masked;
 
 /// Bold, for what matters in a line.
 pub const BOLD: Style = Style::new().bold();
@@ -61,7 +62,8 @@ pub fn hint(text: &str) {
 fn config_problem(path: &str, text: &str, problem: &Problem) {
     let (line, column) = problem.position(text);
     let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
-    let title = escape(&format!("{path}:{line}:{column}: {key}{}", problem.message), false);
+    let title = format!("{path}:{line}:{column}: {key}{}", masked(&problem.message));
+    let title = escape(&title, false);
     if text.trim().is_empty() {
         return error_line(&title);
     }
@@ -74,7 +76,7 @@ fn config_problem(path: &str, text: &str, problem: &Problem) {
         3 => '\u{fffd}',
         _ => '\u{1f6ab}',
     };
-    let shown: String = text.chars().map(stand_in).collect();
+    let shown: String = masked(text).chars().map(stand_in).collect();
     let report = [Level::ERROR
         .primary_title(&title)
         .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];

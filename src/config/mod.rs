@@ -49,6 +49,8 @@ pub struct Config {
     pub is_trusted: bool,
     /// Hash of the file's text, and of the programs in its folder that it runs: by it the user allows what it asks for.
     pub trust_hash: String,
+    /// Folder for what can be made again, in place of the user's own cache folder; not in kb.toml.
+    pub cache: Option<PathBuf>,
     /// Hash of the file's text: tells whether a continued run has the same settings.
     pub hash: String,
 }
@@ -226,6 +228,7 @@ impl Config {
             base,
             is_trusted: false,
             trust_hash: String::new(),
+            cache: None,
             hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
         };
         config.trust_hash = trust_hash(&config, &text)

@@ -1,11 +1,13 @@
 //! The `[extract]` table of kb.toml: what one document may cost.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::command::CommandConfig;
 use crate::support::byte_size::ByteSize;
+use crate::support::cache::Cache;
 
 /// Least memory that a worker can start with.
 const MEMORY_MIN: ByteSize = ByteSize(64 << 20);
@@ -33,10 +35,10 @@ pub struct ExtractConfig {
     /// The folder of kb.toml, to which a program with a `/` in its name is relative.
     #[serde(skip)]
     pub base: Option<PathBuf>,
-    /// Folder in which commands find their documents, of this process alone: made when it is needed, removed
+    /// Cache in which commands find their documents, in a folder of this process alone: made when it is needed, removed
     /// at the end. `None`: somewhere among the system's temporary files.
     #[serde(skip)]
-    pub workspace: Option<PathBuf>,
+    pub workspace: Option<Arc<Cache>>,
     /// The program that is started as `PROGRAM extract-worker` for risky formats: this one, set by its
     /// `main` and not in kb.toml. `None`, as for those who use the library: they are extracted in this process,
     /// where a panic costs the document alone, but neither memory nor time is limited.

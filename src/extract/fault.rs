@@ -5,6 +5,7 @@
 
 use super::{ExtractError, Extracted, Extractor, Metadata};
 use crate::domain::MediaType;
+use crate::support::files;
 
 /// Environment variable that makes `*.fault` a format.
 pub(super) const VARIABLE: &str = "KBINGEST_TEST_FAULTS";
@@ -71,8 +72,7 @@ fn allocate() {
 fn write_a_file() {
     use std::io::Write;
     let path = std::env::temp_dir().join(format!("kbingest-fault-{}", std::process::id()));
-    let Ok(mut file) = std::fs::File::create(&path) else { return };
-    let _ = std::fs::remove_file(&path);
+    let Ok(mut file) = files::nameless(&path) else { return };
     let _ = file.write_all(b"x");
 }
 

@@ -21,6 +21,7 @@ use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::repair::rebuild_index;
 use crate::pipeline::{Context, Progress, producer};
 use crate::source::{self, AnySource, Setting};
+use crate::support::cache::Cache;
 use crate::support::checkpoint::{Checkpoint, StopSignal};
 use crate::support::events::Event;
 use crate::support::lock::Lock;
@@ -100,7 +101,8 @@ pub(super) fn ingest_into(
     if options.retry_failed {
         kb.forgive_failures()?;
     }
-    let sources = open_sources(config, session)?;
+    let cache = cache_of(config);
+    let sources = open_sources(config, &cache, session)?;
     let embedder = embed::open(&config.embed)?;
     let analyser = Analyser::new(&config.search);
     let job = Job {
@@ -110,6 +112,7 @@ pub(super) fn ingest_into(
         analyser: &analyser,
         embedder: embedder.as_ref(),
         sources: &sources,
+        cache: &cache,
     };
     let settings = job.settings(&config.hash);
     let last = kb.last_run()?;
@@ -141,12 +144,13 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
     let options = IngestOptions { threads, ..IngestOptions::default() };
     match target {
         Target::Config(config) => {
-            let sources = open_sources(config, session)?;
+            let cache = &cache_of(config);
+            let sources = &open_sources(config, cache, session)?;
             let embedder = embed::open(&config.embed)?;
             let embedder = embedder.as_ref();
             let analyser = Analyser::new(&config.search);
             let (extract, chunk, analyser) = (&config.extract, &config.chunk, &analyser);
-            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &sources };
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources, cache };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let settings = job.settings(config_hash(&run.config_hash));
             let (key, run, plan) = job.continue_run(&run, &settings)?;
@@ -166,7 +170,8 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
                 .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
             let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
             let embedder = embedder.as_ref();
-            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[] };
+            let cache = &Arc::new(Cache::new(path, None));
+            let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[], cache };
             let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
             job.carry_out(key, run, plan, &options, session)
         }
@@ -181,6 +186,7 @@ struct Job<'a> {
     analyser: &'a Analyser,
     embedder: &'a dyn Embedder,
     sources: &'a [AnySource],
+    cache: &'a Arc<Cache>,
 }
 
 impl Job<'_> {
@@ -228,8 +234,8 @@ impl Job<'_> {
             let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
             self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
         }
-        let workspace = Some(storage::beside(self.kb.path(), ".tmp"));
-        let extract = ExtractConfig { workspace, ..self.extract.clone() };
+        let extract =
+            ExtractConfig { workspace: Some(Arc::clone(self.cache)), ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads);
         let context = Context {
@@ -419,27 +425,32 @@ pub fn candidate_path(kb: &Path) -> PathBuf {
     storage::beside(kb, ".next")
 }
 
-fn open_sources(config: &Config, session: &Session<'_>) -> Result<Vec<AnySource>, Error> {
+fn open_sources(
+    config: &Config,
+    cache: &Arc<Cache>,
+    session: &Session<'_>,
+) -> Result<Vec<AnySource>, Error> {
     let kb = &config.kb;
     let candidate = candidate_path(kb);
-    let own: Vec<_> = [kb, &candidate]
-        .into_iter()
-        .flat_map(|kb| {
-            ["", "-wal", "-shm", ".lock", ".git", ".tmp", ".spool", ".archives"]
-                .map(|ending| storage::beside(kb, ending))
-        })
-        .collect();
-    let (clones, spool) = (storage::beside(kb, ".git"), storage::beside(kb, ".spool"));
+    // Those of earlier versions, too, which kept beside the knowledge base what is now in the cache.
+    let endings =
+        ["", "-wal", "-shm", "-journal", ".lock", ".cache", ".git", ".tmp", ".spool", ".archives"];
+    let own = [kb, &candidate].into_iter();
+    let own = own.flat_map(|kb| endings.map(|ending| storage::beside(kb, ending)));
+    let own: Vec<_> = own.chain(cache.places()).collect();
     let setting = Setting {
         base: &config.base,
         leave_out: &own,
-        clones: &clones,
-        spool: &spool,
-        listings: &storage::beside(kb, ".archives"),
+        cache,
         program: config.extract.program.as_deref(),
         stop: Arc::clone(&session.stop),
     };
     Ok(source::open(&config.source, &setting)?)
+}
+
+/// Returns the cache of the knowledge base that `config` names, also for a run on another one.
+fn cache_of(config: &Config) -> Arc<Cache> {
+    Arc::new(Cache::new(&config.kb, config.cache.as_deref()))
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.

@@ -54,7 +54,7 @@ impl Producer<'_> {
         let listing = match source.list() {
             Ok(listing) => listing,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
-            Err(error @ SourceError::Full { .. }) => return Err(error.into()),
+            Err(error) if error.ends_run() => return Err(error.into()),
             Err(error) => return self.skip_unreachable(&chain(&error)),
         };
         let mut merge = Merge::new(context, source, listing);

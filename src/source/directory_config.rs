@@ -90,13 +90,17 @@ impl DirectoryConfig {
     }
 }
 
+/// Checks the name of a source of any kind, which becomes the name of files of ours: it is one part of a path and no
+/// hidden one.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) {
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if begins_well && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) {
         return Ok(());
     }
     Err(format!(
-        "\"{name}\" is not a name; allowed are 1 to {NAME_CHARS_MAX} letters a-z and A-Z, digits, `-`, `_` and `.`"
+        "\"{name}\" is not a name; allowed are 1 to {NAME_CHARS_MAX} letters a-z and A-Z, digits, `-`, `_` and `.`, \
+         the first a letter or a digit"
     ))
 }
 
@@ -158,11 +162,11 @@ max_file_size = "10MiB"
             .collect();
         let shown = problems.join("\n").replace(base.path().to_str().unwrap(), "BASE");
         insta::assert_snapshot!(shown, @r#"
-    "my docs" | source.directory.name | "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
+    "my docs" | source.directory.name | "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`, the first a letter or a digit
     "[a" | source.directory.include | glob "[a" cannot be read: unclosed character class; missing ']'
     "./drafts" | source.directory.exclude | glob "./drafts" matches nothing: globs are relative to `path`, without a leading `/`, `.` or `..`
     0 | source.directory.max_file_size | a limit of 0 skips every file; allowed is 1 byte and more
-    "" | source.directory.name | "" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`
+    "" | source.directory.name | "" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`, the first a letter or a digit
     "file" | source.directory.path | BASE/file is not a folder
     "#);
 

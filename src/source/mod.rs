@@ -30,7 +30,9 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::domain::{Entry, FailureKind, Version};
+use crate::support::cache::{self, Cache};
 use crate::support::checkpoint::StopSignal;
+use crate::support::storage;
 
 pub use archive::{ArchiveConfig, ArchiveSource};
 pub use directory::DirectorySource;
@@ -172,9 +174,37 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder for what is fetched or unpacked of it cannot be used; the error names it.
+    #[error("source \"{name}\": cannot use the cache")]
+    Cache {
+        /// Name of the source.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The run was asked to stop before the source was listed.
     #[error("stopped")]
     Stopped,
+}
+
+impl SourceError {
+    /// Returns the error of the source `name` that could not use its part of the cache at `path`.
+    fn of_cache(name: &str, path: &Path, source: io::Error) -> Self {
+        let name = name.to_owned();
+        let path = path.to_owned();
+        if storage::is_full(&source) {
+            return Self::Full { name, path, source };
+        }
+        let is_named = source.to_string().contains(&*path.to_string_lossy());
+        let reason =
+            if is_named { source.to_string() } else { format!("{}: {source}", path.display()) };
+        Self::Cache { name, source: io::Error::new(source.kind(), reason) }
+    }
+
+    /// Returns whether it ends the run, as what is to be put right is on this machine and may concern every source.
+    pub fn ends_run(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Cache { .. })
+    }
 }
 
 /// A document that could not be read.
@@ -278,12 +308,8 @@ pub struct Setting<'a> {
     pub base: &'a Path,
     /// Files and folders that are never documents: what the program itself writes.
     pub leave_out: &'a [PathBuf],
-    /// Folder for copies of repositories, one folder for each source.
-    pub clones: &'a Path,
-    /// Where a file without a name may be made, for what is unpacked.
-    pub spool: &'a Path,
-    /// Folder for what archives held, one file for each source.
-    pub listings: &'a Path,
+    /// Where copies of repositories, what archives held and what is unpacked are put, where a source needs it.
+    pub cache: &'a Arc<Cache>,
     /// This program, for what must not outlive it, as in `ExtractConfig`; `None` for those who use the library.
     pub program: Option<&'a Path>,
     /// Ends a wait.
@@ -293,6 +319,12 @@ pub struct Setting<'a> {
 /// Opens every configured source: folders, repositories, archives, records, sites, each in the order of kb.toml.
 pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
     let Setting { base, leave_out, .. } = *setting;
+    let kept: Vec<_> = config.git.iter().map(|one| git::clone_name(one, base)).collect();
+    let listed: Vec<_> = config.archive.iter().map(archive::listing_name).collect();
+    setting.cache.tidy(&|kind, name| {
+        let names = if kind == cache::CLONES { &kept } else { &listed };
+        names.iter().any(|wanted| name == wanted.as_str())
+    });
     let mut sources = Vec::new();
     for directory in &config.directory {
         let source = DirectorySource::new(directory, base, leave_out)?;

@@ -31,8 +31,12 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Makes a new file at `path`; fails where there is anything, a link that leads nowhere included.
 pub fn create_new(path: &Path) -> io::Result<File> {
+    create_new_as(path, PRIVATE)
+}
+
+fn create_new_as(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(PRIVATE);
+    options.read(true).write(true).create_new(true).mode(mode);
     regular(path, options.custom_flags(PLAIN).open(path))
 }
 
@@ -40,9 +44,18 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 ///
 /// A link there is replaced and its target left alone; so is what a killed process left of the new file.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_as(path, bytes, PRIVATE)
+}
+
+/// Does as [`replace`] does, for a result that the user asked for: its mode follows the umask.
+pub fn replace_result(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_as(path, bytes, 0o666)
+}
+
+fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let part = storage::beside(path, ".part");
     remove(&part)?;
-    let mut file = create_new(&part)?;
+    let mut file = create_new_as(&part, mode)?;
     let written = file.write_all(bytes).and_then(|()| std::fs::rename(&part, path));
     if written.is_err() {
         // The first error is the one to report.

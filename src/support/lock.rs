@@ -1,15 +1,15 @@
 //! The lock that keeps two runs off one knowledge base.
 //!
-//! On disk: `<knowledge base>.lock`, created with mode 0600 and never deleted. The kernel's file lock
+//! On disk: `<knowledge base>.lock`, created with mode 0600, never reached through a link, and never deleted. The kernel's file lock
 //! on it is what counts: it is freed when its process dies, however it dies, so it is never stale. The
 //! text inside (pid, host, time) serves messages only.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::storage;
+use super::{files, storage};
 
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -71,11 +71,7 @@ impl Lock {
                 LockError::Io { path, source }
             }
         };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).map_err(io)?;
+        let mut file = files::open_or_create(&path).map_err(io)?;
         let mut tries = 0;
         while let Err(error) = file.try_lock() {
             match error {
@@ -101,7 +97,7 @@ impl Lock {
     /// Returns what the holder says of itself, or `None` where nobody holds the lock.
     pub fn holder(kb: &Path) -> Result<Option<String>, LockError> {
         let path = lock_path(kb);
-        let mut file = match File::open(&path) {
+        let mut file = match files::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LockError::Io { path, source }),

@@ -4,6 +4,7 @@
 pub mod ascii;
 pub mod bounded;
 pub mod byte_size;
+pub mod cache;
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
@@ -17,5 +18,6 @@ pub mod recent;
 pub mod retry;
 pub mod rows;
 pub mod sandbox;
+pub mod secrets;
 pub mod storage;
 pub mod supervise;

@@ -4,13 +4,17 @@
 //! with an unpacked archive or a clone is worth nothing. What is in such a folder may be deleted at any time.
 //! Nothing is removed before the marker was read through the opened folder, and never through a link.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, statat,
+    unlinkat,
+};
 
 use super::storage;
 
@@ -33,37 +37,40 @@ pub struct OwnFolder {
 
 impl OwnFolder {
     /// Opens the folder for what belongs to the knowledge base at `kb` and can be made again: clones, listings of
-    /// archives, unpacked members. Makes it where there is none.
+    /// archives, unpacked members. Makes it where there is none, and holds a lock on it.
     ///
-    /// It is `kbingest/<hash of the path of kb>` in `$XDG_CACHE_HOME` or `~/.cache`; `<kb>.cache` where neither can be
-    /// written.
-    pub fn for_knowledge_base(kb: &Path) -> io::Result<Self> {
-        let kb = std::path::absolute(kb)?;
-        if let Some(cache) = user_cache() {
-            let folder = cache.join("kbingest");
-            let hash = blake3::hash(storage::resolved(&kb).as_os_str().as_encoded_bytes());
-            match make_private(&folder) {
-                Ok(()) => return Self::open_or_create(&folder.join(&hash.to_hex()[..32])),
+    /// It is `<hash of the path of kb>` in `root`; without one `kbingest/<hash of the path of kb>` in
+    /// `$XDG_CACHE_HOME` or `~/.cache`; `<kb>.cache` where neither can be written, or where a knowledge base of
+    /// another machine that shares the home is using it.
+    pub fn for_knowledge_base(kb: &Path, root: Option<&Path>) -> io::Result<Self> {
+        let [user, beside] = cache_places(kb, root);
+        if let Some((folder, all)) = user.as_deref().and_then(|path| Some((path, path.parent()?))) {
+            match make_private(all) {
+                Ok(()) => {
+                    let folder = Self::open_or_create(folder)?;
+                    if folder.try_lock() {
+                        return Ok(folder);
+                    }
+                }
                 Err(error) if is_unwritable(&error) => {}
-                Err(error) => return Err(naming(&folder, error)),
+                Err(error) => return Err(naming(all, error)),
             }
         }
-        Self::open_or_create(&storage::beside(&kb, ".cache"))
+        let beside = beside.ok_or(io::ErrorKind::NotFound)?;
+        let folder = Self::open_or_create(&beside)?;
+        if !folder.try_lock() {
+            return Err(naming(&beside, io::Error::other("is in use by another run")));
+        }
+        Ok(folder)
     }
 
     /// Opens the folder at `path`, which may be removed at any time, and makes it where there is none.
     ///
     /// Fails, naming it, where something is there that this program did not make, for this user, in this place.
     pub fn open_or_create(path: &Path) -> io::Result<Self> {
-        let named = |error| naming(path, error);
-        match std::fs::DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => {
-                let folder = Self::open_unmarked(path).map_err(named)?;
-                folder.mark().map_err(named)?;
-                Ok(folder)
-            }
+        match Self::create_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
-            Err(error) => Err(named(error)),
+            made => made,
         }
     }
 
@@ -95,6 +102,22 @@ impl OwnFolder {
         Ok(Self { path: path.to_owned(), handle })
     }
 
+    /// Makes the folder at `path`; fails where there is anything.
+    pub fn create_new(path: &Path) -> io::Result<Self> {
+        let named = |error| naming(path, error);
+        std::fs::DirBuilder::new().mode(0o700).create(path).map_err(named)?;
+        let folder = Self::open_unmarked(path).map_err(named)?;
+        folder.mark().map_err(named)?;
+        Ok(folder)
+    }
+
+    /// Locks the folder as long as this is open; returns whether nobody else has. A file system without such locks
+    /// lets everybody.
+    pub fn try_lock(&self) -> bool {
+        let lock = flock(&self.handle, FlockOperation::NonBlockingLockExclusive);
+        !matches!(lock, Err(rustix::io::Errno::WOULDBLOCK))
+    }
+
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -105,21 +128,29 @@ impl OwnFolder {
     /// `name` is one part of a path. A folder below one of ours needs no marker of its own.
     pub fn subfolder(&self, name: &str) -> io::Result<Self> {
         let path = self.path.join(name);
-        let is_plain = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
-        if !is_plain {
+        if !is_name(Path::new(name)) {
             return Err(naming(&path, io::Error::other("is no name for a folder")));
         }
-        let open = || {
-            match mkdirat(&self.handle, name, Mode::RWXU) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
+        match mkdirat(&self.handle, name, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(naming(&path, error.into())),
+        }
+        self.existing_subfolder(name)?.ok_or_else(|| naming(&path, io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens the folder `name` in this one; `None` where there is none.
+    pub fn existing_subfolder(&self, name: &str) -> io::Result<Option<Self>> {
+        let path = self.path.join(name);
+        let opened = match openat(&self.handle, name, FOLDER, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
+                Err(io::Error::other("is not a folder, or a symbolic link to one; remove it"))
             }
-            let handle = openat(&self.handle, name, FOLDER, Mode::empty())?;
-            check_owner(&handle)?;
-            Ok(handle)
+            opened => opened.map_err(io::Error::from),
         };
-        let handle = open().map_err(|error| naming(&path, error))?;
-        Ok(Self { path, handle })
+        let checked = opened.and_then(|handle| check_owner(&handle).map(|()| handle));
+        let handle = checked.map_err(|error| naming(&path, error))?;
+        Ok(Some(Self { path, handle }))
     }
 
     /// Returns the names of what is in it, the marker left out, in order.
@@ -139,8 +170,7 @@ impl OwnFolder {
     /// Removes `name` from it, with all that is in it; nothing where there is none.
     pub fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let name = name.as_ref();
-        let is_name = name.components().count() == 1 && name.file_name().is_some();
-        if !is_name {
+        if !is_name(name) {
             return Err(naming(&self.path.join(name), io::Error::other("is no name")));
         }
         remove_at(self.handle.as_fd(), name).map_err(|error| naming(&self.path.join(name), error))
@@ -149,6 +179,23 @@ impl OwnFolder {
     /// Removes all that is in it but the marker.
     pub fn clear(&self) -> io::Result<()> {
         self.entries()?.into_iter().try_for_each(|name| self.remove(name))
+    }
+
+    /// Removes all in it, at any depth, whose name `is_wanted` for that; links are not followed.
+    pub fn remove_matching(&self, is_wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
+        for name in self.entries()? {
+            if is_wanted(&name) {
+                self.remove(&name)?;
+                continue;
+            }
+            let handle = match openat(&self.handle, &name, FOLDER, Mode::empty()) {
+                Ok(handle) => handle,
+                Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => continue,
+                Err(error) => return Err(naming(&self.path.join(name), error.into())),
+            };
+            Self { path: self.path.join(&name), handle }.remove_matching(is_wanted)?;
+        }
+        Ok(())
     }
 
     /// Removes it, with all that is in it.
@@ -190,6 +237,12 @@ impl OwnFolder {
     }
 }
 
+/// Returns whether `name` is one part of a path, and leads nowhere else.
+fn is_name(name: &Path) -> bool {
+    let is_plain = !name.as_os_str().as_encoded_bytes().contains(&b'/');
+    is_plain && name.components().count() == 1 && name.file_name().is_some()
+}
+
 /// Removes what `name` is in `folder`, without following a link at any step.
 fn remove_at(folder: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     let kind = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -219,7 +272,7 @@ fn check_owner(file: impl AsFd) -> io::Result<()> {
     if found.st_uid != user {
         let reason =
             format!("belongs to user {}, not to you (user {user}); remove it", found.st_uid);
-        return Err(io::Error::other(reason));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
     if found.st_mode & WRITABLE_BY_OTHERS != 0 {
         let mode = found.st_mode & 0o7777;
@@ -230,10 +283,17 @@ fn check_owner(file: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the user's folder for what can be made again (XDG Base Directory Specification), if one is known.
-fn user_cache() -> Option<PathBuf> {
+/// Returns where the cache of the knowledge base at `kb` may be: in `root`, or the user's own folder for what can be
+/// made again (XDG Base Directory Specification), if one is known; and beside the knowledge base.
+pub(super) fn cache_places(kb: &Path, root: Option<&Path>) -> [Option<PathBuf>; 2] {
+    let kb = std::path::absolute(kb).unwrap_or_else(|_| kb.to_owned());
     let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))
+    // A home that is not there, as daemons have, is not made.
+    let home = || named("HOME").filter(|home| home.is_dir()).map(|home| home.join(".cache"));
+    let user = || named("XDG_CACHE_HOME").or_else(home).map(|cache| cache.join("kbingest"));
+    let hash = blake3::hash(storage::resolved(&kb).as_os_str().as_encoded_bytes()).to_hex();
+    let user = root.map(Path::to_owned).or_else(user).map(|all| all.join(&hash[..32]));
+    [user, Some(storage::beside(&kb, ".cache"))]
 }
 
 /// Makes a folder for its owner alone, with those above it; fails where it is there and somebody else's.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::files;
+
 /// Types of file systems over a network: locks and shared memory reach one machine only.
 const NETWORK_TYPES: [&str; 12] = [
     "nfs",
@@ -41,6 +43,13 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// Returns how many more files an ordinary user can make where `path` lies or would lie; a file system that does not
+/// count them has no limit.
+pub fn free_files(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(folder_of(path))?;
+    Ok(if space.f_files == 0 { u64::MAX } else { space.f_favail })
+}
+
 /// Returns whether `error` says that no space is left, or that a quota or limit on file size was met.
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -49,12 +58,14 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// Returns why no file can be made beside `path`; `None` where one can. Leaves none.
 pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
-    let probe = beside(path, "-probe");
-    match std::fs::File::create_new(&probe) {
+    // A name of this process alone: what somebody else put there says nothing about what can be made.
+    let probe = beside(path, &format!("-probe-{}", std::process::id()));
+    match files::create_new(&probe) {
         Ok(_) => {
-            let _ = std::fs::remove_file(&probe);
+            let _ = files::remove(&probe);
             None
         }
+        Err(_) if probe.symlink_metadata().is_ok() => None,
         Err(error) => Some(error),
     }
 }

@@ -121,7 +121,7 @@ fn an_unchanged_archive_is_not_unpacked_again() {
     drop(file);
     assert_eq!(place.ingest().metrics.documents_unchanged, 2);
     // Other settings list anew, and so does whoever has lost or spoiled what was kept.
-    let kept = place.path("kb.kb.archives/manuals.json");
+    let kept = place.cache_of(&place.kb()).join("archives/manuals.json");
     let text = std::fs::read_to_string(&kept).unwrap();
     for other in [text.replace("b.md", "c.md"), text[..text.len() / 2].to_owned(), String::new()] {
         std::fs::write(&kept, other).unwrap();

@@ -26,6 +26,7 @@ const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8
 fn kbingest(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
     command.current_dir(folder).env_remove("CLICOLOR_FORCE").env("COLUMNS", "100");
+    command.env("XDG_CACHE_HOME", folder.join(".cache"));
     command
 }
 

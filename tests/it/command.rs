@@ -41,6 +41,10 @@ fn chmod(path: &Path, mode: u32) {
 fn kbingest(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // As `Place::cache` has it.
+    if let Some(toml) = arguments.iter().find(|one| one.ends_with("kb.toml")) {
+        command.env("XDG_CACHE_HOME", Path::new(toml).with_file_name(".cache"));
+    }
     command
 }
 
@@ -62,7 +66,8 @@ fn errors(report: &Value) -> Vec<String> {
 }
 
 fn left_behind(place: &Place) -> bool {
-    place.path("kb.kb.tmp").exists()
+    let all = fs::read_dir(place.cache().join("kbingest")).unwrap();
+    all.map(|entry| entry.unwrap().path()).any(|folder| folder.join("tmp").exists())
 }
 
 #[test]

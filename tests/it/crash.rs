@@ -26,6 +26,8 @@ fn kbingest(arguments: &[&str], target: &Path) -> Command {
     let mut command = program();
     command.args(arguments).arg(target).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
+    // As `Place::cache` has it.
+    command.env("XDG_CACHE_HOME", target.with_file_name(".cache"));
     command
 }
 

@@ -392,13 +392,11 @@ fn sources_open_in_the_order_of_the_file() {
     )
     .unwrap();
     let stop = std::sync::Arc::default();
-    let clones = base.path().join("clones");
+    let cache = kbingest::support::cache::Cache::new(&base.path().join("kb.kb"), None);
     let setting = source::Setting {
         base: base.path(),
         leave_out: &[],
-        clones: &clones,
-        spool: &clones,
-        listings: &clones,
+        cache: &std::sync::Arc::new(cache),
         program: None,
         stop,
     };

@@ -90,7 +90,19 @@ impl Place {
     }
 
     pub fn config(&self) -> Config {
-        Config { is_trusted: true, ..Config::load(&self.toml()).unwrap() }
+        let loaded = Config::load(&self.toml()).unwrap();
+        Config { is_trusted: true, cache: Some(self.cache()), ..loaded }
+    }
+
+    /// Returns the folder that stands for the user's cache.
+    pub fn cache(&self) -> PathBuf {
+        self.path(".cache")
+    }
+
+    /// Returns the folder of the cache that belongs to the knowledge base at `kb`.
+    pub fn cache_of(&self, kb: &Path) -> PathBuf {
+        let kb = kbingest::support::storage::resolved(kb);
+        self.cache().join(&blake3::hash(kb.as_os_str().as_encoded_bytes()).to_hex()[..32])
     }
 
     /// Returns the settings with another knowledge base.

@@ -1,17 +1,18 @@
 //! The folder in which commands find their documents.
 //!
-//! On disk: a folder of this process alone, beside the knowledge base or in the system's folder for temporary
-//! files, made with the first document and removed at the end. What a killed process left beside the
-//! knowledge base is removed by the next one, under the lock of its run.
+//! On disk: a folder of this process alone, in the cache of the knowledge base or in the system's folder for temporary
+//! files, made with the first document and removed at the end. What a killed process left in the cache is removed by
+//! the next run, under its lock.
 
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::extract::title;
+use crate::support::cache::{Cache, WORKSPACE};
+use crate::support::files;
+use crate::support::own_folder::OwnFolder;
 
 /// Characters of an extension that are kept.
 const EXTENSION_CHARS_MAX: usize = 16;
@@ -21,64 +22,68 @@ const TRIES_MAX: u32 = 100;
 
 /// Where documents are put for commands.
 pub(super) struct Workspace {
-    /// Where it is to be; `None`: somewhere among the system's temporary files.
-    wanted: Option<PathBuf>,
-    made: Mutex<Option<PathBuf>>,
+    /// In whose folder it is to be; `None`: somewhere among the system's temporary files.
+    wanted: Option<Arc<Cache>>,
+    made: Mutex<Option<Arc<OwnFolder>>>,
     next: AtomicU64,
 }
 
 /// A document in a folder of its own; both are gone when it is dropped.
 pub(super) struct Placed {
+    all: Arc<OwnFolder>,
+    name: String,
     folder: PathBuf,
     path: PathBuf,
 }
 
 impl Workspace {
-    /// Removes what a killed process left at `wanted`; makes nothing yet.
-    pub(super) fn new(wanted: Option<PathBuf>) -> Self {
-        if let Some(left) = &wanted {
-            let _ = fs::remove_dir_all(left);
-        }
+    /// Makes nothing yet.
+    pub(super) fn new(wanted: Option<Arc<Cache>>) -> Self {
         Self { wanted, made: Mutex::default(), next: AtomicU64::new(0) }
     }
 
     /// Writes a document to a file that has the ending of its name and no other part of it.
     pub(super) fn put(&self, uri: &str, bytes: &[u8]) -> io::Result<Placed> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let folder = self.folder()?.join(number.to_string());
-        make(&folder)?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+        let all = self.folder()?;
+        let folder = all.subfolder(&number)?.path().to_owned();
         let extension = title::extension(uri).unwrap_or_default();
         let is_plain = extension.len() <= EXTENSION_CHARS_MAX
             && !extension.is_empty()
             && extension.chars().all(|c| c.is_ascii_alphanumeric());
         let name = if is_plain { format!("document.{extension}") } else { "document".to_owned() };
-        let placed = Placed { path: folder.join(name), folder };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).open(&placed.path)?.write_all(bytes)?;
+        let placed = Placed { path: folder.join(name), folder, name: number, all };
+        files::create_new(&placed.path)?.write_all(bytes)?;
         Ok(placed)
     }
 
-    fn folder(&self) -> io::Result<PathBuf> {
+    fn folder(&self) -> io::Result<Arc<OwnFolder>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = &*made {
-            return Ok(folder.clone());
+            return Ok(Arc::clone(folder));
         }
         let folder = match &self.wanted {
-            Some(wanted) => {
-                make(wanted)?;
-                wanted.clone()
+            Some(cache) => {
+                let folder = cache.subfolder(WORKSPACE)?;
+                folder.clear()?;
+                folder
             }
             None => make_among_others()?,
         };
-        Ok(made.insert(folder).clone())
+        Ok(Arc::clone(made.insert(Arc::new(folder))))
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if let Some(folder) = self.made.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            let _ = fs::remove_dir_all(folder);
-        }
+        let made = self.made.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(folder) = made else { return };
+        let _ = match (&self.wanted, Arc::try_unwrap(folder)) {
+            (Some(cache), _) => cache.folder().and_then(|cache| cache.remove(WORKSPACE)),
+            (None, Ok(folder)) => folder.remove_all(),
+            // A document is still in use, which nobody is left to do.
+            (None, Err(folder)) => folder.clear(),
+        };
     }
 }
 
@@ -96,22 +101,17 @@ impl Placed {
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = self.all.remove(&self.name);
     }
 }
 
-/// Makes a folder that nobody else can look into; fails where there is something of that name.
-fn make(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(folder)
-}
-
-fn make_among_others() -> io::Result<PathBuf> {
+fn make_among_others() -> io::Result<OwnFolder> {
     let process = std::process::id();
     for attempt in 0..TRIES_MAX {
         let folder = std::env::temp_dir().join(format!("kbingest-{process}-{attempt}"));
-        match make(&folder) {
+        match OwnFolder::create_new(&folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| folder),
+            made => return made,
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())

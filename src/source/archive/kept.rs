@@ -1,13 +1,13 @@
 //! What an archive held when it was last unpacked, so that one that is the same is not unpacked to list it.
 //!
-//! On disk: one file for each source in a folder beside the knowledge base, written anew as a whole. Its first line
+//! On disk: one file for each source in the cache of the knowledge base, written anew as a whole. Its first line
 //! is the checksum of the rest, which is JSON. It may be deleted at any time: whatever is wrong with it costs
 //! unpacking and nothing else. Only a run writes it, which holds the lock of the knowledge base.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,18 @@ use tracing::debug;
 
 use super::member::Listed;
 use crate::source::file::Stamp;
-use crate::support::storage;
+use crate::support::cache::{Cache, LISTINGS};
+use crate::support::files;
 
 /// Changes whenever the same archive and settings would be listed differently.
 const FORMAT: &str = "members@1";
+/// No listing is larger: `max_members` of the longest names.
+const LISTING_BYTES_MAX: u64 = 1 << 30;
 
 /// Where a listing is kept, and what else than the archive decides it.
 pub(super) struct Shelf {
-    path: PathBuf,
+    cache: Arc<Cache>,
+    name: String,
     settings: String,
 }
 
@@ -60,10 +64,13 @@ impl State {
 }
 
 impl Shelf {
-    /// Keeps the listing of the source `name` in `folder`; `settings` are those that decide it.
-    pub(super) fn new(folder: &Path, name: &str, settings: &str) -> Self {
-        let path = folder.join(format!("{name}.json"));
-        Self { path, settings: format!("{FORMAT} {settings}") }
+    /// Keeps the listing as `name` in `cache`; `settings` are those that decide it.
+    pub(super) fn new(cache: &Arc<Cache>, name: String, settings: &str) -> Self {
+        Self { cache: Arc::clone(cache), name, settings: format!("{FORMAT} {settings}") }
+    }
+
+    fn path(&self) -> io::Result<PathBuf> {
+        Ok(self.cache.subfolder(LISTINGS)?.path().join(&self.name))
     }
 
     /// Returns what the archive holds, where it is as it was, else its state, by which to keep what it holds now. Only
@@ -101,7 +108,9 @@ impl Shelf {
     }
 
     fn load(&self) -> Option<Kept<Listed>> {
-        let text = std::fs::read_to_string(&self.path).ok()?;
+        let mut text = String::new();
+        let file = files::open(&self.path().ok()?).ok()?;
+        file.take(LISTING_BYTES_MAX).read_to_string(&mut text).ok()?;
         let (checksum, body) = text.split_once('\n')?;
         let is_whole = blake3::hash(body.as_bytes()).to_hex().as_str() == checksum;
         if is_whole { serde_json::from_str(body).ok() } else { None }
@@ -111,19 +120,11 @@ impl Shelf {
     fn save<L: Serialize>(&self, kept: &Kept<L>) {
         let write = || {
             let body = serde_json::to_string(kept)?;
-            if let Some(folder) = self.path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let part = storage::beside(&self.path, ".part");
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&part)?;
-            writeln!(file, "{}", blake3::hash(body.as_bytes()).to_hex())?;
-            file.write_all(body.as_bytes())?;
-            std::fs::rename(&part, &self.path)
+            let text = format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex());
+            files::replace(&self.path()?, text.as_bytes())
         };
         if let Err(error) = write() {
-            debug!(path = %self.path.display(), %error, "listing not kept");
+            debug!(name = self.name, %error, "listing not kept");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An archive (zip, tar, tar.gz) as a source: its members are documents.
 //!
-//! No member is ever written under its own name: those that are wanted go into one file without a name, beside
-//! the knowledge base, from which they are read. The system frees it when the process ends, however it ends.
+//! No member is ever written under its own name: those that are wanted go into one file without a name, in the cache
+//! of the knowledge base, from which they are read. The system frees it when the process ends, however it ends.
 //! An archive that is as it was in an earlier run is listed without unpacking it (`kept.rs`), and unpacked only when
 //! one of its members is wanted.
 //! Names, sizes, number and nesting of members are not believed but checked, whatever the archive says.
@@ -13,9 +13,9 @@ mod tar;
 mod unpack;
 mod zip;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,8 +30,9 @@ use super::{
     ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, limited, uri,
 };
 use crate::domain::{Entry, Version};
+use crate::support::cache::{Cache, SPOOL};
 use crate::support::checkpoint::StopSignal;
-use crate::support::storage;
+use crate::support::files;
 
 pub use config::ArchiveConfig;
 
@@ -46,7 +47,7 @@ pub struct ArchiveSource {
     limits: Limits,
     max_documents: u64,
     /// Where the file without a name is made.
-    spool: PathBuf,
+    cache: Arc<Cache>,
     stop: Arc<StopSignal>,
     shelf: Shelf,
     /// The archive as it was last unpacked, with its version.
@@ -89,9 +90,9 @@ impl ArchiveSource {
             wanted: Wanted { globs, hidden: config.hidden },
             limits,
             max_documents: *config.max_documents.get_ref(),
-            spool: setting.spool.to_owned(),
+            cache: Arc::clone(setting.cache),
             stop: setting.stop.clone(),
-            shelf: Shelf::new(setting.listings, &name, &settings),
+            shelf: Shelf::new(setting.cache, listing_name(config), &settings),
             unpacked: Mutex::new(None),
             name,
         })
@@ -135,15 +136,13 @@ impl ArchiveSource {
     }
 
     fn unpack(&self, archive: &mut File, stop: &StopSignal) -> Result<Unpacked, SourceError> {
-        let no_spool = |source| {
-            let (name, path) = (self.name.clone(), self.spool.clone());
-            if storage::is_full(&source) {
-                SourceError::Full { name, path, source }
-            } else {
-                SourceError::Unreachable { name, path, source }
-            }
+        let folder = self.cache.folder();
+        let spool = match &folder {
+            Ok(folder) => folder.path().join(format!("{SPOOL}{}", self.name)),
+            Err(_) => self.path.clone(),
         };
-        let spool = nameless(&self.spool).map_err(no_spool)?;
+        let no_spool = |source| SourceError::of_cache(&self.name, &spool, source);
+        let spool = folder.and_then(|_| files::nameless(&spool)).map_err(no_spool)?;
         let unpacking = Unpacking::new(&self.wanted, self.limits, stop, spool);
         unpacking.run(archive).map_err(|spoiled| match spoiled {
             Spoiled::Stopped => SourceError::Stopped,
@@ -209,11 +208,7 @@ impl Source for ArchiveSource {
     }
 }
 
-/// Makes a file that has no name any more.
-fn nameless(path: &Path) -> io::Result<File> {
-    // What a process left that was killed between the two.
-    let _ = std::fs::remove_file(path);
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-    std::fs::remove_file(path)?;
-    Ok(file)
+/// Returns the name under which what the archive held is kept.
+pub(super) fn listing_name(config: &ArchiveConfig) -> String {
+    format!("{}.json", config.name.get_ref())
 }

@@ -1,11 +1,13 @@
 //! The bare clone of a repository: made, brought up to the wanted commit, thrown away where it is damaged.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 use super::GitConfig;
-use super::command::{Git, GitError, failed};
+use super::command::{Git, GitError, cache_error};
+use super::config::{has_helper, is_path, percent_decoded};
+use crate::support::files;
 
 /// The wanted commit; a ref keeps git from dropping it.
 const HEAD: &str = "refs/kbingest/head";
@@ -14,6 +16,12 @@ const DISTRUSTED: &str = "kbingest-distrusted";
 /// Hands user name and password from the environment to git, and to nobody else: neither is on a command line.
 const HELPER: &str = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \
                       \"$KBINGEST_GIT_USERNAME\" \"$KBINGEST_GIT_PASSWORD\"; }; f";
+
+/// The program on the other side of a url that is a folder. Neither `-c` nor `GIT_CONFIG_*` reach it otherwise.
+const UPLOAD_PACK: &str = "--upload-pack=env GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL= git \
+     -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true \
+     -c core.pager=cat -c core.sshCommand=false -c core.gitProxy=false -c protocol.allow=never \
+     -c gc.auto=0 -c maintenance.auto=false -c uploadpack.advertiseBundleURIs=false upload-pack";
 
 /// A bare clone that is ours alone, under the lock of the run.
 #[derive(Debug)]
@@ -53,23 +61,39 @@ impl CachedClone {
 
     /// Notes that the clone lacks what it should have: the next process makes it again.
     pub(super) fn distrust(&self) {
-        let _ = fs::write(self.git.folder().join(DISTRUSTED), "");
+        if let Ok(folder) = self.git.folder() {
+            let _ = files::replace(&folder.path().join(DISTRUSTED), b"");
+        }
     }
 
     /// Fetches the wanted commit, and returns its id.
     pub(super) fn update(&self) -> Result<String, GitError> {
-        let folder = self.git.folder();
-        if folder.join(DISTRUSTED).exists() {
+        let folder = self.git.folder()?;
+        if folder.entries().is_ok_and(|names| names.iter().any(|name| name == DISTRUSTED)) {
             self.throw_away()?;
+        }
+        self.remove_leftovers();
+        self.git.lay_out()?;
+        // Half a clone, as a kill of the first fetch leaves it, and one that has lost what it stands on.
+        if !self.has_commit()? {
+            self.throw_away()?;
+            self.git.lay_out()?;
         }
         match self.try_update() {
             // Git leaves what it had fetched so far, which would keep the disk full.
             Err(GitError::Full(reason)) => {
-                let _ = self.throw_away();
+                self.remove_leftovers();
+                if !self.has_commit().unwrap_or(true) {
+                    let _ = self.throw_away();
+                }
                 Err(GitError::Full(reason))
             }
-            Err(GitError::Failed(reason)) if is_damage(&reason) => {
+            Err(GitError::Failed(reason)) if is_suspicious(&reason) => {
+                if self.is_sound()? {
+                    return Err(GitError::Failed(reason));
+                }
                 self.throw_away()?;
+                self.git.lay_out()?;
                 self.try_update()
             }
             updated => updated,
@@ -77,18 +101,59 @@ impl CachedClone {
     }
 
     fn try_update(&self) -> Result<String, GitError> {
-        remove_leftovers(self.git.folder());
-        self.init()?;
         self.fetch()?;
         let commit = self.resolve()?;
         self.tidy()?;
         Ok(commit)
     }
 
+    fn has_commit(&self) -> Result<bool, GitError> {
+        let commit = format!("{HEAD}^{{commit}}");
+        self.git.succeeds(self.git.command()?.args(["rev-parse", "--verify", "--quiet", &commit]))
+    }
+
+    /// Returns whether the clone itself is as it must be: what git says of damage may be the other side's words, in
+    /// which case nothing is thrown away. Where there is no commit yet, there is nothing to make again.
+    fn is_sound(&self) -> Result<bool, GitError> {
+        if !self.has_commit()? {
+            return Ok(true);
+        }
+        let mut connected = self.git.command()?;
+        connected.args(["fsck", "--connectivity-only", "--no-dangling", "--no-progress"]);
+        if !self.git.succeeds(&mut connected)? {
+            return Ok(false);
+        }
+        let objects = self.git.folder()?.existing_subfolder("objects").map_err(cache_error)?;
+        let Some(objects) = objects else { return Ok(false) };
+        let packs = objects.existing_subfolder("pack").map_err(cache_error)?;
+        let Some(packs) = packs else { return Ok(true) };
+        for name in packs.entries().map_err(cache_error)? {
+            let path = packs.path().join(&name);
+            let is_index = path.extension().is_some_and(|ending| ending == "idx");
+            let mut verified = self.git.command()?;
+            if is_index && !self.git.succeeds(verified.arg("verify-pack").arg(&path))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes locks and half written files that a killed git has left: the clone is ours alone, so that nobody uses
+    /// them.
+    fn remove_leftovers(&self) {
+        let is_left = |name: &OsStr| {
+            let name = name.as_encoded_bytes();
+            name.ends_with(b".lock") || name.starts_with(b"tmp_") || name.ends_with(b".part")
+        };
+        if let Ok(folder) = self.git.folder() {
+            let _ = folder.remove_matching(&is_left);
+        }
+    }
+
     /// Lets git pack what many fetches have left, and drop what is no part of the commit any more; most often it finds
     /// nothing to do. A failure costs only space.
     fn tidy(&self) -> Result<(), GitError> {
-        let mut command = self.git.command();
+        let mut command = self.git.command()?;
         command.args([
             "-c",
             "gc.auto=6700",
@@ -103,32 +168,33 @@ impl CachedClone {
         }
     }
 
+    /// Removes all that is in the folder of the clone, which is one of ours.
     fn throw_away(&self) -> Result<(), GitError> {
-        let folder = self.git.folder();
-        let what = format!("cannot remove the damaged clone {}", folder.display());
-        fs::remove_dir_all(folder).map_err(|error| failed(&what, &error))
-    }
-
-    /// Makes an empty bare repository; nothing where there is one.
-    fn init(&self) -> Result<(), GitError> {
-        let folder = self.git.folder();
-        let what = format!("cannot create {}", folder.display());
-        fs::create_dir_all(folder).map_err(|error| failed(&what, &error))?;
-        self.git.run(self.git.command().args(["init", "--quiet", "--bare", "--template="]))?;
-        Ok(())
+        self.git.folder()?.clear().map_err(cache_error)
     }
 
     fn fetch(&self) -> Result<(), GitError> {
-        let mut command = self.remote_command()?;
+        let remote = self.remote()?;
+        let mut command = self.remote_command(&remote)?;
         command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force"]);
         command.args(["--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow"]);
+        command.args(remote.upload_pack());
         if self.depth > 0 {
             command.arg(format!("--depth={}", self.depth));
-        } else if self.git.folder().join("shallow").exists() {
+        } else if self.git.folder()?.path().join("shallow").exists() {
             command.arg("--unshallow");
         }
-        command.args(["--", &self.url, &format!("+{}:{HEAD}", self.wanted())]);
-        self.git.run(&mut command).map(drop).map_err(|error| self.explain(error))
+        command.args(["--", &remote.url, &format!("+{}:{HEAD}", self.wanted())]);
+        self.git.run(&mut command).map(drop).map_err(|error| self.explain(&remote, error))
+    }
+
+    /// Returns the other side, as the user's own settings (`url.*.insteadOf`) have it.
+    fn remote(&self) -> Result<Remote, GitError> {
+        let (url, user) = without_user(&self.url);
+        let mut command = self.git.command()?;
+        let shown = self.git.run(command.args(["ls-remote", "--get-url", "--", &url]))?;
+        let effective = String::from_utf8_lossy(&shown).trim_end_matches('\n').to_owned();
+        Ok(Remote { url, user, effective })
     }
 
     fn wanted(&self) -> &str {
@@ -136,16 +202,21 @@ impl CachedClone {
     }
 
     /// Tells a repository without commits, and a ref that is not there, from an outage.
-    fn explain(&self, error: GitError) -> GitError {
+    fn explain(&self, remote: &Remote, error: GitError) -> GitError {
         let GitError::Failed(reason) = error else { return error };
         let is_missing = ["couldn't find remote ref", "not our ref", "no such remote ref"]
             .iter()
             .any(|words| reason.contains(words));
         if !is_missing {
-            return GitError::Failed(reason.replace(&self.url, &self.shown_url));
+            return GitError::Failed(
+                reason
+                    .replace(&remote.effective, &self.shown_url)
+                    .replace(&self.url, &self.shown_url),
+            );
         }
-        let refs = self.remote_command().and_then(|mut command| {
-            self.git.run(command.args(["ls-remote", "--quiet", "--", &self.url]))
+        let refs = self.remote_command(remote).and_then(|mut command| {
+            command.args(["ls-remote", "--quiet"]).args(remote.upload_pack());
+            self.git.run(command.args(["--", &remote.url]))
         });
         GitError::Failed(match refs {
             Ok(refs) if refs.is_empty() => {
@@ -160,23 +231,34 @@ impl CachedClone {
 
     fn resolve(&self) -> Result<String, GitError> {
         let commit = format!("{HEAD}^{{commit}}");
-        let id =
-            self.git.run(self.git.command().args(["rev-parse", "--verify", "--quiet", &commit]))?;
+        let id = self.git.run(self.git.command()?.args([
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            &commit,
+        ]))?;
         Ok(String::from_utf8_lossy(&id).trim().to_owned())
     }
 
     /// Returns a command that may talk to the remote, with the password that kb.toml names.
-    fn remote_command(&self) -> Result<Command, GitError> {
-        let mut command = self.git.remote_command();
+    fn remote_command(&self, remote: &Remote) -> Result<Command, GitError> {
+        let mut command = self.git.remote_command(remote.protocols())?;
         let name = &self.password_env;
+        // For this server only.
+        let scope = origin(&self.shown_url);
         if name.is_empty() {
+            if let Some(user) = &remote.user {
+                // It may be a token: in the environment other users do not see it.
+                command
+                    .arg(format!("--config-env=credential.{scope}.username=KBINGEST_GIT_USERNAME"))
+                    .env("KBINGEST_GIT_USERNAME", user);
+            }
             return Ok(command);
         }
         let Ok(password) = std::env::var(name) else {
             return Err(GitError::Failed(format!("the environment variable {name} is not set")));
         };
-        // For this server only, and in place of the user's own helpers.
-        let scope = origin(&self.shown_url);
+        // In place of the user's own helpers.
         command
             .args(["-c", &format!("credential.{scope}.helper=")])
             .args(["-c", &format!("credential.{scope}.helper={HELPER}")])
@@ -186,22 +268,42 @@ impl CachedClone {
     }
 }
 
-/// Removes locks and half written files that a killed git has left: the clone is ours alone, so that nobody uses them.
-fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = folder.read_dir() else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let path = entry.path();
-        let is_lock = path.extension().is_some_and(|ending| ending == "lock");
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_leftovers(&path);
-        } else if is_lock || entry.file_name().as_encoded_bytes().starts_with(b"tmp_") {
-            let _ = fs::remove_file(&path);
+/// The other side of a clone.
+struct Remote {
+    /// What git is given.
+    url: String,
+    /// User name of an http url, which is kept off command lines.
+    user: Option<String>,
+    /// What git makes of it.
+    effective: String,
+}
+
+impl Remote {
+    /// Returns the protocols that it needs, for `GIT_ALLOW_PROTOCOL`; `ext::`, which runs any command, is none.
+    fn protocols(&self) -> &'static str {
+        match self.effective.split_once("://") {
+            Some(("https", _)) => "https",
+            // A server may lead to its better side.
+            Some(("http", _)) => "http:https",
+            Some(("ssh", _)) => "ssh",
+            Some(("git", _)) => "git",
+            Some(("file", _)) => "file",
+            Some(_) => "",
+            None if is_path(&self.effective) => "file",
+            None if has_helper(&self.effective) => "",
+            None => "ssh",
         }
+    }
+
+    /// Returns how git starts the other side where that is on this machine: in a folder that may be a stranger's,
+    /// whose settings must not have it fetch from elsewhere, which may run a program that they name.
+    fn upload_pack(&self) -> Option<&'static str> {
+        (self.protocols() == "file").then_some(UPLOAD_PACK)
     }
 }
 
-/// Tells whether git complains of its own repository, which is made again, and not of the other side.
-fn is_damage(reason: &str) -> bool {
+/// Returns whether git complains of a repository, which may be the clone.
+fn is_suspicious(reason: &str) -> bool {
     const COMPLAINTS: [&str; 9] = [
         "not a git repository",
         "bad object",
@@ -215,6 +317,22 @@ fn is_damage(reason: &str) -> bool {
     ];
     COMPLAINTS.iter().any(|words| reason.contains(words))
         && !reason.contains("does not appear to be")
+}
+
+/// Returns an http url without its user name, and that name.
+fn without_user(url: &str) -> (String, Option<String>) {
+    let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
+        return (url.to_owned(), None);
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((user, _)) => {
+            let place = &rest[user.len() + 1..];
+            let user = percent_decoded(user);
+            (format!("{scheme}://{place}"), Some(user))
+        }
+        None => (url.to_owned(), None),
+    }
 }
 
 /// Returns scheme, host and port of `url`.

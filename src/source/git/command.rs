@@ -5,34 +5,56 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::source::Setting;
+use crate::support::cache::{CLONES, Cache};
 use crate::support::checkpoint::StopSignal;
-use crate::support::supervise;
+use crate::support::own_folder::OwnFolder;
+use crate::support::secrets::masked;
+use crate::support::{files, storage, supervise};
 
-/// Variables of a repository that somebody may be working in, as in a hook: `git rev-parse --local-env-vars`
-/// without those that hold settings.
-const LOCAL_VARIABLES: [&str; 12] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_WORK_TREE",
+/// Variables that are passed on, by their beginnings: how the user reaches servers, and where settings of theirs are.
+/// All others that begin with `GIT_` are of a repository that somebody may be working in, as in a hook, or change what
+/// git prints.
+const PASSED_ON: [&str; 6] =
+    ["GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_HTTP_", "GIT_PROXY_", "GIT_SSH", "GIT_SSL_"];
+/// Settings that neither the clone nor the user's own change: nothing runs that was not asked for.
+const SETTINGS: [&str; 9] = [
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "protocol.ext.allow=never",
+    "transfer.bundleURI=false",
+    "fetch.recurseSubmodules=false",
+    "submodule.recurse=false",
 ];
-/// Transports that a url may ask for; `ext::` would run any command.
-const PROTOCOLS: &str = "file:git:http:https:ssh";
+/// The settings of every clone, written before each call, so that nothing counts that somebody else put there. Every
+/// fetch makes a pack, which can be verified as a whole.
+const CLONE_SETTINGS: &str = "\
+[core]
+	repositoryformatversion = 0
+	bare = true
+	logAllRefUpdates = false
+	sharedRepository = 0600
+[fetch]
+	unpackLimit = 1
+[gc]
+	autoPackLimit = 20
+";
+/// What a clone may hold; anything else, such as hooks or attributes, is removed.
+const CLONE_FILES: [&str; 6] = ["HEAD", "config", "objects", "packed-refs", "refs", "shallow"];
+/// Where a repository that is not cloned yet stands: nowhere.
+const CLONE_HEAD: &str = "ref: refs/heads/none\n";
+/// What else is read as objects of the clone.
+const ALTERNATES: [&str; 2] = ["alternates", "http-alternates"];
+
 /// How often a running git is looked at for a request to stop.
 const STOP_POLL_NS: i64 = 50_000_000;
 /// Bytes of what git prints that are kept, but for listings, which are read line by line.
@@ -43,6 +65,11 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 const ERRORS_BYTES_MAX: usize = 64 * 1024;
 /// Characters of an error message that are shown.
 const REASON_CHARS_MAX: usize = 400;
+
+/// Space below which what git says of space is believed, and what is written to find a quota.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+const FREE_FILES_MIN: u64 = 16;
+const PROBE_BYTES: usize = 1 << 20;
 
 /// What git says, in C, where it finds no space; signal 25 is SIGXFSZ, for a limit on file size.
 const NO_SPACE: [&str; 4] =
@@ -55,6 +82,8 @@ pub(super) enum GitError {
     Stopped,
     /// There is no space for what it would write; what it said.
     Full(String),
+    /// The folder of the clone cannot be used; what the system said.
+    Cache(String),
     /// What git or the system said, one line.
     Failed(String),
 }
@@ -62,71 +91,135 @@ pub(super) enum GitError {
 /// Takes a part of what a command prints, and says whether that is enough.
 pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<ControlFlow<()>, GitError> + 'a;
 
-/// The `git` command for one bare repository.
+/// The `git` command for one bare repository in the cache.
 #[derive(Debug)]
 pub(super) struct Git {
-    folder: PathBuf,
+    cache: Arc<Cache>,
+    name: String,
+    folder: OnceLock<OwnFolder>,
     /// This program, which sees to it that a git that may wait for another machine ends with it.
     program: Option<PathBuf>,
     stop: Arc<StopSignal>,
 }
 
 impl Git {
-    pub(super) fn new(folder: PathBuf, setting: &Setting<'_>) -> Self {
+    /// Prepares the clone `name` without touching it.
+    pub(super) fn new(name: String, setting: &Setting<'_>) -> Self {
         let program = setting.program.map(Path::to_owned);
-        Self { folder, program, stop: setting.stop.clone() }
+        let (cache, stop) = (Arc::clone(setting.cache), Arc::clone(&setting.stop));
+        Self { cache, name, folder: OnceLock::new(), program, stop }
     }
 
-    /// Returns the folder of the repository.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// Opens the folder of the clone, and makes it where there is none.
+    pub(super) fn folder(&self) -> Result<&OwnFolder, GitError> {
+        if let Some(folder) = self.folder.get() {
+            return Ok(folder);
+        }
+        let all = self.cache.subfolder(CLONES).map_err(cache_error)?;
+        let folder = all.subfolder(&self.name).map_err(cache_error)?;
+        Ok(self.folder.get_or_init(|| folder))
+    }
+
+    /// Returns where the clone is, or would be, for messages.
+    pub(super) fn shown_path(&self) -> PathBuf {
+        match self.folder.get() {
+            Some(folder) => folder.path().to_owned(),
+            None => PathBuf::from(&self.name),
+        }
+    }
+
+    /// Makes an empty bare repository where there is none, and one that holds nothing of others where there is.
+    ///
+    /// `git init` would do so by templates and settings of its own.
+    pub(super) fn lay_out(&self) -> Result<(), GitError> {
+        let folder = self.folder()?;
+        let lay_out = || {
+            for name in folder.entries()? {
+                if !CLONE_FILES.iter().any(|wanted| name == *wanted) {
+                    folder.remove(&name)?;
+                }
+            }
+            folder.subfolder("refs")?;
+            let objects = folder.subfolder("objects")?;
+            if let Some(info) = objects.existing_subfolder("info")? {
+                ALTERNATES.iter().try_for_each(|name| info.remove(name))?;
+            }
+            put(folder, "HEAD", CLONE_HEAD)
+        };
+        lay_out().map_err(cache_error)
     }
 
     /// Returns a command for the repository; [`Self::run`] runs it.
-    pub(super) fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Result<Command, GitError> {
         let mut command = Command::new("git");
         command.stdin(Stdio::null());
         self.prepare(command)
     }
 
-    fn prepare(&self, mut command: Command) -> Command {
-        for variable in LOCAL_VARIABLES {
-            command.env_remove(variable);
+    fn prepare(&self, mut command: Command) -> Result<Command, GitError> {
+        let folder = self.folder()?;
+        put(folder, "config", CLONE_SETTINGS).map_err(cache_error)?;
+        for (name, _) in std::env::vars_os() {
+            let bytes = name.as_encoded_bytes();
+            let is_kept = PASSED_ON.iter().any(|start| bytes.starts_with(start.as_bytes()));
+            if bytes.starts_with(b"GIT_") && !is_kept {
+                command.env_remove(name);
+            }
         }
         command
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ASKPASS", "true")
             .env("SSH_ASKPASS_REQUIRE", "never")
-            .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
+            // Another machine is talked to only by `remote_command`.
+            .env("GIT_ALLOW_PROTOCOL", "")
+            .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_HTTP_LOW_SPEED_LIMIT", "1000")
             .env("GIT_HTTP_LOW_SPEED_TIME", "60")
             .env("LC_ALL", "C")
             .arg("--git-dir")
-            .arg(&self.folder)
-            .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"])
-            .args(["-c", "core.hooksPath=/dev/null"])
+            .arg(folder.path())
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .arg("-c")
+            .arg(format!("safe.directory={}", folder.path().display()))
             // Ctrl-C on the terminal is for us; we end git in an orderly way.
             .process_group(0);
-        command
+        Ok(command)
     }
 
-    /// Returns a command that may talk to another machine: ssh must not ask a person either, unless the
+    /// Returns a command that may talk to another machine by `protocols`: ssh must not ask a person either, unless the
     /// user has chosen how it is called. It ends with this process, also where that is killed.
-    pub(super) fn remote_command(&self) -> Command {
+    pub(super) fn remote_command(&self, protocols: &str) -> Result<Command, GitError> {
         let mut command = match &self.program {
             Some(program) => {
                 let mut command = supervise::under(program, supervise::UNLIMITED);
                 command.arg("git");
-                self.prepare(command)
+                self.prepare(command)?
             }
-            None => self.command(),
+            None => self.command()?,
         };
+        command.env("GIT_ALLOW_PROTOCOL", protocols);
         let is_set = |name| std::env::var_os(name).is_some();
-        let is_configured = || self.run(self.command().args(["config", "core.sshCommand"])).is_ok();
-        if !is_set("GIT_SSH_COMMAND") && !is_set("GIT_SSH") && !is_configured() {
+        let mut configured = self.command()?;
+        configured.args(["config", "core.sshCommand"]);
+        let is_ssh = protocols == "ssh";
+        if is_ssh
+            && !is_set("GIT_SSH_COMMAND")
+            && !is_set("GIT_SSH")
+            && self.run(&mut configured).is_err()
+        {
             command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30");
         }
-        command
+        Ok(command)
+    }
+
+    /// Runs `command`, and returns whether git ended with success; fails where it did not end by itself.
+    pub(super) fn succeeds(&self, command: &mut Command) -> Result<bool, GitError> {
+        match self.carry_out(command, &mut |_| Ok(ControlFlow::Continue(())))? {
+            Some((status, _)) if status.code().is_none() => {
+                Err(GitError::Failed(format!("git ended with {status}")))
+            }
+            ended => Ok(ended.is_some_and(|(status, _)| status.success())),
+        }
     }
 
     /// Runs `command` and returns what it prints.
@@ -144,6 +237,26 @@ impl Git {
 
     /// Runs `command` and hands what it prints to `sink`, part by part; ends git when that has enough.
     fn run_into(&self, command: &mut Command, sink: &mut Sink<'_>) -> Result<(), GitError> {
+        let Some((status, errors)) = self.carry_out(command, sink)? else { return Ok(()) };
+        if status.success() {
+            return Ok(());
+        }
+        let reason = reason(&String::from_utf8_lossy(&errors));
+        Err(if reason.is_empty() {
+            GitError::Failed(format!("git ended with {status}"))
+        } else if lacks_space(&reason) && self.is_out_of_space() {
+            GitError::Full(reason)
+        } else {
+            GitError::Failed(reason)
+        })
+    }
+
+    /// Runs `command` and returns how it ended and what it said; `None` where `sink` had enough and git was ended.
+    fn carry_out(
+        &self,
+        command: &mut Command,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<(ExitStatus, Vec<u8>)>, GitError> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => GitError::Failed("the command git is not installed".into()),
@@ -154,7 +267,7 @@ impl Git {
             Ok(ControlFlow::Continue(errors)) => errors,
             Ok(ControlFlow::Break(())) => {
                 end(&mut child);
-                return Ok(());
+                return Ok(None);
             }
             Err(error) => {
                 end(&mut child);
@@ -165,17 +278,26 @@ impl Git {
         if self.stop.is_requested() {
             return Err(GitError::Stopped);
         }
-        if status.success() {
-            return Ok(());
-        }
-        let reason = reason(&String::from_utf8_lossy(&errors));
-        Err(if reason.is_empty() {
-            GitError::Failed(format!("git ended with {status}"))
-        } else if lacks_space(&reason) {
-            GitError::Full(reason)
-        } else {
-            GitError::Failed(reason)
-        })
+        Ok(Some((status, errors)))
+    }
+
+    /// Returns whether the clone can hardly grow. What git says of space may be the other side's words, which end no
+    /// run and remove nothing.
+    fn is_out_of_space(&self) -> bool {
+        let Ok(folder) = self.folder() else { return false };
+        let probe = folder.path().join("probe");
+        let has_limit = || {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+            limit.current.is_some()
+        };
+        let write = || {
+            let mut file = files::nameless(&probe)?;
+            io::Write::write_all(&mut file, &vec![1; PROBE_BYTES])
+        };
+        storage::free_bytes(&probe).is_ok_and(|free| free < FREE_BYTES_MIN)
+            || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
+            || has_limit()
+            || write().is_err_and(|error| storage::is_full(&error))
     }
 
     /// Reads both streams until git closes them, or `sink` has enough, or a stop is asked for; returns the errors.
@@ -228,11 +350,7 @@ impl Git {
     /// that is too long for a file the beginning is handed on.
     ///
     /// A tree of kilobytes whose folders are the same folder over and over has more files than could ever be listed.
-    pub(super) fn list_tree(
-        &self,
-        tree: &str,
-        each: &mut Sink<'_>,
-    ) -> Result<(), GitError> {
+    pub(super) fn list_tree(&self, tree: &str, each: &mut Sink<'_>) -> Result<(), GitError> {
         let mut line = Vec::new();
         let mut sink = |mut bytes: &[u8]| {
             while let Some(end) = memchr::memchr(0, bytes) {
@@ -249,7 +367,7 @@ impl Git {
             line.extend_from_slice(&bytes[..bytes.len().min(room)]);
             Ok(ControlFlow::Continue(()))
         };
-        let mut command = self.command();
+        let mut command = self.command()?;
         command.args(["ls-tree", "-r", "-l", "-z", "--full-tree", tree]);
         self.run_into(&mut command, &mut sink)
     }
@@ -267,7 +385,32 @@ pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
 }
 
-/// Tells whether git found no space here; what the other side says begins with its name.
+/// Puts a file of ours with the content `text` into `folder`, unless it is there.
+fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
+    let path = folder.path().join(name);
+    let mut found = String::new();
+    let length = text.len() as u64 + 1;
+    let is_same = files::open(&path)
+        .and_then(|file| file.take(length).read_to_string(&mut found))
+        .is_ok_and(|_| found == text);
+    if is_same {
+        return Ok(());
+    }
+    // Whatever else is there, a folder, too.
+    folder.remove(name)?;
+    files::replace(&path, text.as_bytes())
+}
+
+/// Returns the error of a clone whose folder cannot be used.
+pub(super) fn cache_error(error: io::Error) -> GitError {
+    if storage::is_full(&error) {
+        GitError::Full(error.to_string())
+    } else {
+        GitError::Cache(error.to_string())
+    }
+}
+
+/// Returns whether what git said is that it found no space; what the other side says most often begins with its name.
 fn lacks_space(reason: &str) -> bool {
     let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
     own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
@@ -275,7 +418,7 @@ fn lacks_space(reason: &str) -> bool {
 
 /// Returns what git said in one line, without its prefixes; advice that it prints for people is left out.
 fn reason(errors: &str) -> String {
-    let lines = errors.lines().map(str::trim);
+    let lines = errors.split(['\n', '\r']).map(str::trim);
     let is_advice = |line: &str| {
         ["hint:", "Please make sure", "and the repository"]
             .iter()
@@ -286,5 +429,5 @@ fn reason(errors: &str) -> String {
         .map(|line| line.strip_prefix("fatal: ").or(line.strip_prefix("error: ")).unwrap_or(line))
         .collect::<Vec<_>>()
         .join("; ");
-    line.chars().take(REASON_CHARS_MAX).collect()
+    masked(&line).chars().take(REASON_CHARS_MAX).collect()
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 use crate::source::directory_config::{
     check_documents, check_name, check_size, max_documents_default, max_file_size_default,
 };
-use crate::source::{Problems, globs};
+use crate::source::{Problems, globs, uri};
 use crate::support::byte_size::ByteSize;
 
 /// One git repository.
@@ -112,7 +112,7 @@ impl GitConfig {
 }
 
 /// Git's own rule: a colon before the first slash makes it `host:path`.
-fn is_path(url: &str) -> bool {
+pub(super) fn is_path(url: &str) -> bool {
     let before_slash = url.split('/').next().unwrap_or(url);
     !before_slash.contains(':')
 }
@@ -121,20 +121,68 @@ fn is_http(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 
+/// Returns whether `url` asks for a program `git-remote-NAME` by `NAME::`, as `ext::` does, which runs any command.
+pub(super) fn has_helper(url: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    url.trim_start_matches(is_of_name).starts_with("::")
+}
+
+/// Returns `text` with `%41` and the like replaced by what they stand for.
+pub(super) fn percent_decoded(text: &str) -> String {
+    uri::decode(text).to_string_lossy().into_owned()
+}
+
+const URLS: &str = "allowed are https, http, ssh and git urls, user@host:path, and a folder";
+
 fn check_url(url: &str) -> Result<(), String> {
-    if url.is_empty() || url.starts_with('-') || url.contains(char::is_control) {
-        return Err(format!("{url:?} is no url; allowed is what `git clone` takes"));
+    // Not shown: it may hold a password.
+    let wrong = |what: &str| Err(format!("{what}; {URLS}"));
+    let decoded = percent_decoded(url);
+    if url.is_empty() || url.starts_with('-') || decoded.contains(char::is_control) {
+        return wrong("this is no url");
     }
-    if url.contains("::") && !url.contains("://") {
-        return Err(format!(
-            "{url:?} asks for a remote helper; allowed are https, ssh, git and paths"
-        ));
+    if has_helper(url) {
+        return wrong("this asks for a remote helper");
     }
-    let host = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
-    if host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-        return Err(
-            "a password does not belong into this file; name a variable in `password_env`".into()
-        );
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return check_place(url);
+    };
+    if is_path(url) {
+        return Ok(());
+    }
+    if !["https", "http", "ssh", "git", "file"].contains(&scheme) {
+        return wrong("this asks for a protocol that git would need another program for");
+    }
+    if scheme == "file" && !rest.starts_with('/') {
+        return wrong("after file:// must stand an absolute path");
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (user, host) = rest[..end].rsplit_once('@').unwrap_or(("", &rest[..end]));
+    let is_option = |part: &str| percent_decoded(part).starts_with('-');
+    if is_option(host) || is_option(&rest[..end]) || host.is_empty() && scheme != "file" {
+        return wrong("this names no host");
+    }
+    if user.contains(':') || is_http(url) && rest[end..].contains(['?', '#']) {
+        return Err("a password or token does not belong into this file; name a variable in \
+                    `password_env`, and leave out what begins with `?` or `#`"
+            .into());
+    }
+    Ok(())
+}
+
+/// Checks a path, or `user@host:path`.
+fn check_place(url: &str) -> Result<(), String> {
+    if is_path(url) {
+        return Ok(());
+    }
+    let (host, path) = url.split_once(':').unwrap_or((url, ""));
+    let name = host.rsplit_once('@').map_or(host, |(_, name)| name);
+    if name.is_empty() || name.starts_with('-') || path.starts_with('-') {
+        return Err(format!("host or path must not be empty or begin with `-`; {URLS}"));
+    }
+    // `user:password@host:path`, which git takes for the host `user`.
+    if !host.contains('@') && path.split('/').next().is_some_and(|part| part.contains('@')) {
+        return Err("a password does not belong into this file; ssh uses your own keys".into());
     }
     Ok(())
 }

@@ -37,7 +37,9 @@ pub(super) struct Dates {
 impl Dates {
     /// Starts at `commit`; paths are relative to `subdirectory`.
     pub(super) fn open(git: &Git, commit: &str, subdirectory: &str) -> Self {
-        let mut command = git.command();
+        let Ok(mut command) = git.command() else {
+            return Self { log: None, left: 0, at: None, newest: HashMap::new() };
+        };
         command
             .args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "log", "-z", "-m"])
             .args(["--first-parent", "--no-renames", "--name-only", "--format=%x01%H%x09%cI"]);

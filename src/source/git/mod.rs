@@ -1,7 +1,8 @@
-//! A git repository as a source: one commit of it, listed from a bare clone beside the knowledge base.
+//! A git repository as a source: one commit of it, listed from a bare clone in the cache of the knowledge base.
 //!
 //! On disk: the clone, made and brought up to date by the `git` command under the lock of the run; it may be
-//! deleted at any time and is made again. Nothing of the repository is ever checked out or executed.
+//! deleted at any time and is made again. Nothing of the repository is ever checked out or executed, and no setting
+//! counts but ours and the user's own.
 //!
 //! The version of a document is the id of its blob, which git computes from the bytes: an unchanged file is
 //! known as such from the listing alone, whatever happened to the history. Comparing trees with the last
@@ -49,6 +50,12 @@ const NAMES_BYTES_MIN: u64 = 1 << 20;
 /// Entries with something wrong that are reported one by one.
 const PROBLEMS_MAX: usize = 100;
 
+/// Returns the name of the folder of the clone: another url is another clone.
+pub(super) fn clone_name(config: &GitConfig, base: &Path) -> String {
+    let url = blake3::hash(config.absolute_url(base).as_bytes()).to_hex();
+    format!("{}-{}", config.name.get_ref(), &url[..16])
+}
+
 /// Files of one commit of a git repository.
 pub struct GitSource {
     name: String,
@@ -75,7 +82,7 @@ impl GitSource {
             config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
         )
         .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
-        let git = Git::new(setting.clones.join(&name), setting);
+        let git = Git::new(clone_name(config, setting.base), setting);
         Ok(Self {
             clone: CachedClone::new(git, config, setting.base),
             name,
@@ -102,9 +109,12 @@ impl GitSource {
             GitError::Stopped => SourceError::Stopped,
             GitError::Full(reason) => SourceError::Full {
                 name: self.name.clone(),
-                path: self.clone.git().folder().to_owned(),
+                path: self.clone.git().shown_path(),
                 source: io::Error::new(io::ErrorKind::StorageFull, reason),
             },
+            GitError::Cache(reason) => {
+                SourceError::Cache { name: self.name.clone(), source: io::Error::other(reason) }
+            }
             GitError::Failed(reason) => SourceError::Remote {
                 name: self.name.clone(),
                 url: self.clone.shown_url().to_owned(),

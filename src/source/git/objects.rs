@@ -22,8 +22,8 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn open(git: &Git) -> io::Result<Self> {
-        let mut child = git
-            .command()
+        let mut command = git.command().map_err(|error| io::Error::other(format!("{error:?}")))?;
+        let mut child = command
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

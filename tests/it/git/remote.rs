@@ -79,6 +79,7 @@ fn what_git_leaves_behind_does_not_hold_up_the_run() {
     let status = Command::new(env!("CARGO_BIN_EXE_kbingest"))
         .args(["ingest", "--trust", "--progress", "none"])
         .arg(repository.place.toml())
+        .env("XDG_CACHE_HOME", repository.place.cache())
         .env("GIT_SSH_COMMAND", format!("sh {}", ssh.display()))
         .status();
     assert_eq!(status.unwrap().code(), Some(20));
@@ -113,6 +114,7 @@ fn a_password_comes_from_the_environment_and_goes_nowhere_else() {
         let output = Command::new(env!("CARGO_BIN_EXE_kbingest"))
             .args(["ingest", "--trust", "--progress", "plain"])
             .arg(repository.place.toml())
+            .env("XDG_CACHE_HOME", repository.place.cache())
             .env("KBINGEST_TEST_TOKEN", password)
             .output()
             .unwrap();

@@ -1,0 +1,94 @@
+//! The cache of one knowledge base: clones, listings of archives, what is unpacked, documents for commands.
+//!
+//! On disk: an [`OwnFolder`], made when something is first put into it, so that a kb.toml that needs none works on a
+//! machine without a writable home. Who uses it holds a lock on the folder: another machine that shares the home may
+//! have a knowledge base at the same path. All of it may be removed at any time.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::own_folder::{OwnFolder, cache_places};
+
+/// Clones of repositories, a folder for each.
+pub const CLONES: &str = "git";
+/// What archives held, a file for each.
+pub const LISTINGS: &str = "archives";
+/// What a file begins with that is made without a name, for what is unpacked.
+pub const SPOOL: &str = "spool-";
+/// Documents for commands.
+pub const WORKSPACE: &str = "tmp";
+
+/// The folder, opened when it is first asked for.
+#[derive(Debug)]
+pub struct Cache {
+    kb: PathBuf,
+    root: Option<PathBuf>,
+    opened: Mutex<Option<Arc<OwnFolder>>>,
+}
+
+/// Two caches are the same where they are of the same knowledge base.
+impl PartialEq for Cache {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.kb, &self.root) == (&other.kb, &other.root)
+    }
+}
+
+impl Eq for Cache {}
+
+impl Cache {
+    /// Prepares the cache of the knowledge base at `kb`, below `root` in place of the user's own cache folder where
+    /// that is named. Makes nothing.
+    pub fn new(kb: &Path, root: Option<&Path>) -> Self {
+        Self { kb: kb.to_owned(), root: root.map(Path::to_owned), opened: Mutex::default() }
+    }
+
+    /// Returns the folders that it may be in, or below: nothing there is a document.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let [user, beside] = cache_places(&self.kb, self.root.as_deref());
+        let user = user.and_then(|folder| folder.parent().map(Path::to_owned));
+        user.into_iter().chain(beside).collect()
+    }
+
+    /// Opens the folder, and makes it where there is none. An error names it.
+    pub fn folder(&self) -> io::Result<Arc<OwnFolder>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = &*opened {
+            return Ok(Arc::clone(folder));
+        }
+        let folder = OwnFolder::for_knowledge_base(&self.kb, self.root.as_deref())?;
+        Ok(Arc::clone(opened.insert(Arc::new(folder))))
+    }
+
+    /// Opens the folder `name` in it, and makes it where there is none.
+    pub fn subfolder(&self, name: &str) -> io::Result<OwnFolder> {
+        self.folder()?.subfolder(name)
+    }
+
+    /// Removes what killed processes left in it, and what is kept of sources that are no longer there: `is_wanted` is
+    /// asked with the folder and the name. A folder that is not there is not made; a failure costs only space.
+    pub fn tidy(&self, is_wanted: &dyn Fn(&str, &OsStr) -> bool) {
+        for place in cache_places(&self.kb, self.root.as_deref()).into_iter().flatten() {
+            // Not made by us, or in use by another machine: left alone.
+            let Ok(folder) = OwnFolder::open(&place) else { continue };
+            if !folder.try_lock() {
+                continue;
+            }
+            let _ = folder.remove(WORKSPACE);
+            for name in folder.entries().unwrap_or_default() {
+                if name.as_encoded_bytes().starts_with(SPOOL.as_bytes()) {
+                    let _ = folder.remove(&name);
+                }
+            }
+            for kind in [CLONES, LISTINGS] {
+                let Ok(Some(inner)) = folder.existing_subfolder(kind) else { continue };
+                for name in inner.entries().unwrap_or_default() {
+                    if !is_wanted(kind, &name) {
+                        let _ = inner.remove(&name);
+                    }
+                }
+            }
+        }
+    }
+}
