@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use super::output::{escape, message};
 use crate::config::{ConfigError, Problem};
 use crate::error::{Error, chain};
+use crate::support::secrets;
 
 /// Bold, for what matters in a line.
 pub const BOLD: Style = Style::new().bold();
@@ -34,12 +35,12 @@ pub fn error(error: &Error) {
 
 /// Prints an error given as text.
 pub fn error_line(text: &str) {
-    message(&format!("{RED}error{RED:#}: {}", escape(text, false)));
+    message(&format!("{RED}error{RED:#}: {}", escape(&secrets::hidden(text), false)));
 }
 
 /// Prints a warning.
 pub fn warning(text: &str) {
-    message(&format!("{YELLOW}warning{YELLOW:#}: {}", escape(text, false)));
+    message(&format!("{YELLOW}warning{YELLOW:#}: {}", escape(&secrets::hidden(text), false)));
 }
 
 /// Prints what to do next.
@@ -51,14 +52,15 @@ pub fn hint(text: &str) {
 fn config_problem(path: &str, text: &str, problem: &Problem) {
     let (line, column) = problem.position(text);
     let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
-    let title = escape(&format!("{path}:{line}:{column}: {key}{}", problem.message), false);
+    let title = format!("{path}:{line}:{column}: {key}{}", problem.message);
+    let title = escape(&secrets::hidden(&title), false);
     if text.trim().is_empty() {
         return error_line(&title);
     }
     let end = problem.span.end.min(text.len());
     let span = problem.span.start.min(end)..end;
     // The renderer leaves these as they are. The stand-in has two bytes like them, so that spans fit.
-    let shown = text.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "¿");
+    let shown = secrets::masked(text).replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "¿");
     let report = [Level::ERROR
         .primary_title(&title)
         .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];

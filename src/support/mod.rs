@@ -15,5 +15,6 @@ pub mod panics;
 pub mod recent;
 pub mod retry;
 pub mod rows;
+pub mod secrets;
 pub mod storage;
 pub mod supervise;

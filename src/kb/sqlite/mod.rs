@@ -48,8 +48,8 @@ pub use check::{Finding, INDEX_INVARIANTS};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use filter::{Filter, parse_date};
 pub use frontier::{
-    FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState, QueuedPage,
-    ROWS_PER_QUEUED, StartPage,
+    CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
+    QueuedPage, ROWS_PER_QUEUED, StartPage,
 };
 pub use hits::{Explanation, Hit, Place};
 pub use index::{IndexRows, Segment};
