@@ -12,6 +12,7 @@ use super::render;
 use super::terminal::NarrowTerminal;
 use crate::domain::{FailureKind, PhaseStatus, RunState};
 use crate::support::events::{Event, EventSink};
+use crate::support::secrets;
 
 /// Failed documents that are named while the run goes on; the rest is in the summary.
 const FAILURES_SHOWN: u64 = 20;
@@ -128,7 +129,7 @@ impl EventSink for Display {
             Event::Saved { run } => self.show(run),
             Event::Reading { source, uri } => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.item = escape(&format!("{source}: {uri}"), false);
+                state.item = escape(&secrets::hidden(&format!("{source}: {uri}")), false);
             }
             Event::Crawling { source, queued, visited } => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

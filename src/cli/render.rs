@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use super::output::{escape, message, steers};
 use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
-use crate::support::secrets::masked;
+use crate::support::secrets;
 
 /// Bold, for what matters in a line.
 pub const BOLD: Style = Style::new().bold();
@@ -45,12 +45,12 @@ pub fn requested(requests: &[Request]) -> String {
 
 /// Prints an error given as text.
 pub fn error_line(text: &str) {
-    message(&format!("{RED}error{RED:#}: {}", escape(text, false)));
+    message(&format!("{RED}error{RED:#}: {}", escape(&secrets::hidden(text), false)));
 }
 
 /// Prints a warning.
 pub fn warning(text: &str) {
-    message(&format!("{YELLOW}warning{YELLOW:#}: {}", escape(text, false)));
+    message(&format!("{YELLOW}warning{YELLOW:#}: {}", escape(&secrets::hidden(text), false)));
 }
 
 /// Prints what to do next.
@@ -62,8 +62,8 @@ pub fn hint(text: &str) {
 fn config_problem(path: &str, text: &str, problem: &Problem) {
     let (line, column) = problem.position(text);
     let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
-    let title = format!("{path}:{line}:{column}: {key}{}", masked(&problem.message));
-    let title = escape(&title, false);
+    let title = format!("{path}:{line}:{column}: {key}{}", problem.message);
+    let title = escape(&secrets::hidden(&title), false);
     if text.trim().is_empty() {
         return error_line(&title);
     }
@@ -76,7 +76,7 @@ fn config_problem(path: &str, text: &str, problem: &Problem) {
         3 => '\u{fffd}',
         _ => '\u{1f6ab}',
     };
-    let shown: String = masked(text).chars().map(stand_in).collect();
+    let shown: String = secrets::masked(text).chars().map(stand_in).collect();
     let report = [Level::ERROR
         .primary_title(&title)
         .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];

@@ -11,6 +11,7 @@ use super::{Ending, output};
 use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
 use crate::error::Error;
 use crate::operations::{self, StatusReport, Target};
+use crate::support::secrets;
 
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -48,7 +49,8 @@ fn failures(failures: &[Failure]) -> String {
             failure.stage.as_str(),
             failure.error.as_str(),
         ];
-        let cells: Vec<_> = cells.iter().map(|cell| escape(cell, false)).collect();
+        let cells: Vec<_> =
+            cells.iter().map(|cell| escape(&secrets::hidden(cell), false)).collect();
         let _ = writeln!(text, "{}", cells.join("\t"));
     }
     text

@@ -13,7 +13,7 @@ use super::reconcile::{Gone, reconcile};
 use super::traps::Traps;
 use crate::domain::Metrics;
 use crate::error::{Error, chain};
-use crate::kb::{FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
+use crate::kb::{CrawledSite, FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
 use crate::source::{Answer, PageRequest, SourceError, Starts, Validators, WebSource};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::clock::now_ms;
@@ -260,15 +260,10 @@ impl Producer<'_> {
         context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
-        let (results, state) = context.kb.save_pages(
-            context.run,
-            name,
-            site.settings(),
-            &reports,
-            site.max_queued(),
-            delta,
-            percent,
-        )?;
+        let (settings, max_queued) = (site.settings(), site.max_queued());
+        let crawled = CrawledSite { source: name, settings, max_queued };
+        let (results, state) =
+            context.kb.save_pages(context.run, crawled, &reports, delta, percent)?;
         context.saved(&state);
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
         self.report(name, &readings, &results);

@@ -18,7 +18,7 @@ use crate::kb::{
 };
 use crate::source::{Answer, Content, Fetched, Validators, Verdict, WebSource};
 use crate::support::clock::now_ms;
-use crate::support::retry;
+use crate::support::{retry, secrets};
 
 /// Visits of a page that come to nothing, in one run.
 const ATTEMPTS_MAX: u32 = 3;
@@ -30,6 +30,8 @@ const PAUSE_MAX_MS: u64 = 120_000;
 const REDIRECTS_MAX: u32 = 10;
 /// Links of one page that are followed.
 const LINKS_MAX: usize = 5000;
+/// Characters of a server's url in a message.
+const URL_CHARS_SHOWN: usize = 500;
 /// A page that says that it is not there is no longer than this.
 const NOT_FOUND_BYTES_MAX: usize = 1500;
 
@@ -196,7 +198,9 @@ pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
         }
         Answer::NotModified => outage(page, "304 without having been asked for".to_owned(), 0),
         Answer::Moved(to) if page.is_twin => {
-            excluded(site, page, format!("redirects to {to}"), FailureKind::Permanent)
+            let shown: String =
+                secrets::hidden(to.as_str()).chars().take(URL_CHARS_SHOWN).collect();
+            excluded(site, page, format!("redirects to {shown}"), FailureKind::Permanent)
         }
         Answer::Moved(to) => moved(site, page, &to),
         Answer::Gone(status) => gone(site, page, format!("the server answers {status}")),
@@ -248,6 +252,7 @@ fn reading(page: &QueuedPage, validators: Option<&Validators>, outcome: Outcome)
 }
 
 fn crawl_failure(page: &QueuedPage, kind: FailureKind, error: String) -> Reading {
+    let error = secrets::hidden(&error);
     reading(page, None, Outcome::Failed { stage: Stage::Crawl, kind, error })
 }
 
@@ -295,7 +300,8 @@ fn excluded(site: &Site<'_>, page: QueuedPage, reason: String, kind: FailureKind
 }
 
 fn moved(site: &Site<'_>, page: QueuedPage, to: &Url) -> PageReport {
-    let outside = format!("redirects to {to}, which is outside of the site");
+    let shown: String = secrets::hidden(to.as_str()).chars().take(URL_CHARS_SHOWN).collect();
+    let outside = format!("redirects to {shown}, which is outside of the site");
     let Some(target) = site.source.resolve(to, "") else {
         return excluded(site, page, outside, FailureKind::Permanent);
     };

@@ -1,54 +1,104 @@
-//! Secrets in texts that people see: passwords in urls, tokens in their queries.
+//! Urls fit to be shown: without passwords, and without the values of parameters that look like secrets.
+//!
+//! Used for whatever is printed, logged or stored as an error. The uri of a document stays what it is, as it names the
+//! document.
 
-/// Names of parameters that hold a secret, in lower case; `page_token` and the like are masked, too.
-const SECRET_NAMES: [&str; 10] = [
-    "token",
-    "key",
-    "secret",
-    "password",
-    "passwd",
-    "pwd",
-    "auth",
-    "credential",
-    "signature",
-    "sig",
-];
-/// What ends a url in a text.
-const ENDS: [char; 9] = [' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`'];
+use std::ops::Range;
 
-/// Returns `text` with the secrets in its urls replaced by asterisks, one for each byte, so that places in it stay.
-///
-/// In urls for http, whatever stands before the `@` may be a token; elsewhere only what follows a `:` there.
-pub fn masked(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let mut at = 0;
-    while let Some(found) = text[at..].find("://") {
-        let start = at + found + "://".len();
-        let end = text[start..].find(ENDS).map_or(text.len(), |end| start + end);
-        let url = &text[start..end];
-        let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
-        if let Some(sign) = authority.rfind('@') {
-            let scheme = &text[at..at + found];
-            let is_http =
-                ["http", "https", "socks5", "socks5h"].iter().any(|one| scheme.ends_with(one));
-            let from = if is_http { Some(0) } else { authority[..sign].find(':').map(|at| at + 1) };
-            bytes[start + from.unwrap_or(sign)..start + sign].fill(b'*');
-        }
-        if let Some(query) = url.find('?') {
-            let mut place = query + 1;
-            for pair in url[place..].split(['&', ';', '#']) {
-                let name = pair.split('=').next().unwrap_or_default();
-                let is_secret =
-                    SECRET_NAMES.iter().any(|one| name.to_ascii_lowercase().contains(one));
-                if is_secret && name.len() < pair.len() {
-                    bytes[start + place + name.len() + 1..start + place + pair.len()].fill(b'*');
-                }
-                place += pair.len() + 1;
-            }
-        }
-        at = end.max(start);
+/// Stands for what is not shown.
+const HIDDEN: &str = "***";
+/// Names of parameters whose values are secrets have one of these in them,
+const PARTS: [&str; 6] = ["token", "secret", "passw", "signature", "credential", "session"];
+/// or end in one of these,
+const ENDINGS: [&str; 5] = ["key", "auth", "pwd", "sig", "jwt"];
+/// or have one of these for a word.
+const WORDS: [&str; 7] = ["key", "auth", "pwd", "sig", "pass", "code", "sas"];
+/// What ends an url in a text.
+const ENDS: [char; 10] = [' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ')'];
+
+/// Returns `text`, a message or an url, with every url in it fit to be shown.
+pub fn hidden(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for secret in secrets(text) {
+        shown.push_str(&text[from..secret.start]);
+        shown.push_str(HIDDEN);
+        from = secret.end;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// Returns `text` as [`hidden`] does, with an asterisk for each byte that is not shown: every other byte keeps its
+/// place.
+pub fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for secret in secrets(text) {
+        shown.push_str(&text[from..secret.start]);
+        shown.extend(std::iter::repeat_n('*', secret.len()));
+        from = secret.end;
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// Returns where secrets stand in the urls of `text`, in order.
+fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("://") {
+        let start = from + at + 3;
+        let end = text[start..].find(ENDS).map_or(text.len(), |length| start + length);
+        add_secrets(text, start..end, &mut found);
+        from = end;
+    }
+    found
+}
+
+/// Adds the secrets of an url, of which `url` is what follows the `://`.
+fn add_secrets(text: &str, url: Range<usize>, found: &mut Vec<Range<usize>>) {
+    let rest = &text[url.clone()];
+    let authority_end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let authority = &rest[..authority_end];
+    let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let at = authority.rfind('@').or_else(|| {
+        // A password with a slash that nobody escaped.
+        let may_go_on = authority.contains(':') && !is_port(authority);
+        rest[..path_end].rfind('@').filter(|_| may_go_on)
+    });
+    if let Some(at) = at.filter(|at| *at > 0) {
+        found.push(url.start..url.start + at);
+    }
+    let mut place = url.start + at.unwrap_or(0);
+    let mut is_parameter = false;
+    for part in text[place..url.end].split_inclusive(['?', '&', ';', '#']) {
+        let parameter = part.trim_end_matches(['?', '&', ';', '#']);
+        if let Some((name, value)) = parameter.split_once('=')
+            && is_parameter
+            && is_secret(name)
+            && !value.is_empty()
+        {
+            let start = place + name.len() + 1;
+            found.push(start..start + value.len());
+        }
+        place += part.len();
+        is_parameter = true;
+    }
+}
+
+fn is_port(authority: &str) -> bool {
+    authority.starts_with('[')
+        || authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))
 }
 
 #[cfg(test)]
@@ -56,26 +106,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_in_urls_are_masked() {
+    fn passwords_and_tokens_are_not_shown() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(masked(text), expected);
-            assert_eq!(masked(text).len(), text.len());
+            assert_eq!(hidden(&text.replace("||", "//")), expected.replace("||", "//"));
         };
-        // A url with a user in it would be taken for a host that not everyone reaches.
-        let check_http = |text: &str, expected: &str| {
-            let [text, expected] = [text, expected].map(|one| one.replace("HTTP", "https:\u{2f}/"));
-            check(&text, &expected);
-        };
-        check_http("url = \"HTTPme:pass@example.org/a\"", "url = \"HTTP*******@example.org/a\"");
-        check_http("'HTTPtok\u{e9}n@example.org' x@y", "'HTTP******@example.org' x@y");
+        check("nothing: to hide", "nothing: to hide");
+        check("https:||example.org/a?b=c#d", "https:||example.org/a?b=c#d");
+        check("https:||me:hush@example.org/a", "https:||***@example.org/a");
+        check("at \"https:||me@ex@example.org/\": no", "at \"https:||***@example.org/\": no");
+        check("https:||me:hu/sh@example.org/a", "https:||***@example.org/a");
+        check("https:||example.org:80/a@b", "https:||example.org:80/a@b");
         check(
-            "ssh://git@example.org/a, ssh://git:pw@example.org/",
-            "ssh://git@example.org/a, ssh://git:**@example.org/",
+            "no https:||example.org/?page=1&access_token=hush&x=2, https:||example.org/?X-Amz-Signature=hush#a",
+            "no https:||example.org/?page=1&access_token=***&x=2, https:||example.org/?X-Amz-Signature=***#a",
         );
+        check("https:||example.org/#id_token=hush", "https:||example.org/#id_token=***");
         check(
-            "https://example.org/a?x=1&access_token=abc&y=2#z",
-            "https://example.org/a?x=1&access_token=***&y=2#z",
+            "site:https:||example.org/?API_KEY=hush: 404",
+            "site:https:||example.org/?API_KEY=*** 404",
         );
-        check("https://example.org/@user/a?key and ://", "https://example.org/@user/a?key and ://");
+    }
+
+    #[test]
+    fn what_is_masked_keeps_its_length() {
+        let text = "a = \"https:||me:h\u{fc}sh@example.org/?sig=x\" # b";
+        let expected = "a = \"https:||********@example.org/?sig=*\" # b";
+        let text = text.replace("||", "//");
+        assert_eq!(masked(&text), expected.replace("||", "//"));
+        assert_eq!(masked(&text).len(), text.len());
     }
 }

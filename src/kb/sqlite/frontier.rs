@@ -141,6 +141,17 @@ pub enum PageLinks {
     Unknown,
 }
 
+/// The site that pages are of.
+#[derive(Clone, Copy, Debug)]
+pub struct CrawledSite<'a> {
+    /// Its name.
+    pub source: &'a str,
+    /// Hash of its settings.
+    pub settings: &'a str,
+    /// New urls are queued while fewer than these wait.
+    pub max_queued: u64,
+}
+
 /// Rows of one source in one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrontierCounts {
@@ -288,13 +299,12 @@ impl KnowledgeBase {
     pub fn save_pages(
         &self,
         run: RunKey,
-        source: &str,
-        settings: &str,
+        site: CrawledSite<'_>,
         reports: &[PageReport],
-        max_queued: u64,
         mut delta: Metrics,
         percent: f64,
     ) -> Result<(Vec<SaveResult>, RunState), KbError> {
+        let CrawledSite { source, settings, max_queued } = site;
         self.write(|tx| {
             let mut results = Vec::new();
             let mut room = Room::of(tx, run, source, max_queued)?;

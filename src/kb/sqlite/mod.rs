@@ -54,8 +54,8 @@ pub use check::{Finding, Recomputed};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
 pub use filter::{Filter, parse_date};
 pub use frontier::{
-    FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState, QueuedPage,
-    ROWS_PER_QUEUED, StartPage,
+    CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
+    QueuedPage, ROWS_PER_QUEUED, StartPage,
 };
 pub use hits::{Explanation, Hit, Place};
 pub use index::{IndexRows, Segment};

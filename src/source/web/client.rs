@@ -11,6 +11,7 @@ use url::Url;
 use super::guard::{Guard, NotPublic};
 use super::proxy::Proxies;
 use super::zstd;
+use crate::support::secrets;
 
 /// Time to connect; the rest of the time-out is for the answer.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -92,8 +93,9 @@ impl Client {
         let through = |proxy: &Option<String>| -> Result<Option<Agent>, String> {
             let Some(address) = proxy else { return Ok(None) };
             let proxy = Proxy::new(address);
-            let proxy = proxy
-                .map_err(|error| format!("the proxy {address:?} of the environment: {error}"))?;
+            let proxy = proxy.map_err(|error| {
+                format!("the proxy {} of the environment: {error}", shown(address))
+            })?;
             Ok(Some(agent(Some(proxy))))
         };
         Ok(Self {
@@ -179,6 +181,14 @@ impl Response {
     }
 }
 
+/// A proxy is also written without a scheme.
+fn shown(proxy: &str) -> String {
+    match proxy.rsplit_once('@') {
+        Some((_, host)) => format!("***@{host}"),
+        None => proxy.to_owned(),
+    }
+}
+
 fn trouble(error: ureq::Error) -> Trouble {
     if let ureq::Error::Io(error) = &error
         && let Some(refused) = error.get_ref().and_then(|inner| inner.downcast_ref::<NotPublic>())
@@ -191,6 +201,6 @@ fn trouble(error: ureq::Error) -> Trouble {
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the answer ends too soon".to_owned()
         }
-        error => error.to_string(),
+        error => secrets::hidden(&error.to_string()),
     })
 }

@@ -11,6 +11,7 @@ use crate::source::directory_config::{check_name, check_size};
 use crate::source::{Problems, globs};
 use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
+use crate::support::secrets;
 
 /// Requests a second that one host gets at most.
 const RATE_MAX: f64 = 1000.0;
@@ -247,7 +248,7 @@ fn check_url(url: &str) -> Result<(), String> {
         Ok(_) => return Ok(()),
         Err(_) => "write it whole, with https and host",
     };
-    Err(format!("{url:?} cannot be fetched: {what}"))
+    Err(format!("{:?} cannot be fetched: {what}", secrets::hidden(url)))
 }
 
 fn check_sitemap(sitemap: &str) -> Result<(), String> {

@@ -39,6 +39,7 @@ use super::{Setting, SourceError};
 use crate::domain::SiteFile;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html::Selector;
+use crate::support::secrets;
 
 pub use address::Verdict;
 pub use client::Validators;
@@ -118,6 +119,7 @@ impl Waiting {
 }
 
 fn too_large(sitemap: &Url) -> String {
+    let sitemap = secrets::hidden(sitemap.as_str());
     format!("sitemap {sitemap} is larger than the protocol allows (50,000 urls, 50 MiB)")
 }
 
@@ -161,7 +163,7 @@ impl WebSource {
     pub fn new(config: &WebConfig, setting: &Setting<'_>) -> Result<Self, SourceError> {
         let name = config.name.get_ref().clone();
         let wrong = |reason: String| SourceError::Config { name: name.clone(), reason };
-        let parse = |url: &str| Url::parse(url).map_err(|error| wrong(format!("{url:?}: {error}")));
+        let parse = |url: &str| Url::parse(url).map_err(|error| wrong(not_an_url(url, error)));
         let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
             values.iter().map(|value| value.get_ref().clone()).collect()
         };
@@ -183,7 +185,7 @@ impl WebSource {
         let scope = Scope::new(config, &roots).map_err(wrong)?;
         let normalised = |urls: Vec<Url>| urls.into_iter().filter_map(|url| scope.normalise(url));
         let (starts, listed) = (normalised(starts).collect(), normalised(listed).collect());
-        let selectors = |values: &[toml::Spanned<String>]| -> Result<Vec<_>, SourceError> {
+        let selectors = |values: &[toml::Spanned<String>]| -> Result<Vec<_>, _> {
             values.iter().map(|text| Selector::parse(text.get_ref()).map_err(wrong)).collect()
         };
         let agent = config.user_agent.get_ref().clone();
@@ -290,7 +292,7 @@ impl WebSource {
                 }
                 Err(FileTrouble::Missing(_)) if is_optional => {}
                 Err(FileTrouble::Missing(reason) | FileTrouble::Outage(reason)) => {
-                    starts.outage = Some(format!("sitemap {url}: {reason}"));
+                    starts.outage = Some(secrets::hidden(&format!("sitemap {url}: {reason}")));
                 }
             }
         }
@@ -315,7 +317,7 @@ impl WebSource {
                 Ok(Some(text)) => text,
                 Ok(None) => continue,
                 Err(reason) => {
-                    starts.outage = Some(format!("{file}: {reason}"));
+                    starts.outage = Some(secrets::hidden(&format!("{file}: {reason}")));
                     continue;
                 }
             };
@@ -521,6 +523,10 @@ fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String
     read.map_err(|source| SourceError::Unreachable { name: name(), path, source })?;
     let lines = text.lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+fn not_an_url(url: &str, error: url::ParseError) -> String {
+    format!("{:?}: {error}", secrets::hidden(url))
 }
 
 fn max_queued(config: &WebConfig) -> u64 {

@@ -95,11 +95,7 @@ fn parse_xml(text: &str, sitemap: &mut Sitemap) {
             ("lastmod", false) => {
                 entry.lastmod = Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);
             }
-            ("url" | "sitemap", true) => {
-                if !sitemap.add(std::mem::take(&mut entry)) {
-                    return;
-                }
-            }
+            ("url" | "sitemap", true) if !sitemap.add(std::mem::take(&mut entry)) => return,
             _ => {}
         }
     }

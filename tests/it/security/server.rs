@@ -167,3 +167,35 @@ fn pages_behind_failing_ones_are_taken_in() {
     }
     assert_eq!(site.documents().len(), 6);
 }
+
+#[test]
+fn secrets_in_urls_are_not_shown() {
+    let site = Site::new();
+    site.server.put("/docs/bad", Reply::new(403, "text/plain", "no"));
+    let away = format!("http:{}me:hush@127.0.0.1:1/?access_token=hush", "//");
+    site.server.put("/docs/away", Reply::redirect(&away));
+    let url = site.server.url("/docs/bad?access_token=hush");
+    let moved = site.server.url("/docs/away");
+    site.configure_all(&format!(
+        "start_urls = ['{url}', '{moved}']\nprivate_hosts = ['127.0.0.1']\nrequests_per_second = 1000"
+    ));
+    let (_, said) = ingest(&site, &[]);
+    assert!(!said.contains("hush"), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
+    let output = command.args(["status", "--failures"]).arg(site.place.toml()).output().unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.contains("access_token=***") && !listed.contains("hush"), "{listed}");
+    let errors = rows(&site.place.kb(), "SELECT error FROM failure");
+    assert!(!errors.is_empty() && !errors.join(" ").contains("hush"), "{errors:?}");
+    // A password in kb.toml, and one in the environment.
+    let url = url.replacen("//", "//me:hush@", 1);
+    site.configure_all(&format!("start_urls = ['{url}']\nmax_concurrency = 0"));
+    let (code, said) = ingest(&site, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("a password does not belong") && !said.contains("hush"), "{said}");
+    site.configure("");
+    for proxy in ["ftp:||me:hush@127.0.0.1:80", "http:||me:hush@:x"] {
+        let (_, said) = ingest(&site, &[("http_proxy", &proxy.replace("||", "//"))]);
+        assert!(!said.contains("hush"), "{said}");
+    }
+}
