@@ -228,11 +228,7 @@ impl Git {
     /// that is too long for a file the beginning is handed on.
     ///
     /// A tree of kilobytes whose folders are the same folder over and over has more files than could ever be listed.
-    pub(super) fn list_tree(
-        &self,
-        tree: &str,
-        each: &mut Sink<'_>,
-    ) -> Result<(), GitError> {
+    pub(super) fn list_tree(&self, tree: &str, each: &mut Sink<'_>) -> Result<(), GitError> {
         let mut line = Vec::new();
         let mut sink = |mut bytes: &[u8]| {
             while let Some(end) = memchr::memchr(0, bytes) {

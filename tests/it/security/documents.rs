@@ -1,1 +1,3 @@
 //! A: documents that somebody else wrote.
+
+mod listings;
