@@ -102,7 +102,10 @@ impl ArchiveSource {
     }
 
     fn open(&self) -> Result<(File, Stamp), SourceError> {
-        let archive = File::open(&self.path).map_err(|error| self.unreachable(error))?;
+        // A FIFO would wait for its writer.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let archive = File::options().read(true).custom_flags(flags).open(&self.path);
+        let archive = archive.map_err(|error| self.unreachable(error))?;
         let metadata = archive.metadata().map_err(|error| self.unreachable(error))?;
         if !metadata.is_file() {
             return Err(self.unreachable(io::Error::other("not a regular file")));
