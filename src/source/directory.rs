@@ -15,6 +15,9 @@ use super::walk::{Found, Kind, Walk, WalkError, Walking};
 use super::{ByteSize, Content, ListError, Listing, ReadError, Source, SourceError, limited, uri};
 use crate::domain::Entry;
 
+/// Names of one folder that are held, however few documents are taken in: some are folders with nothing in them.
+const NAMES_MAX: usize = 1_000_000;
+
 /// Files below one folder of this machine.
 #[derive(Debug)]
 pub struct DirectorySource {
@@ -97,8 +100,7 @@ impl DirectorySource {
             has_rules: self.gitignore,
             follow_links: self.follow_links,
             leave_out,
-            // One more than is taken in, by which it is seen that there are more.
-            names_max: usize::try_from(self.max_documents).unwrap_or(usize::MAX).saturating_add(1),
+            names_max: usize::try_from(self.max_documents).unwrap_or(usize::MAX).max(NAMES_MAX),
         };
         Walk::new(root, walking)
     }
@@ -205,7 +207,7 @@ fn list_error(error: WalkError) -> ListError {
         WalkError::TooMany { relative } => {
             let folder = uri::encode(&relative);
             return ListError::limit(format!(
-                "a folder of it (\"{folder}\") has more names than max_documents"
+                "a folder of it (\"{folder}\") has more names than are held"
             ));
         }
     };

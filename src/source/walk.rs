@@ -459,3 +459,34 @@ fn is_same(a: &Path, b: &Path) -> bool {
 fn leads_nowhere(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ELOOP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_folder_with_more_names_than_are_held_the_first_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["g", "b", "d/x", "a", "h", "c/x", "f", "e"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let check = |names_max, expected: &[&str]| {
+            let root = Arc::new(Root::open(folder.path()).unwrap());
+            let admits: Box<Admits> = Box::new(|_, _| true);
+            let (has_rules, follow_links, leave_out) = (false, false, Vec::new());
+            let walking = Walking { admits, has_rules, follow_links, leave_out, names_max };
+            let found = Walk::new(root, walking).map(|found| match found {
+                Ok(found) => found.relative.display().to_string(),
+                Err(error) => format!("{error:?}"),
+            });
+            assert_eq!(found.collect::<Vec<_>>(), expected);
+        };
+        let cut = "TooMany { relative: \"\" }";
+        check(1, &["a", cut]);
+        check(3, &["a", "b", "c/x", cut]);
+        check(7, &["a", "b", "c/x", "d/x", "e", "f", "g", cut]);
+        check(8, &["a", "b", "c/x", "d/x", "e", "f", "g", "h"]);
+    }
+}

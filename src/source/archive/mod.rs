@@ -15,7 +15,7 @@ mod zip;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -103,7 +103,10 @@ impl ArchiveSource {
     }
 
     fn open(&self) -> Result<(File, Stamp), SourceError> {
-        let archive = File::open(&self.path).map_err(|error| self.unreachable(error))?;
+        // A FIFO would wait for its writer.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let archive = File::options().read(true).custom_flags(flags).open(&self.path);
+        let archive = archive.map_err(|error| self.unreachable(error))?;
         let metadata = archive.metadata().map_err(|error| self.unreachable(error))?;
         if !metadata.is_file() {
             return Err(self.unreachable(io::Error::other("not a regular file")));

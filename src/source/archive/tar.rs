@@ -99,7 +99,8 @@ impl<'a> TarReader<'a> {
                         let length = name.len() as u64;
                         (name, length)
                     });
-                    let is_file = matches!(kind, b'0' | 0 | b'7' | b'S') && !name.ends_with(b"/");
+                    let is_file = matches!(kind, b'0' | 0 | b'7' | b'S')
+                        && (!name.ends_with(b"/") || name_bytes > NAME_BYTES_MAX as u64);
                     let is_sparse = said.is_sparse;
                     return Ok(Some(TarMember { name, name_bytes, is_file, is_sparse }));
                 }

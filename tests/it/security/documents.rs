@@ -1,5 +1,7 @@
 //! A: documents that somebody else wrote.
 
+mod listings;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
