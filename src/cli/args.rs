@@ -1,13 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
+use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::SearchMode;
+use crate::operations;
 
 /// Builds knowledge bases for retrieval from documents, and keeps them true.
 ///
@@ -187,6 +189,9 @@ pub struct IngestArgs {
     /// Whose commands are run.
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// Whose knowledge base is written.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -201,6 +206,9 @@ pub struct ResumeArgs {
     /// Whose commands are run.
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// Whose knowledge base is written.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -213,6 +221,21 @@ pub struct TrustArgs {
     /// else, or others may write to it.
     #[arg(long)]
     pub trust: bool,
+}
+
+/// Argument of every command that writes a knowledge base.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// Writes the knowledge base even where it belongs to another user, who may have put it there first.
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+impl AdoptArgs {
+    /// Fails where the knowledge base at `kb` is another user's and not to be adopted.
+    pub fn judge(&self, kb: &Path) -> Result<(), Error> {
+        if self.adopt { Ok(()) } else { operations::refuse_others(kb) }
+    }
 }
 
 /// Arguments of every command that runs the pipeline.
@@ -416,6 +439,9 @@ pub struct CheckArgs {
     /// the full-text index again, marks documents with a damaged text to be read anew. Implies --read-data.
     #[arg(long)]
     pub repair: bool,
+    /// Whose knowledge base is mended.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

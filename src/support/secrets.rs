@@ -18,7 +18,7 @@ const ENDS: [char; 9] = [' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`'];
 
 /// Returns `text` with the secrets in its urls replaced by asterisks, one for each byte, so that places in it stay.
 ///
-/// In urls for http, whatever stands before the `@` may be a token; elsewhere only what follows a `:` there.
+/// In urls for http and for SOCKS, whatever stands before the `@` may be a token; elsewhere only what follows a `:` there.
 pub fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
@@ -48,6 +48,19 @@ pub fn masked(text: &str) -> String {
         }
         at = end.max(start);
     }
+    // `user:password@host` without a scheme.
+    let mut place = 0;
+    for word in text.split(ENDS) {
+        let user = word.split('@').next().unwrap_or_default();
+        if user.len() < word.len()
+            && !user.contains('/')
+            && let Some(colon) = user.find(':')
+        {
+            bytes[place + colon + 1..place + user.len()].fill(b'*');
+        }
+        // All that ends a word is one byte.
+        place += word.len() + 1;
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -76,6 +89,7 @@ mod tests {
             "https://example.org/a?x=1&access_token=abc&y=2#z",
             "https://example.org/a?x=1&access_token=***&y=2#z",
         );
+        check("a 'me:pw@host:a' git@host:a@b x: @", "a 'me:**@host:a' git@host:a@b x: @");
         check("https://example.org/@user/a?key and ://", "https://example.org/@user/a?key and ://");
     }
 }
