@@ -65,6 +65,8 @@ const REASON_CHARS_MAX: usize = 400;
 
 /// Space below which what git says of space is believed, and what is written to find a quota.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+/// Space and files below which git cannot do anything.
+const EXHAUSTED_BYTES: u64 = 64 << 10;
 const FREE_FILES_MIN: u64 = 16;
 const PROBE_BYTES: usize = 1 << 20;
 
@@ -118,7 +120,7 @@ impl Git {
     pub(super) fn shown_path(&self) -> PathBuf {
         match self.folder.get() {
             Some(folder) => folder.path().to_owned(),
-            None => PathBuf::from(&self.name),
+            None => self.cache.shown_path(),
         }
     }
 
@@ -224,7 +226,7 @@ impl Git {
         let reason = reason(&String::from_utf8_lossy(&errors));
         Err(if reason.is_empty() {
             GitError::Failed(format!("git ended with {status}"))
-        } else if lacks_space(&reason) && self.is_out_of_space() {
+        } else if lacks_space(&reason) && self.is_out_of_space() || self.is_exhausted() {
             GitError::Full(reason)
         } else {
             GitError::Failed(reason)
@@ -249,6 +251,15 @@ impl Git {
         Ok((status, output, errors))
     }
 
+    /// Returns whether nothing can be made in the clone. Git, which could not make a folder, may then say only that it
+    /// is not there.
+    fn is_exhausted(&self) -> bool {
+        let Ok(folder) = self.folder() else { return false };
+        let probe = folder.path().join("probe");
+        storage::free_bytes(&probe).is_ok_and(|free| free < EXHAUSTED_BYTES)
+            || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
+    }
+
     /// Returns whether the clone can hardly grow. What git says of space may be the other side's words, which end no
     /// run and remove nothing.
     fn is_out_of_space(&self) -> bool {
@@ -263,7 +274,6 @@ impl Git {
             io::Write::write_all(&mut file, &vec![1; PROBE_BYTES])
         };
         storage::free_bytes(&probe).is_ok_and(|free| free < FREE_BYTES_MIN)
-            || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
             || has_limit()
             || write().is_err_and(|error| storage::is_full(&error))
     }
