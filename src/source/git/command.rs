@@ -265,16 +265,12 @@ impl Git {
     fn is_out_of_space(&self) -> bool {
         let Ok(folder) = self.folder() else { return false };
         let probe = folder.path().join("probe");
-        let has_limit = || {
-            let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
-            limit.current.is_some()
-        };
         let write = || {
             let mut file = files::nameless(&probe)?;
             io::Write::write_all(&mut file, &vec![1; PROBE_BYTES])
         };
         storage::free_bytes(&probe).is_ok_and(|free| free < FREE_BYTES_MIN)
-            || has_limit()
+            || has_size_limit()
             || write().is_err_and(|error| storage::is_full(&error))
     }
 
@@ -339,6 +335,11 @@ pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
 }
 
+/// Returns whether files may grow to a limit only (`ulimit -f`).
+fn has_size_limit() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some()
+}
+
 /// Puts a file of ours with the content `text` into `folder`, unless it is there.
 fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
     let path = folder.path().join(name);
@@ -366,6 +367,10 @@ pub(super) fn cache_error(error: io::Error) -> GitError {
 
 /// Returns whether what git said is that it found no space; what the other side says most often begins with its name.
 fn lacks_space(reason: &str) -> bool {
+    // What git says of an index-pack that SIGXFSZ ended before it could say anything itself.
+    if has_size_limit() && reason.contains("invalid index-pack output") {
+        return true;
+    }
     let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
     own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
 }
