@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use super::{files, storage};
 
+/// The user who can do anything anyway.
+const ROOT: u32 = 0;
+
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -85,15 +88,15 @@ pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
 }
 
 /// Fails where the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder that others may
-/// write to it may have been put there to be filled. A file that is not there is nobody's.
+/// write to it may have been put there to be filled. A file that is not there is nobody's, and root is no stranger.
 ///
 /// Looks at names and opens nothing, as closing a file would drop the locks that SQLite holds on it in this process.
 pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
     let user = rustix::process::geteuid().as_raw();
     for path in files_of(kb).chain([lock_path(kb)]) {
         let Ok(metadata) = path.symlink_metadata() else { continue };
-        if metadata.uid() != user {
-            let owner = metadata.uid();
+        let owner = metadata.uid();
+        if owner != user && owner != ROOT {
             let reason = format!("belongs to user {owner}, not to you (user {user})");
             return Err(LockError::Foreign { path, reason, may_be_adopted: metadata.is_file() });
         }
