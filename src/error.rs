@@ -132,7 +132,7 @@ impl Error {
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
-            Self::Lock(LockError::Io { .. }) => ExitCode::StorageIo,
+            Self::Lock(LockError::Io { .. } | LockError::Foreign { .. }) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
             Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
                 ExitCode::SourceUnreachable
@@ -194,6 +194,9 @@ impl Error {
                     .to_owned(),
             ),
             Self::Kb(KbError::Busy) => Some("try again when the other process is done".to_owned()),
+            Self::Lock(LockError::Foreign { may_be_adopted: true, .. }) => Some(
+                "look at who put it there; if it is meant for you to write, give --adopt".to_owned(),
+            ),
             Self::Lock(LockError::Held { .. }) => {
                 Some("`kbingest status` shows it, `kbingest cancel` stops it".to_owned())
             }

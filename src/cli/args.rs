@@ -1,13 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
+use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::SearchMode;
+use crate::operations;
 
 /// Builds knowledge bases for retrieval from documents, and keeps them true.
 ///
@@ -197,6 +199,9 @@ pub struct IngestArgs {
     /// What the settings may do.
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// Whose knowledge base is written.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -211,6 +216,9 @@ pub struct ResumeArgs {
     /// What the settings may do.
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// Whose knowledge base is written.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// How the run is carried out and shown.
     #[command(flatten)]
     pub run: RunArgs,
@@ -237,6 +245,21 @@ pub struct TrustCommandArgs {
     /// Takes back that it was allowed.
     #[arg(long, conflicts_with = "show")]
     pub revoke: bool,
+}
+
+/// Argument of every command that writes a knowledge base.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// Writes the knowledge base even where it belongs to another user, who may have put it there first.
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+impl AdoptArgs {
+    /// Fails where the knowledge base at `kb` is another user's and not to be adopted.
+    pub fn judge(&self, kb: &Path) -> Result<(), Error> {
+        if self.adopt { Ok(()) } else { operations::refuse_others(kb) }
+    }
 }
 
 /// Arguments of every command that runs the pipeline.
@@ -440,6 +463,9 @@ pub struct CheckArgs {
     /// the full-text index again, marks documents with a damaged text to be read anew. Implies --read-data.
     #[arg(long)]
     pub repair: bool,
+    /// Whose knowledge base is mended.
+    #[command(flatten)]
+    pub adopt: AdoptArgs,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

@@ -11,6 +11,9 @@ use crate::operations::{self, CheckOptions, CheckReport, Target};
 /// Runs `check`.
 pub fn run(arguments: &CheckArgs) -> Result<Ending, Error> {
     let target = Target::open(&arguments.target)?;
+    if arguments.repair {
+        arguments.adopt.judge(target.kb())?;
+    }
     let report = operations::check(
         &target,
         CheckOptions { read_data: arguments.read_data, repair: arguments.repair },

@@ -33,6 +33,7 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     }
     carry_out(&arguments.run, quiet, &arguments.config, |session| {
         let config = settings(&arguments.config, &arguments.trust)?;
+        arguments.adopt.judge(&config.kb)?;
         let options = IngestOptions {
             restart: arguments.restart,
             allow_deletes: arguments.allow_deletes,
@@ -76,6 +77,7 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
         if let Target::Config(config) = &mut target {
             prepare(config, &arguments.trust);
         }
+        arguments.adopt.judge(target.kb())?;
         operations::resume(&target, arguments.run.threads, session)
     })
 }

@@ -7,7 +7,7 @@ use super::ingest::candidate_path;
 use crate::domain::RunState;
 use crate::error::Error;
 use crate::kb::KnowledgeBase;
-use crate::support::lock::Lock;
+use crate::support::lock::{self, Lock};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -27,6 +27,7 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
     // A run that is published only if it is good enough is at work on another file.
     let candidate = candidate_path(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
+    lock::refuse_links(path)?;
     let kb = KnowledgeBase::open_for_writing(path)?;
     if Lock::holder(path)?.is_none() || !kb.request_cancel()? {
         return Ok(Cancellation::NothingRunning);

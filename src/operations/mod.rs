@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::support::checkpoint::{CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
+use crate::support::lock;
 
 /// What a command works on: a kb.toml, or a knowledge base that came without one.
 #[derive(Clone, Debug)]
@@ -55,6 +56,13 @@ impl Target {
             Self::File(path) => path,
         }
     }
+}
+
+/// Fails where the knowledge base at `kb`, or one that is tried out beside it, belongs to another user. For commands
+/// that write, unless the user says that it is theirs to use.
+pub fn refuse_others(kb: &Path) -> Result<(), Error> {
+    lock::refuse_others(kb)?;
+    Ok(lock::refuse_others(&candidate_path(kb))?)
 }
 
 /// How the caller follows and steers a run.

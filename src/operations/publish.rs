@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::{Error, ExitCode};
 use crate::eval::EvalReport;
 use crate::kb::{KbError, KnowledgeBase};
-use crate::support::lock::{Lock, lock_path};
-use crate::support::storage;
+use crate::support::lock::{self, Lock, lock_path};
+use crate::support::{files, storage};
 
 /// What became of a run that is published only if it is good enough.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,7 @@ pub fn publish_if_good(
     check_files(evaluation)?;
     let _lock = Lock::take(&config.kb)?;
     let candidate = candidate_path(&config.kb);
+    lock::refuse_links(&candidate)?;
     // Kept open: another file that takes its place meanwhile, with an inode that is free again, is not taken for it.
     let live = prepare(&config.kb, &candidate)?;
     let mut report = ingest_into(&candidate, config, options, session)?;
@@ -102,12 +103,7 @@ fn remove(kb: &Path) -> Result<(), Error> {
     let beside = ["-wal", "-shm", "-journal"].map(|ending| storage::beside(kb, ending));
     // The file itself first: without it the others mean nothing.
     for path in [kb.to_owned()].into_iter().chain(beside).chain([lock_path(kb)]) {
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(KbError::Remove { path, source }.into());
-            }
-            _ => {}
-        }
+        files::remove(&path).map_err(|source| KbError::Remove { path, source })?;
     }
     Ok(())
 }

@@ -51,6 +51,13 @@ impl Cache {
         user.into_iter().chain(beside).collect()
     }
 
+    /// Returns where the folder is, or would be, for messages.
+    pub fn shown_path(&self) -> PathBuf {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = opened.as_ref().map(|folder| folder.path().to_owned());
+        found.or_else(|| self.places().into_iter().next()).unwrap_or_else(|| self.kb.clone())
+    }
+
     /// Opens the folder, and makes it where there is none. An error names it.
     pub fn folder(&self) -> io::Result<Arc<OwnFolder>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

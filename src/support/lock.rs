@@ -6,10 +6,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{files, storage};
+
+/// The user who can do anything anyway.
+const ROOT: u32 = 0;
 
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -35,6 +39,16 @@ pub enum LockError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is to be written was put there by somebody else.
+    #[error("{path} {reason}")]
+    Foreign {
+        /// The knowledge base, or a file beside it.
+        path: PathBuf,
+        /// Why it is not ours.
+        reason: String,
+        /// It is a regular file, and whoever it belongs to may have meant it to be used.
+        may_be_adopted: bool,
+    },
     /// The lock file cannot be used.
     #[error("cannot lock {path}")]
     Io {
@@ -56,11 +70,46 @@ pub fn lock_path(kb: &Path) -> PathBuf {
     storage::beside(kb, ".lock")
 }
 
+/// Returns the paths of a knowledge base with what SQLite puts beside it.
+fn files_of(kb: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "-wal", "-shm", "-journal"].into_iter().map(|ending| storage::beside(kb, ending))
+}
+
+/// Fails where the knowledge base at `kb`, which is to be written, or a file of SQLite's beside it is a link.
+pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
+    for path in files_of(kb) {
+        if path.is_symlink() {
+            let reason = "is a symbolic link, and a knowledge base is never written through one; \
+                          name the file itself, or remove the link";
+            return Err(LockError::Foreign { path, reason: reason.into(), may_be_adopted: false });
+        }
+    }
+    Ok(())
+}
+
+/// Fails where the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder that others may
+/// write to it may have been put there to be filled. A file that is not there is nobody's, and root is no stranger.
+///
+/// Looks at names and opens nothing, as closing a file would drop the locks that SQLite holds on it in this process.
+pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
+    let user = rustix::process::geteuid().as_raw();
+    for path in files_of(kb).chain([lock_path(kb)]) {
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        let owner = metadata.uid();
+        if owner != user && owner != ROOT {
+            let reason = format!("belongs to user {owner}, not to you (user {user})");
+            return Err(LockError::Foreign { path, reason, may_be_adopted: metadata.is_file() });
+        }
+    }
+    Ok(())
+}
+
 impl Lock {
-    /// Takes the lock of the knowledge base at `kb`.
+    /// Takes the lock of the knowledge base at `kb`, which is no link.
     ///
     /// Tries for a tenth of a second, because [`Lock::holder`] holds it for an instant to look.
     pub fn take(kb: &Path) -> Result<Self, LockError> {
+        refuse_links(kb)?;
         let path = lock_path(kb);
         let io = |source| {
             let path = path.clone();

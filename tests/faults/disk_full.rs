@@ -114,7 +114,6 @@ fn a_source_that_finds_no_space_ends_the_run() {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -f 1800; exec \"$@\"", "sh"]);
         command.arg(env!("CARGO_BIN_EXE_kbingest")).arg("ingest").arg(&toml);
-        command.env("XDG_CACHE_HOME", place.cache());
         let ended = shim::start(command, &kb);
         assert_eq!(ended.code(), Some(40), "{ended:?}");
         assert!(ended.stderr.contains(path) && ended.stderr.contains("resume"), "{ended:?}");

@@ -181,6 +181,7 @@ fn under_shim<'a>(command: &'a mut Command, kb: &Path) -> &'a mut Command {
 /// Runs `command` to its end; its knowledge base is `kb`.
 pub fn start(mut command: Command, kb: &Path) -> Ended {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env("XDG_CACHE_HOME", kb.with_file_name(".cache"));
     let mut child = command.spawn().unwrap();
     let since = Instant::now();
     let status = loop {

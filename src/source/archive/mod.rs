@@ -142,7 +142,7 @@ impl ArchiveSource {
         let folder = self.cache.folder();
         let spool = match &folder {
             Ok(folder) => folder.path().join(format!("{SPOOL}{}", self.name)),
-            Err(_) => self.path.clone(),
+            Err(_) => self.cache.shown_path(),
         };
         let no_spool = |source| SourceError::of_cache(&self.name, &spool, source);
         let spool = folder.and_then(|_| files::nameless(&spool)).map_err(no_spool)?;

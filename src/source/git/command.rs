@@ -68,6 +68,8 @@ const REASON_CHARS_MAX: usize = 400;
 
 /// Space below which what git says of space is believed, and what is written to find a quota.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+/// Space and files below which git cannot do anything.
+const EXHAUSTED_BYTES: u64 = 64 << 10;
 const FREE_FILES_MIN: u64 = 16;
 const PROBE_BYTES: usize = 1 << 20;
 
@@ -124,7 +126,7 @@ impl Git {
     pub(super) fn shown_path(&self) -> PathBuf {
         match self.folder.get() {
             Some(folder) => folder.path().to_owned(),
-            None => PathBuf::from(&self.name),
+            None => self.cache.shown_path(),
         }
     }
 
@@ -244,7 +246,7 @@ impl Git {
         let reason = reason(&String::from_utf8_lossy(&errors));
         Err(if reason.is_empty() {
             GitError::Failed(format!("git ended with {status}"))
-        } else if lacks_space(&reason) && self.is_out_of_space() {
+        } else if lacks_space(&reason) && self.is_out_of_space() || self.is_exhausted() {
             GitError::Full(reason)
         } else {
             GitError::Failed(reason)
@@ -281,22 +283,26 @@ impl Git {
         Ok(Some((status, errors)))
     }
 
+    /// Returns whether nothing can be made in the clone. Git, which could not make a folder, may then say only that it
+    /// is not there.
+    fn is_exhausted(&self) -> bool {
+        let Ok(folder) = self.folder() else { return false };
+        let probe = folder.path().join("probe");
+        storage::free_bytes(&probe).is_ok_and(|free| free < EXHAUSTED_BYTES)
+            || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
+    }
+
     /// Returns whether the clone can hardly grow. What git says of space may be the other side's words, which end no
     /// run and remove nothing.
     fn is_out_of_space(&self) -> bool {
         let Ok(folder) = self.folder() else { return false };
         let probe = folder.path().join("probe");
-        let has_limit = || {
-            let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
-            limit.current.is_some()
-        };
         let write = || {
             let mut file = files::nameless(&probe)?;
             io::Write::write_all(&mut file, &vec![1; PROBE_BYTES])
         };
         storage::free_bytes(&probe).is_ok_and(|free| free < FREE_BYTES_MIN)
-            || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
-            || has_limit()
+            || has_size_limit()
             || write().is_err_and(|error| storage::is_full(&error))
     }
 
@@ -385,6 +391,11 @@ pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
 }
 
+/// Returns whether files may grow to a limit only (`ulimit -f`).
+fn has_size_limit() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some()
+}
+
 /// Puts a file of ours with the content `text` into `folder`, unless it is there.
 fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
     let path = folder.path().join(name);
@@ -412,6 +423,10 @@ pub(super) fn cache_error(error: io::Error) -> GitError {
 
 /// Returns whether what git said is that it found no space; what the other side says most often begins with its name.
 fn lacks_space(reason: &str) -> bool {
+    // What git says of an index-pack that SIGXFSZ ended before it could say anything itself.
+    if has_size_limit() && reason.contains("invalid index-pack output") {
+        return true;
+    }
     let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
     own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
 }
