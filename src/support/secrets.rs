@@ -53,7 +53,24 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
         add_secrets(text, start..end, &mut found);
         from = end;
     }
+    add_passwords(text, &mut found);
     found
+}
+
+/// Adds the passwords of `user:password@host` without a scheme.
+fn add_passwords(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut place = 0;
+    for word in text.split(ENDS) {
+        if let Some((user, _)) = word.split_once('@')
+            && !user.contains('/')
+            && let Some(colon) = user.find(':')
+        {
+            found.push(place + colon + 1..place + user.len());
+        }
+        // All that ends a word is one byte.
+        place += word.len() + 1;
+    }
+    found.sort_by_key(|secret| secret.start);
 }
 
 /// Adds the secrets of an url, of which `url` is what follows the `://`.

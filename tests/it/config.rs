@@ -290,7 +290,7 @@ fn sites_that_cannot_be_meant() {
     error: kb.toml:2:8: source.web.start_urls: nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap
     error: kb.toml:3:15: source.web.start_urls: "example.org" cannot be fetched: write it whole, with https and host
     error: kb.toml:3:30: source.web.start_urls: "ftp://example.org/" cannot be fetched: only http and https are allowed
-    error: kb.toml:3:15: source.web.start_urls: "https://*********@example.org/" cannot be fetched: a password does not belong into this file; use `headers`
+    error: kb.toml:3:15: source.web.start_urls: "https://***@example.org/" cannot be fetched: a password does not belong into this file; use `headers`
     error: kb.toml:4:13: source.web.sitemaps: "all" cannot be fetched: write it whole, with https and host, or one of the words robots and auto
     error: kb.toml:4:23: source.web.requests_per_second: 0 is not above 0 and at most 1000
     error: kb.toml:5:19: source.web.max_concurrency: 0 is not 1 to 32
