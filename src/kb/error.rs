@@ -219,6 +219,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         || matches!(
             error,
             Error::InvalidColumnType(..)
+                // A row that every file has.
+                | Error::QueryReturnedNoRows
                 | Error::FromSqlConversionFailure(..)
                 | Error::IntegralValueOutOfRange(..)
                 | Error::Utf8Error(..)

@@ -61,8 +61,9 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
 fn add_passwords(text: &str, found: &mut Vec<Range<usize>>) {
     let mut place = 0;
     for word in text.split(ENDS) {
-        if let Some((user, _)) = word.split_once('@')
+        if let Some((user, host)) = word.split_once('@')
             && !user.contains('/')
+            && is_host(host)
             && let Some(colon) = user.find(':')
         {
             found.push(place + colon + 1..place + user.len());
@@ -71,6 +72,12 @@ fn add_passwords(text: &str, found: &mut Vec<Range<usize>>) {
         place += word.len() + 1;
     }
     found.sort_by_key(|secret| secret.start);
+}
+
+/// Returns whether what begins `text` may name a host: no number of `recall@5`.
+fn is_host(text: &str) -> bool {
+    let end = text.find([':', '/', '?', '#']).unwrap_or(text.len());
+    text.starts_with('[') || text[..end].contains(|c: char| c == '.' || c.is_alphabetic())
 }
 
 /// Adds the secrets of an url, of which `url` is what follows the `://`.
@@ -132,6 +139,9 @@ mod tests {
         check("https:||me:hush@example.org/a", "https:||***@example.org/a");
         check("at \"https:||me@ex@example.org/\": no", "at \"https:||***@example.org/\": no");
         check("https:||me:hu/sh@example.org/a", "https:||***@example.org/a");
+        check("me:hush@example.org:22", "me:***@example.org:22");
+        check("me:hush@localhost", "me:***@localhost");
+        check("text:recall@5 is 0.6667", "text:recall@5 is 0.6667");
         check("https:||example.org:80/a@b", "https:||example.org:80/a@b");
         check(
             "no https:||example.org/?page=1&access_token=hush&x=2, https:||example.org/?X-Amz-Signature=hush#a",

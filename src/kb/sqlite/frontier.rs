@@ -187,8 +187,8 @@ impl KnowledgeBase {
         })
     }
 
-    /// Returns urls to visit next, at most `limit`: those that failed least first, and of these those nearest to a start. `settings` is the hash of
-    /// the source's settings now, `now_ms` decides which are due.
+    /// Returns urls to visit next, at most `limit`: those that failed least first, and of these those nearest to a
+    /// start. `settings` is the hash of the source's settings now, `now_ms` decides which are due.
     pub fn queued_pages(
         &self,
         run: RunKey,

@@ -23,10 +23,11 @@ const PAGE_BYTES: usize = 8192;
 const IDS_MAX: i64 = 100_000_000;
 /// Counters from here on are damage.
 const COUNTER_MAX: i64 = 1 << 40;
-/// Rows whose ids are looked up although no counter and no index can be read.
+/// Ids that are looked up at most although no counter and no index can be read, and bytes of the file for each.
 const IDS_GUESSED: i64 = 1_000_000;
+const BYTES_PER_ID: u64 = 16;
 
-/// What a repair did. What is missing afterwards is made again by the next `ingest`.
+/// What a repair did. The next `ingest` reads every document once more, and makes again what is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Documents that are as they were.
@@ -47,8 +48,11 @@ const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM document)) WHERE name = 'document';
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM run)) WHERE name = 'run'";
 
+/// Has every document and page read again: nothing says whether what was read last is among what was kept.
+const READINGS: &str = "UPDATE document SET version = NULL; UPDATE frontier SET settings = NULL";
+
 /// Queues pages whose document is gone.
-const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL, settings = NULL
+const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL
      WHERE state IN ('fetched', 'unchanged') AND NOT EXISTS (SELECT 1 FROM document
        WHERE document.source = frontier.source
          AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
@@ -76,10 +80,13 @@ impl KnowledgeBase {
     }
 
     fn salvage_from(&self, damaged: &Path) -> Result<Repair, KbError> {
+        let bytes = std::fs::metadata(damaged).map_or(0, |metadata| metadata.len());
+        let ids_guessed = IDS_GUESSED.min(to_sql(bytes / BYTES_PER_ID));
         let damaged = open_damaged(damaged)
             .map_err(|error| KbError::Damaged(format!("it cannot be opened: {error}")))?;
         self.write(|tx| {
-            let mut salvage = Salvage { from: damaged, to: tx, repair: Repair::default() };
+            let mut salvage =
+                Salvage { from: damaged, to: tx, ids_guessed, repair: Repair::default() };
             salvage.counters()?;
             salvage.rows("run", &[])?;
             salvage.phases()?;
@@ -89,7 +96,7 @@ impl KnowledgeBase {
                 return Err(KbError::Damaged("no document can be read".to_owned()));
             }
             salvage.rows("frontier", &[])?;
-            for sql in [COUNTERS, PAGES, RUNS] {
+            for sql in [COUNTERS, READINGS, PAGES, RUNS] {
                 tx.execute_batch(sql)?;
             }
             Ok(salvage.repair)
@@ -167,6 +174,7 @@ fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
 struct Salvage<'a, 'b> {
     from: Connection,
     to: &'a Transaction<'b>,
+    ids_guessed: i64,
     repair: Repair,
 }
 
@@ -189,11 +197,11 @@ impl Salvage<'_, '_> {
 
     /// Returns the highest id that is worth a look in `table`.
     fn id_max(&self, table: &str) -> i64 {
-        let sql = format!("SELECT max(id) FROM {table}");
-        let max = self.from.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0));
-        let max = max.ok().flatten().filter(|max| (0..=IDS_MAX).contains(max));
+        let sql = format!("SELECT ifnull(max(id), 0) FROM {table}");
+        let max = self.from.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok();
+        let max = max.filter(|max| (0..=IDS_MAX).contains(max));
         let counter = self.counter(table).filter(|last| *last <= IDS_MAX);
-        max.max(counter).unwrap_or(IDS_GUESSED)
+        max.max(counter).unwrap_or(self.ids_guessed)
     }
 
     /// Returns the columns of `table` in this version of the format.
@@ -294,34 +302,8 @@ impl Salvage<'_, '_> {
         columns: &[String],
         mut row: Vec<Value>,
     ) -> Result<bool, KbError> {
-        let content = match value("content_id") {
-            Value::Integer(content) => content,
-            _ => return Ok(false),
-        };
-        let is_sound = seal::is_revision_intact(&self.from, id);
-        if matches!(is_sound, Ok(Some(false)) | Err(_)) {
-            return Ok(false);
-        }
-        let names = self.columns("content")?;
-        let Some(text) = self.row("content", &names, "id", content) else { return Ok(false) };
-        match (&text[1], &text[2]) {
-            (Value::Blob(bytes), Value::Integer(stored))
-                if checksum(bytes) == *stored && std::str::from_utf8(bytes).is_ok() => {}
-            _ => return Ok(false),
-        }
-        let length = match &text[1] {
-            Value::Blob(bytes) => bytes.len() as u64,
-            _ => 0,
-        };
-        // Revisions of one document may share it.
-        let is_there: bool = self.to.query_row(
-            "SELECT EXISTS (SELECT 1 FROM content WHERE id = ?1)",
-            [content],
-            |row| row.get(0),
-        )?;
-        if !is_there && !self.store("content", &names, text)? {
-            return Ok(false);
-        }
+        let Value::Integer(content) = value("content_id") else { return Ok(false) };
+        let Some(text_bytes) = self.text(id, content)? else { return Ok(false) };
         let names = self.columns("document")?;
         let Some(address) = self.row("document", &names, "id", document) else { return Ok(false) };
         if !self.store("document", &names, address)? {
@@ -334,7 +316,7 @@ impl Salvage<'_, '_> {
                 row[at] = value;
             }
         };
-        set("text_bytes", Value::Integer(to_sql(length)));
+        set("text_bytes", Value::Integer(text_bytes));
         let chunks = self.chunks(id, value)?;
         if chunks.is_none() {
             for name in ["first_chunk", "chunk_fp", "embed_fp", "chunks_checksum"] {
@@ -349,9 +331,8 @@ impl Salvage<'_, '_> {
         if !self.store("revision", columns, row)? {
             return Ok(false);
         }
-        let extract_fp =
-            "UPDATE document SET version = NULL, extract_fp = revision.extract_fp FROM revision
-             WHERE document.id = ?1 AND revision.id = ?2 AND document.extract_fp <> revision.extract_fp";
+        let extract_fp = "UPDATE document SET extract_fp = revision.extract_fp FROM revision
+             WHERE document.id = ?1 AND revision.id = ?2";
         self.to.execute(extract_fp, [document, id])?;
         let Some((rows, found)) = chunks else {
             self.repair.documents_requeued += 1;
@@ -369,6 +350,29 @@ impl Salvage<'_, '_> {
         }
         self.repair.documents_kept += 1;
         Ok(true)
+    }
+
+    /// Takes over the text of a revision; returns how long it is, `None` where that or the revision is damaged.
+    fn text(&self, revision: i64, content: i64) -> Result<Option<i64>, KbError> {
+        if matches!(seal::is_revision_intact(&self.from, revision), Ok(Some(false)) | Err(_)) {
+            return Ok(None);
+        }
+        let names = self.columns("content")?;
+        let Some(row) = self.row("content", &names, "id", content) else { return Ok(None) };
+        let (Value::Blob(text), Value::Integer(stored)) = (&row[1], &row[2]) else {
+            return Ok(None);
+        };
+        if checksum(text) != *stored || std::str::from_utf8(text).is_err() {
+            return Ok(None);
+        }
+        let text_bytes = to_sql(text.len() as u64);
+        // Revisions of one document may share it.
+        let is_there: bool = self.to.query_row(
+            "SELECT EXISTS (SELECT 1 FROM content WHERE id = ?1)",
+            [content],
+            |row| row.get(0),
+        )?;
+        Ok((is_there || self.store("content", &names, row)?).then_some(text_bytes))
     }
 
     /// Returns the chunks of a revision with their vectors; `None` unless all are sound.
@@ -444,8 +448,6 @@ impl Salvage<'_, '_> {
             if is_sound {
                 self.store("failure", &columns, row)?;
             }
-            // What could not be taken in may go better, and what was at work is given up.
-            self.to.execute("UPDATE document SET version = NULL WHERE id = ?1", [id])?;
         }
         Ok(())
     }

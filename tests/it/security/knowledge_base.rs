@@ -209,7 +209,7 @@ fn with_rows_everywhere() -> Place {
     tamper(
         &place.kb(),
         "INSERT INTO intake VALUES ('docs', 'river.md', 1, 0, 0);
-         INSERT INTO failure SELECT max(id), 1, 'embed', 'permanent', 'no' FROM document;
+         INSERT INTO failure SELECT max(id), 1, 'embed', 'permanent', 'no', NULL FROM document;
          INSERT INTO frontier (id, source, url, run_id, state, depth)
            VALUES (1, 'docs', 'https://a.example/', 1, 'queued', 0);
          INSERT INTO web_file VALUES ('docs', 'https://a.example/robots.txt', '', 0, x'41');
@@ -358,7 +358,7 @@ fn nothing_on_a_terminal_steers_it() {
         "UPDATE document SET uri = ?1, source = ?1",
         "UPDATE revision SET title = ?1, extract_fp = ?1, chunk_fp = ?1",
         "UPDATE chunk SET heading_path = ?1",
-        "INSERT INTO failure SELECT id, 1, 'embed', 'permanent', ?1 FROM document",
+        "INSERT INTO failure SELECT id, 1, 'embed', 'permanent', ?1, NULL FROM document",
     ] {
         connection.execute(sql, [evil]).unwrap();
     }
