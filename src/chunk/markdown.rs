@@ -1,4 +1,4 @@
-//! Markdown: sections and top-level blocks out of pulldown-cmark's events, in one pass.
+//! Markdown: sections and top-level blocks out of pulldown-cmark's events, in one pass over each piece.
 //!
 //! Nothing is lost whatever the parser does: bytes between blocks that are neither blank nor a link
 //! definition become blocks of their own. Nesting costs a counter, not a stack.
@@ -8,6 +8,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
+use super::pieces::pieces;
 use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
 use crate::domain::{Chunk, Span};
 
@@ -19,7 +20,7 @@ pub(super) struct Markdown;
 
 impl Chunker for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@2"
+        "markdown@3"
     }
 
     fn chunk(
@@ -41,30 +42,10 @@ fn outline(text: &str) -> Outline {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM
         | Options::ENABLE_HEADING_ATTRIBUTES;
-    let parser = Parser::new_ext(&text[base..], options);
-    let in_text = |range: &Range<usize>| Span::new(base + range.start, base + range.end);
-    let definitions = parser.reference_definitions().iter();
-    let mut definitions: Vec<Span> = definitions.map(|(_, it)| in_text(&it.span)).collect();
-    definitions.sort_unstable();
-
-    let mut builder = Builder::new(text, base, definitions);
-    let mut depth = 0;
-    for (event, range) in parser.into_offset_iter() {
-        let span = in_text(&range);
-        match event {
-            Event::Start(tag) => {
-                builder.start(&tag, span, depth);
-                depth += 1;
-            }
-            Event::End(tag) => {
-                depth -= 1;
-                builder.end(tag, span, depth);
-            }
-            Event::Rule => builder.leaf(Kind::Prose, 0, span, depth),
-            Event::Text(text) | Event::Code(text) => builder.heading_text(&text),
-            Event::SoftBreak | Event::HardBreak => builder.heading_text(" "),
-            _ => {}
-        }
+    let mut builder = Builder::new(text, base);
+    for piece in pieces(text, base) {
+        let parser = Parser::new_ext(&text[piece.clone()], options);
+        builder.read(parser, piece.start);
     }
     builder.finish()
 }
@@ -121,19 +102,46 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str, base: usize, definitions: Vec<Span>) -> Self {
+    fn new(text: &'a str, base: usize) -> Self {
         let outline = Outline { sections: vec![Section::default()], leaves: Vec::new() };
         Self {
             text,
             outline,
             cursor: base,
-            definitions,
+            definitions: Vec::new(),
             definitions_passed: 0,
             ancestors: Vec::new(),
             heading: None,
             container: None,
             line_seen: base,
             line_start: base,
+        }
+    }
+
+    /// Takes what a parser finds in the piece of the text that begins at `base`.
+    fn read(&mut self, parser: Parser<'_>, base: usize) {
+        let in_text = |range: &Range<usize>| Span::new(base + range.start, base + range.end);
+        let definitions = parser.reference_definitions().iter();
+        let mut definitions: Vec<Span> = definitions.map(|(_, it)| in_text(&it.span)).collect();
+        definitions.sort_unstable();
+        self.definitions.append(&mut definitions);
+        let mut depth = 0;
+        for (event, range) in parser.into_offset_iter() {
+            let span = in_text(&range);
+            match event {
+                Event::Start(tag) => {
+                    self.start(&tag, span, depth);
+                    depth += 1;
+                }
+                Event::End(tag) => {
+                    depth -= 1;
+                    self.end(tag, span, depth);
+                }
+                Event::Rule => self.leaf(Kind::Prose, 0, span, depth),
+                Event::Text(text) | Event::Code(text) => self.heading_text(&text),
+                Event::SoftBreak | Event::HardBreak => self.heading_text(" "),
+                _ => {}
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod key;
 mod markdown;
 mod outline;
 mod pack;
+mod pieces;
 mod plain;
 mod source;
 mod split;
@@ -96,7 +97,7 @@ impl Default for ChunkConfig {
 
 impl ChunkConfig {
     /// Returns what decides how a text is cut into chunks of so many `tokens`, such as
-    /// `markdown@2:max_tokens=256,overlap_tokens=0`.
+    /// `markdown@3:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> String {
         let Self { max_tokens, overlap_tokens } = self;
         let id = chunker.id();

@@ -7,6 +7,7 @@
 #[cfg(feature = "office")]
 mod blocks;
 mod captions;
+mod cells;
 #[cfg(feature = "office")]
 mod chart;
 pub mod child;

@@ -28,19 +28,27 @@ impl Extractor for Csv {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let is_tabs = title::extension(uri).as_deref() == Some("tsv");
         let separator = if is_tabs { b'\t' } else { guess(text) };
-        let mut rows = Vec::new();
-        for record in rows::reader(text, separator).records() {
-            // Broken quotes are read as they are; the text is UTF-8 already.
-            let Ok(record) = record else { continue };
-            rows.push(record.iter().map(escaped).collect::<Vec<_>>());
-        }
+        let (mut rows, mut columns, mut is_blank) = (0_usize, 0, true);
+        rows::each(text, separator, |row| {
+            rows += 1;
+            columns = columns.max(row.len());
+            is_blank &= row.iter().all(|field| field.trim().is_empty());
+            true
+        });
         let mut writer = Writer::new(TEXT_BYTES_MAX);
-        writer.table(&rows);
+        if !is_blank {
+            writer.begin_table(columns);
+            rows::each(text, separator, |row| {
+                writer.row(row.iter().map(escaped));
+                !writer.is_full()
+            });
+            writer.end_table();
+        }
         if writer.is_full() {
             return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         let mut metadata = Metadata::new();
-        metadata.insert("row_count".to_owned(), rows.len().saturating_sub(1).into());
+        metadata.insert("row_count".to_owned(), rows.saturating_sub(1).into());
         Ok(Extracted {
             title: title::from_name(uri),
             media_type: MediaType::Markdown,
@@ -56,11 +64,14 @@ impl Extractor for Csv {
 fn guess(text: &str) -> u8 {
     let start = &text[..text.floor_char_boundary(GUESS_BYTES)];
     let agreeing = |separator: u8| {
-        let records: Vec<_> =
-            rows::reader(start, separator).records().flatten().take(GUESS_RECORDS).collect();
-        let fields = records.first().map_or(0, csv::StringRecord::len);
-        let agree = records.iter().filter(|record| record.len() == fields).count();
-        if fields < 2 { 0 } else { agree * 100 / records.len().max(1) * 100 + fields.min(99) }
+        let mut fields = Vec::with_capacity(GUESS_RECORDS);
+        rows::each(start, separator, |row| {
+            fields.push(row.len());
+            fields.len() < GUESS_RECORDS
+        });
+        let first = fields.first().copied().unwrap_or(0);
+        let agree = fields.iter().filter(|count| **count == first).count();
+        if first < 2 { 0 } else { agree * 100 / fields.len().max(1) * 100 + first.min(99) }
     };
     let best = SEPARATORS.into_iter().rev().max_by_key(|&separator| agreeing(separator));
     best.filter(|&separator| agreeing(separator) > 0).unwrap_or(b',')

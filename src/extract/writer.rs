@@ -4,6 +4,8 @@
 //! lines between them. It is CommonMark with tables of GitHub's kind, the dialect that the chunker
 //! reads.
 
+use super::cells::Cells;
+
 /// Lists and quotes inside each other that are shown; deeper ones are not indented any more. A limit,
 /// because each level is written again on every line.
 const LEVELS_MAX: usize = 16;
@@ -19,6 +21,8 @@ pub(super) struct Writer {
     marks: Option<(usize, String)>,
     /// A blank line has to come before the next block.
     gap: bool,
+    /// Columns of the table whose header is not written yet.
+    header: Option<usize>,
     /// Bytes that may be written.
     bytes_max: usize,
 }
@@ -116,31 +120,57 @@ impl Writer {
         }
     }
 
+    /// Writes a table as [`Self::table`] does.
+    pub(super) fn cells(&mut self, cells: &Cells) {
+        if !cells.is_blank() {
+            self.rows(cells.columns(), cells.rows());
+        }
+    }
+
     /// Writes a table of so many columns; no row has more.
     pub(super) fn rows<'a>(
         &mut self,
         columns: usize,
         rows: impl Iterator<Item = impl Iterator<Item = &'a str>>,
     ) {
-        self.begin();
-        for (index, row) in rows.enumerate() {
-            let mut line = String::from("|");
-            let mut count = 0;
-            for text in row {
-                line.push(' ');
-                push_cell(text, &mut line);
-                line.push_str(" |");
-                count += 1;
+        self.begin_table(columns);
+        for row in rows {
+            if self.is_full() {
+                break;
             }
-            if index == 0 {
-                // Rows may be short, the header must not.
-                line.push_str(&"  |".repeat(columns - count));
-            }
-            self.line(&line);
-            if index == 0 {
-                self.line(&format!("|{}", " --- |".repeat(columns)));
-            }
+            self.row(row);
         }
+        self.end_table();
+    }
+
+    /// Begins a table of so many columns; the first row is its header.
+    pub(super) fn begin_table(&mut self, columns: usize) {
+        self.begin();
+        self.header = Some(columns);
+    }
+
+    /// Writes a row of the table that was begun.
+    pub(super) fn row<T: AsRef<str>>(&mut self, cells: impl Iterator<Item = T>) {
+        let mut line = String::from("|");
+        let mut count = 0;
+        for cell in cells {
+            line.push(' ');
+            push_cell(cell.as_ref(), &mut line);
+            line.push_str(" |");
+            count += 1;
+        }
+        let Some(columns) = self.header.take() else { return self.line(&line) };
+        // Rows may be short, the header must not.
+        line.push_str(&"  |".repeat(columns - count));
+        self.line(&line);
+        line.truncate(1);
+        line.extend(std::iter::repeat_n(" --- |", columns));
+        self.line(&line);
+    }
+
+    /// Ends the table.
+    pub(super) fn end_table(&mut self) {
+        self.header = None;
         self.end();
     }
 

@@ -224,10 +224,10 @@ fn the_fingerprint_names_chunker_and_settings() {
     let fingerprints = |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens));
     let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
     insta::assert_snapshot!(all.join("\n"), @r"
-    markdown@2:max_tokens=256,overlap_tokens=0
+    markdown@3:max_tokens=256,overlap_tokens=0
     plain@2:max_tokens=256,overlap_tokens=0
     source@3:max_tokens=256,overlap_tokens=0
-    markdown@2:max_tokens=256,overlap_tokens=0,tokens=words
+    markdown@3:max_tokens=256,overlap_tokens=0,tokens=words
     plain@2:max_tokens=256,overlap_tokens=0,tokens=words
     source@3:max_tokens=256,overlap_tokens=0,tokens=words
     ");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Names, Scribe};
+use crate::extract::cells::Cells;
 
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
@@ -27,8 +28,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if matches!(line, "|===" | ",===" | "!===") {
             let block = take_until(&mut rest, line);
             let block: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
-            let rows = rows(&block);
-            scribe.table(&rows);
+            scribe.table(&cells(&block));
         } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
@@ -174,35 +174,41 @@ fn list_item(line: &str) -> Option<String> {
     }
 }
 
-/// Returns rows of a table: those of the line where a line has several cells, else of as many cells as the
-/// first line has or, failing that, the lines up to the first blank one.
-fn rows(block: &[Cow<'_, str>]) -> Vec<Vec<String>> {
-    let mut lines: Vec<Vec<String>> = Vec::new();
+/// Returns the cells of a table: rows are those of the line where a line has several cells, else of as many cells as
+/// the first line has or, failing that, the lines up to the first blank one.
+fn cells(block: &[Cow<'_, str>]) -> Cells {
+    let mut table = Cells::default();
     let mut first_group = None;
+    let mut is_by_line = false;
+    let mut has_row = false;
     for line in block {
-        let count: usize = lines.iter().map(Vec::len).sum();
         if line.is_empty() {
-            if count > 0 {
-                first_group.get_or_insert(count);
+            if table.len() > 0 {
+                first_group.get_or_insert(table.len());
             }
         } else if line.contains('|') {
-            let mut cells: Vec<_> = line.split('|').map(|cell| inline(cell.trim())).collect();
-            // What stands before the first bar is the format of its cell, or more of the last cell.
-            cells.remove(0);
-            for cell in cells.iter_mut().rev().skip(1) {
-                drop_format(cell);
+            if std::mem::replace(&mut has_row, true) {
+                table.end_row();
             }
-            lines.push(cells);
-        } else if let Some(cell) = lines.last_mut().and_then(|cells| cells.last_mut()) {
-            cell.push(' ');
-            cell.push_str(&inline(line.trim()));
+            let count = line.matches('|').count();
+            is_by_line |= count > 1;
+            // What stands before the first bar is the format of its cell, or more of the last cell.
+            for (index, cell) in line.split('|').skip(1).enumerate() {
+                let mut cell = inline(cell.trim());
+                if index + 1 < count {
+                    drop_format(&mut cell);
+                }
+                table.push(&cell);
+            }
+        } else {
+            table.go_on(&inline(line.trim()));
         }
     }
-    if lines.iter().any(|cells| cells.len() > 1) {
-        return lines;
+    table.end_row();
+    if !is_by_line {
+        table.regroup(first_group.unwrap_or(1).max(1));
     }
-    let cells: Vec<String> = lines.into_iter().flatten().collect();
-    cells.chunks(first_group.unwrap_or(1).max(1)).map(<[String]>::to_vec).collect()
+    table
 }
 
 /// Takes the format of the next cell, as in `2+^.>s`, off the end of a cell.

@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::Scribe;
 use super::latex_lines::{near, separated};
+use crate::extract::cells::Cells;
 
 /// Sectioning commands and the level of their heading. A document without chapters begins at 2 all the same.
 const SECTIONS: [(&str, usize); 7] = [
@@ -106,7 +107,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
                     .by_ref()
                     .take_while(|line| !line.trim_start().starts_with(&end))
                     .collect();
-                scribe.table(&rows(&block));
+                scribe.table(&cells(&block));
             }
         } else if let Some(name) = argument(trimmed, "end") {
             if matches!(name, "itemize" | "enumerate" | "description") {
@@ -186,9 +187,9 @@ fn language<'a>(line: &'a str, name: &str) -> &'a str {
 }
 
 /// Returns the cells of a table.
-fn rows(block: &[&str]) -> Vec<Vec<String>> {
+fn cells(block: &[&str]) -> Cells {
     let joined = block.join(" ");
-    let mut rows = Vec::new();
+    let mut cells = Cells::default();
     for row in joined.split("\\\\") {
         let row = ["\\hline", "\\toprule", "\\midrule", "\\bottomrule"]
             .iter()
@@ -197,9 +198,9 @@ fn rows(block: &[&str]) -> Vec<Vec<String>> {
             continue;
         }
         let row = row.replace("\\&", "\u{1}");
-        rows.push(row.split('&').map(|cell| inline(cell.trim()).replace('\u{1}', "&")).collect());
+        cells.push_row(row.split('&').map(|cell| inline(cell.trim()).replace('\u{1}', "&")));
     }
-    rows
+    cells
 }
 
 /// Turns commands in running text into Markdown. Formulas stay as they are.

@@ -13,6 +13,7 @@ mod rst_tables;
 
 use std::collections::BTreeMap;
 
+use super::cells::Cells;
 use super::encoding::{self, Decoded};
 use super::writer::Writer;
 use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
@@ -27,7 +28,7 @@ pub(super) struct Markup {
 /// AsciiDoc.
 pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
 /// reStructuredText.
-pub(super) const RST: Markup = Markup { id: "rst@2", scan: rst::scan };
+pub(super) const RST: Markup = Markup { id: "rst@3", scan: rst::scan };
 /// Org mode.
 pub(super) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
 /// LaTeX.
@@ -76,9 +77,9 @@ impl Scribe {
         self.writer.code(language, &lines[start..].join("\n"));
     }
 
-    fn table(&mut self, rows: &[Vec<String>]) {
+    fn table(&mut self, cells: &Cells) {
         self.flush();
-        self.writer.table(rows);
+        self.writer.cells(cells);
     }
 
     fn note(&mut self, key: &str, value: &str) {

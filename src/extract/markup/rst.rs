@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::rst_tables::{self, is_table};
 use super::{Names, Scribe, indent, take_indented};
+use crate::extract::cells::Cells;
 
 /// Directives whose content is not text of the document.
 const NO_TEXT: &[&str] = &[
@@ -129,8 +130,8 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
             directive(explicit.trim(), &body, levels, scribe, depth);
         } else if is_table(line) {
             let count = rst_tables::lines(rest);
-            match rst_tables::rows(&rest[..count]) {
-                Some(rows) => scribe.table(&rows),
+            match rst_tables::cells(&rest[..count]) {
+                Some(cells) => scribe.table(&cells),
                 None => scribe.code("", &rest[..count]),
             }
             rest = &rest[count..];
@@ -240,8 +241,8 @@ fn directive(
             true
         }
         "csv-table" => {
-            let rows = rst_tables::separated(option(&body[..options], "header"), content);
-            table(argument, rows, scribe)
+            let cells = rst_tables::separated(option(&body[..options], "header"), content);
+            table(argument, (cells.len() > 0).then_some(cells), scribe)
         }
         "list-table" => table(argument, rst_tables::listed(content), scribe),
         _ => false,
@@ -261,13 +262,12 @@ fn option<'a>(options: &[&'a str], wanted: &str) -> Option<&'a str> {
 }
 
 /// Tells a table with its caption, where it is one.
-fn table(caption: &str, rows: Option<Vec<Vec<String>>>, scribe: &mut Scribe) -> bool {
-    let Some(rows) = rows else { return false };
+fn table(caption: &str, cells: Option<Cells>, scribe: &mut Scribe) -> bool {
+    let Some(cells) = cells else { return false };
     if !caption.is_empty() {
         scribe.line(inline(caption));
     }
-    let rows = rows.iter().map(|row| row.iter().map(|cell| inline(cell)).collect());
-    scribe.table(&rows.collect::<Vec<_>>());
+    scribe.table(&cells);
     true
 }
 

@@ -1,6 +1,8 @@
 //! Tables of reStructuredText: simple ones and grids, and those of the directives `csv-table` and `list-table`.
 
 use super::rst::inline;
+use crate::extract::cells::Cells;
+use crate::support::rows;
 
 /// Tells whether a line begins a table.
 pub(super) fn is_table(line: &str) -> bool {
@@ -20,9 +22,9 @@ fn is_border(line: &str) -> bool {
 /// line follows that.
 pub(super) fn lines(lines: &[&str]) -> usize {
     let first = lines.first().copied().unwrap_or_default();
-    let to_blank = lines.iter().take_while(|line| !line.is_empty()).count();
+    let to_blank = || lines.iter().take_while(|line| !line.is_empty()).count();
     if !is_border(first) {
-        return to_blank;
+        return to_blank();
     }
     let mut borders = 0;
     for (index, line) in lines
@@ -36,54 +38,56 @@ pub(super) fn lines(lines: &[&str]) -> usize {
             return index + 1;
         }
     }
-    to_blank
+    to_blank()
 }
 
 /// Returns the cells of a table; `None` where it is not as plain as Markdown's.
-pub(super) fn rows(lines: &[&str]) -> Option<Vec<Vec<String>>> {
+pub(super) fn cells(lines: &[&str]) -> Option<Cells> {
     if is_grid(lines.first()?) { grid(lines) } else { simple(lines) }
 }
 
 /// Columns by the border; a row whose first cell is empty goes on with the one before.
-fn simple(lines: &[&str]) -> Option<Vec<Vec<String>>> {
+fn simple(lines: &[&str]) -> Option<Cells> {
     let border = lines.first()?;
-    let mut columns = Vec::new();
+    let mut starts = Vec::new();
     let mut at = 0;
     for part in border.split(' ') {
         if !part.is_empty() {
-            columns.push(at..at + part.len());
+            starts.push(at);
         }
         at += part.len() + 1;
     }
-    let last = columns.len().checked_sub(1)?;
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    if starts.is_empty() {
+        return None;
+    }
+    let mut table = Rows::default();
     for line in lines.iter().filter(|line| !is_border(line) && !line.is_empty()) {
         // Columns that are joined are underlined; cells that reach out of theirs cannot be told.
         if line.chars().all(|c| "- ".contains(c)) {
             return None;
         }
         let signs: Vec<char> = line.chars().collect();
-        let cell = |index: usize| {
-            let start = columns[index].start.min(signs.len());
-            let end = if index == last { signs.len() } else { columns[index + 1].start };
-            let text: String = signs[start..end.clamp(start, signs.len())].iter().collect();
+        // A line has no more cells than it reaches.
+        let reached = starts.partition_point(|start| *start < signs.len()).max(1);
+        let cells = (0..reached).map(|index| {
+            let start = starts[index].min(signs.len());
+            let end = starts.get(index + 1).map_or(signs.len(), |end| (*end).min(signs.len()));
+            let text: String = signs[start..end].iter().collect();
             inline(text.trim())
-        };
-        let cells: Vec<String> = (0..=last).map(cell).collect();
-        match rows.last_mut().filter(|_| cells[0].is_empty()) {
-            Some(row) => go_on(row, cells.into_iter()),
-            None => rows.push(cells),
-        }
+        });
+        let cells: Vec<String> = cells.collect();
+        let is_new = !cells[0].is_empty();
+        table.line(is_new, cells.into_iter());
     }
-    Some(rows)
+    Some(table.finish())
 }
 
 /// Cells between bars; `None` where one reaches over several rows or columns.
-fn grid(lines: &[&str]) -> Option<Vec<Vec<String>>> {
+fn grid(lines: &[&str]) -> Option<Cells> {
     let border: Vec<char> = lines.first()?.chars().collect();
     let bars: Vec<usize> =
         border.iter().enumerate().filter(|(_, c)| **c == '+').map(|(at, _)| at).collect();
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut table = Rows::default();
     let mut is_new = true;
     for line in &lines[1..] {
         let signs: Vec<char> = line.chars().collect();
@@ -101,58 +105,89 @@ fn grid(lines: &[&str]) -> Option<Vec<Vec<String>>> {
             let text: String = signs[pair[0] + 1..pair[1]].iter().collect();
             inline(text.trim())
         };
-        let cells = bars.windows(2).map(cell);
-        if std::mem::take(&mut is_new) {
-            rows.push(cells.collect());
-        } else if let Some(row) = rows.last_mut() {
-            go_on(row, cells);
+        table.line(std::mem::take(&mut is_new), bars.windows(2).map(cell));
+    }
+    Some(table.finish())
+}
+
+/// Rows that may go on in further lines.
+#[derive(Default)]
+struct Rows {
+    cells: Cells,
+    /// The one that may go on.
+    last: Vec<String>,
+}
+
+impl Rows {
+    /// Adds a line of cells: a new row, or more of the last one.
+    fn line(&mut self, is_new: bool, cells: impl Iterator<Item = String>) {
+        if is_new || self.last.is_empty() {
+            self.end_row();
+            self.last = cells.collect();
+            return;
+        }
+        for (index, cell) in cells.enumerate() {
+            match self.last.get_mut(index) {
+                None => self.last.push(cell),
+                Some(_) if cell.is_empty() => {}
+                Some(before) => {
+                    before.push(' ');
+                    before.push_str(&cell);
+                }
+            }
         }
     }
-    Some(rows)
-}
 
-/// Adds a further line of its cells to a row.
-fn go_on(row: &mut [String], cells: impl Iterator<Item = String>) {
-    for (before, cell) in row.iter_mut().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
-        before.push(' ');
-        before.push_str(&cell);
+    fn end_row(&mut self) {
+        if !self.last.is_empty() {
+            self.cells.push_row(std::mem::take(&mut self.last));
+        }
+    }
+
+    /// Returns the rows.
+    fn finish(mut self) -> Cells {
+        self.end_row();
+        self.cells
     }
 }
 
-/// Returns the rows of a `csv-table`.
-pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Option<Vec<Vec<String>>> {
+/// Returns the cells of a `csv-table`.
+pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Cells {
     let text = header.into_iter().chain(content.iter().copied()).collect::<Vec<_>>().join("\n");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let rows: Result<Vec<Vec<String>>, _> = reader
-        .records()
-        .map(|record| record.map(|record| record.iter().map(str::to_owned).collect()))
-        .collect();
-    rows.ok().filter(|rows| !rows.is_empty())
+    let mut cells = Cells::default();
+    rows::each(&text, b',', |row| {
+        cells.push_row(row.iter().map(|cell| inline(cell.trim())));
+        true
+    });
+    cells
 }
 
-/// Returns the rows of a `list-table`: a list of lists; `None` where a cell has more than a paragraph.
-pub(super) fn listed(content: &[&str]) -> Option<Vec<Vec<String>>> {
-    let mut rows: Vec<Vec<String>> = Vec::new();
+/// Returns the cells of a `list-table`: a list of lists; `None` where a cell has more than a paragraph.
+pub(super) fn listed(content: &[&str]) -> Option<Cells> {
+    let mut cells = Cells::default();
+    let mut has_row = false;
     for line in content.iter().filter(|line| !line.is_empty()) {
         let row = line.strip_prefix("* ");
         let inner = row.unwrap_or(line).trim_start();
         let cell = (inner == "-").then_some("").or_else(|| inner.strip_prefix("- "));
         match (row, cell) {
-            (Some(_), Some(cell)) => rows.push(vec![cell.trim().to_owned()]),
-            (None, Some(cell)) if line.starts_with("  -") => {
-                rows.last_mut()?.push(cell.trim().to_owned());
+            (Some(_), Some(cell)) => {
+                if std::mem::replace(&mut has_row, true) {
+                    cells.end_row();
+                }
+                cells.push(&inline(cell.trim()));
+            }
+            (None, Some(cell)) if has_row && line.starts_with("  -") => {
+                cells.push(&inline(cell.trim()));
             }
             (None, None) if line.starts_with("    ") && !inner.starts_with([':', '.', '*']) => {
-                let before = rows.last_mut()?.last_mut()?;
-                before.push(' ');
-                before.push_str(inner);
+                if !cells.go_on(&inline(inner)) {
+                    return None;
+                }
             }
             _ => return None,
         }
     }
-    (!rows.is_empty()).then_some(rows)
+    cells.end_row();
+    has_row.then_some(cells)
 }

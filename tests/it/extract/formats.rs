@@ -519,4 +519,18 @@ fn hostile_text_formats_are_linear() {
             let _ = attempt(&format!("a.{extension}"), text);
         }
     }
+    // A table as wide as it is long, and many tables.
+    for (name, first, row) in [
+        ("a.csv", ",", "a\n"),
+        ("a.csv", "a,", "a\n"),
+        ("a.rst", "= ", "a\n"),
+        ("a.rst", "== ==\n", ""),
+        ("a.rst", "== ==\na\n\n", ""),
+        ("a.adoc", "|===\n|a", "|b\n"),
+        ("a.org", "|a", "|b|\n"),
+        ("a.tex", "\\begin{tabular}a&", "\\\\b"),
+    ] {
+        let text = format!("{}=\n{}", first.repeat(150_000 / first.len()), row.repeat(50_000));
+        let _ = attempt(name, text);
+    }
 }
