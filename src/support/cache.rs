@@ -76,9 +76,13 @@ impl Cache {
     /// Removes what killed processes left in it, and what is kept of sources that are no longer there: `is_wanted` is
     /// asked with the folder and the name. A folder that is not there is not made; a failure costs only space.
     pub fn tidy(&self, is_wanted: &dyn Fn(&str, &OsStr) -> bool) {
-        for place in cache_places(&self.kb, self.root.as_deref()).into_iter().flatten() {
-            // Not made by us, or in use by another machine: left alone.
-            let Ok(folder) = OwnFolder::open(&place) else { continue };
+        let [user, beside] = cache_places(&self.kb, self.root.as_deref());
+        let opened = [
+            user.map(|place| OwnFolder::open_in_cache(&place)),
+            beside.map(|place| OwnFolder::open(&place)),
+        ];
+        // Not made by us, or in use by another machine: left alone.
+        for folder in opened.into_iter().flatten().flatten() {
             if !folder.try_lock() {
                 continue;
             }

@@ -1,7 +1,9 @@
 //! Folders that this program made for itself, and in which alone it removes anything.
 //!
 //! On disk: a folder of mode 0700 with a marker in it that names the folder's own inode, so that a marker which came
-//! with an unpacked archive or a clone is worth nothing. What is in such a folder may be deleted at any time.
+//! with an unpacked archive or a clone is worth nothing. In the user's own cache, where nothing comes from others, a
+//! marker may name another: caches are kept by CI systems, and homes restored. What is in such a folder may be deleted
+//! at any time.
 //! Nothing is removed before the marker was read through the opened folder, and never through a link.
 
 use std::ffi::OsStr;
@@ -20,6 +22,8 @@ use super::storage;
 
 /// The file that makes a folder ours.
 const MARKER: &str = ".kbingest-folder";
+/// What it begins with.
+const MADE_BY_US: &str = "Made by kbingest, and removed by it at any time.\n";
 /// No marker is larger.
 const MARKER_BYTES_MAX: u64 = 256;
 /// Others may change what is in it.
@@ -47,7 +51,7 @@ impl OwnFolder {
         if let Some((folder, all)) = user.as_deref().and_then(|path| Some((path, path.parent()?))) {
             match make_private(all) {
                 Ok(()) => {
-                    let folder = Self::open_or_create(folder)?;
+                    let folder = Self::open_or_create_in_cache(folder)?;
                     if folder.try_lock() {
                         return Ok(folder);
                     }
@@ -74,10 +78,28 @@ impl OwnFolder {
         }
     }
 
+    fn open_or_create_in_cache(path: &Path) -> io::Result<Self> {
+        match Self::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open_in_cache(path),
+            made => made,
+        }
+    }
+
     /// Opens the folder of ours at `path`; fails as [`Self::open_or_create`] does, and where there is none.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_marked(path, Self::marker)
+    }
+
+    /// Opens the folder of ours at `path` in the user's own cache; it may have been moved there.
+    pub(super) fn open_in_cache(path: &Path) -> io::Result<Self> {
+        Self::open_marked(path, |_| Ok(MADE_BY_US.to_owned()))
+    }
+
+    /// Opens a folder whose marker begins with what `marker` returns.
+    fn open_marked(path: &Path, marker: fn(&Self) -> io::Result<String>) -> io::Result<Self> {
         let folder = Self::open_unmarked(path).map_err(|error| naming(path, error))?;
-        if folder.is_marked() {
+        let wanted = marker(&folder).map_err(|error| naming(path, error))?;
+        if folder.found_marker().is_ok_and(|found| found.starts_with(&wanted)) {
             return Ok(folder);
         }
         // A process that was killed between making a folder and marking it left an empty one.
@@ -215,25 +237,19 @@ impl OwnFolder {
         File::from(marker).write_all(self.marker()?.as_bytes())
     }
 
-    fn is_marked(&self) -> bool {
-        let read = || {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let marker = openat(&self.handle, MARKER, flags, Mode::empty())?;
-            check_owner(&marker)?;
-            let mut text = String::new();
-            File::from(marker).take(MARKER_BYTES_MAX).read_to_string(&mut text)?;
-            io::Result::Ok(text)
-        };
-        match (read(), self.marker()) {
-            (Ok(found), Ok(wanted)) => found == wanted,
-            _ => false,
-        }
+    fn found_marker(&self) -> io::Result<String> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let marker = openat(&self.handle, MARKER, flags, Mode::empty())?;
+        check_owner(&marker)?;
+        let mut text = String::new();
+        File::from(marker).take(MARKER_BYTES_MAX).read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Returns what the marker says: the number of the folder on its disk is not known to who ships a marker.
     fn marker(&self) -> io::Result<String> {
         let inode = fstat(&self.handle)?.st_ino;
-        Ok(format!("Made by kbingest, and removed by it at any time.\ninode {inode}\n"))
+        Ok(format!("{MADE_BY_US}inode {inode}\n"))
     }
 }
 
@@ -341,6 +357,9 @@ mod tests {
         fs::copy(ours.join(MARKER), copy.join(MARKER)).unwrap();
         fs::write(copy.join("config"), "").unwrap();
         refused(&copy, "not made here");
+        // Nothing comes into the user's own cache from others.
+        OwnFolder::open_in_cache(&copy).unwrap();
+        assert!(OwnFolder::open_in_cache(folder.path()).is_err());
         fs::create_dir(&others).unwrap();
         fs::write(others.join("file"), "").unwrap();
         refused(&others, "not made here");
