@@ -556,3 +556,24 @@ fn spans_are_those_of_the_file() {
     }
     assert!(count > 70, "{count} chunks");
 }
+
+#[test]
+fn deletions_give_their_space_back() {
+    let place = Place::in_memory();
+    for number in 0..80 {
+        place.write(&format!("{number}.md"), markdown(number, 240, "canary"));
+    }
+    place.ingest();
+    let size = || fs::metadata(place.kb()).unwrap().len();
+    let full = size();
+    for number in 8..80 {
+        place.remove(&format!("{number}.md"));
+    }
+    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let ended = try_ingest(&place.config(), options, None).unwrap();
+    assert_eq!(ended.exit_code, 0, "{ended:#?}");
+    assert!(size() * 4 < full, "{full} bytes became {}", size());
+    assert_sound(&place.kb());
+    place.assert_equals_fresh_ingest();
+    assert_eq!(rows(&place.kb(), "PRAGMA page_size"), ["8192"]);
+}

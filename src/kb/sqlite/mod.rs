@@ -28,6 +28,7 @@ mod schema;
 mod seal;
 mod search;
 mod shape;
+mod shrink;
 mod stage;
 mod statistics;
 mod tally;
@@ -238,8 +239,8 @@ impl KnowledgeBase {
         })
     }
 
-    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL and updates the planner's
-    /// statistics, so that one clean file is left.
+    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, gives space back and updates
+    /// the planner's statistics, so that one clean file is left.
     pub fn finish(
         &self,
         merge_pages_max: u64,
@@ -247,6 +248,11 @@ impl KnowledgeBase {
     ) -> Result<(), KbError> {
         let writer = lock(&self.writer);
         tidy(&writer, merge_pages_max, should_stop)
+            // A run that stored and deleted nothing writes nothing.
+            .and_then(|()| match merge_pages_max > 0 && !should_stop() {
+                true => shrink::when_mostly_free(&writer, &self.path),
+                false => Ok(()),
+            })
             .map_err(|error| error.told_apart(&self.path, errno::last(&writer)))?;
         self.insist_on_files()
     }

@@ -1,0 +1,52 @@
+//! Giving space back: SQLite keeps the pages of what is deleted for later, and a file never gets smaller by itself.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::convert::from_sql;
+use crate::kb::KbError;
+use crate::support::storage;
+
+/// Free pages below which the file is left as it is: 4 MiB, which the next documents fill.
+const FREE_PAGES_MIN: u64 = 512;
+/// Content above which the file is left as it is, as nothing stops what has begun: some ten seconds.
+const USED_BYTES_MAX: u64 = 2 << 30;
+
+/// Writes the file again without its free pages where these are more than half of it.
+///
+/// One transaction: readers see the old pages or the new, and a process that dies on the way leaves the old. The file
+/// keeps its size where there is no space for a copy, or another process is at work on it.
+pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError> {
+    let number = |name: &str| {
+        writer.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(from_sql)
+    };
+    let (pages, free) = (number("page_count")?, number("freelist_count")?);
+    if free < FREE_PAGES_MIN || free * 2 <= pages {
+        return Ok(());
+    }
+    let used_bytes = (pages - free) * number("page_size")?;
+    // The copy, and the log that it is written to.
+    let has_space = storage::free_bytes(path).is_ok_and(|bytes| bytes > used_bytes * 3);
+    if used_bytes > USED_BYTES_MAX || !has_space {
+        return Ok(());
+    }
+    // The copy may be larger than memory.
+    writer.execute_batch("PRAGMA temp_store = FILE")?;
+    let vacuumed = writer.execute_batch("VACUUM");
+    writer.execute_batch("PRAGMA temp_store = MEMORY")?;
+    match vacuumed {
+        Ok(()) => {
+            // A reader may hold the log; the next run empties it then.
+            Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        }
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Err(error.into())
+        }
+        // Everything is in the file; only its size is not what it could be.
+        Err(error) => {
+            tracing::warn!(%error, "free space is not given back");
+            Ok(())
+        }
+    }
+}
