@@ -456,11 +456,12 @@ pub struct CheckArgs {
     /// The settings, or a knowledge base file.
     #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
     pub target: PathBuf,
-    /// Reads every stored text and vector and compares it with its checksum; finds every flipped bit.
+    /// Reads every row, text and vector and compares it with its checksum, and the full-text index with the texts.
     #[arg(long)]
     pub read_data: bool,
-    /// Mends what is found: queues damaged or missing vectors again, drops what belongs to nothing, builds
-    /// the full-text index again, marks documents with a damaged text to be read anew. Implies --read-data.
+    /// Where anything is found: builds a new file of all that is whole, checks it, and puts it into the place of the
+    /// old one; the next ingest reads every source once more. Where that cannot be done, the file stays as it is.
+    /// Implies --read-data.
     #[arg(long)]
     pub repair: bool,
     /// Whose knowledge base is mended.
