@@ -51,12 +51,12 @@ fn put(place: &Place, file: &str, bytes: &[u8]) {
     place.put(&place.path(file), bytes);
 }
 
-fn uris(place: &Place) -> Vec<String> {
+pub fn uris(place: &Place) -> Vec<String> {
     let sql = "SELECT DISTINCT uri FROM document JOIN revision ON document_id = document.id";
     rows(&place.kb(), &format!("{sql} WHERE state = 'live' ORDER BY uri"))
 }
 
-fn failures(place: &Place) -> Vec<String> {
+pub fn failures(place: &Place) -> Vec<String> {
     let sql =
         "SELECT uri, error FROM failure JOIN document ON document.id = document_id ORDER BY uri";
     rows(&place.kb(), sql)

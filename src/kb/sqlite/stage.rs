@@ -4,8 +4,9 @@ use rusqlite::{Statement, ToSql, Transaction, params};
 
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
+use super::seal::{self, ChunkRow};
 use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, seal, take_ids};
+use super::{KnowledgeBase, take_ids};
 use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunState};
 use crate::kb::KbError;
 
@@ -135,7 +136,7 @@ impl KnowledgeBase {
                     chunks_checksum(revision),
                 ])?;
                 for (ordinal, chunk) in revision.chunks.iter().enumerate() {
-                    insert_chunk(&mut insert, next, revision.id, ordinal, chunk)?;
+                    insert_chunk(&mut insert, next, revision.id, &chunk_row(ordinal, chunk))?;
                     next += 1;
                 }
                 firsts.push(first_chunk.map(ChunkId));
@@ -286,27 +287,51 @@ fn insert_chunk(
     insert: &mut Statement<'_>,
     id: i64,
     revision: RevisionId,
-    ordinal: usize,
-    new: &NewChunk,
+    row: &ChunkRow<'_>,
 ) -> Result<(), KbError> {
-    let NewChunk { chunk, key, input_hash } = new;
+    let ChunkRow {
+        numbers: [ordinal, start, end, first, last, prefix, prefix_end, overlap, tokens],
+        ..
+    } = row;
     insert.execute(params![
         id,
         revision.0,
-        size_to_sql(ordinal),
-        size_to_sql(chunk.span.start),
-        size_to_sql(chunk.span.end),
-        size_to_sql(chunk.lines.first),
-        size_to_sql(chunk.lines.last),
-        chunk.prefix.map(|prefix| size_to_sql(prefix.start)),
-        chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
-        chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
-        chunk.heading_path,
-        size_to_sql(chunk.token_count),
-        key,
-        input_hash,
+        ordinal,
+        start,
+        end,
+        first,
+        last,
+        prefix,
+        prefix_end,
+        overlap,
+        row.heading_path,
+        tokens,
+        row.key,
+        row.input_hash,
     ])?;
     Ok(())
+}
+
+/// Returns the row of the chunk that is the `ordinal`-th of its revision.
+fn chunk_row(ordinal: usize, new: &NewChunk) -> ChunkRow<'_> {
+    let NewChunk { chunk, key, input_hash } = new;
+    let number = |size| Some(size_to_sql(size));
+    ChunkRow {
+        numbers: [
+            number(ordinal),
+            number(chunk.span.start),
+            number(chunk.span.end),
+            number(chunk.lines.first),
+            number(chunk.lines.last),
+            chunk.prefix.map(|prefix| size_to_sql(prefix.start)),
+            chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
+            chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
+            number(chunk.token_count),
+        ],
+        heading_path: &chunk.heading_path,
+        key,
+        input_hash,
+    }
 }
 
 fn miscounted(row: &RevisionRow) -> KbError {
@@ -315,24 +340,8 @@ fn miscounted(row: &RevisionRow) -> KbError {
 
 fn chunks_checksum(revision: &ChunkedRevision) -> i64 {
     let mut checksum = seal::Chunks::new(&revision.chunk_fp);
-    for (ordinal, NewChunk { chunk, key, input_hash }) in revision.chunks.iter().enumerate() {
-        let number = |size| Some(size_to_sql(size));
-        checksum.add(&seal::ChunkRow {
-            numbers: [
-                number(ordinal),
-                number(chunk.span.start),
-                number(chunk.span.end),
-                number(chunk.lines.first),
-                number(chunk.lines.last),
-                chunk.prefix.map(|prefix| size_to_sql(prefix.start)),
-                chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
-                chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
-                number(chunk.token_count),
-            ],
-            heading_path: &chunk.heading_path,
-            key,
-            input_hash,
-        });
+    for (ordinal, chunk) in revision.chunks.iter().enumerate() {
+        checksum.add(&chunk_row(ordinal, chunk));
     }
     checksum.finish()
 }

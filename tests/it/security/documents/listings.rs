@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use crate::archive::{failures, uris};
 use crate::support::{Place, ingest, program, rows};
 
 /// A place with one source, whose table is `table`.
@@ -27,17 +28,6 @@ fn place(table: &str) -> Place {
 
 fn archive(keys: &str) -> Place {
     place(&format!("[[source.archive]]\nname = 'a'\npath = 'a'\n{keys}"))
-}
-
-fn uris(place: &Place) -> Vec<String> {
-    let sql = "SELECT DISTINCT uri FROM document JOIN revision ON document_id = document.id";
-    rows(&place.kb(), &format!("{sql} WHERE state = 'live' ORDER BY uri"))
-}
-
-fn failures(place: &Place) -> Vec<String> {
-    let sql =
-        "SELECT uri, error FROM failure JOIN document ON document.id = document_id ORDER BY uri";
-    rows(&place.kb(), sql)
 }
 
 /// A header, with `kind`, and content, padded.
