@@ -17,7 +17,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::archive::{failures, uris};
-use crate::support::{Place, ingest, program, rows};
+use crate::support::{Place, ingest, program};
 
 /// A place with one source, whose table is `table`.
 fn place(table: &str) -> Place {
