@@ -14,9 +14,10 @@ use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
 use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Version};
 use kbingest::embed::{Builtin, Embedder};
 use kbingest::kb::{
-    ChunkedRevision, Commit, IndexRows, KnowledgeBase, NewChunk, NewText, Outcome, Reading, RunKey,
-    SaveResult, Segment, StoredChunk, StoredVector,
+    ChunkedRevision, Commit, IndexRows, NewChunk, NewText, Outcome, Reading, Run, SaveResult,
+    Segment, StoredChunk, StoredVector, Writer,
 };
+use kbingest::support::events::Silent;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -162,15 +163,14 @@ impl Clock {
 
 /// Stores `batches` through the queue.
 fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn Error>> {
-    let kb = KnowledgeBase::create_or_open(path)?;
-    let (run, _) = kb.begin_run("bench")?;
+    let kb = Writer::create_or_open(path)?;
+    let (run, _) = kb.begin_run("bench", &Silent)?;
     let mut clock = Clock::default();
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();
-        clock.time(|| kb.begin_intake(run, &uris, &[], false))?;
-        let saved =
-            clock.time(|| kb.save(run, SOURCE, &batch.readings, Metrics::default(), 0.0))?;
-        store_chunks(&kb, run, &saved.0, batch.parts, &mut clock)?;
+        clock.time(|| run.begin_intake(&uris, &[], false))?;
+        let saved = clock.time(|| run.save(SOURCE, &batch.readings, Metrics::default(), 0.0))?;
+        store_chunks(&run, &saved, batch.parts, &mut clock)?;
     }
     // The last merge of full text is no part of either way.
     let longest = clock.longest_seconds;
@@ -179,8 +179,7 @@ fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn 
 }
 
 fn store_chunks(
-    kb: &KnowledgeBase,
-    run: RunKey,
+    run: &Run<'_>,
     saved: &[SaveResult],
     mut parts: Vec<Vec<Part>>,
     clock: &mut Clock,
@@ -193,7 +192,7 @@ fn store_chunks(
     }
     let embedder = Builtin::new();
     let embed_fp = &embedder.model().fingerprint;
-    let (firsts, ranges, _) = clock.time(|| kb.enqueue(run, &chunked, embed_fp, 0.0))?;
+    let (firsts, ranges) = clock.time(|| run.enqueue(&chunked, embed_fp, 0.0))?;
     let (mut chunks, mut texts) = (Vec::new(), Vec::new());
     for ((revision, first), parts) in chunked.iter().zip(firsts).zip(&mut parts) {
         for (part, number) in parts.iter_mut().zip(0..) {
@@ -217,8 +216,8 @@ fn store_chunks(
         }
         let index = Segment::new(vec![rows]);
         let commit = Commit { ranges, chunks: &stored, index: &index, reused: 0, percent: 0.0 };
-        clock.time(|| kb.claim(run, ranges))?;
-        clock.time(|| kb.commit(run, &commit))?;
+        clock.time(|| run.claim(ranges))?;
+        clock.time(|| run.commit(&commit))?;
     }
     Ok(())
 }
@@ -236,7 +235,7 @@ fn push_row(rows: &mut IndexRows, id: ChunkId, revision: RevisionId, columns: [S
 fn store_straight(queued: &Path, path: &Path) -> Result<f64, Box<dyn Error>> {
     let rows = TABLES.map(|table| read(queued, table));
     // Makes the tables.
-    drop(KnowledgeBase::create_or_open(path)?);
+    drop(Writer::create_or_open(path)?);
     let mut connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = 512;

@@ -11,10 +11,11 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    ChunkedRevision, Commit, CrawledSite, Explanation, Filter, Finding, FormatCount, FoundLink,
-    FrontierCounts, Hit, IndexRows, KnowledgeBase, LedgerRow, NewChunk, NewText, OVER_LIMIT,
-    Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage, ROWS_PER_QUEUED,
-    Reading, Recomputed, Repair, ReusableVectors, RunKey, SaveResult, SearchMode, SearchQuery,
-    SearchSide, Segment, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect,
-    Suspects, TextRevision, Unit, parse_date,
+    Analyse, ChunkedRevision, Commit, CrawledSite, Explanation, Filter, Finding, FormatCount,
+    FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow, Maintenance, NewChunk, NewText,
+    OVER_LIMIT, Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage,
+    ROWS_PER_QUEUED, Reader, Reading, Recomputed, Repair, ReusableVectors, Run, SaveResult,
+    SearchMode, SearchQuery, SearchSide, Segment, StaleRevision, StartPage, Statistics,
+    StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, Writer, check_file_system,
+    parse_date,
 };

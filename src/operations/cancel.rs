@@ -6,7 +6,7 @@ use super::Target;
 use super::ingest::candidate_path;
 use crate::domain::RunState;
 use crate::error::Error;
-use crate::kb::KnowledgeBase;
+use crate::kb::Writer;
 use crate::support::lock::{self, Lock};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
     let candidate = candidate_path(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
     lock::refuse_links(path)?;
-    let kb = KnowledgeBase::open_for_writing(path)?;
+    let kb = Writer::open(path)?;
     if Lock::holder(path)?.is_none() || !kb.request_cancel()? {
         return Ok(Cancellation::NothingRunning);
     }
@@ -40,6 +40,7 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
         std::thread::sleep(POLL_INTERVAL);
     }
     Ok(kb
+        .reader()
         .last_run()?
         .map_or(Cancellation::NothingRunning, |run| Cancellation::Ended(Box::new(run))))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Target;
 use crate::analysis::{Analyser, SearchConfig};
 use crate::error::Error;
-use crate::kb::{Finding, KbError, KnowledgeBase, Repair};
+use crate::kb::{Finding, KbError, Maintenance, Reader, Repair, Writer};
 use crate::pipeline::repair::{check_recomputed, rebuild_index};
 use crate::support::checkpoint::StopSignal;
 use crate::support::lock::Lock;
@@ -51,15 +51,16 @@ pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Erro
 fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     let path = target.kb();
     if !options.repair {
-        let kb = KnowledgeBase::open_for_reading(path)?;
-        let findings = if options.read_data { check_all(target, &kb)? } else { kb.check(false)? };
+        let kb = Reader::open(path)?;
+        let kb = kb.maintenance();
+        let findings = if options.read_data { check_all(target, kb)? } else { kb.check(false)? };
         return Ok(CheckReport::new(target, findings));
     }
     let _lock = Lock::take_existing(path)?;
     // What is to be mended has to be found first, in the data too.
-    let found = KnowledgeBase::open_for_writing(path)
+    let found = Writer::open(path)
         .map_err(Error::from)
-        .and_then(|kb| check_all(target, &kb));
+        .and_then(|kb| check_all(target, kb.reader().maintenance()));
     let findings = match found {
         Err(Error::Kb(error)) if may_be_damage(&error) => {
             vec![Finding { invariant: "the file can be read", subject: error.to_string() }]
@@ -87,11 +88,11 @@ fn may_be_damage(error: &KbError) -> bool {
 }
 
 /// Returns all that differs from what it must be.
-fn check_all(target: &Target, kb: &KnowledgeBase) -> Result<Vec<Finding>, Error> {
+fn check_all(target: &Target, kb: Maintenance<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = kb.check(true)?;
     // Where that alone finds something, what is made of it again cannot be right.
     if findings.is_empty() {
-        let fingerprint = kb.analysis_fingerprint()?;
+        let fingerprint = kb.reader().analysis_fingerprint()?;
         if let Some(analyser) = Analyser::for_fingerprint(&fingerprint) {
             let pool = workers::pool(0);
             findings = check_recomputed(kb, &analyser, pool.get()?)?;
@@ -135,8 +136,8 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     remove(&damaged)?;
     copy(path, &damaged)?;
     let is_overwritten = kb.overwrite(path).is_ok()
-        && KnowledgeBase::open_for_reading(path)
-            .and_then(|live| live.check(true))
+        && Reader::open(path)
+            .and_then(|live| live.maintenance().check(true))
             .is_ok_and(|findings| findings.is_empty());
     drop(kb);
     if is_overwritten {
@@ -157,8 +158,8 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     Ok((repair, None))
 }
 
-fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, KnowledgeBase), Error> {
-    let kb = KnowledgeBase::create_or_open(fresh)?;
+fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Writer), Error> {
+    let kb = Writer::create_or_open(fresh)?;
     let mut repair = kb.salvage(damaged).map_err(|error| match error.damage() {
         Some(what) => KbError::Damaged(format!("it cannot be repaired: {what}")),
         None => error,
@@ -168,16 +169,20 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Knowl
         Target::File(_) => SearchConfig::default(),
     };
     // The one that made the index, where that can be read; a run makes it anew where its settings differ.
-    let analyser = KnowledgeBase::open_for_reading(target.kb())
+    let analyser = Reader::open(target.kb())
         .and_then(|kb| kb.analysis_fingerprint())
         .ok()
         .and_then(|fingerprint| Analyser::for_fingerprint(&fingerprint))
         .unwrap_or_else(|| Analyser::new(&config));
     let pool = workers::pool(0);
-    repair.chunks_indexed =
-        rebuild_index(&kb, None, &analyser, pool.get()?, &StopSignal::default())?;
+    repair.chunks_indexed = rebuild_index(
+        |name, analyse| kb.rebuild_index(name, analyse),
+        &analyser,
+        pool.get()?,
+        &StopSignal::default(),
+    )?;
     kb.finish(0, &|| false)?;
-    if let Some(finding) = check_all(target, &kb)?.first() {
+    if let Some(finding) = check_all(target, kb.reader().maintenance())?.first() {
         let what = format!(
             "it cannot be repaired: what was rebuilt is not sound ({}: {})",
             finding.invariant, finding.subject

@@ -15,7 +15,7 @@ use crate::domain::{Failure, FailureKind, Metrics, PhaseStatus, QueueStats, RunS
 use crate::embed::{self, Embedder};
 use crate::error::{Error, ExitCode, chain};
 use crate::extract::{ExtractConfig, Extraction};
-use crate::kb::{KnowledgeBase, RunKey};
+use crate::kb::{self, Reader, Run, Writer};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{Plan, plan_resume};
 use crate::pipeline::repair::rebuild_index;
@@ -91,10 +91,10 @@ pub(super) fn ingest_into(
 ) -> Result<RunReport, Error> {
     config.insist_on_trust()?;
     if !options.allow_network_fs {
-        KnowledgeBase::check_file_system(path)?;
+        kb::check_file_system(path)?;
     }
     let _lock = Lock::take(path)?;
-    let kb = KnowledgeBase::create_or_open(path)?;
+    let kb = Writer::create_or_open(path)?;
     if options.restart {
         kb.abandon_unfinished()?;
     }
@@ -115,20 +115,20 @@ pub(super) fn ingest_into(
         cache: &cache,
     };
     let settings = job.settings(&config.hash);
-    let last = kb.last_run()?;
-    let (key, run, plan) = match last {
+    let last = kb.reader().last_run()?;
+    let (run, state, plan) = match last {
         Some(mut run) if !run.status.is_complete() && !options.restart => {
             // Its listing may be old, even where it is complete, and the end of this run says that all is as it is now.
             run.phases.crawling = PhaseStatus::Pending;
-            job.continue_run(&run, &settings)?
+            job.continue_run(&run, &settings, session)?
         }
         last => {
             let restage = !last.is_some_and(|run| is_settled(&run, &settings));
-            let (key, run) = kb.begin_run(&settings)?;
-            (key, run, Plan { restage, ..Plan::WHOLE })
+            let (run, state) = kb.begin_run(&settings, session.events)?;
+            (run, state, Plan { restage, ..Plan::WHOLE })
         }
     };
-    job.carry_out(key, run, plan, options, session)
+    job.carry_out(&run, state, plan, options, session)
 }
 
 /// Goes on with an interrupted, cancelled or failed run; never starts a new one.
@@ -137,8 +137,8 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
         config.insist_on_trust()?;
     }
     let _lock = Lock::take_existing(target.kb())?;
-    let kb = KnowledgeBase::open_for_writing(target.kb())?;
-    let Some(run) = kb.last_run()?.filter(|run| !run.status.is_complete()) else {
+    let kb = Writer::open(target.kb())?;
+    let Some(run) = kb.reader().last_run()?.filter(|run| !run.status.is_complete()) else {
         return Ok(nothing_to_resume(target.kb()));
     };
     let options = IngestOptions { threads, ..IngestOptions::default() };
@@ -153,34 +153,35 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
             let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources, cache };
             // Other settings would mean another crawl: they wait for the next `ingest`.
             let settings = job.settings(config_hash(&run.config_hash));
-            let (key, run, plan) = job.continue_run(&run, &settings)?;
-            job.carry_out(key, run, plan, &options, session)
+            let (run, state, plan) = job.continue_run(&run, &settings, session)?;
+            job.carry_out(&run, state, plan, &options, session)
         }
         Target::File(path) => {
-            let plan = plan_resume(&run.phases, &kb.queue_stats()?);
+            let plan = plan_resume(&run.phases, &kb.reader().queue_stats()?);
             let embedder =
-                embedder_of(&kb)?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
+                embedder_of(kb.reader())?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
                     message: format!("{} alone is not enough to resume this run", path.display()),
                     hint: Some(
                         "name its kb.toml: the sources or settings are still needed".to_owned(),
                     ),
                 })?;
             let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
-            let analyser = Analyser::for_fingerprint(&kb.analysis_fingerprint()?)
+            let analyser = Analyser::for_fingerprint(&kb.reader().analysis_fingerprint()?)
                 .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
             let (extract, chunk, analyser) = (&extract, &chunk, &analyser);
             let embedder = embedder.as_ref();
             let cache = &Arc::new(Cache::new(path, None));
             let job = Job { kb: &kb, extract, chunk, analyser, embedder, sources: &[], cache };
-            let (key, run) = kb.continue_run(run.id, &run.config_hash, &plan.phases())?;
-            job.carry_out(key, run, plan, &options, session)
+            let (run, state) =
+                kb.continue_run(run.id, &run.config_hash, &plan.phases(), session.events)?;
+            job.carry_out(&run, state, plan, &options, session)
         }
     }
 }
 
 /// What a run is done with.
 struct Job<'a> {
-    kb: &'a KnowledgeBase,
+    kb: &'a Writer,
     extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
     analyser: &'a Analyser,
@@ -189,7 +190,7 @@ struct Job<'a> {
     cache: &'a Arc<Cache>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// Returns what a run remembers of its settings: the hash of its kb.toml, and one of what makes chunks and vectors,
     /// which depends on the program, too.
     fn settings(&self, config_hash: &str) -> String {
@@ -206,41 +207,44 @@ impl Job<'_> {
         &self,
         run: &RunState,
         settings: &str,
-    ) -> Result<(RunKey, RunState, Plan), Error> {
-        let mut plan = plan_resume(&run.phases, &self.kb.queue_stats()?);
+        session: &Session<'a>,
+    ) -> Result<(Run<'a>, RunState, Plan), Error> {
+        let reader = self.kb.reader();
+        let mut plan = plan_resume(&run.phases, &reader.queue_stats()?);
         let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
         let embed_fp = &self.embedder.model().fingerprint;
-        if !self.kb.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
+        if !reader.stale_revisions(&chunk_fps, embed_fp, 1)?.is_empty() {
             plan = Plan { restage: true, chunk: true, embed: true, ..plan };
         }
-        let (key, run) = self.kb.continue_run(run.id, settings, &plan.phases())?;
-        Ok((key, run, plan))
+        let (run, state) =
+            self.kb.continue_run(run.id, settings, &plan.phases(), session.events)?;
+        Ok((run, state, plan))
     }
 
     /// Runs the workers and settles the run, however they end.
     fn carry_out(
         &self,
-        key: RunKey,
-        run: RunState,
+        run: &Run<'_>,
+        state: RunState,
         plan: Plan,
         options: &IngestOptions,
         session: &Session<'_>,
     ) -> Result<RunReport, Error> {
         let started = Instant::now();
-        tracing::info!(run = run.id.0, ?plan, "run begins");
-        session.events.emit(&Event::Started { run: &run, continued: plan.continued });
+        tracing::info!(run = state.id.0, ?plan, "run begins");
+        session.events.emit(&Event::Started { run: &state, continued: plan.continued });
         if plan.chunk {
             let embed_fp = &self.embedder.model().fingerprint;
             let chunk_fps = producer::chunk_fingerprints(self.chunk, self.embedder);
-            self.kb.take_back_stale(key, &chunk_fps, embed_fp)?;
+            run.take_back_stale(&chunk_fps, embed_fp)?;
         }
         let extract =
             ExtractConfig { workspace: Some(Arc::clone(self.cache)), ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads);
         let context = Context {
-            kb: self.kb,
-            run: key,
+            kb: self.kb.reader(),
+            run,
             sources: self.sources,
             extraction: &extraction,
             chunk: self.chunk,
@@ -254,22 +258,23 @@ impl Job<'_> {
             progress: Progress::default(),
             polled: Mutex::new(None),
         };
-        let QueueStats { pending, .. } = self.kb.queue_stats()?;
-        context.progress.queue_chunks(run.metrics.chunks_stored + pending);
-        context.progress.store_chunks(run.metrics.chunks_stored);
-        let tracker = PhaseTracker::new(run.phases);
+        let QueueStats { pending, .. } = self.kb.reader().queue_stats()?;
+        context.progress.queue_chunks(state.metrics.chunks_stored + pending);
+        context.progress.store_chunks(state.metrics.chunks_stored);
+        let tracker = PhaseTracker::new(state.phases);
         let result = context
             .reached(Checkpoint::BeforeStart)
             .and_then(|()| self.renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
-        self.settle(key, &run, result, tracker.seconds(), started, &session.stop)
+        self.settle(run, &state, result, tracker.seconds(), started, &session.stop)
     }
 
     /// Makes the full-text index anew where another analyser made it.
     fn renew_index(&self, context: &Context<'_>) -> Result<(), Error> {
-        let Context { kb, analyser, pool, stop, .. } = *context;
+        let Context { kb, run, analyser, pool, stop, .. } = *context;
         if kb.analysis_fingerprint()? != analyser.fingerprint() {
-            rebuild_index(kb, Some(context.run), analyser, pool.get()?, stop)?;
+            let rebuild = |name: &str, analyse: kb::Analyse<'_>| run.rebuild_index(name, analyse);
+            rebuild_index(rebuild, analyser, pool.get()?, stop)?;
         }
         Ok(())
     }
@@ -277,14 +282,15 @@ impl Job<'_> {
     /// Writes how the run ended, leaves the file clean, and reports.
     fn settle(
         &self,
-        key: RunKey,
+        run: &Run<'_>,
         before: &RunState,
         result: Result<(), Error>,
         phase_seconds: PhaseSeconds,
         started: Instant,
         stop: &StopSignal,
     ) -> Result<RunReport, Error> {
-        let found = self.kb.failures().and_then(|found| Ok((found, self.kb.last_run()?)));
+        let reader = self.kb.reader();
+        let found = reader.failures().and_then(|found| Ok((found, reader.last_run()?)));
         let (failures, outcome) = match (found, &result) {
             (Ok((failures, run)), _) => {
                 let has_failures = failures.iter().any(|one| one.kind != FailureKind::Skipped);
@@ -299,7 +305,7 @@ impl Job<'_> {
             (Err(error), _) => (Vec::new(), Outcome::failed(&error.into())),
         };
         let error = outcome.error.as_deref();
-        let ended = self.kb.end_run(key, outcome.status, &outcome.message, error);
+        let ended = run.end(outcome.status, &outcome.message, error);
         let run = match ended {
             Ok(run) => run,
             // The first error is the one to tell: this one follows from it.
@@ -316,7 +322,7 @@ impl Job<'_> {
         }
         Ok(RunReport {
             schema: 1,
-            knowledge_base: self.kb.path().to_owned(),
+            knowledge_base: reader.path().to_owned(),
             run: Some(run),
             exit_code: outcome.exit_code.number(),
             seconds: started.elapsed().as_secs_f64(),
@@ -458,7 +464,7 @@ fn cache_of(config: &Config) -> Arc<Cache> {
 }
 
 /// Returns the embedder that made the vectors of `kb`, where all are of one that this program has.
-fn embedder_of(kb: &KnowledgeBase) -> Result<Option<Box<dyn Embedder>>, Error> {
+fn embedder_of(kb: &Reader) -> Result<Option<Box<dyn Embedder>>, Error> {
     match kb.embed_fingerprints()?.as_slice() {
         [fingerprint] => Ok(embed::for_fingerprint(fingerprint)?),
         _ => Ok(None),

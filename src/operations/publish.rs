@@ -10,7 +10,7 @@ use super::{Session, Target};
 use crate::config::Config;
 use crate::error::{Error, ExitCode};
 use crate::eval::EvalReport;
-use crate::kb::{KbError, KnowledgeBase};
+use crate::kb::{KbError, Reader, Writer};
 use crate::support::lock::{self, Lock, lock_path};
 use crate::support::{files, storage};
 
@@ -64,36 +64,42 @@ pub fn publish_if_good(
 
 /// Makes the candidate a copy of the knowledge base, unless it is one that was worked on since; returns the knowledge
 /// base if there is one.
-fn prepare(live: &Path, candidate: &Path) -> Result<Option<KnowledgeBase>, Error> {
+fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     if !live.exists() {
         return Ok(None);
     }
-    let live = match KnowledgeBase::open_for_reading(live) {
-        // An older format is brought up to date first.
-        Err(KbError::Incompatible { .. }) => KnowledgeBase::open_for_writing(live)?,
+    let live = match Reader::open(live) {
+        Err(KbError::Incompatible { .. }) => {
+            // An older format is brought up to date first.
+            Writer::open(live)?;
+            Reader::open(live)?
+        }
         opened => opened?,
     };
-    if candidate.exists() && KnowledgeBase::create_or_open(candidate)?.goes_on_from(&live)? {
+    let copy = candidate.exists().then(|| Writer::create_or_open(candidate)).transpose()?;
+    if let Some(copy) = copy
+        && copy.reader().maintenance().goes_on_from(&live)?
+    {
         return Ok(Some(live));
     }
     remove(candidate)?;
-    live.copy_to(&KnowledgeBase::create_or_open(candidate)?)?;
+    live.maintenance().copy_to(&Writer::create_or_open(candidate)?)?;
     Ok(Some(live))
 }
 
 /// Puts the content of `candidate` into `live`, which has to be the file that was there `before`.
-fn publish(candidate: &Path, live: &Path, before: Option<&KnowledgeBase>) -> Result<(), Error> {
+fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(), Error> {
     if let Some(before) = before {
         before.insist_on_files()?;
     } else if live.exists() {
         return Err(KbError::Replaced(live.to_owned()).into());
     }
-    let published = KnowledgeBase::open_for_reading(candidate)?;
-    let target = KnowledgeBase::create_or_open(live)?;
-    if before.is_some_and(|before| !before.is_same_file(&target)) {
+    let published = Reader::open(candidate)?;
+    let target = Writer::create_or_open(live)?;
+    if before.is_some_and(|before| !before.is_same_file(target.reader())) {
         return Err(KbError::Replaced(live.to_owned()).into());
     }
-    published.copy_to(&target)?;
+    published.maintenance().copy_to(&target)?;
     std::mem::drop((published, target));
     remove(candidate)
 }

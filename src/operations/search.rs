@@ -10,7 +10,7 @@ use crate::analysis::{Analyser, Language, ParsedQuery, SearchConfig};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::kb::{
-    Filter, Hit, KnowledgeBase, SearchMode, SearchQuery, SearchSide, StoredVector, parse_date,
+    Filter, Hit, Reader, SearchMode, SearchQuery, SearchSide, StoredVector, parse_date,
 };
 
 /// How to search.
@@ -99,7 +99,7 @@ pub fn search(target: &Target, options: &SearchOptions) -> Result<SearchReport, 
 /// A knowledge base and the model of its vectors, opened for any number of queries.
 pub struct Searcher {
     /// The knowledge base.
-    pub kb: KnowledgeBase,
+    pub kb: Reader,
     embedder: Option<Box<dyn Embedder>>,
     /// Languages of the index, and the common ones of them.
     languages: (Vec<Language>, Vec<Language>),
@@ -112,7 +112,7 @@ impl Searcher {
     /// Opens what searches in `mode` need. Where the model of the vectors is not at hand, hybrid search does
     /// with the text and says so; vector search fails.
     pub fn open(target: &Target, mode: SearchMode) -> Result<Self, Error> {
-        let kb = KnowledgeBase::open_for_reading(target.kb())?;
+        let kb = Reader::open(target.kb())?;
         let embedder = match mode {
             SearchMode::Text => None,
             SearchMode::Hybrid | SearchMode::Vector => embedder_for(&kb, target)?,
@@ -227,7 +227,7 @@ fn globs(paths: &[String]) -> Result<Option<GlobSet>, Error> {
     set.build().map(Some).map_err(wrong)
 }
 
-fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {
+fn check_source(kb: &Reader, source: &str) -> Result<(), Error> {
     let names = kb.source_names()?;
     if names.iter().any(|name| name == source) {
         return Ok(());
@@ -239,7 +239,7 @@ fn check_source(kb: &KnowledgeBase, source: &str) -> Result<(), Error> {
 }
 
 /// Returns the embedder that the vectors are of: the configured one, else one that made some of them.
-fn embedder_for(kb: &KnowledgeBase, target: &Target) -> Result<Option<Box<dyn Embedder>>, Error> {
+fn embedder_for(kb: &Reader, target: &Target) -> Result<Option<Box<dyn Embedder>>, Error> {
     let fingerprints = kb.embed_fingerprints()?;
     if let Target::Config(config) = target {
         let configured = embed::open(&config.embed)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Target;
 use crate::domain::{Failure, RunState, RunStatus};
 use crate::error::Error;
-use crate::kb::{KnowledgeBase, Statistics};
+use crate::kb::{Reader, Statistics};
 use crate::support::lock::Lock;
 
 /// How things stand; `--json` prints it.
@@ -43,7 +43,7 @@ pub struct ReasonCount {
 
 /// Reports on the knowledge base of `target`; takes no lock and writes nothing.
 pub fn status(target: &Target) -> Result<StatusReport, Error> {
-    let kb = KnowledgeBase::open_for_reading(target.kb())?;
+    let kb = Reader::open(target.kb())?;
     // Looked at first: a run that ends in between then reads as at work, not as killed.
     let lock_holder = Lock::holder(target.kb())?;
     let run = kb.last_run()?;
@@ -55,7 +55,7 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
         is_interrupted: is_running && lock_holder.is_none(),
         run,
         lock_holder,
-        statistics: kb.statistics()?,
+        statistics: kb.maintenance().statistics()?,
         failure_reasons: count_reasons(&failures),
         failures,
     })

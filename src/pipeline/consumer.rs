@@ -107,11 +107,11 @@ impl Consumer<'_> {
             for pending in pending {
                 let ranges = [pending.range];
                 if !pending.is_alone && is_suspicious(&pending) {
-                    self.context.saved(&kb.isolate(run, pending.range)?.1);
+                    run.isolate(pending.range)?;
                 } else if pending.is_alone && pending.attempts >= retry::DEATHS_MAX {
                     let error =
                         format!("embedding it ended the process {} times", pending.attempts);
-                    self.context.saved(&kb.bury(run, &ranges, &error)?);
+                    run.bury(&ranges, &error)?;
                 } else {
                     self.process(&ranges, &kb.load(&ranges)?)?;
                 }
@@ -152,11 +152,9 @@ impl Consumer<'_> {
     }
 
     fn claim(&self, ranges: &[ChunkRange]) -> Result<(), Error> {
-        let Context { kb, run, .. } = *self.context;
         self.tracker.begin(self.context, Phase::Embedding)?;
         self.context.reached(Checkpoint::BeforeClaim)?;
-        self.context.saved(&kb.claim(run, ranges)?);
-        Ok(())
+        Ok(self.context.run.claim(ranges)?)
     }
 
     /// Gives claimed ranges back where they could not be embedded, and goes on where a text is to blame.
@@ -165,17 +163,17 @@ impl Consumer<'_> {
         ranges: &[ChunkRange],
         embedded: Result<Embedded, Error>,
     ) -> Result<Option<Embedded>, Error> {
-        let Context { kb, run, .. } = *self.context;
+        let run = self.context.run;
         match embedded {
             Ok(embedded) => Ok(Some(embedded)),
             Err(Error::Embed(error @ EmbedError::BadInput { .. })) => {
-                self.context.saved(&kb.release(run, ranges)?);
+                run.release(ranges)?;
                 self.process_apart(ranges, &error)?;
                 Ok(None)
             }
             Err(error) => {
                 // Where even this fails, the next process gives the claims back.
-                let _ = kb.release(run, ranges);
+                let _ = run.release(ranges);
                 Err(error)
             }
         }
@@ -197,7 +195,7 @@ impl Consumer<'_> {
         let stored =
             self.context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(&embedded));
         if stored.is_err() {
-            let _ = self.context.kb.release(self.context.run, &embedded.ranges);
+            let _ = self.context.run.release(&embedded.ranges);
         }
         stored
     }
@@ -209,8 +207,7 @@ impl Consumer<'_> {
         let percent = context.progress.percent();
         let commit = Commit { ranges, chunks, index, reused: *reused, percent };
         let _processor = context.pool.get()?.take_processor();
-        context.saved(&context.kb.commit(context.run, &commit)?);
-        Ok(())
+        Ok(context.run.commit(&commit)?)
     }
 
     /// One text is the reason why a batch failed: goes on document by document, and sets that one aside.
@@ -218,12 +215,10 @@ impl Consumer<'_> {
         let Context { kb, run, .. } = *self.context;
         let mut apart = Vec::new();
         for range in ranges {
-            let (parts, state) = kb.isolate(run, *range)?;
-            self.context.saved(&state);
-            apart.extend(parts);
+            apart.extend(run.isolate(*range)?);
         }
         if apart == ranges && apart.len() == 1 {
-            self.context.saved(&kb.bury(run, ranges, &error.to_string())?);
+            run.bury(ranges, &error.to_string())?;
             return Ok(());
         }
         for range in apart {

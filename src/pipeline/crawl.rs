@@ -65,7 +65,7 @@ impl Producer<'_> {
         let files = source.take_fetched_files();
         if !files.is_empty() {
             let settings = &source.settings;
-            context.saved(&context.kb.keep_files(context.run, source.name(), settings, &files)?);
+            context.run.keep_files(source.name(), settings, &files)?;
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Producer<'_> {
     /// Returns what this run has met of the site so far.
     fn traps(&self, source: &WebSource) -> Result<Traps, Error> {
         let mut traps = Traps::new(source.max_per_folder, source.rows_max());
-        self.context.kb.each_met_url(self.context.run, source.name(), &mut |url| {
+        self.context.run.each_met_url(source.name(), &mut |url| {
             if let Ok(url) = url.parse() {
                 traps.note(&url);
             }
@@ -89,7 +89,7 @@ impl Producer<'_> {
                 .iter()
                 .map(|start| StartPage { url: &start.url, lastmod: start.lastmod.as_deref() })
                 .collect();
-            context.saved(&context.kb.queue_starts(context.run, source.name(), &pages)?);
+            context.run.queue_starts(source.name(), &pages)?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Producer<'_> {
         let mut outages_in_a_row = 0;
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
-            let counts = context.kb.frontier_counts(context.run, source.name())?;
+            let counts = context.run.frontier_counts(source.name())?;
             self.tell(&site, counts);
             if counts.queued == 0 {
                 return Ok(End::default());
@@ -118,7 +118,7 @@ impl Producer<'_> {
             }
             let limit = usize::try_from(room).unwrap_or(BATCH_PAGES).min(BATCH_PAGES);
             let (name, settings) = (source.name(), site.settings());
-            let pages = context.kb.queued_pages(context.run, name, settings, now_ms(), limit)?;
+            let pages = context.run.queued_pages(name, settings, now_ms(), limit)?;
             if pages.is_empty() {
                 self.wait_for_due(source)?;
                 continue;
@@ -185,7 +185,7 @@ impl Producer<'_> {
 
     /// All that is queued waits for a server that has asked for a pause, or for a second attempt.
     fn wait_for_due(&self, source: &WebSource) -> Result<(), Error> {
-        let due = self.context.kb.next_due_ms(self.context.run, source.name())?;
+        let due = self.context.run.next_due_ms(source.name())?;
         let left_ms = due.map_or(0, |due| u64::try_from(due - now_ms()).unwrap_or(0));
         source.wait(Duration::from_millis(left_ms).min(WAIT_MAX)).map_err(ended)
     }
@@ -219,7 +219,7 @@ impl Producer<'_> {
         let reports = self.read_pages(site, together, false)?;
         self.save_pages(site, reports)?;
         // Until the next batch is there, nothing is at work that a death could be blamed on.
-        context.saved(&context.kb.begin_intake(context.run, &[], &[], false)?);
+        context.run.begin_intake(&[], &[], false)?;
         Ok(())
     }
 
@@ -238,7 +238,7 @@ impl Producer<'_> {
             .map(|(page, _)| (site.name(), page.url.as_str()))
             .collect();
         if !documents.is_empty() {
-            context.saved(&context.kb.begin_intake(context.run, &documents, &[], alone)?);
+            context.run.begin_intake(&documents, &[], alone)?;
         }
         let read = |(page, answer)| report(site, page, answer);
         Ok(context.pool.get()?.map(answered, read))
@@ -262,9 +262,7 @@ impl Producer<'_> {
         let (name, percent) = (site.name(), context.progress.percent());
         let (settings, max_queued) = (site.settings(), site.max_queued());
         let crawled = CrawledSite { source: name, settings, max_queued };
-        let (results, state) =
-            context.kb.save_pages(context.run, crawled, &reports, delta, percent)?;
-        context.saved(&state);
+        let results = context.run.save_pages(crawled, &reports, delta, percent)?;
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
         self.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);
@@ -276,7 +274,7 @@ impl Producer<'_> {
     fn finish_site(&self, source: &WebSource, end: &End) -> Result<(), Error> {
         let context = self.context;
         let name = source.name();
-        let counts = context.kb.frontier_counts(context.run, name)?;
+        let counts = context.run.frontier_counts(name)?;
         let FrontierCounts { failed, visited, over_limit, links_left_out, .. } = counts;
         let unreachable =
             (failed > 0).then(|| format!("{failed} of {visited} pages cannot be had"));
@@ -289,12 +287,12 @@ impl Producer<'_> {
         let is_limited = end.is_limited || end.limit.is_some() || over_limit + links_left_out > 0;
         if outage.is_some() || is_limited {
             let rows_max = source.rows_max() / 2;
-            context.saved(&context.kb.drop_oldest(context.run, name, rows_max)?);
+            context.run.drop_oldest(name, rows_max)?;
             return Ok(());
         }
-        let documents = context.kb.gone_pages(context.run, name)?;
+        let documents = context.run.gone_pages(name)?;
         reconcile(context, name, Gone { documents, ..Gone::default() })?;
-        context.saved(&context.kb.drop_unmet(context.run, name)?);
+        context.run.drop_unmet(name)?;
         Ok(())
     }
 
@@ -336,7 +334,7 @@ impl Producer<'_> {
         let pages_left_out = left_out.max(u64::from(end.limit.is_some()));
         if pages_left_out > 0 {
             let delta = Metrics { pages_left_out, ..Metrics::default() };
-            context.saved(&context.kb.save_progress(context.run, &delta, None)?);
+            context.run.save_progress(&delta, None)?;
         }
         Ok(())
     }

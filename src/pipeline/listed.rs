@@ -87,7 +87,7 @@ impl Producer<'_> {
                 if is_last || saved_at.elapsed() >= PROGRESS_INTERVAL {
                     let delta = std::mem::take(&mut unsaved);
                     let percent = Some(context.progress.percent());
-                    context.saved(&context.kb.save_progress(context.run, &delta, percent)?);
+                    context.run.save_progress(&delta, percent)?;
                     saved_at = Instant::now();
                 }
             }
@@ -208,8 +208,7 @@ impl Producer<'_> {
         let begun: Vec<_> = to_read.iter().map(|one| (source, one.entry.uri.as_str())).collect();
         let going_on: Vec<_> =
             saved.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-        let Context { kb, run, .. } = *self.context;
-        self.context.saved(&kb.begin_intake(run, &begun, &going_on, alone)?);
+        self.context.run.begin_intake(&begun, &going_on, alone)?;
         Ok(())
     }
 
@@ -222,8 +221,7 @@ impl Producer<'_> {
     ) -> Result<Vec<TextRevision>, Error> {
         let context = self.context;
         let percent = context.progress.percent();
-        let (results, state) = context.kb.save(context.run, source, &readings, delta, percent)?;
-        context.saved(&state);
+        let results = context.run.save(source, &readings, delta, percent)?;
         self.report(source, &readings, &results);
         let revisions = saved_revisions(source, readings, &results);
         context.reached(Checkpoint::AfterSave)?;

@@ -8,7 +8,7 @@ use std::iter::Peekable;
 use super::Context;
 use crate::domain::{DocumentId, Entry, FailureKind, RunId, Stage};
 use crate::extract::Extraction;
-use crate::kb::{KbError, KnowledgeBase, LedgerRow};
+use crate::kb::{KbError, LedgerRow, Reader};
 use crate::source::{ListError, Listing, Source, uri};
 
 /// Ledger rows read at a time.
@@ -67,7 +67,7 @@ impl<'a> Merge<'a> {
             listing: listing.peekable(),
             ledger: Ledger::new(context.kb, name),
             extraction: context.extraction,
-            run: context.run.id,
+            run: context.run.id(),
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Merge<'a> {
 
 /// The ledger of one source, page by page: no long read transaction keeps the WAL from shrinking.
 struct Ledger<'a> {
-    kb: &'a KnowledgeBase,
+    kb: &'a Reader,
     source: &'a str,
     page: std::vec::IntoIter<LedgerRow>,
     peeked: Option<LedgerRow>,
@@ -137,7 +137,7 @@ struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    fn new(kb: &'a KnowledgeBase, source: &'a str) -> Self {
+    fn new(kb: &'a Reader, source: &'a str) -> Self {
         let page = Vec::new().into_iter();
         Self { kb, source, page, peeked: None, after: None, is_done: false }
     }

@@ -29,14 +29,14 @@ use std::time::{Duration, Instant};
 
 use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
-use crate::domain::{ChunkRange, RunState};
+use crate::domain::ChunkRange;
 use crate::embed::Embedder;
 use crate::error::Error;
 use crate::extract::Extraction;
-use crate::kb::{KnowledgeBase, RunKey, Unit};
+use crate::kb::{Reader, Run, Unit};
 use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
-use crate::support::events::{Event, EventSink};
+use crate::support::events::EventSink;
 
 pub use pool::{Pool, Threads};
 pub use progress::Progress;
@@ -46,10 +46,10 @@ const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// What every step of a run works with.
 pub struct Context<'a> {
+    /// Reads the knowledge base.
+    pub kb: &'a Reader,
     /// Where everything is written.
-    pub kb: &'a KnowledgeBase,
-    /// The run that all writes belong to.
-    pub run: RunKey,
+    pub run: &'a Run<'a>,
     /// Where documents come from.
     pub sources: &'a [AnySource],
     /// Turns bytes into text.
@@ -99,15 +99,10 @@ impl Context<'_> {
 
     /// Tells whether somebody asked for a stop, in this process or through the file.
     pub fn is_stopping(&self) -> Result<bool, Error> {
-        if !self.stop.is_requested() && self.poll_is_due() && self.kb.cancel_requested(self.run)? {
+        if !self.stop.is_requested() && self.poll_is_due() && self.run.cancel_requested()? {
             self.stop.request();
         }
         Ok(self.stop.is_requested())
-    }
-
-    /// Tells that `run` now stands on disk.
-    pub fn saved(&self, run: &RunState) {
-        self.events.emit(&Event::Saved { run });
     }
 
     fn poll_is_due(&self) -> bool {

@@ -59,7 +59,7 @@ impl PhaseTracker {
         if state.phases.get(phase) != PhaseStatus::Pending {
             return Ok(());
         }
-        context.saved(&context.kb.set_phases(context.run, &[phase], PhaseStatus::InProgress)?);
+        context.run.set_phases(&[phase], PhaseStatus::InProgress)?;
         state.phases.set(phase, PhaseStatus::InProgress);
         state.started[phase as usize] = Some(Instant::now());
         Ok(())
@@ -73,7 +73,7 @@ impl PhaseTracker {
         if open.is_empty() {
             return Ok(());
         }
-        context.saved(&context.kb.set_phases(context.run, &open, PhaseStatus::Completed)?);
+        context.run.set_phases(&open, PhaseStatus::Completed)?;
         for phase in open {
             state.close(phase);
         }

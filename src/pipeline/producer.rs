@@ -107,8 +107,7 @@ impl Producer<'_> {
                 return Ok(());
             }
             self.tracker.begin(self.context, Phase::Cleaning)?;
-            let (ranges, state) = kb.restage(run, &stale, embed_fp)?;
-            self.context.saved(&state);
+            let ranges = run.restage(&stale, embed_fp)?;
             if !ranges.is_empty() {
                 self.hand_over(Some(Work { ranges, units: None }))?;
             }
@@ -143,8 +142,7 @@ impl Producer<'_> {
     fn chunk_noted(&self, revisions: Vec<TextRevision>, alone: bool) -> Result<(), Error> {
         let documents: Vec<_> =
             revisions.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-        let Context { kb, run, .. } = *self.context;
-        self.context.saved(&kb.begin_intake(run, &documents, &[], alone)?);
+        self.context.run.begin_intake(&documents, &[], alone)?;
         self.hand_over(self.chunk_and_enqueue(revisions)?)
     }
 
@@ -173,10 +171,8 @@ impl Producer<'_> {
         context.reached(Checkpoint::AfterChunk)?;
         let embed_fp = &context.embedder.model().fingerprint;
         let percent = context.progress.percent();
-        let (firsts, ranges, state) =
-            context.kb.enqueue(context.run, &chunked, embed_fp, percent)?;
+        let (firsts, ranges) = context.run.enqueue(&chunked, embed_fp, percent)?;
         context.progress.queue_chunks(chunked.iter().map(|one| one.chunks.len() as u64).sum());
-        context.saved(&state);
         context.reached(Checkpoint::AfterEnqueue)?;
         let is_something_queued = !ranges.is_empty();
         Ok(is_something_queued.then(|| Work { ranges, units: Some(units(kept, chunked, &firsts)) }))
@@ -189,7 +185,7 @@ impl Producer<'_> {
     }
 
     fn give_up(&self, revision: &TextRevision, error: &str) -> Result<(), Error> {
-        let Context { kb, run, events, .. } = *self.context;
+        let Context { run, events, .. } = *self.context;
         let failure = Failure {
             source: revision.source.clone(),
             uri: revision.uri.clone(),
@@ -198,17 +194,17 @@ impl Producer<'_> {
             error: error.to_owned(),
         };
         events.emit(&Event::Failed { failure: &failure });
-        self.context.saved(&kb.fail_revision(run, revision.id, Stage::Chunk, error)?);
+        run.fail_revision(revision.id, Stage::Chunk, error)?;
         Ok(())
     }
 
     /// An outage deletes nothing and stops no other source.
     pub(super) fn skip_unreachable(&self, error: &str) -> Result<(), Error> {
-        let Context { kb, run, events, .. } = *self.context;
+        let Context { run, events, .. } = *self.context;
         let message = format!("{error}; its documents stay as they are");
         events.emit(&Event::Warning { message: &message });
         let delta = Metrics { sources_unreachable: 1, ..Metrics::default() };
-        self.context.saved(&kb.save_progress(run, &delta, None)?);
+        run.save_progress(&delta, None)?;
         Ok(())
     }
 
@@ -217,7 +213,7 @@ impl Producer<'_> {
         let context = self.context;
         let sites = context.sources.iter().filter(|source| matches!(source, AnySource::Crawled(_)));
         let sites: Vec<_> = sites.map(AnySource::name).collect();
-        context.kb.keep_frontiers(context.run, &sites)?;
+        context.run.keep_frontiers(&sites)?;
         for name in context.kb.source_names()? {
             if context.sources.iter().any(|source| source.name() == name) {
                 continue;

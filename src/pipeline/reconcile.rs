@@ -55,12 +55,12 @@ pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<
         );
         context.events.emit(&Event::Warning { message: &message });
         let delta = Metrics { deletions_withheld: count, ..Metrics::default() };
-        context.saved(&context.kb.save_progress(context.run, &delta, None)?);
+        context.run.save_progress(&delta, None)?;
         return Ok(());
     }
     for documents in gone.documents.chunks(DOCUMENTS_PER_BATCH) {
         context.reached(Checkpoint::BeforeBatch)?;
-        context.saved(&context.kb.delete_documents(context.run, documents)?);
+        context.run.delete_documents(documents)?;
     }
     Ok(())
 }

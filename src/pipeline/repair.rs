@@ -5,14 +5,13 @@ use crate::analysis::Analyser;
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId};
 use crate::error::Error;
-use crate::kb::{Finding, KnowledgeBase, Recomputed, RunKey, Unit};
+use crate::kb::{Analyse, Finding, KbError, Maintenance, Recomputed, Unit};
 use crate::support::checkpoint::StopSignal;
 
-/// Makes the full-text index anew from the texts of live documents; returns how many chunks it holds, or
-/// [`Error::Stopped`] with the old index as it was.
+/// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge base or of a run;
+/// returns how many chunks it holds, or [`Error::Stopped`] with the old index as it was.
 pub fn rebuild_index(
-    kb: &KnowledgeBase,
-    run: Option<RunKey>,
+    rebuild: impl FnOnce(&str, Analyse<'_>) -> Result<Option<u64>, KbError>,
     analyser: &Analyser,
     threads: &Threads,
     stop: &StopSignal,
@@ -21,12 +20,12 @@ pub fn rebuild_index(
         let units: Vec<&Unit> = units.iter().collect();
         (!stop.is_requested()).then(|| full_text::segment(&units, analyser, threads))
     };
-    kb.rebuild_index(run, &analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
+    rebuild(&analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
 }
 
 /// Compares hashes of embedded texts and the full-text index with what the saved texts come to; returns what differs.
 pub fn check_recomputed(
-    kb: &KnowledgeBase,
+    kb: Maintenance<'_>,
     analyser: &Analyser,
     threads: &Threads,
 ) -> Result<Vec<Finding>, Error> {

@@ -1,7 +1,7 @@
 //! Documents that processes died at: taken one by one, and set aside where they alone are to blame.
 
 use crate::error::Error;
-use crate::kb::{KnowledgeBase, Suspect, Suspects};
+use crate::kb::{Reader, Suspect, Suspects};
 use crate::support::retry;
 
 /// What earlier processes of this run left in flight. A kill from outside leaves suspects too, so that
@@ -12,7 +12,7 @@ pub struct Suspicion {
 
 impl Suspicion {
     /// Reads who is under suspicion; nobody is unless a process died.
-    pub fn load(kb: &KnowledgeBase) -> Result<Self, Error> {
+    pub fn load(kb: &Reader) -> Result<Self, Error> {
         Ok(Self { suspects: kb.suspects()? })
     }
 

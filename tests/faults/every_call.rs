@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use kbingest::kb::KnowledgeBase;
+use kbingest::kb::Reader;
 use kbingest::operations::{self, CheckOptions, Target};
 
 use crate::shim::{self, Counts, Ended, Fault, Plan};
@@ -185,8 +185,8 @@ fn small_corpus() -> Place {
 }
 
 fn same(kb: &Path, expected: &str, when: &str) -> Result<(), String> {
-    let kb = KnowledgeBase::open_for_reading(kb).map_err(|error| format!("{when}: {error}"))?;
-    let actual = kb.dump().map_err(|error| format!("{when}: {error}"))?;
+    let kb = Reader::open(kb).map_err(|error| format!("{when}: {error}"))?;
+    let actual = kb.maintenance().dump().map_err(|error| format!("{when}: {error}"))?;
     let differs = || {
         let pairs =
             actual.lines().map(Some).chain([None]).zip(expected.lines().map(Some).chain([None]));

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use kbingest::domain::{PhaseStatus, RunStatus};
 use kbingest::error::Error;
-use kbingest::kb::KnowledgeBase;
+use kbingest::kb::{Reader, Writer};
 use kbingest::operations::{self, CheckOptions, IngestOptions, RunReport, Session, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use kbingest::support::events::Silent;
@@ -250,7 +250,7 @@ impl History {
     /// Tells whether a run that starts now lists the source, and so ends in what is there.
     fn would_crawl(&self, start: Start) -> bool {
         let kb = self.place.kb();
-        let last = kb.exists().then(|| KnowledgeBase::open_for_reading(&kb).unwrap().last_run());
+        let last = kb.exists().then(|| Reader::open(&kb).unwrap().last_run());
         let Some(last) = last.and_then(|last| last.unwrap()) else { return true };
         let is_open = last.phases.crawling != PhaseStatus::Completed;
         match start {
@@ -356,7 +356,7 @@ fn hook(
             Fault::Stop => stop.request(),
             Fault::Panic => panic!("planted at {checkpoint:?}"),
             Fault::Cancel => {
-                KnowledgeBase::open_for_writing(&kb).unwrap().request_cancel().unwrap();
+                Writer::open(&kb).unwrap().request_cancel().unwrap();
                 std::thread::sleep(BETWEEN_LOOKS);
             }
             Fault::Kill => {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use kbingest::config::Config;
 use kbingest::domain::{RunState, RunStatus};
 use kbingest::error::Error;
-use kbingest::kb::KnowledgeBase;
+use kbingest::kb::Reader;
 use kbingest::operations::{self, IngestOptions, RunReport, Session, Target};
 use kbingest::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use kbingest::support::events::Silent;
@@ -265,7 +265,7 @@ impl Visits {
 
 /// Returns the content of the knowledge base as text.
 pub fn dump(kb: &Path) -> String {
-    KnowledgeBase::open_for_reading(kb).unwrap().dump().unwrap()
+    Reader::open(kb).unwrap().maintenance().dump().unwrap()
 }
 
 /// Fails with the first lines that differ where two dumps do.

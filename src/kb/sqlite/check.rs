@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::index::{Expected, IndexRows, MAKE_INSTANCES};
 use super::queue::{Unit, load_where};
-use super::{KnowledgeBase, verify};
+use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 
@@ -186,13 +186,13 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
-impl KnowledgeBase {
+impl Maintenance<'_> {
     /// Returns all that is not as it must be; empty for a sound knowledge base.
     ///
     /// With `read_data` every stored text and vector is read and compared with its checksum; SQLite and
     /// the invariants alone overlook most flipped bits.
     pub fn check(&self, read_data: bool) -> Result<Vec<Finding>, KbError> {
-        self.read_all(|tx| {
+        self.reader.read_all(|tx| {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
                 // A damaged page ends one query and not the check.
@@ -228,7 +228,7 @@ impl KnowledgeBase {
         &self,
         recompute: &dyn Fn(&[Unit]) -> Recomputed,
     ) -> Result<Vec<Finding>, KbError> {
-        self.read(|tx| {
+        self.reader.read(|tx| {
             let mut findings = Vec::new();
             let mut note = |invariant, subject| {
                 if findings.len() < FINDINGS_MAX {

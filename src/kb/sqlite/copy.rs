@@ -3,31 +3,31 @@
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{OptionalExtension, params};
 
-use super::{KnowledgeBase, errno, lock, tidy};
+use super::{Maintenance, Reader, Writer, tidy};
 use crate::kb::KbError;
 
 /// All pages in one step: what is copied is of one moment.
 const ALL_PAGES: i32 = -1;
 
-impl KnowledgeBase {
+impl Maintenance<'_> {
     /// Puts the content of this knowledge base into the place of `target`'s, in one transaction of `target`: its
     /// readers see the old content or the new, and a process that dies on the way leaves the old.
-    pub fn copy_to(&self, target: &Self) -> Result<(), KbError> {
-        let reader = lock(&self.reader);
-        let mut writer = lock(&target.writer);
-        target.insist_on_files()?;
+    pub fn copy_to(&self, target: &Writer) -> Result<(), KbError> {
+        let reader = self.reader.connection();
+        let mut writer = target.connection();
+        target.reader().insist_on_files()?;
         let copied = Backup::new(&reader, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
             Ok(StepResult::Done) => tidy(&writer, 0, &|| false),
             Ok(_) => Err(KbError::Busy),
             Err(error) => Err(error.into()),
         };
-        copied.map_err(|error| error.told_apart(&target.path, errno::last(&writer)))?;
-        target.insist_on_files()
+        copied.map_err(|error| target.told_apart(error, &writer))?;
+        target.reader().insist_on_files()
     }
 
     /// Tells whether this knowledge base is a copy of `other` as it now stands, worked on since or not.
-    pub fn goes_on_from(&self, other: &Self) -> Result<bool, KbError> {
+    pub fn goes_on_from(&self, other: &Reader) -> Result<bool, KbError> {
         let last = other.read(|tx| {
             let last = tx.query_row("SELECT id, owner FROM run ORDER BY id DESC", [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
@@ -35,7 +35,7 @@ impl KnowledgeBase {
             Ok(last.optional()?)
         })?;
         let Some((id, owner)) = last else { return Ok(true) };
-        self.read(|tx| {
+        self.reader.read(|tx| {
             let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1 AND owner = ?2)";
             Ok(tx.query_row(sql, params![id, owner], |row| row.get(0))?)
         })

@@ -3,11 +3,9 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{checksum, size_to_sql};
-use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, ledger, revisions, seal, take_ids};
-use crate::domain::{
-    DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunState, Stage, Version,
-};
+use super::tally::RunKey;
+use super::{Run, Writer, ledger, revisions, seal, take_ids};
+use crate::domain::{DocumentId, FailureKind, MediaType, Metrics, RevisionId, Stage, Version};
 use crate::kb::KbError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::clock::now_ms;
@@ -75,66 +73,7 @@ pub enum SaveResult {
     Failed,
 }
 
-impl KnowledgeBase {
-    /// Saves a batch of readings of `source`; returns a result for each, in their order.
-    pub fn save(
-        &self,
-        run: RunKey,
-        source: &str,
-        readings: &[Reading],
-        mut delta: Metrics,
-        percent: f64,
-    ) -> Result<(Vec<SaveResult>, RunState), KbError> {
-        self.write(|tx| {
-            let mut results = Vec::with_capacity(readings.len());
-            for reading in readings {
-                results.push(save_one(tx, run, source, reading, &mut delta)?);
-            }
-            Ok((results, tally(tx, run, &delta, Some(percent))?))
-        })
-    }
-
-    /// Removes documents with all that was made of them; unknown ids are passed over.
-    pub fn delete_documents(
-        &self,
-        run: RunKey,
-        documents: &[DocumentId],
-    ) -> Result<RunState, KbError> {
-        self.write(|tx| {
-            let mut doomed = Vec::new();
-            for &document in documents {
-                doomed.extend(revisions::of_document(tx, document)?);
-            }
-            revisions::remove(tx, &doomed)?;
-            let live = doomed.iter().filter(|revision| revision.is_live).count() as u64;
-            let delta = Metrics { documents_deleted: live, ..Metrics::default() };
-            for document in documents {
-                tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
-                    .execute([document.0])?;
-                tx.prepare_cached("DELETE FROM document WHERE id = ?1")?.execute([document.0])?;
-            }
-            tally(tx, run, &delta, None)
-        })
-    }
-
-    /// Gives up a revision that is not yet live and records why.
-    pub fn fail_revision(
-        &self,
-        run: RunKey,
-        revision: RevisionId,
-        stage: Stage,
-        error: &str,
-    ) -> Result<RunState, KbError> {
-        self.write(|tx| {
-            if let Some(row) = revisions::find(tx, revision)? {
-                let document = row.document;
-                revisions::remove(tx, &[row])?;
-                record_failure(tx, run, document, stage, FailureKind::Permanent, error)?;
-            }
-            tally(tx, run, &Metrics::default(), None)
-        })
-    }
-
+impl Writer {
     /// Forgets that documents failed, so that the next listing reads them again; chunks set aside go back
     /// to the queue.
     pub fn forgive_failures(&self) -> Result<(), KbError> {
@@ -181,6 +120,61 @@ impl KnowledgeBase {
                  WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
                 [],
             )?;
+            Ok(())
+        })
+    }
+}
+
+impl Run<'_> {
+    /// Saves a batch of readings of `source`; returns a result for each, in their order.
+    pub fn save(
+        &self,
+        source: &str,
+        readings: &[Reading],
+        delta: Metrics,
+        percent: f64,
+    ) -> Result<Vec<SaveResult>, KbError> {
+        self.write_counted(delta, Some(percent), |tx, delta| {
+            let mut results = Vec::with_capacity(readings.len());
+            for reading in readings {
+                results.push(save_one(tx, self.key, source, reading, delta)?);
+            }
+            Ok(results)
+        })
+    }
+
+    /// Removes documents with all that was made of them; unknown ids are passed over.
+    pub fn delete_documents(&self, documents: &[DocumentId]) -> Result<(), KbError> {
+        self.write_counted(Metrics::default(), None, |tx, delta| {
+            let mut doomed = Vec::new();
+            for &document in documents {
+                doomed.extend(revisions::of_document(tx, document)?);
+            }
+            revisions::remove(tx, &doomed)?;
+            let live = doomed.iter().filter(|revision| revision.is_live).count() as u64;
+            delta.documents_deleted += live;
+            for document in documents {
+                tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
+                    .execute([document.0])?;
+                tx.prepare_cached("DELETE FROM document WHERE id = ?1")?.execute([document.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives up a revision that is not yet live and records why.
+    pub fn fail_revision(
+        &self,
+        revision: RevisionId,
+        stage: Stage,
+        error: &str,
+    ) -> Result<(), KbError> {
+        self.write(|tx| {
+            if let Some(row) = revisions::find(tx, revision)? {
+                let document = row.document;
+                revisions::remove(tx, &[row])?;
+                record_failure(tx, self.key, document, stage, FailureKind::Permanent, error)?;
+            }
             Ok(())
         })
     }

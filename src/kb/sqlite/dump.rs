@@ -8,15 +8,15 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::KnowledgeBase;
+use super::Maintenance;
 use crate::kb::KbError;
 
-impl KnowledgeBase {
+impl Maintenance<'_> {
     /// Returns the content as text: a line per document, revision, chunk, queued chunk and failure, in the
     /// order of addresses and spans.
     pub fn dump(&self) -> Result<String, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(self.path(), flags)?;
+        let mut connection = Connection::open_with_flags(self.reader.path(), flags)?;
         let tx = connection.transaction()?;
         let index = full_text_hashes(&tx)?;
         let mut dump = String::new();

@@ -5,12 +5,12 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::KnowledgeBase;
+use super::Run;
 use super::convert::{from_sql, size_to_sql};
 use super::documents::{Reading, SaveResult, save_one};
-use super::tally::{RunKey, tally};
+use super::tally::RunKey;
 use super::twin;
-use crate::domain::{DocumentId, Metrics, RunState};
+use crate::domain::{DocumentId, Metrics};
 use crate::kb::KbError;
 
 /// Why an url is not visited that a limit of kb.toml leaves out.
@@ -167,23 +167,18 @@ pub struct FrontierCounts {
     pub links_left_out: u64,
 }
 
-impl KnowledgeBase {
+impl Run<'_> {
     /// Queues the pages that a crawl begins with; those that this run has met stay as they are.
-    pub fn queue_starts(
-        &self,
-        run: RunKey,
-        source: &str,
-        starts: &[StartPage<'_>],
-    ) -> Result<RunState, KbError> {
+    pub fn queue_starts(&self, source: &str, starts: &[StartPage<'_>]) -> Result<(), KbError> {
         self.write(|tx| {
             for start in starts {
-                let id = queue(tx, run, source, start.url, None, 0, 0)?;
+                let id = queue(tx, self.key, source, start.url, None, 0, 0)?;
                 tx.prepare_cached(
                     "UPDATE frontier SET lastmod = ?2 WHERE id = ?1 AND lastmod IS NOT ?2",
                 )?
                 .execute(params![id, start.lastmod])?;
             }
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 
@@ -191,7 +186,6 @@ impl KnowledgeBase {
     /// start. `settings` is the hash of the source's settings now, `now_ms` decides which are due.
     pub fn queued_pages(
         &self,
-        run: RunKey,
         source: &str,
         settings: &str,
         now_ms: i64,
@@ -213,7 +207,7 @@ impl KnowledgeBase {
                  ORDER BY outages, depth, frontier.id LIMIT ?5",
             )?;
             let rows = statement.query_map(
-                params![source, run.id.0, settings, now_ms, size_to_sql(limit)],
+                params![source, self.key.id.0, settings, now_ms, size_to_sql(limit)],
                 |row| {
                     let is_known: bool = row.get(8)?;
                     let same_lastmod: Option<bool> = row.get(9)?;
@@ -241,18 +235,18 @@ impl KnowledgeBase {
     }
 
     /// Returns when the first of the queued urls is due, milliseconds since 1970; `None` where none waits.
-    pub fn next_due_ms(&self, run: RunKey, source: &str) -> Result<Option<i64>, KbError> {
+    pub fn next_due_ms(&self, source: &str) -> Result<Option<i64>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT MIN(not_before_ms) FROM frontier
                  WHERE source = ?1 AND run_id = ?2 AND state = 'queued'",
             )?;
-            Ok(statement.query_row(params![source, run.id.0], |row| row.get(0))?)
+            Ok(statement.query_row(params![source, self.key.id.0], |row| row.get(0))?)
         })
     }
 
     /// Returns how far the crawl of `source` has come.
-    pub fn frontier_counts(&self, run: RunKey, source: &str) -> Result<FrontierCounts, KbError> {
+    pub fn frontier_counts(&self, source: &str) -> Result<FrontierCounts, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT COALESCE(SUM(state = 'queued'), 0),
@@ -262,7 +256,7 @@ impl KnowledgeBase {
                         COALESCE(SUM(links_left_out), 0)
                  FROM frontier WHERE source = ?1 AND run_id = ?2",
             )?;
-            Ok(statement.query_row(params![source, run.id.0, OVER_LIMIT], |row| {
+            Ok(statement.query_row(params![source, self.key.id.0, OVER_LIMIT], |row| {
                 Ok(FrontierCounts {
                     queued: from_sql(row.get(0)?),
                     visited: from_sql(row.get(1)?),
@@ -275,18 +269,13 @@ impl KnowledgeBase {
     }
 
     /// Calls `each` with every url of `source` that this run has met and not left out.
-    pub fn each_met_url(
-        &self,
-        run: RunKey,
-        source: &str,
-        each: &mut dyn FnMut(&str),
-    ) -> Result<(), KbError> {
+    pub fn each_met_url(&self, source: &str, each: &mut dyn FnMut(&str)) -> Result<(), KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT url FROM frontier
                  WHERE source = ?1 AND run_id = ?2 AND (state <> 'excluded' OR attempts > 0)",
             )?;
-            let mut rows = statement.query(params![source, run.id.0])?;
+            let mut rows = statement.query(params![source, self.key.id.0])?;
             while let Some(row) = rows.next()? {
                 each(&row.get::<_, String>(0)?);
             }
@@ -298,19 +287,19 @@ impl KnowledgeBase {
     /// reading, in their order.
     pub fn save_pages(
         &self,
-        run: RunKey,
         site: CrawledSite<'_>,
         reports: &[PageReport],
-        mut delta: Metrics,
+        delta: Metrics,
         percent: f64,
-    ) -> Result<(Vec<SaveResult>, RunState), KbError> {
+    ) -> Result<Vec<SaveResult>, KbError> {
         let CrawledSite { source, settings, max_queued } = site;
-        self.write(|tx| {
+        let run = self.key;
+        self.write_counted(delta, Some(percent), |tx, delta| {
             let mut results = Vec::new();
             let mut room = Room::of(tx, run, source, max_queued)?;
             for report in reports {
                 if let Some(reading) = &report.reading {
-                    results.push(save_one(tx, run, source, reading, &mut delta)?);
+                    results.push(save_one(tx, run, source, reading, delta)?);
                 }
                 match &report.links {
                     PageLinks::Found(links) => {
@@ -322,7 +311,7 @@ impl KnowledgeBase {
                 save_state(tx, settings, report)?;
                 twin::settle(tx, run, source, report)?;
             }
-            Ok((results, tally(tx, run, &delta, Some(percent))?))
+            Ok(results)
         })
     }
 }

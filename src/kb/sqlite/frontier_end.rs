@@ -2,16 +2,15 @@
 
 use rusqlite::{Transaction, params};
 
-use super::KnowledgeBase;
-use super::tally::{RunKey, tally};
-use crate::domain::{DocumentId, Metrics, RunState};
+use super::Run;
+use crate::domain::DocumentId;
 use crate::kb::KbError;
 
-impl KnowledgeBase {
+impl Run<'_> {
     /// Returns the documents of `source` whose page a complete crawl did not find: no link leads to it any
     /// more, it is elsewhere or left out now; or it is gone, for the second run in a row, or with no link to
     /// it on any page that is there.
-    pub fn gone_pages(&self, run: RunKey, source: &str) -> Result<Vec<DocumentId>, KbError> {
+    pub fn gone_pages(&self, source: &str) -> Result<Vec<DocumentId>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "WITH linked (id) AS MATERIALIZED (
@@ -29,30 +28,25 @@ impl KnowledgeBase {
                      ELSE page.state IS NULL END
                  ORDER BY document.id",
             )?;
-            let ids = statement.query_map(params![source, run.id.0], |row| row.get(0))?;
+            let ids = statement.query_map(params![source, self.key.id.0], |row| row.get(0))?;
             Ok(ids.map(|id| id.map(DocumentId)).collect::<Result<_, _>>()?)
         })
     }
 
     /// Drops the rows of `source` that a complete crawl did not meet.
-    pub fn drop_unmet(&self, run: RunKey, source: &str) -> Result<RunState, KbError> {
+    pub fn drop_unmet(&self, source: &str) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
                 "DELETE FROM frontier WHERE source = ?1 AND run_id <> ?2",
-                params![source, run.id.0],
+                params![source, self.key.id.0],
             )?;
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 
     /// Drops rows of `source` of earlier runs that have no document, the oldest first, as far as there are more than
     /// `rows_max` in all: a site whose urls change with each run must not grow without end.
-    pub fn drop_oldest(
-        &self,
-        run: RunKey,
-        source: &str,
-        rows_max: u64,
-    ) -> Result<RunState, KbError> {
+    pub fn drop_oldest(&self, source: &str, rows_max: u64) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
                 "DELETE FROM frontier WHERE id IN (
@@ -62,14 +56,14 @@ impl KnowledgeBase {
                                      WHERE document.source = ?1 AND document.uri = page.url)
                    ORDER BY run_id, id
                    LIMIT max(0, (SELECT COUNT(*) FROM frontier WHERE source = ?1) - ?3))",
-                params![source, run.id.0, i64::try_from(rows_max).unwrap_or(i64::MAX)],
+                params![source, self.key.id.0, i64::try_from(rows_max).unwrap_or(i64::MAX)],
             )?;
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 
     /// Drops the frontiers of sources that are not among `crawled`.
-    pub fn keep_frontiers(&self, run: RunKey, crawled: &[&str]) -> Result<(), KbError> {
+    pub fn keep_frontiers(&self, crawled: &[&str]) -> Result<(), KbError> {
         let names = self.read(|tx| {
             let mut statement = tx.prepare_cached("SELECT DISTINCT source FROM frontier")?;
             let names = statement.query_map([], |row| row.get(0))?;
@@ -79,7 +73,7 @@ impl KnowledgeBase {
             self.write(|tx| {
                 tx.execute("DELETE FROM frontier WHERE source = ?1", [name])?;
                 tx.execute("DELETE FROM web_file WHERE source = ?1", [name])?;
-                tally(tx, run, &Metrics::default(), None)
+                Ok(())
             })?;
         }
         Ok(())

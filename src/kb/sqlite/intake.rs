@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
 
-use super::KnowledgeBase;
-use super::tally::{RunKey, tally};
-use crate::domain::{Metrics, RunState};
+use super::{Reader, Run};
 use crate::kb::KbError;
 
 /// A document that was at work when a process died.
@@ -21,7 +19,7 @@ pub struct Suspect {
 /// Suspects by source and address.
 pub type Suspects = HashMap<(String, String), Suspect>;
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the documents that processes died at; empty unless one did.
     pub fn suspects(&self) -> Result<Suspects, KbError> {
         self.read(|tx| {
@@ -35,16 +33,17 @@ impl KnowledgeBase {
             Ok(suspects.collect::<Result<_, _>>()?)
         })
     }
+}
 
+impl Run<'_> {
     /// Notes that documents, by source and address, are about to be read or chunked; those noted before
     /// are done, unless they are `going_on`. The attempts of one that is `alone` count from its first time alone.
     pub fn begin_intake(
         &self,
-        run: RunKey,
         documents: &[(&str, &str)],
         going_on: &[(&str, &str)],
         alone: bool,
-    ) -> Result<RunState, KbError> {
+    ) -> Result<(), KbError> {
         self.write(|tx| {
             forget_done(tx, going_on)?;
             let mut upsert = tx.prepare_cached(
@@ -56,7 +55,7 @@ impl KnowledgeBase {
             for (source, uri) in documents {
                 upsert.execute(params![source, uri, alone])?;
             }
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 }

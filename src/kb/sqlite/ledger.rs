@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::KnowledgeBase;
+use super::Reader;
 use super::convert::{failure_kind, from_sql, size_to_sql, stage};
 use crate::domain::{DocumentId, Failure, FailureKind, RunId, Stage, Version};
 use crate::kb::KbError;
@@ -29,7 +29,7 @@ pub struct LedgerRow {
     pub failure: Option<(Stage, FailureKind)>,
 }
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the documents of `source` after `after` in the order of a sorted walk, at most `limit`.
     pub fn ledger_page(
         &self,

@@ -7,12 +7,11 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::convert::{from_sql, id, size_from_sql, size_to_sql, small, utf8};
 use super::documents::record_failure;
 use super::index::Segment;
-use super::tally::{RunKey, tally};
 use super::vectors::StoredVector;
-use super::{KnowledgeBase, index, revisions, vectors};
+use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
     Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats,
-    RevisionId, RunState, Span, Stage,
+    RevisionId, Span, Stage,
 };
 use crate::kb::KbError;
 
@@ -70,7 +69,7 @@ pub struct Commit<'a> {
     pub percent: f64,
 }
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the highest chunk id in the queue.
     pub fn last_queued(&self) -> Result<Option<ChunkId>, KbError> {
         self.read(|tx| {
@@ -100,92 +99,6 @@ impl KnowledgeBase {
                 })
             })?;
             Ok(ranges.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// Claims ranges: raises their attempts before the work that may kill the process.
-    pub fn claim(&self, run: RunKey, ranges: &[ChunkRange]) -> Result<RunState, KbError> {
-        self.write(|tx| {
-            for range in ranges {
-                tx.prepare_cached(
-                    "UPDATE queue SET state = 'claimed', attempts = attempts + 1
-                     WHERE first_chunk = ?1 AND state = 'pending'",
-                )?
-                .execute([range.first.0])?;
-            }
-            tally(tx, run, &Metrics::default(), None)
-        })
-    }
-
-    /// Gives claimed ranges back as if they had not been claimed.
-    pub fn release(&self, run: RunKey, ranges: &[ChunkRange]) -> Result<RunState, KbError> {
-        self.write(|tx| {
-            for range in ranges {
-                tx.prepare_cached(
-                    "UPDATE queue SET state = 'pending', attempts = attempts - 1
-                     WHERE first_chunk = ?1 AND state = 'claimed'",
-                )?
-                .execute([range.first.0])?;
-            }
-            tally(tx, run, &Metrics::default(), None)
-        })
-    }
-
-    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a chunk which
-    /// stops the others is found; returns the parts.
-    pub fn isolate(
-        &self,
-        run: RunKey,
-        range: ChunkRange,
-    ) -> Result<(Vec<ChunkRange>, RunState), KbError> {
-        self.write(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT min(id), max(id) FROM chunk WHERE id BETWEEN ?1 AND ?2 GROUP BY revision_id",
-            )?;
-            let parts: Vec<ChunkRange> = statement
-                .query_map([range.first.0, range.last.0], |row| {
-                    Ok(ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) })
-                })?
-                .collect::<Result<_, _>>()?;
-            tx.execute("DELETE FROM queue WHERE first_chunk = ?1", [range.first.0])?;
-            for part in &parts {
-                tx.execute(
-                    "INSERT INTO queue (first_chunk, last_chunk, state, is_alone)
-                     VALUES (?1, ?2, 'pending', 1)",
-                    params![part.first.0, part.last.0],
-                )?;
-            }
-            Ok((parts, tally(tx, run, &Metrics::default(), None)?))
-        })
-    }
-
-    /// Sets ranges aside and records their documents as failed.
-    pub fn bury(
-        &self,
-        run: RunKey,
-        ranges: &[ChunkRange],
-        error: &str,
-    ) -> Result<RunState, KbError> {
-        self.write(|tx| {
-            for range in ranges {
-                tx.execute(
-                    "UPDATE queue SET state = 'dead', error = ?2 WHERE first_chunk = ?1",
-                    params![range.first.0, error],
-                )?;
-                let mut statement = tx.prepare_cached(
-                    "SELECT DISTINCT revision.document_id FROM chunk
-                     JOIN revision ON revision.id = chunk.revision_id
-                     WHERE chunk.id BETWEEN ?1 AND ?2",
-                )?;
-                let documents: Vec<i64> = statement
-                    .query_map([range.first.0, range.last.0], |row| row.get(0))?
-                    .collect::<Result<_, _>>()?;
-                for document in documents {
-                    let document = DocumentId(document);
-                    record_failure(tx, run, document, Stage::Embed, FailureKind::Permanent, error)?;
-                }
-            }
-            tally(tx, run, &Metrics::default(), None)
         })
     }
 
@@ -230,11 +143,102 @@ impl KnowledgeBase {
         })
     }
 
+    /// Returns how much waits in the queue.
+    pub fn queue_stats(&self) -> Result<QueueStats, KbError> {
+        self.read(queue_stats)
+    }
+}
+
+impl Run<'_> {
+    /// Claims ranges: raises their attempts before the work that may kill the process.
+    pub fn claim(&self, ranges: &[ChunkRange]) -> Result<(), KbError> {
+        self.write(|tx| {
+            for range in ranges {
+                tx.prepare_cached(
+                    "UPDATE queue SET state = 'claimed', attempts = attempts + 1
+                     WHERE first_chunk = ?1 AND state = 'pending'",
+                )?
+                .execute([range.first.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives claimed ranges back as if they had not been claimed.
+    pub fn release(&self, ranges: &[ChunkRange]) -> Result<(), KbError> {
+        self.write(|tx| {
+            for range in ranges {
+                tx.prepare_cached(
+                    "UPDATE queue SET state = 'pending', attempts = attempts - 1
+                     WHERE first_chunk = ?1 AND state = 'claimed'",
+                )?
+                .execute([range.first.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a chunk which
+    /// stops the others is found; returns the parts.
+    pub fn isolate(&self, range: ChunkRange) -> Result<Vec<ChunkRange>, KbError> {
+        self.write(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT min(id), max(id) FROM chunk WHERE id BETWEEN ?1 AND ?2 GROUP BY revision_id",
+            )?;
+            let parts: Vec<ChunkRange> = statement
+                .query_map([range.first.0, range.last.0], |row| {
+                    Ok(ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) })
+                })?
+                .collect::<Result<_, _>>()?;
+            tx.execute("DELETE FROM queue WHERE first_chunk = ?1", [range.first.0])?;
+            for part in &parts {
+                tx.execute(
+                    "INSERT INTO queue (first_chunk, last_chunk, state, is_alone)
+                     VALUES (?1, ?2, 'pending', 1)",
+                    params![part.first.0, part.last.0],
+                )?;
+            }
+            Ok(parts)
+        })
+    }
+
+    /// Sets ranges aside and records their documents as failed.
+    pub fn bury(&self, ranges: &[ChunkRange], error: &str) -> Result<(), KbError> {
+        self.write(|tx| {
+            for range in ranges {
+                tx.execute(
+                    "UPDATE queue SET state = 'dead', error = ?2 WHERE first_chunk = ?1",
+                    params![range.first.0, error],
+                )?;
+                let mut statement = tx.prepare_cached(
+                    "SELECT DISTINCT revision.document_id FROM chunk
+                     JOIN revision ON revision.id = chunk.revision_id
+                     WHERE chunk.id BETWEEN ?1 AND ?2",
+                )?;
+                let documents: Vec<i64> = statement
+                    .query_map([range.first.0, range.last.0], |row| row.get(0))?
+                    .collect::<Result<_, _>>()?;
+                for document in documents {
+                    let document = DocumentId(document);
+                    record_failure(
+                        tx,
+                        self.key,
+                        document,
+                        Stage::Embed,
+                        FailureKind::Permanent,
+                        error,
+                    )?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
     /// Chunks whose revision is gone are passed over.
-    pub fn commit(&self, run: RunKey, commit: &Commit<'_>) -> Result<RunState, KbError> {
-        let state = self.write(|tx| {
-            let mut delta = Metrics { batches_processed: 1, ..Metrics::default() };
+    pub fn commit(&self, commit: &Commit<'_>) -> Result<(), KbError> {
+        let delta = Metrics { batches_processed: 1, ..Metrics::default() };
+        self.write_counted(delta, Some(commit.percent), |tx, delta| {
             let mut finished = Vec::new();
             let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
             for chunks in commit.chunks.chunk_by(|a, b| a.revision == b.revision) {
@@ -267,15 +271,9 @@ impl KnowledgeBase {
                 tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?
                     .execute([range.first.0])?;
             }
-            tally(tx, run, &delta, Some(commit.percent))
+            Ok(())
         })?;
-        self.merge_when_full()?;
-        Ok(state)
-    }
-
-    /// Returns how much waits in the queue.
-    pub fn queue_stats(&self) -> Result<QueueStats, KbError> {
-        self.read(queue_stats)
+        self.kb.merge_when_full()
     }
 }
 

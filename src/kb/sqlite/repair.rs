@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::convert::{checksum, to_sql};
 use super::vectors::{Space, StoredVector};
-use super::{BUSY_TIMEOUT, KnowledgeBase, lock, seal, vectors};
+use super::{BUSY_TIMEOUT, Writer, seal, vectors};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 
@@ -64,7 +64,7 @@ const RUNS: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_supers
      UPDATE phase SET status = 'pending'
      WHERE run_id IN (SELECT id FROM run WHERE status IN ('cancelled', 'failed'))";
 
-impl KnowledgeBase {
+impl Writer {
     /// Fills this new knowledge base with what can be read of the damaged file at `damaged`, which changes on the way.
     ///
     /// The full-text index stays empty. Fails, and changes nothing here, where no document can be read.
@@ -110,7 +110,7 @@ impl KnowledgeBase {
             KbError::Damaged(format!("{} cannot be patched: {error}", damaged.display()))
         };
         let roots: BTreeSet<usize> = {
-            let writer = lock(&self.writer);
+            let writer = self.connection();
             writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             let mut statement =
                 writer.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0")?;
@@ -118,7 +118,7 @@ impl KnowledgeBase {
                 statement.query_map([], |row| row.get::<_, u32>(0).map(|page| page as usize))?;
             roots.collect::<Result<_, _>>()?
         };
-        let fresh = std::fs::read(&self.path).map_err(io)?;
+        let fresh = std::fs::read(self.reader().path()).map_err(io)?;
         let mut bytes = std::fs::read(damaged).map_err(io)?;
         let padded = bytes.len().next_multiple_of(PAGE_BYTES).max(fresh.len());
         bytes.resize(padded, 0);
@@ -147,7 +147,7 @@ impl KnowledgeBase {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut target = Connection::open_with_flags(live, flags)?;
         target.busy_timeout(BUSY_TIMEOUT)?;
-        let reader = lock(&self.reader);
+        let reader = self.reader().connection();
         let step = Backup::new(&reader, &mut target)?.step(-1)?;
         if step != StepResult::Done {
             return Err(KbError::Busy);

@@ -2,18 +2,19 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::KnowledgeBase;
 use super::convert::from_sql;
 use super::tally::{COLUMNS, RunKey, count_superseded, read_run, run_from_row, tally, with_phases};
+use super::{Reader, Run, Writer};
 use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
+use crate::support::events::EventSink;
 use crate::support::lock::host_name;
 
 /// Runs whose record is kept; older ones are dropped when a new run begins.
 const RUNS_KEPT: i64 = 1000;
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the last run, or `None` before the first.
     pub fn last_run(&self) -> Result<Option<RunState>, KbError> {
         self.read(|tx| {
@@ -22,10 +23,16 @@ impl KnowledgeBase {
             run.map(|run| with_phases(tx, run)).transpose()
         })
     }
+}
 
+impl Writer {
     /// Begins a new run.
-    pub fn begin_run(&self, config_hash: &str) -> Result<(RunKey, RunState), KbError> {
-        self.write(|tx| {
+    pub fn begin_run<'a>(
+        &'a self,
+        config_hash: &str,
+        events: &'a dyn EventSink,
+    ) -> Result<(Run<'a>, RunState), KbError> {
+        let (key, state) = self.write(|tx| {
             let id = RunId(super::take_ids(tx, "run", 1)?);
             let key = RunKey { id, owner: new_owner() };
             let now = now_ms();
@@ -41,7 +48,8 @@ impl KnowledgeBase {
             adopt_waiting(tx, id)?;
             let state = tally(tx, key, &Metrics::default(), None)?;
             Ok((key, state))
-        })
+        })?;
+        Ok((Run { kb: self, key, events }, state))
     }
 
     /// Takes over an unfinished run with `phases` as they are to be gone on with; what a dead process
@@ -49,13 +57,14 @@ impl KnowledgeBase {
     ///
     /// Where the crawl is not complete its listing starts again, and counts unchanged documents anew;
     /// documents that this run has read are not counted twice.
-    pub fn continue_run(
-        &self,
+    pub fn continue_run<'a>(
+        &'a self,
         id: RunId,
         config_hash: &str,
         phases: &Phases,
-    ) -> Result<(RunKey, RunState), KbError> {
-        self.write(|tx| {
+        events: &'a dyn EventSink,
+    ) -> Result<(Run<'a>, RunState), KbError> {
+        let (key, state) = self.write(|tx| {
             let key = RunKey { id, owner: new_owner() };
             tx.execute(
                 "UPDATE run SET owner = ?2, status = 'running', config_hash = ?3, ended_ms = NULL,
@@ -80,44 +89,46 @@ impl KnowledgeBase {
             }
             let state = tally(tx, key, &Metrics::default(), None)?;
             Ok((key, state))
-        })
+        })?;
+        Ok((Run { kb: self, key, events }, state))
     }
 
+    /// Asks the running run to stop; returns whether there is one.
+    pub fn request_cancel(&self) -> Result<bool, KbError> {
+        self.write(|tx| {
+            let changed =
+                tx.execute("UPDATE run SET cancel_requested = 1 WHERE status = 'running'", [])?;
+            Ok(changed > 0)
+        })
+    }
+}
+
+impl Run<'_> {
     /// Moves phases of the run on.
-    pub fn set_phases(
-        &self,
-        run: RunKey,
-        phases: &[Phase],
-        status: PhaseStatus,
-    ) -> Result<RunState, KbError> {
+    pub fn set_phases(&self, phases: &[Phase], status: PhaseStatus) -> Result<(), KbError> {
         self.write(|tx| {
             for phase in phases {
-                write_phase(tx, run.id, *phase, status)?;
+                write_phase(tx, self.key.id, *phase, status)?;
             }
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 
     /// Saves progress: adds `delta` to the run's metrics and raises its percentage to `percent`.
-    pub fn save_progress(
-        &self,
-        run: RunKey,
-        delta: &Metrics,
-        percent: Option<f64>,
-    ) -> Result<RunState, KbError> {
-        self.write(|tx| tally(tx, run, delta, percent))
+    pub fn save_progress(&self, delta: &Metrics, percent: Option<f64>) -> Result<(), KbError> {
+        self.write_counted(*delta, percent, |_, _| Ok(()))
     }
 
     /// Ends the run with `status`, and its last phase where it is complete; `message` says how it went, `error` what
     /// ended it.
-    pub fn end_run(
+    pub fn end(
         &self,
-        run: RunKey,
         status: RunStatus,
         message: &str,
         error: Option<&str>,
     ) -> Result<RunState, KbError> {
-        self.write(|tx| {
+        let run = self.key;
+        self.kb.write(|tx| {
             let percent = status.is_complete().then_some(100.0);
             tally(tx, run, &Metrics::default(), percent)?;
             // Only a process that dies leaves its intake behind.
@@ -133,24 +144,15 @@ impl KnowledgeBase {
         })
     }
 
-    /// Asks the running run to stop; returns whether there is one.
-    pub fn request_cancel(&self) -> Result<bool, KbError> {
-        self.write(|tx| {
-            let changed =
-                tx.execute("UPDATE run SET cancel_requested = 1 WHERE status = 'running'", [])?;
-            Ok(changed > 0)
-        })
-    }
-
     /// Tells whether somebody asked the run to stop.
-    pub fn cancel_requested(&self, run: RunKey) -> Result<bool, KbError> {
+    pub fn cancel_requested(&self) -> Result<bool, KbError> {
         self.read(|tx| {
             let mut statement =
                 tx.prepare_cached("SELECT cancel_requested FROM run WHERE id = ?1 AND owner = ?2")?;
             statement
-                .query_row([run.id.0, run.owner], |row| row.get(0))
+                .query_row([self.key.id.0, self.key.owner], |row| row.get(0))
                 .optional()?
-                .ok_or(KbError::LostRun(run.id))
+                .ok_or(KbError::LostRun(self.key.id))
         })
     }
 }

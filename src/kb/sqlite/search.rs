@@ -9,7 +9,7 @@ use super::convert::id;
 use super::filter::{self, Filter};
 use super::hits::{self, Hit};
 use super::vectors::{self, Space, StoredVector};
-use super::{KnowledgeBase, index, match_expression};
+use super::{Reader, index, match_expression};
 use crate::analysis::{self, Language, ParsedQuery, Word};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
@@ -90,7 +90,7 @@ pub struct SearchQuery {
     pub explains: bool,
 }
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the best hits of `query`, best first.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, KbError> {
         let mut hits = self.read(|tx| {

@@ -5,9 +5,9 @@ use rusqlite::{Statement, ToSql, Transaction, params};
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
 use super::seal::{self, ChunkRow};
-use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, take_ids};
-use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunState};
+use super::tally::RunKey;
+use super::{Reader, Run, take_ids};
+use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId};
 use crate::kb::KbError;
 
 /// Chunk ids that one queue row names at most: a row per chunk costs 4 to 5 times the whole store.
@@ -63,10 +63,10 @@ pub struct StaleRevision {
     pub needs_chunking: bool,
 }
 
-/// First chunk of each revision, new ranges of the queue, and the run.
-pub type Enqueued = (Vec<Option<ChunkId>>, Vec<ChunkRange>, RunState);
+/// First chunk of each revision, and new ranges of the queue.
+pub type Enqueued = (Vec<Option<ChunkId>>, Vec<ChunkRange>);
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns revisions whose text is saved and not chunked, oldest first: at least one where there is
     /// any, and no more than `bytes_max` of text where there are several.
     pub fn unchunked(&self, bytes_max: usize) -> Result<Vec<TextRevision>, KbError> {
@@ -97,54 +97,6 @@ impl KnowledgeBase {
                 revisions.push(revision);
             }
             Ok(revisions)
-        })
-    }
-
-    /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` where it has
-    /// none) and the new ranges of the queue. A revision without chunks becomes live here.
-    pub fn enqueue(
-        &self,
-        run: RunKey,
-        revisions: &[ChunkedRevision],
-        embed_fp: &str,
-        percent: f64,
-    ) -> Result<Enqueued, KbError> {
-        self.write(|tx| {
-            let total: usize = revisions.iter().map(|revision| revision.chunks.len()).sum();
-            let first = take_ids(tx, "chunk", total as u64)?;
-            let mut next = first;
-            let mut firsts = Vec::with_capacity(revisions.len());
-            let mut empty = Vec::new();
-            let mut insert = tx.prepare_cached(INSERT_CHUNK)?;
-            for revision in revisions {
-                let first_chunk = (!revision.chunks.is_empty()).then_some(next);
-                if first_chunk.is_none() {
-                    empty.push(revision.id);
-                }
-                tx.prepare_cached(
-                    "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3,
-                            chunk_fp = ?4, embed_fp = ?5, run_id = ?6, chunks_checksum = ?7
-                     WHERE id = ?1",
-                )?
-                .execute(params![
-                    revision.id.0,
-                    first_chunk,
-                    size_to_sql(revision.chunks.len()),
-                    revision.chunk_fp,
-                    embed_fp,
-                    run.id.0,
-                    chunks_checksum(revision),
-                ])?;
-                for (ordinal, chunk) in revision.chunks.iter().enumerate() {
-                    insert_chunk(&mut insert, next, revision.id, &chunk_row(ordinal, chunk))?;
-                    next += 1;
-                }
-                firsts.push(first_chunk.map(ChunkId));
-            }
-            revisions::publish(tx, &empty)?;
-            let ranges = queue_range(tx, first, next)?;
-            let delta = Metrics { chunks_queued: total as u64, ..Metrics::default() };
-            Ok((firsts, ranges, tally(tx, run, &delta, Some(percent))?))
         })
     }
 
@@ -189,6 +141,55 @@ impl KnowledgeBase {
             Ok(stale.collect::<Result<_, _>>()?)
         })
     }
+}
+
+impl Run<'_> {
+    /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` where it has
+    /// none) and the new ranges of the queue. A revision without chunks becomes live here.
+    pub fn enqueue(
+        &self,
+        revisions: &[ChunkedRevision],
+        embed_fp: &str,
+        percent: f64,
+    ) -> Result<Enqueued, KbError> {
+        self.write_counted(Metrics::default(), Some(percent), |tx, delta| {
+            let total: usize = revisions.iter().map(|revision| revision.chunks.len()).sum();
+            let first = take_ids(tx, "chunk", total as u64)?;
+            let mut next = first;
+            let mut firsts = Vec::with_capacity(revisions.len());
+            let mut empty = Vec::new();
+            let mut insert = tx.prepare_cached(INSERT_CHUNK)?;
+            for revision in revisions {
+                let first_chunk = (!revision.chunks.is_empty()).then_some(next);
+                if first_chunk.is_none() {
+                    empty.push(revision.id);
+                }
+                tx.prepare_cached(
+                    "UPDATE revision SET state = 'chunked', first_chunk = ?2, chunk_total = ?3,
+                            chunk_fp = ?4, embed_fp = ?5, run_id = ?6, chunks_checksum = ?7
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    revision.id.0,
+                    first_chunk,
+                    size_to_sql(revision.chunks.len()),
+                    revision.chunk_fp,
+                    embed_fp,
+                    self.key.id.0,
+                    chunks_checksum(revision),
+                ])?;
+                for (ordinal, chunk) in revision.chunks.iter().enumerate() {
+                    insert_chunk(&mut insert, next, revision.id, &chunk_row(ordinal, chunk))?;
+                    next += 1;
+                }
+                firsts.push(first_chunk.map(ChunkId));
+            }
+            revisions::publish(tx, &empty)?;
+            let ranges = queue_range(tx, first, next)?;
+            delta.chunks_queued += total as u64;
+            Ok((firsts, ranges))
+        })
+    }
 
     /// Takes every unfinished revision that was chunked with other settings back to its saved text.
     ///
@@ -196,7 +197,6 @@ impl KnowledgeBase {
     /// another, or of chunks that the producer is about to replace.
     pub fn take_back_stale(
         &self,
-        run: RunKey,
         chunk_fps: &[(MediaType, String)],
         embed_fp: &str,
     ) -> Result<(), KbError> {
@@ -220,10 +220,10 @@ impl KnowledgeBase {
         self.write(|tx| {
             for id in stale {
                 if let Some(row) = revisions::find(tx, RevisionId(id))? {
-                    revisions::back_to_saved(tx, &row, run.id)?;
+                    revisions::back_to_saved(tx, &row, self.key.id)?;
                 }
             }
-            tally(tx, run, &Metrics::default(), None).map(drop)
+            Ok(())
         })
     }
 
@@ -231,28 +231,26 @@ impl KnowledgeBase {
     /// revision that shares their text. Returns the ranges queued where only vectors are wanted.
     pub fn restage(
         &self,
-        run: RunKey,
         stale: &[StaleRevision],
         embed_fp: &str,
-    ) -> Result<(Vec<ChunkRange>, RunState), KbError> {
-        self.write(|tx| {
+    ) -> Result<Vec<ChunkRange>, KbError> {
+        self.write_counted(Metrics::default(), None, |tx, delta| {
             let mut ranges = Vec::new();
-            let mut delta = Metrics::default();
             for revision in stale {
                 let Some(row) = revisions::find(tx, revision.id)? else { continue };
                 if !revision.is_live {
-                    revisions::back_to_saved(tx, &row, run.id)?;
+                    revisions::back_to_saved(tx, &row, self.key.id)?;
                     continue;
                 }
                 delta.documents_restaged += 1;
-                let copy = copy_revision(tx, run, &row)?;
+                let copy = copy_revision(tx, self.key, &row)?;
                 if !revision.needs_chunking {
                     let copied = copy_chunks(tx, &row, copy, embed_fp)?;
                     delta.chunks_queued += copied.iter().map(chunk_count).sum::<u64>();
                     ranges.extend(copied);
                 }
             }
-            Ok((ranges, tally(tx, run, &delta, None)?))
+            Ok(ranges)
         })
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::convert::from_sql;
-use super::{KnowledgeBase, schema};
+use super::{Maintenance, Reader, schema};
 use crate::domain::QueueStats;
 use crate::kb::KbError;
 use crate::support::storage;
@@ -49,11 +49,18 @@ pub struct FormatCount {
     pub documents: u64,
 }
 
-impl KnowledgeBase {
+impl Reader {
+    /// Returns the fingerprints of the embedders that made vectors, or are to make them.
+    pub fn embed_fingerprints(&self) -> Result<Vec<String>, KbError> {
+        self.read(|tx| names(tx, EMBED_FINGERPRINTS))
+    }
+}
+
+impl Maintenance<'_> {
     /// Returns the statistics of this moment.
     pub fn statistics(&self) -> Result<Statistics, KbError> {
         let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        self.read(|tx| {
+        self.reader.read(|tx| {
             let count = |sql: &str| -> Result<u64, KbError> {
                 Ok(from_sql(tx.query_row(sql, [], |row| row.get(0))?))
             };
@@ -69,15 +76,10 @@ impl KnowledgeBase {
                 embed_fingerprints: revisions.embed_fps.into_iter().collect(),
                 chunk_fingerprints: revisions.chunk_fps.into_iter().collect(),
                 queue: super::queue::queue_stats(tx)?,
-                file_bytes: size(self.path()),
-                wal_bytes: size(&storage::beside(self.path(), "-wal")),
+                file_bytes: size(self.reader.path()),
+                wal_bytes: size(&storage::beside(self.reader.path(), "-wal")),
             })
         })
-    }
-
-    /// Returns the fingerprints of the embedders that made vectors, or are to make them.
-    pub fn embed_fingerprints(&self) -> Result<Vec<String>, KbError> {
-        self.read(|tx| names(tx, EMBED_FINGERPRINTS))
     }
 }
 

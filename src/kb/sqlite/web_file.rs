@@ -2,12 +2,11 @@
 
 use rusqlite::params;
 
-use super::KnowledgeBase;
-use super::tally::{RunKey, tally};
-use crate::domain::{Metrics, RunState, SiteFile};
+use super::{Reader, Run};
+use crate::domain::SiteFile;
 use crate::kb::KbError;
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the files of `source` that were fetched with `settings`, however old.
     pub fn kept_files(&self, source: &str, settings: &str) -> Result<Vec<SiteFile>, KbError> {
         self.read(|tx| {
@@ -20,15 +19,16 @@ impl KnowledgeBase {
             Ok(files.collect::<Result<_, _>>()?)
         })
     }
+}
 
+impl Run<'_> {
     /// Keeps `files`, and drops those of other settings.
     pub fn keep_files(
         &self,
-        run: RunKey,
         source: &str,
         settings: &str,
         files: &[SiteFile],
-    ) -> Result<RunState, KbError> {
+    ) -> Result<(), KbError> {
         self.write(|tx| {
             tx.prepare_cached("DELETE FROM web_file WHERE source = ?1 AND settings <> ?2")?
                 .execute([source, settings])?;
@@ -45,7 +45,7 @@ impl KnowledgeBase {
                     file.body
                 ])?;
             }
-            tally(tx, run, &Metrics::default(), None)
+            Ok(())
         })
     }
 }

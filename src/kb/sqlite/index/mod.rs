@@ -16,10 +16,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, to_sql};
 use super::queue::{Unit, load_where};
-use super::tally::{RunKey, tally};
-use super::{KnowledgeBase, errno};
+use super::{Reader, Run, Writer, errno};
 use crate::analysis::Language;
-use crate::domain::{ChunkId, Metrics, RevisionId};
+use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
 pub use compare::{Expected, MAKE_INSTANCES};
@@ -32,70 +31,13 @@ const CHUNKS_PER_BATCH: usize = 4096;
 /// Columns of the index: title, heading, text, path and language.
 const COLUMNS: usize = 5;
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the fingerprint of the analyser that made the index; empty before the first run.
     pub fn analysis_fingerprint(&self) -> Result<String, KbError> {
         self.read(|tx| {
             let found = tx.query_row("SELECT fingerprint FROM analysis", [], |row| row.get(0));
             Ok(found.optional()?.unwrap_or_default())
         })
-    }
-
-    /// Makes the whole index anew with what `analyse` makes of every live revision; returns how many chunks
-    /// it holds. One transaction: a search sees the old index or the new one, and a kill leaves the old one.
-    ///
-    /// `analyse` is asked for some thousand chunks at a time; `None` from it ends the work and changes nothing.
-    pub fn rebuild_index(
-        &self,
-        run: Option<RunKey>,
-        fingerprint: &str,
-        analyse: &dyn Fn(&[Unit]) -> Option<Segment>,
-    ) -> Result<Option<u64>, KbError> {
-        let ended = || KbError::from(rusqlite::Error::QueryReturnedNoRows);
-        let mut is_stopped = false;
-        let rebuilt = self.write(|tx| {
-            tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
-            let mut count = 0;
-            let mut units: Vec<Unit> = Vec::new();
-            let mut waiting = 0;
-            let revisions = live_revisions(tx)?;
-            for (index, revision) in revisions.iter().enumerate() {
-                load_where(tx, "revision.id = ?1", &[revision.0], &mut units)?;
-                waiting += units.last().map_or(0, |unit| unit.chunks.len());
-                if waiting < CHUNKS_PER_BATCH && index + 1 < revisions.len() {
-                    continue;
-                }
-                let Some(segment) = analyse(&units) else {
-                    is_stopped = true;
-                    return Err(ended());
-                };
-                segment.store(tx)?;
-                while merge::step_when_full(tx)? {}
-                count += segment.row_count() as u64;
-                units.clear();
-                waiting = 0;
-            }
-            tx.execute(
-                "INSERT INTO analysis (id, fingerprint) VALUES (1, ?1)
-                 ON CONFLICT (id) DO UPDATE SET fingerprint = ?1",
-                [fingerprint],
-            )?;
-            if let Some(run) = run {
-                tally(tx, run, &Metrics::default(), None)?;
-            }
-            Ok(count)
-        });
-        if is_stopped { Ok(None) } else { rebuilt.map(Some) }
-    }
-
-    /// Merges segments for two steps, where there are too many of them for a run that goes on.
-    pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
-        let writer = super::lock(&self.writer);
-        let mut merged = merge::step_when_full(&writer);
-        if matches!(merged, Ok(true)) {
-            merged = merge::step_when_full(&writer);
-        }
-        merged.map(drop).map_err(|error| error.told_apart(&self.path, errno::last(&writer)))
     }
 
     /// Returns the languages that texts of the index were analysed in, and those of at least a twentieth of it.
@@ -114,6 +56,90 @@ impl KnowledgeBase {
             }
             Ok((all, common))
         })
+    }
+}
+
+impl Writer {
+    /// Rebuilds the whole index with what `analyse` makes of every live revision; returns how many chunks it holds.
+    /// One transaction: a search sees the old index or the new one, and a kill leaves the old one.
+    ///
+    /// `analyse` is called with some thousand chunks at a time; if it returns `None`, nothing is changed.
+    pub fn rebuild_index(
+        &self,
+        fingerprint: &str,
+        analyse: Analyse<'_>,
+    ) -> Result<Option<u64>, KbError> {
+        let mut rebuild = Rebuild { fingerprint, analyse, is_stopped: false };
+        let rebuilt = self.write(|tx| rebuild.carry_out(tx));
+        if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
+    }
+
+    /// Merges segments for two steps, where there are too many of them for a run that goes on.
+    pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
+        let writer = self.connection();
+        let mut merged = merge::step_when_full(&writer);
+        if matches!(merged, Ok(true)) {
+            merged = merge::step_when_full(&writer);
+        }
+        merged
+            .map(drop)
+            .map_err(|error| error.told_apart(self.reader().path(), errno::last(&writer)))
+    }
+}
+
+impl Run<'_> {
+    /// Rebuilds the whole index as [`Writer::rebuild_index`] does, as a part of the run.
+    pub fn rebuild_index(
+        &self,
+        fingerprint: &str,
+        analyse: Analyse<'_>,
+    ) -> Result<Option<u64>, KbError> {
+        let mut rebuild = Rebuild { fingerprint, analyse, is_stopped: false };
+        let rebuilt = self.write(|tx| rebuild.carry_out(tx));
+        if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
+    }
+}
+
+/// Returns the rows of chunks as a segment of the index; `None` ends the work.
+pub type Analyse<'a> = &'a dyn Fn(&[Unit]) -> Option<Segment>;
+
+/// The index made from the texts of every live revision.
+struct Rebuild<'a> {
+    fingerprint: &'a str,
+    analyse: Analyse<'a>,
+    is_stopped: bool,
+}
+
+impl Rebuild<'_> {
+    /// Fills the index of an open transaction; an error, which rolls it back, also if it is stopped.
+    fn carry_out(&mut self, tx: &Transaction<'_>) -> Result<u64, KbError> {
+        tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
+        let mut count = 0;
+        let mut units: Vec<Unit> = Vec::new();
+        let mut waiting = 0;
+        let revisions = live_revisions(tx)?;
+        for (index, revision) in revisions.iter().enumerate() {
+            load_where(tx, "revision.id = ?1", &[revision.0], &mut units)?;
+            waiting += units.last().map_or(0, |unit| unit.chunks.len());
+            if waiting < CHUNKS_PER_BATCH && index + 1 < revisions.len() {
+                continue;
+            }
+            let Some(segment) = (self.analyse)(&units) else {
+                self.is_stopped = true;
+                return Err(rusqlite::Error::QueryReturnedNoRows.into());
+            };
+            segment.store(tx)?;
+            while merge::step_when_full(tx)? {}
+            count += segment.row_count() as u64;
+            units.clear();
+            waiting = 0;
+        }
+        tx.execute(
+            "INSERT INTO analysis (id, fingerprint) VALUES (1, ?1)
+             ON CONFLICT (id) DO UPDATE SET fingerprint = ?1",
+            [self.fingerprint],
+        )?;
+        Ok(count)
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use rusqlite::OptionalExtension;
 
-use super::KnowledgeBase;
+use super::Reader;
 use super::convert::id;
 use crate::domain::RevisionId;
 use crate::kb::KbError;
@@ -66,7 +66,7 @@ impl StoredVector {
     }
 }
 
-impl KnowledgeBase {
+impl Reader {
     /// Returns the vectors of the live revisions that `revisions` will replace, as far as they are of the
     /// same embedder.
     pub fn reusable_vectors(&self, revisions: &[RevisionId]) -> Result<ReusableVectors, KbError> {

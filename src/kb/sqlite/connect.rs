@@ -1,0 +1,111 @@
+//! Opening the file: connections that are set up the same way everywhere.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{errno, guard, schema};
+use crate::kb::KbError;
+use crate::support::storage;
+
+/// How long a statement waits for another process that writes.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pages that a connection keeps; 4 MiB at 8 KiB a page. Said in KiB, it would be twice that: SQLite counts them before
+/// it knows how large they are.
+const CACHE_PAGES: i64 = 512;
+
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
+    if !path.exists() {
+        return Err(KbError::Missing(path.to_owned()));
+    }
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|error| KbError::from(error).told_apart(path, 0))?;
+    let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
+    configured.map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+    Ok(connection)
+}
+
+pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
+    if !path.exists() {
+        return Err(KbError::Missing(path.to_owned()));
+    }
+    // Opened for writing where that is allowed, and never used for it: the last connection that closes
+    // takes the WAL's files away, which a read-only one would leave behind.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = match look_into(path, flags) {
+        Err((error, _)) if is_for_want_of_a_folder(&error) && lies_still(path) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            look_into(&immutable_uri(path), flags)
+        }
+        opened => opened,
+    };
+    opened.map_err(|(error, errno)| schema::foreign(path, error).told_apart(path, errno))
+}
+
+/// Opens a file that is only read, and reads from it; an error comes with what the system said last.
+fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
+    let look = || {
+        configure(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))
+    };
+    look().map_err(|error| (error, errno::last(&connection)))?;
+    Ok(connection)
+}
+
+/// Tells whether SQLite could not make the files that it needs beside another.
+fn is_for_want_of_a_folder(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+}
+
+/// Tells whether nobody can write to `path`: WAL needs a writable folder for its shared memory, and nothing of a log is
+/// left. Such a file may be read as it stands.
+fn lies_still(path: &Path) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let refusal = storage::cannot_create_beside(path).map(|error| error.kind());
+    let is_refused = matches!(refusal, Some(PermissionDenied | ReadOnlyFilesystem));
+    let has_log = || storage::beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    is_refused && !has_log()
+}
+
+/// Returns SQLite's URI for `path` that promises an unchanging file.
+fn immutable_uri(path: &Path) -> PathBuf {
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    PathBuf::from(format!("file:{escaped}?immutable=1"))
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    guard::close(connection)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // A plan that depends on bound values is made anew for each of them, which was 3 % of a first ingest.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.execute_batch(&format!(
+        "PRAGMA foreign_keys = ON;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = {CACHE_PAGES};
+         PRAGMA temp_store = MEMORY;"
+    ))?;
+    Ok(())
+}
+
+/// Makes an empty file that only its owner can read, where there is none yet: documents may be private.
+pub(super) fn make_private_file(path: &Path) -> Result<(), KbError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if storage::is_full(&error) => Err(KbError::full(path, error)),
+        Err(source) => Err(KbError::Create { path: path.to_owned(), source }),
+    }
+}

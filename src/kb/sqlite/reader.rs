@@ -1,0 +1,135 @@
+//! A knowledge base that is read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction};
+
+use super::connect::{connect, connect_read_only};
+use super::guard::{self, Watch};
+use super::identity::OpenFiles;
+use super::{errno, is_interrupted, lock, schema};
+use crate::kb::KbError;
+
+/// As far as SQLite maps a file, a little less than 2 GiB.
+const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
+/// Of the connection that reads what another writes: each commit makes its pages stale.
+const READER_CACHE_PAGES: i64 = 256;
+
+/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads.
+pub struct Reader {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    watch: Watch,
+    /// What every commit insists on; `None` if it is only read and its folder gives SQLite no place for a log.
+    files: Option<OpenFiles>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Opens an existing knowledge base; works beside a running ingest, and for a file on a read-only medium.
+    pub fn open(path: &Path) -> Result<Self, KbError> {
+        let mut connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
+        // A search reads every vector: pages that need no copy halve its time.
+        connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
+        schema::check_current(&connection, path)
+            .map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+        let watch = Watch::over(&mut connection)?;
+        let files = OpenFiles::of(&connection, path).ok();
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), watch, files })
+    }
+
+    /// Opens the file that `writer` has open, whose schema it has compared.
+    pub(super) fn beside(writer: &Connection, path: &Path) -> Result<Self, KbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = connect(path, flags)?;
+        let watch = connection
+            .pragma_update(None, "cache_size", READER_CACHE_PAGES)
+            .and_then(|()| connection.pragma_update(None, "query_only", true))
+            .and_then(|()| guard::allow_views(&connection))
+            .and_then(|()| Watch::over(&mut connection));
+        let watch = watch
+            .map_err(|error| KbError::from(error).told_apart(path, errno::last(&connection)))?;
+        // The log is there now: both connections have read.
+        let files = Some(OpenFiles::of(writer, path)?);
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), watch, files })
+    }
+
+    /// Returns what looks at the whole file.
+    pub fn maintenance(&self) -> Maintenance<'_> {
+        Maintenance { reader: self }
+    }
+
+    /// Fails if the path no longer names the file that is open: what was written to it is lost then.
+    pub fn insist_on_files(&self) -> Result<(), KbError> {
+        self.files.as_ref().map_or(Ok(()), OpenFiles::insist)
+    }
+
+    /// Reports whether `other` has the same file open.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        match (&self.files, &other.files) {
+            (Some(files), Some(others)) => files.is_same_file(others),
+            _ => false,
+        }
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one read transaction, for no longer than a search may take: all that it reads is of one moment.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.read_within(Some(guard::READING_MAX), work)
+    }
+
+    /// The same for work that reads the whole file, however long that takes; a signal ends it.
+    pub(super) fn read_all<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.read_within(None, work)
+    }
+
+    fn read_within<T>(
+        &self,
+        most: Option<Duration>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        let mut reader = self.connection();
+        self.watch.begin(most);
+        let result = reader.transaction().map_err(KbError::from).and_then(|tx| work(&tx));
+        result.map_err(|error| match (error, most) {
+            (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
+                KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
+            }
+            (error, _) => error.told_apart(&self.path, errno::last(&reader)),
+        })
+    }
+
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.connection)
+    }
+}
+
+/// What looks at the whole of a knowledge base: check, dump, copy, statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Maintenance<'a> {
+    pub(super) reader: &'a Reader,
+}
+
+impl<'a> Maintenance<'a> {
+    /// Returns what it looks through.
+    pub fn reader(self) -> &'a Reader {
+        self.reader
+    }
+}

@@ -1,0 +1,64 @@
+//! A run: what is written to a knowledge base while it lasts.
+
+use rusqlite::Transaction;
+
+use super::tally::{RunKey, tally};
+use super::{Reader, Writer};
+use crate::domain::{Metrics, RunId};
+use crate::kb::KbError;
+use crate::support::events::{Event, EventSink};
+
+/// A run that this process works on. Each of its methods that writes is one transaction, which also checks that the
+/// run is still ours and writes the heartbeat, and is followed by [`Event::Saved`].
+pub struct Run<'a> {
+    pub(super) kb: &'a Writer,
+    pub(super) key: RunKey,
+    pub(super) events: &'a dyn EventSink,
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Run<'_> {
+    /// Returns its number.
+    pub fn id(&self) -> RunId {
+        self.key.id
+    }
+
+    /// Returns what reads the knowledge base.
+    pub fn reader(&self) -> &Reader {
+        self.kb.reader()
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.reader().read(work)
+    }
+
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.write_counted(Metrics::default(), None, |tx, _| work(tx))
+    }
+
+    /// Writes, adds `delta` with what `work` adds to it to the metrics of the run, and raises its percentage.
+    pub(super) fn write_counted<T>(
+        &self,
+        mut delta: Metrics,
+        percent: Option<f64>,
+        work: impl FnOnce(&Transaction<'_>, &mut Metrics) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        let (value, run) = self.kb.write(|tx| {
+            let value = work(tx, &mut delta)?;
+            Ok((value, tally(tx, self.key, &delta, percent)?))
+        })?;
+        self.events.emit(&Event::Saved { run: &run });
+        Ok(value)
+    }
+}

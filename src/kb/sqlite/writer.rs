@@ -1,0 +1,137 @@
+//! A knowledge base that is written.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::connect::{connect, make_private_file};
+use super::index::merge;
+use super::{Reader, convert, errno, lock, schema, shrink};
+use crate::kb::KbError;
+use crate::support::byte_size::ByteSize;
+use crate::support::storage;
+
+/// Space below which a run is not begun: its first batches would fill it.
+const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
+const WAL_PAGES: i64 = 4096;
+
+/// A knowledge base that is open for writing; shared by the threads of a run.
+#[derive(Debug)]
+pub struct Writer {
+    reader: Reader,
+    connection: Mutex<Connection>,
+}
+
+impl Writer {
+    /// Opens the knowledge base at `path`, and creates it if there is none.
+    pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
+        if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
+            let wanted = ByteSize(FREE_BYTES_MIN);
+            return Err(KbError::full(path, format!("a run is begun where {wanted} are free")));
+        }
+        make_private_file(path)?;
+        Self::open(path)
+    }
+
+    /// Opens an existing knowledge base; brings an older file to this version's schema.
+    pub fn open(path: &Path) -> Result<Self, KbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = connect(path, flags)?;
+        let prepared = schema::prepare(&mut connection, path).and_then(|()| {
+            merge::set_up(&connection)?;
+            connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+            Ok(())
+        });
+        prepared.map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+        let reader = Reader::beside(&connection, path)?;
+        Ok(Self { reader, connection: Mutex::new(connection) })
+    }
+
+    /// Returns what reads the same file, through a connection of its own.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Runs `work` in one write transaction, which is rolled back if it fails.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        let mut connection = self.connection();
+        let transact = || {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            self.reader.insist_on_files()?;
+            tx.commit()?;
+            Ok(value)
+        };
+        let result: Result<T, KbError> = transact();
+        result.map_err(|error| self.told_apart(error, &connection))
+    }
+
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.connection)
+    }
+
+    pub(super) fn told_apart(&self, error: KbError, connection: &Connection) -> KbError {
+        error.told_apart(self.reader.path(), errno::last(connection))
+    }
+
+    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, gives space back and updates
+    /// the planner's statistics, so that one clean file is left.
+    pub fn finish(
+        &self,
+        merge_pages_max: u64,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), KbError> {
+        let writer = self.connection();
+        tidy(&writer, merge_pages_max, should_stop)
+            // A run that stored and deleted nothing writes nothing.
+            .and_then(|()| match merge_pages_max > 0 && !should_stop() {
+                true => shrink::when_mostly_free(&writer, self.reader.path()),
+                false => Ok(()),
+            })
+            .map_err(|error| self.told_apart(error, &writer))?;
+        self.reader.insist_on_files()
+    }
+}
+
+/// Refuses a network file system for the knowledge base at `path`.
+pub fn check_file_system(path: &Path) -> Result<(), KbError> {
+    match storage::network_file_system(path) {
+        None => Ok(()),
+        Some(file_system) => Err(KbError::NetworkFileSystem { path: path.to_owned(), file_system }),
+    }
+}
+
+pub(super) fn tidy(
+    writer: &Connection,
+    merge_pages_max: u64,
+    should_stop: &dyn Fn() -> bool,
+) -> Result<(), KbError> {
+    let mut budget = merge_pages_max;
+    while budget > 0
+        && !should_stop()
+        && merge::step_at_end(writer, budget.min(merge::PAGES_PER_STEP))?
+    {
+        budget = budget.saturating_sub(merge::PAGES_PER_STEP);
+    }
+    writer.execute_batch("PRAGMA optimize")?;
+    // A reader may hold the WAL; the next run empties it then.
+    writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Gives out `count` new ids of the table `name` and returns the first; they are never given out again.
+pub(super) fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
+    let count = convert::to_sql(count);
+    // RETURNING would make a table for the one row.
+    tx.prepare_cached("UPDATE counter SET last = last + ?2 WHERE name = ?1")?
+        .execute(rusqlite::params![name, count])?;
+    let last: i64 = tx
+        .prepare_cached("SELECT last FROM counter WHERE name = ?1")?
+        .query_row([name], |row| convert::id(row, 0))?;
+    Ok(last - count + 1)
+}
