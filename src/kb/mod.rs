@@ -13,9 +13,9 @@ pub use error::KbError;
 pub use sqlite::{
     Analyse, ChunkedRevision, Commit, CrawledSite, Explanation, Filter, Finding, FormatCount,
     FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow, Maintenance, NewChunk, NewText,
-    OVER_LIMIT, Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedPage,
-    ROWS_PER_QUEUED, Reader, Reading, Recomputed, Repair, ReusableVectors, Run, SaveResult,
-    SearchMode, SearchQuery, SearchSide, Segment, StaleRevision, StartPage, Statistics,
+    OVER_LIMIT, Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedChunk,
+    QueuedPage, ROWS_PER_QUEUED, Reader, Reading, Recomputed, Repair, ReusableVectors, Run,
+    SaveResult, SearchMode, SearchQuery, SearchSide, Segment, StaleRevision, StartPage, Statistics,
     StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, Writer, check_file_system,
     parse_date,
 };

@@ -7,10 +7,12 @@ use super::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work, full_text};
 use crate::chunk;
-use crate::domain::{Chunk, ChunkId, ChunkRange, Phase};
+use crate::domain::{ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
-use crate::kb::{Commit, PendingRange, ReusableVectors, Segment, StoredChunk, StoredVector, Unit};
+use crate::kb::{
+    Commit, PendingRange, QueuedChunk, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
+};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
@@ -50,9 +52,6 @@ struct Consumer<'a> {
     context: &'a Context<'a>,
     tracker: &'a PhaseTracker,
 }
-
-/// A chunk with the hash of its embedded text.
-type QueuedChunk = (ChunkId, Chunk, [u8; 16]);
 
 /// A claimed batch that is embedded and not committed yet.
 struct Embedded {
@@ -238,22 +237,25 @@ impl Consumer<'_> {
             .iter()
             .flat_map(|part| part.chunks.iter().map(move |chunk| (part.unit, chunk)))
             .collect();
-        let wanted: Vec<_> =
-            all.iter().filter(|(_, (_, _, hash))| !reusable.contains_key(hash)).copied().collect();
+        let wanted: Vec<_> = all
+            .iter()
+            .filter(|(_, queued)| !reusable.contains_key(&queued.input_hash))
+            .copied()
+            .collect();
         let batches: Vec<_> = wanted.chunks(TEXTS_PER_CALL).collect();
         let embed = |batch: &&[_]| self.embed_batch(batch);
         let embedded: Result<Vec<_>, Error> = self.context.pool.get()?.map(&batches, embed);
         let mut fresh = embedded?.into_iter().flatten();
         let mut chunks = Vec::with_capacity(all.len());
-        for (unit, (id, _, hash)) in &all {
-            let vector = match reusable.get(hash) {
+        for (unit, queued) in &all {
+            let vector = match reusable.get(&queued.input_hash) {
                 Some(vector) => vector.clone(),
                 None => fresh.next().ok_or_else(|| Error::Internal {
                     place: "consumer",
                     message: "the embedder returned too few rows".to_owned(),
                 })?,
             };
-            chunks.push(StoredChunk { id: *id, revision: unit.revision, vector });
+            chunks.push(StoredChunk { id: queued.id, revision: unit.revision, vector });
         }
         Ok((chunks, (all.len() - wanted.len()) as u64))
     }
@@ -262,7 +264,7 @@ impl Consumer<'_> {
     fn embed_batch(&self, batch: &[(&Unit, &QueuedChunk)]) -> Result<Vec<StoredVector>, Error> {
         let texts: Vec<String> = batch
             .iter()
-            .map(|(unit, (_, chunk, _))| chunk::embedded_text(&unit.title, &unit.text, chunk))
+            .map(|(unit, queued)| chunk::embedded_text(&unit.title, &unit.text, &queued.chunk))
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut attempts = 1;
@@ -299,7 +301,7 @@ impl Consumer<'_> {
             let Part { unit, chunks } = part;
             if unit.chunks.len() == unit.chunk_total {
                 // Its chunks before these were committed, or will be before these.
-                if chunks.last().map(|(id, ..)| id) == unit.chunks.last().map(|(id, ..)| id) {
+                if chunks.last().map(|last| last.id) == unit.chunks.last().map(|last| last.id) {
                     whole.push(*unit);
                 }
             } else {
@@ -321,8 +323,8 @@ fn is_suspicious(pending: &PendingRange) -> bool {
 fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
     let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Vec::new() };
     let part = |unit: &'a Unit| {
-        let start = unit.chunks.partition_point(|(id, ..)| *id < first.first);
-        let end = unit.chunks.partition_point(|(id, ..)| *id <= last.last);
+        let start = unit.chunks.partition_point(|queued| queued.id < first.first);
+        let end = unit.chunks.partition_point(|queued| queued.id <= last.last);
         (start < end).then(|| Part { unit, chunks: &unit.chunks[start..end] })
     };
     units.iter().filter_map(part).collect()

@@ -3,7 +3,7 @@
 use super::Threads;
 use crate::analysis::{self, Analyser};
 use crate::chunk;
-use crate::kb::{IndexRows, Segment, Unit};
+use crate::kb::{IndexRows, QueuedChunk, Segment, Unit};
 
 /// Returns the full-text rows of whole revisions.
 pub fn segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
@@ -13,7 +13,7 @@ pub fn segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segme
 /// Returns the same as rows, ascending by chunk, in parts.
 pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexRows> {
     let mut units = units.to_vec();
-    units.sort_unstable_by_key(|unit| unit.chunks.first().map(|(id, ..)| *id));
+    units.sort_unstable_by_key(|unit| unit.chunks.first().map(|first| first.id));
     threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
         let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
         units.iter().for_each(|unit| add_unit(unit, analyser, &mut rows));
@@ -48,7 +48,7 @@ fn add_unit(unit: &Unit, analyser: &Analyser, rows: &mut IndexRows) {
     };
     let (title, path) = (column(rows, &unit.title), column(rows, &unit.uri.replace('/', " ")));
     let code = rows.column(|column| column.add(language.code().as_bytes()));
-    for (id, chunk, _) in &unit.chunks {
+    for QueuedChunk { id, chunk, .. } in &unit.chunks {
         let heading = column(rows, &chunk.heading_path);
         let body = column(rows, &chunk::body_text(&unit.text, chunk));
         rows.push(*id, unit.revision, [title, heading, body, path, code]);

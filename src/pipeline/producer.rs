@@ -12,7 +12,7 @@ use crate::chunk;
 use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
 use crate::embed::Embedder;
 use crate::error::Error;
-use crate::kb::{ChunkedRevision, Outcome, Reading, SaveResult, TextRevision, Unit};
+use crate::kb::{ChunkedRevision, Outcome, QueuedChunk, Reading, SaveResult, TextRevision, Unit};
 use crate::source::AnySource;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
@@ -284,7 +284,11 @@ fn units(
             chunk_total: chunked.chunks.len(),
             chunks: (first.0..)
                 .zip(chunked.chunks)
-                .map(|(id, new)| (ChunkId(id), new.chunk, new.input_hash))
+                .map(|(id, new)| QueuedChunk {
+                    id: ChunkId(id),
+                    chunk: new.chunk,
+                    input_hash: new.input_hash,
+                })
                 .collect(),
         })
     });

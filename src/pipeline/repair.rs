@@ -5,7 +5,7 @@ use crate::analysis::Analyser;
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId};
 use crate::error::Error;
-use crate::kb::{Analyse, Finding, KbError, Maintenance, Recomputed, Unit};
+use crate::kb::{Analyse, Finding, KbError, Maintenance, QueuedChunk, Recomputed, Unit};
 use crate::support::checkpoint::StopSignal;
 
 /// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge base or of a run;
@@ -32,12 +32,12 @@ pub fn check_recomputed(
     let recompute = |units: &[Unit]| {
         let (mut sound, mut differing): (Vec<&Unit>, Vec<ChunkId>) = (Vec::new(), Vec::new());
         for unit in units {
-            let wrong = unit.chunks.iter().filter(|(_, chunk, hash)| !has_hash(unit, chunk, hash));
+            let wrong = unit.chunks.iter().filter(|chunk| !has_hash(unit, chunk));
             let before = differing.len();
-            differing.extend(wrong.map(|(id, ..)| *id));
+            differing.extend(wrong.map(|chunk| chunk.id));
             // Spans that lead out of the text cannot be analysed.
             if differing.len() == before
-                || unit.chunks.iter().all(|(_, chunk, _)| fits(unit, chunk))
+                || unit.chunks.iter().all(|queued| fits(unit, &queued.chunk))
             {
                 sound.push(unit);
             }
@@ -47,10 +47,11 @@ pub fn check_recomputed(
     Ok(kb.check_recomputed(&recompute)?)
 }
 
-fn has_hash(unit: &Unit, chunk: &Chunk, hash: &[u8; 16]) -> bool {
+fn has_hash(unit: &Unit, queued: &QueuedChunk) -> bool {
+    let QueuedChunk { chunk, input_hash, .. } = queued;
     fits(unit, chunk) && {
         let embedded = chunk::embedded_text(&unit.title, &unit.text, chunk);
-        xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes() == *hash
+        xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes() == *input_hash
     }
 }
 

@@ -59,7 +59,7 @@ pub use hits::{Explanation, Hit, Place};
 pub use index::{Analyse, IndexRows, Segment};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
-pub use queue::{Commit, PendingRange, StoredChunk, Unit};
+pub use queue::{Commit, PendingRange, QueuedChunk, StoredChunk, Unit};
 pub use reader::{Maintenance, Reader};
 pub use repair::Repair;
 pub use run::Run;

@@ -39,8 +39,19 @@ pub struct Unit {
     pub text: String,
     /// Chunks of the whole revision, wanted or not.
     pub chunk_total: usize,
-    /// The wanted ones, in order, with the hash of their embedded text.
-    pub chunks: Vec<(ChunkId, Chunk, [u8; 16])>,
+    /// The wanted ones, in order.
+    pub chunks: Vec<QueuedChunk>,
+}
+
+/// A chunk that wants a vector.
+#[derive(Clone, Debug)]
+pub struct QueuedChunk {
+    /// Its id.
+    pub id: ChunkId,
+    /// Where it is in the text.
+    pub chunk: Chunk,
+    /// Hash of its embedded text.
+    pub input_hash: [u8; 16],
 }
 
 /// A chunk with its vector, to be stored.
@@ -358,7 +369,7 @@ pub fn load_where(
         };
         let id = ChunkId(id(row, 1)?);
         if let Some(unit) = units.last_mut() {
-            unit.chunks.push((id, chunk, row.get(11)?));
+            unit.chunks.push(QueuedChunk { id, chunk, input_hash: row.get(11)? });
         }
     }
     Ok(())
