@@ -193,13 +193,15 @@ impl Run<'_> {
     ) -> Result<Vec<QueuedPage>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT frontier.id, url, depth, redirects, referrer IS NULL, attempts, missing_runs,
-                        document.id,
-                        settings IS ?3 AND links_left_out = 0 AND (document.version IS NOT NULL OR twin IS NOT NULL),
-                        lastmod = lastmod_fetched, etag, last_modified, twin, twin_failed,
+                "SELECT frontier.id AS page, url, depth, redirects, referrer IS NULL AS is_start, attempts,
+                        missing_runs, document.id AS document,
+                        settings IS ?3 AND links_left_out = 0
+                          AND (document.version IS NOT NULL OR twin IS NOT NULL) AS is_known,
+                        ifnull(lastmod = lastmod_fetched, FALSE) AS has_same_lastmod,
+                        etag, last_modified, twin, twin_failed,
                         EXISTS (SELECT 1 FROM frontier AS page
                                 WHERE page.source = ?1 AND page.twin = frontier.url
-                                  AND page.run_id = ?2 AND page.state = 'redirected')
+                                  AND page.run_id = ?2 AND page.state = 'redirected') AS is_twin
                  FROM frontier LEFT JOIN document ON document.source = frontier.source
                    AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1))
                  WHERE frontier.source = ?1 AND frontier.run_id = ?2 AND state = 'queued'
@@ -209,24 +211,23 @@ impl Run<'_> {
             let rows = statement.query_map(
                 params![source, self.key.id.0, settings, now_ms, size_to_sql(limit)],
                 |row| {
-                    let is_known: bool = row.get(8)?;
-                    let same_lastmod: Option<bool> = row.get(9)?;
+                    let is_known: bool = row.get("is_known")?;
                     Ok(QueuedPage {
-                        id: row.get(0)?,
-                        url: row.get(1)?,
-                        depth: row.get(2)?,
-                        redirects: row.get(3)?,
-                        is_start: row.get(4)?,
-                        attempts: row.get(5)?,
-                        missing_runs: row.get(6)?,
-                        document: row.get::<_, Option<i64>>(7)?.map(DocumentId),
+                        id: row.get("page")?,
+                        url: row.get("url")?,
+                        depth: row.get("depth")?,
+                        redirects: row.get("redirects")?,
+                        is_start: row.get("is_start")?,
+                        attempts: row.get("attempts")?,
+                        missing_runs: row.get("missing_runs")?,
+                        document: row.get::<_, Option<i64>>("document")?.map(DocumentId),
                         is_known,
-                        is_unchanged_by_sitemap: is_known && same_lastmod == Some(true),
-                        etag: row.get(10)?,
-                        last_modified: row.get(11)?,
-                        twin: row.get(12)?,
-                        twin_failed: row.get(13)?,
-                        is_twin: row.get(14)?,
+                        is_unchanged_by_sitemap: is_known && row.get("has_same_lastmod")?,
+                        etag: row.get("etag")?,
+                        last_modified: row.get("last_modified")?,
+                        twin: row.get("twin")?,
+                        twin_failed: row.get("twin_failed")?,
+                        is_twin: row.get("is_twin")?,
                     })
                 },
             )?;
@@ -249,20 +250,21 @@ impl Run<'_> {
     pub fn frontier_counts(&self, source: &str) -> Result<FrontierCounts, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT COALESCE(SUM(state = 'queued'), 0),
-                        COALESCE(SUM(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0),
-                        COALESCE(SUM(state = 'failed'), 0),
-                        COALESCE(SUM(state = 'excluded' AND reason = ?3), 0),
-                        COALESCE(SUM(links_left_out), 0)
+                "SELECT ifnull(sum(state = 'queued'), 0) AS queued,
+                        ifnull(sum(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0)
+                          AS visited,
+                        ifnull(sum(state = 'failed'), 0) AS failed,
+                        ifnull(sum(state = 'excluded' AND reason = ?3), 0) AS over_limit,
+                        ifnull(sum(links_left_out), 0) AS links_left_out
                  FROM frontier WHERE source = ?1 AND run_id = ?2",
             )?;
             Ok(statement.query_row(params![source, self.key.id.0, OVER_LIMIT], |row| {
                 Ok(FrontierCounts {
-                    queued: from_sql(row.get(0)?),
-                    visited: from_sql(row.get(1)?),
-                    failed: from_sql(row.get(2)?),
-                    over_limit: from_sql(row.get(3)?),
-                    links_left_out: from_sql(row.get(4)?),
+                    queued: from_sql(row.get("queued")?),
+                    visited: from_sql(row.get("visited")?),
+                    failed: from_sql(row.get("failed")?),
+                    over_limit: from_sql(row.get("over_limit")?),
+                    links_left_out: from_sql(row.get("links_left_out")?),
                 })
             })?)
         })

@@ -1,6 +1,6 @@
 //! The run row that every write transaction of a run brings up to date.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::convert::{from_sql, phase_status, run_status, to_sql};
 use crate::domain::{Metrics, Phase, Phases, RunId, RunState};
@@ -16,7 +16,7 @@ pub struct RunKey {
     pub owner: i64,
 }
 
-/// The columns of `run` that [`run_from_row`] reads, in order.
+/// The columns of `run` that [`run_from_row`] reads.
 pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_ms, ended_ms, pid, host, \
      message, error, cancel_requested, config_hash, documents_crawled, documents_new, \
      documents_changed, documents_unchanged, documents_deleted, documents_restaged, \
@@ -34,42 +34,48 @@ pub fn tally(
     percent: Option<f64>,
 ) -> Result<RunState, KbError> {
     let sql = format!(
-        "UPDATE run SET heartbeat_ms = ?3, progress_percent = max(progress_percent, ?4),
-           documents_crawled = documents_crawled + ?5, documents_new = documents_new + ?6,
-           documents_changed = documents_changed + ?7, documents_unchanged = documents_unchanged + ?8,
-           documents_deleted = documents_deleted + ?9, documents_restaged = documents_restaged + ?10,
-           deletions_withheld = deletions_withheld + ?11,
-           sources_unreachable = sources_unreachable + ?12,
-           bytes_read = bytes_read + ?13, chunks_queued = chunks_queued + ?14,
-           chunks_stored = chunks_stored + ?15, chunks_reused = chunks_reused + ?16,
-           chunks_superseded = chunks_superseded + ?17, batches_processed = batches_processed + ?18,
-           pages_left_out = pages_left_out + ?19
-         WHERE id = ?1 AND owner = ?2 AND status = 'running' RETURNING {COLUMNS}"
+        "UPDATE run SET heartbeat_ms = :now, progress_percent = max(progress_percent, :percent),
+           documents_crawled = documents_crawled + :documents_crawled,
+           documents_new = documents_new + :documents_new,
+           documents_changed = documents_changed + :documents_changed,
+           documents_unchanged = documents_unchanged + :documents_unchanged,
+           documents_deleted = documents_deleted + :documents_deleted,
+           documents_restaged = documents_restaged + :documents_restaged,
+           deletions_withheld = deletions_withheld + :deletions_withheld,
+           sources_unreachable = sources_unreachable + :sources_unreachable,
+           bytes_read = bytes_read + :bytes_read,
+           chunks_queued = chunks_queued + :chunks_queued,
+           chunks_stored = chunks_stored + :chunks_stored,
+           chunks_reused = chunks_reused + :chunks_reused,
+           chunks_superseded = chunks_superseded + :chunks_superseded,
+           batches_processed = batches_processed + :batches_processed,
+           pages_left_out = pages_left_out + :pages_left_out
+         WHERE id = :id AND owner = :owner AND status = 'running' RETURNING {COLUMNS}"
     );
     let state = tx
         .prepare_cached(&sql)?
         .query_row(
-            params![
-                run.id.0,
-                run.owner,
-                now_ms(),
-                percent.unwrap_or(0.0).clamp(0.0, 100.0),
-                to_sql(delta.documents_crawled),
-                to_sql(delta.documents_new),
-                to_sql(delta.documents_changed),
-                to_sql(delta.documents_unchanged),
-                to_sql(delta.documents_deleted),
-                to_sql(delta.documents_restaged),
-                to_sql(delta.deletions_withheld),
-                to_sql(delta.sources_unreachable),
-                to_sql(delta.bytes_read),
-                to_sql(delta.chunks_queued),
-                to_sql(delta.chunks_stored),
-                to_sql(delta.chunks_reused),
-                to_sql(delta.chunks_superseded),
-                to_sql(delta.batches_processed),
-                to_sql(delta.pages_left_out),
-            ],
+            named_params! {
+                ":id": run.id.0,
+                ":owner": run.owner,
+                ":now": now_ms(),
+                ":percent": percent.unwrap_or(0.0).clamp(0.0, 100.0),
+                ":documents_crawled": to_sql(delta.documents_crawled),
+                ":documents_new": to_sql(delta.documents_new),
+                ":documents_changed": to_sql(delta.documents_changed),
+                ":documents_unchanged": to_sql(delta.documents_unchanged),
+                ":documents_deleted": to_sql(delta.documents_deleted),
+                ":documents_restaged": to_sql(delta.documents_restaged),
+                ":deletions_withheld": to_sql(delta.deletions_withheld),
+                ":sources_unreachable": to_sql(delta.sources_unreachable),
+                ":bytes_read": to_sql(delta.bytes_read),
+                ":chunks_queued": to_sql(delta.chunks_queued),
+                ":chunks_stored": to_sql(delta.chunks_stored),
+                ":chunks_reused": to_sql(delta.chunks_reused),
+                ":chunks_superseded": to_sql(delta.chunks_superseded),
+                ":batches_processed": to_sql(delta.batches_processed),
+                ":pages_left_out": to_sql(delta.pages_left_out),
+            },
             run_from_row,
         )
         .optional()?
@@ -107,37 +113,37 @@ pub fn with_phases(connection: &Connection, mut run: RunState) -> Result<RunStat
 
 /// Reads a row of [`COLUMNS`]; its phases are read apart.
 pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
-    let count = |column: usize| row.get(column).map(from_sql);
+    let count = |column: &str| row.get(column).map(from_sql);
     Ok(RunState {
-        id: RunId(row.get(0)?),
-        status: run_status(1, &row.get::<_, String>(1)?)?,
+        id: RunId(row.get("id")?),
+        status: run_status(1, &row.get::<_, String>("status")?)?,
         phases: Phases::default(),
-        progress_percent: row.get(2)?,
-        started_ms: row.get(3)?,
-        heartbeat_ms: row.get(4)?,
-        ended_ms: row.get(5)?,
-        pid: row.get(6)?,
-        host: row.get(7)?,
-        message: row.get(8)?,
-        error: row.get(9)?,
-        cancel_requested: row.get(10)?,
-        config_hash: row.get(11)?,
+        progress_percent: row.get("progress_percent")?,
+        started_ms: row.get("started_ms")?,
+        heartbeat_ms: row.get("heartbeat_ms")?,
+        ended_ms: row.get("ended_ms")?,
+        pid: row.get("pid")?,
+        host: row.get("host")?,
+        message: row.get("message")?,
+        error: row.get("error")?,
+        cancel_requested: row.get("cancel_requested")?,
+        config_hash: row.get("config_hash")?,
         metrics: Metrics {
-            documents_crawled: count(12)?,
-            documents_new: count(13)?,
-            documents_changed: count(14)?,
-            documents_unchanged: count(15)?,
-            documents_deleted: count(16)?,
-            documents_restaged: count(17)?,
-            deletions_withheld: count(18)?,
-            sources_unreachable: count(19)?,
-            bytes_read: count(20)?,
-            chunks_queued: count(21)?,
-            chunks_stored: count(22)?,
-            chunks_reused: count(23)?,
-            chunks_superseded: count(24)?,
-            batches_processed: count(25)?,
-            pages_left_out: count(26)?,
+            documents_crawled: count("documents_crawled")?,
+            documents_new: count("documents_new")?,
+            documents_changed: count("documents_changed")?,
+            documents_unchanged: count("documents_unchanged")?,
+            documents_deleted: count("documents_deleted")?,
+            documents_restaged: count("documents_restaged")?,
+            deletions_withheld: count("deletions_withheld")?,
+            sources_unreachable: count("sources_unreachable")?,
+            bytes_read: count("bytes_read")?,
+            chunks_queued: count("chunks_queued")?,
+            chunks_stored: count("chunks_stored")?,
+            chunks_reused: count("chunks_reused")?,
+            chunks_superseded: count("chunks_superseded")?,
+            batches_processed: count("batches_processed")?,
+            pages_left_out: count("pages_left_out")?,
         },
     })
 }
