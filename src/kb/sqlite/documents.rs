@@ -114,7 +114,7 @@ impl Writer {
                 )?;
             }
             tx.execute("DELETE FROM failure", [])?;
-            super::frontier_end::forget_visits(tx)?;
+            super::frontier::end::forget_visits(tx)?;
             tx.execute(
                 "DELETE FROM document
                  WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",

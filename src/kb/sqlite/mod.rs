@@ -3,27 +3,19 @@
 //! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by whoever
 //! holds its mutex, always `BEGIN IMMEDIATE`; one read connection for the rest, in short transactions.
 
-mod check;
 mod connect;
 mod convert;
-mod copy;
 mod documents;
-mod dump;
 mod errno;
-mod filter;
 mod frontier;
-mod frontier_end;
 mod guard;
-mod hits;
 mod identity;
 mod index;
 mod intake;
 mod ledger;
-mod match_expression;
-mod places;
+mod maintenance;
 mod queue;
 mod reader;
-mod repair;
 mod revisions;
 mod run;
 mod runs;
@@ -31,14 +23,9 @@ mod schema;
 mod seal;
 mod search;
 mod shape;
-mod shrink;
 mod stage;
-mod statistics;
 mod tally;
-mod twin;
 mod vectors;
-mod verify;
-mod web_file;
 mod writer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,24 +35,22 @@ use rusqlite::Connection;
 use self::connect::BUSY_TIMEOUT;
 use self::writer::{take_ids, tidy};
 
-pub use check::{Finding, Recomputed};
 pub use documents::{NewText, Outcome, Reading, SaveResult};
-pub use filter::{Filter, parse_date};
 pub use frontier::{
     CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
     QueuedPage, ROWS_PER_QUEUED, StartPage,
 };
-pub use hits::{Explanation, Hit, Place};
 pub use index::{Analyse, IndexRows, Segment};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
+pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};
 pub use queue::{Commit, PendingRange, QueuedChunk, StoredChunk, Unit};
-pub use reader::{Maintenance, Reader};
-pub use repair::Repair;
+pub use reader::Reader;
 pub use run::Run;
-pub use search::{SearchMode, SearchQuery, SearchSide};
+pub use search::{
+    Explanation, Filter, Hit, Place, SearchMode, SearchQuery, SearchSide, parse_date,
+};
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
-pub use statistics::{FormatCount, Statistics};
 pub use vectors::{ReusableVectors, StoredVector};
 pub use writer::{Writer, check_file_system};
 

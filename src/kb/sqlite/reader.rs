@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 use super::connect::{connect, connect_read_only};
 use super::guard::{self, Watch};
 use super::identity::OpenFiles;
+use super::maintenance::Maintenance;
 use super::{errno, is_interrupted, lock, schema};
 use crate::kb::KbError;
 
@@ -63,7 +64,7 @@ impl Reader {
 
     /// Returns what looks at the whole file.
     pub fn maintenance(&self) -> Maintenance<'_> {
-        Maintenance { reader: self }
+        Maintenance::of(self)
     }
 
     /// Fails if the path no longer names the file that is open: what was written to it is lost then.
@@ -118,18 +119,5 @@ impl Reader {
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
-    }
-}
-
-/// What looks at the whole of a knowledge base: check, dump, copy, statistics.
-#[derive(Clone, Copy, Debug)]
-pub struct Maintenance<'a> {
-    pub(super) reader: &'a Reader,
-}
-
-impl<'a> Maintenance<'a> {
-    /// Returns what it looks through.
-    pub fn reader(self) -> &'a Reader {
-        self.reader
     }
 }

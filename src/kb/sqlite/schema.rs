@@ -26,17 +26,17 @@ struct Migration {
 /// Every step of the file format, oldest first; `user_version` counts those applied. Append only.
 const MIGRATIONS: &[Migration] = &[
     Migration {
-        sql: include_str!("migrations/0001_first.sql"),
+        sql: include_str!("migrations/0001_tables.sql"),
         shape: "bbed967b240636af",
         then: |_| Ok(()),
     },
     Migration {
-        sql: include_str!("migrations/0002_second.sql"),
+        sql: include_str!("migrations/0002_vector_blocks.sql"),
         shape: "f8c81c6df8b2e6ea",
         then: vectors::pack_rows,
     },
     Migration {
-        sql: include_str!("migrations/0003_frontier_waits.sql"),
+        sql: include_str!("migrations/0003_frontier_bounds.sql"),
         shape: "552efa830be9c62f",
         then: |_| Ok(()),
     },

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::connect::{connect, make_private_file};
 use super::index::merge;
-use super::{Reader, convert, errno, lock, schema, shrink};
+use super::maintenance::shrink;
+use super::{Reader, convert, errno, lock, schema};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::storage;

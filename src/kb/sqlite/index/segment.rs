@@ -156,7 +156,7 @@ pub mod tests {
 
     pub fn index() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        let schema = include_str!("../migrations/0001_first.sql");
+        let schema = include_str!("../migrations/0001_tables.sql");
         connection.execute_batch(schema).unwrap();
         connection
     }

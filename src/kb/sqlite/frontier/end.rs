@@ -2,9 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
-use super::Run;
 use crate::domain::DocumentId;
 use crate::kb::KbError;
+use crate::kb::sqlite::Run;
 
 impl Run<'_> {
     /// Returns the documents of `source` whose page a complete crawl did not find: no link leads to it any

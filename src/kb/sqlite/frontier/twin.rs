@@ -2,9 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
-use super::frontier::{PageReport, PageState};
-use super::tally::RunKey;
+use super::{PageReport, PageState};
 use crate::kb::KbError;
+use crate::kb::sqlite::tally::RunKey;
 
 /// Queues pages again whose twin turns out to be none. Called when the state of `report` is saved, be it that of
 /// the page or that of the twin: either may be visited first.

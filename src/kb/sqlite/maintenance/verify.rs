@@ -2,10 +2,10 @@
 
 use rusqlite::Transaction;
 
-use super::convert::checksum;
-use super::seal;
-use super::vectors::Space;
 use crate::kb::KbError;
+use crate::kb::sqlite::convert::checksum;
+use crate::kb::sqlite::seal;
+use crate::kb::sqlite::vectors::Space;
 
 /// Reads every text and returns those that are damaged.
 pub fn texts(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {

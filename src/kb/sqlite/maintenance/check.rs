@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::index::{Expected, IndexRows, MAKE_INSTANCES};
-use super::queue::{Unit, load_where};
 use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
+use crate::kb::sqlite::index::{Expected, IndexRows, MAKE_INSTANCES};
+use crate::kb::sqlite::queue::{Unit, load_where};
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;

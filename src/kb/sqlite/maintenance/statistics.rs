@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use super::convert::from_sql;
-use super::{Maintenance, Reader, schema};
 use crate::domain::QueueStats;
 use crate::kb::KbError;
+use crate::kb::sqlite::convert::from_sql;
+use crate::kb::sqlite::{Maintenance, Reader, schema};
 use crate::support::storage;
 
 /// Size and make of a knowledge base.
@@ -75,7 +75,7 @@ impl Maintenance<'_> {
                 formats: revisions.formats(),
                 embed_fingerprints: revisions.embed_fps.into_iter().collect(),
                 chunk_fingerprints: revisions.chunk_fps.into_iter().collect(),
-                queue: super::queue::queue_stats(tx)?,
+                queue: crate::kb::sqlite::queue::queue_stats(tx)?,
                 file_bytes: size(self.reader.path()),
                 wal_bytes: size(&storage::beside(self.reader.path(), "-wal")),
             })

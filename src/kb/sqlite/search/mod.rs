@@ -1,19 +1,25 @@
 //! Hybrid search: BM25 over the full-text index, exact cosine over the vectors, fused.
 
+mod filter;
+mod hits;
+mod match_expression;
+mod places;
+
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 
-use super::convert::id;
-use super::filter::{self, Filter};
-use super::hits::{self, Hit};
-use super::vectors::{self, Space, StoredVector};
-use super::{Reader, index, match_expression};
 use crate::analysis::{self, Language, ParsedQuery, Word};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{Candidate, fuse};
+use crate::kb::sqlite::convert::{from_sql, id};
+use crate::kb::sqlite::vectors::{self, Space, StoredVector};
+use crate::kb::sqlite::{Reader, index};
+
+pub use filter::{Filter, parse_date};
+pub use hits::{Explanation, Hit, Place};
 
 /// Hits of each side that are fused.
 const CANDIDATES: usize = 100;
@@ -138,9 +144,8 @@ impl Reader {
                  JOIN chunk ON chunk.revision_id = revision.id
                  WHERE uri = ?1 ORDER BY chunk.id",
             )?;
-            let spans = statement.query_map([uri], |row| {
-                Ok((super::convert::from_sql(row.get(0)?), super::convert::from_sql(row.get(1)?)))
-            })?;
+            let spans = statement
+                .query_map([uri], |row| Ok((from_sql(row.get(0)?), from_sql(row.get(1)?))))?;
             Ok(spans.collect::<Result<_, _>>()?)
         })
     }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-use super::convert::{from_sql, size_to_sql, small, to_sql};
 use super::places;
 use crate::kb::KbError;
 use crate::kb::fusion::Candidate;
+use crate::kb::sqlite::convert::{from_sql, size_to_sql, small, to_sql};
 
 /// Chunks that are shown as one passage at most.
 const CHUNKS_PER_PASSAGE: i64 = 4;

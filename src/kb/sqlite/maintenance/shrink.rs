@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::convert::from_sql;
 use crate::kb::KbError;
+use crate::kb::sqlite::convert::from_sql;
 use crate::support::storage;
 
 /// Free pages below which the file is left as it is: 4 MiB, which the next documents fill.

@@ -3,15 +3,18 @@
 //! A run owns the rows that carry its id; what earlier runs left is history, and is queued again when a link
 //! to it is met. What was read on a page is saved in the transaction that says so.
 
+pub mod end;
+mod site_file;
+mod twin;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::Run;
-use super::convert::{from_sql, size_to_sql};
-use super::documents::{Reading, SaveResult, save_one};
-use super::tally::RunKey;
-use super::twin;
 use crate::domain::{DocumentId, Metrics};
 use crate::kb::KbError;
+use crate::kb::sqlite::Run;
+use crate::kb::sqlite::convert::{from_sql, size_to_sql};
+use crate::kb::sqlite::documents::{Reading, SaveResult, save_one};
+use crate::kb::sqlite::tally::RunKey;
 
 /// Why an url is not visited that a limit of kb.toml leaves out.
 pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";

@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::Maintenance;
 use crate::kb::KbError;
+use crate::kb::sqlite::Maintenance;
 
 impl Maintenance<'_> {
     /// Returns the content as text: a line per document, revision, chunk, queued chunk and failure, in the

@@ -11,11 +11,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params_from_iter};
 use serde::Serialize;
 
-use super::convert::{checksum, to_sql};
-use super::vectors::{Space, StoredVector};
-use super::{BUSY_TIMEOUT, Writer, seal, vectors};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
+use crate::kb::sqlite::convert::{checksum, to_sql};
+use crate::kb::sqlite::vectors::{Space, StoredVector};
+use crate::kb::sqlite::{BUSY_TIMEOUT, Writer, seal, vectors};
 
 /// Bytes of a page of the file.
 const PAGE_BYTES: usize = 8192;

@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::{Reader, Run};
 use crate::domain::SiteFile;
 use crate::kb::KbError;
+use crate::kb::sqlite::{Reader, Run};
 
 impl Reader {
     /// Returns the files of `source` that were fetched with `settings`, however old.

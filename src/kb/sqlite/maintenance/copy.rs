@@ -3,8 +3,8 @@
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{OptionalExtension, params};
 
-use super::{Maintenance, Reader, Writer, tidy};
 use crate::kb::KbError;
+use crate::kb::sqlite::{Maintenance, Reader, Writer, tidy};
 
 /// All pages in one step: what is copied is of one moment.
 const ALL_PAGES: i32 = -1;

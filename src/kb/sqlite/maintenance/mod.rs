@@ -1,0 +1,32 @@
+//! What looks at the whole of a knowledge base: check, repair, dump, copy, statistics.
+
+mod check;
+mod copy;
+mod dump;
+mod repair;
+pub mod shrink;
+mod statistics;
+mod verify;
+
+use super::Reader;
+
+pub use check::{Finding, Recomputed};
+pub use repair::Repair;
+pub use statistics::{FormatCount, Statistics};
+
+/// Looks at the whole of a knowledge base.
+#[derive(Clone, Copy, Debug)]
+pub struct Maintenance<'a> {
+    reader: &'a Reader,
+}
+
+impl<'a> Maintenance<'a> {
+    pub(super) fn of(reader: &'a Reader) -> Self {
+        Self { reader }
+    }
+
+    /// Returns what it looks through.
+    pub fn reader(self) -> &'a Reader {
+        self.reader
+    }
+}
