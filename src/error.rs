@@ -217,6 +217,7 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         | KbError::NetworkFileSystem { .. }
         | KbError::Create { .. }
         | KbError::Replaced(_)
+        | KbError::Special(_)
         | KbError::Unreadable { .. }
         | KbError::Remove { .. } => ExitCode::StorageIo,
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,

@@ -5,6 +5,7 @@
 //! once, by its content: `requests.rs` lists it, `allowed.rs` remembers it.
 
 mod allowed;
+mod programs;
 mod requests;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use crate::chunk::ChunkConfig;
 use crate::embed::EmbedConfig;
 use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
+use crate::support::files;
 
 pub use allowed::VARIABLE as TRUST_VARIABLE;
 pub use requests::Request;
@@ -242,7 +244,7 @@ impl Config {
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
+    let file = files::open_input(path)?;
     file.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > SIZE_MAX_BYTES {
         return Err(std::io::Error::other("larger than 1 MiB: is this a kb.toml?"));
@@ -250,19 +252,11 @@ fn read(path: &Path) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
 }
 
-/// Returns the hash of `text` and of the programs that it runs from its own folder; a program that is not there counts
-/// as such, and is another one as soon as it is there.
+/// Returns the hash of `text` and of what it runs from its own folder.
 fn trust_hash(config: &Config, text: &str) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(text.as_bytes());
-    for program in requests::programs(config) {
-        hasher.update(b"\0").update(program.as_os_str().as_encoded_bytes()).update(b"\0");
-        match std::fs::File::open(&program) {
-            Ok(file) => drop(hasher.update_reader(file)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
+    programs::hash(config, &mut hasher)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Config;
+use crate::source::is_public;
 use crate::support::storage;
 
 /// One thing that a kb.toml asks for.
@@ -21,10 +22,16 @@ pub struct Request {
 
 /// Returns what `config` asks for, in the order of the file's kinds; empty where nothing has to be allowed.
 ///
-/// Paths that lead out of the folder of kb.toml are listed with the rest, and ask for nothing by themselves.
+/// Paths that are read and lead out of the folder of kb.toml are listed with the rest, and ask for nothing by
+/// themselves; a knowledge base that lies outside does.
 pub(super) fn requests(config: &Config) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut ask = |table: String, what: String| requests.push(Request { table, what });
+    // A link in its place is never written through.
+    if leads_out(config, config.kb.parent().unwrap_or(&config.kb)) {
+        let path = &config.kb;
+        ask("[kb]".to_owned(), format!("writes {path:?}, outside of the folder of this file"));
+    }
     for command in &config.extract.command {
         ask(
             "[[extract.command]]".to_owned(),
@@ -37,6 +44,9 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
         let is_local = Path::new(&url).is_absolute() || url.starts_with("file://");
         if !is_local && !url.starts_with("https://") {
             ask(table(), format!("fetches {url:?} by another protocol than https"));
+        }
+        if may_be_private(&url) {
+            ask(table(), format!("connects to a host that may not be public: {url:?}"));
         }
         let variable = source.password_env.get_ref();
         if !variable.is_empty() {
@@ -75,10 +85,9 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
 /// Returns the paths of `config` that lead out of its folder, links resolved: a folder from a stranger may hold links.
 fn outside(config: &Config) -> Vec<Request> {
     let sources = &config.source;
-    let mut paths: Vec<(String, &'static str, PathBuf)> =
-        vec![("[kb]".to_owned(), "writes", config.kb.clone())];
+    let mut paths: Vec<(String, PathBuf)> = Vec::new();
     let mut read = |kind, name: &str, path: &Path| {
-        paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));
+        paths.push((format!("[[source.{kind}]] {name:?}"), config.base.join(path)));
     };
     for one in &sources.directory {
         read("directory", one.name.get_ref(), one.path.get_ref());
@@ -99,32 +108,37 @@ fn outside(config: &Config) -> Vec<Request> {
             read("git", one.name.get_ref(), &path);
         }
     }
-    let base = real(&config.base);
-    let leads_out = |path: &Path| !real(path).starts_with(&base);
     paths
         .into_iter()
-        .filter(|(_, _, path)| leads_out(path))
-        .map(|(table, does, path)| Request {
+        .filter(|(_, path)| leads_out(config, path))
+        .map(|(table, path)| Request {
             table,
-            what: format!("{does} {:?}, outside of the folder of this file", real(&path)),
+            what: format!("reads {:?}, outside of the folder of this file", real(&path)),
         })
         .collect()
+}
+
+fn leads_out(config: &Config, path: &Path) -> bool {
+    !real(path).starts_with(real(&config.base))
+}
+
+/// Returns whether an url, by its text alone, may lead to a host that is not public: git resolves names by itself.
+fn may_be_private(url: &str) -> bool {
+    let parsed = url::Url::parse(url).ok();
+    match parsed.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(ip)) => !is_public(ip.into()),
+        Some(url::Host::Ipv6(ip)) => !is_public(ip.into()),
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let ends_privately =
+                [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end));
+            !name.is_empty() && (!name.contains('.') || ends_privately)
+        }
+        None => false,
+    }
 }
 
 /// Returns where `path` leads; as much of it as is there.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| storage::resolved(path))
-}
-
-/// Returns the programs that `config` names and that lie in its own folder: who changes one changes what is run.
-pub(super) fn programs(config: &Config) -> Vec<PathBuf> {
-    let programs = config.extract.command.iter().filter_map(|command| command.run.first());
-    let mut paths: Vec<_> = programs
-        .filter(|program| program.contains('/'))
-        .map(|program| config.base.join(program))
-        .collect();
-    paths.retain(|path| real(path).starts_with(real(&config.base)));
-    paths.sort();
-    paths.dedup();
-    paths
 }

@@ -100,6 +100,9 @@ pub enum KbError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A FIFO or a device is where a file of the knowledge base has its place.
+    #[error("{0} is not a regular file; remove it, or name another knowledge base")]
+    Special(PathBuf),
     /// Another process wrote for longer than we wait.
     #[error("the knowledge base is busy: another process is writing")]
     Busy,
@@ -181,7 +184,12 @@ impl KbError {
                     || matches!(error, rusqlite::Error::SqlInputError { .. })
                     || matches!(
                         error.sqlite_error_code(),
-                        Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+                        // FTS5 calls some damage to its settings a want of memory.
+                        Some(
+                            ErrorCode::Unknown
+                                | ErrorCode::ConstraintViolation
+                                | ErrorCode::OutOfMemory
+                        )
                     ) =>
             {
                 Some(error.to_string())

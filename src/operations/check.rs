@@ -119,8 +119,7 @@ fn is_of_an_analyser(fingerprint: &str) -> bool {
 /// The file itself stays as it is until a checked one is there.
 fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     let path = target.kb();
-    let (damaged, fresh) = (storage::beside(path, ".damaged"), storage::beside(path, ".repaired"));
-    remove(&damaged)?;
+    let (damaged, fresh) = (free_name(path), storage::beside(path, ".repaired"));
     remove(&fresh)?;
     copy(path, &damaged)?;
     let rebuilt = build(target, &damaged, &fresh);
@@ -190,6 +189,13 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
         return Err(KbError::Damaged(what).into());
     }
     Ok((repair, kb))
+}
+
+/// Returns the first name for a copy of a damaged file that nothing has: an earlier copy may hold what is missed.
+fn free_name(kb: &Path) -> PathBuf {
+    let numbered = (2..).map(|number| storage::beside(kb, &format!(".damaged-{number}")));
+    let mut names = std::iter::once(storage::beside(kb, ".damaged")).chain(numbered);
+    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_default()
 }
 
 /// Copies a knowledge base that is not written to, with its log.

@@ -12,6 +12,7 @@ use crate::eval::{
     ModeSummary, Passage, Query, Scores, Worst,
 };
 use crate::kb::SearchMode;
+use crate::support::files;
 
 /// Passages of a ranking that are looked at.
 const HITS: usize = 100;
@@ -273,7 +274,7 @@ fn read(path: &Path) -> Result<String, Error> {
     use std::io::Read;
     let read = || {
         let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        files::open_input(path)?.take(SIZE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > SIZE_MAX_BYTES {
             return Err(std::io::Error::other("larger than 256 MiB"));
         }

@@ -16,6 +16,7 @@ use crate::kb::{ChunkedRevision, Outcome, QueuedChunk, Reading, SaveResult, Text
 use crate::source::AnySource;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
+use crate::support::secrets;
 
 /// Bytes of a batch: the batch that reaches them is full. Every batch waits for the disk five times, so that smaller
 /// ones cost time, and larger ones memory.
@@ -230,7 +231,7 @@ impl Producer<'_> {
 
     pub(super) fn report(&self, source: &str, readings: &[Reading], results: &[SaveResult]) {
         for (reading, result) in readings.iter().zip(results) {
-            tracing::debug!(source, uri = reading.uri, ?result, "read");
+            tracing::debug!(source, uri = secrets::hidden(&reading.uri), ?result, "read");
             if let Outcome::Failed { stage, kind, error } = &reading.outcome {
                 let failure = Failure {
                     source: source.to_owned(),

@@ -41,7 +41,7 @@ pub use git::{GitConfig, GitSource};
 pub use records::{RecordsConfig, RecordsSource};
 pub use web::{
     Answer, Fetched, NothingThere, PageRequest, Start, Starts, Validators, Verdict, WebConfig,
-    WebSource,
+    WebSource, is_public,
 };
 
 pub use crate::support::byte_size::ByteSize;

@@ -29,6 +29,19 @@ pub fn open(path: &Path) -> io::Result<File> {
     regular(path, OpenOptions::new().read(true).custom_flags(PLAIN).open(path))
 }
 
+/// Opens a file that the user named for reading; a link is followed.
+///
+/// Fails if it is a FIFO, a socket or a device, which a folder from a stranger may hold and which would be waited for;
+/// what the user's own shell passes, as `<(command)` does, lies in `/dev` or `/proc`.
+pub fn open_input(path: &Path) -> io::Result<File> {
+    let is_of_shell = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    let found = std::fs::metadata(path)?;
+    if found.is_file() || found.is_dir() || is_of_shell {
+        return File::open(path);
+    }
+    Err(not_regular(path))
+}
+
 /// Makes a new file at `path`; fails where there is anything, a link that leads nowhere included.
 pub fn create_new(path: &Path) -> io::Result<File> {
     create_new_as(path, PRIVATE)

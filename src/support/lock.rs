@@ -75,16 +75,48 @@ fn files_of(kb: &Path) -> impl Iterator<Item = PathBuf> {
     ["", "-wal", "-shm", "-journal"].into_iter().map(|ending| storage::beside(kb, ending))
 }
 
-/// Fails where the knowledge base at `kb`, which is to be written, or a file of SQLite's beside it is a link.
+/// Fails where the knowledge base at `kb`, which is to be written, or a file of SQLite's beside it is a link or no file.
 pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
     for path in files_of(kb) {
-        if path.is_symlink() {
-            let reason = "is a symbolic link, and a knowledge base is never written through one; \
-                          name the file itself, or remove the link";
-            return Err(LockError::Foreign { path, reason: reason.into(), may_be_adopted: false });
-        }
+        let Ok(found) = path.symlink_metadata() else { continue };
+        let reason = if found.is_symlink() {
+            "is a symbolic link, and a knowledge base is never written through one; \
+             name the file itself, or remove the link"
+        } else if !found.is_file() {
+            "is not a regular file; remove it, or name another knowledge base"
+        } else {
+            continue;
+        };
+        return Err(LockError::Foreign { path, reason: reason.into(), may_be_adopted: false });
     }
     Ok(())
+}
+
+/// Fails if files at the places of a knowledge base that is to be created are not ours: SQLite would remove a journal
+/// that belongs to another file, and fill an empty one. Where a lock file of ours lies, they are what a killed process
+/// left.
+fn refuse_strange(kb: &Path) -> Result<(), LockError> {
+    let foreign = |path: PathBuf, reason: &str| {
+        Err(LockError::Foreign { path, reason: reason.into(), may_be_adopted: false })
+    };
+    let lock = lock_path(kb);
+    if let Ok(mut file) = files::open(&lock) {
+        let text = read_holder(&mut file);
+        let is_ours =
+            file.metadata().is_ok_and(|found| found.len() == 0) || text.starts_with("pid ");
+        let reason = "is not a lock file of kbingest; move it away, or name another knowledge base";
+        return if is_ours { Ok(()) } else { foreign(lock, reason) };
+    }
+    let bytes = kb.metadata().map_or(0, |found| found.len());
+    if bytes > 0 {
+        return Ok(());
+    }
+    match files_of(kb).find(|path| path.exists()) {
+        Some(path) => {
+            foreign(path, "is not of kbingest; move it away, or name another knowledge base")
+        }
+        None => Ok(()),
+    }
 }
 
 /// Fails where the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder that others may
@@ -110,6 +142,7 @@ impl Lock {
     /// Tries for a tenth of a second, because [`Lock::holder`] holds it for an instant to look.
     pub fn take(kb: &Path) -> Result<Self, LockError> {
         refuse_links(kb)?;
+        refuse_strange(kb)?;
         let path = lock_path(kb);
         let io = |source| {
             let path = path.clone();

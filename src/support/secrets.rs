@@ -8,11 +8,12 @@ use std::ops::Range;
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
 /// Names of parameters whose values are secrets have one of these in them,
-const PARTS: [&str; 6] = ["token", "secret", "passw", "signature", "credential", "session"];
+const PARTS: [&str; 9] =
+    ["token", "secret", "passw", "signature", "credential", "session", "bearer", "saml", "hmac"];
 /// or end in one of these,
 const ENDINGS: [&str; 5] = ["key", "auth", "pwd", "sig", "jwt"];
 /// or have one of these for a word.
-const WORDS: [&str; 7] = ["key", "auth", "pwd", "sig", "pass", "code", "sas"];
+const WORDS: [&str; 9] = ["key", "auth", "pwd", "sig", "pass", "code", "sas", "otp", "ticket"];
 /// What ends an url in a text.
 const ENDS: [char; 10] = [' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ')'];
 
@@ -100,7 +101,7 @@ fn add_secrets(text: &str, url: Range<usize>, found: &mut Vec<Range<usize>>) {
         let parameter = part.trim_end_matches(['?', '&', ';', '#']);
         if let Some((name, value)) = parameter.split_once('=')
             && is_parameter
-            && is_secret(name)
+            && (is_secret(name) || holds_secret(value))
             && !value.is_empty()
         {
             let start = place + name.len() + 1;
@@ -111,6 +112,39 @@ fn add_secrets(text: &str, url: Range<usize>, found: &mut Vec<Range<usize>>) {
     }
 }
 
+/// Returns whether a value is an escaped url that has something to hide.
+fn holds_secret(value: &str) -> bool {
+    if !value.contains('%') {
+        return false;
+    }
+    let plain = percent_decode(value);
+    let url = plain.find("://").map_or(0, |at| at + 3);
+    let mut found = Vec::new();
+    add_secrets(&plain, url..plain.len(), &mut found);
+    !found.is_empty()
+}
+
+/// Returns `text` with `%41` as `A`, and what is no UTF-8 then replaced.
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                at += 3;
+            }
+            None => {
+                plain.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
 fn is_port(authority: &str) -> bool {
     authority.starts_with('[')
         || authority
@@ -119,7 +153,7 @@ fn is_port(authority: &str) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = percent_decode(name).to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))
         || ENDINGS.iter().any(|ending| name.ends_with(ending))
         || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))
@@ -146,6 +180,15 @@ mod tests {
         check(
             "no https:||example.org/?page=1&access_token=hush&x=2, https:||example.org/?X-Amz-Signature=hush#a",
             "no https:||example.org/?page=1&access_token=***&x=2, https:||example.org/?X-Amz-Signature=***#a",
+        );
+        check(
+            "https:||example.org/?next=%2Fx%3Ftoken%3DV&a=b%20c",
+            "https:||example.org/?next=***&a=b%20c",
+        );
+        check("https:||example.org/?t=http%3A%2F%2Fu%3APW%40h%2F", "https:||example.org/?t=***");
+        check(
+            "https:||example.org/?SAMLResponse=a&otp=1",
+            "https:||example.org/?SAMLResponse=***&otp=***",
         );
         check("https:||example.org/#id_token=hush", "https:||example.org/#id_token=***");
         check(

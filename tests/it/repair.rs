@@ -234,6 +234,7 @@ const DAMAGES: &[(&str, &str)] = &[
          WHERE id = (SELECT min(id) FROM vector_block)",
         "a vector is as it was stored",
     ),
+    ("DELETE FROM chunk_fts_idx", "every word of the full-text index is found"),
     (
         "DELETE FROM chunk_fts WHERE rowid = (SELECT max(id) FROM chunk)",
         "every live chunk is in the full-text index",

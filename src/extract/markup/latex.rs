@@ -6,6 +6,14 @@ use super::Scribe;
 use super::latex_lines::{near, separated};
 use crate::extract::cells::Cells;
 
+/// Lists inside each other that are indented: each level is written again on every line.
+const LEVELS_MAX: usize = 16;
+
+/// Returns what a line inside so many lists begins with.
+fn indent(lists: usize) -> String {
+    "   ".repeat(lists.min(LEVELS_MAX))
+}
+
 /// Sectioning commands and the level of their heading. A document without chapters begins at 2 all the same.
 const SECTIONS: [(&str, usize); 7] = [
     ("part", 1),
@@ -83,19 +91,14 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if let Some(name) = argument(trimmed, "begin") {
             let kind = name.trim_end_matches('*');
             let end = format!("\\end{{{name}}}");
+            let is_inside = |line: &&str| !line.trim_start().starts_with(&end);
             if name == "document" {
                 in_body = true;
             } else if LITERAL.contains(&kind) {
-                let block: Vec<_> = lines
-                    .by_ref()
-                    .take_while(|line| !line.trim_start().starts_with(&end))
-                    .collect();
+                let block: Vec<_> = lines.by_ref().take_while(is_inside).collect();
                 scribe.code(language(trimmed, name), &block);
             } else if FORMULAS.contains(&kind) {
-                let block: Vec<_> = lines
-                    .by_ref()
-                    .take_while(|line| !line.trim_start().starts_with(&end))
-                    .collect();
+                let block: Vec<_> = lines.by_ref().take_while(is_inside).collect();
                 scribe.code("latex", &block);
             } else if matches!(kind, "itemize" | "enumerate" | "description") {
                 if lists.is_empty() {
@@ -103,10 +106,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
                 }
                 lists.push(kind == "enumerate");
             } else if matches!(kind, "tabular" | "tabularx" | "longtable") {
-                let block: Vec<_> = lines
-                    .by_ref()
-                    .take_while(|line| !line.trim_start().starts_with(&end))
-                    .collect();
+                let block: Vec<_> = lines.by_ref().take_while(is_inside).collect();
                 scribe.table(&cells(&block));
             }
         } else if let Some(name) = argument(trimmed, "end") {
@@ -119,13 +119,16 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if let Some((level, words)) = section(trimmed) {
             scribe.heading(level, &inline(words));
         } else if let Some(words) = trimmed.strip_prefix("\\item") {
-            let depth = lists.len().saturating_sub(1);
             let mark = if lists.last() == Some(&true) { "1." } else { "-" };
             let words = match words.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
                 Some((term, rest)) => format!("**{term}**{rest}"),
                 None => words.to_owned(),
             };
-            scribe.line(format!("{}{mark} {}", "   ".repeat(depth), inline(words.trim_start())));
+            scribe.line(format!(
+                "{}{mark} {}",
+                indent(lists.len().saturating_sub(1)),
+                inline(words.trim_start())
+            ));
         } else if let Some(title) = argument(trimmed, "title") {
             scribe.title = super::title::clean(&inline(title));
         } else if let Some(author) = argument(trimmed, "author") {
@@ -133,8 +136,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if in_body {
             let words = inline(trimmed);
             if !words.trim().is_empty() {
-                let indent =
-                    if lists.is_empty() { String::new() } else { "   ".repeat(lists.len()) };
+                let indent = indent(lists.len());
                 scribe.line(format!("{indent}{}", words.trim()));
             }
         }

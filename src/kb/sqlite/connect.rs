@@ -20,6 +20,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbErr
     if !path.exists() {
         return Err(KbError::Missing(path.to_owned()));
     }
+    refuse_special(path)?;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| KbError::from(error).told_apart(path, 0))?;
     let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
@@ -31,6 +32,7 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
     if !path.exists() {
         return Err(KbError::Missing(path.to_owned()));
     }
+    refuse_special(path)?;
     // Opened for writing where that is allowed, and never used for it: the last connection that closes
     // takes the WAL's files away, which a read-only one would leave behind.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -44,6 +46,17 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
         opened => opened,
     };
     opened.map_err(|(error, errno)| schema::foreign(path, error).told_apart(path, errno))
+}
+
+/// Fails if the file, or one of SQLite's beside it, is a FIFO or a device, which SQLite would wait for.
+fn refuse_special(path: &Path) -> Result<(), KbError> {
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let path = storage::beside(path, ending);
+        if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(KbError::Special(path));
+        }
+    }
+    Ok(())
 }
 
 /// Opens a file that is only read, and reads from it; an error comes with what the system said last.

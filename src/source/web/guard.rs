@@ -79,7 +79,7 @@ impl Resolver for Guard {
 }
 
 /// Tells whether `ip` can belong to a public server: IANA's special-purpose registries.
-fn is_public(ip: IpAddr) -> bool {
+pub fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => match embedded_v4(ip) {

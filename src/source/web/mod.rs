@@ -39,11 +39,12 @@ use super::{Setting, SourceError};
 use crate::domain::SiteFile;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html::Selector;
-use crate::support::secrets;
+use crate::support::{files, secrets};
 
 pub use address::Verdict;
 pub use client::Validators;
 pub use config::WebConfig;
+pub use guard::is_public;
 pub use visit::{Answer, Fetched, NothingThere};
 
 /// How often a wait for answers looks for a request to stop.
@@ -517,7 +518,7 @@ fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String
     }
     let path: PathBuf = setting.base.join(&config.url_file);
     let mut text = String::new();
-    let read = std::fs::File::open(&path)
+    let read = files::open_input(&path)
         .and_then(|file| file.take(URL_FILE_BYTES_MAX).read_to_string(&mut text));
     let name = || config.name.get_ref().clone();
     read.map_err(|source| SourceError::Unreachable { name: name(), path, source })?;

@@ -529,6 +529,7 @@ fn hostile_text_formats_are_linear() {
         ("a.adoc", "|===\n|a", "|b\n"),
         ("a.org", "|a", "|b|\n"),
         ("a.tex", "\\begin{tabular}a&", "\\\\b"),
+        ("a.tex", "\\begin{itemize}\n\\item a\n", ""),
     ] {
         let text = format!("{}=\n{}", first.repeat(150_000 / first.len()), row.repeat(50_000));
         let _ = attempt(name, text);

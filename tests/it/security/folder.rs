@@ -226,3 +226,47 @@ fn a_run_that_needs_no_cache_makes_none() {
     let output = output.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
+
+/// A knowledge base may be named so that files of others lie where ours would.
+#[test]
+fn files_of_others_beside_a_new_knowledge_base_are_kept() {
+    for (kb, file, text) in [
+        ("Cargo", "Cargo.lock", "version = 3"),
+        ("notes", "notes-wal", "p"),
+        ("notes", "notes-journal", "p"),
+        ("__init__.py", "__init__.py", ""),
+    ] {
+        let victim = Victim::new();
+        let path = victim.place.path(file);
+        fs::write(&path, text).unwrap();
+        victim.place.reconfigure("kb.kb", kb);
+        let output = victim.run(&["ingest"]);
+        assert_eq!(output.status.code(), Some(41), "{file}: {}", said(&output));
+        assert!(said(&output).contains(file), "{}", said(&output));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "{file}");
+    }
+}
+
+#[test]
+fn a_fifo_is_not_waited_for() {
+    let make = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    for name in ["kb.kb-journal", "kb.kb-wal", "kb.kb.lock"] {
+        let victim = Victim::new();
+        assert_eq!(victim.run(&["ingest"]).status.code(), Some(0));
+        let path = victim.place.path(name);
+        let _ = fs::remove_file(&path);
+        make(&path);
+        for arguments in [&["ingest"][..], &["search", "ferry"], &["status"], &["check"]] {
+            let output = victim.run(arguments);
+            let code = output.status.code();
+            assert!(matches!(code, Some(0 | 41)), "{name}, {arguments:?}: {}", said(&output));
+        }
+    }
+    let victim = Victim::new();
+    fs::remove_file(victim.place.toml()).unwrap();
+    make(&victim.place.toml());
+    for arguments in [&["ingest", "kb.toml"][..], &["search", "kb.toml", "x"], &["trust"]] {
+        let output = victim.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+    }
+}

@@ -198,3 +198,53 @@ fn the_register_is_the_users_own() {
     assert_eq!(folder.run(&["ingest"]).0, 2);
     assert!(folder.run(&["trust"]).1.contains("others may write to it"));
 }
+
+#[test]
+fn a_knowledge_base_outside_and_hosts_that_may_be_private_ask_for_leave() {
+    let check = |settings: &str, asked: Option<&str>| {
+        let folder = Folder::new("");
+        folder.write("kb.toml", &format!("{settings}\n{READS}"));
+        let (code, shown) = folder.run(&["ingest", "--progress", "none"]);
+        match asked {
+            Some(asked) => assert!(code == 2 && shown.contains(asked), "{settings}: {shown}"),
+            None => assert!(code != 2, "{settings}: {shown}"),
+        }
+        assert!(!folder.root.path().join("other.kb").exists());
+        assert!(!folder.root.path().join("other.kb.lock").exists());
+    };
+    check("[kb]\npath = '../other.kb'", Some("outside of the folder"));
+    check("[kb]\npath = 'other.kb'", None);
+    for host in
+        ["127.0.0.1", "localhost:80", "[::1]", "2130706433", "0x7f.1", "x@10.0.0.1", "intranet"]
+    {
+        let git = format!("[[source.git]]\nname = 'g'\nurl = 'https://{host}/a'");
+        check(&git, Some("may not be public"));
+    }
+    check("[[source.git]]\nname = 'g'\nurl = 'https://git.example.invalid/a'", None);
+}
+
+/// Whatever argument names it.
+#[test]
+fn what_a_command_runs_from_the_folder_is_part_of_what_was_allowed() {
+    for (run, program) in [
+        ("['sh', '{base}/c.sh', '{path}']", "c.sh"),
+        ("['sh', '-c', '{base}/c.sh $0', '{path}']", "c.sh"),
+        ("['env', 'A=1', '{base}/c.sh', '{path}']", "c.sh"),
+        ("['sh', '{base}/tools/run', '{path}']", "tools/run"),
+        ("['ls', '{base}/tools', '{path}']", "tools/inner"),
+    ] {
+        let folder = Folder::new("");
+        let base = folder.root.path().join("came");
+        fs::create_dir_all(base.join("tools")).unwrap();
+        folder.script(program, "cat \"$1\"");
+        let run = run.replace("{base}", base.to_str().unwrap());
+        let command = format!("[[extract.command]]\nmatch = '*.xyz'\nrun = {run}\n");
+        folder.write("kb.toml", &format!("{READS}{command}"));
+        let (code, shown) = folder.run(&["trust"]);
+        assert_eq!(code, 0, "{run}: {shown}");
+        assert_ne!(folder.run(&["ingest"]).0, 2, "{run}");
+        folder.script(program, "touch ran");
+        assert_eq!(folder.run(&["ingest"]).0, 2, "{run}");
+        assert!(!folder.has_run());
+    }
+}

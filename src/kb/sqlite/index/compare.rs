@@ -121,6 +121,26 @@ fn stored_sizes(tx: &Transaction<'_>) -> Result<HashMap<i64, [u64; COLUMNS]>, Kb
     Ok(sizes)
 }
 
-/// SQL that makes the list of all tokens of the index.
+/// Returns words that are in the index and that a search for them does not find in all their rows: lists are read from
+/// their start, searches jump into them.
+pub fn unfound_words(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
+    let mut words = tx.prepare("SELECT term, doc FROM temp.word")?;
+    let mut search = tx.prepare("SELECT count(*) FROM chunk_fts WHERE chunk_fts MATCH ?1")?;
+    let mut words = words.query([])?;
+    let mut unfound = Vec::new();
+    while let Some(row) = words.next()? {
+        let (word, rows): (String, i64) = (row.get(0)?, row.get(1)?);
+        let expression = format!("\"{}\"", word.replace('"', "\"\""));
+        let found: i64 = search.query_row([expression], |row| row.get(0))?;
+        if found != rows {
+            unfound.push(word);
+        }
+    }
+    Ok(unfound)
+}
+
+/// SQL that makes the lists of all tokens and of all words of the index.
 pub const MAKE_INSTANCES: &str = "DROP TABLE IF EXISTS temp.instance;
-     CREATE VIRTUAL TABLE temp.instance USING fts5vocab('main', 'chunk_fts', 'instance')";
+     CREATE VIRTUAL TABLE temp.instance USING fts5vocab('main', 'chunk_fts', 'instance');
+     DROP TABLE IF EXISTS temp.word;
+     CREATE VIRTUAL TABLE temp.word USING fts5vocab('main', 'chunk_fts', 'row')";

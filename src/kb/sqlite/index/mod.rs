@@ -21,7 +21,7 @@ use crate::analysis::Language;
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
-pub use compare::{Expected, MAKE_INSTANCES};
+pub use compare::{Expected, MAKE_INSTANCES, unfound_words};
 pub use rows::IndexRows;
 pub use segment::Segment;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::sqlite::index::{Expected, IndexRows, MAKE_INSTANCES};
+use crate::kb::sqlite::index::{Expected, IndexRows, MAKE_INSTANCES, unfound_words};
 use crate::kb::sqlite::queue::{Unit, load_where};
 
 /// Findings listed per invariant.
@@ -186,6 +186,31 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Returns the tables of which a row cannot be read.
+fn unreadable(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
+    let tables = strings(
+        tx,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '% STRICT%' ORDER BY name",
+    )?;
+    let mut unreadable = Vec::new();
+    for table in tables {
+        let read = || {
+            let mut statement = tx.prepare(&format!("SELECT * FROM {table}"))?;
+            let columns = statement.column_count();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                (0..columns).try_for_each(|column| row.get_ref(column).map(drop))?;
+            }
+            Ok(())
+        };
+        if let Err(error) = read().map_err(|error: rusqlite::Error| KbError::from(error)) {
+            let what = error.damage().ok_or(error)?;
+            unreadable.push(format!("{table}: {what}"));
+        }
+    }
+    Ok(unreadable)
+}
+
 impl Maintenance<'_> {
     /// Returns all that is not as it must be; empty for a sound knowledge base.
     ///
@@ -210,6 +235,7 @@ impl Maintenance<'_> {
                 note(invariant, strings(tx, &sql.replace("{document}", DOCUMENT)))?;
             }
             if read_data {
+                note("every row can be read", unreadable(tx))?;
                 note("a text is as it was stored", verify::texts(tx))?;
                 note("a vector is as it was stored", verify::vectors(tx))?;
                 note("a revision is as it was stored", verify::revisions(tx))?;
@@ -285,6 +311,9 @@ fn compare(
     }
     if !are_totals_right {
         note(INDEX_CONTENT, "totals".to_owned());
+    }
+    for word in unfound_words(tx)?.into_iter().take(FINDINGS_MAX) {
+        note("every word of the full-text index is found", word);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::kb::sqlite::{BUSY_TIMEOUT, Writer, seal, vectors};
 
 /// Bytes of a page of the file.
 const PAGE_BYTES: usize = 8192;
-/// Ids that are looked up where no counter can be believed, and the highest that one is believed for.
+/// Ids in pages that cannot be read which are looked up at most.
 const IDS_MAX: i64 = 100_000_000;
 /// Counters from here on are damage.
 const COUNTER_MAX: i64 = 1 << 40;
@@ -195,13 +195,26 @@ impl Salvage<'_, '_> {
         (0..COUNTER_MAX).contains(&last).then_some(last)
     }
 
-    /// Returns the highest id that is worth a look in `table`.
-    fn id_max(&self, table: &str) -> i64 {
-        let sql = format!("SELECT ifnull(max(id), 0) FROM {table}");
-        let max = self.from.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok();
-        let max = max.filter(|max| (0..=IDS_MAX).contains(max));
-        let counter = self.counter(table).filter(|last| *last <= IDS_MAX);
-        max.max(counter).unwrap_or(self.ids_guessed)
+    /// Returns the ids of `table` in order, and those in a page that cannot be read.
+    fn ids<'s>(&'s self, table: &str, key: &str) -> impl Iterator<Item = i64> + 's {
+        let sql = format!("SELECT min({key}) FROM {table} WHERE {key} > ?1");
+        let counter = self.counter(if table == "failure" { "document" } else { table });
+        let mut unreadable_left = counter.unwrap_or(self.ids_guessed).min(IDS_MAX);
+        let mut last = 0;
+        std::iter::from_fn(move || {
+            let next = self.from.prepare_cached(&sql).and_then(|mut statement| {
+                statement.query_row([last], |row| row.get::<_, Option<i64>>(0))
+            });
+            last = match next {
+                Ok(next) => next.filter(|next| *next > last)?,
+                Err(_) if unreadable_left > 0 => {
+                    unreadable_left -= 1;
+                    last + 1
+                }
+                Err(_) => return None,
+            };
+            Some(last)
+        })
     }
 
     /// Returns the columns of `table` in this version of the format.
@@ -237,7 +250,7 @@ impl Salvage<'_, '_> {
     fn rows(&self, table: &str, left_out: &[&str]) -> Result<(), KbError> {
         let mut columns = self.columns(table)?;
         columns.retain(|column| !left_out.contains(&column.as_str()));
-        for id in 1..=self.id_max(table) {
+        for id in self.ids(table, "id") {
             if let Some(row) = self.row(table, &columns, "id", id) {
                 self.store(table, &columns, row)?;
             }
@@ -269,7 +282,8 @@ impl Salvage<'_, '_> {
         let columns = self.columns("revision")?;
         let mut seen = BTreeSet::new();
         let mut kept = BTreeSet::new();
-        for id in 1..=self.id_max("revision") {
+        let ids: Vec<i64> = self.ids("revision", "id").collect();
+        for id in ids {
             let Some(row) = self.row("revision", &columns, "id", id) else { continue };
             let value = |name: &str| {
                 let at = columns.iter().position(|column| column == name);
@@ -419,7 +433,7 @@ impl Salvage<'_, '_> {
     /// Takes over failures with their documents; one that is damaged leaves its document to be read again.
     fn failures(&self) -> Result<(), KbError> {
         let (columns, names) = (self.columns("failure")?, self.columns("document")?);
-        for id in 1..=self.id_max("document") {
+        for id in self.ids("failure", "document_id") {
             let Some(row) = self.row("failure", &columns, "document_id", id) else { continue };
             let text = |name: &str| {
                 let at = columns.iter().position(|column| column == name)?;

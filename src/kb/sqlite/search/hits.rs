@@ -84,6 +84,17 @@ pub struct Place {
     pub end_line: u64,
 }
 
+/// Bytes of a title that some version wrote; a longer one is damage, and is not copied for each of its chunks.
+const TITLE_BYTES_MAX: usize = 64 << 10;
+
+fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
+    match i64::try_from(bytes) {
+        Ok(_) if bytes <= TITLE_BYTES_MAX => row.get(column),
+        _ => Err(rusqlite::Error::IntegralValueOutOfRange(column, i64::MAX)),
+    }
+}
+
 /// A hit with the rows it is made of.
 struct Placed {
     hit: Hit,
@@ -176,7 +187,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
         let hit = Hit {
             source: row.get(0)?,
             uri: row.get(1)?,
-            title: row.get(2)?,
+            title: title(row, 2)?,
             heading_path: row.get(3)?,
             start_line: number(4)?,
             end_line: number(5)?,
