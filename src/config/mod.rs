@@ -184,6 +184,11 @@ impl Config {
         Err(ConfigError::Untrusted { path, requests, hash })
     }
 
+    /// Returns whether the knowledge base lies outside of the folder of kb.toml.
+    pub fn kb_is_outside(&self) -> bool {
+        requests::leads_out(self, self.kb.parent().unwrap_or(&self.kb))
+    }
+
     /// Remembers that the user allows what the file asks for, as long as neither it nor its place changes.
     pub fn trust(&mut self) -> Result<(), ConfigError> {
         let remembered = allowed::allow(&self.absolute_path(), &self.trust_hash);

@@ -22,16 +22,10 @@ pub struct Request {
 
 /// Returns what `config` asks for, in the order of the file's kinds; empty where nothing has to be allowed.
 ///
-/// Paths that are read and lead out of the folder of kb.toml are listed with the rest, and ask for nothing by
-/// themselves; a knowledge base that lies outside does.
+/// Paths that lead out of the folder of kb.toml are listed with the rest, and ask for nothing by themselves.
 pub(super) fn requests(config: &Config) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut ask = |table: String, what: String| requests.push(Request { table, what });
-    // A link in its place is never written through.
-    if leads_out(config, config.kb.parent().unwrap_or(&config.kb)) {
-        let path = &config.kb;
-        ask("[kb]".to_owned(), format!("writes {path:?}, outside of the folder of this file"));
-    }
     for command in &config.extract.command {
         ask(
             "[[extract.command]]".to_owned(),
@@ -85,9 +79,10 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
 /// Returns the paths of `config` that lead out of its folder, links resolved: a folder from a stranger may hold links.
 fn outside(config: &Config) -> Vec<Request> {
     let sources = &config.source;
-    let mut paths: Vec<(String, PathBuf)> = Vec::new();
+    let mut paths: Vec<(String, &'static str, PathBuf)> =
+        vec![("[kb]".to_owned(), "writes", config.kb.clone())];
     let mut read = |kind, name: &str, path: &Path| {
-        paths.push((format!("[[source.{kind}]] {name:?}"), config.base.join(path)));
+        paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));
     };
     for one in &sources.directory {
         read("directory", one.name.get_ref(), one.path.get_ref());
@@ -110,15 +105,16 @@ fn outside(config: &Config) -> Vec<Request> {
     }
     paths
         .into_iter()
-        .filter(|(_, path)| leads_out(config, path))
-        .map(|(table, path)| Request {
+        .filter(|(_, _, path)| leads_out(config, path))
+        .map(|(table, does, path)| Request {
             table,
-            what: format!("reads {:?}, outside of the folder of this file", real(&path)),
+            what: format!("{does} {:?}, outside of the folder of this file", real(&path)),
         })
         .collect()
 }
 
-fn leads_out(config: &Config, path: &Path) -> bool {
+/// Returns whether `path` leads out of the folder of kb.toml.
+pub(super) fn leads_out(config: &Config, path: &Path) -> bool {
     !real(path).starts_with(real(&config.base))
 }
 

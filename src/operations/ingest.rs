@@ -95,6 +95,7 @@ pub(super) fn ingest_into(
     }
     let _lock = Lock::take(path)?;
     let kb = Writer::create_or_open(path)?;
+    insist_on_own_sources(config, kb.reader())?;
     if options.restart {
         kb.abandon_unfinished()?;
     }
@@ -129,6 +130,27 @@ pub(super) fn ingest_into(
         }
     };
     job.carry_out(&run, state, plan, options, session)
+}
+
+/// Fails if kb.toml, which was not allowed, names a knowledge base elsewhere that holds none of its sources: a run would
+/// delete what somebody else took in.
+fn insist_on_own_sources(config: &Config, kb: &Reader) -> Result<(), Error> {
+    let held = kb.source_names()?;
+    let own: Vec<_> =
+        config.source.tables(None).into_iter().map(|(_, name, _)| name.get_ref()).collect();
+    let is_known = |name: &String| own.contains(&name);
+    if config.is_trusted || held.is_empty() || held.iter().any(is_known) || !config.kb_is_outside()
+    {
+        return Ok(());
+    }
+    let (path, kb) = (config.path.display(), config.kb.display());
+    Err(Error::Usage {
+        message: format!("{kb}, outside of the folder of {path}, holds other sources: {held:?}"),
+        hint: Some(
+            "name another knowledge base, or give --trust to have their documents deleted"
+                .to_owned(),
+        ),
+    })
 }
 
 /// Goes on with an interrupted, cancelled or failed run; never starts a new one.

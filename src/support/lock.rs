@@ -107,8 +107,10 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
         let reason = "is not a lock file of kbingest; move it away, or name another knowledge base";
         return if is_ours { Ok(()) } else { foreign(lock, reason) };
     }
-    let bytes = kb.metadata().map_or(0, |found| found.len());
-    if bytes > 0 {
+    let bytes = kb.metadata().map(|found| found.len());
+    // A power cut may leave an empty one of ours, without its lock.
+    let is_left = bytes.is_ok() && kb.extension().is_some_and(|ending| ending == "kb");
+    if is_left || bytes.is_ok_and(|bytes| bytes > 0) {
         return Ok(());
     }
     match files_of(kb).find(|path| path.exists()) {

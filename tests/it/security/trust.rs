@@ -200,7 +200,7 @@ fn the_register_is_the_users_own() {
 }
 
 #[test]
-fn a_knowledge_base_outside_and_hosts_that_may_be_private_ask_for_leave() {
+fn hosts_that_may_be_private_ask_for_leave() {
     let check = |settings: &str, asked: Option<&str>| {
         let folder = Folder::new("");
         folder.write("kb.toml", &format!("{settings}\n{READS}"));
@@ -209,11 +209,7 @@ fn a_knowledge_base_outside_and_hosts_that_may_be_private_ask_for_leave() {
             Some(asked) => assert!(code == 2 && shown.contains(asked), "{settings}: {shown}"),
             None => assert!(code != 2, "{settings}: {shown}"),
         }
-        assert!(!folder.root.path().join("other.kb").exists());
-        assert!(!folder.root.path().join("other.kb.lock").exists());
     };
-    check("[kb]\npath = '../other.kb'", Some("outside of the folder"));
-    check("[kb]\npath = 'other.kb'", None);
     for host in
         ["127.0.0.1", "localhost:80", "[::1]", "2130706433", "0x7f.1", "x@10.0.0.1", "intranet"]
     {
@@ -247,4 +243,19 @@ fn what_a_command_runs_from_the_folder_is_part_of_what_was_allowed() {
         assert_eq!(folder.run(&["ingest"]).0, 2, "{run}");
         assert!(!folder.has_run());
     }
+}
+
+/// A kb.toml from a stranger may name a knowledge base of the user's.
+#[test]
+fn documents_of_other_sources_are_not_deleted_elsewhere() {
+    let folder = Folder::new("");
+    let other = "[kb]\npath = '../other.kb'\n[[source.directory]]\npath = 'docs'\n";
+    folder.write("kb.toml", &format!("{other}name = 'mine'\n"));
+    assert_eq!(folder.run(&["ingest"]).0, 0);
+    folder.write("kb.toml", &format!("{other}name = 'theirs'\n"));
+    let (code, shown) = folder.run(&["ingest"]);
+    assert!(code == 2 && shown.contains("mine"), "{shown}");
+    let (code, shown) = folder.run(&["search", "../other.kb", "words", "--source", "mine"]);
+    assert!(code == 0 && shown.contains("mine:a.xyz"), "{shown}");
+    assert_eq!(folder.run(&["ingest", "--trust"]).0, 0);
 }

@@ -78,13 +78,14 @@ fn command(connection: &Connection, name: &str, number: i64) -> Result<(), KbErr
 
 #[cfg(test)]
 mod tests {
-    use super::super::segment::tests::{by_segment, index, rows};
+    use super::super::trial::{by_pages, enter, index, rows};
     use super::*;
 
     /// Adds segments of a row each.
     fn write(connection: &mut Connection, ids: std::ops::Range<usize>) {
         for id in ids.map(size_to_sql) {
-            by_segment(connection, &[], &rows(id..id + 1, |id| format!("common word{id}")));
+            let rows = rows(id..id + 1, |id| format!("common word{id}"));
+            enter(by_pages, connection, &[], &rows).unwrap();
         }
     }
 
@@ -95,7 +96,7 @@ mod tests {
     }
 
     fn new_index() -> Connection {
-        let connection = index();
+        let connection = index().unwrap();
         set_up(&connection).unwrap();
         connection
     }

@@ -8,6 +8,7 @@ pub mod merge;
 mod rows;
 mod segment;
 mod structure;
+mod trial;
 mod varint;
 
 use std::collections::HashSet;
@@ -175,6 +176,14 @@ pub fn remove_between(tx: &Transaction<'_>, first: ChunkId, last: ChunkId) -> Re
 pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
     let averages = segment::block(tx, segment::AVERAGES_ID)?;
     Ok(varint::take(&mut &averages[..]).unwrap_or_default())
+}
+
+/// Returns how many rows the segments of the index have, and of how many it knows the size; the same unless a segment
+/// is lost.
+pub fn segment_rows(tx: &Transaction<'_>) -> Result<(u64, u64), KbError> {
+    let sizes: i64 =
+        tx.query_row("SELECT count(*) FROM chunk_fts_docsize", [], |row| row.get(0))?;
+    Ok((segment::structure(tx)?.rows(), from_sql(sizes)))
 }
 
 /// Returns how many rows match `expression`, counted up to `most`.

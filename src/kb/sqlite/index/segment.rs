@@ -11,7 +11,7 @@ use super::invert::Inverted;
 use super::leaves::{Leaves, Pages};
 use super::rows::IndexRows;
 use super::structure::Structure;
-use super::{COLUMNS, varint};
+use super::{COLUMNS, trial, varint};
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
@@ -24,8 +24,17 @@ const SEGMENT_SHIFT: u32 = 37;
 /// Rows of the full-text index, ready to be added to it.
 #[derive(Debug)]
 pub struct Segment {
-    pages: Pages,
+    form: Form,
     rows: Vec<StoredRow>,
+}
+
+/// How rows get into the index.
+#[derive(Debug)]
+enum Form {
+    /// As the pages that FTS5 would write.
+    Pages(Pages),
+    /// By `INSERT`: the tokens of each column, separated by spaces.
+    Texts(Vec<[String; COLUMNS]>),
 }
 
 #[derive(Debug)]
@@ -37,8 +46,38 @@ struct StoredRow {
 }
 
 impl Segment {
-    /// Makes a segment of the rows of `parts`, all in ascending order.
-    pub fn new(mut parts: Vec<IndexRows>) -> Self {
+    /// Makes a segment of the rows of `parts`, all in ascending order. If this SQLite writes other pages than we do, or
+    /// is newer than we know, the rows are inserted one by one instead, which takes longer.
+    pub fn new(parts: Vec<IndexRows>) -> Self {
+        if trial::pages_are_those_of_fts5() { Self::of_pages(parts) } else { Self::of_texts(parts) }
+    }
+
+    /// Makes a segment whose rows FTS5 inserts.
+    pub(super) fn of_texts(parts: Vec<IndexRows>) -> Self {
+        let (mut texts, mut rows) = (Vec::new(), Vec::new());
+        for mut part in parts {
+            let terms = part.take_terms();
+            let mut bytes = Vec::new();
+            for row in part.rows() {
+                let columns = part.columns(row);
+                texts.push(columns.map(|numbers| {
+                    let mut text = Vec::new();
+                    for number in numbers {
+                        terms[*number as usize].write(&mut bytes);
+                        text.extend_from_slice(&bytes);
+                        text.push(b' ');
+                    }
+                    String::from_utf8_lossy(&text).into_owned()
+                }));
+                let sizes = columns.map(|numbers| u32::try_from(numbers.len()).unwrap_or(u32::MAX));
+                rows.push(StoredRow { id: row.id, revision: row.revision, sizes });
+            }
+        }
+        Self { form: Form::Texts(texts), rows }
+    }
+
+    /// Makes a segment of pages.
+    pub(super) fn of_pages(mut parts: Vec<IndexRows>) -> Self {
         let inverted = Inverted::new(&mut parts);
         let rows = || parts.iter().flat_map(|part| part.rows());
         // Beside each other, as every term goes through them.
@@ -59,7 +98,7 @@ impl Segment {
             revision: row.revision,
             sizes: *sizes,
         });
-        Self { pages: leaves.finish(), rows: rows.collect() }
+        Self { form: Form::Pages(leaves.finish()), rows: rows.collect() }
     }
 
     /// Returns how many rows it has.
@@ -74,21 +113,37 @@ impl Segment {
 
     /// Adds its rows, of which none may be there, to the index.
     pub fn store(&self, tx: &Transaction<'_>) -> Result<(), KbError> {
-        if self.pages.leaves == 0 {
-            return Ok(());
+        match &self.form {
+            Form::Pages(pages) if pages.leaves == 0 => Ok(()),
+            Form::Pages(pages) => self.store_pages(tx, pages),
+            Form::Texts(texts) => self.insert(tx, texts),
         }
+    }
+
+    fn insert(&self, tx: &Transaction<'_>, texts: &[[String; COLUMNS]]) -> Result<(), KbError> {
+        let mut insert = tx.prepare_cached(
+            "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for (row, [title, heading, text, path, language]) in self.rows.iter().zip(texts) {
+            insert.execute(params![row.id.0, title, heading, text, path, language])?;
+        }
+        Ok(())
+    }
+
+    fn store_pages(&self, tx: &Transaction<'_>, pages: &Pages) -> Result<(), KbError> {
         // FTS5 writes what it holds back of this transaction where a savepoint begins.
         tx.execute_batch("SAVEPOINT segment; RELEASE segment")?;
         let mut structure = structure(tx)?;
-        let (id, origin) = structure.add(self.pages.leaves, self.rows.len());
+        let (id, origin) = structure.add(pages.leaves, self.rows.len());
         let mut insert =
             tx.prepare_cached("INSERT INTO chunk_fts_data (id, block) VALUES (?1, ?2)")?;
-        for (page, block) in self.pages.blocks() {
+        for (page, block) in pages.blocks() {
             insert.execute(params![(id << SEGMENT_SHIFT) + page, block])?;
         }
         let mut insert =
             tx.prepare_cached("INSERT INTO chunk_fts_idx (segid, term, pgno) VALUES (?1, ?2, ?3)")?;
-        for (term, page) in &self.pages.separators {
+        for (term, page) in &pages.separators {
             insert.execute(params![id, term, page])?;
         }
         replace_block(tx, STRUCTURE_ID, &structure.record())?;
@@ -148,100 +203,40 @@ fn replace_block(tx: &Transaction<'_>, id: i64, block: &[u8]) -> Result<(), KbEr
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
+    use super::trial::{TextRow, Way, by_fts5, by_pages, dump, enter, index, parts, rows, words};
     use super::*;
 
-    /// All that FTS5 keeps of an index.
-    type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
-
-    pub fn index() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        let schema = include_str!("../migrations/0001_tables.sql");
-        connection.execute_batch(schema).unwrap();
-        connection
+    fn by_texts(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
+        Segment::of_texts(parts(rows)).store(tx)
     }
 
-    fn dump(connection: &Connection) -> Dump {
-        let sql = "SELECT 'block ' || id, block, NULL FROM chunk_fts_data
-                   UNION ALL SELECT 'leaf of ' || segid || ' ' || hex(term), CAST(term AS BLOB), pgno FROM chunk_fts_idx
-                   UNION ALL SELECT 'size ' || id, sz, origin FROM chunk_fts_docsize ORDER BY 1, 3";
-        let mut statement = connection.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        rows.unwrap().collect::<Result<_, _>>().unwrap()
-    }
-
-    /// A row as texts: the tokens of each column, apart by spaces.
-    pub struct TextRow {
-        id: i64,
-        columns: [String; COLUMNS],
-    }
-
-    pub fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String) -> Vec<TextRow> {
-        let row = |id| {
-            let heading = if id % 3 == 0 { String::new() } else { format!("head {id}") };
-            let [title, path, language] = ["a title", "docs a.md", "en"].map(str::to_owned);
-            TextRow { id, columns: [title, heading, text(id), path, language] }
-        };
-        ids.map(row).collect()
-    }
-
-    fn delete(tx: &Transaction<'_>, ids: &[i64]) {
-        for id in ids {
-            tx.execute("DELETE FROM chunk_fts WHERE rowid = ?1", [id]).unwrap();
-        }
-    }
-
-    fn by_fts5(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
-        let tx = connection.transaction().unwrap();
-        delete(&tx, deleted);
-        for TextRow { id, columns: [title, heading, text, path, language] } in rows {
-            tx.execute(
-                "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![id, title, heading, text, path, language],
-            )
-            .unwrap();
-        }
-        tx.commit().unwrap();
-    }
-
-    pub fn by_segment(connection: &mut Connection, deleted: &[i64], rows: &[TextRow]) {
-        let index_rows = |rows: &[TextRow]| {
-            let mut index_rows = IndexRows::default();
-            for TextRow { id, columns } in rows {
-                let columns = columns.each_ref().map(|text| {
-                    let tokens = text.split(' ').map(str::as_bytes);
-                    index_rows.column(|column| tokens.for_each(|token| column.add(token)))
-                });
-                index_rows.push(ChunkId(*id), RevisionId(1), columns);
-            }
-            index_rows
-        };
-        let tx = connection.transaction().unwrap();
-        delete(&tx, deleted);
-        let (first, second) = rows.split_at(rows.len() / 3);
-        Segment::new(vec![index_rows(first), index_rows(second)]).store(&tx).unwrap();
-        tx.commit().unwrap();
-    }
-
-    /// Enters batches in both ways, each after a row of the one before is deleted, and compares what is written.
-    fn check(batches: &[Vec<TextRow>]) {
-        let (mut expected, mut actual) = (index(), index());
-        let mut deleted = Vec::new();
-        for rows in batches {
-            by_fts5(&mut expected, &deleted, rows);
-            by_segment(&mut actual, &deleted, rows);
-            let (expected, actual) = (dump(&expected), dump(&actual));
+    fn assert_same(indexes: &[(Way, Connection)]) {
+        let (_, expected) = &indexes[0];
+        let expected = dump(expected).unwrap();
+        for (_, actual) in &indexes[1..] {
+            let actual = dump(actual).unwrap();
             for (expected, actual) in expected.iter().zip(&actual) {
                 assert!(expected == actual, "{expected:?}\n{actual:?}");
             }
             assert_eq!(expected.len(), actual.len());
+        }
+    }
+
+    /// Enters batches in all ways, each after a row of the one before is deleted, and compares what is written.
+    fn check(batches: &[Vec<TextRow>]) {
+        let ways: [Way; 3] = [by_fts5, by_pages, by_texts];
+        let mut indexes = ways.map(|way| (way, index().unwrap()));
+        let mut deleted = Vec::new();
+        for rows in batches {
+            for (way, connection) in &mut indexes {
+                enter(*way, connection, &deleted, rows).unwrap();
+            }
+            assert_same(&indexes);
             deleted = vec![rows[0].id];
         }
-        for connection in [&mut expected, &mut actual] {
-            let tx = connection.transaction().unwrap();
-            delete(&tx, &deleted);
-            tx.commit().unwrap();
+        for (way, connection) in &mut indexes {
+            enter(*way, connection, &deleted, &[]).unwrap();
             connection
                 .execute("INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', -1000)", [])
                 .unwrap();
@@ -249,15 +244,7 @@ pub mod tests {
                 .execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('integrity-check')", [])
                 .unwrap();
         }
-        assert_eq!(dump(&expected), dump(&actual));
-    }
-
-    fn words(count: i64, of: i64, seed: i64) -> String {
-        let word = |index: i64| {
-            let number = (index * 7919 + seed * 104_729) % of;
-            format!("w{}", "x".repeat((number % 40) as usize) + &number.to_string())
-        };
-        (0..count).map(word).collect::<Vec<_>>().join(" ")
+        assert_same(&indexes);
     }
 
     #[test]

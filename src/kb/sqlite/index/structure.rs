@@ -32,6 +32,8 @@ type Segment = [u64; 8];
 
 const ID: usize = 0;
 const LAST_ORIGIN: usize = 4;
+const TOMBSTONES: usize = 6;
+const ROWS: usize = 7;
 
 impl Structure {
     /// Reads a record; `None` where it is none of those that a knowledge base has.
@@ -110,6 +112,11 @@ impl Structure {
         let segment = [id, 1, u64::from(leaves), origin, origin, 0, 0, rows as u64];
         self.levels[0].segments.push(segment);
         (id as i64, origin as i64)
+    }
+
+    /// Returns how many rows the segments have, those that were deleted since not counted.
+    pub fn rows(&self) -> u64 {
+        self.segments().map(|segment| segment[ROWS].saturating_sub(segment[TOMBSTONES])).sum()
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::sqlite::index::{Expected, IndexRows, MAKE_INSTANCES, unfound_words};
+use crate::kb::sqlite::index::{self, Expected, IndexRows, MAKE_INSTANCES, unfound_words};
 use crate::kb::sqlite::queue::{Unit, load_where};
 
 /// Findings listed per invariant.
@@ -238,6 +238,14 @@ impl Maintenance<'_> {
             for (invariant, sql) in INVARIANTS {
                 note(invariant, strings(tx, &sql.replace("{document}", DOCUMENT)))?;
             }
+            let lost = index::segment_rows(tx).map(|(rows, sizes)| {
+                let differs = rows != sizes;
+                differs
+                    .then(|| format!("{rows} rows in its segments, {sizes} sizes"))
+                    .into_iter()
+                    .collect()
+            });
+            note("the full-text index has all its segments", lost)?;
             if read_data {
                 note("every row can be read", unreadable(tx))?;
                 note("a text is as it was stored", verify::texts(tx))?;

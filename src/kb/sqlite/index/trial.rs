@@ -1,0 +1,159 @@
+//! Whether the pages that we write for FTS5 are those that it would write: tried once in each process, in memory.
+//!
+//! The form of its pages is not documented as one that others may write, and depends on when it forgets what it has read.
+//! Where the trial fails, or SQLite is newer than the last version that all tests passed with, rows are inserted.
+
+use std::sync::OnceLock;
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::COLUMNS;
+use super::rows::IndexRows;
+use super::segment::Segment;
+use crate::domain::{ChunkId, RevisionId};
+use crate::kb::KbError;
+
+/// SQLite 3.54.1, the newest that the pages were compared with.
+const SQLITE_VERSION_TESTED_MAX: i32 = 3_054_001;
+
+/// Returns whether rows may be entered as pages.
+pub fn pages_are_those_of_fts5() -> bool {
+    static ARE_SAME: OnceLock<bool> = OnceLock::new();
+    *ARE_SAME.get_or_init(|| {
+        let version = rusqlite::version_number();
+        let are_same = version <= SQLITE_VERSION_TESTED_MAX && compare().unwrap_or(false);
+        if !are_same {
+            tracing::warn!(
+                version,
+                "SQLite writes the full-text index by itself, which takes longer"
+            );
+        }
+        are_same
+    })
+}
+
+/// Enters a few batches in both ways, with deletions between, and compares all that FTS5 keeps.
+fn compare() -> Result<bool, KbError> {
+    let (mut expected, mut actual) = (index()?, index()?);
+    let batches = [
+        rows(1..24, |id| words(20, 300, id)),
+        rows(30..40, |id| words(40, 9, id)),
+        rows(100..101, |_| words(3000, 7, 1)),
+    ];
+    let mut deleted = Vec::new();
+    for batch in batches {
+        enter(by_fts5, &mut expected, &deleted, &batch)?;
+        enter(by_pages, &mut actual, &deleted, &batch)?;
+        deleted = vec![batch[0].id];
+    }
+    Ok(dump(&expected)? == dump(&actual)?)
+}
+
+/// All that FTS5 keeps of an index.
+pub(super) type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
+
+/// A row as texts: the tokens of each column, separated by spaces.
+pub(super) struct TextRow {
+    pub(super) id: i64,
+    pub(super) columns: [String; COLUMNS],
+}
+
+/// Returns an empty index in memory.
+pub(super) fn index() -> Result<Connection, KbError> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(include_str!("../migrations/0001_tables.sql"))?;
+    Ok(connection)
+}
+
+/// Returns all that FTS5 keeps.
+pub(super) fn dump(connection: &Connection) -> Result<Dump, KbError> {
+    let sql = "SELECT 'block ' || id, block, NULL FROM chunk_fts_data
+               UNION ALL SELECT 'leaf of ' || segid || ' ' || hex(term), CAST(term AS BLOB), pgno FROM chunk_fts_idx
+               UNION ALL SELECT 'size ' || id, sz, origin FROM chunk_fts_docsize ORDER BY 1, 3";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Enters rows into the index of an open transaction.
+pub(super) type Way = fn(&Transaction<'_>, &[TextRow]) -> Result<(), KbError>;
+
+/// Deletes rows and enters others, in one transaction.
+pub(super) fn enter(
+    way: Way,
+    connection: &mut Connection,
+    deleted: &[i64],
+    rows: &[TextRow],
+) -> Result<(), KbError> {
+    let tx = connection.transaction()?;
+    for id in deleted {
+        tx.execute("DELETE FROM chunk_fts WHERE rowid = ?1", [id])?;
+    }
+    way(&tx, rows)?;
+    Ok(tx.commit()?)
+}
+
+/// Enters rows as pages.
+pub(super) fn by_pages(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
+    Segment::of_pages(parts(rows)).store(tx)
+}
+
+/// Has FTS5 enter rows.
+pub(super) fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
+    for TextRow { id, columns: [title, heading, text, path, language] } in rows {
+        tx.execute(
+            "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![id, title, heading, text, path, language],
+        )?;
+    }
+    Ok(())
+}
+
+/// Returns rows as the threads of a pool make them.
+pub(super) fn parts(rows: &[TextRow]) -> Vec<IndexRows> {
+    let (first, second) = rows.split_at(rows.len() / 3);
+    vec![index_rows(first), index_rows(second)]
+}
+
+fn index_rows(rows: &[TextRow]) -> IndexRows {
+    let mut index_rows = IndexRows::default();
+    for TextRow { id, columns } in rows {
+        let columns = columns.each_ref().map(|text| {
+            let tokens = text.split(' ').map(str::as_bytes);
+            index_rows.column(|column| tokens.for_each(|token| column.add(token)))
+        });
+        index_rows.push(ChunkId(*id), RevisionId(1), columns);
+    }
+    index_rows
+}
+
+/// Returns rows with these ids, some of them without a heading.
+pub(super) fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String) -> Vec<TextRow> {
+    let row = |id| {
+        let heading = if id % 3 == 0 { String::new() } else { format!("head {id}") };
+        let [title, path, language] = ["a title", "docs a.md", "en"].map(str::to_owned);
+        TextRow { id, columns: [title, heading, text(id), path, language] }
+    };
+    ids.map(row).collect()
+}
+
+/// Returns `count` words, at most `of` different ones.
+pub(super) fn words(count: i64, of: i64, seed: i64) -> String {
+    let word = |index: i64| {
+        let number = (index * 7919 + seed * 104_729) % of;
+        let length = usize::try_from(number % 40).unwrap_or(0);
+        format!("w{}{number}", "x".repeat(length))
+    };
+    (0..count).map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_sqlite_takes_pages() {
+        assert!(pages_are_those_of_fts5(), "{}", rusqlite::version());
+    }
+}
