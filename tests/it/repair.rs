@@ -234,6 +234,8 @@ const DAMAGES: &[(&str, &str)] = &[
          WHERE id = (SELECT min(id) FROM vector_block)",
         "a vector is as it was stored",
     ),
+    // Ids between which there is nothing are not looked up one by one.
+    ("UPDATE run SET id = 100000000", "rows refer to rows that exist"),
     ("DELETE FROM chunk_fts_idx", "every word of the full-text index is found"),
     (
         "DELETE FROM chunk_fts WHERE rowid = (SELECT max(id) FROM chunk)",
@@ -372,6 +374,25 @@ fn a_half_done_run_is_mended_and_gone_on_with() {
         place.ingest();
         place.assert_equals_fresh_ingest();
     }
+}
+
+#[test]
+fn an_earlier_copy_of_a_damaged_file_is_kept() {
+    let place = place();
+    let mut copies = Vec::new();
+    for number in 0..2 {
+        // A text that is lost for good, but for the copy.
+        vandal(&place.kb())
+            .execute(
+                "UPDATE content SET text = CAST(x'ff' || text AS BLOB) WHERE id = (SELECT min(id) + ?1 FROM content)",
+                [number],
+            )
+            .unwrap();
+        let copy = look(&place.kb(), true).damaged_copy.unwrap();
+        assert!(copy.exists() && !copies.contains(&copy), "{copy:?} {copies:?}");
+        copies.push(copy);
+    }
+    assert!(copies[0].exists());
 }
 
 #[test]
