@@ -48,7 +48,7 @@ fn pieces_of(text: &str, base: usize, marks_max: usize) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Tells whether a byte may begin or end something: every control sign and line end, and ASCII punctuation.
+/// Tells whether a byte may begin or end something: a line end, or ASCII punctuation.
 fn is_mark(byte: u8) -> bool {
     byte == b'\n' || byte.is_ascii_punctuation()
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use super::requests::real;
 
 /// Files of a folder that are read; of the rest, sizes and times count.
 const FILES_MAX: usize = 2000;
@@ -48,7 +49,6 @@ pub(super) fn hash(config: &Config, hasher: &mut blake3::Hasher) -> io::Result<(
 /// Returns whether a path, or what it leads to, is in the folder of kb.toml and not that itself.
 fn is_inside(config: &Config, path: &Path) -> bool {
     let is_below = |path: &Path, base: &Path| path != base && path.starts_with(base);
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let has_parents = path.components().any(|part| part == std::path::Component::ParentDir);
     !has_parents && is_below(path, &config.base) || is_below(&real(path), &real(&config.base))
 }

@@ -135,6 +135,6 @@ fn may_be_private(url: &str) -> bool {
 }
 
 /// Returns where `path` leads; as much of it as is there.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| storage::resolved(path))
 }

@@ -219,8 +219,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
 
 /// Removes a knowledge base of ours with all its files.
 fn remove(kb: &Path) -> Result<(), Error> {
-    let endings = ["", "-wal", "-shm", "-journal"];
-    endings.iter().try_for_each(|ending| remove_one(&storage::beside(kb, ending)))
+    storage::database_files(kb).iter().try_for_each(|path| remove_one(path))
 }
 
 fn remove_one(path: &Path) -> Result<(), Error> {

@@ -463,10 +463,7 @@ fn open_sources(
     // Those of earlier versions, too, which kept beside the knowledge base what is now in the cache.
     let folders = [".lock", ".cache", ".git", ".tmp", ".spool", ".archives"];
     let copies = ["", ".damaged", ".repaired"].map(|ending| storage::beside(kb, ending));
-    let files = copies
-        .iter()
-        .chain([&candidate])
-        .flat_map(|kb| ["", "-wal", "-shm", "-journal"].map(|ending| storage::beside(kb, ending)));
+    let files = copies.iter().chain([&candidate]).flat_map(|kb| storage::database_files(kb));
     let own = [kb, &candidate].into_iter();
     let own = own.flat_map(|kb| folders.map(|ending| storage::beside(kb, ending))).chain(files);
     let own: Vec<_> = own.chain(cache.places()).collect();

@@ -106,9 +106,8 @@ fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(),
 
 /// Removes a knowledge base with all its files.
 fn remove(kb: &Path) -> Result<(), Error> {
-    let beside = ["-wal", "-shm", "-journal"].map(|ending| storage::beside(kb, ending));
     // The file itself first: without it the others mean nothing.
-    for path in [kb.to_owned()].into_iter().chain(beside).chain([lock_path(kb)]) {
+    for path in storage::database_files(kb).into_iter().chain([lock_path(kb)]) {
         files::remove(&path).map_err(|source| KbError::Remove { path, source })?;
     }
     Ok(())

@@ -11,6 +11,8 @@ use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::support::percent;
+
 /// Bytes of a uri at most; the path of a file has no more than half as many.
 pub const BYTES_MAX: usize = 8192;
 
@@ -36,21 +38,7 @@ pub fn encode(path: &Path) -> String {
 
 /// Returns the path that [`encode`] made `uri` from.
 pub fn decode(uri: &str) -> PathBuf {
-    let mut rest = uri.as_bytes();
-    let mut path = Vec::with_capacity(rest.len());
-    while let Some((&byte, tail)) = rest.split_first() {
-        match (byte, escaped(tail)) {
-            (b'%', Some(value)) => {
-                path.push(value);
-                rest = &tail[2..];
-            }
-            _ => {
-                path.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(path))
+    PathBuf::from(OsString::from_vec(percent::decoded_bytes(uri)))
 }
 
 /// Compares two uris part by part, bytewise: a folder's files stand together, where the folder's
@@ -117,7 +105,8 @@ fn escape_chunks(path: &[u8]) -> String {
     for chunk in path.utf8_chunks() {
         let valid = chunk.valid();
         for (at, c) in valid.char_indices() {
-            let reads_as_escape = c == '%' && escaped(&valid.as_bytes()[at + 1..]).is_some();
+            let reads_as_escape =
+                c == '%' && percent::escaped(&valid.as_bytes()[at + 1..]).is_some();
             if reads_as_escape || c.is_control() {
                 push_escaped(&mut uri, c.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
@@ -133,12 +122,6 @@ fn push_escaped(uri: &mut String, bytes: &[u8]) {
     for byte in bytes {
         write!(uri, "%{byte:02X}").expect("writing to a String does not fail");
     }
-}
-
-/// Returns the byte that two hexadecimal digits at the start of `text` stand for.
-fn escaped(text: &[u8]) -> Option<u8> {
-    let digit = |at: usize| text.get(at).and_then(|&byte| (byte as char).to_digit(16));
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::storage::database_files;
 use super::{files, storage};
 
 /// The user who can do anything anyway.
@@ -70,14 +71,9 @@ pub fn lock_path(kb: &Path) -> PathBuf {
     storage::beside(kb, ".lock")
 }
 
-/// Returns the paths of a knowledge base with what SQLite puts beside it.
-fn files_of(kb: &Path) -> impl Iterator<Item = PathBuf> {
-    ["", "-wal", "-shm", "-journal"].into_iter().map(|ending| storage::beside(kb, ending))
-}
-
 /// Fails where the knowledge base at `kb`, which is to be written, or a file of SQLite's beside it is a link or no file.
 pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
-    for path in files_of(kb) {
+    for path in database_files(kb) {
         let Ok(found) = path.symlink_metadata() else { continue };
         let reason = if found.is_symlink() {
             "is a symbolic link, and a knowledge base is never written through one; \
@@ -113,7 +109,7 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
     if is_left || bytes.is_ok_and(|bytes| bytes > 0) {
         return Ok(());
     }
-    match files_of(kb).find(|path| path.exists()) {
+    match database_files(kb).into_iter().find(|path| path.exists()) {
         Some(path) => {
             foreign(path, "is not of kbingest; move it away, or name another knowledge base")
         }
@@ -127,7 +123,7 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
 /// Looks at names and opens nothing, as closing a file would drop the locks that SQLite holds on it in this process.
 pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
     let user = rustix::process::geteuid().as_raw();
-    for path in files_of(kb).chain([lock_path(kb)]) {
+    for path in database_files(kb).into_iter().chain([lock_path(kb)]) {
         let Ok(metadata) = path.symlink_metadata() else { continue };
         let owner = metadata.uid();
         if owner != user && owner != ROOT {

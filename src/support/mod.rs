@@ -14,6 +14,7 @@ pub mod limits;
 pub mod lock;
 pub mod own_folder;
 pub mod panics;
+pub mod percent;
 pub mod recent;
 pub mod retry;
 pub mod rows;

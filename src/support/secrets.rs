@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::percent;
+
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
 /// Names of parameters whose values are secrets have one of these in them,
@@ -117,32 +119,11 @@ fn holds_secret(value: &str) -> bool {
     if !value.contains('%') {
         return false;
     }
-    let plain = percent_decode(value);
+    let plain = percent::decoded(value);
     let url = plain.find("://").map_or(0, |at| at + 3);
     let mut found = Vec::new();
     add_secrets(&plain, url..plain.len(), &mut found);
     !found.is_empty()
-}
-
-/// Returns `text` with `%41` as `A`, and what is no UTF-8 then replaced.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                plain.push(byte);
-                at += 3;
-            }
-            None => {
-                plain.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
 }
 
 fn is_port(authority: &str) -> bool {
@@ -153,7 +134,7 @@ fn is_port(authority: &str) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    let name = percent_decode(name).to_ascii_lowercase();
+    let name = percent::decoded(name).to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))
         || ENDINGS.iter().any(|ending| name.ends_with(ending))
         || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))

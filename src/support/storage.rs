@@ -28,6 +28,11 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Returns the paths of a SQLite file and of what SQLite puts beside it, the file itself first.
+pub fn database_files(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|ending| beside(path, ending))
+}
+
 /// Returns `path` with the links in its folder resolved; as it is where that fails. A last part that is a link stays
 /// one.
 pub fn resolved(path: &Path) -> PathBuf {

@@ -50,8 +50,7 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
 
 /// Fails if the file, or one of SQLite's beside it, is a FIFO or a device, which SQLite would wait for.
 fn refuse_special(path: &Path) -> Result<(), KbError> {
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let path = storage::beside(path, ending);
+    for path in storage::database_files(path) {
         if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
             return Err(KbError::Special(path));
         }

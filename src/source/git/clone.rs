@@ -6,8 +6,8 @@ use std::process::Command;
 
 use super::GitConfig;
 use super::command::{Git, GitError, cache_error};
-use super::config::{has_helper, is_path, percent_decoded};
-use crate::support::files;
+use super::config::{has_helper, is_path};
+use crate::support::{files, percent};
 
 /// The wanted commit; a ref keeps git from dropping it.
 const HEAD: &str = "refs/kbingest/head";
@@ -328,7 +328,7 @@ fn without_user(url: &str) -> (String, Option<String>) {
     match rest[..end].rsplit_once('@') {
         Some((user, _)) => {
             let place = &rest[user.len() + 1..];
-            let user = percent_decoded(user);
+            let user = percent::decoded(user);
             (format!("{scheme}://{place}"), Some(user))
         }
         None => (url.to_owned(), None),

@@ -9,8 +9,9 @@ use toml::Spanned;
 use crate::source::directory_config::{
     check_documents, check_name, check_size, max_documents_default, max_file_size_default,
 };
-use crate::source::{Problems, globs, uri};
+use crate::source::{Problems, globs};
 use crate::support::byte_size::ByteSize;
+use crate::support::percent;
 
 /// One git repository.
 #[derive(Clone, Debug, Deserialize)]
@@ -127,17 +128,12 @@ pub(super) fn has_helper(url: &str) -> bool {
     url.trim_start_matches(is_of_name).starts_with("::")
 }
 
-/// Returns `text` with `%41` and the like replaced by what they stand for.
-pub(super) fn percent_decoded(text: &str) -> String {
-    uri::decode(text).to_string_lossy().into_owned()
-}
-
 const URLS: &str = "allowed are https, http, ssh and git urls, user@host:path, and a folder";
 
 fn check_url(url: &str) -> Result<(), String> {
     // Not shown: it may hold a password.
     let wrong = |what: &str| Err(format!("{what}; {URLS}"));
-    let decoded = percent_decoded(url);
+    let decoded = percent::decoded(url);
     if url.is_empty() || url.starts_with('-') || decoded.contains(char::is_control) {
         return wrong("this is no url");
     }
@@ -158,7 +154,7 @@ fn check_url(url: &str) -> Result<(), String> {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (user, host) = rest[..end].rsplit_once('@').unwrap_or(("", &rest[..end]));
-    let is_option = |part: &str| percent_decoded(part).starts_with('-');
+    let is_option = |part: &str| percent::decoded(part).starts_with('-');
     if is_option(host) || is_option(&rest[..end]) || host.is_empty() && scheme != "file" {
         return wrong("this names no host");
     }

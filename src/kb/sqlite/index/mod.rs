@@ -17,7 +17,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, to_sql};
 use super::queue::{Unit, load_where};
-use super::{Reader, Run, Writer, errno};
+use super::{Reader, Run, Writer};
 use crate::analysis::Language;
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
@@ -70,9 +70,7 @@ impl Writer {
         fingerprint: &str,
         analyse: Analyse<'_>,
     ) -> Result<Option<u64>, KbError> {
-        let mut rebuild = Rebuild { fingerprint, analyse, is_stopped: false };
-        let rebuilt = self.write(|tx| rebuild.carry_out(tx));
-        if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
+        Rebuild::within(fingerprint, analyse, |work| self.write(work))
     }
 
     /// Merges segments for two steps, where there are too many of them for a run that goes on.
@@ -82,9 +80,7 @@ impl Writer {
         if matches!(merged, Ok(true)) {
             merged = merge::step_when_full(&writer);
         }
-        merged
-            .map(drop)
-            .map_err(|error| error.told_apart(self.reader().path(), errno::last(&writer)))
+        merged.map(drop).map_err(|error| self.told_apart(error, &writer))
     }
 }
 
@@ -95,9 +91,7 @@ impl Run<'_> {
         fingerprint: &str,
         analyse: Analyse<'_>,
     ) -> Result<Option<u64>, KbError> {
-        let mut rebuild = Rebuild { fingerprint, analyse, is_stopped: false };
-        let rebuilt = self.write(|tx| rebuild.carry_out(tx));
-        if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
+        Rebuild::within(fingerprint, analyse, |work| self.write(work))
     }
 }
 
@@ -111,7 +105,20 @@ struct Rebuild<'a> {
     is_stopped: bool,
 }
 
-impl Rebuild<'_> {
+impl<'a> Rebuild<'a> {
+    /// Rebuilds the index within a transaction of `write`; `None` if `analyse` ended the work.
+    fn within(
+        fingerprint: &'a str,
+        analyse: Analyse<'a>,
+        write: impl FnOnce(
+            &mut dyn FnMut(&Transaction<'_>) -> Result<u64, KbError>,
+        ) -> Result<u64, KbError>,
+    ) -> Result<Option<u64>, KbError> {
+        let mut rebuild = Self { fingerprint, analyse, is_stopped: false };
+        let rebuilt = write(&mut |tx| rebuild.carry_out(tx));
+        if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
+    }
+
     /// Fills the index of an open transaction; an error, which rolls it back, also if it is stopped.
     fn carry_out(&mut self, tx: &Transaction<'_>) -> Result<u64, KbError> {
         tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;

@@ -89,10 +89,10 @@ const TITLE_BYTES_MAX: usize = 64 << 10;
 
 fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
-    match i64::try_from(bytes) {
-        Ok(_) if bytes <= TITLE_BYTES_MAX => row.get(column),
-        _ => Err(rusqlite::Error::IntegralValueOutOfRange(column, i64::MAX)),
+    if bytes > TITLE_BYTES_MAX {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(column, i64::MAX));
     }
+    row.get(column)
 }
 
 /// A hit with the rows it is made of.

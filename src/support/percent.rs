@@ -1,0 +1,31 @@
+//! Percent-encoding (RFC 3986, section 2.1).
+
+/// Returns the bytes of `text` with `%41` as `A`; a percent sign without two digits behind it is itself.
+pub fn decoded_bytes(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some((&byte, tail)) = rest.split_first() {
+        match (byte, escaped(tail)) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                rest = &tail[2..];
+            }
+            _ => {
+                decoded.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    decoded
+}
+
+/// Does as [`decoded_bytes`] does; what is no UTF-8 then is replaced.
+pub fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+}
+
+/// Returns the byte that the two hexadecimal digits at the start of `text` stand for.
+pub fn escaped(text: &[u8]) -> Option<u8> {
+    let digit = |at: usize| text.get(at).and_then(|&byte| (byte as char).to_digit(16));
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
