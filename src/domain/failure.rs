@@ -1,5 +1,6 @@
 //! A document that could not be taken in, and why.
 
+use kbingest_extract::FailureKind;
 use serde::Serialize;
 
 /// The step of the pipeline at which a document failed.
@@ -27,32 +28,6 @@ impl Stage {
             Self::Extract => "extract",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
-        }
-    }
-}
-
-/// What a later run does about a document that was not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FailureKind {
-    /// Not text, or over a limit: left out on purpose, looked at again only when it changes.
-    Skipped,
-    /// Would fail again as it is: tried again when the document or the settings change.
-    Permanent,
-    /// May pass: tried again by the next run.
-    Transient,
-}
-
-impl FailureKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Skipped, Self::Permanent, Self::Transient];
-
-    /// Returns the name stored in the knowledge base.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Skipped => "skipped",
-            Self::Permanent => "permanent",
-            Self::Transient => "transient",
         }
     }
 }

@@ -10,9 +10,10 @@ mod run;
 mod site_file;
 
 pub use chunk::{Chunk, LineRange, Span};
-pub use document::{Entry, MediaType, Version};
-pub use failure::{Failure, FailureKind, Stage};
+pub use document::{Entry, Version};
+pub use failure::{Failure, Stage};
 pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
+pub use kbingest_extract::{FailureKind, MediaType};
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
 pub use run::{Metrics, RunState, RunStatus};

@@ -3,7 +3,7 @@
 //! Work stops only at a [`Checkpoint`]. At each of them what was done so far is committed, so that a
 //! run which ends there can be continued. The same places serve fault injection in tests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+pub use kbingest_support::stop::StopSignal;
 
 /// A place at which a run may stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,24 +35,6 @@ impl Checkpoint {
         Self::BeforeClaim,
         Self::BeforeCommit,
     ];
-}
-
-/// Asks every thread of a run to stop at its next checkpoint. Once set it stays set.
-#[derive(Debug, Default)]
-pub struct StopSignal {
-    stop: AtomicBool,
-}
-
-impl StopSignal {
-    /// Asks for the stop.
-    pub fn request(&self) {
-        self.stop.store(true, Ordering::Release);
-    }
-
-    /// Tells whether a stop was asked for.
-    pub fn is_requested(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
 }
 
 /// Called at every checkpoint, on the thread that reached it; tests use it to stop a run there.

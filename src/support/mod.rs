@@ -3,22 +3,17 @@
 
 pub mod ascii;
 pub mod bounded;
-pub mod byte_size;
-pub mod cache;
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
-pub mod files;
-pub mod html;
 pub mod limits;
 pub mod lock;
-pub mod own_folder;
-pub mod panics;
 pub mod percent;
 pub mod recent;
 pub mod retry;
-pub mod rows;
-pub mod sandbox;
 pub mod secrets;
-pub mod storage;
-pub mod supervise;
+
+pub use kbingest_extract::dom as html;
+pub use kbingest_support::{
+    byte_size, cache, files, own_folder, panics, rows, sandbox, storage, supervise,
+};

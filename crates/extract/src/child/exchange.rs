@@ -1,0 +1,189 @@
+//! One document through the pipes: never waits for a child that does not read, write or end.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::wire::{self, LENGTHS_BYTES};
+use super::{STOP_GRACE, Worker};
+use kbingest_support::stop::StopSignal;
+
+/// How often a request to stop is looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Read at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Last words of a child that are kept.
+const WORDS_BYTES_MAX: usize = 4 << 10;
+
+/// Why there is no answer.
+pub(super) enum Loss {
+    /// The child ended.
+    Died,
+    /// It took too long.
+    Deadline,
+    /// Its answer is over the limit.
+    TooLarge,
+    /// The run is to stop.
+    Stopped,
+    /// The pipes do not work.
+    Io(io::Error),
+}
+
+/// Head and body of an answer.
+type Answer = (Vec<u8>, Vec<u8>);
+
+/// What an exchange has to keep to.
+pub(super) struct Exchange<'a> {
+    pub(super) deadline: Instant,
+    pub(super) stop: Option<&'a StopSignal>,
+    pub(super) text_bytes_max: u64,
+}
+
+impl Exchange<'_> {
+    /// Sends `request` and returns head and body of the answer.
+    pub(super) fn run(&self, worker: &mut Worker, request: [&[u8]; 2]) -> Result<Answer, Loss> {
+        let (Some(mut input), Some(mut output)) =
+            (worker.process.stdin.take(), worker.process.stdout.take())
+        else {
+            return Err(Loss::Died);
+        };
+        for pipe in [input.as_fd(), output.as_fd()] {
+            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|error| Loss::Io(error.into()))?;
+        }
+        let mut outgoing = Outgoing { pieces: request, sent: 0 };
+        let mut answer = Vec::new();
+        let mut stop_at = None;
+        let result = loop {
+            if let Some(parts) = self.whole(&mut answer)? {
+                break parts;
+            }
+            self.check_time(&mut stop_at)?;
+            let mut pipes = vec![PollFd::new(&output, PollFlags::IN)];
+            if let Some(stderr) = &worker.process.stderr {
+                pipes.push(PollFd::new(stderr, PollFlags::IN));
+            }
+            if !outgoing.is_done() {
+                pipes.push(PollFd::new(&input, PollFlags::OUT));
+            }
+            wait(&mut pipes)?;
+            hear(worker);
+            if !outgoing.is_done() {
+                outgoing.send(&mut input)?;
+            }
+            if !receive(&mut output, &mut answer)? {
+                return Err(Loss::Died);
+            }
+        };
+        worker.process.stdin = Some(input);
+        worker.process.stdout = Some(output);
+        Ok(result)
+    }
+
+    /// Takes the answer apart once it is there.
+    fn whole(&self, answer: &mut Vec<u8>) -> Result<Option<Answer>, Loss> {
+        let Some((head, body)) = wire::lengths(answer) else { return Ok(None) };
+        if body as u64 > self.text_bytes_max {
+            return Err(Loss::TooLarge);
+        }
+        if answer.len() < LENGTHS_BYTES + head + body {
+            return Ok(None);
+        }
+        let mut head_part = answer.split_off(LENGTHS_BYTES);
+        let body_part = head_part.split_off(head);
+        Ok(Some((head_part, body_part)))
+    }
+
+    fn check_time(&self, stop_at: &mut Option<Instant>) -> Result<(), Loss> {
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Err(Loss::Deadline);
+        }
+        if self.stop.is_some_and(StopSignal::is_requested)
+            && now >= *stop_at.get_or_insert(now + STOP_GRACE)
+        {
+            return Err(Loss::Stopped);
+        }
+        Ok(())
+    }
+}
+
+/// A request on its way.
+struct Outgoing<'a> {
+    pieces: [&'a [u8]; 2],
+    sent: usize,
+}
+
+impl Outgoing<'_> {
+    fn is_done(&self) -> bool {
+        self.sent == self.pieces[0].len() + self.pieces[1].len()
+    }
+
+    fn send(&mut self, input: &mut impl Write) -> Result<(), Loss> {
+        let [head, body] = self.pieces;
+        let rest = match self.sent.checked_sub(head.len()) {
+            Some(sent) => &body[sent..],
+            None => &head[self.sent..],
+        };
+        match input.write(rest) {
+            Ok(sent) => self.sent += sent,
+            Err(error) if is_passing(&error) => {}
+            // It died; what it said comes through the other pipe.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Loss::Died),
+            Err(error) => return Err(Loss::Io(error)),
+        }
+        Ok(())
+    }
+}
+
+/// Waits until one of the pipes has something, a little while at most.
+fn wait(pipes: &mut [PollFd<'_>]) -> Result<(), Loss> {
+    let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
+    match poll(pipes, Some(&tick)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Loss::Io(error.into())),
+    }
+}
+
+/// Reads what is there; false where there will be no more.
+fn receive(output: &mut impl Read, answer: &mut Vec<u8>) -> Result<bool, Loss> {
+    let mut piece = [0; PIECE_BYTES];
+    match output.read(&mut piece) {
+        Ok(0) => Ok(false),
+        Ok(count) => {
+            answer.extend_from_slice(&piece[..count]);
+            Ok(true)
+        }
+        Err(error) if is_passing(&error) => Ok(true),
+        Err(error) => Err(Loss::Io(error)),
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Takes what the child says on stderr, so that it never waits there; the end of it is kept.
+pub(super) fn hear(worker: &mut Worker) {
+    let Some(stderr) = &mut worker.process.stderr else { return };
+    let _ = fcntl_setfl(&*stderr, OFlags::NONBLOCK);
+    let mut piece = [0; WORDS_BYTES_MAX];
+    loop {
+        match stderr.read(&mut piece) {
+            Ok(0) => {
+                worker.process.stderr = None;
+                return;
+            }
+            Ok(count) => {
+                worker.words.extend_from_slice(&piece[..count]);
+                let surplus = worker.words.len().saturating_sub(WORDS_BYTES_MAX);
+                worker.words.drain(..surplus);
+            }
+            Err(_) => return,
+        }
+    }
+}

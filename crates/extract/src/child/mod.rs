@@ -1,0 +1,206 @@
+//! Child processes for formats whose parsers may crash, loop or eat memory.
+//!
+//! A child is this program, started as `extract-worker`. It is used for many documents, one at a time; it
+//! is ended with its process group when a document takes too long, and replaced when it dies. It dies with
+//! its parent: the kernel sees to that, and its input ends. Documents and texts go through pipes; a
+//! child writes no file.
+
+mod exchange;
+mod serve;
+mod wire;
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use serve::serve;
+
+use super::{ExtractConfig, ExtractError, Extracted, Extractor};
+use exchange::{Exchange, Loss};
+use kbingest_support::byte_size::ByteSize;
+use kbingest_support::stop::StopSignal;
+use kbingest_support::supervise;
+
+/// Documents after which a child is replaced, so that what leaks in a library does not add up.
+const DOCUMENTS_MAX: u32 = 500;
+
+/// What a stop leaves a child to finish its document.
+pub(crate) const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// The children of one run.
+pub(super) struct Children {
+    program: PathBuf,
+    max_memory: ByteSize,
+    max_text: ByteSize,
+    max_seconds: u64,
+    stop: Option<Arc<StopSignal>>,
+    idle: Mutex<Vec<Worker>>,
+}
+
+/// One child, alive until it is dropped.
+pub(super) struct Worker {
+    process: Child,
+    documents: u32,
+    /// The end of what it said on stderr.
+    words: Vec<u8>,
+}
+
+impl Children {
+    /// Prepares for children of `config.program`; starts none.
+    pub(super) fn new(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
+        Self {
+            program: config.program.clone().unwrap_or_default(),
+            max_memory: config.max_memory,
+            max_text: config.max_text,
+            max_seconds: config.max_seconds,
+            stop,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Extracts a document in a child.
+    pub(super) fn extract(
+        &self,
+        extractor: &dyn Extractor,
+        uri: &str,
+        bytes: &[u8],
+    ) -> Result<Extracted, ExtractError> {
+        loop {
+            let mut worker = self.take(uri)?;
+            let is_fresh = worker.documents == 0;
+            match self.exchange(&mut worker, extractor, uri, bytes) {
+                Ok(result) => {
+                    worker.documents += 1;
+                    if worker.documents < DOCUMENTS_MAX {
+                        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+                    }
+                    return result;
+                }
+                // It may have been one of the documents before.
+                Err(Loss::Died) if !is_fresh => {}
+                Err(loss) => return Err(self.describe(loss, worker, uri)),
+            }
+        }
+    }
+
+    fn exchange(
+        &self,
+        worker: &mut Worker,
+        extractor: &dyn Extractor,
+        uri: &str,
+        bytes: &[u8],
+    ) -> Result<Result<Extracted, ExtractError>, Loss> {
+        let request = wire::Request {
+            extractor: extractor.id().to_owned(),
+            uri: uri.to_owned(),
+            max_seconds: self.max_seconds,
+        };
+        let head = wire::head(&request, bytes.len()).map_err(Loss::Io)?;
+        let exchange = Exchange {
+            deadline: Instant::now() + Duration::from_secs(self.max_seconds),
+            stop: self.stop.as_deref(),
+            text_bytes_max: self.max_text.0,
+        };
+        let (head, body) = exchange.run(worker, [&head, bytes])?;
+        Ok(match wire::reply(&head) {
+            Some(reply) => reply.into_result(uri, body),
+            None => {
+                let reason = wire::BROKEN.to_owned();
+                Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
+            }
+        })
+    }
+
+    fn take(&self, uri: &str) -> Result<Worker, ExtractError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.start(), Ok).map_err(|error| ExtractError::Transient {
+            uri: uri.to_owned(),
+            reason: format!("cannot start a process to extract it: {error}"),
+        })
+    }
+
+    fn start(&self) -> std::io::Result<Worker> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("extract-worker")
+            .arg(self.max_memory.0.to_string())
+            .arg(std::process::id().to_string())
+            // Threads of a parallel library would each reserve address space.
+            .env_clear()
+            .env("RAYON_NUM_THREADS", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for the parent, which decides.
+            .process_group(0);
+        #[cfg(debug_assertions)]
+        if super::fault::is_on() {
+            command.env(super::fault::VARIABLE, "1");
+        }
+        let process = command.spawn()?;
+        Ok(Worker { process, documents: 0, words: Vec::new() })
+    }
+
+    fn describe(&self, loss: Loss, mut worker: Worker, uri: &str) -> ExtractError {
+        let permanent = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+        let transient = |reason| ExtractError::Transient { uri: uri.to_owned(), reason };
+        match loss {
+            Loss::Deadline => {
+                permanent(format!("takes longer than max_seconds ({})", self.max_seconds))
+            }
+            Loss::TooLarge => permanent(format!("its text is over max_text ({})", self.max_text)),
+            Loss::Stopped => transient("the run was stopped while it was extracted".to_owned()),
+            Loss::Io(error) => transient(format!("cannot talk to its extractor: {error}")),
+            Loss::Died => {
+                let (reason, is_from_outside) = self.describe_death(&mut worker);
+                if is_from_outside { transient(reason) } else { permanent(reason) }
+            }
+        }
+    }
+
+    /// Returns how a child died, from its exit status and its last words, and whether somebody else ended it.
+    fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
+        use std::os::unix::process::ExitStatusExt;
+        exchange::hear(worker);
+        let words = String::from_utf8_lossy(&worker.words).into_owned();
+        let status = worker.end();
+        let signal = status.and_then(|status| status.signal());
+        let is_from_outside = signal.is_some_and(supervise::is_from_outside);
+        let reason = if words.contains("memory allocation of") {
+            format!("needs more memory than max_memory ({})", self.max_memory)
+        } else if words.contains("has overflowed its stack") {
+            "its extractor overflowed its stack".to_owned()
+        } else if signal == Some(rustix::process::Signal::XCPU.as_raw()) {
+            format!("takes longer than max_seconds ({})", self.max_seconds)
+        } else if let Some(signal) = signal {
+            format!("its extractor was ended by signal {signal}")
+        } else {
+            let code = status.and_then(|status| status.code()).unwrap_or_default();
+            format!("its extractor ended the process with exit code {code}")
+        };
+        (reason, is_from_outside)
+    }
+}
+
+impl Worker {
+    /// Ends the child and all that it may have started, and waits for it.
+    fn end(&mut self) -> Option<std::process::ExitStatus> {
+        if let Ok(Some(status)) = self.process.try_wait() {
+            return Some(status);
+        }
+        // Not reaped yet, so that the number is still its own.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.process.id().cast_signed()) {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+        let _ = self.process.kill();
+        self.process.wait().ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

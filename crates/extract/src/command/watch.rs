@@ -1,0 +1,274 @@
+//! A command at work: what it writes is taken, up to a limit; it is ended with its group when it takes too
+//! long, writes too much, or the run is to stop.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::child::STOP_GRACE;
+use crate::{ExtractConfig, ExtractError};
+use kbingest_support::byte_size::ByteSize;
+use kbingest_support::stop::StopSignal;
+use kbingest_support::supervise::{self, NOT_STARTED, NOT_STARTED_WORDS};
+
+/// How often time and requests to stop are looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Read at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What a command said on stderr, at most; the end of it is kept.
+const WORDS_BYTES_MAX: usize = 4 << 10;
+
+/// What of this is told.
+const WORDS_CHARS_MAX: usize = 500;
+
+/// What a command sees of this program's environment, which may hold secrets of others.
+const ENVIRONMENT: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"];
+
+/// Runs commands within the limits of a document.
+pub(super) struct Watch {
+    program: Option<PathBuf>,
+    max_text: ByteSize,
+    max_memory: ByteSize,
+    max_seconds: u64,
+    stop: Option<Arc<StopSignal>>,
+}
+
+/// Why a command was ended, or cannot be heard.
+enum Loss {
+    Deadline,
+    TooLarge,
+    Stopped,
+    Io(io::Error),
+}
+
+/// What a command wrote so far.
+#[derive(Default)]
+struct Heard {
+    output: Vec<u8>,
+    words: Vec<u8>,
+}
+
+impl Watch {
+    pub(super) fn new(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
+        Self {
+            program: config.program.clone(),
+            max_text: config.max_text,
+            max_memory: config.max_memory,
+            max_seconds: config.max_seconds,
+            stop,
+        }
+    }
+
+    /// Runs `command` in `folder` and returns what it wrote to stdout; an exit code other than 0 is a failure.
+    /// Of the environment it sees [`ENVIRONMENT`] and the variables named by `env`.
+    pub(super) fn run(
+        &self,
+        uri: &str,
+        command: &[String],
+        env: &[String],
+        folder: &Path,
+    ) -> Result<Vec<u8>, ExtractError> {
+        let permanent = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+        let transient = |reason| ExtractError::Transient { uri: uri.to_owned(), reason };
+        let name = command.first().map_or("", String::as_str);
+        let mut group = self
+            .start(command, env, folder)
+            .map_err(|error| transient(format!("cannot start {name}: {error}")))?;
+        let mut heard = Heard::default();
+        let code = self.listen(&mut group, &mut heard).map_err(|loss| match loss {
+            Loss::Deadline => {
+                permanent(format!("takes longer than max_seconds ({})", self.max_seconds))
+            }
+            Loss::TooLarge => permanent(format!("its text is over max_text ({})", self.max_text)),
+            Loss::Stopped => transient("the run was stopped while it was extracted".to_owned()),
+            Loss::Io(error) => transient(format!("cannot talk to {name}: {error}")),
+        })?;
+        let words = told(&heard.words);
+        match code {
+            Some(0) => Ok(heard.output),
+            Some(code)
+                if code == i32::from(NOT_STARTED) && words.starts_with(NOT_STARTED_WORDS) =>
+            {
+                Err(transient(words.replacen("kbingest ", "", 1)))
+            }
+            _ => {
+                let how =
+                    code.map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
+                let colon = if words.is_empty() { "" } else { ": " };
+                let reason = format!("{name} ended {how}{colon}{words}");
+                Err(if is_from_outside(code) { transient(reason) } else { permanent(reason) })
+            }
+        }
+    }
+
+    /// Starts a command below a process that ends it when this one ends. Without a program for that, as for
+    /// those who use the library, it is started directly.
+    fn start(&self, command: &[String], env: &[String], folder: &Path) -> io::Result<Group> {
+        let mut process = match (&self.program, command) {
+            (Some(program), _) => {
+                let mut process = supervise::under(program, self.max_memory.0);
+                process.args(command);
+                process
+            }
+            (None, [program, arguments @ ..]) => {
+                let mut process = Command::new(program);
+                process.args(arguments).stdin(Stdio::null());
+                process
+            }
+            (None, []) => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        process.env_clear();
+        for name in ENVIRONMENT.iter().copied().chain(env.iter().map(String::as_str)) {
+            if let Some(value) = std::env::var_os(name) {
+                process.env(name, value);
+            }
+        }
+        process.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        Ok(Group(process.spawn()?))
+    }
+
+    /// Takes what is written until the command ends, and returns its exit code.
+    fn listen(&self, group: &mut Group, heard: &mut Heard) -> Result<Option<i32>, Loss> {
+        let deadline = Instant::now() + Duration::from_secs(self.max_seconds);
+        let mut stop_at = None;
+        for pipe in group.pipes() {
+            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|error| Loss::Io(error.into()))?;
+        }
+        loop {
+            let has_ended = group.has_ended().map_err(Loss::Io)?;
+            if has_ended {
+                // What it left behind writes nothing any more.
+                group.kill();
+            }
+            self.hear(group, heard)?;
+            if has_ended {
+                return group.0.wait().map(|status| status.code()).map_err(Loss::Io);
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(Loss::Deadline);
+            }
+            if self.stop.as_deref().is_some_and(StopSignal::is_requested)
+                && now >= *stop_at.get_or_insert(now + STOP_GRACE)
+            {
+                return Err(Loss::Stopped);
+            }
+            wait(group)?;
+        }
+    }
+
+    /// Takes what is there.
+    fn hear(&self, group: &mut Group, heard: &mut Heard) -> Result<(), Loss> {
+        let limit = usize::try_from(self.max_text.0).unwrap_or(usize::MAX);
+        take(&mut group.0.stdout, &mut heard.output, |output| output.len() <= limit)
+            .map_err(Loss::Io)?;
+        if heard.output.len() > limit {
+            return Err(Loss::TooLarge);
+        }
+        take(&mut group.0.stderr, &mut heard.words, |words| {
+            words.drain(..words.len().saturating_sub(WORDS_BYTES_MAX));
+            true
+        })
+        .map_err(Loss::Io)
+    }
+}
+
+/// A process that leads its group; dropped, it and all of the group are ended.
+struct Group(Child);
+
+impl Group {
+    /// Returns what is still open of its output.
+    fn pipes(&self) -> Vec<BorrowedFd<'_>> {
+        let stdout = self.0.stdout.as_ref().map(AsFd::as_fd);
+        let stderr = self.0.stderr.as_ref().map(AsFd::as_fd);
+        stdout.into_iter().chain(stderr).collect()
+    }
+
+    /// Tells whether it ended; it is not waited for yet, so that its number stays its own.
+    fn has_ended(&self) -> io::Result<bool> {
+        let Some(pid) = self.pid() else { return Ok(true) };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::Pid(pid), options)?.is_some())
+    }
+
+    fn kill(&self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.0.id().cast_signed())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Where it was waited for already, the number may be somebody else's by now.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Waits until something is written, a little while at most.
+fn wait(group: &Group) -> Result<(), Loss> {
+    let mut pipes: Vec<_> = group
+        .pipes()
+        .into_iter()
+        .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
+        .collect();
+    let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
+    match poll(&mut pipes, Some(&tick)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Loss::Io(error.into())),
+    }
+}
+
+/// Reads what is there while `goes_on`; a pipe at its end is closed.
+fn take<P: Read>(
+    pipe: &mut Option<P>,
+    into: &mut Vec<u8>,
+    mut goes_on: impl FnMut(&mut Vec<u8>) -> bool,
+) -> io::Result<()> {
+    let mut piece = [0; PIECE_BYTES];
+    while let Some(open) = pipe {
+        match open.read(&mut piece) {
+            Ok(0) => *pipe = None,
+            Ok(count) => {
+                into.extend_from_slice(&piece[..count]);
+                if !goes_on(into) {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reports whether somebody else ended a command, or the process above it, which has no code then.
+fn is_from_outside(code: Option<i32>) -> bool {
+    code.is_none_or(|code| supervise::is_from_outside(code - 128))
+}
+
+/// Returns the end of what was said, as one line.
+fn told(words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words);
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let skipped = line.chars().count().saturating_sub(WORDS_CHARS_MAX);
+    line.chars().skip(skipped).filter(|c| !c.is_control()).collect()
+}

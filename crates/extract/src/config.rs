@@ -1,0 +1,97 @@
+//! The `[extract]` table of kb.toml: what one document may cost.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::command::CommandConfig;
+use kbingest_support::byte_size::ByteSize;
+use kbingest_support::cache::Cache;
+
+/// Least memory that a worker can start with.
+const MEMORY_MIN: ByteSize = ByteSize(64 << 20);
+
+/// Most pages that may be asked for; a page without text costs little, and there is `max_seconds`.
+const PAGES_MAX: usize = 100_000;
+
+/// Longest that a document may take.
+const SECONDS_MAX: u64 = 3600;
+
+/// Limits of extraction.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExtractConfig {
+    /// Text of a document at most.
+    pub max_text: ByteSize,
+    /// Pages of a document at most, where its format has pages, slides or sheets.
+    pub max_pages: usize,
+    /// Memory of the process that extracts a document of a risky format.
+    pub max_memory: ByteSize,
+    /// Seconds that such a document may take.
+    pub max_seconds: u64,
+    /// `[[extract.command]]`: programs for formats of their own; the first that matches is taken.
+    pub command: Vec<CommandConfig>,
+    /// The folder of kb.toml, to which a program with a `/` in its name is relative.
+    #[serde(skip)]
+    pub base: Option<PathBuf>,
+    /// Cache in which commands find their documents, in a folder of this process alone: made when it is needed, removed
+    /// at the end. `None`: somewhere among the system's temporary files.
+    #[serde(skip)]
+    pub workspace: Option<Arc<Cache>>,
+    /// The program that is started as `PROGRAM extract-worker` for risky formats: this one, set by its
+    /// `main` and not in kb.toml. `None`, as for those who use the library: they are extracted in this process,
+    /// where a panic costs the document alone, but neither memory nor time is limited.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
+}
+
+impl Default for ExtractConfig {
+    fn default() -> Self {
+        Self {
+            max_text: ByteSize(16 << 20),
+            max_pages: 10_000,
+            max_memory: ByteSize(512 << 20),
+            max_seconds: 30,
+            command: Vec::new(),
+            base: None,
+            workspace: None,
+            program: None,
+        }
+    }
+}
+
+impl ExtractConfig {
+    /// Checks the settings; the error names the key and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.max_text.0 == 0 || self.max_text.0 > super::TEXT_BYTES_MAX as u64 {
+            let most = ByteSize(super::TEXT_BYTES_MAX as u64);
+            return Err(format!("max_text must be 1 to {most}, not {}", self.max_text));
+        }
+        if self.max_pages == 0 || self.max_pages > PAGES_MAX {
+            return Err(format!("max_pages must be 1 to {PAGES_MAX}, not {}", self.max_pages));
+        }
+        if self.max_memory < MEMORY_MIN {
+            return Err(format!(
+                "max_memory must be {MEMORY_MIN} or more, not {}",
+                self.max_memory
+            ));
+        }
+        if !(1..=SECONDS_MAX).contains(&self.max_seconds) {
+            return Err(format!(
+                "max_seconds must be 1 to {SECONDS_MAX}, not {}",
+                self.max_seconds
+            ));
+        }
+        self.command.iter().try_for_each(CommandConfig::validate)
+    }
+
+    /// Returns what may make a document fail under these settings and not under others.
+    pub(super) fn fingerprint(&self) -> String {
+        let Self { max_text, max_pages, max_memory, max_seconds, .. } = self;
+        format!(
+            "text={},pages={max_pages},memory={},seconds={max_seconds}",
+            max_text.0, max_memory.0
+        )
+    }
+}

@@ -1,0 +1,217 @@
+//! Nodes as Markdown: a heading for each list and object, a list item for each value.
+
+use super::Node;
+use crate::TEXT_BYTES_MAX;
+use crate::writer::{Writer, escaped};
+
+/// Headings have so many levels; what is deeper is named by its path below the last.
+const LEVELS_MAX: usize = 6;
+
+/// Columns of a table at most.
+const COLUMNS_MAX: usize = 20;
+
+/// Bytes of a value in a table.
+const CELL_BYTES_MAX: usize = 500;
+
+/// Names of the value that an object in a list goes by.
+const NAMES: [&str; 4] = ["name", "title", "id", "key"];
+
+/// Bytes of such a name.
+const NAME_BYTES_MAX: usize = 80;
+
+/// Tells `node`.
+pub(super) fn tell(node: &Node) -> String {
+    let mut teller = Teller { writer: Writer::new(TEXT_BYTES_MAX), in_list: false };
+    teller.tell(node, 0, "");
+    teller.end_list();
+    teller.writer.finish()
+}
+
+struct Teller {
+    writer: Writer,
+    /// A list of values is open.
+    in_list: bool,
+}
+
+impl Teller {
+    /// Tells a node below `level` headings; `path` is what these do not say.
+    fn tell(&mut self, node: &Node, level: usize, path: &str) {
+        match node {
+            Node::Value(value) => self.item(path, value),
+            Node::Object(members) => {
+                // Values first: what comes after the heading of an object inside would belong to that.
+                let (values, others): (Vec<_>, Vec<_>) =
+                    members.iter().partition(|(_, node)| is_value(node));
+                for (name, value) in values {
+                    self.item(&joined(path, name), &shown(value));
+                }
+                for (name, node) in others {
+                    self.below(name, node, level, path);
+                }
+            }
+            Node::List(nodes) => {
+                if let Some(rows) = table(nodes) {
+                    self.end_list();
+                    self.writer.table(&rows);
+                    return;
+                }
+                for (number, node) in (1..).zip(nodes) {
+                    let name = NAMES.iter().find_map(|name| node.value(name));
+                    let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
+                    match node {
+                        Node::Value(value) => self.item(path, value),
+                        node => self.below(name.unwrap_or(&number.to_string()), node, level, path),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells a list or object under its name.
+    fn below(&mut self, name: &str, node: &Node, level: usize, path: &str) {
+        if level < LEVELS_MAX && !name.trim().is_empty() {
+            self.end_list();
+            self.writer.heading(level + 1, &escaped(name));
+            self.tell(node, level + 1, path);
+        } else {
+            self.tell(node, level, &joined(path, name));
+        }
+    }
+
+    fn item(&mut self, name: &str, value: &str) {
+        if !self.in_list {
+            self.writer.open_list(true);
+            self.in_list = true;
+        }
+        self.writer.open_item("- ");
+        let value = escaped(value.trim());
+        let colon = if name.is_empty() || value.is_empty() { "" } else { ": " };
+        self.writer.paragraph(&format!("{}{colon}{value}", escaped(name)));
+        self.writer.close();
+    }
+
+    fn end_list(&mut self) {
+        if std::mem::take(&mut self.in_list) {
+            self.writer.close();
+        }
+    }
+}
+
+fn joined(path: &str, name: &str) -> String {
+    let dot = if path.is_empty() || name.is_empty() { "" } else { "." };
+    format!("{path}{dot}{name}")
+}
+
+/// Tells whether a node is told in one item: a value, or a list of values.
+fn is_value(node: &Node) -> bool {
+    match node {
+        Node::Value(_) => true,
+        Node::List(nodes) => nodes.iter().all(|node| matches!(node, Node::Value(_))),
+        Node::Object(members) => members.is_empty(),
+    }
+}
+
+fn shown(node: &Node) -> String {
+    match node {
+        Node::Value(value) => value.clone(),
+        Node::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Node::Object(_) => String::new(),
+    }
+}
+
+/// Returns header and rows where the nodes are objects of short values with the same names.
+fn table(nodes: &[Node]) -> Option<Vec<Vec<String>>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for node in nodes {
+        let Node::Object(members) = node else { return None };
+        let is_row =
+            |(_, node): &(String, Node)| is_value(node) && shown(node).len() <= CELL_BYTES_MAX;
+        if members.len() < 2 || members.len() > COLUMNS_MAX || !members.iter().all(is_row) {
+            return None;
+        }
+        if rows.is_empty() {
+            rows.push(members.iter().map(|(name, _)| escaped(name)).collect());
+        }
+        let is_same = rows[0].len() == members.len()
+            && rows[0].iter().zip(members).all(|(known, (name, _))| *known == escaped(name));
+        if !is_same {
+            return None;
+        }
+        rows.push(members.iter().map(|(_, node)| escaped(&shown(node))).collect());
+    }
+    (rows.len() > 2).then_some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json;
+    use super::*;
+
+    #[test]
+    fn values_come_with_their_path() {
+        let text = r#"{
+            "service": {"web": {"image": "nginx", "ports": [80, 443], "env": {}}, "db": {"size": null}},
+            "version": "3.8",
+            "users": [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob | B"}],
+            "jobs": [{"name": "build", "steps": [["a", {"run": "make\nmake test"}]]}, {"steps": "none"}],
+            "a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": "deep"}}}}}}}
+        }"#;
+        insta::assert_snapshot!(tell(&json::read(text).unwrap()), @r"
+        - version: 3.8
+
+        # service
+
+        ## web
+
+        - image: nginx
+        - ports: 80, 443
+        - env
+
+        ## db
+
+        - size: null
+
+        # users
+
+        | id | name |
+        | --- | --- |
+        | 1 | Ada |
+        | 2 | Bob \| B |
+
+        # jobs
+
+        ## build
+
+        - name: build
+
+        ### steps
+
+        #### 1
+
+        - a
+
+        ##### 2
+
+        - run: make
+          make test
+
+        ## 2
+
+        - steps: none
+
+        # a
+
+        ## b
+
+        ### c
+
+        #### d
+
+        ##### e
+
+        ###### f
+
+        - g.h: deep
+        ");
+    }
+}

@@ -1,0 +1,191 @@
+//! Extraction as a run does it: the extractor by content and name, risky ones in a process of their own,
+//! limits, and the fingerprint that tells whether it would come out differently.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::child::Children;
+use super::command::Commands;
+use super::{ExtractConfig, ExtractError, Extracted, Extractor, by_id, extractor, sniff};
+use kbingest_support::panics::panic_message;
+use kbingest_support::stop::StopSignal;
+
+/// Stands before the extractor that the content asked for, where its name asked for another.
+const BY_CONTENT: char = '>';
+
+/// Stands before the limits under which extraction failed.
+const UNDER_LIMITS: char = '!';
+
+/// Larger documents are extracted in a child whatever their format, where `max_seconds`, `max_memory` and a stop hold
+/// for them. What is smaller is done before any of these matters, even by work that grows with its square.
+const IN_PROCESS_BYTES_MAX: usize = 128 << 10;
+
+/// Extracts documents; shared by threads.
+pub struct Extraction {
+    config: ExtractConfig,
+    children: Option<Children>,
+    commands: Commands,
+}
+
+/// What extracting a document came to.
+pub struct Attempt {
+    /// What it was done with; see [`Extraction::is_current`].
+    pub fingerprint: String,
+    /// The text, or why there is none.
+    pub result: Result<Extracted, ExtractError>,
+}
+
+impl Extraction {
+    /// Starts nothing yet; a process is started when it is first needed. One that is at work when `stop`
+    /// is requested is ended a moment later.
+    pub fn open(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
+        let children = config.program.as_ref().map(|_| Children::new(config, stop.clone()));
+        Self { config: config.clone(), children, commands: Commands::new(config, stop) }
+    }
+
+    /// Extracts a document. Never panics, and takes nothing but this document down with it.
+    pub fn extract(&self, uri: &str, bytes: Vec<u8>) -> Attempt {
+        if let Some(command) = self.commands.find(uri) {
+            let result = self.commands.extract(command, uri, &bytes);
+            return self.attempt(command.fingerprint.clone(), self.checked(uri, result));
+        }
+        let expected = extractor(uri);
+        let actual = sniff::by_content(uri, &bytes).unwrap_or(expected);
+        let mut fingerprint = expected.id().to_owned();
+        if actual.id() != expected.id() {
+            fingerprint.push(BY_CONTENT);
+            fingerprint.push_str(actual.id());
+        }
+        self.attempt(fingerprint, self.guarded(actual, uri, bytes))
+    }
+
+    fn attempt(&self, mut fingerprint: String, result: Result<Extracted, ExtractError>) -> Attempt {
+        if matches!(result, Err(ExtractError::Permanent { .. })) {
+            fingerprint.push(UNDER_LIMITS);
+            fingerprint.push_str(&self.config.fingerprint());
+        }
+        Attempt { fingerprint, result }
+    }
+
+    fn guarded(
+        &self,
+        extractor: &'static dyn Extractor,
+        uri: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Extracted, ExtractError> {
+        let extracted = match &self.children {
+            Some(children) if extractor.is_risky() || bytes.len() > IN_PROCESS_BYTES_MAX => {
+                children.extract(extractor, uri, &bytes)
+            }
+            _ => in_process(extractor, uri, bytes),
+        };
+        self.checked(uri, extracted)
+    }
+
+    /// Refuses a text that is over the limit.
+    fn checked(
+        &self,
+        uri: &str,
+        result: Result<Extracted, ExtractError>,
+    ) -> Result<Extracted, ExtractError> {
+        let extracted = result?;
+        if extracted.text.len() as u64 > self.config.max_text.0 {
+            let reason = format!("its text is over max_text ({})", self.config.max_text);
+            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+        }
+        let pages = extracted.pages();
+        if pages > self.config.max_pages {
+            let reason =
+                format!("its {pages} pages are over max_pages ({})", self.config.max_pages);
+            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+        }
+        Ok(extracted)
+    }
+
+    /// Returns the fingerprint of a document whose bytes are not known.
+    pub fn expected(&self, uri: &str) -> &str {
+        match self.commands.find(uri) {
+            Some(command) => &command.fingerprint,
+            None => extractor(uri).id(),
+        }
+    }
+
+    /// Returns what decides the texts that come out of any command; empty where there are none.
+    pub fn commands(&self) -> String {
+        self.commands.fingerprint()
+    }
+
+    /// Tells whether extracting the same bytes again would end as it did when `fingerprint` was made.
+    pub fn is_current(&self, uri: &str, fingerprint: &str) -> bool {
+        let wanted = self.expected(uri);
+        // Nearly always: no command and no extractor has a sign of what follows in its name.
+        if fingerprint == wanted {
+            return true;
+        }
+        let (chosen, limits) = match fingerprint.split_once(UNDER_LIMITS) {
+            Some((chosen, limits)) => (chosen, Some(limits)),
+            None => (fingerprint, None),
+        };
+        let (expected, actual) = chosen.split_once(BY_CONTENT).unwrap_or((chosen, chosen));
+        expected == wanted
+            && (actual == expected || by_id(actual).is_some())
+            && limits.is_none_or(|limits| limits == self.config.fingerprint())
+    }
+}
+
+/// Extracts in this process; a panic becomes an error.
+pub(super) fn in_process(
+    extractor: &dyn Extractor,
+    uri: &str,
+    bytes: Vec<u8>,
+) -> Result<Extracted, ExtractError> {
+    let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
+    catch_unwind(work).unwrap_or_else(|panic| {
+        let said = panic_message(panic.as_ref());
+        // What a library says may have lines, and the document's own words.
+        let said: String = said.chars().take(200).collect();
+        let reason = format!("internal error of {}: {said}", extractor.id());
+        Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panicking;
+
+    impl Extractor for Panicking {
+        fn id(&self) -> &'static str {
+            "panicking@1"
+        }
+
+        fn extract(&self, _: &str, _: Vec<u8>) -> Result<Extracted, ExtractError> {
+            panic!("at {}", 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let error = in_process(&Panicking, "a.x", Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "a.x: internal error of panicking@1: at 1");
+    }
+
+    #[test]
+    fn fingerprints_tell_what_would_come_out_differently() {
+        let config = ExtractConfig::default();
+        let limits = config.fingerprint();
+        let extraction = Extraction::open(&config, None);
+        let check = |fingerprint: &str, expected| {
+            assert_eq!(extraction.is_current("a.md", fingerprint), expected, "{fingerprint}");
+        };
+        check("markdown@1", true);
+        check("markdown@1>html@3", true);
+        check("markdown@1>html@0", false);
+        check("html@3", false);
+        check("", false);
+        check(&format!("markdown@1!{limits}"), true);
+        check(&format!("markdown@1>html@3!{limits}"), true);
+        check("markdown@1!text=1,memory=1,seconds=1", false);
+    }
+}

@@ -1,0 +1,141 @@
+//! HTML: the main content of a page as Markdown, with what the page says of itself.
+//!
+//! Also what the content of other formats is turned into on its way to Markdown: mails, e-books.
+
+mod block;
+mod charset;
+mod inline;
+mod redirect;
+mod root;
+mod table;
+
+use serde_json::Value;
+
+pub use crate::dom::{Facts, Selector};
+
+use super::encoding::Decoded;
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, encoding, title};
+use crate::MediaType;
+use crate::dom::{self, NodeId, Tree};
+
+/// How a page is converted.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// Encoding that the server gives, as in `utf-8`; wins over what the page says.
+    pub charset: Option<&'a str>,
+    /// Where the main content is: the first of these that is found, instead of the usual places.
+    pub content: &'a [Selector],
+    /// All of it is content, as in a chapter or a mail: no place of the main content is looked for.
+    pub is_whole: bool,
+    /// What is left out, beside navigation and the like.
+    pub leave_out: &'a [Selector],
+    /// Turns an address as written in the page into the one that its link gets, such as one that is no
+    /// longer relative; `None` leaves addresses as they are.
+    pub resolve: Option<&'a dyn Fn(&str) -> String>,
+}
+
+impl Options<'_> {
+    /// Returns those for a text that is all content.
+    pub(super) fn whole() -> Self {
+        Self { is_whole: true, ..Self::default() }
+    }
+}
+
+/// A converted page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Main content. Headings, lists, tables, code with its language, links and images with a description
+    /// are kept.
+    pub markdown: String,
+    /// Byte of [`Self::markdown`] at which a heading begins, and the fragment that links to it.
+    pub anchors: Vec<(usize, String)>,
+    /// Title of the page: `<title>`, else the first heading.
+    pub title: Option<String>,
+    /// What the page says of itself.
+    pub facts: Facts,
+    /// Every link of the page, navigation included, as written; those that are not to be followed are left
+    /// out.
+    pub links: Vec<String>,
+    /// What the bytes were, as in [`Extracted::encoding`].
+    pub encoding: String,
+}
+
+/// Converts the bytes of a page. Fails where they are no text, or where the Markdown would be larger
+/// than [`TEXT_BYTES_MAX`].
+pub fn convert(uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Page, ExtractError> {
+    let Decoded { text, encoding } = match charset::declared(&bytes, options.charset) {
+        Some(encoding) => encoding::decode_as(uri, encoding, &bytes)?,
+        None => encoding::decode(uri, bytes)?,
+    };
+    let mut page = convert_text(uri, &text, options)?;
+    page.encoding = encoding;
+    Ok(page)
+}
+
+/// Converts a page that is text already.
+pub(super) fn convert_text(
+    uri: &str,
+    text: &str,
+    options: &Options<'_>,
+) -> Result<Page, ExtractError> {
+    let tree = dom::parse(text);
+    let facts = tree.facts();
+    let followed = tree.links().filter(|link| !link.nofollow);
+    let links = followed.map(|link| link.href.to_owned()).collect();
+    let block::Rendered { markdown, anchors, is_full } =
+        block::render(&tree, &root::find(&tree, options), options);
+    if is_full {
+        return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+    }
+    let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.text(id)));
+    let title = facts.title.as_deref().and_then(title::clean).or_else(heading);
+    Ok(Page { markdown, anchors, title, facts, links, encoding: "utf-8".to_owned() })
+}
+
+fn first_heading(tree: &Tree) -> Option<NodeId> {
+    tree.all().find(|&id| matches!(tree.name(id), "h1" | "h2"))
+}
+
+/// HTML and XHTML documents.
+pub(super) struct Html;
+
+impl Extractor for Html {
+    fn id(&self) -> &'static str {
+        "html@3"
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let page = convert(uri, bytes, &Options::default())?;
+        let title = page.title.clone().unwrap_or_else(|| title::from_stem(uri));
+        let metadata = page.metadata();
+        Ok(Extracted {
+            title,
+            media_type: MediaType::Markdown,
+            text: page.markdown,
+            encoding: page.encoding,
+            metadata,
+        })
+    }
+}
+
+impl Page {
+    /// Returns what is stored with the document.
+    pub fn metadata(&self) -> Metadata {
+        let Facts { language, canonical, description, author, date, .. } = &self.facts;
+        let known = [
+            ("language", language),
+            ("canonical", canonical),
+            ("description", description),
+            ("author", author),
+            ("date", date),
+        ];
+        let mut metadata: Metadata = known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), Value::from(value.as_deref()?))))
+            .collect();
+        if !self.anchors.is_empty() {
+            metadata.insert("anchors".to_owned(), serde_json::json!(self.anchors));
+        }
+        metadata
+    }
+}

@@ -1,0 +1,145 @@
+//! Tables: data becomes a Markdown table, layout becomes the blocks in it.
+
+use super::block::Renderer;
+use crate::dom::NodeId;
+
+/// Columns of a table, and rows that a cell reaches down, at most.
+const SPAN_MAX: usize = 1000;
+
+/// Cells of a table at most, those counted that a span repeats.
+const CELLS_MAX: usize = 1_000_000;
+
+/// A cell that reaches down into rows to come.
+#[derive(Clone)]
+struct Reaching {
+    rows: usize,
+    text: String,
+}
+
+impl Renderer<'_> {
+    pub(super) fn table(&mut self, id: NodeId) {
+        let tree = self.tree;
+        let mut rows = Vec::new();
+        self.stray(id);
+        self.rows_of(id, &mut rows);
+        let caption = tree.children(id).find(|&node| tree.name(node) == "caption");
+        if let Some(caption) = caption.filter(|&node| !self.is_left_out(node)) {
+            self.blocks(caption);
+        }
+        if self.is_layout(id, &rows) {
+            for row in rows {
+                for cell in self.cells_of(row) {
+                    self.blocks(cell);
+                }
+            }
+            return;
+        }
+        let grid = self.grid(&rows);
+        self.writer.table(&grid);
+    }
+
+    /// Writes what stands in a table and in none of its cells.
+    fn stray(&mut self, id: NodeId) {
+        let tree = self.tree;
+        let is_part = |node| {
+            let name = tree.name(node);
+            matches!(
+                name,
+                "caption" | "colgroup" | "col" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th"
+            )
+        };
+        self.run_of(tree.children(id).filter(|&node| !is_part(node)));
+    }
+
+    fn rows_of(&mut self, id: NodeId, rows: &mut Vec<NodeId>) {
+        let mut has_loose_cells = false;
+        for node in self.tree.children(id) {
+            match self.tree.name(node) {
+                "tr" => rows.push(node),
+                "thead" | "tbody" | "tfoot" if !self.is_left_out(node) => {
+                    self.stray(node);
+                    self.rows_of(node, rows);
+                }
+                // Cells without a row make one.
+                "td" | "th" if !has_loose_cells => {
+                    has_loose_cells = true;
+                    rows.push(id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn cells_of(&self, row: NodeId) -> Vec<NodeId> {
+        let is_cell =
+            |&node: &NodeId| matches!(self.tree.name(node), "td" | "th") && !self.is_left_out(node);
+        self.tree.children(row).filter(is_cell).collect()
+    }
+
+    /// Tells whether a table is there to put things beside each other.
+    fn is_layout(&self, id: NodeId, rows: &[NodeId]) -> bool {
+        let tree = self.tree;
+        let is_plain_role = matches!(tree.attribute(id, "role"), Some("presentation" | "none"));
+        let is_big = |node: NodeId| {
+            let name = tree.name(node);
+            matches!(name, "table" | "pre" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote")
+        };
+        let cells: Vec<_> = rows.iter().map(|&row| self.cells_of(row).len()).collect();
+        let is_single = cells.iter().all(|&count| count <= 1);
+        // A list of code in one cell is no reason to give up the rows; code or a table is.
+        is_plain_role
+            || is_single
+            || tree.descendants(id).any(|node| is_big(node) && !self.is_left_out(node))
+    }
+
+    /// Returns the cells row by row; one that spans several is repeated, so that each row says all.
+    fn grid(&self, rows: &[NodeId]) -> Vec<Vec<String>> {
+        let mut grid = Vec::with_capacity(rows.len());
+        let mut reaching: Vec<Option<Reaching>> = Vec::new();
+        let mut count = 0;
+        for &row in rows {
+            let mut line = Vec::new();
+            for cell in self.cells_of(row) {
+                reach_down(&mut line, &mut reaching);
+                let text = self.inline_text(cell).replace('\n', " ");
+                let columns = self.span(cell, "colspan");
+                let rows = self.span(cell, "rowspan");
+                for _ in 0..columns {
+                    let column = line.len();
+                    line.push(text.clone());
+                    if rows > 1 {
+                        reaching.resize(reaching.len().max(column + 1), None);
+                        reaching[column] = Some(Reaching { rows: rows - 1, text: text.clone() });
+                    }
+                }
+            }
+            reach_down(&mut line, &mut reaching);
+            count += line.len();
+            if !line.is_empty() {
+                grid.push(line);
+            }
+            if count > CELLS_MAX {
+                break;
+            }
+        }
+        grid
+    }
+
+    fn span(&self, cell: NodeId, name: &str) -> usize {
+        let span = self.tree.attribute(cell, name).and_then(|text| text.trim().parse().ok());
+        span.unwrap_or(1).clamp(1, SPAN_MAX)
+    }
+}
+
+/// Fills the next columns with the cells that reach down into them.
+fn reach_down(line: &mut Vec<String>, reaching: &mut [Option<Reaching>]) {
+    while let Some(place) = reaching.get_mut(line.len())
+        && let Some(cell) = place
+    {
+        line.push(cell.text.clone());
+        cell.rows -= 1;
+        if cell.rows == 0 {
+            *place = None;
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! AsciiDoc, after the language reference of docs.asciidoctor.org.
+
+use std::borrow::Cow;
+
+use super::{Names, Scribe};
+use crate::cells::Cells;
+
+/// Lines that open and close blocks whose content is literal.
+const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
+
+pub(super) fn scan(text: &str, scribe: &mut Scribe) {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let mut rest = lines.as_slice();
+    let mut language = String::new();
+    let mut attributes = Names::default();
+    while let Some((&line, after)) = rest.split_first() {
+        rest = after;
+        if line.is_empty() {
+            scribe.flush();
+        } else if is_delimiter(line, "////") {
+            take_until(&mut rest, line);
+        } else if LITERAL.iter().any(|mark| is_delimiter(line, mark)) {
+            let block = take_until(&mut rest, line);
+            scribe.code(&std::mem::take(&mut language), &block);
+        } else if let Some(inside) = line.strip_prefix("```") {
+            let block = take_until(&mut rest, "```");
+            scribe.code(inside, &block);
+        } else if matches!(line, "|===" | ",===" | "!===") {
+            let block = take_until(&mut rest, line);
+            let block: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
+            scribe.table(&cells(&block));
+        } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
+            scribe.flush();
+        } else if let Some((level, heading)) = heading(line) {
+            scribe.heading(level, &inline(&resolved(heading, &mut attributes)));
+        } else if line.starts_with('[') && line.ends_with(']') {
+            scribe.flush();
+            language = language_of(line);
+        } else if !is_condition(line) {
+            one_line(&resolved(line, &mut attributes), scribe, &mut attributes);
+        }
+    }
+}
+
+/// Tells whether a line begins or ends what is only there under a condition; which holds is not known here.
+fn is_condition(line: &str) -> bool {
+    let is_of = |name: &str| line.starts_with(name);
+    is_of("endif::")
+        || is_of("ifeval::[")
+        || (is_of("ifdef::") || is_of("ifndef::")) && line.ends_with("[]")
+}
+
+/// Returns a line with the values of what it refers to by `{name}`; a reference to something else stays.
+fn resolved<'a>(line: &'a str, attributes: &mut Names) -> Cow<'a, str> {
+    let mut rest = line;
+    let mut told = String::new();
+    while let Some((before, after)) = rest.split_once('{') {
+        let end = after.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+        let name = &after[..end.unwrap_or(after.len())];
+        let is_reference = after[name.len()..].starts_with('}') && !before.ends_with('\\');
+        told.push_str(before);
+        match is_reference.then(|| attributes.told(name)).flatten() {
+            Some(value) => {
+                told.push_str(value);
+                rest = &after[name.len() + 1..];
+            }
+            None => {
+                told.push('{');
+                rest = after;
+            }
+        }
+    }
+    if rest.len() == line.len() {
+        return Cow::Borrowed(line);
+    }
+    told.push_str(rest);
+    Cow::Owned(told)
+}
+
+/// Tells whether `line` is a delimiter made of the character of `mark`, as long or longer.
+fn is_delimiter(line: &str, mark: &str) -> bool {
+    let first = mark.chars().next().unwrap_or('-');
+    line.starts_with(mark) && line.chars().all(|c| c == first) && (mark != "--" || line == mark)
+}
+
+fn take_until<'a>(rest: &mut &[&'a str], end: &str) -> Vec<&'a str> {
+    let at = rest.iter().position(|line| *line == end).unwrap_or(rest.len());
+    let block = rest[..at].to_vec();
+    *rest = &rest[(at + 1).min(rest.len())..];
+    block
+}
+
+fn heading(line: &str) -> Option<(usize, &str)> {
+    let mark = line.chars().next().filter(|c| matches!(c, '=' | '#'))?;
+    let text = line.trim_start_matches(mark);
+    let level = line.len() - text.len();
+    (level <= 6 && text.starts_with(' '))
+        .then(|| (level, text.trim().trim_end_matches(mark).trim()))
+}
+
+/// Returns the language of `[source,rust]`.
+fn language_of(line: &str) -> String {
+    let mut parts = line.trim_matches(['[', ']']).split(',');
+    let is_source = parts.next().is_some_and(|style| style.starts_with("source"));
+    let language = parts.next().filter(|part| is_source && !part.contains('='));
+    language.unwrap_or_default().trim().to_owned()
+}
+
+fn one_line(line: &str, scribe: &mut Scribe, attributes: &mut Names) {
+    let attribute = line.strip_prefix(':').and_then(|line| line.split_once(':'));
+    if let Some((name, value)) = attribute.filter(|(name, _)| is_name(name)) {
+        attributes.set(name, value.trim());
+        match name {
+            "author" | "description" | "keywords" => scribe.note(name, value),
+            "revdate" => scribe.note("date", value),
+            "lang" => scribe.note("language", value),
+            _ => {}
+        }
+    } else if line.starts_with("//") || line == "+" || line == "toc::[]" || line == "<<<" {
+    } else if let Some(inside) = macro_of(line, "image::").or_else(|| macro_of(line, "video::")) {
+        let (target, alt) = inside;
+        let alt = alt.split(',').next().unwrap_or_default().trim_matches('"');
+        scribe.flush();
+        if !alt.is_empty() && !alt.contains('=') {
+            scribe.line(format!("![{alt}]({target})"));
+        }
+    } else if line.starts_with('.') && !line.starts_with("..") && !line.starts_with(". ") {
+        scribe.flush();
+        scribe.line(inline(&line[1..]));
+        scribe.flush();
+    } else if let Some(item) = list_item(line) {
+        scribe.line(item);
+    } else if let Some((term, meaning)) = line.split_once("::")
+        && (meaning.is_empty() || meaning.starts_with(' '))
+        && !term.contains(['[', ':'])
+    {
+        scribe.flush();
+        scribe.line(format!("**{}**", inline(term.trim())));
+        scribe.flush();
+        if !meaning.is_empty() {
+            scribe.line(inline(meaning.trim()));
+        }
+    } else {
+        scribe.line(inline(line.trim_end_matches(" +")));
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let name = name.strip_prefix('!').unwrap_or(name);
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '!'))
+}
+
+/// Returns target and text of a macro that is the whole line.
+fn macro_of<'a>(line: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    line.strip_prefix(name)?.strip_suffix(']')?.split_once('[')
+}
+
+/// Returns a list item with its marks in Markdown.
+fn list_item(line: &str) -> Option<String> {
+    let indented = line.trim_start();
+    let (marks, text) = indented.split_once(' ')?;
+    let mark = marks.chars().next()?;
+    if !marks.chars().all(|c| c == mark) || marks.len() > 6 {
+        return None;
+    }
+    let level = (marks.len() - 1).max((line.len() - indented.len()) / 2);
+    let text = inline(text.trim());
+    match mark {
+        '*' | '-' if mark == '*' || marks.len() == 1 => {
+            Some(format!("{}- {text}", "  ".repeat(level)))
+        }
+        '.' => Some(format!("{}1. {text}", "   ".repeat(level))),
+        _ => None,
+    }
+}
+
+/// Returns the cells of a table: rows are those of the line where a line has several cells, else of as many cells as
+/// the first line has or, failing that, the lines up to the first blank one.
+fn cells(block: &[Cow<'_, str>]) -> Cells {
+    let mut table = Cells::default();
+    let mut first_group = None;
+    let mut is_by_line = false;
+    let mut has_row = false;
+    for line in block {
+        if line.is_empty() {
+            if table.len() > 0 {
+                first_group.get_or_insert(table.len());
+            }
+        } else if line.contains('|') {
+            if std::mem::replace(&mut has_row, true) {
+                table.end_row();
+            }
+            let count = line.matches('|').count();
+            is_by_line |= count > 1;
+            // What stands before the first bar is the format of its cell, or more of the last cell.
+            for (index, cell) in line.split('|').skip(1).enumerate() {
+                let mut cell = inline(cell.trim());
+                if index + 1 < count {
+                    drop_format(&mut cell);
+                }
+                table.push(&cell);
+            }
+        } else {
+            table.go_on(&inline(line.trim()));
+        }
+    }
+    table.end_row();
+    if !is_by_line {
+        table.regroup(first_group.unwrap_or(1).max(1));
+    }
+    table
+}
+
+/// Takes the format of the next cell, as in `2+^.>s`, off the end of a cell.
+fn drop_format(cell: &mut String) {
+    let Some(word) = cell.split_whitespace().next_back() else { return };
+    let is_format = word.chars().all(|c| c.is_ascii_digit() || "+*^.<>asehmldv".contains(c))
+        && word.contains(['+', '*', '^', '<', '>']);
+    if is_format {
+        let kept = cell.len() - word.len();
+        cell.truncate(kept);
+        cell.truncate(cell.trim_end().len());
+    }
+}
+
+/// Turns links and cross references into those of Markdown; other marks stay.
+fn inline(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match LINKS.iter().any(|mark| rest.starts_with(mark)).then(|| reference(rest)).flatten() {
+            Some((markdown, length)) => {
+                told.push_str(&markdown);
+                rest = &rest[length..];
+            }
+            None => {
+                told.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    told
+}
+
+/// What a reference begins with.
+const LINKS: [&str; 6] = ["<<", "link:", "xref:", "https://", "http://", "mailto:"];
+
+/// Longest reference that is looked for: so many begin and never end.
+const REFERENCE_BYTES_MAX: usize = 2000;
+
+/// Returns a reference at the start of `text` in Markdown, and how long it was.
+fn reference(text: &str) -> Option<(String, usize)> {
+    let text = &text[..text.floor_char_boundary(REFERENCE_BYTES_MAX)];
+    if let Some(inside) = text.strip_prefix("<<") {
+        let (inside, _) = inside.split_once(">>")?;
+        let (_, shown) = inside.split_once(',').unwrap_or(("", inside));
+        return Some((shown.trim().to_owned(), inside.len() + 4));
+    }
+    let open = text
+        .find(|c: char| c == '[' || c.is_whitespace())
+        .filter(|&at| text[at..].starts_with('['))?;
+    let close = open + text[open..].find(']')?;
+    let target = text[..open].trim_start_matches("link:").trim_start_matches("xref:");
+    let shown =
+        text[open + 1..close].split(",window=").next().unwrap_or_default().trim_end_matches('^');
+    let markdown = match shown.trim().trim_matches('"') {
+        "" => target.to_owned(),
+        shown => format!("[{shown}]({target})"),
+    };
+    Some((markdown, close + 1))
+}

@@ -1,0 +1,180 @@
+//! Light markup, told as Markdown: AsciiDoc, reStructuredText, Org, LaTeX and man pages.
+//!
+//! Scanners of lines, not parsers: headings, literal blocks, tables, lists and links become what Markdown
+//! has for them, and every other line stays as it was typed. Nothing that is text is lost.
+
+mod asciidoc;
+mod latex;
+mod latex_lines;
+mod man;
+mod org;
+mod rst;
+mod rst_tables;
+
+use std::collections::BTreeMap;
+
+use super::cells::Cells;
+use super::encoding::{self, Decoded};
+use super::writer::Writer;
+use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
+use crate::MediaType;
+
+/// One kind of markup.
+pub(super) struct Markup {
+    id: &'static str,
+    scan: fn(&str, &mut Scribe),
+}
+
+/// AsciiDoc.
+pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
+/// reStructuredText.
+pub(super) const RST: Markup = Markup { id: "rst@3", scan: rst::scan };
+/// Org mode.
+pub(super) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
+/// LaTeX.
+pub(super) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
+/// Man pages, by either macro package.
+pub(super) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
+
+/// Tells whether a text begins like a man page: with a comment of roff or its first macro.
+pub(super) fn is_man_page(start: &[u8]) -> bool {
+    [&b".TH "[..], b".Dd ", b".\\\"", b"'\\\"", b".so "].iter().any(|mark| start.starts_with(mark))
+}
+
+/// What a scanner writes to.
+pub(super) struct Scribe {
+    writer: Writer,
+    title: Option<String>,
+    metadata: Metadata,
+    /// Lines of the paragraph or list that is being read.
+    lines: Vec<String>,
+}
+
+impl Scribe {
+    /// Adds a line to the paragraph.
+    fn line(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    /// Ends the paragraph.
+    fn flush(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        self.writer.markdown(&lines.join("\n"));
+    }
+
+    fn heading(&mut self, level: usize, text: &str) {
+        self.flush();
+        if level == 1 && self.title.is_none() {
+            self.title = title::clean(text);
+        }
+        self.writer.heading(level, text);
+    }
+
+    fn code(&mut self, language: &str, lines: &[&str]) {
+        self.flush();
+        let blank = |line: &&str| line.trim().is_empty();
+        let start = lines.iter().take_while(|line| blank(line)).count();
+        self.writer.code(language, &lines[start..].join("\n"));
+    }
+
+    fn table(&mut self, cells: &Cells) {
+        self.flush();
+        self.writer.cells(cells);
+    }
+
+    fn note(&mut self, key: &str, value: &str) {
+        if let Some(value) = title::clean(value) {
+            self.metadata.insert(key.to_owned(), value.into());
+        }
+    }
+}
+
+impl Extractor for Markup {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
+        let mut scribe = Scribe {
+            writer: Writer::new(TEXT_BYTES_MAX),
+            title: None,
+            metadata: Metadata::new(),
+            lines: Vec::new(),
+        };
+        (self.scan)(text.strip_prefix('\u{feff}').unwrap_or(&text), &mut scribe);
+        scribe.flush();
+        if scribe.writer.is_full() {
+            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        }
+        Ok(Extracted {
+            title: scribe.title.unwrap_or_else(|| title::from_stem(uri)),
+            media_type: MediaType::Markdown,
+            text: scribe.writer.finish(),
+            encoding,
+            metadata: scribe.metadata,
+        })
+    }
+}
+
+/// Returns how many blanks a line begins with; a tab goes to the next multiple of eight.
+fn indent(line: &str) -> usize {
+    let mut column = 0;
+    for character in line.chars() {
+        match character {
+            ' ' => column += 1,
+            '\t' => column = (column / 8 + 1) * 8,
+            _ => break,
+        }
+    }
+    column
+}
+
+/// Takes the lines of an indented block off `lines`, blank lines inside it included, without the indent
+/// that all have.
+fn take_indented<'a>(lines: &mut &[&'a str], more_than: usize) -> Vec<&'a str> {
+    let is_inside = |line: &&str| line.trim().is_empty() || indent(line) > more_than;
+    let count = lines.iter().take_while(|line| is_inside(line)).count();
+    let block = &lines[..count];
+    let filled = block.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
+    *lines = &lines[filled..];
+    let block = &block[..filled];
+    let common = block
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.bytes().take_while(u8::is_ascii_whitespace).count());
+    let common = common.min().unwrap_or(0);
+    block.iter().map(|line| line.get(common..).unwrap_or_default()).collect()
+}
+
+/// Bytes that what names stand for may add to a document, so that they cannot multiply.
+const TOLD_BYTES_MAX: usize = 1 << 20;
+
+/// What names stand for, as a document says it.
+struct Names {
+    values: BTreeMap<String, String>,
+    left: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { values: BTreeMap::new(), left: TOLD_BYTES_MAX }
+    }
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Returns what a name stands for, to be told once; `None` where that is nothing, or too much by now.
+    fn told(&mut self, name: &str) -> Option<&str> {
+        let value = self.values.get(name).filter(|value| value.len() <= self.left)?;
+        self.left -= value.len();
+        Some(value)
+    }
+}

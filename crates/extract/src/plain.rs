@@ -1,0 +1,36 @@
+//! Text without markup that we understand: prose, and program text, configuration and data.
+
+use std::collections::BTreeMap;
+
+use super::encoding::{self, Decoded};
+use super::{ExtractError, Extracted, Extractor, title};
+use crate::MediaType;
+
+/// Prose: paragraphs between blank lines.
+pub(super) const PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Plain };
+
+/// Program text, configuration, data, and markup other than Markdown.
+pub(super) const SOURCE: Plain = Plain { id: "source@1", media_type: MediaType::Source };
+
+/// Decodes, and takes the file's name as title.
+pub(super) struct Plain {
+    id: &'static str,
+    media_type: MediaType,
+}
+
+impl Extractor for Plain {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
+        Ok(Extracted {
+            title: title::from_name(uri),
+            media_type: self.media_type,
+            text,
+            encoding,
+            metadata: BTreeMap::new(),
+        })
+    }
+}

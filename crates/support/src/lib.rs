@@ -1,0 +1,15 @@
+//! Small tools that the program `kbingest` and its extraction share: files and folders of our own, child
+//! processes and their sandbox, the stop signal, sizes, rows.
+//!
+//! They know nothing of documents. This is no interface for others: it changes with every version.
+
+pub mod byte_size;
+pub mod cache;
+pub mod files;
+pub mod own_folder;
+pub mod panics;
+pub mod rows;
+pub mod sandbox;
+pub mod stop;
+pub mod storage;
+pub mod supervise;
