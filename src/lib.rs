@@ -1,4 +1,4 @@
-//! Builds knowledge bases for retrieval from documents, and keeps them true.
+//! Builds knowledge bases for retrieval from documents, and keeps them up to date.
 //!
 //! A *knowledge base* is one SQLite file with the documents' text, their chunks, vectors and a full-text
 //! index. [`operations::ingest()`] brings it in line with its sources; [`operations::search()`] asks it.
