@@ -15,9 +15,9 @@ pub fn run(arguments: &CancelArgs) -> Result<Ending, Error> {
     let target = Target::open(&arguments.target)?;
     let path = escape(&arguments.target.display().to_string(), false);
     match operations::cancel(&target, Duration::from_secs(arguments.timeout))? {
-        Cancellation::NothingRunning => result("no run is going on\n")?,
+        Cancellation::NothingRunning => result("nothing is running\n")?,
         Cancellation::Ended(run) if run.status == RunStatus::Cancelled => result(&format!(
-            "run {} stopped at {:.0} %; `kbingest resume {path}` goes on\n",
+            "run {} stopped at {:.0} %; continue with `kbingest resume {path}`\n",
             run.id, run.progress_percent
         ))?,
         Cancellation::Ended(run) => {
@@ -25,10 +25,10 @@ pub fn run(arguments: &CancelArgs) -> Result<Ending, Error> {
         }
         Cancellation::TimedOut => {
             render::error_line(&format!(
-                "the run is still at work after {} s; it stops at its next checkpoint",
+                "the run has not stopped after {} s; it stops at its next checkpoint",
                 arguments.timeout
             ));
-            render::hint("wait longer with --timeout, or end the process: nothing is lost");
+            render::hint("wait longer with --timeout, or kill the process: nothing is lost");
             return Ok(Ending::Code(ExitCode::Locked.number()));
         }
     }

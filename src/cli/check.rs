@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::args::CheckArgs;
-use super::output::{escape, number, result};
+use super::output::{escape, result};
 use super::{Ending, output};
 use crate::error::{Error, ExitCode};
 use crate::operations::{self, CheckOptions, CheckReport, Target};
+use crate::support::numbers::{counted, number};
 
 /// Runs `check`.
 pub fn run(arguments: &CheckArgs) -> Result<Ending, Error> {
@@ -32,28 +33,28 @@ fn describe(report: &CheckReport) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let subject = escape(&finding.subject, false);
-        let _ = writeln!(text, "{subject}: not so: {}", finding.invariant);
+        let _ = writeln!(text, "{subject}: violated: {}", finding.invariant);
     }
     let path = escape(&report.knowledge_base.display().to_string(), false);
     let _ = match report.findings.len() {
         0 => writeln!(text, "{path}: sound"),
-        count => writeln!(text, "{path}: {count} finding(s)"),
+        count => writeln!(text, "{path}: {}", counted(count as u64, "finding")),
     };
     if let Some(repair) = report.repair {
         let _ = writeln!(
             text,
-            "repair: {} documents kept, {} to be chunked and embedded again, {} to be read again, \
-             {} chunks indexed again\nnext: kbingest ingest",
-            number(repair.documents_kept),
+            "repair: {} kept, {} to be chunked and embedded again, {} to be read again, \
+             {} indexed again\nnext: kbingest ingest",
+            counted(repair.documents_kept, "document"),
             number(repair.documents_requeued),
             number(repair.documents_to_read),
-            number(repair.chunks_indexed),
+            counted(repair.chunks_indexed, "chunk"),
         );
     }
     if let Some(copy) = &report.damaged_copy {
         let copy = escape(&copy.display().to_string(), false);
         let _ =
-            writeln!(text, "the damaged file is kept as {copy}: remove it once nothing is missing");
+            writeln!(text, "kept the damaged file as {copy}: remove it once nothing is missing");
     }
     text
 }

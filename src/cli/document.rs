@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::extract::child::serve;
 use crate::operations::{self, ChunkReport, DocumentSettings};
+use crate::support::numbers::counted;
 use crate::support::supervise;
 
 /// Runs `extract`.
@@ -39,24 +40,24 @@ pub fn chunk(arguments: &DocumentArgs) -> Result<Ending, Error> {
 
 /// Runs `extract-worker`, which is for this program's own use: extracts what its parent sends.
 pub fn work(arguments: &WorkerArgs) -> Result<Ending, Error> {
-    // A pipe that breaks means that nobody waits for an answer any more.
+    // A broken pipe means that nobody waits for an answer any more.
     let _ = serve(arguments.memory_bytes, arguments.parent);
     Ok(Ending::Code(0))
 }
 
 /// Runs `supervise`, which is for this program's own use: a command that ends with its parent.
 pub fn run_command(arguments: &CommandArgs) -> Result<Ending, Error> {
-    // Nobody reads an error of its own; the code says that nothing came of it.
+    // Nobody would read an error message; the exit code reports the failure.
     Ok(Ending::Code(supervise::supervise(arguments.memory_bytes, &arguments.command).unwrap_or(1)))
 }
 
-/// Lets this program extract risky formats, and takes the user at their word on what it asks for.
+/// Uses this program to extract risky formats, and applies `--trust`.
 pub fn prepare(config: &mut Config, trust: &TrustArgs) {
     config.extract.program = own_program();
     config.is_trusted |= trust.trust;
 }
 
-/// Loads the settings that are named; without any, the defaults hold.
+/// Loads the settings that `--config` names; without it, returns the defaults.
 fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
     let mut settings = match &arguments.config {
         Some(path) => {
@@ -71,8 +72,8 @@ fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
     Ok(settings)
 }
 
-/// Returns the program that extracts risky formats: this one, also where its file was replaced since it was
-/// started.
+/// Returns the program that extracts risky formats: this one, even if its file was replaced since
+/// it was started.
 fn own_program() -> Option<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Some(running.to_owned()) } else { std::env::current_exe().ok() }
@@ -83,8 +84,12 @@ fn describe(report: &ChunkReport) -> String {
     for (number, chunk) in (1..).zip(&report.chunks) {
         let _ = writeln!(
             text,
-            "{BOLD}{number}. lines {}-{}{BOLD:#}  {DIM}bytes {}..{}, {} tokens{DIM:#}",
-            chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte, chunk.token_count,
+            "{BOLD}{number}. lines {}-{}{BOLD:#}  {DIM}bytes {}..{}, {}{DIM:#}",
+            chunk.start_line,
+            chunk.end_line,
+            chunk.start_byte,
+            chunk.end_byte,
+            counted(chunk.token_count as u64, "token"),
         );
         for line in escape(&chunk.embedded_text, true).lines() {
             let _ = writeln!(text, "   {line}");
@@ -94,8 +99,8 @@ fn describe(report: &ChunkReport) -> String {
     let title = escape(&report.title, false);
     let _ = writeln!(
         text,
-        "{} chunk(s) of \"{title}\", {}",
-        report.chunks.len(),
+        "{} of \"{title}\", {}",
+        counted(report.chunks.len() as u64, "chunk"),
         escape(&report.chunker, false)
     );
     text

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::eval::{EvalReport, Shortfall, page};
 use crate::operations::{self, EvalOptions, Gate, Target};
 use crate::support::files;
+use crate::support::numbers::counted;
 
 /// Measures whose differences are shown; `--json` has all.
 const COMPARED: [&str; 3] = ["ndcg@10", "recall@10", "span_recall@5"];
@@ -20,7 +21,7 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
     let (target, queries) = match arguments.target_and_queries.as_slice() {
         [target, queries] => (target.as_path(), queries),
         [queries] => (Path::new("kb.toml"), queries),
-        // clap lets one or two through.
+        // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
     let options = EvalOptions {
@@ -42,18 +43,18 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
         result(&table(&report))?;
     }
     for shortfall in &report.shortfalls {
-        render::warning(&told(shortfall));
+        render::warning(&describe_shortfall(shortfall));
     }
     Ok(Ending::Code(report.exit_code))
 }
 
 impl super::args::GateArgs {
-    /// Tells whether nothing has to hold.
+    /// Reports whether the gate requires nothing.
     pub fn is_empty(&self) -> bool {
         self.min.is_empty() && self.baseline.is_none()
     }
 
-    /// Returns what has to hold.
+    /// Returns the gate.
     pub fn gate(&self) -> Gate {
         Gate {
             minimums: self.min.clone(),
@@ -63,8 +64,8 @@ impl super::args::GateArgs {
     }
 }
 
-/// Returns what fell short, in a line.
-pub fn told(shortfall: &Shortfall) -> String {
+/// Returns one line about a measure that fell short.
+pub fn describe_shortfall(shortfall: &Shortfall) -> String {
     let Shortfall { mode, metric, value, wanted, baseline } = shortfall;
     match baseline {
         None => format!("{mode}:{metric} is {value:.4}, less than {wanted}"),
@@ -74,7 +75,7 @@ pub fn told(shortfall: &Shortfall) -> String {
     }
 }
 
-/// Writes the page beside its place first, so that no half of one is ever there.
+/// Writes the page to a temporary file and renames it, so that it is never seen half written.
 fn write_page(path: &Path, report: &EvalReport) -> Result<(), Error> {
     files::replace_result(path, page(report).as_bytes()).map_err(|error| Error::Usage {
         message: format!("cannot write {}: {error}", path.display()),
@@ -86,7 +87,7 @@ fn table(report: &EvalReport) -> String {
     let mut text = String::new();
     let of = escape(&report.queries_file.to_string_lossy(), false);
     let kb = escape(&report.knowledge_base.to_string_lossy(), false);
-    let _ = writeln!(text, "{kb}: {} queries of {of}\n", report.queries);
+    let _ = writeln!(text, "{kb}: {} of {of}\n", counted(report.queries as u64, "query"));
     let _ = write!(text, "{:16}", "");
     for mode in &report.modes {
         let _ = write!(text, "{BOLD}{:>9}{BOLD:#}", mode.mode);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::args::{IngestArgs, ResumeArgs, RunArgs, TrustArgs};
 use super::document::prepare;
-use super::eval::told;
-use super::output::{escape, number, result, seconds};
+use super::eval::describe_shortfall;
+use super::output::{escape, result, seconds};
 use super::progress::Display;
 use super::{Ending, output, render, trust};
 use crate::config::Config;
@@ -18,20 +18,21 @@ use crate::operations::{
 };
 use crate::support::checkpoint::StopSignal;
 use crate::support::limits;
+use crate::support::numbers::{counted, number};
 use crate::workers::signal::Signals;
 
 /// Runs `ingest`.
 pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     if arguments.publish_if_eval.is_none() && !arguments.gate.is_empty() {
         return Err(Error::Usage {
-            message: "a gate without queries".to_owned(),
+            message: "--min and --baseline need queries".to_owned(),
             hint: Some("add --publish-if-eval QUERIES".to_owned()),
         });
     }
     if !quiet {
         trust::ask(&arguments.config, &arguments.trust, arguments.run.json)?;
     }
-    carry_out(&arguments.run, quiet, &arguments.config, |session| {
+    execute(&arguments.run, quiet, &arguments.config, |session| {
         let config = settings(&arguments.config, &arguments.trust)?;
         arguments.adopt.judge(&config.kb)?;
         let options = IngestOptions {
@@ -54,11 +55,11 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     })
 }
 
-/// Loads the settings; a knowledge base alone does not say where documents come from.
+/// Loads the settings; refuses a knowledge base, which does not name its sources.
 fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
     if operations::is_knowledge_base(path) {
         return Err(Error::Usage {
-            message: format!("{} names a knowledge base", path.display()),
+            message: format!("{} is a knowledge base", path.display()),
             hint: Some("`ingest` needs the kb.toml that says where documents come from".to_owned()),
         });
     }
@@ -72,7 +73,7 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
     if !quiet {
         trust::ask(&arguments.target, &arguments.trust, arguments.run.json)?;
     }
-    carry_out(&arguments.run, quiet, &arguments.target, |session| {
+    execute(&arguments.run, quiet, &arguments.target, |session| {
         let mut target = Target::open(&arguments.target)?;
         if let Target::Config(config) = &mut target {
             prepare(config, &arguments.trust);
@@ -82,7 +83,7 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
     })
 }
 
-fn carry_out(
+fn execute(
     arguments: &RunArgs,
     quiet: bool,
     target: &Path,
@@ -107,7 +108,7 @@ fn carry_out(
     if was_cancelled && let Some(signal) = signals.number() {
         return Ok(Ending::Signal(signal));
     }
-    // What the run came to matters more than a stdout that cannot be written.
+    // The outcome of the run matters more than a failure to write stdout.
     if report.exit_code == ExitCode::Success.number() {
         printed?;
     }
@@ -117,11 +118,11 @@ fn carry_out(
 fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<(), Error> {
     if let Some(error) = &report.error {
         render::error_line(error);
-        let go_on = match report.publication {
+        let next = match report.publication {
             None => resume_hint(target),
-            Some(_) => "nothing is lost; the same command goes on".to_owned(),
+            Some(_) => "nothing is lost; the same command continues".to_owned(),
         };
-        render::hint(report.hint.as_deref().unwrap_or(&go_on));
+        render::hint(report.hint.as_deref().unwrap_or(&next));
     }
     if json {
         return output::json(report);
@@ -133,21 +134,21 @@ fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<()
 }
 
 fn resume_hint(target: &Path) -> String {
-    format!("nothing is lost; go on with `kbingest resume {}`", target.display())
+    format!("nothing is lost; continue with `kbingest resume {}`", target.display())
 }
 
 /// Returns what the run did, where the file is, and what to do next.
 fn summary(report: &RunReport, target: &Path) -> String {
     let Some(run) = &report.run else {
-        return "nothing to resume: no run is unfinished\n".to_owned();
+        return "nothing to resume: the last run is finished\n".to_owned();
     };
     if run.status == RunStatus::Cancelled && report.publication.is_some() {
         let percent = run.progress_percent;
-        return format!("stopped at {percent:.0} %; nothing is lost: the same command goes on\n");
+        return format!("stopped at {percent:.0} %; nothing is lost: the same command continues\n");
     }
     if run.status == RunStatus::Cancelled {
         return format!(
-            "stopped at {:.0} %; nothing is lost: `kbingest resume {}` goes on\n",
+            "stopped at {:.0} %; nothing is lost: continue with `kbingest resume {}`\n",
             run.progress_percent,
             escape(&target.display().to_string(), false)
         );
@@ -161,13 +162,13 @@ fn summary(report: &RunReport, target: &Path) -> String {
     let file = escape(&written.display().to_string(), false);
     let _ = writeln!(text, "{}: {file}", escape(&run.message, false));
     if let Some(publication) = report.publication.as_ref() {
-        text.push_str(&published(publication));
+        text.push_str(&describe_publication(publication));
         if !publication.is_published {
             return text;
         }
     }
     let _ = match failed {
-        // The hint has said what to do.
+        // The hint already said what to do.
         _ if report.error.is_some() => Ok(()),
         0 => writeln!(text, "next: kbingest search {target} \"your question\""),
         _ => writeln!(text, "next: kbingest status --failures {target}"),
@@ -197,13 +198,13 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
     if metrics.documents_restaged > 0 {
         let _ = writeln!(
             text,
-            "settings changed: {} documents done again",
-            number(metrics.documents_restaged)
+            "settings changed: {} processed again",
+            counted(metrics.documents_restaged, "document")
         );
     }
     let _ = writeln!(
         text,
-        "chunks: {} embedded, {} taken over, in {}",
+        "chunks: {} embedded, {} reused, in {}",
         number(metrics.chunks_stored.saturating_sub(metrics.chunks_reused)),
         number(metrics.chunks_reused),
         seconds(report.seconds),
@@ -218,21 +219,21 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
     (text, failed)
 }
 
-/// Returns what became of the candidate, and why.
-fn published(publication: &Publication) -> String {
+/// Returns whether the candidate was published, and why.
+fn describe_publication(publication: &Publication) -> String {
     let Publication { candidate, is_published, evaluation } = publication;
     let Some(evaluation) = evaluation else {
-        return "not published: the run did not come to its end\n".to_owned();
+        return "not published: the run did not finish\n".to_owned();
     };
     if *is_published {
         return format!(
-            "published: the gate holds on {} queries\n",
-            number(evaluation.queries as u64)
+            "published: the gate holds on {}\n",
+            counted(evaluation.queries as u64, "query")
         );
     }
-    let mut text = "not published, the knowledge base is as it was:\n".to_owned();
+    let mut text = "not published; the knowledge base is unchanged:\n".to_owned();
     for shortfall in &evaluation.shortfalls {
-        let _ = writeln!(text, "  {}", escape(&told(shortfall), false));
+        let _ = writeln!(text, "  {}", escape(&describe_shortfall(shortfall), false));
     }
     let candidate = escape(&candidate.display().to_string(), false);
     let queries = escape(&evaluation.queries_file.display().to_string(), false);

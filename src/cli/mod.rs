@@ -1,5 +1,5 @@
-//! The router: command line and environment in, text or JSON and an exit code out. The only place that
-//! prints.
+//! The command line: arguments and environment in, text or JSON and an exit code out. The only
+//! module that prints.
 
 mod args;
 mod cancel;
@@ -23,7 +23,7 @@ use args::{Arguments, Command};
 use crate::error::Error;
 use crate::workers::signal;
 
-/// How a command ended, and what the process ends with.
+/// How a command ended, which decides how the process ends.
 enum Ending {
     /// With this number.
     Code(u8),
@@ -33,7 +33,7 @@ enum Ending {
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
-    // A panic has told about itself on stderr; its exit code is that of any unexpected error.
+    // A panic has already printed its message; its exit code is that of any unexpected error.
     let ending = std::panic::catch_unwind(run)
         .unwrap_or(Ending::Code(crate::error::ExitCode::Unexpected.number()));
     exit_code::end(&ending)
@@ -43,15 +43,17 @@ fn run() -> Ending {
     let result = match Arguments::try_parse() {
         Ok(arguments) => dispatch(&arguments),
         Err(error) => {
-            // `--help` and `--version` come this way too, for stdout; what goes to stderr may be lost.
+            // `--help` and `--version` also end here, and print to stdout; output to stderr may be
+            // lost.
             let is_version = error.kind() == clap::error::ErrorKind::DisplayVersion;
             let printed = error.print();
-            let printed = if is_version && asks_for_more() {
+            let printed = if is_version && is_verbose() {
                 printed.and_then(|()| output::sandbox(&crate::support::sandbox::enter()))
             } else {
                 printed
             };
-            let printed = if error.use_stderr() { Ok(()) } else { output::written(printed) };
+            let printed =
+                if error.use_stderr() { Ok(()) } else { output::ignore_closed_pipe(printed) };
             printed.map(|()| Ending::Code(u8::try_from(error.exit_code()).unwrap_or(2)))
         }
     };
@@ -61,8 +63,8 @@ fn run() -> Ending {
     })
 }
 
-/// Reports whether `-v` stands beside `--version`, before which clap stops reading.
-fn asks_for_more() -> bool {
+/// Reports whether `-v` was given together with `--version`, at which clap stops parsing.
+fn is_verbose() -> bool {
     std::env::args()
         .skip(1)
         .any(|argument| matches!(&*argument, "-v" | "-vV" | "-Vv" | "--verbose"))
@@ -70,7 +72,7 @@ fn asks_for_more() -> bool {
 
 fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
     output::start_logging(arguments.verbose);
-    // What reads a stranger's document may write no file, and ends if it does.
+    // Child processes that read documents may not write files: SIGXFSZ ends them if they do.
     if !matches!(arguments.command, Command::Supervise(_) | Command::ExtractWorker(_)) {
         signal::outlive_size_limit()?;
     }

@@ -1,4 +1,4 @@
-//! Writing to the two streams: a closed pipe or a full disk under them is no panic.
+//! Writes to stdout and stderr; a closed pipe or a full disk is no panic.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// Prints a result on stdout. A reader that has gone away is not an error.
+/// Prints a result on stdout. A closed pipe is not an error.
 pub fn result(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
-    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    ignore_closed_pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Tells whether what came of writing to stdout is an error.
-pub fn written(result: io::Result<()>) -> Result<(), Error> {
+/// Returns the error of writing to stdout, unless its reader has closed the pipe.
+pub fn ignore_closed_pipe(result: io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::Output { source: error })
@@ -23,18 +23,18 @@ pub fn written(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-/// Says under `--version -v` what keeps the processes that extract documents in.
+/// Prints, for `--version -v`, which parts of the sandbox confine the processes that extract
+/// documents.
 pub fn sandbox(parts: &[&str]) -> io::Result<()> {
     let parts = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
     writeln!(io::stdout(), "sandbox: {parts}")
 }
 
-/// Prints a document's text as it is; where stdout is a terminal, control characters are shown and not
-/// obeyed.
+/// Prints a document's text unchanged; on a terminal, control characters are escaped.
 pub fn text(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let shown = if io::stdout().is_terminal() { escape(text, true) } else { text.to_owned() };
-    written(stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()))
+    ignore_closed_pipe(stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// Prints a report as one JSON object on stdout.
@@ -43,20 +43,20 @@ pub fn json(report: &impl Serialize) -> Result<(), Error> {
         .map_err(|error| Error::Internal { place: "report", message: error.to_string() })?;
     text.push('\n');
     let text = escape_json(&text);
-    // As it is: a filter for colours would take DEL characters out of documents.
+    // Without anstream: its filter for colours would remove DEL characters from documents.
     let mut stdout = io::stdout().lock();
-    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    ignore_closed_pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Prints a message on stderr; where that fails nobody can be told.
+/// Prints a message on stderr; if that fails, there is nowhere to report it.
 pub fn message(text: &str) {
     let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
     let _ = writeln!(stderr, "{text}");
 }
 
-/// Reports whether a terminal obeys `character` and does not show it: control characters, those that change the direction
-/// of writing, separators of lines, and tags, which nobody sees.
-pub fn steers(character: char) -> bool {
+/// Reports whether a terminal obeys `character` instead of showing it: control characters,
+/// direction marks, line separators, and invisible tags.
+pub fn controls_terminal(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -71,12 +71,12 @@ pub fn steers(character: char) -> bool {
         )
 }
 
-/// Returns JSON in which strings have such characters as `\u` and four digits: the same data, and nothing that steers a
-/// terminal. Outside of strings there are line feeds only.
+/// Returns JSON with the characters that control a terminal as `\u` and four digits: the same data,
+/// safe to print. Outside of strings JSON has no control characters but line feeds.
 fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character == '\n' || !steers(character) {
+        if character == '\n' || !controls_terminal(character) {
             escaped.push(character);
             continue;
         }
@@ -87,34 +87,21 @@ fn escape_json(text: &str) -> String {
     escaped
 }
 
-/// Returns `text` with characters that steer a terminal made visible, so that a file name or a document cannot do so;
-/// line feeds and tabs stay where `keep_lines`.
+/// Returns `text` with the characters that control a terminal escaped, so that neither a file name
+/// nor a document can do so; `keep_lines` keeps line feeds and tabs.
 pub fn escape(text: &str, keep_lines: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' | '\t' if keep_lines => escaped.push(character),
             '\r' if keep_lines => {}
-            _ if steers(character) => {
+            _ if controls_terminal(character) => {
                 let _ = write!(escaped, "{}", character.escape_default());
             }
             _ => escaped.push(character),
         }
     }
     escaped
-}
-
-/// Returns a number with its thousands apart.
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Returns a size in binary units, such as `1.5 MiB`.
@@ -135,11 +122,11 @@ pub fn seconds(value: f64) -> String {
     }
 }
 
-/// Writes log records as [`escape`] would, but for their own colours: the formatter shows escape characters of fields
-/// itself.
-struct Shown<W>(W);
+/// Escapes log records like [`escape`], but keeps their colours: the formatter itself has escaped
+/// the escape characters of fields.
+struct EscapedWriter<W>(W);
 
-impl<W: Write> Write for Shown<W> {
+impl<W: Write> Write for EscapedWriter<W> {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(record);
         let parts: Vec<_> = text.split('\u{1b}').map(|part| escape(part, true)).collect();
@@ -152,7 +139,7 @@ impl<W: Write> Write for Shown<W> {
     }
 }
 
-/// Sends log records to stderr: warnings, with `-v` what is noted per run, with `-vv` per document.
+/// Sends log records to stderr: warnings, with `-v` also records per run, with `-vv` per document.
 pub fn start_logging(verbose: u8) {
     use tracing_subscriber::filter::LevelFilter;
     let level = match verbose {
@@ -163,11 +150,11 @@ pub fn start_logging(verbose: u8) {
     let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| Shown(io::stderr()))
+        .with_writer(|| EscapedWriter(io::stderr()))
         .with_ansi(has_colours)
         .with_target(false)
         .without_time()
-        // Its own way to tell that stderr cannot be written is to print there, which panics.
+        // It would report that stderr cannot be written by printing there, which panics.
         .log_internal_errors(false)
         .try_init();
 }
@@ -177,10 +164,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_shown() {
+    fn control_characters_are_escaped() {
         assert_eq!(escape("a\u{1b}[31m\nb\u{7}", false), "a\\u{1b}[31m\\nb\\u{7}");
         assert_eq!(escape("a\r\n\tb\u{0}", true), "a\n\tb\\u{0}");
-        for steering in [
+        for control in [
             '\u{61c}',
             '\u{7f}',
             '\u{85}',
@@ -194,8 +181,8 @@ mod tests {
             '\u{2069}',
             '\u{e0041}',
         ] {
-            let shown = steering.escape_default().to_string();
-            assert_eq!(escape(&format!("a{steering}b"), true), format!("a{shown}b"));
+            let shown = control.escape_default().to_string();
+            assert_eq!(escape(&format!("a{control}b"), true), format!("a{shown}b"));
         }
         // Letters, marks and joiners of any language are text.
         let text = "שלום می\u{200c}خواهم 👩\u{200d}👩 é";
@@ -203,28 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_what_it_shows() {
+    fn escaped_json_is_the_same_data() {
         let text = "a\u{9b}b\u{202e}c\u{e0041}d\u{7f}\u{1b}";
         let json = escape_json(&serde_json::to_string(text).unwrap());
-        assert!(!json.chars().any(steers), "{json}");
+        assert!(!json.chars().any(controls_terminal), "{json}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]
     fn log_records_keep_their_colours_only() {
-        let mut shown = Shown(Vec::new());
+        let mut shown = EscapedWriter(Vec::new());
         shown.write_all("\u{1b}[31mWARN\u{1b}[0m a\u{202e}b\u{9b}c\n".as_bytes()).unwrap();
         let text = String::from_utf8(shown.0).unwrap();
         assert_eq!(text, "\u{1b}[31mWARN\u{1b}[0m a\\u{202e}b\\u{9b}c\n");
     }
 
     #[test]
-    fn numbers_for_people() {
-        let check = |value, expected: &str| assert_eq!(number(value), expected);
-        check(0, "0");
-        check(999, "999");
-        check(1000, "1,000");
-        check(1_234_567, "1,234,567");
+    fn durations() {
         assert_eq!(seconds(1.25), "1.2 s");
         assert_eq!(seconds(200.0), "3 min 20 s");
         assert_eq!(seconds(7260.0), "2 h 1 min");

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::ProgressMode;
-use super::output::{escape, message, number, seconds};
+use super::output::{escape, message, seconds};
 use super::render;
 use super::terminal::NarrowTerminal;
 use crate::domain::{FailureKind, PhaseStatus, RunState};
 use crate::support::events::{Event, EventSink};
+use crate::support::numbers::{counted, number};
 use crate::support::secrets;
 
-/// Failed documents that are named while the run goes on; the rest is in the summary.
+/// Failed documents that are named during the run; the summary counts the rest.
 const FAILURES_SHOWN: u64 = 20;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows what happens.
+/// Shows the progress of a run.
 pub struct Display {
     mode: ProgressMode,
     bar: ProgressBar,
@@ -32,7 +33,7 @@ struct State {
     stored_before: Option<u64>,
     failures: u64,
     item: String,
-    /// How far the crawl of a site has come; empty where there is none.
+    /// Progress of the crawl of a site; empty if there is none.
     site: String,
     visited_before: Option<u64>,
 }
@@ -72,7 +73,7 @@ impl Display {
         Self { mode, bar, verbose, state: Mutex::new(state) }
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -121,7 +122,7 @@ impl EventSink for Display {
             Event::Started { run, continued } => {
                 if *continued && self.mode != ProgressMode::None {
                     let text =
-                        format!("going on with run {} at {:.0} %", run.id, run.progress_percent);
+                        format!("continuing run {} at {:.0} %", run.id, run.progress_percent);
                     self.line(|| message(&text));
                 }
                 self.show(run);
@@ -137,8 +138,8 @@ impl EventSink for Display {
                 let elapsed = state.started.elapsed().as_secs_f64();
                 #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
                 let rate = visited.saturating_sub(since) as f64 / elapsed.max(0.001);
-                let (queued, visited) = (number(*queued), number(*visited));
-                let text = format!("{source}: {visited} pages visited, {queued} wait, {rate:.1}/s");
+                let (queued, visited) = (number(*queued), counted(*visited, "page"));
+                let text = format!("{source}: {visited} visited, {queued} waiting, {rate:.1}/s");
                 state.site = escape(&text, false);
             }
             Event::Failed { failure } => {
@@ -151,7 +152,8 @@ impl EventSink for Display {
                     return;
                 }
                 let what = if failure.kind == FailureKind::Skipped { "skipped" } else { "failed" };
-                // The error may begin with the address, too: an extractor knows nothing else of a document.
+                // The error may begin with the URI, too: an extractor knows nothing else of a
+                // document.
                 let error = failure.error.strip_prefix(&format!("{}: ", failure.uri));
                 let error = error.unwrap_or(&failure.error);
                 let text = format!("{what} {}:{}: {error}", failure.source, failure.uri);
@@ -165,7 +167,7 @@ impl EventSink for Display {
     }
 }
 
-/// Returns the phase that stands first among those not completed.
+/// Returns the first phase that is not completed.
 fn phase(run: &RunState) -> &'static str {
     let open = |status: PhaseStatus| status != PhaseStatus::Completed;
     if open(run.phases.crawling) {
@@ -180,9 +182,9 @@ fn phase(run: &RunState) -> &'static str {
 fn figures(run: &RunState, rate: f64, elapsed: f64) -> String {
     let metrics = &run.metrics;
     let mut text = format!(
-        "{} documents, {} chunks queued, {} embedded, {rate:.0}/s",
-        number(metrics.documents_crawled),
-        number(metrics.chunks_queued),
+        "{}, {} queued, {} embedded, {rate:.0}/s",
+        counted(metrics.documents_crawled, "document"),
+        counted(metrics.chunks_queued, "chunk"),
         number(metrics.chunks_stored),
     );
     if let Some(eta) = eta_seconds(run.progress_percent, elapsed) {
@@ -191,7 +193,7 @@ fn figures(run: &RunState, rate: f64, elapsed: f64) -> String {
     text
 }
 
-/// Returns the seconds left if progress goes on as it did; `None` while that says nothing.
+/// Returns the seconds left at the average speed so far; `None` until that is meaningful.
 pub fn eta_seconds(percent: f64, elapsed: f64) -> Option<f64> {
     ((5.0..100.0).contains(&percent) && elapsed >= 1.0)
         .then(|| elapsed * (100.0 - percent) / percent)

@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::output::{escape, message, steers};
+use super::output::{controls_terminal, escape, message};
 use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
 use crate::support::secrets;
@@ -12,7 +12,7 @@ use crate::support::secrets;
 pub const BOLD: Style = Style::new().bold();
 /// For words that a query matched.
 pub const MATCH: Style = AnsiColor::Yellow.on_default().bold();
-/// For what stands beside.
+/// For secondary information.
 pub const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -29,15 +29,15 @@ pub fn error(error: &Error) {
     }
     error_line(&chain(error));
     if let Error::Config(ConfigError::Untrusted { requests, .. }) = error {
-        message(&requested(requests));
+        message(&list_requests(requests));
     }
     if let Some(text) = error.hint() {
         hint(&text);
     }
 }
 
-/// Returns what a kb.toml asks for, a line each.
-pub fn requested(requests: &[Request]) -> String {
+/// Returns what a kb.toml asks for, one line per request.
+pub fn list_requests(requests: &[Request]) -> String {
     let line = |one: &Request| escape(&format!("{}: {}", one.table, one.what), false);
     let lines: Vec<_> = requests.iter().map(|one| format!("  {}", line(one))).collect();
     lines.join("\n")
@@ -69,14 +69,15 @@ fn config_problem(path: &str, text: &str, problem: &Problem) {
     }
     let end = problem.span.end.min(text.len());
     let span = problem.span.start.min(end)..end;
-    // The renderer leaves these as they are. A stand-in has as many bytes as they, so that spans fit.
-    let stand_in = |c: char| match c.len_utf8() {
-        _ if c.is_ascii() || !steers(c) => c,
+    // The renderer does not escape these. Each is replaced by a character of as many bytes, so that
+    // spans still fit.
+    let replacement = |c: char| match c.len_utf8() {
+        _ if c.is_ascii() || !controls_terminal(c) => c,
         2 => '¿',
         3 => '\u{fffd}',
         _ => '\u{1f6ab}',
     };
-    let shown: String = secrets::masked(text).chars().map(stand_in).collect();
+    let shown: String = secrets::masked(text).chars().map(replacement).collect();
     let report = [Level::ERROR
         .primary_title(&title)
         .element(Snippet::source(shown).path(path).annotation(AnnotationKind::Primary.span(span)))];

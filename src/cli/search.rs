@@ -16,7 +16,7 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
     let (target, query) = match arguments.target_and_query.as_slice() {
         [target, query] => (target.as_str(), query),
         [query] => ("kb.toml", query),
-        // clap lets one or two through.
+        // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
     let target = Target::open(Path::new(target))?;
@@ -104,7 +104,8 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
     }
 }
 
-/// Returns the passage with the matched words marked; off a terminal the marks are taken out again.
+/// Returns the passage with the matched words highlighted; printing removes the colours unless it
+/// goes to a terminal.
 fn marked(passage: &str, marks: &[[usize; 2]]) -> String {
     let mut text = String::new();
     let mut at = 0;

@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::args::StatusArgs;
-use super::output::{bytes, escape, number, result, seconds};
+use super::output::{bytes, escape, result, seconds};
 use super::progress::eta_seconds;
 use super::render::BOLD;
 use super::{Ending, output};
 use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
 use crate::error::Error;
 use crate::operations::{self, StatusReport, Target};
+use crate::support::numbers::number;
 use crate::support::secrets;
 
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,7 +25,8 @@ pub fn run(arguments: &StatusArgs) -> Result<Ending, Error> {
             (true, _) => output::json(&report)?,
             (false, true) => result(&failures(&report.failures))?,
             (false, false) => {
-                // A terminal shows one status in one place; a file gets one after the other.
+                // A terminal shows each status in place of the last; a file gets one after the
+                // other.
                 if arguments.watch && console::user_attended() {
                     let _ = console::Term::stdout().clear_screen();
                 }
@@ -38,7 +40,7 @@ pub fn run(arguments: &StatusArgs) -> Result<Ending, Error> {
     }
 }
 
-/// A row per document: source, address, kind, stage and error, apart by tabs.
+/// Returns a row per document: source, URI, kind, stage and error, tab-separated.
 fn failures(failures: &[Failure]) -> String {
     let mut text = String::new();
     for failure in failures {
@@ -71,16 +73,21 @@ fn status(report: &StatusReport) -> String {
 }
 
 fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
-    let state = match run.status {
-        _ if report.is_interrupted => "interrupted: `kbingest resume` goes on",
-        RunStatus::Running => "running",
-        RunStatus::Completed => "completed",
-        RunStatus::CompletedWithFailures => "completed with failures",
-        RunStatus::Cancelled => "cancelled: `kbingest resume` goes on",
-        RunStatus::Failed => "failed: `kbingest resume` goes on",
+    let (state, can_resume) = match run.status {
+        _ if report.is_interrupted => ("interrupted", true),
+        RunStatus::Running => ("running", false),
+        RunStatus::Completed => ("completed", false),
+        RunStatus::CompletedWithFailures => ("completed with failures", false),
+        RunStatus::Cancelled => ("stopped", true),
+        RunStatus::Failed => ("failed", true),
     };
     let percent = run.progress_percent;
-    let _ = writeln!(text, "run {}: {state}, {percent:.0} %", run.id);
+    let _ = if can_resume {
+        let next = "continue with `kbingest resume`";
+        writeln!(text, "run {}: {state} at {percent:.0} %; {next}", run.id)
+    } else {
+        writeln!(text, "run {}: {state}, {percent:.0} %", run.id)
+    };
     if !run.message.is_empty() {
         let _ = writeln!(text, "  {}", escape(&run.message, false));
     }
@@ -88,7 +95,7 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         let _ = writeln!(text, "  error: {}", escape(error, false));
     }
     if let Some(holder) = &report.lock_holder {
-        let _ = writeln!(text, "  locked by {}", escape(holder, false));
+        let _ = writeln!(text, "  running: {}", escape(holder, false));
     }
     for phase in Phase::ALL {
         let status = match run.phases.get(phase) {
@@ -124,7 +131,7 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         / 1000.0;
     #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
     let rate = metrics.chunks_stored as f64 / elapsed.max(0.001);
-    let _ = write!(text, "  {} since its start, {rate:.0} chunks/s", seconds(elapsed));
+    let _ = write!(text, "  {} since it started, {rate:.0} chunks/s", seconds(elapsed));
     let is_at_work = report.lock_holder.is_some() && run.status == RunStatus::Running;
     if let Some(eta) = eta_seconds(percent, elapsed).filter(|_| is_at_work) {
         let _ = write!(text, ", {} left", seconds(eta));

@@ -1,17 +1,17 @@
 //! A terminal that keeps its last columns free.
 //!
-//! indicatif fills a line to its end. The `^C` that the terminal echoes would then begin the next line,
-//! and half a bar would stay behind above the last message.
+//! indicatif fills a line to its end. The `^C` that the terminal echoes would then start a new
+//! line, and half a bar would be left above the last message.
 
 use std::io;
 
 use console::Term;
 use indicatif::TermLike;
 
-/// Columns of `^C`, and one in which the cursor waits.
+/// Columns for `^C` and the cursor.
 const COLUMNS_FREE: u16 = 3;
 
-/// Standard error, a few columns narrower than it is.
+/// Standard error, reported a few columns narrower than it is.
 #[derive(Debug)]
 pub struct NarrowTerminal(pub Term);
 

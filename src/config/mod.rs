@@ -21,6 +21,7 @@ use crate::embed::EmbedConfig;
 use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 use crate::support::files;
+use crate::support::numbers::counted;
 
 pub use allowed::VARIABLE as TRUST_VARIABLE;
 pub use requests::Request;
@@ -126,7 +127,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Its content is wrong.
-    #[error("{} has {} wrong setting(s)", path.display(), problems.len())]
+    #[error("{} has {}", path.display(), counted(problems.len() as u64, "wrong setting"))]
     Wrong {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! Small tools that know nothing of documents: stopping, locking, retrying, time, events,
+//! Small tools that know nothing of documents: stopping, locking, retrying, time, numbers, events,
 //! the machine's limits, pages of HTML.
 
 pub mod ascii;
@@ -15,5 +15,5 @@ pub mod secrets;
 
 pub use kbingest_extract::dom as html;
 pub use kbingest_support::{
-    byte_size, cache, files, own_folder, panics, rows, sandbox, storage, supervise,
+    byte_size, cache, files, numbers, own_folder, panics, rows, sandbox, storage, supervise,
 };

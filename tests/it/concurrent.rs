@@ -319,7 +319,7 @@ fn cancel_without_a_run_says_so() {
     place.ingest();
     let output = kbingest(&["cancel", place.toml().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "no run is going on\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing is running\n");
     // The request was not left for the next run.
     place.write("b.md", "beta");
     place.ingest();

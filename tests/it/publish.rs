@@ -55,7 +55,7 @@ fn assert_nothing_left(place: &Place) {
 fn a_run_is_published_where_the_gate_holds_and_only_there() {
     let place = place();
     let said = publish(&place, 0, &WHOLE);
-    assert!(said.contains("published: the gate holds on 1 queries"), "{said}");
+    assert!(said.contains("published: the gate holds on 1 query"), "{said}");
     assert_nothing_left(&place);
     place.assert_equals_fresh_ingest();
     let before = place.dump();
@@ -63,7 +63,7 @@ fn a_run_is_published_where_the_gate_holds_and_only_there() {
     // What is asked for is gone: the knowledge base stays, the candidate shows what would have come.
     place.write("river.md", "# River\n\nNothing crosses.\n");
     let said = publish(&place, 22, &WHOLE);
-    assert!(said.contains("not published, the knowledge base is as it was:"), "{said}");
+    assert!(said.contains("not published; the knowledge base is unchanged:"), "{said}");
     assert!(said.contains("text:recall@10 is 0.0000, less than 1"), "{said}");
     assert!(said.contains("next: kbingest eval") && said.contains("kb.kb.next"), "{said}");
     assert_same(&place.dump(), &before, "before the gate failed");
@@ -147,7 +147,7 @@ fn a_stop_is_gone_on_with_by_the_same_command() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("the same command goes on"), "{said}");
+    assert!(said.contains("the same command continues"), "{said}");
     assert_same(&place.dump(), &before, "before the stop");
     publish(&place, 0, &WHOLE);
     place.assert_equals_fresh_ingest();

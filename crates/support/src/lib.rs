@@ -1,11 +1,12 @@
 //! Small tools that the program `kbingest` and its extraction share: files and folders of our own, child
-//! processes and their sandbox, the stop signal, sizes, rows.
+//! processes and their sandbox, the stop signal, sizes, numbers, rows.
 //!
 //! They know nothing of documents. This is no interface for others: it changes with every version.
 
 pub mod byte_size;
 pub mod cache;
 pub mod files;
+pub mod numbers;
 pub mod own_folder;
 pub mod panics;
 pub mod rows;

@@ -61,7 +61,7 @@ fn a_second_run_ends_with_11() {
         assert!(stderr.contains(&holder), "{stderr}");
         assert!(stderr.contains("hint: `kbingest status` shows it"), "{stderr}");
     }
-    assert!(stdout(&place, &["status"]).contains("locked by pid"));
+    assert!(stdout(&place, &["status"]).contains("running: pid"));
     drop(lock);
     assert_eq!(place.dump(), before);
 }
@@ -74,7 +74,7 @@ fn a_damaged_knowledge_base_ends_with_12() {
     drop(connection);
     let (found, _) = ends_with(&place, 12, &["check"]);
     assert!(
-        found.contains("not so: a block of vectors has an entry for each of its slots"),
+        found.contains("violated: a block of vectors has an entry for each of its slots"),
         "{found}"
     );
 
@@ -169,8 +169,11 @@ fn a_signal_stops_at_a_checkpoint_and_ends_the_process() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(number), "{output:?}");
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("nothing is lost: `kbingest resume kb.toml` goes on"), "{said}");
-        assert!(stdout(&place, &["status"]).contains("cancelled: `kbingest resume` goes on"));
+        assert!(
+            said.contains("nothing is lost: continue with `kbingest resume kb.toml`"),
+            "{said}"
+        );
+        assert!(stdout(&place, &["status"]).contains("continue with `kbingest resume`"));
         stdout(&place, &["resume", "-q"]);
         place.assert_equals_fresh_ingest();
     }

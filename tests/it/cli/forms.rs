@@ -31,25 +31,25 @@ fn summaries() {
     };
     insta::assert_snapshot!(said(0, &["ingest"]), @r#"
     documents: 1 new, 0 changed, 0 unchanged, 0 deleted, 0 failed, 0 skipped
-    chunks: 1 embedded, 0 taken over, in TIME
+    chunks: 1 embedded, 0 reused, in TIME
     the knowledge base equals its sources: FOLDER/kb.kb
     next: kbingest search kb.toml "your question"
     "#);
     insta::assert_snapshot!(said(0, &["ingest", "kb.toml"]), @r#"
     documents: 0 new, 0 changed, 1 unchanged, 0 deleted, 0 failed, 0 skipped
-    chunks: 0 embedded, 0 taken over, in TIME
+    chunks: 0 embedded, 0 reused, in TIME
     the knowledge base equals its sources: FOLDER/kb.kb
     next: kbingest search kb.toml "your question"
     "#);
-    insta::assert_snapshot!(said(0, &["resume"]), @"nothing to resume: no run is unfinished");
-    insta::assert_snapshot!(said(0, &["cancel"]), @"no run is going on");
+    insta::assert_snapshot!(said(0, &["resume"]), @"nothing to resume: the last run is finished");
+    insta::assert_snapshot!(said(0, &["cancel"]), @"nothing is running");
     insta::assert_snapshot!(said(0, &["check"]), @"FOLDER/kb.kb: sound");
     insta::assert_snapshot!(said(0, &["search", "kb.toml", "zeppelin", "--mode", "text"]), @"nothing found");
     place.write("b.md", BROKEN);
     place.write("c.md", "\0");
     insta::assert_snapshot!(said(3, &["ingest"]), @r#"
     documents: 0 new, 0 changed, 1 unchanged, 0 deleted, 1 failed, 1 skipped
-    chunks: 0 embedded, 0 taken over, in TIME
+    chunks: 0 embedded, 0 reused, in TIME
     finished, some documents failed: FOLDER/kb.kb
     next: kbingest status --failures kb.toml
     warning: failed docs:b.md: looks like utf-16le, but cannot be decoded as that
