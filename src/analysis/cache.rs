@@ -1,4 +1,5 @@
-//! Words and their tokens, remembered: a text repeats its words, and a stemmer takes longer than a look-up.
+//! A cache of words and their tokens: texts repeat their words, and a stemmer is slower than a
+//! look-up.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,10 +13,11 @@ use super::units::keep_token_characters;
 use crate::support::ascii::{LANES, Lanes};
 use crate::support::recent::Recent;
 
-/// Longest token in bytes: a longer word is data.
+/// Limit on a token, in bytes: longer words are data.
 pub const TOKEN_BYTES_MAX: usize = 64;
-/// A power of two; 2 MiB for a thread. A quarter would fit a level 2 cache of the processor and do for English Markdown,
-/// but takes half as long again where texts have many different words: stemming costs more than a look into memory.
+/// A power of two; 2 MiB per thread. A quarter would fit a processor's level 2 cache and suffice
+/// for English Markdown, but analysis takes half as long again if texts have many different words:
+/// stemming costs more than a memory access.
 const ENTRIES: usize = 1 << 16;
 /// A power of two.
 const LONG_ENTRIES: usize = 1 << 13;
@@ -24,34 +26,35 @@ thread_local! {
     static CACHE: RefCell<TokenCache> = RefCell::new(TokenCache::new());
 }
 
-/// The tokens of words that one thread has met.
+/// The tokens of words that one thread has seen.
 pub struct TokenCache {
-    /// Of words of at most 16 bytes.
+    /// Words of at most 16 bytes.
     short: Table<2, 14>,
-    /// Of words of at most 32.
+    /// Words of 17 to 32 bytes.
     long: Table<4, 30>,
-    /// Holds a token that is not remembered.
+    /// Holds a token that is not cached.
     scratch: String,
 }
 
-/// Remembers words of at most `8 * PARTS` bytes whose tokens have at most `TOKEN`: a few are longer than their word.
+/// Caches words of at most `8 * PARTS` bytes whose tokens have at most `TOKEN` bytes: a few are
+/// longer than their word.
 struct Table<const PARTS: usize, const TOKEN: usize> {
     entries: Recent<Entry<PARTS, TOKEN>>,
 }
 
-/// A word as it stands in the text, ASCII in lower case, and its token. Half a line of the processor's cache, or a
-/// whole one.
+/// A word of the text, its ASCII in lower case, and its token. Takes half a cache line or a whole
+/// one.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Entry<const PARTS: usize, const TOKEN: usize> {
-    /// Its bytes, 0 after the last; all 0 where the entry is free.
+    /// Its bytes, 0 after the last; all 0 if the entry is free.
     word: [u64; PARTS],
     token: [u8; TOKEN],
     token_len: u8,
     language: u8,
 }
 
-/// Calls `work` with the cache of this thread; `work` must not ask for it again.
+/// Calls `work` with the cache of this thread; `work` must not call this again.
 pub fn with_cache<T>(work: impl FnOnce(&mut TokenCache) -> T) -> T {
     CACHE.with_borrow_mut(work)
 }
@@ -62,8 +65,8 @@ impl TokenCache {
         Self { short, long, scratch: String::new() }
     }
 
-    /// Returns the token, in UTF-8, of the word that is `range` of `text`: letters, digits and marks; empty where
-    /// nothing is left of it.
+    /// Returns the token, in UTF-8, of the word at `range` of `text`: letters, digits and marks;
+    /// empty if nothing is left of it.
     pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &[u8] {
         let Self { short, long, scratch } = self;
         let make = || token(&text[range.clone()], language);
@@ -84,7 +87,7 @@ impl<const PARTS: usize, const TOKEN: usize> Table<PARTS, TOKEN> {
         Self { entries: Recent::new(entries, free) }
     }
 
-    /// Returns the token of `word`, which `make` makes where the word is met for the first time.
+    /// Returns the token of `word`; calls `make` if the word is not cached.
     fn token<'a>(
         &'a mut self,
         word: [u64; PARTS],
@@ -112,7 +115,7 @@ impl<const PARTS: usize, const TOKEN: usize> Table<PARTS, TOKEN> {
     }
 }
 
-/// Returns the bytes `range` of a text, at most `8 * PARTS`, as numbers, ASCII in lower case.
+/// Returns the bytes at `range` of a text, at most `8 * PARTS`, as numbers, ASCII in lower case.
 fn pack<const PARTS: usize>(text: &str, range: &Range<usize>) -> [u64; PARTS] {
     std::array::from_fn(|part| {
         let length = range.len().saturating_sub(LANES * part).min(LANES);
@@ -120,13 +123,13 @@ fn pack<const PARTS: usize>(text: &str, range: &Range<usize>) -> [u64; PARTS] {
     })
 }
 
-/// Odd numbers that have nothing to do with each other.
+/// Unrelated odd numbers.
 const FACTORS: [u64; 4] =
     [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9];
 
 /// Returns the hash of a word, well mixed in its high bits.
 fn hash(word: &[u64], language: Language) -> u64 {
-    // Each part is multiplied by itself, so that none of these waits for another.
+    // The parts are multiplied independently, so that no multiplication waits for another.
     let mut hash = (language as u64).wrapping_mul(FACTORS[0]);
     for (part, factor) in word.iter().zip(FACTORS) {
         hash ^= (part ^ (part >> 32)).wrapping_mul(factor);
@@ -134,7 +137,8 @@ fn hash(word: &[u64], language: Language) -> u64 {
     hash
 }
 
-/// Returns the token of a word: lower case, stemmed where it is letters only, folded, cut where it is long.
+/// Returns the token of a word: lower case, stemmed if it has only letters, folded, truncated if it
+/// is long.
 fn token(word: &str, language: Language) -> String {
     let lower = lower(word);
     let is_plain = lower.len() <= TOKEN_BYTES_MAX && lower.chars().all(char::is_alphabetic);
@@ -153,7 +157,7 @@ fn stemmer(language: Language, word: &str) -> Option<&'static Stemmer> {
     let stemmers = STEMMERS.get_or_init(|| {
         Language::ALL.iter().map(|language| language.algorithm().map(Stemmer::create)).collect()
     });
-    // English words stand in texts of every language; where the script differs, they are told apart.
+    // Texts of every language contain English words; in other scripts they can be recognised.
     let is_foreign = !language.is_latin() && word.is_ascii();
     let language = if is_foreign { Language::English } else { language };
     stemmers[language as usize].as_ref()

@@ -1,15 +1,15 @@
-//! Folding: letters that people type in several ways become one.
+//! Folding: maps letters that people type in several ways to one.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns `word` in compatibility form and lower case: what stemmers expect.
+/// Returns `word` in compatibility form and lower case, as stemmers expect it.
 pub fn lower(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
-    // Capitals may decompose into a letter and a mark: composed again.
+    // Lower-casing may decompose a capital into a letter and a mark: composed again.
     let lower = |c: char| if c == 'ς' { 'σ' } else { c };
     word.nfkc().flat_map(char::to_lowercase).map(lower).nfc().collect()
 }

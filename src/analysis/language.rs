@@ -1,8 +1,8 @@
-//! Languages: which ones there are, and which one a text is in.
+//! Languages, and detecting which one a text is in.
 //!
-//! Told by script, then by how many of the words are stop words of each language. A text without evidence
-//! counts as English. Costs a few microseconds a document; n-gram models cost a hundred times as much and
-//! are no better on texts of more than a few words.
+//! Detected by script, then by how many of the words are stop words of each language. A text
+//! without evidence counts as English. This takes a few microseconds per document; n-gram models
+//! take a hundred times as long and are no better on texts of more than a few words.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -11,9 +11,9 @@ use snowball_stemmers_rs::Algorithm;
 
 use super::stop_words::{self, LISTS};
 
-/// Bytes at the start of a text by which its language is told.
+/// Bytes at the start of a text from which its language is detected.
 const SAMPLE_BYTES: usize = 1024;
-/// What one stop word counts, shared by the languages that have it.
+/// Score of one stop word, divided among the languages that have it.
 const WORD_SCORE: u32 = 60;
 
 macro_rules! languages {
@@ -34,7 +34,7 @@ macro_rules! languages {
                 match self { $(Self::$name => $code),* }
             }
 
-            /// Returns its stemmer, where it has one.
+            /// Returns its stemming algorithm, if it has one.
             pub(super) fn algorithm(self) -> Option<Algorithm> {
                 match self { $(Self::$name => $algorithm),* }
             }
@@ -43,7 +43,7 @@ macro_rules! languages {
 }
 
 languages! {
-    /// English, and what a text without evidence counts as.
+    /// English, also assumed for a text without evidence.
     English "en" Some(Algorithm::English),
     /// Arabic.
     Arabic "ar" Some(Algorithm::Arabic),
@@ -101,7 +101,7 @@ impl Language {
         Self::ALL.iter().copied().find(|language| language.code() == code)
     }
 
-    /// Returns the language of `text`, told from its beginning.
+    /// Returns the language of `text`, detected from its beginning.
     pub fn detect(text: &str) -> Self {
         let sample = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
         match script(sample) {
@@ -123,7 +123,7 @@ impl Language {
         }
     }
 
-    /// Returns the one of `languages` that `query` is in, where its script or its stop words tell.
+    /// Returns the one of `languages` that `query` is in, if its script or its stop words show it.
     pub fn of_query(query: &str, languages: &[Self]) -> Option<Self> {
         match script(query) {
             Script::Only(language) => languages.contains(&language).then_some(language),
@@ -136,12 +136,12 @@ impl Language {
         }
     }
 
-    /// Tells whether `word`, in lower case, is one of the words that say nothing by themselves.
+    /// Reports whether `word`, in lower case, is a stop word.
     pub fn is_stop_word(self, word: &str) -> bool {
         stop_words().get(word).is_some_and(|languages| languages & (1 << self as u32) != 0)
     }
 
-    /// Tells whether it is written in Latin letters.
+    /// Reports whether it is written in Latin letters.
     pub(super) fn is_latin(self) -> bool {
         use Language::*;
         !matches!(
@@ -151,7 +151,7 @@ impl Language {
     }
 }
 
-/// What the letters of a text tell.
+/// The script of a text.
 enum Script {
     Latin,
     Cyrillic,
@@ -187,7 +187,7 @@ fn script(text: &str) -> Script {
             '\u{3400}'..='\u{9fff}' => 5,
             _ => continue,
         };
-        // An ideograph says as much as a few letters.
+        // An ideograph counts as much as a few letters.
         only[at].1 += if at == 5 { 3 } else { 1 };
     }
     let Some(&(language, count)) = only.iter().max_by_key(|(_, count)| *count) else {
@@ -196,13 +196,13 @@ fn script(text: &str) -> Script {
     match language {
         _ if count <= latin.max(cyrillic) && cyrillic > latin => Script::Cyrillic,
         _ if count <= latin => Script::Latin,
-        // Japanese is a third kana at the least; Chinese quotes a word of it.
+        // Japanese text is at least a third kana; Chinese text may quote a word of it.
         Chinese if kana * 3 * 8 > count => Script::Only(Japanese),
         other => Script::Only(other),
     }
 }
 
-/// Returns the admitted languages that `text` has stop words of, with their scores, best first.
+/// Returns the admitted languages whose stop words occur in `text`, with their scores, best first.
 fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language, u32)> {
     let mut scores = [0; Language::ALL.len()];
     let text = text.to_lowercase();
@@ -218,12 +218,12 @@ fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language,
     let all = Language::ALL.iter().copied().zip(scores);
     let mut ranking: Vec<_> =
         all.filter(|(language, score)| *score > 0 && is_admitted(*language)).collect();
-    // Stable: the first of equals is English before all others.
+    // Stable sort: among equals English comes first.
     ranking.sort_by_key(|(_, score)| std::cmp::Reverse(*score));
     ranking
 }
 
-/// Every stop word with the languages that have it, a bit each.
+/// Returns every stop word with the languages that have it, one bit each.
 fn stop_words() -> &'static HashMap<&'static str, u32> {
     static WORDS: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn languages_are_told_apart() {
+    fn languages_are_detected() {
         let check = |text: &str, expected: Language| {
             assert_eq!(Language::detect(text), expected, "{text}");
         };

@@ -1,12 +1,13 @@
-//! Text analysis: from text to the tokens that the full-text index holds, and from a query to the same
+//! Text analysis: turns texts into the tokens of the full-text index, and queries into the same
 //! tokens. Plain functions; nothing here does I/O.
 //!
-//! Words by Unicode, lower-cased, stemmed in the document's language (Snowball), accents folded. Scripts
-//! without spaces become overlapping bigrams. Identifiers (`getUserName`, `snake_case`, `std::vec::Vec`),
-//! versions and error codes (`3.11.2`, `BB-3005`, `HTTP/2`) are kept whole, followed by their parts.
+//! Words are split by Unicode rules, lower-cased, stemmed in the document's language (Snowball) and
+//! folded. Scripts without spaces become overlapping bigrams. Identifiers (`getUserName`,
+//! `snake_case`, `std::vec::Vec`), versions and error codes (`3.11.2`, `BB-3005`, `HTTP/2`) are
+//! kept whole, followed by their parts.
 //!
-//! A token holds no white space and no ASCII but `a-z`, `0-9` and [`TOKEN_MARKS`], so that an index which
-//! cuts at everything else takes it as it is.
+//! A token contains no white space and no ASCII but `a-z`, `0-9` and [`TOKEN_MARKS`], so that an
+//! index that splits at everything else keeps it whole.
 
 mod cache;
 mod fold;
@@ -22,26 +23,27 @@ use serde::Deserialize;
 pub use language::Language;
 pub use query::{Clause, Field, ParsedQuery, Sequence, Word};
 
-/// Raised when the same text might give other tokens; the index is then made anew.
+/// Increased when the same text might give other tokens; the index is then rebuilt.
 const CODE_VERSION: u32 = 1;
-/// ASCII marks that a token may hold.
+/// ASCII marks that a token may contain.
 pub const TOKEN_MARKS: &str = "_.-/:@+#";
 
 /// The `[search]` table of kb.toml.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchConfig {
-    /// Language of the documents, as in `en`; `auto` finds it out for each of them.
+    /// Language of the documents, as in `en`; `auto` detects it for each of them.
     pub language: String,
-    /// What a word in the title counts in BM25, one in the text being 1; in [`WEIGHTS`].
+    /// BM25 weight of a word in the title, relative to one in the text; in [`WEIGHTS`].
     pub title_weight: f64,
-    /// The same of one in the heading path.
+    /// BM25 weight of a word in the heading path, relative to one in the text; in [`WEIGHTS`].
     pub heading_weight: f64,
-    /// What the cosine counts in hybrid search, in units of what suits the model; in [`WEIGHTS`].
+    /// Weight of the cosine in hybrid search, relative to the model's recommended one; in
+    /// [`WEIGHTS`].
     pub vector_weight: f64,
 }
 
-/// Weights that a config may ask for.
+/// Allowed weights.
 pub const WEIGHTS: RangeInclusive<f64> = 0.0..=100.0;
 
 impl Default for SearchConfig {
@@ -58,7 +60,7 @@ impl Default for SearchConfig {
 const AUTO: &str = "auto";
 
 impl SearchConfig {
-    /// Checks the settings; the error names the key and what is allowed.
+    /// Checks the settings; the error names the key and the allowed values.
     pub fn validate(&self) -> Result<(), String> {
         let weights = [
             ("title_weight", self.title_weight),
@@ -83,21 +85,21 @@ impl SearchConfig {
     }
 }
 
-/// Makes the tokens of documents.
+/// Analyses documents in a fixed language, or in the one detected for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analyser {
-    /// `None`: found out for each document.
+    /// `None`: detected for each document.
     language: Option<Language>,
 }
 
 impl Analyser {
-    /// Returns the analyser that a valid `config` asks for.
+    /// Returns the analyser for a valid `config`.
     pub fn new(config: &SearchConfig) -> Self {
         Self { language: Language::from_code(&config.language) }
     }
 
-    /// Returns the analyser that made an index with this fingerprint, or `None` where another version of this
-    /// program did.
+    /// Returns the analyser that made an index with this fingerprint, or `None` if another version
+    /// of this program made it.
     pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
         let language = fingerprint.rsplit_once('=').map_or(AUTO, |(_, language)| language);
         let analyser =
@@ -105,7 +107,7 @@ impl Analyser {
         (analyser.fingerprint() == fingerprint).then_some(analyser)
     }
 
-    /// Returns what decides the tokens of a text: code version and settings.
+    /// Returns everything that decides the tokens of a text: code version and settings.
     pub fn fingerprint(&self) -> String {
         format!("words@{CODE_VERSION}:language={}", self.language.map_or(AUTO, Language::code))
     }
@@ -116,13 +118,13 @@ impl Analyser {
     }
 }
 
-/// Calls `visit` with every token of `text`, in UTF-8 and in order; it may be empty. `visit` must not analyse a text
-/// itself.
+/// Calls `visit` with every token of `text`, in UTF-8 and in order; a token may be empty. `visit`
+/// must not analyse a text itself.
 pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(&[u8])) {
     units::for_each_token_utf8(text, language, |_, token| visit(token));
 }
 
-/// Returns the tokens of `text`, apart by single spaces.
+/// Returns the tokens of `text`, separated by single spaces.
 pub fn tokens(text: &str, language: Language) -> String {
     let mut tokens = Vec::with_capacity(text.len() + text.len() / 8);
     for_each_token(text, language, |token| {
@@ -133,7 +135,8 @@ pub fn tokens(text: &str, language: Language) -> String {
     String::from_utf8(tokens).expect("a token is whole characters")
 }
 
-/// Returns the byte ranges of `text` whose token, in any of `languages`, `is_wanted`; in order, apart.
+/// Returns the byte ranges of `text` whose token in any of `languages` `is_wanted`, in order and
+/// without overlap.
 pub fn matches(
     text: &str,
     languages: &[Language],
@@ -148,15 +151,15 @@ pub fn matches(
         });
     }
     found.sort_unstable_by_key(|range| (range.start, range.end));
-    let mut apart: Vec<Range<usize>> = Vec::new();
+    let mut merged: Vec<Range<usize>> = Vec::new();
     for range in found {
-        match apart.last_mut() {
-            // Bigrams overlap, and parts lie in their whole.
+        match merged.last_mut() {
+            // Bigrams overlap, and parts are inside their whole.
             Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-            _ => apart.push(range),
+            _ => merged.push(range),
         }
     }
-    apart
+    merged
 }
 
 #[cfg(test)]
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut_and_never_lost() {
+    fn long_words_are_truncated_and_never_lost() {
         let long = "x".repeat(500);
         assert_eq!(tokens(&long, Language::English), "x".repeat(64));
         let word = "é".repeat(100);
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn matches_are_marked_where_they_stand() {
+    fn matches_are_ranges_of_the_text() {
         let wanted = |token: &str| ["connect", "黑豹", "豹队", "user"].contains(&token);
         let find = |text| {
             let found = matches(text, &[Language::English, Language::Chinese], wanted);

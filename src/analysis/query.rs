@@ -1,80 +1,81 @@
-//! What a person types, taken apart: words, `"phrases"`, `prefix*`, `-not` and `field:value`.
+//! Parses what a person types: words, `"phrases"`, `prefix*`, `-not` and `field:value`.
 //!
-//! Every text is a query: what does not fit the syntax is words. Words are wished for; phrases and fields are
-//! insisted on. A query of nothing but exclusions is taken as words.
+//! Every text is a valid query: anything that is not syntax counts as words. Words are optional;
+//! phrases and fields are required. A query of nothing but exclusions is searched for as words.
 
 use std::collections::BTreeMap;
 
 use super::language::Language;
 use super::units::{for_each_token, is_spaceless};
 
-/// Words of a query that are looked up at most.
+/// Limit on the words of a query that are looked up.
 const WORDS_MAX: usize = 64;
 
-/// A query, taken apart.
+/// A parsed query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedQuery {
-    /// Wished for; stop words among them only where there is nothing else.
+    /// Optional words; they include stop words only if there is nothing else.
     pub words: Vec<Word>,
-    /// Insisted on.
+    /// Clauses that must match.
     pub required: Vec<Clause>,
-    /// Must not be there.
+    /// Clauses that must not match.
     pub excluded: Vec<Clause>,
     /// Sources to search, any of them; empty: all.
     pub sources: Vec<String>,
-    /// Sources to leave out.
+    /// Sources to exclude.
     pub excluded_sources: Vec<String>,
-    /// The words as typed, without what is excluded and without syntax: what the query means.
+    /// The words as typed, without exclusions and syntax: the meaning of the query.
     pub text: String,
 }
 
-/// A word, with the tokens that it may stand as in the index.
+/// A word, with the tokens it may have in the index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
-    /// Tokens of the word, or of the parts of a name; of each, its forms in the languages of the index.
+    /// Tokens of the word, or of the parts of a name; for each, its forms in the languages of the
+    /// index.
     pub parts: Vec<Vec<String>>,
-    /// Tokens of a name as it stands.
+    /// Tokens of a whole name.
     pub wholes: Vec<String>,
-    /// Tokens that begin with its forms match too.
+    /// Whether tokens that begin with its forms match too.
     pub is_prefix: bool,
 }
 
-/// A column of the index that may be asked for by name.
+/// A column of the index that a query may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// `title:`
     Title,
     /// `heading:`
     Heading,
-    /// `path:`, the address in the source
+    /// `path:`, the URI inside the source
     Path,
     /// `language:`, its code
     Language,
 }
 
-/// Something that must, or must not, be there.
+/// A condition on a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clause {
-    /// In this column; `None`: in any of those with text.
+    /// The column; `None` means any column with text.
     pub field: Option<Field>,
-    /// Any of these.
+    /// Matches if any of these does.
     pub forms: Vec<Sequence>,
 }
 
-/// Tokens that follow one another.
+/// Consecutive tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// At least one.
     pub tokens: Vec<String>,
-    /// Tokens that begin with the last one match too.
+    /// Whether tokens that begin with the last one match too.
     pub is_prefix: bool,
 }
 
 impl ParsedQuery {
-    /// Takes `query` apart, for an index with texts in `languages`.
+    /// Parses `query` for an index with texts in `languages`.
     ///
-    /// Its words are looked for as they stand in texts of its own language; where that cannot be told, of any
-    /// of the `common` ones.
+    /// Its words are analysed in its own language; if that cannot be detected, in each of the
+    /// `common` ones.
     pub fn parse(query: &str, languages: &[Language], common: &[Language]) -> Self {
         let own = Language::of_query(query, languages);
         let common = if common.is_empty() { &[Language::English][..] } else { common };
@@ -119,8 +120,8 @@ impl ParsedQuery {
         }
         let has_content = words.iter().any(|(is_stop, _)| !is_stop) || !parsed.required.is_empty();
         for (is_stop, word) in words {
-            let says_nothing = is_stop && has_content;
-            if !says_nothing && !parsed.words.contains(&word) {
+            let is_dropped = is_stop && has_content;
+            if !is_dropped && !parsed.words.contains(&word) {
                 parsed.words.push(word);
             }
         }
@@ -129,14 +130,14 @@ impl ParsedQuery {
         parsed
     }
 
-    /// Tells whether a phrase, title or heading is insisted on.
+    /// Reports whether the query requires a phrase, title or heading.
     pub fn names_text(&self) -> bool {
         let is_text =
             |clause: &Clause| !matches!(clause.field, Some(Field::Path | Field::Language));
         self.required.iter().any(is_text)
     }
 
-    /// Tells whether `token` of a text is one that the query asks for.
+    /// Reports whether the query looks for `token` in a text.
     pub fn asks_for(&self, token: &str) -> bool {
         let is_form = |form: &String, is_prefix: bool| {
             token == form || is_prefix && token.starts_with(form.as_str())
@@ -154,7 +155,7 @@ impl ParsedQuery {
     }
 }
 
-/// A piece of the query by its syntax.
+/// A syntactic item of the query.
 #[derive(Debug)]
 struct Item<'q> {
     text: &'q str,
@@ -197,7 +198,7 @@ fn item(rest: &str) -> (Item<'_>, &str) {
         _ => (false, rest),
     };
     let named = FIELDS.iter().find_map(|(name, field)| {
-        // `path::join` is no field, and `title:` alone is a word.
+        // `path::join` is not a field, and `title:` alone is a word.
         unsigned.strip_prefix(name).filter(|value| begins_word(value)).map(|value| (*field, value))
     });
     let (field, value) = match named {
@@ -212,7 +213,7 @@ fn item(rest: &str) -> (Item<'_>, &str) {
         return (item, after);
     }
     let end = value.find(|c: char| c.is_whitespace()).unwrap_or(value.len());
-    // A quote inside begins a phrase of its own, as in `say"hello world"`.
+    // A quote inside begins a phrase, as in `say"hello world"`.
     let end =
         value[..end].char_indices().skip(1).find(|(_, c)| *c == '"').map_or(end, |(at, _)| at);
     let (word, after) = value.split_at(end);
@@ -221,7 +222,8 @@ fn item(rest: &str) -> (Item<'_>, &str) {
     (Item { text, field, is_excluded, is_phrase: false, is_prefix: stem.is_some() }, after)
 }
 
-/// Returns the sequences that an item may stand as, one for each language that makes a difference.
+/// Returns the sequences an item may have in the index, one for each language that makes a
+/// difference.
 fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<Sequence> {
     let mut forms: Vec<Sequence> = Vec::new();
     let mut add = |tokens: Vec<String>, is_prefix: bool| {
@@ -244,7 +246,7 @@ fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<S
             && is_inside(&last.0, &before.0)
             && text[last.0.clone()].starts_with(is_spaceless)
         {
-            // The text may go on where the phrase ends.
+            // The text may continue after the phrase.
             tokens.pop();
         } else if let [only] = tokens.as_slice() {
             is_prefix |= text[only.0.clone()].starts_with(is_spaceless);
@@ -296,7 +298,7 @@ fn words_of(item: &Item<'_>, languages: &[Language], own: Language) -> Vec<(bool
     }
     if item.is_prefix {
         for (range, _, word) in &mut words {
-            // What was typed, beside its stem: `connecti*`.
+            // The prefix as typed, besides its stem: `connecti*`.
             let typed = item.text[range.clone()].to_lowercase();
             if let [forms] = word.parts.as_mut_slice()
                 && typed.is_ascii()
@@ -317,7 +319,7 @@ fn is_inside(inner: &std::ops::Range<usize>, outer: &std::ops::Range<usize>) -> 
 mod tests {
     use super::*;
 
-    /// Returns the query in a short form.
+    /// Renders the query in a short form.
     fn shown(query: &str, languages: &[Language]) -> String {
         let parsed = ParsedQuery::parse(query, languages, languages);
         let clause = |clause: &Clause| {
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_taken_apart() {
+    fn queries_are_parsed() {
         let check = |query: &str, expected: &str| {
             assert_eq!(shown(query, &[Language::English]), expected, "{query}");
         };
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_what_the_query_means() {
+    fn text_is_the_meaning_of_the_query() {
         let check = |query: &str, expected: &str| {
             assert_eq!(ParsedQuery::parse(query, &[], &[]).text, expected);
         };

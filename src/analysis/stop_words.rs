@@ -1,12 +1,12 @@
-//! Words that say nothing by themselves, the commonest of each language: dropped from queries, and what
-//! languages are told by.
+//! Stop words, the most common ones of each language: queries drop them, and language detection
+//! counts them.
 
 use super::language::Language;
 
 /// No stop word is longer.
 pub const WORD_BYTES_MAX: usize = 24;
 
-/// Lists of lower-case words, apart by white space.
+/// Lists of lower-case words, separated by white space.
 pub const LISTS: &[(Language, &str)] = &[
     (
         Language::English,

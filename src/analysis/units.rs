@@ -1,7 +1,7 @@
-//! Cutting text into tokens, with their places.
+//! Tokenises text, with the byte range of each token.
 //!
-//! A *unit* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`, `a_b`, `a::b`,
-//! `a@b`, `a'b`. Prose takes a short way: an ASCII word that no mark follows.
+//! A *unit* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`, `a_b`,
+//! `a::b`, `a@b`, `a'b`. An ASCII word that no mark follows, as in most prose, takes a fast path.
 
 use std::ops::Range;
 
@@ -13,28 +13,30 @@ use super::fold::{fold, lower};
 use super::language::Language;
 use crate::support::ascii::{LANES, Lanes};
 
-/// Parts of a name that is kept whole at most: more is a path or an address, which nobody types whole.
+/// Limit on the parts of a name that is kept whole: with more it is a path or a URL, which nobody
+/// types whole.
 const PARTS_MAX: usize = 8;
-/// Digits of a part of a version or number that is entered by itself: shorter ones are found by their whole.
+/// Digits of a part of a version that becomes a token itself: shorter parts are found by the whole
+/// version.
 const DIGITS_MIN: usize = 3;
 
-/// What words need to become tokens, and what takes these.
+/// Turns the words of a text into tokens and passes them to `visit`.
 struct Visitor<'a, V> {
     cache: &'a mut TokenCache,
     language: Language,
     visit: V,
 }
 
-/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its parts. `visit` must
-/// not analyse a text itself.
+/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its
+/// parts. `visit` must not analyse a text itself.
 pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(Range<usize>, &str)) {
     for_each_token_utf8(text, language, |range, token| {
         visit(range, str::from_utf8(token).unwrap_or_default());
     });
 }
 
-/// Does what [`for_each_token`] does, without a look at each token that finds it to be UTF-8, which a long text does
-/// better at its end.
+/// Does the same as [`for_each_token`] without checking each token for UTF-8; a caller that needs
+/// text checks all of it at once, which is faster.
 pub fn for_each_token_utf8(text: &str, language: Language, visit: impl FnMut(Range<usize>, &[u8])) {
     with_cache(|cache| Visitor { cache, language, visit }.visit_text(text));
 }
@@ -51,7 +53,7 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
             }
             if byte.is_ascii() {
                 let word = AsciiWord::at(bytes, at);
-                let is_alone = !may_go_on(&bytes[word.end..]);
+                let is_alone = !may_continue(&bytes[word.end..]);
                 if is_alone && !word.is_camel {
                     self.visit_word(text, at..word.end);
                     at = word.end;
@@ -78,8 +80,8 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
         }
     }
 
-    /// Visits the bigrams of a run without spaces and its last character, so that a search for one character
-    /// finds it by the beginning of a token; returns the end of the run.
+    /// Visits the bigrams of a run without spaces and its last character, so that every character
+    /// begins a token and can be searched for alone; returns the end of the run.
     fn visit_run(&mut self, text: &str, start: usize) -> usize {
         let mut previous: Option<Range<usize>> = None;
         let mut end = start;
@@ -128,7 +130,7 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
         }
     }
 
-    /// Visits the parts of a word in camel case.
+    /// Visits the parts of a camel case word.
     fn visit_humps(&mut self, text: &str, range: Range<usize>) {
         let word = &text[range.clone()];
         let bytes = word.as_bytes();
@@ -137,7 +139,7 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
         }
         let mut start = 0;
         let mut cut = |end: usize, start: &mut usize| {
-            // A hump of one letter says nothing.
+            // A hump of one letter is useless.
             if *start > 0 || end < bytes.len() {
                 if end - *start > 1 {
                     self.visit_word(text, range.start + *start..range.start + end);
@@ -158,8 +160,8 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
     }
 }
 
-/// Tells whether a unit may go on with `rest` after an ASCII word.
-fn may_go_on(rest: &[u8]) -> bool {
+/// Reports whether `rest` may continue a unit after an ASCII word.
+fn may_continue(rest: &[u8]) -> bool {
     let begins_word = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
     };
@@ -177,7 +179,7 @@ fn char_at(text: &str, at: usize) -> char {
     text[at..].chars().next().unwrap_or('\0')
 }
 
-/// Letters, digits and what combines with them.
+/// Reports whether `character` is a letter, a digit or combines with one.
 fn is_word(character: char) -> bool {
     character.is_alphanumeric()
         || (!character.is_ascii()
@@ -185,7 +187,7 @@ fn is_word(character: char) -> bool {
                 || matches!(character, '\u{ad}' | '\u{200c}' | '\u{200d}')))
 }
 
-/// Tells whether `character` is of a script that is written without spaces between words.
+/// Reports whether `character` is of a script that is written without spaces between words.
 pub fn is_spaceless(character: char) -> bool {
     matches!(character,
         '\u{e01}'..='\u{e3e}' | '\u{e40}'..='\u{eff}' | '\u{1000}'..='\u{109f}'
@@ -198,7 +200,7 @@ pub fn is_spaceless(character: char) -> bool {
 
 struct AsciiWord {
     end: usize,
-    /// A capital follows a small letter, or a small letter two capitals.
+    /// Whether a capital follows a small letter, or a small letter follows two capitals.
     is_camel: bool,
 }
 
@@ -209,7 +211,7 @@ impl AsciiWord {
         loop {
             let lanes = Lanes::at(bytes, end);
             let length = lanes.word_len();
-            // One at the start says nothing.
+            // A capital at the start does not count.
             has_capital |= lanes.has_capital(usize::from(end == start), length);
             end += length;
             if length < LANES {
@@ -220,7 +222,7 @@ impl AsciiWord {
     }
 }
 
-/// Tells whether a capital follows a small letter, or a small letter two capitals.
+/// Reports whether a capital follows a small letter, or a small letter follows two capitals.
 fn is_camel(word: &[u8]) -> bool {
     let (mut capitals, mut has_small) = (0, false);
     for byte in word {
@@ -285,7 +287,7 @@ impl Unit {
         self.parts[self.parts.len() - 1].end + self.tail
     }
 
-    /// Tells whether the unit is a name or number that is looked for as it stands.
+    /// Reports whether the unit is a name or number that people search for as a whole.
     fn is_name(&self, text: &str) -> bool {
         if self.tail > 0 {
             return true;
@@ -318,7 +320,7 @@ fn joining_mark(rest: &str) -> Option<(char, usize)> {
     joins.then_some((mark, length))
 }
 
-/// Returns the token of a name as it stands: lower case and folded, not stemmed.
+/// Returns the token of a whole name: lower case and folded, not stemmed.
 fn whole(name: &str) -> String {
     let lower = lower(name);
     let mut token = fold(&lower).into_owned();
@@ -326,7 +328,8 @@ fn whole(name: &str) -> String {
     token
 }
 
-/// Takes out what an index would cut a token at: compatibility forms may hold blanks and brackets.
+/// Removes characters at which an index would split a token: compatibility forms may contain blanks
+/// and brackets.
 pub fn keep_token_characters(token: &mut String) {
     let is_kept = |c: char| {
         if c.is_ascii() {

@@ -1,10 +1,10 @@
-//! The text of a chunk: what is embedded, indexed and counted. Nothing else may put it together.
+//! The text of a chunk: what is embedded, indexed and counted. No other module assembles it.
 
 use std::borrow::Cow;
 
 use crate::domain::Chunk;
 
-/// Stands between the title and the headings of a heading path.
+/// Separates the title and the headings of a heading path.
 pub(super) const PATH_SEPARATOR: &str = " > ";
 
 /// Returns the text that is embedded: the [`context_line`], a line end, then the [`body_text`].
@@ -17,8 +17,8 @@ pub fn embedded_text(title: &str, text: &str, chunk: &Chunk) -> String {
     embedded
 }
 
-/// Returns the title and the heading path in one line; a path that begins with the title, as where the
-/// first heading is the title, stands alone.
+/// Returns the title and the heading path in one line, or the path alone if its first heading is
+/// the title.
 pub fn context_line<'a>(title: &'a str, heading_path: &'a str) -> Cow<'a, str> {
     match (title.is_empty(), heading_path.is_empty()) {
         (_, true) => Cow::Borrowed(title),
@@ -28,15 +28,15 @@ pub fn context_line<'a>(title: &'a str, heading_path: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// Tells whether the first heading of the path equals the title.
+/// Reports whether the first heading of the path equals the title.
 pub(super) fn begins_with_title(title: &str, heading_path: &str) -> bool {
     heading_path
         .strip_prefix(title)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(PATH_SEPARATOR))
 }
 
-/// Returns the chunk's own text: prefix on a line of its own, overlap, span. Borrowed where the chunk is
-/// only a span.
+/// Returns the chunk's own text: prefix on a line of its own, overlap, span. Borrowed if the chunk
+/// is only a span.
 pub fn body_text<'a>(text: &'a str, chunk: &Chunk) -> Cow<'a, str> {
     if chunk.prefix.is_none() && chunk.overlap.is_none() {
         return Cow::Borrowed(chunk.span.of(text));

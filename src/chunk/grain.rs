@@ -1,33 +1,34 @@
-//! Where a block that is too long may be cut, from coarse to fine.
+//! Where a block that is too long may be split, from coarse to fine.
 //!
-//! Each [`Grain`] proposes cuts in one pass; the packer takes those it needs and goes on with the next
-//! finer grain where a part is still too long. Seven grains, so the work is linear in the text.
+//! Each [`Grain`] proposes cuts in one pass; the packer uses those it needs and continues with the
+//! next finer grain if a part is still too long. There are seven grains, so the work is linear in
+//! the text.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::outline::Kind;
 use super::tokens::is_space;
 
-/// Characters of a part of a word that is too long as a whole.
+/// Characters of each part of a word that is too long.
 const WINDOW_CHARS: usize = 16;
 
-/// Bytes of a line beyond which it is not one of a wrapped paragraph: it is a paragraph itself.
+/// Bytes of a line in a wrapped paragraph; a longer line is a paragraph itself.
 const WRAPPED_LINE_MAX: usize = 200;
 
-/// Most bytes that the sentence segmentation sees at once; beyond half of it a space ends a segment.
+/// Bytes that the sentence segmentation gets at once; beyond half of this a space ends a segment.
 ///
-/// Its rule SB8 (UAX #29) looks ahead at every closing bracket and combining letter after a full stop,
-/// which takes quadratic time on a flood of them.
+/// Its rule SB8 (UAX #29) looks ahead at every closing bracket and combining letter after a full
+/// stop, which takes quadratic time on a flood of them.
 const SEGMENT_BYTES_MAX: usize = 1024;
 
-/// A way of cutting.
+/// A way of splitting a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Grain {
     /// After blank lines.
     Group,
     /// After lines that are paragraphs.
     Paragraph,
-    /// At line starts.
+    /// Before every line.
     Line,
     /// After sentences.
     Sentence,
@@ -39,7 +40,7 @@ pub(super) enum Grain {
     Char,
 }
 
-/// Returns the grains at which a block of this kind is cut, coarse to fine.
+/// Returns the grains by which a block of this kind is split, coarse to fine.
 pub(super) fn grains(kind: Kind) -> &'static [Grain] {
     use Grain::{Char, Group, Line, Paragraph, Sentence, Window, Word};
     match kind {
@@ -52,7 +53,7 @@ pub(super) fn grains(kind: Kind) -> &'static [Grain] {
 type Cuts<'a> = Box<dyn Iterator<Item = usize> + 'a>;
 
 impl Grain {
-    /// Returns the byte offsets in `text` at which it may be cut: ascending, on character boundaries,
+    /// Returns the byte offsets at which `text` may be split: ascending, on character boundaries,
     /// neither 0 nor the end.
     pub fn cuts(self, text: &str) -> Cuts<'_> {
         match self {
@@ -78,8 +79,8 @@ fn group_cuts(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Cuts after every line that is no line of a wrapped paragraph; a short one, such as a heading without markup,
-/// stays with the line after it.
+/// Cuts after every line that is too long to be part of a wrapped paragraph; a short one, such as a
+/// heading without markup, stays with the line after it.
 fn paragraph_cuts(text: &str) -> impl Iterator<Item = usize> {
     let mut after_paragraph = false;
     lines(text).filter_map(move |(at, line)| {
@@ -94,8 +95,8 @@ fn line_cuts(text: &str) -> impl Iterator<Item = usize> {
     lines(text).map(|(at, _)| at).skip(1)
 }
 
-/// Returns the lines with their offsets. A last line without a letter or digit belongs to the line
-/// before it, so that no part is only a closing fence, bracket or tag end.
+/// Returns the lines with their offsets. A last line without a letter or digit is joined to the
+/// line before it, so that no part is only a closing fence, bracket or end tag.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let content = text.trim_end();
     let last = content.rfind('\n').map_or(0, |newline| newline + 1);
@@ -106,8 +107,8 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Cuts after every sentence end; white space after it belongs to the sentence.
 ///
-/// UAX #29 also ends a sentence at every line end, which is wrong for wrapped paragraphs: here only what
-/// ends in a terminal character counts.
+/// UAX #29 also ends a sentence at every line end, which is wrong for wrapped paragraphs: here only
+/// a terminal character ends one.
 fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
     let mut ended = false;
     let sentences = segments(text).flat_map(|segment| segment.split_sentence_bounds());
@@ -122,7 +123,7 @@ fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Tells whether a sentence may end with `c`.
+/// Reports whether a sentence may end with `c`.
 fn is_terminal(c: char) -> bool {
     matches!(
         c,
@@ -144,7 +145,7 @@ fn is_terminal(c: char) -> bool {
     )
 }
 
-/// Tells whether `c` may stand after the end of a sentence and still belongs to it.
+/// Reports whether `c` may follow the end of a sentence and still belong to it.
 fn is_closer(c: char) -> bool {
     matches!(
         c,
@@ -166,8 +167,8 @@ fn is_closer(c: char) -> bool {
     )
 }
 
-/// Cuts `text` into pieces on which the sentence segmentation takes linear time: lines, and parts of
-/// long lines.
+/// Splits `text` into pieces for which the sentence segmentation takes linear time: lines, and
+/// parts of long lines.
 fn segments(text: &str) -> impl Iterator<Item = &str> {
     let mut bytes = 0;
     text.split_inclusive(move |c: char| {
@@ -181,7 +182,7 @@ fn segments(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Cuts where a word starts after white space.
+/// Cuts before every word that follows white space.
 fn word_cuts(text: &str) -> impl Iterator<Item = usize> {
     let mut after_space = false;
     text.char_indices().filter_map(move |(at, c)| {

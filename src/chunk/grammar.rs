@@ -1,18 +1,19 @@
-//! Functions, classes and the like as the grammar of a language has them, by tree-sitter: what a unit is does not
-//! depend on how the text is indented.
+//! Functions, classes and the like, found by the grammar of a language with tree-sitter,
+//! independent of indentation.
 //!
-//! What is found becomes a mark on each line, which `units.rs` divides the text by as it does by indentation. A text
-//! of a language without a grammar here, or too long for one, is left to that.
+//! Each line gets a mark, which `units.rs` uses instead of indentation. If a text is too long, or
+//! there is no grammar for its language, `units.rs` falls back to indentation.
 
 use tree_sitter::{Language, Node, Parser};
 
 use super::units::{Mark, definition, short};
 
-/// What a program has made is longer than this, and at worst a parser takes a kilobyte of memory for a byte of text
-/// (`(a)(a)(a)…` in C), and seconds for what is no text of its language.
+/// Longer texts are usually generated, and in the worst case a parser takes a kilobyte of memory
+/// per byte of text (`(a)(a)(a)…` in C), and seconds for a text of another language.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 
-/// The kinds of nodes that are units, of all languages: none means another thing in another one.
+/// The kinds of nodes that are units, for all languages: no kind has another meaning in another
+/// language.
 const KINDS: [&str; 31] = [
     // Rust
     "function_item",
@@ -52,7 +53,8 @@ const KINDS: [&str; 31] = [
     "compact_constructor_declaration",
 ];
 
-/// Returns a mark for each line of `text`, which is in a file called `title`; `None` where there is no grammar for it.
+/// Returns a mark for each line of `text`, from a file called `title`; `None` if there is no
+/// grammar for it.
 pub(super) fn marks(text: &str, title: &str) -> Option<Vec<Mark>> {
     if text.len() > TEXT_BYTES_MAX {
         return None;
@@ -63,7 +65,7 @@ pub(super) fn marks(text: &str, title: &str) -> Option<Vec<Mark>> {
     let lines: Vec<&str> = text.lines().collect();
     let mut units = Units { names: vec![None; lines.len()], ends: vec![0; lines.len()], lines };
     let mut cursor = tree.walk();
-    // A loop and no recursion: texts may be nested as deep as they like.
+    // A loop instead of recursion: the nesting of a text is unlimited.
     loop {
         units.take(cursor.node());
         if cursor.goto_first_child() {
@@ -95,14 +97,14 @@ fn language(title: &str) -> Option<Language> {
 /// The units of a text, by line.
 struct Units<'a> {
     lines: Vec<&'a str>,
-    /// Of the unit that begins on each line.
+    /// Name of the unit that begins on each line.
     names: Vec<Option<String>>,
     /// How many units end with each line.
     ends: Vec<usize>,
 }
 
 impl Units<'_> {
-    /// Takes `node` in where it is a unit; parents come before their children.
+    /// Records `node` if it is a unit; parents come before their children.
     fn take(&mut self, node: Node<'_>) {
         let (first, end) = (node.start_position().row, node.end_position());
         // A node may end with the line break of its last line.
@@ -110,13 +112,13 @@ impl Units<'_> {
         if first >= last || last >= self.lines.len() || !KINDS.contains(&node.kind()) {
             return;
         }
-        // A second unit on a line is a part of the first.
+        // A second unit on a line is part of the first.
         if self.names[first].is_some() {
             return;
         }
         let (line, next) = (self.lines[first], self.lines[first + 1]);
         let name = definition(line.trim(), next.trim()).or_else(|| name(node, &self.lines));
-        // A function in the middle of a line is a value like others.
+        // A function in the middle of a line is a value.
         if name.is_some() {
             self.names[first] = name;
             self.ends[last] += 1;
@@ -135,7 +137,7 @@ impl Units<'_> {
     }
 }
 
-/// Returns the name that the grammar tells, of a unit that begins its line.
+/// Returns the name by the grammar, if the unit begins its line.
 fn name(node: Node<'_>, lines: &[&str]) -> Option<String> {
     let start = node.start_position();
     let before = lines[start.row].get(..start.column)?;

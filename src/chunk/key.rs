@@ -7,12 +7,12 @@ use crate::domain::Chunk;
 /// Bytes of a key.
 const KEY_BYTES: usize = 16;
 
-/// Returns one key per chunk: blake3-128 of source, uri, heading path, trimmed body and the how-manieth
-/// chunk with all these equal it is.
+/// Returns one key per chunk: blake3-128 of source, URI, heading path, trimmed body and its index
+/// among chunks equal in all of these.
 ///
-/// Keys hold no offset, line or ordinal, so an edited sentence changes the key of about one chunk.
-/// Every field goes in with its length, so no two lists of fields give the same bytes. What is
-/// repeated in a chunk (prefix, overlap) is not its own and not part of its key.
+/// Keys include no offset, line or ordinal, so an edited sentence changes the key of about one
+/// chunk. Every field is hashed with its length, so no two lists of fields give the same bytes.
+/// Repeated text (prefix, overlap) is not part of the key.
 pub fn keys(source: &str, uri: &str, text: &str, chunks: &[Chunk]) -> Vec<[u8; KEY_BYTES]> {
     let mut document = blake3::Hasher::new();
     add(&mut document, source);
@@ -32,7 +32,7 @@ pub fn keys(source: &str, uri: &str, text: &str, chunks: &[Chunk]) -> Vec<[u8; K
         .collect()
 }
 
-/// Adds one field, its length first.
+/// Hashes one field, its length first.
 fn add(hasher: &mut blake3::Hasher, field: &str) {
     hasher.update(&(field.len() as u64).to_le_bytes());
     hasher.update(field.as_bytes());

@@ -1,7 +1,8 @@
-//! Markdown: sections and top-level blocks out of pulldown-cmark's events, in one pass over each piece.
+//! Markdown: sections and top-level blocks from pulldown-cmark's events, in one pass over each
+//! piece.
 //!
-//! Nothing is lost whatever the parser does: bytes between blocks that are neither blank nor a link
-//! definition become blocks of their own. Nesting costs a counter, not a stack.
+//! No text is lost, whatever the parser does: bytes between blocks that are neither blank nor a
+//! link definition become blocks of their own. Nesting costs a counter, not a stack.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use super::pieces::pieces;
 use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
 use crate::domain::{Chunk, Span};
 
-/// Characters of a heading's text that go into heading paths.
+/// Limit on a heading's text in heading paths, in characters.
 const HEADING_CHARS_MAX: usize = 200;
 
 /// Chunks CommonMark with the extensions that documentation uses.
@@ -50,11 +51,12 @@ fn outline(text: &str) -> Outline {
     builder.finish()
 }
 
-/// Returns the end of the front matter at the start of `text`, a byte order mark before it included.
+/// Returns the end of the front matter at the start of `text`, a byte order mark before it
+/// included.
 ///
 /// The rule is that of pulldown-cmark's metadata blocks (`---` … `---` or `...`, `+++` … `+++`, the
-/// line after the opening one not blank), which it applies anywhere in a text: here only what stands at the
-/// very start is front matter.
+/// line after the opening one not blank). pulldown-cmark applies it anywhere in a text; here only a
+/// block at the very start is front matter.
 fn front_matter_end(text: &str) -> usize {
     let base = byte_order_mark(text);
     let mut lines = text[base..].split_inclusive('\n');
@@ -81,7 +83,7 @@ fn front_matter_end(text: &str) -> usize {
     base
 }
 
-/// Puts an outline together from events in the order of the text.
+/// Builds an outline from events in the order of the text.
 struct Builder<'a> {
     text: &'a str,
     outline: Outline,
@@ -90,13 +92,13 @@ struct Builder<'a> {
     /// Link definitions in order, of which the first `definitions_passed` begin before the cursor.
     definitions: Vec<Span>,
     definitions_passed: usize,
-    /// Sections whose headings stand above the current position, outermost first.
+    /// Sections that contain the current position, outermost first.
     ancestors: Vec<usize>,
     /// Text of the heading being read.
     heading: Option<String>,
     /// The container being read.
     container: Option<Block>,
-    /// How far line starts were looked for in it, and the last one found.
+    /// How far line starts were searched in it, and the last one found.
     line_seen: usize,
     line_start: usize,
 }
@@ -118,7 +120,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes what a parser finds in the piece of the text that begins at `base`.
+    /// Reads the events of a piece of the text that begins at `base`.
     fn read(&mut self, parser: Parser<'_>, base: usize) {
         let in_text = |range: &Range<usize>| Span::new(base + range.start, base + range.end);
         let definitions = parser.reference_definitions().iter();
@@ -145,7 +147,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes the start of a block or inline element inside `depth` others.
+    /// Handles the start of a block or inline element inside `depth` others.
     fn start(&mut self, tag: &Tag<'_>, span: Span, depth: usize) {
         match tag {
             Tag::Heading { .. } if depth == 0 => self.heading = Some(String::new()),
@@ -167,13 +169,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes the end of what began inside `depth` others.
+    /// Handles the end of an element inside `depth` others.
     fn end(&mut self, tag: TagEnd, span: Span, depth: usize) {
         match tag {
             TagEnd::Heading(level) if depth == 0 => self.add_heading(level as u8, span),
             _ if depth == 0 => self.add_container(),
             TagEnd::CodeBlock | TagEnd::Table | TagEnd::HtmlBlock => {
-                // In a tight list, no event tells that a paragraph follows.
+                // In a tight list, no event marks the start of the next paragraph.
                 let rest = self.text[span.end..].find('\n').filter(|_| !self.begins_line(span.end));
                 let next_line = span.end + rest.map_or(0, |newline| newline + 1);
                 self.leaf(Kind::Prose, 0, Span::new(next_line, next_line), depth);
@@ -182,15 +184,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes text inside a heading or elsewhere.
+    /// Adds text to the heading being read, if there is one.
     fn heading_text(&mut self, text: &str) {
         if let Some(heading) = &mut self.heading {
             heading.push_str(text);
         }
     }
 
-    /// Takes a block that holds no blocks, as one of the section's or as a leaf of the container. Its
-    /// first `head_lines` lines stay with what follows them, the first is repeated.
+    /// Adds a block that contains no blocks, to the section or as a leaf of the container. Its
+    /// first `head_lines` lines stay with the lines after them, the first is repeated.
     fn leaf(&mut self, kind: Kind, head_lines: usize, span: Span, depth: usize) {
         if depth == 0 {
             let mut block = Block::new(self.whole_lines(span), kind);
@@ -209,12 +211,12 @@ impl<'a> Builder<'a> {
             self.line_start = self.line_seen + at + 1;
         }
         self.line_seen = span.start;
-        // The end is known when the next leaf begins.
+        // Its end is only known when the next leaf begins.
         let mut leaf = Block::new(Span::new(self.line_start, span.end), kind);
         leaf.starts_item = depth == 1;
         self.add_head(&mut leaf, head_lines, span);
         match self.outline.leaves[first_leaf..].last_mut() {
-            // An item and the first block in it begin on one line, and are one leaf.
+            // An item and the first block in it begin on the same line, and are one leaf.
             Some(last) if last.span.start == leaf.span.start => {
                 leaf.starts_item |= last.starts_item;
                 *last = leaf;
@@ -223,7 +225,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Notes the head of a code block or table whose own bytes are `span`.
+    /// Sets the lead and the prefix of a code block or table whose own bytes are `span`.
     fn add_head(&self, block: &mut Block, head_lines: usize, span: Span) {
         let mut lines = span.of(self.text).split_inclusive('\n').take(head_lines);
         let Some(first) = lines.next() else { return };
@@ -241,13 +243,13 @@ impl<'a> Builder<'a> {
         let level_of = |index: usize| sections[index].heading.as_ref().map_or(0, |it| it.level);
         while self.ancestors.pop_if(|index| level_of(*index) >= level).is_some() {}
         let heading =
-            Heading { span, level, text: shown(&self.heading.take().unwrap_or_default()) };
+            Heading { span, level, text: path_text(&self.heading.take().unwrap_or_default()) };
         let parent = self.ancestors.last().copied();
         self.ancestors.push(sections.len());
         sections.push(Section { heading: Some(heading), parent, blocks: Vec::new() });
     }
 
-    /// Adds the container that was read, if there is one.
+    /// Adds the container being read, if there is one.
     fn add_container(&mut self) {
         let Some(mut container) = self.container.take() else {
             return;
@@ -270,7 +272,7 @@ impl<'a> Builder<'a> {
     /// Adds a block to the current section.
     fn add_block(&mut self, mut block: Block) {
         if block.span.of(self.text).trim_start().is_empty() {
-            return; // Markdown takes a line of no-break spaces for a paragraph.
+            return; // To CommonMark, a line of no-break spaces is a paragraph.
         }
         self.fill_gap(block.span.start);
         self.cursor = block.span.end;
@@ -278,7 +280,7 @@ impl<'a> Builder<'a> {
         self.blocks().push(block);
     }
 
-    /// Makes blocks of what stands between the cursor and `to` and is neither blank nor a link
+    /// Makes blocks of text between the cursor and `to` that is neither blank nor a link
     /// definition, such as the second definition of one label.
     fn fill_gap(&mut self, to: usize) {
         while let Some(&definition) = self.definitions.get(self.definitions_passed)
@@ -291,7 +293,7 @@ impl<'a> Builder<'a> {
         self.fill_loose(to);
     }
 
-    /// Makes a block of what stands between the cursor and `to`, if it is not blank.
+    /// Makes a block of the text between the cursor and `to`, if it is not blank.
     fn fill_loose(&mut self, to: usize) {
         if to <= self.cursor {
             return;
@@ -305,8 +307,8 @@ impl<'a> Builder<'a> {
         self.cursor = to;
     }
 
-    /// Returns `span` from the start of its first line, where only blanks stand before it, and without
-    /// white space at its end; never before the cursor.
+    /// Returns `span` with the blanks before it if it begins its line, and without white space at
+    /// its end; never from before the cursor.
     fn whole_lines(&self, span: Span) -> Span {
         let start = span.start.max(self.cursor);
         let end = start + self.text[start..span.end.max(start)].trim_end().len();
@@ -315,7 +317,7 @@ impl<'a> Builder<'a> {
         Span::new(if self.begins_line(line_start) { line_start } else { start }, end)
     }
 
-    /// Tells whether a line begins at `offset`, or what is left of one after the last block.
+    /// Reports whether a line begins at `offset`, or the rest of a line after the last block.
     fn begins_line(&self, offset: usize) -> bool {
         offset == self.cursor || self.text[..offset].ends_with(['\n', '\r'])
     }
@@ -332,8 +334,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Returns the text of a heading as heading paths show it: white space collapsed, not too long.
-fn shown(text: &str) -> String {
+/// Returns the text of a heading for heading paths: white space collapsed, long ones truncated.
+fn path_text(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(HEADING_CHARS_MAX) {
         Some((end, _)) => text[..end].trim_end().to_owned(),

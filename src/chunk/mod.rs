@@ -1,10 +1,10 @@
-//! Chunkers: text to spans. This file holds the trait, the config and the choice by media type; each
-//! kind of text has its own file.
+//! Chunkers: text to spans. This file holds the trait, the config and the choice by media type;
+//! each kind of text has its own file.
 //!
-//! A chunker turns a text into an outline (sections and blocks, `outline.rs`), cuts the blocks that are
-//! too long (`split.rs`, `grain.rs`) and packs what results into chunks (`pack.rs`). It neither copies text nor
-//! does I/O; `embedded.rs` tells what a chunk's text is, `key.rs` what makes it the same chunk after
-//! an edit.
+//! A chunker turns a text into an outline (sections and blocks, `outline.rs`), splits the blocks
+//! that are too long (`split.rs`, `grain.rs`) and packs the results into chunks (`pack.rs`). It
+//! neither copies text nor does I/O; `embedded.rs` defines a chunk's text, `key.rs` what makes it
+//! the same chunk after an edit.
 
 mod embedded;
 mod grain;
@@ -28,36 +28,36 @@ pub use key::keys;
 
 use crate::domain::{Chunk, MediaType};
 
-/// Smallest and largest `max_tokens` that a config may ask for.
+/// Allowed values of `max_tokens`.
 pub const MAX_TOKENS_RANGE: std::ops::RangeInclusive<usize> = 32..=8192;
 
-/// What a chunker works on.
+/// The input of a chunker.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkInput<'a> {
-    /// Title of the document; stands first in every embedded text.
+    /// Title of the document; every embedded text begins with it.
     pub title: &'a str,
     /// The whole text of the revision.
     pub text: &'a str,
-    /// Decides which chunker is used.
+    /// Selects the chunker.
     pub media_type: MediaType,
 }
 
-/// Counts tokens as the embedder does; additive over white space: cutting a text before or after a
-/// space, a tab or a line end does not change the sum.
+/// Counts tokens as the embedder does. It is additive over white space: splitting a text before or
+/// after a space, a tab or a line end does not change the sum.
 pub type CountTokens<'a> = &'a (dyn Fn(&str) -> usize + Sync);
 
-/// Cuts a text into chunks.
+/// Splits a text into chunks.
 ///
-/// Spans are in order, on character boundaries, and together cover every non-blank byte except front
-/// matter, link definitions and headings without a body. A chunk's `token_count` is the exact count of
-/// its [`embedded_text`] and at most `max_tokens`; only where title and heading path alone take more
-/// than half of that, the body still gets `max_tokens / 2`.
+/// Spans are in order, on character boundaries, and together cover every non-blank byte except
+/// front matter, link definitions and headings without a body. A chunk's `token_count` is the exact
+/// count of its [`embedded_text`] and at most `max_tokens`, with one exception: if title and
+/// heading path alone take more than half of that, the body still gets `max_tokens / 2`.
 pub trait Chunker: Sync {
-    /// Changes whenever the same text might be cut in another way: code version only, the settings
-    /// are added by [`ChunkConfig::fingerprint`].
+    /// Name and version of the code. It changes whenever the same text might be split differently;
+    /// [`ChunkConfig::fingerprint`] adds the settings.
     fn id(&self) -> &'static str;
 
-    /// Cuts `input`, linear in its length.
+    /// Splits `input` in time linear in its length.
     fn chunk(
         &self,
         input: &ChunkInput<'_>,
@@ -79,38 +79,39 @@ pub fn chunker(media_type: MediaType) -> &'static dyn Chunker {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChunkConfig {
-    /// Tokens of an embedded text at most, title and heading path included.
+    /// Limit on the tokens of an embedded text, title and heading path included.
     pub max_tokens: usize,
-    /// Tokens of the text before a chunk that are repeated in it; 0 is off.
+    /// Tokens of the previous text that are repeated in a chunk; 0 means none.
     pub overlap_tokens: usize,
 }
 
-/// Tokens that a fingerprint need not name.
-const USUAL_TOKENS: &str = "wordpiece";
+/// The tokeniser that is assumed if a fingerprint names none.
+const DEFAULT_TOKENISER: &str = "wordpiece";
 
 impl Default for ChunkConfig {
-    /// 256 tokens: as good over relevant spans as larger chunks, and less to read (docs/retrieval.md).
+    /// 256 tokens: as good over relevant spans as larger chunks, and less to read
+    /// (docs/retrieval.md).
     fn default() -> Self {
         Self { max_tokens: 256, overlap_tokens: 0 }
     }
 }
 
 impl ChunkConfig {
-    /// Returns what decides how a text is cut into chunks of so many `tokens`, such as
+    /// Returns everything that decides how a text is split, with the tokeniser `tokens`, such as
     /// `markdown@3:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> String {
         let Self { max_tokens, overlap_tokens } = self;
         let id = chunker.id();
         let mut fingerprint =
             format!("{id}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}");
-        if tokens != USUAL_TOKENS {
+        if tokens != DEFAULT_TOKENISER {
             fingerprint.push_str(",tokens=");
             fingerprint.push_str(tokens);
         }
         fingerprint
     }
 
-    /// Checks the settings; the error names the key and what is allowed.
+    /// Checks the settings; the error names the key and the allowed values.
     pub fn validate(&self) -> Result<(), String> {
         let (least, most) = (MAX_TOKENS_RANGE.start(), MAX_TOKENS_RANGE.end());
         if !MAX_TOKENS_RANGE.contains(&self.max_tokens) {

@@ -1,5 +1,5 @@
-//! The outline of a text: sections with their headings and blocks as byte ranges. Chunkers make it, the
-//! packer reads it; no text is copied but headings.
+//! The outline of a text: sections with their headings and blocks as byte ranges. Chunkers build
+//! it, the packer reads it; only headings are copied.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::domain::Span;
 pub(super) struct Outline {
     /// Sections in the order of the text; a subsection follows its parent.
     pub sections: Vec<Section>,
-    /// What containers hold; see [`Block::leaves`].
+    /// The contents of containers; see [`Block::leaves`].
     pub leaves: Vec<Block>,
 }
 
@@ -19,9 +19,9 @@ pub(super) struct Outline {
 pub(super) struct Section {
     /// `None` before the first heading.
     pub heading: Option<Heading>,
-    /// The section whose heading stands above this one's; always an earlier one.
+    /// The section whose heading is above this one's; always an earlier one.
     pub parent: Option<usize>,
-    /// Blocks in order, none overlaps.
+    /// Blocks in order, without overlap.
     pub blocks: Vec<Block>,
 }
 
@@ -39,23 +39,23 @@ pub(super) struct Heading {
 /// A paragraph, list, table, …
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Bytes of the block, from the start of its first line where only blanks stand before it.
+    /// Bytes of the block, including blanks before it on its first line.
     pub span: Span,
-    /// Decides how the block is cut where it is too long.
+    /// Decides how the block is split if it is too long.
     pub kind: Kind,
-    /// End of what must not be cut off from the bytes after it: a table's head, a fence line. Equals
-    /// `span.start` where there is no such thing.
+    /// End of the lead, which must not be separated from the bytes after it: a table's head, a
+    /// fence line. Equals `span.start` if there is none.
     pub lead_end: usize,
-    /// Bytes to be repeated before every part of the block but the first.
+    /// Bytes to repeat before every part of the block but the first.
     pub prefix: Option<Span>,
-    /// What a container holds, as a range of [`Outline::leaves`]: the paragraphs, code blocks, … inside it
-    /// at any depth, flat and without gaps.
+    /// Contents of a container, as a range of [`Outline::leaves`]: the paragraphs, code blocks, …
+    /// inside it at any depth, flat and without gaps.
     pub leaves: Range<usize>,
-    /// Of a leaf: whether an item of its list, or a child of its quote, starts here.
+    /// Whether this leaf starts an item of its list, or a child of its quote.
     pub starts_item: bool,
 }
 
-/// How a block is cut where it is too long.
+/// How a block is split if it is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Running text: at sentences.
@@ -74,7 +74,8 @@ impl Block {
 }
 
 impl Outline {
-    /// Returns one section without a heading whose blocks are the groups of lines between blank lines.
+    /// Returns one section without a heading whose blocks are the groups of lines between blank
+    /// lines.
     pub fn of_paragraphs(text: &str, kind: Kind) -> Self {
         let mut section = Section::default();
         let mut start = None;

@@ -1,14 +1,14 @@
 //! Greedy packing of an outline's blocks into chunks.
 //!
-//! A block that fits stays whole, one that does not is cut into parts (`split.rs`); blocks and parts
-//! are put together as long as they fit and stand in one section. A paragraph that is cut begins a chunk of its own,
-//! unless the one before it is short. A heading stays with the first part after
-//! it. A section under an eighth of the budget is joined with the next one under the same parent; the
-//! heading path of a chunk out of several sections is that of their parent, and their headings stand in its
-//! span.
+//! A block that fits stays whole, one that does not is split into parts (`split.rs`); blocks and
+//! parts are packed together as long as they fit and are in one section. A paragraph that is split
+//! begins a new chunk, unless the open one is short. A heading stays with the first part after it.
+//! A section under an eighth of the budget is joined with the next one under the same parent; the
+//! heading path of a chunk of several sections is that of their parent, and their headings are in
+//! its span.
 //!
-//! Work is linear in the text: every byte is counted at most once per grain of cutting, once more
-//! where parts of one word meet in a chunk, and once for an overlap.
+//! Work is linear in the text: every byte is counted at most once per grain, once more if parts of
+//! one word meet in a chunk, and once for an overlap.
 
 use super::grain::Grain;
 use super::outline::{Block, Kind, Outline};
@@ -16,10 +16,10 @@ use super::tokens::{Place, Places, is_space};
 use super::{ChunkConfig, ChunkInput, CountTokens};
 use crate::domain::{Chunk, LineRange, Span};
 
-/// A section under this part of the budget is joined with the next.
+/// A section smaller than the budget divided by this is joined with the next.
 const SMALL_SECTION: usize = 8;
 
-/// Quarters of the budget that a heading may take; a longer one is text like any other.
+/// Quarters of the budget that a heading may take; a longer one is treated as text.
 const HEADING_QUARTERS: usize = 2;
 
 /// Packs the blocks of `outline` into chunks.
@@ -54,7 +54,7 @@ pub(super) fn pack(
     packer.chunks
 }
 
-/// Bytes to be repeated, and what they cost.
+/// Bytes to repeat, and their tokens.
 #[derive(Clone, Copy)]
 pub(super) struct Repeated {
     pub span: Span,
@@ -68,13 +68,13 @@ struct Repeats {
     overlap: Option<Repeated>,
 }
 
-/// A block or a part of one on its way into a chunk.
+/// A block or a part of one, to be packed into a chunk.
 #[derive(Clone, Copy)]
 pub(super) struct Piece {
     pub span: Span,
     /// No cut before this offset.
     pub lead_end: usize,
-    /// Repeated where the piece begins a chunk.
+    /// Repeated if the piece begins a chunk.
     pub prefix: Option<Repeated>,
     pub kind: Kind,
 }
@@ -91,21 +91,21 @@ struct Open {
     /// Never empty.
     parts: Vec<Part>,
     repeats: Repeats,
-    /// Tokens of the parts and of what is repeated.
+    /// Tokens of the parts and of the repeated text.
     tokens: usize,
-    /// Whether parts meet without white space between, so that `tokens` is only an estimate.
+    /// Whether parts meet without white space in between, so that `tokens` is only an estimate.
     glued: bool,
-    /// Whether it holds its sections from their beginning.
+    /// Whether it contains its sections from their beginning.
     whole_sections: bool,
 }
 
-/// The end of the last chunk, from which an overlap may be taken.
+/// The prose at the end of the last chunk, for an overlap.
 struct LastProse {
     span: Span,
     section: usize,
 }
 
-/// Takes pieces in the order of the text and puts them into chunks; `split.rs` cuts the blocks for it.
+/// Packs pieces into chunks, in the order of the text; `split.rs` adds the splitting of blocks.
 pub(super) struct Packer<'a> {
     pub outline: &'a Outline,
     pub text: &'a str,
@@ -114,10 +114,10 @@ pub(super) struct Packer<'a> {
     overlap_tokens: usize,
     /// The section whose blocks are being packed.
     section: usize,
-    /// Its place, and that of its parent.
+    /// The place of that section, and that of its parent.
     pub here: Place,
     parent: Place,
-    /// Start of its heading, until the first piece takes it along.
+    /// Start of its heading, until a piece includes it.
     pub heading_start: Option<usize>,
     /// Whether nothing of this section is packed yet.
     section_begins: bool,
@@ -152,7 +152,7 @@ impl Packer<'_> {
         }
     }
 
-    /// Tells whether the open chunk is so small that section `index` may continue it.
+    /// Reports whether the open chunk is so small that section `index` may continue it.
     fn joins_open_chunk(&self, index: usize) -> bool {
         let Some(open) = self.open.as_ref().filter(|open| open.whole_sections) else {
             return false;
@@ -162,7 +162,7 @@ impl Packer<'_> {
             && open.tokens * SMALL_SECTION < self.here.budget
     }
 
-    /// Adds a piece that fits to the open chunk, or begins a new chunk with it.
+    /// Adds a piece that fits to the open chunk, or starts a new chunk with it.
     pub fn push(&mut self, piece: Piece, tokens: usize) {
         if is_blank(piece.span.of(self.text)) {
             return;
@@ -193,7 +193,7 @@ impl Packer<'_> {
         let last = open.parts[open.parts.len() - 1];
         let place = if first.section == self.section { &self.here } else { &self.parent };
         let bytes = piece.span.end - first.piece.span.start;
-        // Link definitions and headings without a body, which come with the span.
+        // Link definitions and headings without a body, which become part of the span.
         let between = &self.text[last.piece.span.end..piece.span.start];
         let between_tokens = match place.fits_bytes(bytes) {
             true if is_blank(between) => 0,
@@ -211,7 +211,7 @@ impl Packer<'_> {
         true
     }
 
-    /// Finishes the open chunk where at least a quarter of the budget is in it.
+    /// Finishes the open chunk if it uses at least a quarter of the budget.
     pub fn close_if_quarter_full(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.tokens * 4 >= self.here.budget) {
             self.close();
@@ -234,10 +234,10 @@ impl Packer<'_> {
         });
     }
 
-    /// Makes a chunk of `parts`, whose tokens with what is repeated are `counted` where that is known.
+    /// Makes a chunk of `parts`; `counted` is their tokens with the repeated text, if known.
     ///
-    /// Where parts of a word meet, the sum of their tokens was an estimate. Should they together have
-    /// more than the budget, each half becomes a chunk.
+    /// If parts of a word meet, the sum of their tokens was an estimate. If they exceed the budget
+    /// together, each half becomes a chunk.
     fn emit(&mut self, parts: &[Part], repeats: Repeats, counted: Option<usize>) {
         let (first, last) = (parts[0], parts[parts.len() - 1]);
         let place = if first.section == last.section {
@@ -263,8 +263,8 @@ impl Packer<'_> {
         });
     }
 
-    /// Returns the words before `piece` that are to be repeated with it: from the start of a sentence
-    /// where there is one, and only where text follows text in one section.
+    /// Returns the words before `piece` to repeat with it: from the start of a sentence if there is
+    /// one, and only if prose follows prose in one section.
     fn overlap_before(&self, piece: &Piece) -> Option<Repeated> {
         let last = self.last_prose.as_ref().filter(|last| last.section == self.section)?;
         if self.overlap_tokens == 0
@@ -299,12 +299,12 @@ impl Repeats {
     }
 }
 
-/// Tells whether `text` is white space only.
+/// Reports whether `text` is only white space.
 fn is_blank(text: &str) -> bool {
     text.trim_start().is_empty()
 }
 
-/// Returns `span` without the white space around it, the indentation of its first line kept.
+/// Returns `span` without the white space around it, but with the indentation of its first line.
 fn trimmed(text: &str, span: Span) -> Span {
     let content = span.of(text);
     let end = span.start + content.trim_end().len();
@@ -313,14 +313,14 @@ fn trimmed(text: &str, span: Span) -> Span {
     Span::new(start, end)
 }
 
-/// Counts lines as it goes through a text once.
+/// Counts lines in one pass over a text.
 struct Lines {
     at: usize,
     line: usize,
 }
 
 impl Lines {
-    /// Returns the lines of a span that begins at or after the last one's end.
+    /// Returns the lines of a span, which begins at or after the end of the last one.
     fn of(&mut self, text: &str, span: Span) -> LineRange {
         let first = self.advance(text, span.start);
         LineRange { first, last: self.advance(text, span.end) }

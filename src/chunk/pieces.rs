@@ -1,15 +1,15 @@
-//! Cutting a text before it is parsed, so that memory stays bounded: the parser keeps some 64 bytes for each byte that
-//! may be markup, and there are texts of nothing else.
+//! Splits a text before it is parsed, which bounds memory: the parser needs some 64 bytes for each
+//! byte that may be markup, and some texts are nothing else.
 
 use std::ops::Range;
 
-/// Bytes in a piece that may be markup; what people write stays far below.
+/// Bytes in a piece that may be markup; texts written by people stay far below.
 const MARKS_MAX: usize = 3 << 20;
 
-/// Returns the pieces of `text` from `base` on, which together are all of it: nearly always one.
+/// Returns the pieces that make up `text` from `base` on: nearly always one.
 ///
-/// They end before a heading, or before any line where that takes too long, and inside a line only where it is one of
-/// markup alone.
+/// A piece ends before a heading, or before any line if no heading comes soon enough; it ends
+/// inside a line only if that line alone has too much markup.
 pub(super) fn pieces(text: &str, base: usize) -> Vec<Range<usize>> {
     pieces_of(text, base, MARKS_MAX)
 }
@@ -48,7 +48,7 @@ fn pieces_of(text: &str, base: usize, marks_max: usize) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Tells whether a byte may begin or end something: a line end, or ASCII punctuation.
+/// Reports whether a byte may be markup: a line end, or ASCII punctuation.
 fn is_mark(byte: u8) -> bool {
     byte == b'\n' || byte.is_ascii_punctuation()
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_all_of_a_text() {
+    fn pieces_make_up_the_text() {
         let check = |text: &str, expected: &[&str]| {
             let pieces: Vec<_> =
                 pieces_of(text, 0, 4).into_iter().map(|piece| &text[piece]).collect();

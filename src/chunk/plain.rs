@@ -1,10 +1,10 @@
-//! Plain text: paragraphs between blank lines, cut at sentences.
+//! Plain text: paragraphs between blank lines, split at sentences.
 
 use super::outline::{Kind, Outline};
 use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
 use crate::domain::Chunk;
 
-/// Chunks prose without markup that we understand; heading paths are empty.
+/// Chunks prose without known markup; heading paths are empty.
 pub(super) struct Plain;
 
 impl Chunker for Plain {

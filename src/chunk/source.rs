@@ -1,10 +1,11 @@
-//! Program text, configuration and data: functions and classes where there are any, else groups of lines between
-//! blank lines; cut at lines.
+//! Program text, configuration and data: functions and classes if there are any, else groups of
+//! lines between blank lines; split at lines.
 
 use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack, units};
 use crate::domain::Chunk;
 
-/// Chunks text whose lines matter; heading paths are the units around a chunk, and nothing overlaps.
+/// Chunks text whose lines matter; heading paths are the units around a chunk, and chunks never
+/// overlap.
 pub(super) struct Source;
 
 impl Chunker for Source {

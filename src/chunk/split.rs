@@ -1,20 +1,20 @@
-//! Cuts the blocks that do not fit: containers at items and leaves, leaves at ever finer grains, measured
-//! again until every part fits.
+//! Splits the blocks that do not fit: containers at items and leaves, leaves at ever finer grains
+//! until every part fits.
 
 use super::grain::{Grain, grains};
 use super::outline::{Block, Kind};
 use super::pack::{Packer, Piece, Repeated};
 use crate::domain::Span;
 
-/// Quarters of the budget that the heading and the head of a block (the first two rows of a table, a
-/// fence line) may take; a longer head may be cut off.
+/// Quarters of the budget that the heading and the head of a block (the first two rows of a table,
+/// a fence line) may take; a longer head may be separated from the rest.
 const LEAD_QUARTERS: usize = 3;
 
 /// Quarters of the budget that a prefix may take; a longer one is not repeated.
 const PREFIX_QUARTERS: usize = 2;
 
 impl Packer<'_> {
-    /// Places a block: whole, else item by item, else leaf by leaf.
+    /// Packs a block: whole, else item by item, else leaf by leaf.
     pub fn place_block(&mut self, block: &Block) {
         let leaves = &self.outline.leaves[block.leaves.clone()];
         if leaves.is_empty() {
@@ -34,7 +34,7 @@ impl Packer<'_> {
         }
     }
 
-    /// Places a block that holds no blocks: whole, else in parts.
+    /// Packs a block that contains no blocks: whole, else in parts.
     pub fn place_leaf(&mut self, block: &Block) {
         let mut piece = self.piece(block);
         if let Some(tokens) = self.fitting(&piece) {
@@ -50,11 +50,12 @@ impl Packer<'_> {
         self.place_parts(piece, repeated, grains(block.kind));
     }
 
-    /// Cuts a piece that does not fit at the first of `grains`, and what still does not fit at the
-    /// next; all parts but the first repeat `repeated`. The recursion is as deep as there are grains.
+    /// Splits a piece that does not fit by the first of `grains`, and parts that still do not fit
+    /// by the next; all parts but the first repeat `repeated`. The recursion is as deep as there
+    /// are grains.
     ///
-    /// A paragraph that is cut does not fill up the chunk of what stands before it, unless that is short:
-    /// fewer chunks are about two things then.
+    /// A paragraph that is split does not fill up the open chunk, unless that is short: this makes
+    /// fewer chunks about two subjects.
     fn place_parts(&mut self, piece: Piece, repeated: Option<Repeated>, grains: &[Grain]) {
         let Some((grain, finer)) = grains.split_first() else {
             let tokens = (self.count)(piece.span.of(self.text));
@@ -66,7 +67,7 @@ impl Packer<'_> {
         let text = self.text;
         let end = piece.span.end;
         let body = &text[piece.lead_end..end];
-        // What follows the lead must not be blank: no chunk is only a heading.
+        // A cut right after the lead would make a chunk of only a heading.
         let blank = body.len() - body.trim_start().len();
         let cuts = grain.cuts(body).filter(|&cut| cut > blank).map(|cut| piece.lead_end + cut);
         let mut start = piece.span.start;
@@ -86,14 +87,14 @@ impl Packer<'_> {
         }
     }
 
-    /// Returns a block as one piece, with the heading that waits for it.
+    /// Returns a block as one piece, together with the heading right before it.
     fn piece(&self, block: &Block) -> Piece {
         let start = self.heading_start.unwrap_or(block.span.start);
         let span = Span::new(start, block.span.end);
         Piece { span, lead_end: block.lead_end, prefix: None, kind: block.kind }
     }
 
-    /// Returns the tokens of a piece that fits into a chunk of its own, its prefix not counted.
+    /// Returns the tokens of a piece that fits into an empty chunk, without its prefix.
     fn fitting(&self, piece: &Piece) -> Option<usize> {
         let bytes = piece.span.len() + piece.prefix.map_or(0, |prefix| prefix.span.len());
         if !self.here.fits_bytes(bytes) {
@@ -104,14 +105,14 @@ impl Packer<'_> {
         self.here.fits(tokens + prefix_tokens, bytes).then_some(tokens)
     }
 
-    /// Tells whether `span` takes at most so many quarters of the budget.
+    /// Reports whether `span` takes at most this many quarters of the budget.
     pub fn fits_quarters(&self, span: Span, quarters: usize) -> bool {
         self.here.fits_bytes(span.len())
             && (self.count)(span.of(self.text)) * 4 <= self.here.budget * quarters
     }
 }
 
-/// Returns the kind of blocks taken together: prose only where all are.
+/// Returns the kind of several blocks together: prose if all are.
 fn kind_of(blocks: &[Block]) -> Kind {
     let all_prose = blocks.iter().all(|block| block.kind == Kind::Prose);
     if all_prose { Kind::Prose } else { Kind::Container }

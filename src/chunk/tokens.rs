@@ -1,54 +1,54 @@
-//! Token arithmetic: what title and heading path cost, and what they leave to the body.
+//! Token arithmetic: what title and heading path cost, and what they leave for the body.
 //!
-//! Counting is additive over white space, so that every heading is counted once however many
-//! sections stand below it.
+//! Counting is additive over white space, so every heading is counted once, however many sections
+//! are below it.
 
 use super::embedded::{PATH_SEPARATOR, begins_with_title};
 use super::outline::Outline;
 use super::{ChunkConfig, CountTokens};
 
-/// Bytes per token that a body may have: a word of a megabyte may well be one token.
+/// Limit on the bytes per token of a body: a word of a megabyte may be a single token.
 const BYTES_PER_TOKEN_MAX: usize = 64;
 
-/// Tells whether a tokeniser is sure to part words at `c`.
+/// Reports whether every tokeniser separates words at `c`.
 ///
-/// White space but for the control characters other than tab and line ends: WordPiece drops those, and
-/// glues the words on both sides together.
+/// That is white space except control characters other than tab and line ends: WordPiece drops
+/// those and joins the words on both sides.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() && (!c.is_control() || matches!(c, '\t' | '\n' | '\r'))
 }
 
-/// Where a chunk stands: its heading path and what is left for its body.
+/// The position of a chunk in the outline: its heading path and the tokens left for its body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     /// Headings joined by ` > `.
     pub path: String,
     /// Tokens of the context line.
     pub context_tokens: usize,
-    /// Tokens that the body may have.
+    /// Limit on the tokens of the body.
     pub budget: usize,
 }
 
 impl Place {
-    /// Tells whether a body of so many tokens and bytes may stand here.
+    /// Reports whether a body of this size fits.
     pub fn fits(&self, tokens: usize, bytes: usize) -> bool {
         tokens <= self.budget && self.fits_bytes(bytes)
     }
 
-    /// Tells whether a body of so many bytes need be counted at all.
+    /// Reports whether a body of this many bytes may fit, so that its tokens need to be counted.
     pub fn fits_bytes(&self, bytes: usize) -> bool {
         bytes <= self.budget * BYTES_PER_TOKEN_MAX
     }
 }
 
-/// Knows the places of an outline's sections.
+/// Computes the places of an outline's sections.
 pub(super) struct Places<'a> {
     outline: &'a Outline,
     title: &'a str,
     max_tokens: usize,
     title_tokens: usize,
     separator_tokens: usize,
-    /// Of each section's heading.
+    /// Tokens of each section's heading.
     heading_tokens: Vec<usize>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Returns the place below the heading of `section`, or below the title alone.
+    /// Returns the place below the heading of `section`, or below the title if there is no section.
     pub fn of(&self, section: Option<usize>) -> Place {
         let sections = &self.outline.sections;
         let mut headings: Vec<(&str, usize)> =

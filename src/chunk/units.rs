@@ -1,17 +1,17 @@
-//! Functions, classes and the like in program text of any language, found by their first lines and their
-//! indentation.
+//! Functions, classes and the like in program text of any language, detected by their first lines
+//! and their indentation.
 //!
-//! No grammar: a line that begins like a definition begins a unit, with the comments, attributes and decorators
-//! above it; the unit goes on until a line that is indented no further and does not only close it. What is
-//! taken for a definition wrongly becomes a heading, and no text is lost. In configuration, the units are tables and
-//! keys.
+//! Without a grammar: a line that looks like a definition begins a unit, with the comments,
+//! attributes and decorators above it; the unit ends before the first line that is indented no
+//! further and is not only a closing bracket. A line wrongly detected as a definition becomes a
+//! heading, and no text is lost. In configuration, the units are tables and keys.
 
 use std::vec::IntoIter;
 
 use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
 use crate::domain::Span;
 
-/// Words that may stand before the word that says what is defined.
+/// Modifiers that may precede a keyword.
 const MODIFIERS: [&str; 27] = [
     "pub",
     "export",
@@ -42,7 +42,7 @@ const MODIFIERS: [&str; 27] = [
     "native",
 ];
 
-/// Words that say what is defined.
+/// Keywords that begin a definition.
 const KEYWORDS: [&str; 23] = [
     "fn",
     "func",
@@ -69,64 +69,65 @@ const KEYWORDS: [&str; 23] = [
     "type",
 ];
 
-/// Words that are followed by brackets and define nothing.
+/// Words that may be followed by brackets without defining anything.
 const CONTROL: [&str; 18] = [
     "if", "else", "for", "foreach", "while", "do", "switch", "match", "case", "return", "catch",
     "try", "with", "using", "loop", "unless", "elif", "assert",
 ];
 
-/// What comments and attributes begin with.
+/// Beginnings of comments and attributes.
 const ABOVE: [&str; 8] = ["//", "#", "/*", "*", "@", "--", ";;", "%"];
 
-/// Characters of a unit's name.
+/// Limit on a unit's name, in characters.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Units inside each other that are told apart.
+/// Limit on the nesting of units; deeper ones belong to the unit around them.
 const DEPTH_MAX: usize = 4;
 
-/// What makes a unit, by the ending of the file's name, which is the title of program text.
+/// What counts as a unit, by the extension of the file, whose name is the title of program text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Definitions.
     Code,
     /// `[table]`, as in TOML and INI.
     Tables,
-    /// `key:` with what belongs to it below, as in YAML.
+    /// `key:` with its value below, as in YAML.
     Keys,
 }
 
-/// What a grammar tells of a line.
+/// What a grammar found on a line.
 #[derive(Debug, Default)]
 pub(super) struct Mark {
-    /// Units that began on earlier lines and go on to this one, at least.
+    /// Units that began on earlier lines and include this one.
     pub depth: usize,
     /// The unit that begins here.
     pub name: Option<String>,
 }
 
-/// A unit that is going on.
+/// A unit that has not ended yet.
 struct Unit {
     indent: usize,
     section: usize,
 }
 
-/// A text being divided.
+/// A text being divided into units.
 struct Divider<'a> {
     text: &'a str,
     form: Form,
-    /// Of the lines to come, where there is a grammar: instead of their indentation.
+    /// Marks of the lines to come, used instead of indentation if there is a grammar.
     marks: Option<IntoIter<Mark>>,
     sections: Vec<Section>,
     open: Vec<Unit>,
     /// Start of the lines that are in no block yet.
     block: Option<usize>,
-    /// Start of the comments right above.
+    /// Start and indentation of the comments right above.
     above: Option<(usize, usize)>,
 }
 
 /// Returns the units of `text` as sections, and groups of lines as their blocks.
 ///
-/// `marks` of all lines tell where units begin and end; without them, the lines themselves and their indentation do.
+/// `marks` of all lines show where units begin and end; without them, definitions and indentation
+/// do.
 pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outline {
     let form = match title.rsplit('.').next().unwrap_or_default() {
         "toml" | "ini" | "cfg" | "conf" | "desktop" | "service" | "editorconfig" => Form::Tables,
@@ -153,7 +154,7 @@ pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outl
 }
 
 impl Divider<'_> {
-    /// Takes the line at `at`; the line after it may be the bracket that makes it a definition.
+    /// Reads the line at `at`; the line after it may hold the bracket that makes it a definition.
     fn take(&mut self, at: usize, line: &str, next: &str) {
         let words = line.trim();
         let mark = self.marks.as_mut().map(|marks| marks.next().unwrap_or_default());
@@ -172,7 +173,7 @@ impl Divider<'_> {
             (None, Form::Tables) => table(words),
             (None, Form::Keys) => key(words),
         };
-        // All that follows a table is in it, however far it is indented.
+        // All lines after a table's header belong to it, however far they are indented.
         if self.form == Form::Tables {
             indent = usize::from(name.is_none() && !is_above(words));
         }
@@ -182,14 +183,15 @@ impl Divider<'_> {
         } else if is_above(words) {
             self.above = Some((start, indent));
         } else if words != "end" && words.contains(char::is_alphanumeric) {
-            // What only closes stays with what it closes, also where that is two units at once: a chunk of one
-            // bracket would be of no use.
+            // A line that only closes stays with what it closes, even if that is two units at once:
+            // a chunk of one bracket would be useless.
             self.end_units(start, indent, words);
         }
         self.block.get_or_insert(at);
     }
 
-    /// Begins a unit at `start`, which may lie before lines that were taken for the unit before it.
+    /// Begins a unit at `start`, which may be before comments that were counted to the previous
+    /// unit.
     fn begin(&mut self, start: usize, indent: usize, name: String) {
         self.close_block(start);
         while self.open.last().is_some_and(|unit| unit.indent >= indent) {
@@ -203,7 +205,8 @@ impl Divider<'_> {
         self.block = Some(start);
     }
 
-    /// Ends the units that a line with this indentation is no part of; `at` is where it begins, with its comments.
+    /// Ends the units that a line with this indentation is not part of; `at` is its start, comments
+    /// included.
     fn end_units(&mut self, at: usize, indent: usize, words: &str) {
         let closes = words.starts_with(['}', ')', ']', '{']) || words.starts_with("end");
         let is_outside = |unit: &Unit| {
@@ -216,7 +219,7 @@ impl Divider<'_> {
             self.open.pop();
         }
         self.close_block(at);
-        // What comes belongs to the unit around, whose name stands above it again.
+        // The following lines belong to the unit around, whose name becomes their heading again.
         let around = self.open.last().map(|unit| unit.section);
         let parent = around.and_then(|section| self.sections[section].parent);
         let name = around.and_then(|section| self.sections[section].heading.as_ref());
@@ -232,7 +235,7 @@ impl Divider<'_> {
         self.block = Some(at);
     }
 
-    /// Adds a section. Its heading takes no bytes: its line is the first of its text.
+    /// Adds a section. Its heading takes no bytes: the line of the definition is part of the text.
     fn section(&mut self, at: usize, name: String, parent: Option<usize>) {
         let level = u8::try_from(self.open.len().min(6)).unwrap_or(6).max(1);
         let heading = Some(Heading { span: Span::new(at, at), level, text: name });
@@ -242,7 +245,7 @@ impl Divider<'_> {
     /// Makes a block of the lines before `end`.
     fn close_block(&mut self, end: usize) {
         let Some(start) = self.block.take().filter(|&start| start < end) else { return };
-        // Comments above the next unit are blank lines or whole lines away from what is before them.
+        // A block of only white space is dropped.
         if let (Some(section), false) =
             (self.sections.last_mut(), self.text[start..end].trim().is_empty())
         {
@@ -255,7 +258,7 @@ fn is_above(words: &str) -> bool {
     ABOVE.iter().any(|mark| words.starts_with(mark))
 }
 
-/// Returns the name of what a line begins to define, such as `fn main` or `class Shop`.
+/// Returns the name of the definition that a line begins, such as `fn main` or `class Shop`.
 pub(super) fn definition(line: &str, next: &str) -> Option<String> {
     let rest = without_modifiers(line);
     let (first, after) = word(rest);
@@ -266,7 +269,7 @@ pub(super) fn definition(line: &str, next: &str) -> Option<String> {
         let is_receiver =
             matches!(first, "func" | "impl" | "function" | "fn") && after.starts_with(['(', '<']);
         let is_alone = after.split_whitespace().count() == 1;
-        // `type` is a name in many languages, too.
+        // In many languages `type` may also be a name.
         let is_type = first != "type" || after.contains(['=', '{']) || after.contains(" struct");
         return (after.len() < rest.len()
             && (is_name || is_receiver)
@@ -280,14 +283,14 @@ pub(super) fn definition(line: &str, next: &str) -> Option<String> {
     c_function(line, next)
 }
 
-/// `[package.metadata]`, `[[bin]]`
+/// Returns the name of a table: `[package.metadata]`, `[[bin]]`.
 fn table(line: &str) -> Option<String> {
     let inner = line.strip_prefix('[')?.split(']').next()?.trim_start_matches('[').trim();
     let is_alone = line.ends_with(']') || line.contains("] #") || line.contains("] ;");
     (is_alone && !inner.is_empty() && !inner.contains([',', '='])).then(|| short(inner))
 }
 
-/// `services:`, the rest of it below.
+/// Returns a key whose value is below: `services:`.
 fn key(line: &str) -> Option<String> {
     let key = line.strip_suffix(':')?.trim_matches(['"', '\'']);
     let is_key = !key.is_empty()
@@ -296,7 +299,7 @@ fn key(line: &str) -> Option<String> {
     is_key.then(|| short(key))
 }
 
-/// Takes words such as `pub` and `export default` away.
+/// Strips modifiers such as `pub` and `export default`.
 fn without_modifiers(line: &str) -> &str {
     let mut rest = line;
     loop {
@@ -322,7 +325,7 @@ fn without_modifiers(line: &str) -> &str {
     }
 }
 
-/// `const name = (…) => {` and `name = function (…) {`.
+/// Returns the name in `const name = (…) => {` and `name = function (…) {`.
 fn assigned_function(line: &str) -> Option<String> {
     let (left, right) = line.split_once('=')?;
     let right = right.trim_start();
@@ -335,7 +338,8 @@ fn assigned_function(line: &str) -> Option<String> {
     (is_function && is_name).then(|| short(left))
 }
 
-/// `int main(int argc, char **argv) {`, the bracket perhaps on the next line: a type, a name, brackets.
+/// Returns the name in `int main(int argc, char **argv) {`: a type, a name, brackets; the `{` may
+/// be on the next line.
 fn c_function(line: &str, next: &str) -> Option<String> {
     let has_body = line.ends_with('{') || line.ends_with(')') && next.starts_with('{');
     let (before, _) = line.split_once('(').filter(|_| has_body)?;
@@ -349,13 +353,13 @@ fn c_function(line: &str, next: &str) -> Option<String> {
         .then(|| short(last))
 }
 
-/// Returns the word that `text` begins with, and what follows.
+/// Returns the word at the start of `text`, and the rest.
 fn word(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// Returns what is defined and its name, without arguments and body.
+/// Returns the keyword and the name of a definition, without arguments and body.
 fn name(keyword: &str, after: &str) -> String {
     let receiver = if after.starts_with('(') { after.find(')').map_or(0, |at| at + 1) } else { 0 };
     let ends: &[char] = if keyword == "impl" { &['{'] } else { &['(', '{', ':', '=', ';', '<'] };
@@ -373,7 +377,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn definitions_are_told_by_their_lines() {
+    fn definitions_are_detected_by_their_lines() {
         let check = |line: &str, expected: Option<&str>| {
             assert_eq!(definition(line, "").as_deref(), expected, "{line}");
         };

@@ -23,12 +23,12 @@ impl Span {
         self.end - self.start
     }
 
-    /// Tells whether the span holds no byte.
+    /// Reports whether the span is empty.
     pub fn is_empty(self) -> bool {
         self.start == self.end
     }
 
-    /// Returns the bytes of `text` that the span names.
+    /// Returns the bytes of `text` in the span.
     pub fn of(self, text: &str) -> &str {
         &text[self.start..self.end]
     }
@@ -51,7 +51,7 @@ pub struct LineRange {
 
 /// A piece of a document that is embedded, indexed and returned as a search hit.
 ///
-/// It holds no text of its own: what is embedded is the title, the heading path, then the text of
+/// It holds no text of its own. The embedded text is the title, the heading path, then the text of
 /// `prefix`, `overlap` and `span`, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
@@ -60,11 +60,11 @@ pub struct Chunk {
     /// Bytes repeated before the span so that it can be understood alone: the header rows of a
     /// table, the fence line of a code block.
     pub prefix: Option<Span>,
-    /// Bytes of the text right before `span` that are repeated; ends where `span` starts.
+    /// Bytes of the text right before `span` that are repeated; it ends at the start of `span`.
     pub overlap: Option<Span>,
     /// Lines of `span`.
     pub lines: LineRange,
-    /// Headings above the chunk, outermost first, joined by ` > `; empty where there are none.
+    /// Headings above the chunk, outermost first, joined by ` > `; empty if there are none.
     pub heading_path: String,
     /// Tokens of the embedded text, counted by the embedder's own tokeniser.
     pub token_count: usize,

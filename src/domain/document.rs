@@ -1,8 +1,8 @@
-//! What a source tells about a document before and after reading it.
+//! What a source reports about a document before and after reading it.
 
 use serde::Serialize;
 
-/// What the source says of a document's state without reading it: equal versions mean equal bytes.
+/// State of a document, known to its source without reading it: equal versions mean equal bytes.
 ///
 /// A directory writes size and modification time, a web site the ETag, git the blob id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -12,10 +12,10 @@ pub struct Version(pub String);
 /// One document in a source's listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Address inside the source, `/`-separated; unique there.
+    /// URI inside the source, `/`-separated; unique there.
     pub uri: String,
-    /// State of the document when it was listed; `None` where only its content can tell.
+    /// State of the document when it was listed; `None` if only its content shows a change.
     pub version: Option<Version>,
-    /// Size in bytes as listed; a reader may find more or fewer.
+    /// Size in bytes as listed; the content read later may be longer or shorter.
     pub size_bytes: u64,
 }

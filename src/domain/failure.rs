@@ -1,4 +1,4 @@
-//! A document that could not be taken in, and why.
+//! A document that could not be ingested, and why.
 
 use kbingest_extract::FailureKind;
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub enum Stage {
     Crawl,
     /// Turning bytes into text.
     Extract,
-    /// Cutting text into chunks.
+    /// Splitting text into chunks.
     Chunk,
     /// Computing vectors.
     Embed,
@@ -32,14 +32,14 @@ impl Stage {
     }
 }
 
-/// A document that was not taken in. It keeps its old live revision, if it has one.
+/// A document that was not ingested. It keeps its old live revision, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// Name of the source.
     pub source: String,
-    /// Address inside the source.
+    /// URI inside the source.
     pub uri: String,
-    /// Where it failed.
+    /// Step at which it failed.
     pub stage: Stage,
     /// What a later run does about it.
     pub kind: FailureKind,

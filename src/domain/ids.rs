@@ -1,4 +1,4 @@
-//! Identifiers of rows in a knowledge base; given out by persistent counters and never used again.
+//! Identifiers of rows in a knowledge base; allocated by persistent counters and never reused.
 
 use serde::Serialize;
 
@@ -18,18 +18,18 @@ macro_rules! id {
 }
 
 id! {
-    /// Names one address (source and uri).
+    /// Identifies one document (source and URI).
     DocumentId
 }
 id! {
-    /// Names one saved text of a document.
+    /// Identifies one saved text of a document.
     RevisionId
 }
 id! {
-    /// Names one chunk of one revision.
+    /// Identifies one chunk of one revision.
     ChunkId
 }
 id! {
-    /// Names one run of `ingest`.
+    /// Identifies one run of `ingest`.
     RunId
 }

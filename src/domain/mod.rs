@@ -1,4 +1,4 @@
-//! Plain data that every layer speaks in; no I/O, no behaviour beyond its own invariants.
+//! Plain data that every layer shares; no I/O, no behaviour beyond its own invariants.
 
 mod chunk;
 mod document;

@@ -1,4 +1,4 @@
-//! The phases of a run and how far each has come.
+//! The phases of a run and their progress.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum Phase {
     /// Listing the sources, reading what changed, saving its text.
     Crawling,
-    /// Cutting saved texts into chunks, queueing them, deleting what is gone.
+    /// Chunking saved texts, queueing the chunks, deleting documents that are gone.
     Cleaning,
     /// Computing vectors and publishing finished revisions.
     Embedding,
@@ -28,16 +28,16 @@ impl Phase {
     }
 }
 
-/// How far a phase has come. It only moves forward within a run.
+/// Progress of a phase. It only moves forward within a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PhaseStatus {
-    /// Not begun.
+    /// Not started.
     #[default]
     Pending,
-    /// Begun, and to be gone on with after a stop.
+    /// Started; continued after a stop.
     InProgress,
-    /// Done; skipped when the run is continued.
+    /// Done; skipped when the run is resumed.
     Completed,
 }
 

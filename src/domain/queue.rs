@@ -1,4 +1,4 @@
-//! What waits to be embedded.
+//! The queue of chunks that wait to be embedded.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::ChunkId;
 /// Neighbouring chunk ids, both ends included; the unit of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkRange {
-    /// Lowest id; names the queue row.
+    /// Lowest id; identifies the queue row.
     pub first: ChunkId,
     /// Highest id.
     pub last: ChunkId,
@@ -20,14 +20,14 @@ pub struct QueueStats {
     pub pending: u64,
     /// Being embedded.
     pub claimed: u64,
-    /// Given up; tried again when the document or the settings change.
+    /// Given up; retried when the document or the settings change.
     pub dead: u64,
-    /// Revisions whose text is saved but not yet cut into chunks.
+    /// Revisions whose text is saved but not yet chunked.
     pub unchunked_revisions: u64,
 }
 
 impl QueueStats {
-    /// Tells whether work is left that a consumer can do.
+    /// Reports whether there is work left for a consumer.
     pub fn has_work(&self) -> bool {
         self.pending + self.claimed > 0
     }

@@ -1,12 +1,12 @@
-//! A file of a web site that is no page and stays what it is for a while.
+//! A file of a web site that is not a page and is cached for a while, such as robots.txt.
 
 /// One such file as it was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteFile {
-    /// Its url.
+    /// Its URL.
     pub url: String,
     /// When it was fetched, milliseconds since 1970.
     pub fetched_ms: i64,
-    /// What is in it; `None` where it is not there.
+    /// Its content; `None` if it does not exist.
     pub body: Option<Vec<u8>>,
 }

@@ -1,9 +1,10 @@
-//! How sure a difference between two rankings is: the paired bootstrap (Efron 1979; for retrieval Sakai
-//! 2006, "Evaluating Evaluation Metrics based on the Bootstrap").
+//! The confidence interval of a difference between two rankings, by the paired bootstrap (Efron
+//! 1979; for retrieval Sakai 2006, "Evaluating Evaluation Metrics based on the Bootstrap").
 
 use serde::Serialize;
 
-/// Samples drawn; the bounds of the interval move by less than a twentieth of its width between seeds.
+/// Samples drawn; between seeds the bounds of the interval move by less than a twentieth of its
+/// width.
 const SAMPLES: usize = 2000;
 
 /// A difference of means over the same queries, with its 95 % interval.
@@ -17,7 +18,8 @@ pub struct Difference {
     pub high: f64,
 }
 
-/// Returns the mean of `differences`, one a query, with its interval; the same input gives the same result.
+/// Returns the mean of `differences`, one per query, with its interval; the same input gives the
+/// same result.
 pub fn difference(differences: &[f64]) -> Difference {
     let Some(mean) = mean(differences) else {
         return Difference { mean: 0.0, low: 0.0, high: 0.0 };
@@ -42,7 +44,7 @@ fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / count)
 }
 
-/// Numbers that look random and are always the same (`splitmix64`, Steele et al. 2014).
+/// A pseudo-random generator with a fixed seed (`splitmix64`, Steele et al. 2014).
 struct Draw(u64);
 
 impl Draw {
@@ -52,7 +54,8 @@ impl Draw {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
-        // The high half of the product is below `end`: Lemire's reduction, its bias far below what matters.
+        // The high half of the product is below `end`: Lemire's reduction, whose bias is negligible
+        // here.
         let product = u128::from(mixed) * end as u128;
         usize::try_from(product >> 64).unwrap_or(0)
     }
@@ -71,7 +74,7 @@ mod tests {
         for (count, half_width) in [(100, 0.057), (10_000, 0.0057)] {
             let found = sample(count);
             assert!((found.mean - 0.495).abs() < 0.01, "{found:?}");
-            // 1.96 standard errors of numbers spread evenly over 0 to 1.
+            // 1.96 standard errors of numbers uniformly distributed over 0 to 1.
             let width = (found.high - found.low) / 2.0;
             assert!((width - half_width).abs() < half_width * 0.15, "{count}: {found:?}");
         }

@@ -1,4 +1,4 @@
-//! The gate: values that must be reached, and a report of before that must not be fallen below.
+//! The gate: minimum values, and an earlier report that values must not fall below.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::ModeSummary;
 
-/// Room for the rounding of a report that was written and read again.
+/// Tolerance for the rounding of a report that was written and read again.
 const ROUNDING: f64 = 1e-9;
 
-/// A value that must be reached, written `recall@10=0.9` or `text:recall@10=0.9`.
+/// A minimum value, written `recall@10=0.9` or `text:recall@10=0.9`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Minimum {
-    /// The mode it is asked of; without, the first one that is measured.
+    /// The mode it applies to; `None` means the first one measured.
     pub mode: Option<String>,
     /// Name of the measure.
     pub metric: String,
-    /// Its least value, 0 to 1.
+    /// Its minimum, 0 to 1.
     pub value: f64,
 }
 
@@ -41,7 +41,7 @@ impl std::str::FromStr for Minimum {
 /// An earlier report to compare with.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Baseline {
-    /// Hash of the queries that it is of.
+    /// Hash of the queries it was measured with.
     pub queries_hash: String,
     modes: Vec<BaselineMode>,
 }
@@ -55,30 +55,30 @@ struct BaselineMode {
 /// A value that fell short.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shortfall {
-    /// How was searched.
+    /// The search mode.
     pub mode: String,
     /// Name of the measure.
     pub metric: String,
     /// Its value.
     pub value: f64,
-    /// The least that would have passed.
+    /// The lowest value that would have passed.
     pub wanted: f64,
-    /// Its value in the baseline, where that is what it fell short of.
+    /// Its value in the baseline, if it fell below that.
     pub baseline: Option<f64>,
 }
 
 /// A gate that cannot be applied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// It asks for a mode that was not measured.
+    /// It names a mode that was not measured.
     #[error("mode \"{0}\" is not measured")]
     Mode(String),
-    /// It asks for a measure that these queries do not give.
+    /// It names a measure that these queries do not have.
     #[error("there is no measure \"{name}\" for these queries")]
     Metric {
-        /// What was asked for.
+        /// The name given.
         name: String,
-        /// What there is.
+        /// The measures that exist.
         known: Vec<&'static str>,
     },
     /// The two reports have nothing in common.
@@ -87,7 +87,7 @@ pub enum GateError {
 }
 
 impl Minimum {
-    /// Returns the shortfall where this minimum is not reached.
+    /// Returns the shortfall if this minimum is not reached.
     pub fn check(&self, modes: &[ModeSummary]) -> Result<Option<Shortfall>, GateError> {
         let summary = match &self.mode {
             None => modes.first(),
@@ -113,7 +113,7 @@ impl Minimum {
 }
 
 impl Baseline {
-    /// Returns every measure that lies more than `max_drop` below the baseline.
+    /// Returns every measure that is more than `max_drop` below the baseline.
     pub fn check(&self, modes: &[ModeSummary], max_drop: f64) -> Result<Vec<Shortfall>, GateError> {
         let mut compared = 0;
         let mut shortfalls = Vec::new();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_short_is_named() {
+    fn shortfalls_are_reported() {
         let check = |text: &str| text.parse::<Minimum>().expect("well formed").check(&modes());
         assert_eq!(check("ndcg@10=0.7"), Ok(None));
         let short = check("text:ndcg@10=0.7").expect("there is such a measure").expect("0.6 < 0.7");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn baseline_may_be_fallen_below_by_so_much() {
+    fn a_small_drop_below_the_baseline_is_allowed() {
         let baseline: Baseline = serde_json::from_str(
             "{\"queries_hash\":\"h\",\"modes\":[{\"mode\":\"hybrid\",\"metrics\":{\"ndcg@10\":0.72,\"other\":1}}]}",
         )

@@ -1,9 +1,10 @@
-//! Measures of one ranking against one query's answers.
+//! Measures of one ranking, given one query's answers.
 //!
-//! Over documents (the first passage of each counts): nDCG@10 with linear gain, MRR@10, recall and success.
-//! Over spans: recall, precision and IoU of the first [`CUT`] passages and precision-omega, as Chroma's
-//! chunking evaluation defines them; whether all (`full`) or any (`hit`) of the answer is in the first
-//! passages; and a binary nDCG in which a passage counts where it meets an answer not met before.
+//! Over documents (the first passage of each counts): nDCG@10 with linear gain, MRR@10, recall and
+//! success. Over spans: recall, precision and IoU of the first [`CUT`] passages and
+//! precision-omega, as Chroma's chunking evaluation defines them; whether all (`full`) or any
+//! (`hit`) of the answer is in the first passages; and a binary nDCG in which a passage counts if
+//! it overlaps an answer that no passage before it overlapped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,13 +13,13 @@ use serde::{Serialize, Serializer};
 use super::queries::Query;
 use super::spans::{ByteSpan, length, shared, union};
 
-/// Passages over which precision and IoU are taken.
+/// Passages over which precision and IoU are measured.
 pub const CUT: usize = 5;
 
 /// A passage of a ranking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Passage {
-    /// Address of its document.
+    /// URI of its document.
     pub uri: String,
     /// First byte.
     pub start: u64,
@@ -49,7 +50,7 @@ impl Serialize for Scores {
     }
 }
 
-/// Returns all measures of `ranking`; `chunks` gives the spans of every chunk of a document.
+/// Returns all measures of `ranking`; `chunks` has the spans of every chunk of each document.
 pub fn scores(
     query: &Query,
     ranking: &[Passage],
@@ -179,15 +180,16 @@ impl<'a> Answers<'a> {
         gained / ideal
     }
 
-    /// Returns the precision of perfect retrieval: of every chunk that meets an answer, and no other.
+    /// Returns the precision of perfect retrieval: of all chunks that overlap an answer, and no
+    /// others.
     fn precision_omega(&self, chunks: &HashMap<String, Vec<ByteSpan>>) -> f64 {
         let (mut covered, mut total) = (0, 0);
         for (uri, spans) in &self.spans {
             let chunks = chunks.get(*uri).map_or(&[][..], Vec::as_slice);
-            let meets = |chunk: &&ByteSpan| spans.iter().any(|span| span.overlaps(**chunk));
-            let met = union(&chunks.iter().filter(meets).copied().collect::<Vec<_>>());
-            covered += shared(&union(spans), &met);
-            total += length(&met);
+            let overlaps = |chunk: &&ByteSpan| spans.iter().any(|span| span.overlaps(**chunk));
+            let retrieved = union(&chunks.iter().filter(overlaps).copied().collect::<Vec<_>>());
+            covered += shared(&union(spans), &retrieved);
+            total += length(&retrieved);
         }
         if total == 0 { 0.0 } else { share(covered, total + self.needed - covered) }
     }
@@ -197,7 +199,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
     share(part as u64, whole as u64)
 }
 
-/// Returns `part / whole`, or 0 where both are.
+/// Returns `part / whole`, or 0 if both are 0.
 fn share(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts and sizes far below 2^52")]
     let (part, whole) = (part as f64, whole as f64);

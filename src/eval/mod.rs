@@ -1,8 +1,9 @@
-//! Measuring retrieval: what a ranking is worth against known answers. Plain data and functions; nothing
-//! here searches, reads a file or prints.
+//! Measures retrieval: how good a ranking is, given known answers. Plain data and functions;
+//! nothing here searches, reads a file or prints.
 //!
-//! The measures are those of the TREC tradition over documents, and those of Chroma's chunking evaluation
-//! (Smith & Troynikov 2024, "Evaluating Chunking Strategies for Retrieval") over spans of text.
+//! The measures are those of the TREC tradition over documents, and those of Chroma's chunking
+//! evaluation (Smith & Troynikov 2024, "Evaluating Chunking Strategies for Retrieval") over spans
+//! of text.
 
 mod bootstrap;
 mod gate;

@@ -1,13 +1,14 @@
-//! An evaluation as one HTML page with its plots: no script, nothing fetched, readable without a server.
+//! Renders an evaluation as one HTML page with plots: no script, nothing to load, no server needed.
 
 use std::fmt::Write;
 
 use super::summary::{EvalReport, ModeSummary, RANK_BINS};
+use crate::support::numbers::counted;
 
 const COLOURS: [&str; 3] = ["#2a6f97", "#e09f3e", "#7a9e7e"];
 /// Height of the plots' area, in CSS pixels.
 const HEIGHT: f64 = 180.0;
-/// Measures of the first plot, as far as they were taken.
+/// Measures of the first plot; those that were not measured are left out.
 const PLOTTED: [&str; 9] = [
     "ndcg@10",
     "mrr@10",
@@ -33,9 +34,9 @@ pub fn page(report: &EvalReport) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Retrieval of {0}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<h1>Retrieval of {0}</h1>\n\
-         <p class=\"note\">{1} queries of {2}</p>\n",
+         <p class=\"note\">{1} of {2}</p>\n",
         escape(&name),
-        report.queries,
+        counted(report.queries as u64, "query"),
         escape(&report.queries_file.to_string_lossy()),
     );
     for warning in &report.warnings {
@@ -55,7 +56,7 @@ fn shortfalls(report: &EvalReport, html: &mut String) {
     if report.shortfalls.is_empty() {
         return;
     }
-    *html += "<h2 class=\"bad\">The gate does not hold</h2>\n<table>\n\
+    *html += "<h2 class=\"bad\">The gate failed</h2>\n<table>\n\
               <tr><th>measure</th><th>value</th><th>wanted</th><th>baseline</th></tr>\n";
     for short in &report.shortfalls {
         let baseline = short.baseline.map_or("-".to_owned(), |value| format!("{value:.4}"));
@@ -122,7 +123,7 @@ fn latency(modes: &[ModeSummary], html: &mut String) {
     bars(modes, &["p50", "p95", "max"], largest, value, |value| format!("{value:.2}"), html);
 }
 
-/// Draws a group of bars for each label, one bar a mode, with its value above.
+/// Draws a group of bars for each label, one bar per mode, with its value above.
 fn bars(
     modes: &[ModeSummary],
     labels: &[&str],
@@ -214,7 +215,7 @@ fn worst(report: &EvalReport, html: &mut String) {
     *html += "</table>\n";
 }
 
-/// Returns `text` so that HTML shows it as it is.
+/// Escapes `text` for HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

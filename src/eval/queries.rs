@@ -1,4 +1,4 @@
-//! A file of queries with known answers: one JSON object a line.
+//! Parses a file of queries with known answers: one JSON object per line.
 
 use serde::Deserialize;
 
@@ -7,9 +7,9 @@ use super::spans::ByteSpan;
 /// A query and what answers it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// Names it in reports.
+    /// Identifies it in reports.
     pub id: String,
-    /// What is asked.
+    /// The query itself.
     pub text: String,
     /// The answers, at least one.
     pub relevant: Vec<Relevant>,
@@ -18,9 +18,9 @@ pub struct Query {
 /// A document, or a passage of one, that answers a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relevant {
-    /// Address of the document inside its source, whichever that is.
+    /// URI of the document inside its source, whichever source that is.
     pub uri: String,
-    /// How well it answers, more than 0; 1 where the file does not say.
+    /// How well it answers, more than 0; 1 by default.
     pub grade: f64,
     /// The passage, in bytes of the source file.
     pub span: Option<ByteSpan>,
@@ -29,7 +29,7 @@ pub struct Relevant {
 /// What is wrong with a file of queries.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// A line cannot be used.
+    /// A line is invalid.
     #[error("line {line}: {reason}")]
     Line {
         /// Number of the line, from 1.
@@ -42,7 +42,7 @@ pub enum QueryError {
     Empty,
 }
 
-/// A line of the file. Other keys are allowed: sets carry notes of their own.
+/// A line of the file. Other keys are allowed: sets may contain notes.
 #[derive(Deserialize)]
 struct Line {
     id: Id,
@@ -64,7 +64,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Sets number their queries or name them.
+/// An id, a number or a string.
 struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// Parses a file of queries; blank lines are passed over.
+/// Parses a file of queries; skips blank lines.
 pub fn parse_queries(text: &str) -> Result<Vec<Query>, QueryError> {
     let mut queries = Vec::new();
     let mut ids = std::collections::HashSet::new();
@@ -87,14 +87,14 @@ pub fn parse_queries(text: &str) -> Result<Vec<Query>, QueryError> {
             serde_json::from_str(text).map_err(|error| wrong(without_place(&error)))?;
         let query = check(parsed).map_err(wrong)?;
         if !ids.insert(query.id.clone()) {
-            return Err(wrong(format!("the id \"{}\" is given twice", query.id)));
+            return Err(wrong(format!("the id \"{}\" is used twice", query.id)));
         }
         queries.push(query);
     }
     if queries.is_empty() { Err(QueryError::Empty) } else { Ok(queries) }
 }
 
-/// Returns serde's words without "at line 1 column 7": every object is one line.
+/// Returns serde's message with only the column: every object is one line.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {
@@ -180,6 +180,6 @@ mod tests {
             "line 1: either all of `relevant` have spans or none has",
         );
         let twice = format!("{0}\n{0}", line("{\"path\":\"a\"}"));
-        check(&twice, "line 2: the id \"1\" is given twice");
+        check(&twice, "line 2: the id \"1\" is used twice");
     }
 }

@@ -10,13 +10,13 @@ pub struct ByteSpan {
 }
 
 impl ByteSpan {
-    /// Tells whether the two share a byte.
+    /// Reports whether the two share a byte.
     pub fn overlaps(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 }
 
-/// Returns the ranges that cover the same bytes, sorted and apart from one another.
+/// Returns ranges that cover the same bytes, sorted and disjoint.
 pub fn union(spans: &[ByteSpan]) -> Vec<ByteSpan> {
     let mut sorted = spans.to_vec();
     sorted.sort_unstable();
@@ -30,7 +30,7 @@ pub fn union(spans: &[ByteSpan]) -> Vec<ByteSpan> {
     united
 }
 
-/// Returns how many bytes `spans`, which are apart from one another, cover.
+/// Returns how many bytes the disjoint `spans` cover.
 pub fn length(spans: &[ByteSpan]) -> u64 {
     spans.iter().map(|span| span.end.saturating_sub(span.start)).sum()
 }

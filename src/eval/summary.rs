@@ -1,4 +1,4 @@
-//! What an evaluation comes to, as plain data; `--json` prints it.
+//! The results of an evaluation as plain data; `--json` prints them.
 
 use std::path::PathBuf;
 
@@ -7,40 +7,41 @@ use serde::Serialize;
 use super::gate::Shortfall;
 use super::measures::{Passage, Scores};
 
-/// Ranks of the first answer that are counted together, both ends included; the last bin is "not found".
+/// Ranks of the first answer that are counted together, both ends included; the last bin is "not
+/// found".
 pub const RANK_BINS: [(usize, usize); 7] =
     [(1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, usize::MAX)];
 
 /// An evaluation.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvalReport {
-    /// Version of this object's form.
+    /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
     pub knowledge_base: PathBuf,
     /// The file of queries.
     pub queries_file: PathBuf,
-    /// Tells whether another report is of the same queries.
+    /// Hash of the file of queries, to compare reports of the same queries.
     pub queries_hash: String,
-    /// How many there are.
+    /// Number of queries.
     pub queries: usize,
-    /// What is not as it was asked for.
+    /// Warnings about deviations from what was requested.
     pub warnings: Vec<String>,
-    /// Each mode, in the order asked for.
+    /// Each mode, in the order requested.
     pub modes: Vec<ModeSummary>,
     /// Each pair of modes, measure by measure.
     pub differences: Vec<ModeDifference>,
-    /// The queries that the first mode does worst, worst first.
+    /// The queries with the lowest scores in the first mode, worst first.
     pub worst: Vec<Worst>,
-    /// Every query in every mode, where asked for.
+    /// Every query in every mode, if requested.
     pub details: Option<Vec<Detail>>,
-    /// What the gate found; empty where it holds.
+    /// What failed the gate; empty if it holds.
     pub shortfalls: Vec<Shortfall>,
-    /// What the process should exit with.
+    /// Exit code for the process.
     pub exit_code: u8,
 }
 
-/// What one mode comes to.
+/// The results of one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModeSummary {
     /// `hybrid`, `text` or `vector`.
@@ -49,7 +50,8 @@ pub struct ModeSummary {
     pub metrics: Scores,
     /// Wall-clock time of a search, the embedding of the query included.
     pub latency_ms: Latency,
-    /// How many queries have their first answer at the ranks of [`RANK_BINS`], and last how many have none.
+    /// How many queries have their first answer at the ranks of [`RANK_BINS`], and last how many
+    /// have none.
     pub first_relevant_ranks: Vec<usize>,
 }
 
@@ -69,7 +71,7 @@ pub struct Latency {
 pub struct ModeDifference {
     /// Name of the measure.
     pub metric: &'static str,
-    /// The mode whose mean counts positive.
+    /// The mode that counts as positive.
     pub of: String,
     /// The other.
     pub against: String,
@@ -81,21 +83,21 @@ pub struct ModeDifference {
     pub high: f64,
 }
 
-/// A query that is done badly.
+/// A query with a low score.
 #[derive(Clone, Debug, Serialize)]
 pub struct Worst {
     /// Its id.
     pub id: String,
-    /// What was asked.
+    /// The query itself.
     pub query: String,
     /// Its nDCG@10.
     #[serde(rename = "ndcg@10")]
     pub ndcg: f64,
     /// Rank of the first document that answers it.
     pub first_relevant_rank: Option<usize>,
-    /// What should have been found.
+    /// The documents that should have been found.
     pub wanted: Vec<String>,
-    /// What was found first.
+    /// The document that was found first.
     pub found: Option<String>,
 }
 
@@ -112,7 +114,7 @@ pub struct Detail {
     pub first_relevant_rank: Option<usize>,
     /// All measures.
     pub metrics: Scores,
-    /// What was found, best first.
+    /// The passages found, best first.
     pub hits: Vec<Passage>,
 }
 
@@ -146,7 +148,7 @@ pub fn mean_scores(all: &[Scores]) -> Scores {
     Scores(names.into_iter().map(mean).collect())
 }
 
-/// Counts `ranks` by [`RANK_BINS`]; the last count is of those without.
+/// Counts `ranks` by [`RANK_BINS`]; the last count is of queries without an answer found.
 pub fn rank_histogram(ranks: &[Option<usize>]) -> Vec<usize> {
     let mut counts = vec![0; RANK_BINS.len() + 1];
     for rank in ranks {
@@ -161,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_were_seen() {
+    fn quantiles_are_measured_values() {
         let times: Vec<f64> = (1..=20).map(f64::from).collect();
         assert_eq!(Latency::of(&times), Latency { p50: 10.0, p95: 19.0, max: 20.0 });
         assert_eq!(Latency::of(&[3.0]), Latency { p50: 3.0, p95: 3.0, max: 3.0 });
