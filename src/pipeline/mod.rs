@@ -11,7 +11,6 @@ pub mod handover;
 mod intake;
 mod listed;
 mod merge;
-mod missing;
 mod page;
 pub mod phases;
 pub mod plan;
@@ -20,6 +19,7 @@ pub mod producer;
 mod progress;
 pub mod reconcile;
 pub mod repair;
+mod soft_404;
 mod suspicion;
 mod traps;
 

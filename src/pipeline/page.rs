@@ -7,7 +7,7 @@ use pulldown_cmark::{Event, Parser, Tag};
 use url::Url;
 
 use super::intake::{extract_one, guard};
-use super::missing::Missing;
+use super::soft_404::Soft404s;
 use super::traps::Traps;
 use crate::domain::{FailureKind, MediaType, Stage, Version};
 use crate::error::chain;
@@ -41,7 +41,7 @@ pub struct Site<'a> {
     extraction: &'a Extraction,
     settings: String,
     traps: Mutex<Traps>,
-    missing: Missing,
+    soft_404s: Soft404s,
     /// Urls of Markdown that the site lists in its `llms.txt`.
     markdown: HashSet<String>,
     /// Documents of other sources that the run was done with before it came to this one.
@@ -65,8 +65,8 @@ impl<'a> Site<'a> {
             settings.push(' ');
             settings.push_str(&commands);
         }
-        let (traps, missing) = (Mutex::new(traps), Missing::default());
-        Self { source, extraction, settings, traps, missing, markdown, documents_before }
+        let (traps, soft_404s) = (Mutex::new(traps), Soft404s::default());
+        Self { source, extraction, settings, traps, soft_404s, markdown, documents_before }
     }
 
     /// Returns the name of the source.
@@ -151,11 +151,11 @@ impl<'a> Site<'a> {
         is_wanted.then_some(twin)
     }
 
-    /// Tells whether a page reads like what its host answers where nothing is. One that kb.toml names is what it
-    /// is.
-    fn is_missing(&self, page: &QueuedPage, url: &Url, title: Option<&str>, text: &str) -> bool {
+    /// Reports whether a page reads like the error page of its host. A page that kb.toml names is never a
+    /// soft 404.
+    fn is_soft_404(&self, page: &QueuedPage, url: &Url, title: Option<&str>, text: &str) -> bool {
         let probe = || {
-            let answer = self.source.answer_for_nothing(url)?;
+            let answer = self.source.soft_404(url)?;
             let Fetched { bytes, charset, .. } = &*answer.page;
             let converted =
                 guard(|| html::convert("", bytes.clone(), &self.options(charset, None)));
@@ -164,7 +164,7 @@ impl<'a> Site<'a> {
             Some((answer.url.clone(), text))
         };
         let text = format!("{} {text}", title.unwrap_or_default());
-        !self.source.asks_for(&page.url) && self.missing.resembles(url, &text, probe)
+        !self.source.asks_for(&page.url) && self.soft_404s.resembles(url, &text, probe)
     }
 
     fn options<'b>(
@@ -363,7 +363,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     if says_not_found(&converted) {
         return gone(site, page, "the page says that it is not found".to_owned());
     }
-    if site.is_missing(&page, url, converted.title.as_deref(), &converted.markdown) {
+    if site.is_soft_404(&page, url, converted.title.as_deref(), &converted.markdown) {
         let reason = "the page is what the server answers where nothing is".to_owned();
         return gone(site, page, reason);
     }

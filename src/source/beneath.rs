@@ -1,7 +1,8 @@
-//! Opens what is below the folder of a source, and nothing else: no link on the way is followed.
+//! Opens files and folders below the folder of a source, and nothing else: no link on the way is
+//! followed.
 //!
-//! Between listing and reading, whoever may write to the folder can put a link in the place of a folder. A path that
-//! is resolved again from its beginning would then lead to wherever that link does.
+//! Between listing and reading, anybody who can write to the folder can replace a subfolder by a
+//! link. Resolving a path again from its beginning would then follow that link.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,24 +15,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-/// Bytes of a path at most, as the system has it, with the zero at its end.
+/// Limit of the system on a path, in bytes, including the terminating zero.
 const PATH_BYTES_MAX: usize = 4096;
 
-/// For folders whose names are read.
+/// Flags for folders whose names are read.
 pub(super) const LISTED: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
-/// For folders in which single names are looked up: no right to read them is needed.
+/// Flags for folders in which single names are looked up: needs no permission to read them.
 #[cfg(target_os = "linux")]
 pub(super) const PASSED: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 pub(super) const PASSED: OFlags = LISTED;
 
-/// Set where the kernel has no `openat2` (Linux before 5.6).
+/// Set if the kernel has no `openat2` (Linux before 5.6).
 #[cfg(target_os = "linux")]
 static HAS_NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
@@ -50,7 +51,7 @@ impl Root {
         Ok(Self { handle, path })
     }
 
-    /// Returns the path, free of links when it was opened.
+    /// Returns the path, which was free of links when it was opened.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -76,13 +77,13 @@ impl Root {
             return Err(Errno::NAMETOOLONG.into());
         }
         openat_beneath(self.handle.as_fd(), relative, flags).map_err(|error| match error {
-            Errno::LOOP | Errno::XDEV => io::Error::other("a link has taken the place of a folder"),
+            Errno::LOOP | Errno::XDEV => io::Error::other("a link has replaced a folder"),
             error => error.into(),
         })
     }
 }
 
-/// Tells whether a file called `name` in the folder `relative` of `root` has a path that the system could not take.
+/// Reports whether the path of the file `relative` below `root` is too long for the system.
 pub(super) fn is_too_long(root: &Path, relative: &Path) -> bool {
     root.as_os_str().len() + 1 + relative.as_os_str().len() >= PATH_BYTES_MAX
 }
@@ -99,7 +100,8 @@ fn openat_beneath(root: BorrowedFd<'_>, relative: &Path, flags: OFlags) -> Resul
             HAS_NO_OPENAT2.store(true, Ordering::Relaxed);
             part_by_part(root, relative, flags)
         }
-        // Filters of system calls answer with EPERM; EAGAIN says that something was moved meanwhile.
+        // Filters of system calls answer with EPERM; EAGAIN means that something was moved
+        // meanwhile.
         Err(Errno::PERM | Errno::INVAL | Errno::AGAIN) => part_by_part(root, relative, flags),
         opened => opened,
     }
@@ -110,7 +112,7 @@ fn openat_beneath(root: BorrowedFd<'_>, relative: &Path, flags: OFlags) -> Resul
     part_by_part(root, relative, flags)
 }
 
-/// The same without the kernel's help: one name at a time, none of them a link.
+/// Does the same without the kernel's help: opens one component at a time, none of them a link.
 fn part_by_part(root: BorrowedFd<'_>, relative: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut parts = relative.components().map(|part| part.as_os_str()).peekable();
     let mut opened: Option<OwnedFd> = None;
@@ -118,14 +120,14 @@ fn part_by_part(root: BorrowedFd<'_>, relative: &Path, flags: OFlags) -> Result<
         let folder = opened.as_ref().map_or(root, |folder| folder.as_fd());
         let flags = if parts.peek().is_some() { PASSED } else { flags };
         opened = Some(openat(folder, part, flags, Mode::empty()).map_err(|error| {
-            // With O_DIRECTORY, a link that is not followed is no folder.
+            // With O_DIRECTORY, a link that is not followed counts as not a folder.
             if error == Errno::NOTDIR { Errno::LOOP } else { error }
         })?);
     }
     opened.ok_or(Errno::NOENT)
 }
 
-/// Splits a path below a root into its folder and its name.
+/// Splits a path below a root into its folder and its file name.
 pub(super) fn split(relative: &Path) -> (&Path, &OsStr) {
     let bytes = relative.as_os_str().as_bytes();
     let name_at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);

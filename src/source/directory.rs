@@ -1,6 +1,6 @@
 //! A folder of files as a source.
 //!
-//! It decides what is a document; `walk.rs` finds what there is, `file.rs` reads it.
+//! It decides what is a document; `walk.rs` finds the files, `file.rs` reads them.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -15,14 +15,15 @@ use super::walk::{Found, Kind, Walk, WalkError, Walking};
 use super::{ByteSize, Content, ListError, Listing, ReadError, Source, SourceError, limited, uri};
 use crate::domain::Entry;
 
-/// Names of one folder that are held, however few documents are taken in: some are folders with nothing in them.
+/// Names of one folder that are held in memory, even if fewer documents are allowed: some may be
+/// empty folders.
 const NAMES_MAX: usize = 1_000_000;
 
 /// Files below one folder of this machine.
 #[derive(Debug)]
 pub struct DirectorySource {
     name: String,
-    /// Absolute, but perhaps through symbolic links.
+    /// Absolute, but it may contain symbolic links.
     root: PathBuf,
     globs: Globs,
     gitignore: bool,
@@ -30,9 +31,10 @@ pub struct DirectorySource {
     follow_links: bool,
     max_file_size: ByteSize,
     max_documents: u64,
-    /// Real paths.
+    /// Absolute paths free of links.
     leave_out: Vec<PathBuf>,
-    /// The folder as it was opened for the last listing: what is read is below it, whatever its path leads to by then.
+    /// The folder as opened for the last listing: files are read below it, even if its path leads
+    /// elsewhere by then.
     opened: Mutex<Option<Arc<Root>>>,
 }
 
@@ -80,7 +82,7 @@ impl DirectorySource {
         Ok(root)
     }
 
-    /// Returns the root as it was listed, or opens it where it was not.
+    /// Returns the root as it was listed, or opens it if it was not.
     fn opened_root(&self) -> Result<Arc<Root>, SourceError> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
         opened.map_or_else(|| self.reach_root(), Ok)
@@ -105,7 +107,8 @@ impl DirectorySource {
         Walk::new(root, walking)
     }
 
-    /// Returns the path below the root of a listed document, free of links where links are followed.
+    /// Returns the path below the root of a listed document; if links are followed, with all links
+    /// resolved.
     fn place_of(&self, root: &Root, entry: &Entry) -> Result<PathBuf, ReadError> {
         let relative = uri::decode(&entry.uri);
         let path = self.root.join(&relative);
@@ -155,7 +158,7 @@ impl Source for DirectorySource {
     }
 }
 
-/// What the walk may enter and yield; the rest is never opened.
+/// Decides what the walk may enter and yield; nothing else is opened.
 struct Gate {
     globs: Globs,
     gitignore: bool,
@@ -183,7 +186,7 @@ impl Gate {
     }
 }
 
-/// Returns what a file is listed as.
+/// Returns the listing's entry for a file.
 fn entry(found: Found) -> Entry {
     let Found { relative, stamp } = found;
     Entry {
@@ -197,8 +200,8 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
 }
 
-/// Returns what the walk's error means for the listing. Whatever cannot be opened or looked at may be a folder with
-/// documents below it.
+/// Returns the listing's error for an error of the walk. Anything that cannot be opened or examined
+/// may be a folder with documents in it.
 fn list_error(error: WalkError) -> ListError {
     let (relative, source) = match error {
         // Only the kind: the message of the cause repeats the path.
@@ -207,14 +210,14 @@ fn list_error(error: WalkError) -> ListError {
         WalkError::TooMany { relative } => {
             let folder = uri::encode(&relative);
             return ListError::limit(format!(
-                "a folder of it (\"{folder}\") has more names than are held"
+                "a folder of it (\"{folder}\") has more names than the limit"
             ));
         }
     };
     ListError { uri: uri::encode(&relative), blocks_deletions: true, is_limit: false, source }
 }
 
-/// Returns `path` free of links, also where the file itself does not exist yet.
+/// Returns `path` with all links resolved, even if the file itself does not exist yet.
 fn real_path(path: &Path) -> PathBuf {
     let resolve = || {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

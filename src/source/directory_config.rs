@@ -1,4 +1,4 @@
-//! `[[source.directory]]`: the settings of one folder, with their places in kb.toml for error
+//! `[[source.directory]]`: the settings of one folder, with their positions in kb.toml for error
 //! messages.
 
 use std::ops::Range;
@@ -22,25 +22,25 @@ pub struct DirectoryConfig {
     pub name: Spanned<String>,
     /// The folder, relative to kb.toml.
     pub path: Spanned<PathBuf>,
-    /// Globs of the files that are wanted, relative to `path`; empty means all.
+    /// Globs of files to include, relative to `path`; empty means all.
     #[serde(default)]
     pub include: Vec<Spanned<String>>,
-    /// Globs of files and folders that are not wanted; they win over `include`.
+    /// Globs of files and folders to exclude; they win over `include`.
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
-    /// Obey `.gitignore`, `.git/info/exclude` and `.kbignore`, and leave out `.git` itself.
+    /// Obey `.gitignore`, `.git/info/exclude` and `.kbignore`, and skip `.git` itself.
     #[serde(default = "yes")]
     pub gitignore: bool,
-    /// Take in files and folders whose names begin with a dot.
+    /// Include files and folders whose names begin with a dot.
     #[serde(default)]
     pub hidden: bool,
-    /// Follow symbolic links, as far as they stay inside the folder.
+    /// Follow symbolic links that stay inside the folder.
     #[serde(default)]
     pub follow_links: bool,
-    /// Larger files are skipped, and reported as such.
+    /// Larger files are skipped and reported.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
-    /// Documents that are taken in at most.
+    /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Spanned<u64>,
 }
@@ -58,8 +58,8 @@ pub(super) fn max_documents_default() -> Spanned<u64> {
 }
 
 impl DirectoryConfig {
-    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
-    /// and what is wrong and what is allowed.
+    /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
+    /// is wrong and what is allowed.
     ///
     /// With `base`, the folder of kb.toml, `path` must be a folder on this machine.
     pub fn problems(&self, base: Option<&Path>) -> Vec<(Range<usize>, String, String)> {
@@ -90,8 +90,8 @@ impl DirectoryConfig {
     }
 }
 
-/// Checks the name of a source of any kind, which becomes the name of files of ours: it is one part of a path and no
-/// hidden one.
+/// Checks the name of a source of any kind. Files of ours are named after it, so it must be a
+/// single path component and not hidden.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());

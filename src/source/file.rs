@@ -1,4 +1,4 @@
-//! Reads one regular file: bounded, never blocking, and with the version that its bytes really had.
+//! Reads one regular file: bounded, never blocking, and with the version of exactly these bytes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,21 +16,21 @@ use super::beneath::PASSED;
 use super::{ByteSize, Content, ReadError};
 use crate::domain::Version;
 
-/// A file that changes while it is read is read once more, then left to the next run.
+/// Attempts at a file that changes while it is read; after these it is left to the next run.
 const READ_ATTEMPTS: usize = 2;
 
-/// A later write may leave an mtime unchanged that is no older than this: the kernel's clock ticks
-/// every 1 to 10 ms.
+/// A write within this time after the mtime may not change it: the kernel's clock ticks every 1 to
+/// 10 ms.
 const RACY_NS: i128 = 20_000_000;
 
-/// The same for an mtime without a part below the second: FAT counts in steps of 2 s.
+/// The same for an mtime in whole seconds: FAT counts in steps of 2 s.
 const RACY_COARSE_NS: i128 = 2_000_000_000;
 
-/// Room for the version of a file of less than 10 GB.
+/// Capacity for the version of a file of less than 10 GB.
 const VERSION_BYTES: usize = 32;
 
 /// Size and modification time of a file. Inode and ctime are left out: they change with every
-/// checkout, copy or chmod, and would make a later run read documents that are the same.
+/// checkout, copy or chmod, and would make a later run read unchanged documents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) size_bytes: u64,
@@ -44,7 +44,7 @@ impl Stamp {
         Self { size_bytes: metadata.len(), mtime_ns }
     }
 
-    /// The same as [`Stamp::of`], of what `statat` found.
+    /// Returns the same as [`Stamp::of`] from the result of `statat`.
     pub(super) fn of_found(found: &Stat) -> Self {
         let mtime_ns = i128::from(found.st_mtime) * 1_000_000_000 + i128::from(found.st_mtime_nsec);
         Self { size_bytes: found.st_size.unsigned_abs(), mtime_ns }
@@ -53,7 +53,7 @@ impl Stamp {
     pub(super) fn version(self) -> Version {
         let Self { size_bytes, mtime_ns } = self;
         let mut version = String::with_capacity(VERSION_BYTES);
-        // Up to the year 2262 it fits, and formatting 128 bits takes thrice as long.
+        // It fits until the year 2262, and formatting 128 bits takes three times as long.
         let written = match i64::try_from(mtime_ns) {
             Ok(mtime_ns) => write!(version, "{size_bytes}-{mtime_ns}"),
             Err(_) => write!(version, "{size_bytes}-{mtime_ns}"),
@@ -62,7 +62,7 @@ impl Stamp {
         Version(version)
     }
 
-    /// Tells whether any write after `now` changes the stamp: git's racy-mtime rule
+    /// Reports whether any write after `now` changes the stamp: git's racy-mtime rule
     /// (Documentation/technical/racy-git.adoc). An mtime in the future is not trusted either.
     pub(super) fn is_settled(self, now: SystemTime) -> bool {
         let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i128);
@@ -71,7 +71,7 @@ impl Stamp {
     }
 }
 
-/// Reads the regular file at `path`, which may be reached through links but be none.
+/// Reads the regular file at `path`, which may be reached through links but must not be one.
 pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder =
@@ -81,11 +81,11 @@ pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
     read_in(&folder, path.file_name().unwrap_or_default(), path, max)
 }
 
-/// Reads the regular file `name` in an opened folder if it holds at most `max` bytes, whatever its metadata say; `path`
-/// is what it goes by in errors.
+/// Reads the regular file `name` in an opened folder if it has at most `max` bytes, whatever its
+/// metadata say; errors name it `path`.
 ///
-/// A symbolic link, FIFO, socket or device is refused without opening it; should one take the
-/// file's place in between, the opening neither follows nor waits for it.
+/// A symbolic link, FIFO, socket or device is refused without opening it; if one replaces the file
+/// in between, opening it neither follows a link nor waits.
 pub(super) fn read_in(
     folder: &OwnedFd,
     name: &OsStr,
@@ -109,8 +109,8 @@ pub(super) fn read_in(
         let now = SystemTime::now();
         let after = Stamp::of(&file.metadata().map_err(transient)?);
         if after == before {
-            // Files such as those of /proc hold more bytes than their size says: nothing is known
-            // of their state.
+            // Files such as those of /proc have more bytes than their size says: their version is
+            // unknown.
             let known = bytes.len() as u64 == after.size_bytes && after.is_settled(now);
             let version = known.then(|| after.version());
             return Ok(Content { bytes, version, metadata: BTreeMap::new() });
@@ -153,7 +153,7 @@ fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
 
 fn read_bounded(file: &mut File, size_hint: u64, max: ByteSize) -> io::Result<Vec<u8>> {
     let limit = max.0.saturating_add(1);
-    // One byte more than expected, so that the end is found without growing the buffer.
+    // One byte more than expected, so that the end is detected without growing the buffer.
     let capacity = usize::try_from(size_hint.saturating_add(1).min(limit)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(capacity);
     file.take(limit).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! Which paths of a folder are wanted: the include and exclude globs of one source.
+//! The include and exclude globs of one source.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use globset::{Glob, GlobBuilder, GlobSet};
 /// Include and exclude globs, matched on the whole path relative to the root.
 #[derive(Clone, Debug)]
 pub(super) struct Globs {
-    /// `None` where every file is wanted.
+    /// `None` if every file is wanted.
     include: Option<GlobSet>,
     exclude: GlobSet,
-    /// Folders of which nothing is wanted, so that they need not be opened.
+    /// Folders without any wanted file, which need not be opened.
     exclude_folder: GlobSet,
 }
 
 impl Globs {
-    /// Compiles the globs, or says which one is wrong and why.
+    /// Compiles the globs; the error says which one is wrong and why.
     pub(super) fn new<'a>(
         include: impl Iterator<Item = &'a str>,
         exclude: impl Iterator<Item = &'a str> + Clone,
@@ -32,13 +32,13 @@ impl Globs {
         })
     }
 
-    /// Tells whether the file at `path` is wanted, as far as its own path goes.
+    /// Reports whether the file at `path` is wanted, judging by its own path.
     pub(super) fn wants_file(&self, path: &Path) -> bool {
         self.include.as_ref().is_none_or(|include| include.is_match(path))
             && !self.exclude.is_match(path)
     }
 
-    /// Tells whether the folder at `path` may hold files that are wanted.
+    /// Reports whether the folder at `path` may contain wanted files.
     pub(super) fn wants_folder(&self, path: &Path) -> bool {
         !self.exclude_folder.is_match(path)
     }
@@ -53,7 +53,7 @@ pub(super) fn set<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<GlobSet
     builder.build().map_err(|error| error.kind().to_string())
 }
 
-/// Compiles one glob, or says what is wrong with it and what is allowed.
+/// Compiles one glob; the error says what is wrong and what is allowed.
 pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
     let never = |why: &str| Err(format!("glob \"{pattern}\" matches nothing: {why}"));
     if pattern.is_empty() {

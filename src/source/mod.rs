@@ -1,9 +1,10 @@
-//! Where documents come from: folders of files, git repositories, archives and files of records, which list what
-//! they have, and web sites, which are crawled.
+//! Sources of documents: folders of files, git repositories, archives and files of records, which
+//! list their documents, and web sites, which are crawled.
 //!
-//! A listed source lists its documents in uri order, then reads them one by one. Sources only read: they take
-//! no lock and know nothing of the knowledge base; on disk is at most a copy that can be fetched again. Uris, versions and their
-//! order are part of the file format, because the ledger of a later run is compared with them.
+//! A listed source lists its documents in URI order, then reads them one by one. Sources only read:
+//! they take no lock and know nothing of the knowledge base; on disk they keep at most a copy that
+//! can be fetched again. URIs, versions and their order are part of the file format, because a
+//! later run compares them with the ledger.
 
 mod archive;
 mod beneath;
@@ -40,16 +41,16 @@ pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use records::{RecordsConfig, RecordsSource};
 pub use web::{
-    Answer, Fetched, NothingThere, PageRequest, Start, Starts, Validators, Verdict, WebConfig,
+    Answer, Fetched, PageRequest, Soft404, Start, Starts, Validators, Verdict, WebConfig,
     WebSource, is_public,
 };
 
 pub use crate::support::byte_size::ByteSize;
 
-/// The documents of one source, in uri order.
+/// The documents of one source, in URI order.
 pub type Listing<'a> = Box<dyn Iterator<Item = Result<Entry, ListError>> + Send + 'a>;
 
-/// A place that lists its documents.
+/// A source that lists its documents.
 pub trait Source: Send + Sync {
     /// Returns the name given in kb.toml, unique among all sources.
     fn name(&self) -> &str;
@@ -57,27 +58,28 @@ pub trait Source: Send + Sync {
     /// Lists every document, strictly increasing by [`uri::uri_order`], holding only a few folders
     /// in memory.
     ///
-    /// An error in the iterator concerns one entry; the listing goes on after it.
+    /// An error in the iterator concerns one entry; the listing continues after it.
     fn list(&self) -> Result<Listing<'_>, SourceError>;
 
-    /// Returns the name by which the format of the document at `uri` is told; most often the uri itself.
+    /// Returns the name from which the format of the document at `uri` is detected; usually the URI
+    /// itself.
     fn extracted_as<'a>(&self, uri: &'a str) -> Cow<'a, str> {
         uri.into()
     }
 
-    /// Reads a document as it is now, which may be newer than what was listed.
+    /// Reads the current state of a document, which may be newer than the listed one.
     fn read(&self, entry: &Entry) -> Result<Content, ReadError>;
 }
 
-/// A document's bytes and the state of the document that they belong to.
+/// A document's bytes and the version they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// The whole document.
     pub bytes: Vec<u8>,
-    /// State in which the bytes were read; `None` where a later change might not alter it, so that
-    /// only a hash of the bytes can tell.
+    /// Version of the bytes; `None` if a later change might not alter it, so that only a hash of
+    /// the bytes shows a change.
     pub version: Option<Version>,
-    /// What the source knows about the document; none for files.
+    /// Metadata that the source knows; empty for files.
     pub metadata: BTreeMap<String, Value>,
 }
 
@@ -85,33 +87,34 @@ pub struct Content {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list {}", if uri.is_empty() { "the source's own folder" } else { uri })]
 pub struct ListError {
-    /// Address of the entry inside the source; empty for the source's root.
+    /// URI of the entry inside the source; empty for the source's root.
     pub uri: String,
     /// The entry is, or may be, a folder: documents below it may exist although they are not
-    /// listed, so that none of them may be deleted.
+    /// listed, so none of them may be deleted.
     pub blocks_deletions: bool,
-    /// No failure: a limit of kb.toml leaves out what comes after, and that is all there is to say of it. Blocks deletions.
+    /// Not a failure: a limit of kb.toml left out the rest of the listing. Blocks deletions.
     pub is_limit: bool,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
 impl ListError {
-    /// Returns the end of a listing that a limit cuts off; `what` says which, and what it leaves out.
+    /// Returns the end of a listing truncated by a limit; `what` names the limit and what it left
+    /// out.
     fn limit(what: String) -> Self {
         let source = io::Error::other(what);
         Self { uri: String::new(), blocks_deletions: true, is_limit: true, source }
     }
 
-    /// Returns what becomes of an entry whose address is over [`uri::BYTES_MAX`]: it goes by a shorter one.
+    /// Returns the error for an entry whose URI is over [`uri::BYTES_MAX`], under a shortened URI.
     pub fn too_long(uri: &str) -> Self {
-        let what = format!("its address is over {} bytes", uri::BYTES_MAX);
+        let what = format!("its URI is over {} bytes", uri::BYTES_MAX);
         let (uri, source) = (uri::shortened(uri).into_owned(), io::Error::other(what));
         Self { uri, blocks_deletions: true, is_limit: false, source }
     }
 }
 
-/// Ends `listing` after `max_documents`, and says so where there are more.
+/// Ends `listing` after `max_documents`, with an error if there are more.
 fn limited<'a>(listing: Listing<'a>, max_documents: u64) -> Listing<'a> {
     let mut left = max_documents;
     let mut is_over = false;
@@ -133,7 +136,7 @@ fn limited<'a>(listing: Listing<'a>, max_documents: u64) -> Listing<'a> {
     Box::new(limited)
 }
 
-/// A source that cannot be used at all.
+/// A source that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Its settings are wrong: kb.toml has to be changed.
@@ -144,42 +147,42 @@ pub enum SourceError {
         /// What is wrong.
         reason: String,
     },
-    /// Its root is missing, no folder, or not readable: nothing is known about its documents.
+    /// Its root is missing, not a folder, or not readable: nothing is known about its documents.
     #[error("source \"{name}\": cannot reach {}", path.display())]
     Unreachable {
         /// Name of the source.
         name: String,
         /// Root of the source.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What it is a copy of cannot be had: nothing is known about its documents.
+    /// The remote it is a copy of is unavailable: nothing is known about its documents.
     #[error("source \"{name}\": cannot fetch {url}: {reason}")]
     Remote {
         /// Name of the source.
         name: String,
-        /// Where it comes from, without passwords.
+        /// The remote, without passwords.
         url: String,
-        /// What the other side, or the program that asked it, said.
+        /// The message of the remote, or of the program that contacted it.
         reason: String,
     },
-    /// No space is left for what is fetched or unpacked of it.
+    /// There is no space for what it fetches or unpacks.
     #[error("source \"{name}\": no space to write {}", path.display())]
     Full {
         /// Name of the source.
         name: String,
-        /// The file or folder that is written.
+        /// The file or folder being written.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The folder for what is fetched or unpacked of it cannot be used; the error names it.
+    /// Its folder in the cache cannot be used; the error names the folder.
     #[error("source \"{name}\": cannot use the cache")]
     Cache {
         /// Name of the source.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The run was asked to stop before the source was listed.
@@ -188,7 +191,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Returns the error of the source `name` that could not use its part of the cache at `path`.
+    /// Returns the error of the source `name` that cannot use its part of the cache at `path`.
     fn of_cache(name: &str, path: &Path, source: io::Error) -> Self {
         let name = name.to_owned();
         let path = path.to_owned();
@@ -201,7 +204,8 @@ impl SourceError {
         Self::Cache { name, source: io::Error::new(source.kind(), reason) }
     }
 
-    /// Returns whether it ends the run, as what is to be put right is on this machine and may concern every source.
+    /// Returns whether it ends the run: the problem is on this machine and may concern every
+    /// source.
     pub fn ends_run(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Cache { .. })
     }
@@ -210,29 +214,29 @@ impl SourceError {
 /// A document that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Left out on purpose.
+    /// Skipped on purpose.
     #[error("{}: {reason}", path.display())]
     Skipped {
         /// The file.
         path: PathBuf,
-        /// Why it is left out.
+        /// Why it is skipped.
         reason: String,
     },
-    /// Cannot be read whatever happens to the document.
+    /// Cannot be read until it changes.
     #[error("{}: {reason}", path.display())]
     Permanent {
         /// The file.
         path: PathBuf,
-        /// Why it will never be read.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// May work in the next run. Refused permission is transient too: granting it changes neither
-    /// size nor mtime, so that nothing else would make a later run try again.
+    /// May work in the next run. Denied permission is transient too: granting it changes neither
+    /// size nor mtime, so nothing else would make a later run retry.
     #[error("cannot read {}", path.display())]
     Transient {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -261,7 +265,7 @@ pub struct SourceConfig {
     /// `[[source.archive]]`: archives on this machine.
     #[serde(default)]
     pub archive: Vec<ArchiveConfig>,
-    /// `[[source.records]]`: files of which every record is a document.
+    /// `[[source.records]]`: files, each of whose records is a document.
     #[serde(default)]
     pub records: Vec<RecordsConfig>,
     /// `[[source.web]]`: web sites.
@@ -269,7 +273,7 @@ pub struct SourceConfig {
     pub web: Vec<WebConfig>,
 }
 
-/// A source by the way in which its documents are found.
+/// A source, by how its documents are found.
 pub enum AnySource {
     /// It lists them.
     Listed(Box<dyn Source>),
@@ -287,11 +291,12 @@ impl AnySource {
     }
 }
 
-/// What is wrong with a source's settings: bytes in kb.toml, the key, and what is allowed.
+/// Problems in a source's settings: bytes in kb.toml, the key, and what is allowed.
 pub type Problems = Vec<(Range<usize>, String, String)>;
 
 impl SourceConfig {
-    /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, folders must exist.
+    /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, folders
+    /// must exist.
     pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Spanned<String>, Problems)> {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
@@ -302,21 +307,24 @@ impl SourceConfig {
     }
 }
 
-/// What sources are opened with, besides their own settings.
+/// The environment of a source, besides its own settings.
 pub struct Setting<'a> {
     /// The folder of kb.toml; relative paths are relative to it.
     pub base: &'a Path,
-    /// Files and folders that are never documents: what the program itself writes.
+    /// Files and folders that are never documents: those the program itself writes.
     pub leave_out: &'a [PathBuf],
-    /// Where copies of repositories, what archives held and what is unpacked are put, where a source needs it.
+    /// Cache for clones of repositories, listings of archives and unpacked members, opened when a
+    /// source needs it.
     pub cache: &'a Arc<Cache>,
-    /// This program, for what must not outlive it, as in `ExtractConfig`; `None` for those who use the library.
+    /// This program, to supervise processes that must not outlive it, as in `ExtractConfig`; `None`
+    /// for library users.
     pub program: Option<&'a Path>,
-    /// Ends a wait.
+    /// Interrupts waits.
     pub stop: Arc<StopSignal>,
 }
 
-/// Opens every configured source: folders, repositories, archives, records, sites, each in the order of kb.toml.
+/// Opens every configured source: folders, repositories, archives, records, sites, each in the
+/// order of kb.toml.
 pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
     let Setting { base, leave_out, .. } = *setting;
     let kept: Vec<_> = config.git.iter().map(|one| git::clone_name(one, base)).collect();

@@ -1,7 +1,8 @@
-//! Which paths git's ignore files, and ours, leave out: `.kbignore`, `.gitignore` and `.git/info/exclude`.
+//! Ignore rules of git and our own: `.kbignore`, `.gitignore` and `.git/info/exclude`.
 //!
-//! A file of rules that cannot be obeyed as a whole is an error, and never no rules: what it was written to keep out
-//! would be published. A single line that is no pattern is reported, as git and ripgrep do it.
+//! A file of rules that cannot be obeyed completely is an error instead of no rules: otherwise the
+//! documents it is meant to exclude would be published. A single line that is not a valid pattern
+//! is reported, as git and ripgrep do.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,24 +19,24 @@ use tracing::warn;
 
 use super::beneath::PASSED;
 
-/// Ignore rules of our own, obeyed as `.gitignore` is, and winning over it.
+/// Ignore rules of our own, obeyed like `.gitignore`, and winning over it.
 const OWN: &str = ".kbignore";
 const GIT: &str = ".gitignore";
 
-/// Bytes of the rules that hold for a folder at most, those of the folders above it included.
+/// Limit on the rules for a folder, in bytes, including those of the folders above it.
 const RULES_BYTES_MAX: u64 = 256 * 1024;
 
-/// Patterns among them. One may take 10 KB of memory, and is compared with each name.
+/// Limit on their patterns. One may take 10 KB of memory, and is compared with every name.
 const PATTERNS_MAX: u64 = 8192;
 
-/// Bytes of a pattern at most. No path is longer.
+/// Limit on a pattern, in bytes. No path is longer.
 const PATTERN_BYTES_MAX: usize = 4096;
 
-/// The rules that hold in one folder, from its own and from those above it.
+/// The rules for one folder, from its own files and those of the folders above it.
 pub(super) struct Rules {
     /// The folder of the source; a link to rules may not lead out of it.
     root: PathBuf,
-    /// Rules end at the border of a repository.
+    /// Rules do not apply across the border of a repository.
     in_repository: bool,
     levels: Vec<Level>,
 }
@@ -52,17 +53,18 @@ struct Level {
 
 /// Why the rules of a folder cannot be obeyed.
 pub(super) struct RulesError {
-    /// The file, by its name in the folder.
+    /// The name of the file in the folder.
     pub(super) file: &'static str,
     pub(super) reason: String,
 }
 
 impl Rules {
-    /// Reads what holds above `root`, which is a real path.
+    /// Reads the rules above `root`, which is a real path.
     ///
-    /// Rules of parent folders hold inside one git repository only: a `.gitignore` of `*` in a home folder that is
-    /// managed by other means must not empty every source below it. Rules from the user's own git settings never hold,
-    /// because the same kb.toml would then mean other documents under cron.
+    /// Rules of parent folders only apply inside one git repository: a `.gitignore` of `*` in a
+    /// home folder that is managed by other means must not empty every source below it. Rules from
+    /// the user's own git settings never apply, because the same kb.toml would then mean other
+    /// documents under cron.
     pub(super) fn above(root: &Path) -> Result<Self, RulesError> {
         let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
         let mut rules = Self { root: root.to_owned(), in_repository, levels: Vec::new() };
@@ -72,7 +74,7 @@ impl Rules {
                 let opened = rustix::fs::open(parent, PASSED, Mode::empty());
                 let folder = opened.map_err(|error| RulesError {
                     file: GIT,
-                    reason: format!("cannot be looked for in {}: {error}", parent.display()),
+                    reason: format!("cannot be searched for in {}: {error}", parent.display()),
                 })?;
                 rules.enter(folder.as_fd(), parent)?;
             }
@@ -80,8 +82,8 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Adds the rules of the folder `path`, opened as `folder`; tells whether it has any, so that [`Self::leave`] is
-    /// to be called after it.
+    /// Adds the rules of the folder `path`, opened as `folder`; returns whether it has any, in
+    /// which case the caller has to call [`Self::leave`] after it.
     pub(super) fn enter(
         &mut self,
         folder: BorrowedFd<'_>,
@@ -117,12 +119,12 @@ impl Rules {
         Ok(has_rules)
     }
 
-    /// Takes back what the last [`Self::enter`] added.
+    /// Removes the rules that the last [`Self::enter`] added.
     pub(super) fn leave(&mut self) {
         self.levels.pop();
     }
 
-    /// Tells whether the rules leave out `path`, which is absolute.
+    /// Reports whether the rules exclude `path`, which is absolute.
     pub(super) fn ignore(&self, path: &Path, is_folder: bool) -> bool {
         if self.levels.is_empty() {
             return false;
@@ -147,7 +149,7 @@ impl Rules {
         own.or(git).or(exclude).is_ignore()
     }
 
-    /// Reads the rules in `file` of `folder`, which is at `place`; they hold below `path`.
+    /// Reads the rules in `file` of `folder`, which is at `place`; they apply below `path`.
     fn load(
         &self,
         folder: BorrowedFd<'_>,
@@ -182,17 +184,18 @@ impl Rules {
                 let what = format!("has a pattern of {} bytes in line {number}", line.len());
                 return Err(wrong(what));
             }
-            // The line itself is not shown: it may be of any file.
+            // The line itself is not logged: it may come from any file.
             if builder.add_line(None, &readable(line)).is_err() {
                 let place = place.join(file);
-                warn!(file = %place.display(), line = number, "not obeyed: it is no pattern");
+                warn!(file = %place.display(), line = number, "ignored: it is not a valid pattern");
             }
         }
         builder.build().map_err(|_| wrong("cannot be compiled: its patterns are too large".into()))
     }
 }
 
-/// Returns a pattern as text: what is not UTF-8 stands for any character, so that it leaves out what it should.
+/// Returns a pattern as text: each invalid byte becomes a wildcard, so that it excludes at least
+/// what it should.
 fn readable(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for chunk in line.utf8_chunks() {
@@ -202,14 +205,15 @@ fn readable(line: &[u8]) -> String {
     text
 }
 
-/// Tells whether a pattern asks for more characters than a path may have.
+/// Reports whether a pattern needs more characters than a path may have.
 fn matches_nothing(line: &[u8]) -> bool {
     let is_plain = |byte: &&u8| !b"*[]{}\\!?".contains(byte);
     let has_class = line.iter().any(|byte| b"[{".contains(byte));
     !has_class && line.iter().filter(is_plain).count() > PATTERN_BYTES_MAX
 }
 
-/// Reads a file of rules; `None` where there is none. A folder of that name, or a link that leads nowhere, is none.
+/// Reads a file of rules; `None` if there is none. A folder of that name, or a dangling link,
+/// counts as none.
 ///
 /// Its path is `path`; a link may lead to a file below `inside` only.
 fn read(
@@ -244,13 +248,13 @@ fn read(
     match kind {
         FileType::Directory => return Ok(None),
         FileType::RegularFile => {}
-        // A FIFO waits for its writer for ever, and `/dev/zero` is one line without end.
-        _ => return Err("is no regular file".to_owned()),
+        // A FIFO would wait for its writer forever, and `/dev/zero` is one endless line.
+        _ => return Err("is not a regular file".to_owned()),
     }
     let file = openat(folder, name, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
     let mut file = File::from(file);
     if !file.metadata().map_err(cannot)?.is_file() {
-        return Err("is no regular file".to_owned());
+        return Err("is not a regular file".to_owned());
     }
     let mut bytes = Vec::new();
     file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(cannot)?;
@@ -268,8 +272,8 @@ fn kind(found: &Stat) -> FileType {
     FileType::from_raw_mode(found.st_mode)
 }
 
-/// Opens the folder with what git knows of the repository: `.git`, or where a `.git` that is a file of a linked working
-/// tree says that it is.
+/// Opens the folder with git's data of the repository: `.git`, or the folder that a `.git` file of
+/// a linked working tree points to.
 fn git_folder(
     folder: BorrowedFd<'_>,
     path: &Path,
@@ -280,7 +284,7 @@ fn git_folder(
         FileType::Directory => {
             Ok(Some((openat(folder, ".git", flags, Mode::empty())?, path.join(".git"))))
         }
-        // One that leads nowhere is no repository.
+        // If it points to nothing, there is no repository.
         FileType::RegularFile => Ok(common_folder(folder, path).and_then(|common| {
             Some((rustix::fs::open(&common, flags, Mode::empty()).ok()?, common))
         })),

@@ -1,8 +1,8 @@
-//! The uri of a file: its path below the root, `/`-separated, readable and reversible.
+//! The URI of a file: its path below the root, `/`-separated, readable and reversible.
 //!
-//! Ordinary names look like themselves. Bytes that are not UTF-8 and control characters become
-//! `%XX`, and so does a `%` that would otherwise read as such an escape. This is not RFC 3986:
-//! spaces, `#` and letters of any script stay.
+//! Ordinary names stay as they are. Bytes that are not UTF-8 and control characters become `%XX`,
+//! and so does a `%` that would otherwise look like such an escape. This is not RFC 3986: spaces,
+//! `#` and letters of any script stay.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 
 use crate::support::percent;
 
-/// Bytes of a uri at most; the path of a file has no more than half as many.
+/// Limit on a URI, in bytes; the path of a file has at most half as many.
 pub const BYTES_MAX: usize = 8192;
 
-/// Bytes of a longer one that are shown.
+/// Bytes of a longer one that are kept.
 const BYTES_SHOWN: usize = 200;
 
-/// Returns `uri`, or where it is over [`BYTES_MAX`] a short one by which it can be told from others like it.
+/// Returns `uri`, or a short, unique replacement if it is over [`BYTES_MAX`].
 ///
-/// A longer one is never stored: every listing and every report would carry it.
+/// A longer one is never stored: every listing and every report would contain it.
 pub fn shortened(uri: &str) -> Cow<'_, str> {
     if uri.len() <= BYTES_MAX {
         return Cow::Borrowed(uri);
@@ -31,7 +31,7 @@ pub fn shortened(uri: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{beginning}… ({} bytes, {})", uri.len(), &hash[..16]))
 }
 
-/// Returns the uri of `path`, which is relative to the root of its source.
+/// Returns the URI of `path`, which is relative to the root of its source.
 pub fn encode(path: &Path) -> String {
     escape(path.as_os_str()).into_owned()
 }
@@ -41,12 +41,13 @@ pub fn decode(uri: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(percent::decoded_bytes(uri)))
 }
 
-/// Compares two uris part by part, bytewise: a folder's files stand together, where the folder's
-/// name belongs.
+/// Compares two URIs component by component, bytewise: a folder's files are consecutive, at the
+/// position of the folder's name.
 ///
-/// The same as comparing with `/` replaced by U+0001, which no uri contains; SQL does it that way.
+/// Equivalent to comparing with `/` replaced by U+0001, which no URI contains; SQL does it that
+/// way.
 pub fn uri_order(a: &str, b: &str) -> Ordering {
-    // Where nothing has changed, all are.
+    // If nothing has changed, all are equal.
     if a == b {
         return Ordering::Equal;
     }
@@ -54,11 +55,12 @@ pub fn uri_order(a: &str, b: &str) -> Ordering {
     a.bytes().map(key).cmp(b.bytes().map(key))
 }
 
-/// Compares the paths of two entries of one folder as [`uri_order`] compares their uris.
+/// Compares the paths of two entries of one folder as [`uri_order`] compares their URIs.
 pub(super) fn sibling_order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
-    // Nearly all names are their own encoding up to where they differ: encoding each would cost a fifth of the walk,
-    // and finding the names first, instead of what the paths have in common, a tenth.
+    // Nearly all names are their own encoding up to the first difference: encoding each would cost
+    // a fifth of the walk, and extracting the names first, instead of the common prefix of the
+    // paths, a tenth.
     let common = common_length(a, b);
     let differing = [a.get(common), b.get(common)];
     let shared = a[..common].iter().rev().take_while(|&&byte| byte != b'/');
@@ -69,7 +71,7 @@ pub(super) fn sibling_order(a: &Path, b: &Path) -> Ordering {
     }
 }
 
-/// Returns how many bytes `a` and `b` begin with alike, most of them compared eight at a time.
+/// Returns the length of the common prefix of `a` and `b`, comparing mostly eight bytes at a time.
 fn common_length(a: &[u8], b: &[u8]) -> usize {
     let (a_words, _) = a.as_chunks::<8>();
     let (b_words, _) = b.as_chunks::<8>();
@@ -81,7 +83,7 @@ fn name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
-/// Tells whether a byte is its own encoding, whatever stands beside it.
+/// Reports whether a byte is its own encoding in any context.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'%'
 }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Bytes of a Unix file name, with those that matter here more often than chance has them.
+    /// Bytes of a Unix file name, with special ones more often than by chance.
     fn name() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
             4 => 1..=255_u8,

@@ -1,8 +1,8 @@
-//! Walks a folder, each folder before its content, siblings in uri order.
+//! Walks a folder, each folder before its content, siblings in URI order.
 //!
-//! It holds the names of one folder per level of depth, and nothing else, because the ledger has to be met in order.
-//! Folders are entered through the opened folder that they are in, so that a link that takes the place of one while the
-//! walk is on its way leads nowhere.
+//! It holds the names of one folder per level of depth, and nothing else, because the ledger is
+//! compared in order. Folders are entered through their opened parent, so that a link that replaces
+//! a folder during the walk is not followed.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,10 +20,10 @@ use super::file::Stamp;
 use super::rules::Rules;
 use super::uri;
 
-/// Folders on the way to where the walk is that are kept open.
+/// Limit on open folders on the path to the current one.
 const OPEN_MAX: usize = 64;
 
-/// What a path is.
+/// The type of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A folder.
@@ -38,71 +38,71 @@ pub enum Kind {
 pub struct Found {
     /// Its path below the root.
     pub relative: PathBuf,
-    /// Size and time; `None` where the system does not tell.
+    /// Size and time; `None` if the system does not report them.
     pub stamp: Option<Stamp>,
 }
 
-/// What the walk does not list though it is there, or may be.
+/// Something that exists, or may exist, but is not listed.
 #[derive(Debug)]
 pub enum WalkError {
-    /// A path that cannot be opened or looked at.
+    /// A path that cannot be opened or examined.
     Unlisted {
         /// The path below the root.
         relative: PathBuf,
-        /// What the system said.
+        /// The kind of the system's error.
         kind: io::ErrorKind,
     },
     /// A folder that is not entered, because its rules cannot be obeyed.
     Rules {
         /// The folder below the root.
         relative: PathBuf,
-        /// What is wrong with which file.
+        /// Which file is wrong, and why.
         reason: String,
     },
-    /// The folder has more names than are held; the walk ends.
+    /// The folder has more names than the limit; the walk ends.
     TooMany {
         /// The folder below the root.
         relative: PathBuf,
     },
 }
 
-/// What the walk may enter and find, judged by the path below the root.
+/// Decides what the walk may enter and yield, by the path below the root.
 pub type Admits = dyn Fn(&Path, Kind) -> bool + Send + Sync;
 
-/// How to walk.
+/// The settings of a walk.
 pub struct Walking {
     /// Decides before anything is opened.
     pub admits: Box<Admits>,
     /// Obey files of rules.
     pub has_rules: bool,
-    /// Follow links, as far as they stay below the root.
+    /// Follow links that stay below the root.
     pub follow_links: bool,
-    /// Files that are never found, also through a link; below the root.
+    /// Files that are never found, even through a link; below the root.
     pub leave_out: Vec<PathBuf>,
-    /// Names of one folder that are held at most.
+    /// Limit on the names of one folder held in memory.
     pub names_max: usize,
 }
 
-/// A walk on its way.
+/// A walk in progress.
 pub struct Walk {
     root: Arc<Root>,
     walking: Walking,
     rules: Option<Rules>,
-    /// From the root to where the walk is; empty before it begins, and after it.
+    /// From the root to the current folder; empty before the walk begins, and after it.
     levels: Vec<Level>,
-    /// The path below the root of the folder that the walk is in, with a `/` at its end; that of the root is empty.
+    /// The path of the current folder below the root, with a `/` at its end; empty for the root.
     path: Vec<u8>,
     has_begun: bool,
 }
 
-/// A folder that the walk is in.
+/// A folder on the path to the current one.
 struct Level {
-    /// `None` where others deeper down had to be opened.
+    /// `None` if it was closed because of [`OPEN_MAX`].
     folder: Option<Dir>,
     names: std::vec::IntoIter<Name>,
     /// Bytes of [`Walk::path`] without this folder's part.
     parent_bytes: usize,
-    /// Where it is, if it was reached through a link.
+    /// Its real path, if it was reached through a link.
     linked_to: Option<PathBuf>,
     has_rules: bool,
     has_more: bool,
@@ -112,9 +112,9 @@ struct Level {
 struct Name {
     name: Box<[u8]>,
     kind: Kind,
-    /// Below the root, where the name is a link to it.
+    /// The target below the root, if the name is a link.
     target: Option<Box<Path>>,
-    /// It could not be looked at.
+    /// Why it could not be examined.
     error: Option<io::ErrorKind>,
 }
 
@@ -124,7 +124,7 @@ impl Walk {
         Self { root, walking, rules: None, levels, path, has_begun: false }
     }
 
-    /// Returns the path below the root of the folder that the walk is in.
+    /// Returns the path of the current folder below the root.
     fn here(&self) -> &Path {
         Path::new(OsStr::from_bytes(self.path.strip_suffix(b"/").unwrap_or(&self.path)))
     }
@@ -145,7 +145,7 @@ impl Walk {
         self.enter(opened, 0, None)
     }
 
-    /// Enters the folder at [`Self::path`], of which `parent_bytes` are another's.
+    /// Enters the folder at [`Self::path`]; the first `parent_bytes` of the path are its parent's.
     fn enter(
         &mut self,
         opened: OwnedFd,
@@ -168,7 +168,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Reads rules and wanted names of a folder, sorted; tells whether it has rules, and more names than are held.
+    /// Reads the rules and the wanted names of a folder, sorted; returns also whether it has rules,
+    /// and more names than the limit.
     fn read(
         &mut self,
         opened: OwnedFd,
@@ -202,7 +203,8 @@ impl Walk {
         }
     }
 
-    /// Returns the wanted names of a folder, sorted, and whether it has more than are held: then the first are.
+    /// Returns the wanted names of a folder, sorted, and whether it has more than the limit; if so,
+    /// only the first are returned.
     fn names(
         &self,
         folder: &mut Dir,
@@ -255,7 +257,7 @@ impl Walk {
         Ok((names, has_more))
     }
 
-    /// Returns what is at `path`, which is `relative` below the root, if it is wanted.
+    /// Returns the entry at `path`, which is `relative` below the root, if it is wanted.
     fn judge(
         &self,
         name: &[u8],
@@ -297,10 +299,12 @@ impl Walk {
         }
     }
 
-    /// Returns what the link at `path` leads to, and where that is below the root; `None` where it is not followed.
+    /// Returns the type and the target, below the root, of the link at `path`; `None` if it is not
+    /// followed.
     ///
-    /// Links may not leave the root. A linked folder is entered only outside of other linked folders: its content is
-    /// listed at its own place anyway, and twenty folders full of links to one another have 20! paths.
+    /// Links may not leave the root. A linked folder is only entered outside of other linked
+    /// folders: its content is listed at its own place anyway, and twenty folders full of links to
+    /// one another have 20! paths.
     fn follow(
         &self,
         path: &Path,
@@ -310,8 +314,8 @@ impl Walk {
         let resolved = path.canonicalize().and_then(|real| Ok((real.symlink_metadata()?, real)));
         let (found, real) = match resolved {
             Ok(resolved) => resolved,
-            Err(error) if leads_nowhere(&error) => {
-                debug!(path = %path.display(), "link leads nowhere");
+            Err(error) if is_dangling(&error) => {
+                debug!(path = %path.display(), "link is dangling");
                 return Ok(None);
             }
             Err(error) => return Err(error.kind()),
@@ -332,7 +336,7 @@ impl Walk {
         Ok(Some((kind, target.to_owned())))
     }
 
-    /// Does what is to do for a name of the folder that the walk is in; returns a file that it is.
+    /// Processes a name of the current folder; returns it if it is a file.
     fn visit(&mut self, name: Name) -> Result<Option<Found>, WalkError> {
         let Name { name, kind, target, error } = name;
         let mut relative = Vec::with_capacity(self.path.len() + name.len());
@@ -345,7 +349,8 @@ impl Walk {
             return Err(WalkError::Unlisted { relative, kind });
         }
         if kind == Kind::File {
-            // A file without readable metadata is listed all the same: it exists, and reading it says what is wrong.
+            // A file without readable metadata is listed nevertheless: it exists, and reading it
+            // reports the error.
             let stamp = match &target {
                 Some(target) => self.stamp_of_target(target).ok(),
                 None => self.stamp(&name),
@@ -371,25 +376,26 @@ impl Walk {
         Ok(None)
     }
 
-    /// Returns where the folder `name` is, if the walk is in a linked folder.
+    /// Returns the real path of the folder `name`, if the current folder was reached through a
+    /// link.
     fn linked_to(&self, name: &[u8]) -> Option<PathBuf> {
         let linked_to = self.levels.last()?.linked_to.as_ref()?;
         Some(linked_to.join(OsStr::from_bytes(name)))
     }
 
-    /// Opens the folder `name` of the one that the walk is in.
+    /// Opens the folder `name` of the current folder.
     fn open(&mut self, name: &[u8]) -> io::Result<OwnedFd> {
         let folder = self.folder()?;
         openat(folder, OsStr::from_bytes(name), LISTED, Mode::empty()).map_err(
             |error| match error {
                 // It was a folder when its name was read.
-                Errno::LOOP | Errno::NOTDIR => io::Error::other("a link has taken its place"),
+                Errno::LOOP | Errno::NOTDIR => io::Error::other("a link has replaced it"),
                 error => error.into(),
             },
         )
     }
 
-    /// Returns the folder that the walk is in, and opens it again where it was closed.
+    /// Returns the current folder, and opens it again if it was closed.
     fn folder(&mut self) -> io::Result<BorrowedFd<'_>> {
         let level = self.levels.last().ok_or(io::ErrorKind::NotFound)?;
         if level.folder.is_none() {
@@ -450,13 +456,13 @@ impl Iterator for Walk {
     }
 }
 
-/// Compares bytes, because a `Path` is compared part by part.
+/// Compares bytes, because comparing `Path`s compares components.
 fn is_same(a: &Path, b: &Path) -> bool {
     a.as_os_str() == b.as_os_str()
 }
 
-/// Tells whether `error` says that a link has no target, or is its own.
-fn leads_nowhere(error: &io::Error) -> bool {
+/// Reports whether `error` means that a link has no target, or is its own target.
+fn is_dangling(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ELOOP)
 }
 

@@ -260,7 +260,7 @@ fn repositories_that_cannot_be_meant() {
     error: kb.toml:3:7: source.git.url: this asks for a remote helper; allowed are https, http, ssh and git urls, user@host:path, and a folder
     error: kb.toml:4:7: source.git.ref: "main..next" is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits
     error: kb.toml:5:16: source.git.subdirectory: "/etc" is no folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
-    error: kb.toml:3:7: source.git.url: a password or token does not belong into this file; name a variable in `password_env`, and leave out what begins with `?` or `#`
+    error: kb.toml:3:7: source.git.url: a password or token does not belong in this file; name a variable in `password_env`, and leave out what begins with `?` or `#`
     error: kb.toml:4:16: source.git.password_env: "hunter2!" is not the name of an environment variable; the password itself does not belong here
     error: kb.toml:5:9: source.git.depth: invalid value: integer `-1`, expected a whole number, 0 or more
     error: kb.toml:4:16: source.git.password_env: a password is for http and https only; ssh uses your own keys
@@ -287,10 +287,10 @@ fn sites_that_cannot_be_meant() {
     let errors = errors.collect::<Vec<_>>().join("\n");
     let secret = ["https:", "//me:secret@example.org/"].concat();
     insta::assert_snapshot!(errors.replace(&secret, "HIDDEN"), @r#"
-    error: kb.toml:2:8: source.web.start_urls: nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap
+    error: kb.toml:2:8: source.web.start_urls: nothing to crawl: add `start_urls`, `urls`, `url_file` or the url of a sitemap
     error: kb.toml:3:15: source.web.start_urls: "example.org" cannot be fetched: write it whole, with https and host
     error: kb.toml:3:30: source.web.start_urls: "ftp://example.org/" cannot be fetched: only http and https are allowed
-    error: kb.toml:3:15: source.web.start_urls: "https://***@example.org/" cannot be fetched: a password does not belong into this file; use `headers`
+    error: kb.toml:3:15: source.web.start_urls: "https://***@example.org/" cannot be fetched: a password does not belong in this file; use `headers`
     error: kb.toml:4:13: source.web.sitemaps: "all" cannot be fetched: write it whole, with https and host, or one of the words robots and auto
     error: kb.toml:4:23: source.web.requests_per_second: 0 is not above 0 and at most 1000
     error: kb.toml:5:19: source.web.max_concurrency: 0 is not 1 to 32

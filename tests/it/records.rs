@@ -107,7 +107,7 @@ fn ids_that_are_missing_or_doubled_are_named() {
         failures(&place),
         [
             "cannot list row 2 of items.csv: it has no id: its field \"sku\" is empty or missing",
-            "cannot list row 3 of items.csv: its id \"b\" is that of row 1, too, which is the one that is taken",
+            "cannot list row 3 of items.csv: its id \"b\" is also that of row 1, which is used",
         ]
     );
     put(&place, "items.csv", "sku;name;description\nb;First;one\nc;Second;three\na;Other;four\n");
@@ -142,7 +142,7 @@ fn records_are_read_in_every_format() {
     assert_eq!(documents(&lines), expected);
     let told = failures(&lines);
     assert!(told[0].starts_with("cannot list row 3 of items.ndjson: it is not JSON: "), "{told:?}");
-    assert_eq!(told[1], "cannot list row 4 of items.ndjson: it is no JSON object");
+    assert_eq!(told[1], "cannot list row 4 of items.ndjson: it is not a JSON object");
 
     let tabs = place("items.txt", "format = 'tsv'\nid = 'id'\ntext = ['body']");
     put(&tabs, "items.txt", "id\tbody\n1\ta,b\n");

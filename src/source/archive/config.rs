@@ -1,4 +1,5 @@
-//! `[[source.archive]]`: the settings of one archive, with their places in kb.toml for error messages.
+//! `[[source.archive]]`: the settings of one archive, with their positions in kb.toml for error
+//! messages.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use crate::source::{ByteSize, Problems, globs};
 const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
 const MAX_MEMBERS_DEFAULT: u64 = 100_000;
 
-/// Archives inside each other that can be asked for.
+/// Largest allowed `max_depth`.
 const DEPTH_MAX: u32 = 8;
 
 /// One archive of documents.
@@ -23,30 +24,30 @@ const DEPTH_MAX: u32 = 8;
 pub struct ArchiveConfig {
     /// Name of the source, unique among all sources.
     pub name: Spanned<String>,
-    /// The file, relative to kb.toml: zip, tar, or tar compressed by gzip.
+    /// The file, relative to kb.toml: zip, tar, or tar compressed with gzip.
     pub path: Spanned<PathBuf>,
-    /// Globs of the members that are wanted; empty means all.
+    /// Globs of members to include; empty means all.
     #[serde(default)]
     pub include: Vec<Spanned<String>>,
-    /// Globs of members that are not wanted; they win over `include`.
+    /// Globs of members to exclude; they win over `include`.
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
-    /// Take in members whose path has a name that begins with a dot.
+    /// Include members with a file or folder name that begins with a dot.
     #[serde(default)]
     pub hidden: bool,
-    /// Larger members are skipped, and reported as such.
+    /// Larger members are skipped and reported.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
-    /// What the archive may unpack to, all members together.
+    /// Limit on the unpacked size of all members.
     #[serde(default = "max_total_size_default")]
     pub max_total_size: Spanned<ByteSize>,
-    /// Members that are looked at.
+    /// Limit on the members examined.
     #[serde(default = "max_members_default")]
     pub max_members: u64,
-    /// Documents that are taken in at most.
+    /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Spanned<u64>,
-    /// Archives inside each other that are opened; 0: those in the archive are left alone.
+    /// Levels of archives inside the archive to open; 0: they are ignored.
     #[serde(default = "depth_default")]
     pub max_depth: Spanned<u32>,
 }
@@ -64,8 +65,8 @@ fn depth_default() -> Spanned<u32> {
 }
 
 impl ArchiveConfig {
-    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
-    /// and what is wrong and what is allowed.
+    /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
+    /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
         let mut problems = Vec::new();
         let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {

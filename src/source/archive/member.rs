@@ -1,4 +1,4 @@
-//! One member of an archive: whether it is wanted, and what it is as a document.
+//! One member of an archive: whether it is wanted, and its entry as a document.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -11,21 +11,21 @@ use crate::domain::{Entry, Version};
 use crate::source::globs::Globs;
 use crate::source::uri;
 
-/// Bytes of a member's name at most; the system allows no longer path either.
+/// Limit on a member's name, in bytes; the system allows no longer paths either.
 pub(super) const NAME_BYTES_MAX: usize = 4096;
 
 /// Bytes of a longer name that are shown.
 const NAME_BYTES_SHOWN: usize = 100;
 
-/// What is in an archive.
+/// The content of an archive.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Listed {
-    /// In uri order.
+    /// In URI order.
     pub(super) members: Vec<Member>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// What could not be listed.
+/// A member that could not be listed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Problem {
     pub(super) uri: String,
@@ -33,23 +33,23 @@ pub(super) struct Problem {
     pub(super) reason: String,
 }
 
-/// A member that is wanted.
+/// A wanted member.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) uri: String,
-    /// Made of the hash of its bytes; of what is known where they are not.
+    /// Hash of its bytes, or of what is known about it if they are not.
     pub(super) version: String,
     pub(super) size_bytes: u64,
-    /// Where its bytes begin in the spool.
+    /// Offset of its bytes in the spool.
     pub(super) offset: u64,
-    /// Why it is left out.
+    /// Why it is skipped.
     pub(super) too_large: Option<String>,
     /// Why it cannot be read.
     pub(super) damage: Option<String>,
 }
 
 impl Member {
-    /// Returns the version of a member whose bytes, or what is known instead, have that hash.
+    /// Returns the version for a hash of a member's bytes, or of what is known instead.
     pub(super) fn version_of(hash: blake3::Hash) -> String {
         hash.to_hex()[..32].to_owned()
     }
@@ -60,27 +60,27 @@ impl Member {
     }
 }
 
-/// What decides which members are wanted.
+/// The settings that decide which members are wanted.
 pub(super) struct Wanted {
     pub(super) globs: Globs,
     pub(super) hidden: bool,
 }
 
-/// What a member's name says.
+/// The result of judging a member's name.
 pub(super) enum Name {
-    /// Its address in the archive.
+    /// Its URI inside the source.
     Wanted(String),
-    /// Left out by the settings, or no file.
+    /// Excluded by the settings, or not a file.
     Unwanted,
-    /// It leads out of the archive.
+    /// It leads out of the archive; its shortened URI.
     Leaves(String),
-    /// It is longer than a path may be; what is shown of it.
+    /// It is too long for a path; a shortened form of it.
     TooLong(String),
 }
 
 impl Wanted {
-    /// Judges the name of a member of `name_bytes`, of which `name` may be the beginning only; `outer` is the address of
-    /// the archive that it is in, with a `/`, or empty.
+    /// Judges a name of `name_bytes` bytes, of which `name` may only be the beginning; `outer` is
+    /// the URI of the archive that contains it, with a `/`, or empty.
     pub(super) fn judge(&self, outer: &str, name: &[u8], name_bytes: u64) -> Name {
         let encoded = |name: &[u8]| uri::encode(Path::new(OsStr::from_bytes(name)));
         if name_bytes > NAME_BYTES_MAX as u64 {
@@ -99,20 +99,20 @@ impl Wanted {
             return Name::Unwanted;
         }
         let inner = parts.join(&b'/');
-        let address = format!("{outer}{}", encoded(&inner));
+        let uri = format!("{outer}{}", encoded(&inner));
         let is_hidden = parts.iter().any(|part| part.starts_with(b"."));
         if is_hidden && !self.hidden {
             return Name::Unwanted;
         }
-        // Archives inside each other add up.
-        if let Cow::Owned(shown) = uri::shortened(&address) {
+        // The names of nested archives add up.
+        if let Cow::Owned(shown) = uri::shortened(&uri) {
             return Name::TooLong(shown);
         }
-        Name::Wanted(address)
+        Name::Wanted(uri)
     }
 
-    /// Tells whether the settings want the document at `address`.
-    pub(super) fn wants(&self, address: &str) -> bool {
-        self.globs.wants_file(&uri::decode(address))
+    /// Reports whether the settings want the document at `uri`.
+    pub(super) fn wants(&self, uri: &str) -> bool {
+        self.globs.wants_file(&uri::decode(uri))
     }
 }

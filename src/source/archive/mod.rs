@@ -1,13 +1,13 @@
 //! An archive (zip, tar, tar.gz) as a source: its members are documents.
 //!
-//! No member is ever written under its own name: those that are wanted go into one file without a name, in the cache
-//! of the knowledge base, from which they are read. The system frees it when the process ends, however it ends.
-//! An archive that is as it was in an earlier run is listed without unpacking it (`kept.rs`), and unpacked only when
-//! one of its members is wanted.
-//! Names, sizes, number and nesting of members are not believed but checked, whatever the archive says.
+//! No member is ever written under its own name: wanted members go into one unnamed file in the
+//! cache of the knowledge base, from which they are read. The system frees it when the process
+//! ends, even if it is killed. An archive that is unchanged since an earlier run is listed without
+//! unpacking it (`listing.rs`), and unpacked only when a member is read. Names, sizes, number and
+//! nesting of members are checked, whatever the archive claims.
 
 mod config;
-mod kept;
+mod listing;
 mod member;
 mod tar;
 mod unpack;
@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::Spanned;
 
-use self::kept::Shelf;
+use self::listing::ListingStore;
 use self::member::{Listed, Member, Wanted};
-use self::unpack::{Spoiled, Unpacked, Unpacking};
+use self::unpack::{UnpackError, Unpacked, Unpacking};
 use super::file::Stamp;
 use super::globs::Globs;
 use super::{
@@ -36,7 +36,7 @@ use crate::support::files;
 
 pub use config::ArchiveConfig;
 
-/// Changes whenever other members of the same archive would be listed.
+/// Changes whenever the same archive would give other members.
 const LISTED_BY: &str = "unpack@2";
 
 /// Members of one archive.
@@ -46,15 +46,15 @@ pub struct ArchiveSource {
     wanted: Wanted,
     limits: Limits,
     max_documents: u64,
-    /// Where the file without a name is made.
+    /// Where the unnamed file is created.
     cache: Arc<Cache>,
     stop: Arc<StopSignal>,
-    shelf: Shelf,
-    /// The archive as it was last unpacked, with its version.
+    listings: ListingStore,
+    /// The archive as last unpacked, with its version.
     unpacked: Mutex<Option<(Version, Arc<Unpacked>)>>,
 }
 
-/// What is refused, whatever an archive says of itself.
+/// Limits, whatever an archive claims.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     file_size: ByteSize,
@@ -92,7 +92,7 @@ impl ArchiveSource {
             max_documents: *config.max_documents.get_ref(),
             cache: Arc::clone(setting.cache),
             stop: setting.stop.clone(),
-            shelf: Shelf::new(setting.cache, listing_name(config), &settings),
+            listings: ListingStore::new(setting.cache, listing_name(config), &settings),
             unpacked: Mutex::new(None),
             name,
         })
@@ -103,7 +103,7 @@ impl ArchiveSource {
     }
 
     fn open(&self) -> Result<(File, Stamp), SourceError> {
-        // A FIFO would wait for its writer.
+        // Opening a FIFO would wait for its writer.
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let archive = File::options().read(true).custom_flags(flags).open(&self.path);
         let archive = archive.map_err(|error| self.unreachable(error))?;
@@ -114,7 +114,7 @@ impl ArchiveSource {
         Ok((archive, Stamp::of(&metadata)))
     }
 
-    /// Returns what is in the archive as it is now, and unpacks it where that is not known.
+    /// Returns the current content of the archive; unpacks it if the content is not known.
     fn listed(&self) -> Result<Arc<Listed>, SourceError> {
         let (mut archive, stamp) = self.open()?;
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,8 +123,9 @@ impl ArchiveSource {
         {
             return Ok(Arc::clone(&unpacked.listed));
         }
-        let kept = self.shelf.find(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
-        let before = match kept {
+        let stored =
+            self.listings.find(&mut archive, stamp).map_err(|error| self.unreachable(error))?;
+        let before = match stored {
             Ok(listed) => {
                 *unpacked = None;
                 return Ok(Arc::new(listed));
@@ -132,7 +133,7 @@ impl ArchiveSource {
             Err(state) => state,
         };
         let all = self.unpack(&mut archive, &self.stop)?;
-        self.shelf.keep(&archive, &before, &all.listed);
+        self.listings.keep(&archive, &before, &all.listed);
         let listed = Arc::clone(&all.listed);
         *unpacked = Some((stamp.version(), Arc::new(all)));
         Ok(listed)
@@ -148,20 +149,22 @@ impl ArchiveSource {
         let spool = folder.and_then(|_| files::nameless(&spool)).map_err(no_spool)?;
         let unpacking = Unpacking::new(&self.wanted, self.limits, stop, spool);
         unpacking.run(archive).map_err(|spoiled| match spoiled {
-            Spoiled::Stopped => SourceError::Stopped,
-            Spoiled::Archive(reason) => self.unreachable(io::Error::other(reason)),
-            Spoiled::Spool(source) => no_spool(source),
+            UnpackError::Stopped => SourceError::Stopped,
+            UnpackError::Archive(reason) => self.unreachable(io::Error::other(reason)),
+            UnpackError::Spool(source) => no_spool(source),
         })
     }
 
-    /// Returns the archive unpacked, as it was listed or, where it was listed from what is kept, as it is now.
+    /// Returns the unpacked archive, in the version listed, or in its current one if a stored
+    /// listing was used.
     fn unpacked(&self) -> Result<Arc<Unpacked>, SourceError> {
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, unpacked)) = &*unpacked {
             return Ok(Arc::clone(unpacked));
         }
         let (mut archive, stamp) = self.open()?;
-        // A document that is not read because the run stops would count as failed; the work is bounded.
+        // Runs even during a stop: a document not read because of a stop would count as failed, and
+        // the work is bounded.
         let all = Arc::new(self.unpack(&mut archive, &StopSignal::default())?);
         *unpacked = Some((stamp.version(), Arc::clone(&all)));
         Ok(all)
@@ -211,7 +214,7 @@ impl Source for ArchiveSource {
     }
 }
 
-/// Returns the name under which what the archive held is kept.
+/// Returns the name under which the listing of an archive is stored.
 pub(super) fn listing_name(config: &ArchiveConfig) -> String {
     format!("{}.json", config.name.get_ref())
 }

@@ -1,45 +1,48 @@
-//! Reads the members of a tar file (POSIX.1-2001 pax, ustar, GNU), one after the other, from a stream.
+//! Reads the members of a tar file (POSIX.1-2001 pax, ustar, GNU) one after the other from a
+//! stream.
 //!
-//! Unlike the libraries for it, it holds no more of a name than may be one: a header of 512 bytes can announce a name
-//! of gigabytes, which packs into kilobytes. Nor does it end a member early that the stream is too short for: that is
-//! an error. A member that is stored with its holes left out (sparse) is passed over and reported.
+//! Unlike the libraries for it, it keeps no more of a name than a path may have: a header of 512
+//! bytes can announce a name of gigabytes, which compresses to kilobytes. Nor does it accept a
+//! member that is cut short by the end of the stream: that is an error. Sparse members, stored
+//! without their holes, are skipped and reported.
 
 use std::io::{self, Read};
 
 use super::member::NAME_BYTES_MAX;
 
-/// Headers, and what follows each, are padded to this.
+/// Headers and contents are padded to this size.
 const BLOCK_BYTES: usize = 512;
 
-/// Records of one pax header at most; they hold extended attributes, too, of up to 64 KiB each.
+/// Limit on the records of one pax header, in bytes; they include extended attributes of up to 64
+/// KiB each.
 const RECORDS_BYTES_MAX: u64 = 1 << 20;
 
-/// What is shown of a name that is longer than a name may be.
+/// Bytes of an overlong name that are shown.
 const NAME_BYTES_SHOWN: usize = 100;
 
 /// A member as its headers describe it; its bytes are then read from [`TarReader`].
 pub(super) struct TarMember {
-    /// The name, or where it is too long what it begins with.
+    /// The name, or its beginning if it is too long.
     pub(super) name: Vec<u8>,
-    /// Bytes of the name.
+    /// Length of the whole name, in bytes.
     pub(super) name_bytes: u64,
     pub(super) is_file: bool,
     pub(super) is_sparse: bool,
 }
 
-/// A tar file, read up to somewhere inside of a member.
+/// A tar file, read up to some position inside a member.
 pub(super) struct TarReader<'a> {
     stream: &'a mut dyn Read,
-    /// Bytes of the member that have not been read.
+    /// Bytes of the member that are not read yet.
     left: u64,
-    /// Bytes between the member and the next header.
+    /// Bytes of padding between the member and the next header.
     padding: u64,
 }
 
-/// What the headers before a member say of it.
+/// What the headers before a member say about it.
 #[derive(Default)]
-struct Said {
-    /// By GNU tar; it goes before the other.
+struct Extensions {
+    /// Name by GNU tar; it wins over the other.
     long_name: Option<(Vec<u8>, u64)>,
     path: Option<(Vec<u8>, u64)>,
     size: Option<u64>,
@@ -52,17 +55,18 @@ impl<'a> TarReader<'a> {
         Self { stream, left: 0, padding: 0 }
     }
 
-    /// Passes over what is left of a member, and returns the next one; `None` at the end. `see` is called
-    /// for headers that belong to no member, of which there may be any number; its error ends the reading.
+    /// Skips the rest of a member, and returns the next one; `None` at the end. Calls `see` for
+    /// headers that belong to no member, as there may be any number of them; its error ends the
+    /// reading.
     pub(super) fn next<E: From<io::Error>>(
         &mut self,
         mut see: impl FnMut() -> Result<(), E>,
     ) -> Result<Option<TarMember>, E> {
-        let mut said = Said::default();
+        let mut extensions = Extensions::default();
         loop {
             self.finish()?;
             let Some(header) = self.header()? else {
-                let is_cut = said.long_name.is_some() || said.has_records;
+                let is_cut = extensions.long_name.is_some() || extensions.has_records;
                 return if is_cut {
                     Err(wrong("its last member is missing").into())
                 } else {
@@ -74,41 +78,42 @@ impl<'a> TarReader<'a> {
             match header[156] {
                 b'L' => {
                     let name = self.long_name()?;
-                    if said.long_name.replace(name).is_some() {
+                    if extensions.long_name.replace(name).is_some() {
                         return Err(wrong("a member has two long names").into());
                     }
                 }
-                // Where a link leads is of no interest.
+                // The target of a link is not needed.
                 b'K' => {}
                 b'x' => {
-                    if std::mem::replace(&mut said.has_records, true) {
+                    if std::mem::replace(&mut extensions.has_records, true) {
                         return Err(wrong("a member has two pax headers").into());
                     }
                     let records = self.records()?;
-                    said.read(&records)?;
+                    extensions.read(&records)?;
                 }
                 b'g' => see()?,
                 kind => {
                     if kind == b'S' {
-                        said.is_sparse = true;
+                        extensions.is_sparse = true;
                         self.skip_sparse_headers(&header)?;
                     }
-                    self.stands_before(said.size.unwrap_or(size));
-                    let (name, name_bytes) = said.long_name.or(said.path).unwrap_or_else(|| {
-                        let name = name_of(&header);
-                        let length = name.len() as u64;
-                        (name, length)
-                    });
+                    self.stands_before(extensions.size.unwrap_or(size));
+                    let (name, name_bytes) =
+                        extensions.long_name.or(extensions.path).unwrap_or_else(|| {
+                            let name = name_of(&header);
+                            let length = name.len() as u64;
+                            (name, length)
+                        });
                     let is_file = matches!(kind, b'0' | 0 | b'7' | b'S')
                         && (!name.ends_with(b"/") || name_bytes > NAME_BYTES_MAX as u64);
-                    let is_sparse = said.is_sparse;
+                    let is_sparse = extensions.is_sparse;
                     return Ok(Some(TarMember { name, name_bytes, is_file, is_sparse }));
                 }
             }
         }
     }
 
-    /// The next header is behind so many bytes.
+    /// Sets the distance to the next header.
     fn stands_before(&mut self, size: u64) {
         self.left = size;
         self.padding = (BLOCK_BYTES as u64 - size % BLOCK_BYTES as u64) % BLOCK_BYTES as u64;
@@ -125,13 +130,14 @@ impl<'a> TarReader<'a> {
         Ok(())
     }
 
-    /// Reads the next header; `None` at the end, which two empty blocks mark, or nothing.
+    /// Reads the next header; `None` at the end, which is marked by two empty blocks or by the end
+    /// of the stream.
     fn header(&mut self) -> io::Result<Option<[u8; BLOCK_BYTES]>> {
         let Some(block) = self.block()? else { return Ok(None) };
         if block.iter().all(|&byte| byte == 0) {
             return Ok(None);
         }
-        // The sum is that of a header with a sum of blanks.
+        // The checksum is computed with blanks in its own field.
         let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
         let own: u32 = block[148..156].iter().map(|&byte| u32::from(byte)).sum();
         if number(&block[148..156])? != u64::from(sum - own + 8 * u32::from(b' ')) {
@@ -155,10 +161,10 @@ impl<'a> TarReader<'a> {
         Ok(Some(block))
     }
 
-    /// Reads the name that is the content of a member of GNU tar, as far as it may be one.
+    /// Reads the name in the content of a GNU tar member, up to the maximum length.
     fn long_name(&mut self) -> io::Result<(Vec<u8>, u64)> {
         let size = self.left;
-        // Most end with a zero.
+        // Most names end with a zero byte.
         let is_name = size <= NAME_BYTES_MAX as u64 + 1;
         let wanted = if is_name { size } else { NAME_BYTES_SHOWN as u64 };
         let mut name = Vec::new();
@@ -174,7 +180,7 @@ impl<'a> TarReader<'a> {
     /// Reads the records of a pax header.
     fn records(&mut self) -> io::Result<Vec<u8>> {
         if self.left > RECORDS_BYTES_MAX {
-            // Where the next member begins stands in it.
+            // The position of the next member may be in these records.
             let size = self.left;
             return Err(wrong(&format!("a header of {size} bytes is over {RECORDS_BYTES_MAX}")));
         }
@@ -183,7 +189,7 @@ impl<'a> TarReader<'a> {
         Ok(records)
     }
 
-    /// Passes over the blocks that go on with the list of what a sparse member holds.
+    /// Skips the blocks that continue the map of a sparse member.
     fn skip_sparse_headers(&mut self, header: &[u8; BLOCK_BYTES]) -> io::Result<()> {
         let mut has_more = header[482] != 0;
         while has_more {
@@ -195,7 +201,7 @@ impl<'a> TarReader<'a> {
 }
 
 impl Read for TarReader<'_> {
-    /// Reads the member's bytes; fails where the stream has fewer than were announced.
+    /// Reads the member's bytes; fails if the stream has fewer than announced.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if wanted == 0 {
@@ -210,8 +216,8 @@ impl Read for TarReader<'_> {
     }
 }
 
-impl Said {
-    /// Reads records, each as `length key=value` and a line feed, the length being that of all of it.
+impl Extensions {
+    /// Reads records of the form `length key=value` and a line feed; the length includes all of it.
     fn read(&mut self, mut records: &[u8]) -> io::Result<()> {
         let malformed = || wrong("a pax header cannot be read");
         while !records.is_empty() && records[0] != 0 {
@@ -225,7 +231,7 @@ impl Said {
             let equals = record.iter().position(|&byte| byte == b'=').ok_or_else(malformed)?;
             let (key, value) = (&record[..equals], &record[equals + 1..]);
             match key {
-                // An empty value takes back what a global header says, which is not read.
+                // An empty value cancels the one of a global header, which is not read.
                 b"path" | b"GNU.sparse.name" if !value.is_empty() => {
                     let is_name = value.len() <= NAME_BYTES_MAX;
                     let kept = if is_name { value } else { &value[..NAME_BYTES_SHOWN] };
@@ -244,7 +250,7 @@ impl Said {
     }
 }
 
-/// Returns the name in a header; one of ustar may have its beginning in a field of its own.
+/// Returns the name in a header; ustar may store its beginning in another field.
 fn name_of(header: &[u8; BLOCK_BYTES]) -> Vec<u8> {
     let field = |range: std::ops::Range<usize>| {
         let field = &header[range];
@@ -255,7 +261,7 @@ fn name_of(header: &[u8; BLOCK_BYTES]) -> Vec<u8> {
     if is_ustar && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() }
 }
 
-/// Reads a number: octal digits, or, behind a byte of 128, its bytes. None is negative.
+/// Reads a number: octal digits or, after a byte of 128, binary. Negative numbers are errors.
 fn number(field: &[u8]) -> io::Result<u64> {
     let not_a_number = || wrong("a number in a header cannot be read");
     if field[0] & 0x80 != 0 {

@@ -1,7 +1,7 @@
-//! Unpacking: every wanted member into the spool, archives inside archives as deep as is allowed.
+//! Unpacks every wanted member into the spool, including nested archives up to the allowed depth.
 //!
-//! All that is unpacked counts, wanted or not, so that the work is bounded by `max_total_size` and
-//! `max_members` together.
+//! Everything unpacked counts, wanted or not, so that `max_total_size` and `max_members` together
+//! bound the work.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
@@ -16,19 +16,19 @@ use super::{Limits, zip as directory};
 use crate::source::{ByteSize, uri};
 use crate::support::checkpoint::StopSignal;
 
-/// Endings of members that are archives themselves.
+/// Extensions of members that are archives themselves.
 const ARCHIVE_ENDINGS: [&str; 4] = [".zip", ".tar", ".tar.gz", ".tgz"];
 
-/// Members with something wrong that are told one by one.
+/// Problems of members that are reported one by one.
 const PROBLEMS_MAX: usize = 100;
 
-/// Bytes of names that are kept at most, for each member that is allowed.
+/// Limit on the bytes of names kept, for each member allowed.
 const NAME_BYTES_PER_MEMBER: u64 = 256;
 
-/// Names that are kept however few members are allowed.
+/// Lower bound of that limit.
 const NAMES_BYTES_MIN: u64 = 1 << 20;
 
-/// Where the mark of a tar file stands (POSIX.1-1988, ustar).
+/// Offset of the magic in a tar file (POSIX.1-1988, ustar).
 const TAR_MARK_AT: usize = 257;
 
 /// An archive that has been unpacked.
@@ -37,9 +37,9 @@ pub(super) struct Unpacked {
     pub(super) spool: File,
 }
 
-/// Why nothing is known of an archive.
-pub(super) enum Spoiled {
-    /// The run is to stop.
+/// Why an archive could not be unpacked at all.
+pub(super) enum UnpackError {
+    /// The run is stopping.
     Stopped,
     /// It cannot be read at all.
     Archive(String),
@@ -47,20 +47,20 @@ pub(super) enum Spoiled {
     Spool(io::Error),
 }
 
-/// Why an archive, or one inside it, is left before its end.
-enum Left {
-    /// It is damaged, or over a limit; what came before stays.
+/// Why unpacking an archive, or one inside it, ended early.
+enum Interruption {
+    /// It is damaged, or over a limit; the members before that are kept.
     Here(String),
-    /// Nothing can go on.
-    Spoiled(Spoiled),
+    /// The whole archive fails.
+    Fatal(UnpackError),
 }
 
-impl From<io::Error> for Left {
+impl From<io::Error> for Interruption {
     fn from(error: io::Error) -> Self {
         if error.get_ref().is_some_and(|inner| inner.is::<StopAsked>()) {
-            return Self::Spoiled(Spoiled::Stopped);
+            return Self::Fatal(UnpackError::Stopped);
         }
-        Self::Here(format!("it breaks off: {error}"))
+        Self::Here(format!("it ends early: {error}"))
     }
 }
 
@@ -76,13 +76,13 @@ pub(super) struct Unpacking<'a> {
     names_bytes: u64,
     members: Vec<Member>,
     problems: Vec<Problem>,
-    /// Problems that are not told one by one.
-    untold: u64,
-    /// One of them may hide a document.
-    untold_block_deletions: bool,
+    /// Problems that are not reported one by one.
+    unreported: u64,
+    /// Whether one of them may hide a document.
+    unreported_block_deletions: bool,
 }
 
-/// An archive, or a member that is one.
+/// The input: an archive, or a member that is one.
 trait Input: Read + Seek {}
 
 impl<T: Read + Seek> Input for T {}
@@ -105,39 +105,48 @@ impl<'a> Unpacking<'a> {
             names_bytes: 0,
             members: Vec::new(),
             problems: Vec::new(),
-            untold: 0,
-            untold_block_deletions: false,
+            unreported: 0,
+            unreported_block_deletions: false,
         }
     }
 
-    /// Unpacks the archive; where it breaks off, what came before that stays.
-    pub(super) fn run(mut self, archive: &mut File) -> Result<Unpacked, Spoiled> {
+    /// Unpacks the archive; if it ends early, the members before that are kept.
+    pub(super) fn run(mut self, archive: &mut File) -> Result<Unpacked, UnpackError> {
         match self.open("", 0, archive) {
-            Err(Left::Spoiled(spoiled)) => return Err(spoiled),
-            Err(Left::Here(reason)) if self.seen == 0 => return Err(Spoiled::Archive(reason)),
-            Err(Left::Here(reason)) => {
+            Err(Interruption::Fatal(error)) => return Err(error),
+            Err(Interruption::Here(reason)) if self.seen == 0 => {
+                return Err(UnpackError::Archive(reason));
+            }
+            Err(Interruption::Here(reason)) => {
                 let uri = String::new();
                 self.problems.insert(0, Problem { uri, blocks_deletions: true, reason });
             }
             Ok(()) => {}
         }
-        let Self { mut members, mut problems, spool, untold, untold_block_deletions, .. } = self;
-        if untold > 0 {
+        let Self {
+            mut members, mut problems, spool, unreported, unreported_block_deletions, ..
+        } = self;
+        if unreported > 0 {
             problems.push(Problem {
                 uri: "(other members)".to_owned(),
-                blocks_deletions: untold_block_deletions,
-                reason: format!("there are {untold} more with something wrong"),
+                blocks_deletions: unreported_block_deletions,
+                reason: format!("{unreported} more with problems"),
             });
         }
-        // A later member of the same name takes the place of an earlier one, as tar has it.
+        // As in tar, a later member of the same name replaces an earlier one.
         members.reverse();
         members.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
         members.dedup_by(|later, first| later.uri == first.uri);
         Ok(Unpacked { listed: Arc::new(Listed { members, problems }), spool })
     }
 
-    fn open(&mut self, outer: &str, depth: u32, archive: &mut dyn Input) -> Result<(), Left> {
-        let damaged = |error: io::Error| Left::Here(format!("it cannot be read: {error}"));
+    fn open(
+        &mut self,
+        outer: &str,
+        depth: u32,
+        archive: &mut dyn Input,
+    ) -> Result<(), Interruption> {
+        let damaged = |error: io::Error| Interruption::Here(format!("it cannot be read: {error}"));
         let mut start = Vec::new();
         archive.take(512).read_to_end(&mut start).map_err(damaged)?;
         archive.rewind().map_err(damaged)?;
@@ -148,50 +157,62 @@ impl<'a> Unpacking<'a> {
         } else if start.get(TAR_MARK_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
             self.unpack_tar(outer, depth, archive)
         } else {
-            Err(Left::Here("it is no zip, tar or tar.gz file".to_owned()))
+            Err(Interruption::Here("it is not a zip, tar or tar.gz file".to_owned()))
         }
     }
 
-    fn unpack_zip(&mut self, outer: &str, depth: u32, archive: &mut dyn Input) -> Result<(), Left> {
-        let spoiled = |error| Left::Here(format!("it cannot be read as a zip file: {error}"));
-        let mut zip = directory::open(archive).map_err(spoiled)?;
+    fn unpack_zip(
+        &mut self,
+        outer: &str,
+        depth: u32,
+        archive: &mut dyn Input,
+    ) -> Result<(), Interruption> {
+        let damaged =
+            |error| Interruption::Here(format!("it cannot be read as a zip file: {error}"));
+        let mut zip = directory::open(archive).map_err(damaged)?;
         let left = self.limits.members.saturating_sub(self.seen);
-        let shares = directory::sharing(&mut zip, left).map_err(spoiled)?;
-        let files = zip.files().map_err(spoiled)?;
+        let shares = directory::sharing(&mut zip, left).map_err(damaged)?;
+        let files = zip.files().map_err(damaged)?;
         let mut index = 0;
         while let Some(member) = files.next() {
             self.see_member()?;
-            let member =
-                member.map_err(|error| Left::Here(format!("its directory is damaged: {error}")))?;
+            let member = member.map_err(|error| {
+                Interruption::Here(format!("its directory is damaged: {error}"))
+            })?;
             let is_sharing = shares.get(index).copied().unwrap_or(true);
             index += 1;
             let name = member
                 .name()
                 .map_or_else(|_| member.name_raw().to_vec(), |name| name.into_owned().into_bytes());
             let is_file = member.is_file() && !member.is_symlink();
-            let Some(address) = self.admit(outer, depth, &name, name.len() as u64, is_file)? else {
+            let Some(uri) = self.admit(outer, depth, &name, name.len() as u64, is_file)? else {
                 continue;
             };
             if is_sharing {
                 self.damaged(
-                    address,
+                    uri,
                     "shares its bytes with another member, as a zip bomb does".into(),
                 );
                 continue;
             }
             if member.encrypted() {
-                self.damaged(address, "is encrypted: it opens with a password only".to_owned());
+                self.damaged(uri, "is encrypted: it opens with a password only".to_owned());
                 continue;
             }
             match member.with_reader(files.reader_mut(), ZipReadOptions::default()) {
-                Ok(mut member) => self.take(address, depth, &mut member)?,
-                Err(error) => self.damaged(address, format!("is damaged: {error}")),
+                Ok(mut member) => self.take(uri, depth, &mut member)?,
+                Err(error) => self.damaged(uri, format!("is damaged: {error}")),
             }
         }
         Ok(())
     }
 
-    fn unpack_tar(&mut self, outer: &str, depth: u32, stream: &mut dyn Read) -> Result<(), Left> {
+    fn unpack_tar(
+        &mut self,
+        outer: &str,
+        depth: u32,
+        stream: &mut dyn Read,
+    ) -> Result<(), Interruption> {
         let limit = self.limits.total_size;
         let before = self.unpacked_bytes;
         let left = limit.0.saturating_sub(before);
@@ -201,31 +222,32 @@ impl<'a> Unpacking<'a> {
             self.see_member()?;
             let (name, is_file) = (&member.name, member.is_file);
             match self.admit(outer, depth, name, member.name_bytes, is_file)? {
-                Some(address) if member.is_sparse => {
-                    self.damaged(address, "is stored with its holes left out (sparse)".to_owned());
+                Some(uri) if member.is_sparse => {
+                    self.damaged(uri, "is stored with its holes left out (sparse)".to_owned());
                 }
-                Some(address) => self.take(address, depth, &mut archive)?,
+                Some(uri) => self.take(uri, depth, &mut archive)?,
                 None => {}
             }
         }
-        // What was read without being wanted, too.
+        // Bytes read without being wanted count, too.
         self.unpacked_bytes = self.unpacked_bytes.max(before + stream.count);
         Ok(())
     }
 
-    fn see_member(&mut self) -> Result<(), Left> {
+    fn see_member(&mut self) -> Result<(), Interruption> {
         if self.stop.is_requested() {
-            return Err(Left::Spoiled(Spoiled::Stopped));
+            return Err(Interruption::Fatal(UnpackError::Stopped));
         }
         self.seen += 1;
         if self.seen > self.limits.members {
             let max = self.limits.members;
-            return Err(Left::Here(format!("it has more than max_members ({max})")));
+            return Err(Interruption::Here(format!("it has more than max_members ({max})")));
         }
         Ok(())
     }
 
-    /// Returns the address of a member that is to be unpacked; `name` may be the beginning of its `name_bytes` only.
+    /// Returns the URI of a member to unpack; `name` may only be the beginning of its `name_bytes`
+    /// bytes.
     fn admit(
         &mut self,
         outer: &str,
@@ -233,24 +255,24 @@ impl<'a> Unpacking<'a> {
         name: &[u8],
         name_bytes: u64,
         is_file: bool,
-    ) -> Result<Option<String>, Left> {
+    ) -> Result<Option<String>, Interruption> {
         if !is_file {
             return Ok(None);
         }
         match self.wanted.judge(outer, name, name_bytes) {
-            Name::Wanted(address) => {
-                let opens = depth < self.limits.depth && is_archive(&address);
-                if !opens && !self.wanted.wants(&address) {
+            Name::Wanted(uri) => {
+                let opens = depth < self.limits.depth && is_archive(&uri);
+                if !opens && !self.wanted.wants(&uri) {
                     return Ok(None);
                 }
-                self.names_bytes += address.len() as u64;
+                self.names_bytes += uri.len() as u64;
                 let max =
                     self.limits.members.saturating_mul(NAME_BYTES_PER_MEMBER).max(NAMES_BYTES_MIN);
                 if self.names_bytes > max {
                     let max = ByteSize(max);
-                    return Err(Left::Here(format!("its names are over {max} together")));
+                    return Err(Interruption::Here(format!("its names are over {max} together")));
                 }
-                return Ok(Some(address));
+                return Ok(Some(uri));
             }
             Name::Leaves(uri) => {
                 let reason = "its name leads out of the archive; it is left out".to_owned();
@@ -268,8 +290,8 @@ impl<'a> Unpacking<'a> {
         Ok(None)
     }
 
-    /// Unpacks a member into the spool, or opens it where it is an archive.
-    fn take(&mut self, address: String, depth: u32, member: &mut dyn Read) -> Result<(), Left> {
+    /// Unpacks a member into the spool, or opens it if it is an archive.
+    fn take(&mut self, uri: String, depth: u32, member: &mut dyn Read) -> Result<(), Interruption> {
         let Limits { file_size, total_size, .. } = self.limits;
         let left = total_size.0.saturating_sub(self.unpacked_bytes);
         let mut bytes = Vec::new();
@@ -278,16 +300,16 @@ impl<'a> Unpacking<'a> {
         let size_bytes = bytes.len() as u64;
         self.unpacked_bytes += size_bytes;
         if size_bytes > left {
-            return Err(Left::Here(over_total(total_size)));
+            return Err(Interruption::Here(over_total(total_size)));
         }
         if let Err(error) = result {
             if error.get_ref().is_some_and(|inner| inner.is::<OverTotal>()) {
-                return Err(Left::Here(over_total(total_size)));
+                return Err(Interruption::Here(over_total(total_size)));
             }
             if error.get_ref().is_some_and(|inner| inner.is::<StopAsked>()) {
-                return Err(Left::Spoiled(Spoiled::Stopped));
+                return Err(Interruption::Fatal(UnpackError::Stopped));
             }
-            self.damaged(address, format!("is damaged: {error}"));
+            self.damaged(uri, format!("is damaged: {error}"));
             return Ok(());
         }
         if size_bytes > file_size.0 {
@@ -295,7 +317,7 @@ impl<'a> Unpacking<'a> {
             let version = Member::version_of(blake3::hash(&bytes));
             let too_large = Some(reason);
             self.members.push(Member {
-                uri: address,
+                uri,
                 version,
                 size_bytes: 0,
                 offset: 0,
@@ -304,15 +326,17 @@ impl<'a> Unpacking<'a> {
             });
             return Ok(());
         }
-        if depth < self.limits.depth && is_archive(&address) {
-            return self.open_inner(address, depth, bytes);
+        if depth < self.limits.depth && is_archive(&uri) {
+            return self.open_inner(uri, depth, bytes);
         }
-        self.spool.write_all(&bytes).map_err(|error| Left::Spoiled(Spoiled::Spool(error)))?;
+        self.spool
+            .write_all(&bytes)
+            .map_err(|error| Interruption::Fatal(UnpackError::Spool(error)))?;
         let offset = self.written;
         self.written += size_bytes;
         let version = Member::version_of(blake3::hash(&bytes));
         self.members.push(Member {
-            uri: address,
+            uri,
             version,
             size_bytes,
             offset,
@@ -322,15 +346,15 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    fn open_inner(&mut self, address: String, depth: u32, bytes: Vec<u8>) -> Result<(), Left> {
-        let outer = format!("{address}/");
+    fn open_inner(&mut self, uri: String, depth: u32, bytes: Vec<u8>) -> Result<(), Interruption> {
+        let outer = format!("{uri}/");
         match self.open(&outer, depth + 1, &mut Cursor::new(bytes)) {
-            Err(Left::Here(reason)) => {
-                self.problem(Problem { uri: address, blocks_deletions: true, reason });
+            Err(Interruption::Here(reason)) => {
+                self.problem(Problem { uri, blocks_deletions: true, reason });
                 let is_over = self.unpacked_bytes > self.limits.total_size.0
                     || self.seen > self.limits.members;
                 if is_over {
-                    Err(Left::Here("an archive in it is over a limit".to_owned()))
+                    Err(Interruption::Here("an archive in it is over a limit".to_owned()))
                 } else {
                     Ok(())
                 }
@@ -339,10 +363,10 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    fn damaged(&mut self, address: String, reason: String) {
+    fn damaged(&mut self, uri: String, reason: String) {
         let version = Member::version_of(blake3::hash(reason.as_bytes()));
         self.members.push(Member {
-            uri: address,
+            uri,
             version,
             size_bytes: 0,
             offset: 0,
@@ -353,38 +377,38 @@ impl<'a> Unpacking<'a> {
 
     fn problem(&mut self, problem: Problem) {
         if self.problems.iter().any(|one| one.uri == problem.uri) {
-            // One document for both, which is not deleted where either says so.
+            // Two problems of one document become one; it is kept if either blocks its deletion.
             let known = self.problems.iter_mut().filter(|one| one.uri == problem.uri);
             known.for_each(|one| one.blocks_deletions |= problem.blocks_deletions);
         } else if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
         } else {
-            self.untold += 1;
-            self.untold_block_deletions |= problem.blocks_deletions;
+            self.unreported += 1;
+            self.unreported_block_deletions |= problem.blocks_deletions;
         }
     }
 }
 
-fn is_archive(address: &str) -> bool {
-    let address = address.to_ascii_lowercase();
-    ARCHIVE_ENDINGS.iter().any(|ending| address.ends_with(ending))
+fn is_archive(uri: &str) -> bool {
+    let uri = uri.to_ascii_lowercase();
+    ARCHIVE_ENDINGS.iter().any(|ending| uri.ends_with(ending))
 }
 
 fn over_total(limit: ByteSize) -> String {
     format!("it unpacks to more than max_total_size ({limit}); the rest is left out")
 }
 
-/// The error of a stream that is longer than it may be.
+/// The error of a stream that exceeds its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("it unpacks to more than max_total_size ({0}); the rest is left out")]
 struct OverTotal(ByteSize);
 
-/// The error of a stream that is read no further, because the run is to stop.
+/// The error of a stream when the run is stopping.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped")]
 struct StopAsked;
 
-/// A stream that ends with an error after so many bytes, or a request to stop.
+/// A stream that fails after a number of bytes, or when the run is stopping.
 struct Counted<'a> {
     inner: &'a mut dyn Read,
     count: u64,

@@ -1,7 +1,7 @@
-//! What a zip file says of its members, read one by one: its directory is never held in memory.
+//! Reads a zip file's directory entry by entry: it is never held in memory.
 //!
-//! A directory may name one stretch of bytes many times over, so that a file of kilobytes unpacks to terabytes
-//! (D. Fifield, "A better zip bomb", WOOT 2019). No program that packs files does that; such members are refused.
+//! A directory may list the same bytes many times, so that a file of kilobytes unpacks to terabytes
+//! (D. Fifield, "A better zip bomb", WOOT 2019). No archiver does that; such members are refused.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -9,22 +9,23 @@ use zip::read::Config;
 use zip::result::ZipResult;
 use zip::unstable::read::ZipIterable;
 
-/// A local header without name and extra fields (APPNOTE 4.3.7).
+/// Size of a local header without name and extra fields (APPNOTE 4.3.7).
 const LOCAL_HEADER_BYTES: u64 = 30;
 
-/// Where in a local header the lengths of its name and extra fields stand.
+/// Offset of the lengths of name and extra fields in a local header.
 const LENGTHS_AT: u64 = 26;
 
-/// Where a member lies in the file.
+/// Position of a member in the file.
 struct Place {
     start: u64,
     end: u64,
     index: usize,
 }
 
-/// Tells for each of the first `members_max` members whether it shares bytes with another one, or with the directory.
+/// Returns for each of the first `members_max` members whether it shares bytes with another one, or
+/// with the directory.
 ///
-/// The directory may break off; what comes after that is not listed.
+/// If the directory is damaged, the members after that are not listed.
 pub(super) fn sharing<R: Read + Seek>(
     zip: &mut ZipIterable<R>,
     members_max: u64,
@@ -39,7 +40,7 @@ pub(super) fn sharing<R: Read + Seek>(
         places.push(Place { start: entry.header_start(), end: entry.compressed_size(), index });
     }
     for place in &mut places {
-        // A header that is not there is an error of its member.
+        // A missing header becomes an error of its member.
         let lengths = lengths(files.reader_mut(), place.start).unwrap_or(0);
         let size = LOCAL_HEADER_BYTES.saturating_add(lengths).saturating_add(place.end);
         place.end = place.start.saturating_add(size);

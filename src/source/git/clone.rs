@@ -1,4 +1,5 @@
-//! The bare clone of a repository: made, brought up to the wanted commit, thrown away where it is damaged.
+//! The bare clone of a repository: creates it, updates it to the wanted commit, recreates it if it
+//! is damaged.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,21 +10,22 @@ use super::command::{Git, GitError, cache_error};
 use super::config::{has_helper, is_path};
 use crate::support::{files, percent};
 
-/// The wanted commit; a ref keeps git from dropping it.
+/// The ref of the wanted commit, which keeps git from dropping the commit.
 const HEAD: &str = "refs/kbingest/head";
-/// In a clone that is not to be used any more.
+/// Marks a clone that must not be used any more.
 const DISTRUSTED: &str = "kbingest-distrusted";
-/// Hands user name and password from the environment to git, and to nobody else: neither is on a command line.
+/// Passes user name and password from the environment to git only: neither is on a command line.
 const HELPER: &str = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \
                       \"$KBINGEST_GIT_USERNAME\" \"$KBINGEST_GIT_PASSWORD\"; }; f";
 
-/// The program on the other side of a url that is a folder. Neither `-c` nor `GIT_CONFIG_*` reach it otherwise.
+/// The remote program for a URL that is a folder. Neither `-c` nor `GIT_CONFIG_*` reaches it
+/// otherwise.
 const UPLOAD_PACK: &str = "--upload-pack=env GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL= git \
      -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true \
      -c core.pager=cat -c core.sshCommand=false -c core.gitProxy=false -c protocol.allow=never \
      -c gc.auto=0 -c maintenance.auto=false -c uploadpack.advertiseBundleURIs=false upload-pack";
 
-/// A bare clone that is ours alone, under the lock of the run.
+/// A bare clone that only we use, under the lock of the run.
 #[derive(Debug)]
 pub(super) struct CachedClone {
     git: Git,
@@ -59,7 +61,7 @@ impl CachedClone {
         &self.shown_url
     }
 
-    /// Notes that the clone lacks what it should have: the next process makes it again.
+    /// Marks the clone as incomplete: the next process creates it again.
     pub(super) fn distrust(&self) {
         if let Ok(folder) = self.git.folder() {
             let _ = files::replace(&folder.path().join(DISTRUSTED), b"");
@@ -74,13 +76,13 @@ impl CachedClone {
         }
         self.remove_leftovers();
         self.git.lay_out()?;
-        // Half a clone, as a kill of the first fetch leaves it, and one that has lost what it stands on.
+        // A partial clone, left by a kill during the first fetch, or one that has lost objects.
         if !self.has_commit()? {
             self.throw_away()?;
             self.git.lay_out()?;
         }
         match self.try_update() {
-            // Git leaves what it had fetched so far, which would keep the disk full.
+            // Git keeps what it has fetched so far, which would keep the disk full.
             Err(GitError::Full(reason)) => {
                 self.remove_leftovers();
                 if !self.has_commit().unwrap_or(true) {
@@ -112,8 +114,9 @@ impl CachedClone {
         self.git.succeeds(self.git.command()?.args(["rev-parse", "--verify", "--quiet", &commit]))
     }
 
-    /// Returns whether the clone itself is as it must be: what git says of damage may be the other side's words, in
-    /// which case nothing is thrown away. Where there is no commit yet, there is nothing to make again.
+    /// Returns whether the clone itself is intact: a message of git about damage may come from the
+    /// remote, and must not discard the clone. If there is no commit yet, there is nothing to
+    /// recreate.
     fn is_sound(&self) -> Result<bool, GitError> {
         if !self.has_commit()? {
             return Ok(true);
@@ -138,8 +141,7 @@ impl CachedClone {
         Ok(true)
     }
 
-    /// Removes locks and half written files that a killed git has left: the clone is ours alone, so that nobody uses
-    /// them.
+    /// Removes locks and temporary files left by a killed git: nobody else uses the clone.
     fn remove_leftovers(&self) {
         let is_left = |name: &OsStr| {
             let name = name.as_encoded_bytes();
@@ -150,8 +152,8 @@ impl CachedClone {
         }
     }
 
-    /// Lets git pack what many fetches have left, and drop what is no part of the commit any more; most often it finds
-    /// nothing to do. A failure costs only space.
+    /// Lets git repack the results of many fetches and drop unreachable objects; usually it finds
+    /// nothing to do. A failure only costs space.
     fn tidy(&self) -> Result<(), GitError> {
         let mut command = self.git.command()?;
         command.args([
@@ -168,7 +170,7 @@ impl CachedClone {
         }
     }
 
-    /// Removes all that is in the folder of the clone, which is one of ours.
+    /// Removes everything in the folder of the clone, which is one of our own.
     fn throw_away(&self) -> Result<(), GitError> {
         self.git.folder()?.clear().map_err(cache_error)
     }
@@ -188,7 +190,7 @@ impl CachedClone {
         self.git.run(&mut command).map(drop).map_err(|error| self.explain(&remote, error))
     }
 
-    /// Returns the other side, as the user's own settings (`url.*.insteadOf`) have it.
+    /// Returns the remote, rewritten by the user's own settings (`url.*.insteadOf`).
     fn remote(&self) -> Result<Remote, GitError> {
         let (url, user) = without_user(&self.url);
         let mut command = self.git.command()?;
@@ -201,7 +203,7 @@ impl CachedClone {
         if self.reference.is_empty() { "HEAD" } else { &self.reference }
     }
 
-    /// Tells a repository without commits, and a ref that is not there, from an outage.
+    /// Distinguishes a repository without commits, and a missing ref, from an outage.
     fn explain(&self, remote: &Remote, error: GitError) -> GitError {
         let GitError::Failed(reason) = error else { return error };
         let is_missing = ["couldn't find remote ref", "not our ref", "no such remote ref"]
@@ -240,7 +242,7 @@ impl CachedClone {
         Ok(String::from_utf8_lossy(&id).trim().to_owned())
     }
 
-    /// Returns a command that may talk to the remote, with the password that kb.toml names.
+    /// Returns a command that may contact the remote, with the password that kb.toml names.
     fn remote_command(&self, remote: &Remote) -> Result<Command, GitError> {
         let mut command = self.git.remote_command(remote.protocols())?;
         let name = &self.password_env;
@@ -248,7 +250,7 @@ impl CachedClone {
         let scope = origin(&self.shown_url);
         if name.is_empty() {
             if let Some(user) = &remote.user {
-                // It may be a token: in the environment other users do not see it.
+                // It may be a token: other users cannot see the environment.
                 command
                     .arg(format!("--config-env=credential.{scope}.username=KBINGEST_GIT_USERNAME"))
                     .env("KBINGEST_GIT_USERNAME", user);
@@ -258,7 +260,7 @@ impl CachedClone {
         let Ok(password) = std::env::var(name) else {
             return Err(GitError::Failed(format!("the environment variable {name} is not set")));
         };
-        // In place of the user's own helpers.
+        // Replaces the user's own helpers.
         command
             .args(["-c", &format!("credential.{scope}.helper=")])
             .args(["-c", &format!("credential.{scope}.helper={HELPER}")])
@@ -268,22 +270,23 @@ impl CachedClone {
     }
 }
 
-/// The other side of a clone.
+/// The remote of a clone.
 struct Remote {
-    /// What git is given.
+    /// The URL passed to git.
     url: String,
-    /// User name of an http url, which is kept off command lines.
+    /// User name of an http URL, which must not be on a command line.
     user: Option<String>,
-    /// What git makes of it.
+    /// The URL after git's rewriting.
     effective: String,
 }
 
 impl Remote {
-    /// Returns the protocols that it needs, for `GIT_ALLOW_PROTOCOL`; `ext::`, which runs any command, is none.
+    /// Returns the protocols that it needs, for `GIT_ALLOW_PROTOCOL`; never `ext::`, which runs any
+    /// command.
     fn protocols(&self) -> &'static str {
         match self.effective.split_once("://") {
             Some(("https", _)) => "https",
-            // A server may lead to its better side.
+            // An http server may redirect to https.
             Some(("http", _)) => "http:https",
             Some(("ssh", _)) => "ssh",
             Some(("git", _)) => "git",
@@ -295,14 +298,15 @@ impl Remote {
         }
     }
 
-    /// Returns how git starts the other side where that is on this machine: in a folder that may be a stranger's,
-    /// whose settings must not have it fetch from elsewhere, which may run a program that they name.
+    /// Returns how git starts the remote program on this machine: the folder may belong to a
+    /// stranger, whose settings must not make it fetch from elsewhere, which may run a program that
+    /// they name.
     fn upload_pack(&self) -> Option<&'static str> {
         (self.protocols() == "file").then_some(UPLOAD_PACK)
     }
 }
 
-/// Returns whether git complains of a repository, which may be the clone.
+/// Returns whether git reports a problem with a repository, which may be the clone.
 fn is_suspicious(reason: &str) -> bool {
     const COMPLAINTS: [&str; 9] = [
         "not a git repository",
@@ -319,7 +323,7 @@ fn is_suspicious(reason: &str) -> bool {
         && !reason.contains("does not appear to be")
 }
 
-/// Returns an http url without its user name, and that name.
+/// Returns an http URL without its user name, and that name.
 fn without_user(url: &str) -> (String, Option<String>) {
     let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
         return (url.to_owned(), None);
@@ -342,7 +346,7 @@ fn origin(url: &str) -> &str {
     &url[..end]
 }
 
-/// Returns `url` without what stands before an `@` in its host part.
+/// Returns `url` without the user part before an `@` in its host.
 fn without_credentials(url: &str) -> String {
     let Some(at) = url.find("://").map(|at| at + 3) else { return url.to_owned() };
     let end = url[at..].find('/').map_or(url.len(), |slash| at + slash);

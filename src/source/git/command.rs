@@ -1,4 +1,4 @@
-//! Running `git`: nothing is asked of a person, nothing of the user's shell leaks in, a stop ends it.
+//! Runs `git`: without prompts, independent of the user's shell, and interrupted by a stop.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -18,12 +18,12 @@ use crate::support::own_folder::OwnFolder;
 use crate::support::secrets::masked;
 use crate::support::{files, storage, supervise};
 
-/// Variables that are passed on, by their beginnings: how the user reaches servers, and where settings of theirs are.
-/// All others that begin with `GIT_` are of a repository that somebody may be working in, as in a hook, or change what
-/// git prints.
+/// Prefixes of the variables passed on: how the user reaches servers, and where the user's settings
+/// are. All other `GIT_` variables belong to a repository in which somebody may be working, as in a
+/// hook, or change git's output.
 const PASSED_ON: [&str; 6] =
     ["GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_HTTP_", "GIT_PROXY_", "GIT_SSH", "GIT_SSL_"];
-/// Settings that neither the clone nor the user's own change: nothing runs that was not asked for.
+/// Settings that override the clone's and the user's: nothing runs that was not requested.
 const SETTINGS: [&str; 9] = [
     "gc.auto=0",
     "maintenance.auto=false",
@@ -35,8 +35,8 @@ const SETTINGS: [&str; 9] = [
     "fetch.recurseSubmodules=false",
     "submodule.recurse=false",
 ];
-/// The settings of every clone, written before each call, so that nothing counts that somebody else put there. Every
-/// fetch makes a pack, which can be verified as a whole.
+/// The settings of every clone, rewritten before each call, so that nothing that somebody else put
+/// there applies. Every fetch makes a pack, which can be verified as a whole.
 const CLONE_SETTINGS: &str = "\
 [core]
 	repositoryformatversion = 0
@@ -48,49 +48,51 @@ const CLONE_SETTINGS: &str = "\
 [gc]
 	autoPackLimit = 20
 ";
-/// What a clone may hold; anything else, such as hooks or attributes, is removed.
+/// Allowed contents of a clone; anything else, such as hooks or attributes, is removed.
 const CLONE_FILES: [&str; 6] = ["HEAD", "config", "objects", "packed-refs", "refs", "shallow"];
-/// Where a repository that is not cloned yet stands: nowhere.
+/// The HEAD of a new repository: a branch that does not exist.
 const CLONE_HEAD: &str = "ref: refs/heads/none\n";
-/// What else is read as objects of the clone.
+/// Files that would add other objects to the clone.
 const ALTERNATES: [&str; 2] = ["alternates", "http-alternates"];
 
-/// How often a running git is looked at for a request to stop.
+/// How often a wait for git checks for a stop.
 const STOP_POLL_NS: i64 = 50_000_000;
-/// Bytes of what git prints that are kept, but for listings, which are read line by line.
+/// Limit on git's output, except listings, which are read line by line.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
-/// Bytes of a line of a listing that are kept: more than an address may have.
+/// Limit on a line of a listing: longer than a URI may be.
 const LINE_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of error messages that are kept.
+/// Limit on error messages, in bytes.
 const ERRORS_BYTES_MAX: usize = 64 * 1024;
-/// Characters of an error message that are shown.
+/// Limit on a shown error message, in characters.
 const REASON_CHARS_MAX: usize = 400;
 
-/// Space below which what git says of space is believed, and what is written to find a quota.
+/// Free space below which git's messages about space are believed; also the amount written to
+/// detect a quota.
 const FREE_BYTES_MIN: u64 = 64 << 20;
-/// Space and files below which git cannot do anything.
+/// Free space and files below which git cannot do anything.
 const EXHAUSTED_BYTES: u64 = 64 << 10;
 const FREE_FILES_MIN: u64 = 16;
 const PROBE_BYTES: usize = 1 << 20;
 
-/// What git says, in C, where it finds no space; signal 25 is SIGXFSZ, for a limit on file size.
+/// Git's messages, in the C locale, when it finds no space; signal 25 is SIGXFSZ, for a limit on
+/// file size.
 const NO_SPACE: [&str; 4] =
     ["No space left on device", "Disk quota exceeded", "File too large", "died of signal 25"];
 
-/// Why git did not do what was asked.
+/// Why git failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GitError {
-    /// The run was asked to stop meanwhile.
+    /// The run was stopped meanwhile.
     Stopped,
-    /// There is no space for what it would write; what it said.
+    /// There is no space for its files; git's message.
     Full(String),
-    /// The folder of the clone cannot be used; what the system said.
+    /// The folder of the clone cannot be used; the system's message.
     Cache(String),
-    /// What git or the system said, one line.
+    /// The message of git or the system, in one line.
     Failed(String),
 }
 
-/// Takes a part of what a command prints, and says whether that is enough.
+/// Consumes a part of a command's output; decides whether to stop there.
 pub(super) type Sink<'a> = dyn FnMut(&[u8]) -> Result<ControlFlow<()>, GitError> + 'a;
 
 /// The `git` command for one bare repository in the cache.
@@ -99,7 +101,8 @@ pub(super) struct Git {
     cache: Arc<Cache>,
     name: String,
     folder: OnceLock<OwnFolder>,
-    /// This program, which sees to it that a git that may wait for another machine ends with it.
+    /// This program, as a supervisor, so that a git that waits for another machine ends together
+    /// with it.
     program: Option<PathBuf>,
     stop: Arc<StopSignal>,
 }
@@ -112,7 +115,7 @@ impl Git {
         Self { cache, name, folder: OnceLock::new(), program, stop }
     }
 
-    /// Opens the folder of the clone, and makes it where there is none.
+    /// Opens the folder of the clone, and creates it if it does not exist.
     pub(super) fn folder(&self) -> Result<&OwnFolder, GitError> {
         if let Some(folder) = self.folder.get() {
             return Ok(folder);
@@ -122,7 +125,7 @@ impl Git {
         Ok(self.folder.get_or_init(|| folder))
     }
 
-    /// Returns where the clone is, or would be, for messages.
+    /// Returns the path of the clone, even if it does not exist yet, for messages.
     pub(super) fn shown_path(&self) -> PathBuf {
         match self.folder.get() {
             Some(folder) => folder.path().to_owned(),
@@ -130,9 +133,10 @@ impl Git {
         }
     }
 
-    /// Makes an empty bare repository where there is none, and one that holds nothing of others where there is.
+    /// Creates an empty bare repository if there is none, and removes everything foreign if there
+    /// is one.
     ///
-    /// `git init` would do so by templates and settings of its own.
+    /// `git init` would use the user's templates and settings.
     pub(super) fn lay_out(&self) -> Result<(), GitError> {
         let folder = self.folder()?;
         let lay_out = || {
@@ -172,7 +176,7 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ASKPASS", "true")
             .env("SSH_ASKPASS_REQUIRE", "never")
-            // Another machine is talked to only by `remote_command`.
+            // Only `remote_command` contacts other machines.
             .env("GIT_ALLOW_PROTOCOL", "")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_HTTP_LOW_SPEED_LIMIT", "1000")
@@ -183,13 +187,14 @@ impl Git {
             .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
             .arg("-c")
             .arg(format!("safe.directory={}", folder.path().display()))
-            // Ctrl-C on the terminal is for us; we end git in an orderly way.
+            // Ctrl-C on the terminal is handled by us; we end git in an orderly way.
             .process_group(0);
         Ok(command)
     }
 
-    /// Returns a command that may talk to another machine by `protocols`: ssh must not ask a person either, unless the
-    /// user has chosen how it is called. It ends with this process, also where that is killed.
+    /// Returns a command that may contact another machine by `protocols`: ssh must not prompt
+    /// either, unless the user has configured how to call it. The command ends with this process,
+    /// even if it is killed.
     pub(super) fn remote_command(&self, protocols: &str) -> Result<Command, GitError> {
         let mut command = match &self.program {
             Some(program) => {
@@ -214,9 +219,9 @@ impl Git {
         Ok(command)
     }
 
-    /// Runs `command`, and returns whether git ended with success; fails where it did not end by itself.
+    /// Runs `command`, and returns whether git succeeded; fails if a signal ended it.
     pub(super) fn succeeds(&self, command: &mut Command) -> Result<bool, GitError> {
-        match self.carry_out(command, &mut |_| Ok(ControlFlow::Continue(())))? {
+        match self.execute(command, &mut |_| Ok(ControlFlow::Continue(())))? {
             Some((status, _)) if status.code().is_none() => {
                 Err(GitError::Failed(format!("git ended with {status}")))
             }
@@ -224,7 +229,7 @@ impl Git {
         }
     }
 
-    /// Runs `command` and returns what it prints.
+    /// Runs `command` and returns its output.
     pub(super) fn run(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
         let mut output = Vec::new();
         self.run_into(command, &mut |bytes| {
@@ -237,9 +242,10 @@ impl Git {
         Ok(output)
     }
 
-    /// Runs `command` and hands what it prints to `sink`, part by part; ends git when that has enough.
+    /// Runs `command` and passes its output to `sink`, part by part; ends git when `sink` has
+    /// enough.
     fn run_into(&self, command: &mut Command, sink: &mut Sink<'_>) -> Result<(), GitError> {
-        let Some((status, errors)) = self.carry_out(command, sink)? else { return Ok(()) };
+        let Some((status, errors)) = self.execute(command, sink)? else { return Ok(()) };
         if status.success() {
             return Ok(());
         }
@@ -253,8 +259,9 @@ impl Git {
         })
     }
 
-    /// Runs `command` and returns how it ended and what it said; `None` where `sink` had enough and git was ended.
-    fn carry_out(
+    /// Runs `command` and returns its exit status and error messages; `None` if `sink` had enough
+    /// and git was ended.
+    fn execute(
         &self,
         command: &mut Command,
         sink: &mut Sink<'_>,
@@ -283,8 +290,8 @@ impl Git {
         Ok(Some((status, errors)))
     }
 
-    /// Returns whether nothing can be made in the clone. Git, which could not make a folder, may then say only that it
-    /// is not there.
+    /// Returns whether nothing can be created in the clone. If git could not create a folder, it
+    /// may only report that the folder does not exist.
     fn is_exhausted(&self) -> bool {
         let Ok(folder) = self.folder() else { return false };
         let probe = folder.path().join("probe");
@@ -292,8 +299,8 @@ impl Git {
             || storage::free_files(&probe).is_ok_and(|free| free < FREE_FILES_MIN)
     }
 
-    /// Returns whether the clone can hardly grow. What git says of space may be the other side's words, which end no
-    /// run and remove nothing.
+    /// Returns whether the clone can hardly grow. Git's message about space may come from the
+    /// remote, which must not end the run or remove anything.
     fn is_out_of_space(&self) -> bool {
         let Ok(folder) = self.folder() else { return false };
         let probe = folder.path().join("probe");
@@ -306,7 +313,8 @@ impl Git {
             || write().is_err_and(|error| storage::is_full(&error))
     }
 
-    /// Reads both streams until git closes them, or `sink` has enough, or a stop is asked for; returns the errors.
+    /// Reads both streams until git closes them, `sink` has enough, or a stop is requested; returns
+    /// the error messages.
     fn drain(
         &self,
         child: &mut Child,
@@ -323,11 +331,12 @@ impl Git {
             }
             let mut streams = [stdout.as_fd(), stderr.as_fd()]
                 .map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN));
-            // One that is closed would always be ready.
+            // A closed stream would always be ready.
             let open = usize::from(!output_open)..1 + usize::from(errors_open);
             let timeout = Timespec { tv_sec: 0, tv_nsec: STOP_POLL_NS };
             match poll(&mut streams[open], Some(&timeout)) {
-                // What git has left behind, as ssh does for later connections, may keep the streams for long.
+                // Processes left by git, such as ssh for later connections, may keep the streams
+                // open for long.
                 Ok(0) if child.try_wait().is_ok_and(|status| status.is_some()) => break,
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
@@ -352,10 +361,11 @@ impl Git {
         Ok(ControlFlow::Continue(errors))
     }
 
-    /// Hands the files below `tree` to `each`, as `git ls-tree -r -l -z` prints them, until that has enough. Of a line
-    /// that is too long for a file the beginning is handed on.
+    /// Passes the files below `tree` to `each`, as `git ls-tree -r -l -z` prints them, until it has
+    /// enough. Overlong lines are truncated.
     ///
-    /// A tree of kilobytes whose folders are the same folder over and over has more files than could ever be listed.
+    /// A tree of kilobytes that repeats the same folder at every level has more files than could
+    /// ever be listed.
     pub(super) fn list_tree(&self, tree: &str, each: &mut Sink<'_>) -> Result<(), GitError> {
         let mut line = Vec::new();
         let mut sink = |mut bytes: &[u8]| {
@@ -379,7 +389,7 @@ impl Git {
     }
 }
 
-/// Ends git with the processes that it started.
+/// Ends git together with the processes it started.
 pub(super) fn end(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::TERM);
@@ -391,12 +401,12 @@ pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
 }
 
-/// Returns whether files may grow to a limit only (`ulimit -f`).
+/// Returns whether there is a limit on file size (`ulimit -f`).
 fn has_size_limit() -> bool {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some()
 }
 
-/// Puts a file of ours with the content `text` into `folder`, unless it is there.
+/// Writes a file of ours with the content `text` into `folder`, unless it exists.
 fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
     let path = folder.path().join(name);
     let mut found = String::new();
@@ -407,7 +417,7 @@ fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
     if is_same {
         return Ok(());
     }
-    // Whatever else is there, a folder, too.
+    // Replaces anything else of that name, even a folder.
     folder.remove(name)?;
     files::replace(&path, text.as_bytes())
 }
@@ -421,9 +431,10 @@ pub(super) fn cache_error(error: io::Error) -> GitError {
     }
 }
 
-/// Returns whether what git said is that it found no space; what the other side says most often begins with its name.
+/// Returns whether git reported that it found no space itself; messages from the remote usually
+/// begin with its name.
 fn lacks_space(reason: &str) -> bool {
-    // What git says of an index-pack that SIGXFSZ ended before it could say anything itself.
+    // Git's message about an index-pack that SIGXFSZ ended before it could report anything itself.
     if has_size_limit() && reason.contains("invalid index-pack output") {
         return true;
     }
@@ -431,7 +442,7 @@ fn lacks_space(reason: &str) -> bool {
     own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
 }
 
-/// Returns what git said in one line, without its prefixes; advice that it prints for people is left out.
+/// Returns git's message in one line, without prefixes and advice.
 fn reason(errors: &str) -> String {
     let lines = errors.split(['\n', '\r']).map(str::trim);
     let is_advice = |line: &str| {

@@ -1,4 +1,5 @@
-//! `[[source.git]]`: the settings of one repository, with their places in kb.toml for error messages.
+//! `[[source.git]]`: the settings of one repository, with their positions in kb.toml for error
+//! messages.
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,36 +20,38 @@ use crate::support::percent;
 pub struct GitConfig {
     /// Name of the source, unique among all sources.
     pub name: Spanned<String>,
-    /// What `git fetch` takes: an https, ssh or git url, `user@host:path`, or a folder, relative to kb.toml.
+    /// What `git fetch` takes: an https, ssh or git URL, `user@host:path`, or a folder, relative to
+    /// kb.toml.
     pub url: Spanned<String>,
     /// Branch, tag or full commit id; empty means the branch that the repository has checked out.
     #[serde(default = "empty", rename = "ref")]
     pub reference: Spanned<String>,
-    /// Folder of the repository whose files are taken in; empty means all.
+    /// The only folder of the repository to ingest; empty means all.
     #[serde(default = "empty")]
     pub subdirectory: Spanned<String>,
-    /// Globs of the files that are wanted, relative to `subdirectory`; empty means all.
+    /// Globs of files to include, relative to `subdirectory`; empty means all.
     #[serde(default)]
     pub include: Vec<Spanned<String>>,
-    /// Globs of files and folders that are not wanted; they win over `include`.
+    /// Globs of files and folders to exclude; they win over `include`.
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
-    /// Take in files whose path has a name that begins with a dot.
+    /// Include files with a file or folder name that begins with a dot.
     #[serde(default)]
     pub hidden: bool,
-    /// Larger files are skipped, and reported as such.
+    /// Larger files are skipped and reported.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Spanned<ByteSize>,
-    /// Documents that are taken in at most.
+    /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Spanned<u64>,
-    /// Commits of the history that are fetched; 0 means all, and gives every document its last change.
+    /// Commits of history to fetch; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
-    /// User name that goes with `password_env`.
+    /// User name for `password_env`.
     #[serde(default = "username_default")]
     pub username: String,
-    /// Environment variable that holds the password or token; empty: git asks the user's own helpers.
+    /// Environment variable that holds the password or token; empty: git asks the user's own
+    /// helpers.
     #[serde(default = "empty")]
     pub password_env: Spanned<String>,
 }
@@ -66,8 +69,8 @@ fn username_default() -> String {
 }
 
 impl GitConfig {
-    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
-    /// and what is wrong and what is allowed.
+    /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
+    /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
         let mut problems = Vec::new();
         let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
@@ -101,7 +104,7 @@ impl GitConfig {
         problems
     }
 
-    /// Returns `url`, absolute where it is a path.
+    /// Returns `url`, made absolute if it is a path.
     pub fn absolute_url(&self, base: &Path) -> String {
         let url = self.url.get_ref();
         if !is_path(url) {
@@ -112,7 +115,7 @@ impl GitConfig {
     }
 }
 
-/// Git's own rule: a colon before the first slash makes it `host:path`.
+/// Applies git's own rule: a colon before the first slash makes it `host:path`.
 pub(super) fn is_path(url: &str) -> bool {
     let before_slash = url.split('/').next().unwrap_or(url);
     !before_slash.contains(':')
@@ -122,7 +125,8 @@ fn is_http(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 
-/// Returns whether `url` asks for a program `git-remote-NAME` by `NAME::`, as `ext::` does, which runs any command.
+/// Returns whether `url` requests a program `git-remote-NAME` by `NAME::`, like `ext::`, which runs
+/// any command.
 pub(super) fn has_helper(url: &str) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     url.trim_start_matches(is_of_name).starts_with("::")
@@ -131,7 +135,7 @@ pub(super) fn has_helper(url: &str) -> bool {
 const URLS: &str = "allowed are https, http, ssh and git urls, user@host:path, and a folder";
 
 fn check_url(url: &str) -> Result<(), String> {
-    // Not shown: it may hold a password.
+    // Not shown: it may contain a password.
     let wrong = |what: &str| Err(format!("{what}; {URLS}"));
     let decoded = percent::decoded(url);
     if url.is_empty() || url.starts_with('-') || decoded.contains(char::is_control) {
@@ -159,7 +163,7 @@ fn check_url(url: &str) -> Result<(), String> {
         return wrong("this names no host");
     }
     if user.contains(':') || is_http(url) && rest[end..].contains(['?', '#']) {
-        return Err("a password or token does not belong into this file; name a variable in \
+        return Err("a password or token does not belong in this file; name a variable in \
                     `password_env`, and leave out what begins with `?` or `#`"
             .into());
     }
@@ -176,14 +180,15 @@ fn check_place(url: &str) -> Result<(), String> {
     if name.is_empty() || name.starts_with('-') || path.starts_with('-') {
         return Err(format!("host or path must not be empty or begin with `-`; {URLS}"));
     }
-    // `user:password@host:path`, which git takes for the host `user`.
+    // `user:password@host:path`, in which git would take `user` as the host.
     if !host.contains('@') && path.split('/').next().is_some_and(|part| part.contains('@')) {
-        return Err("a password does not belong into this file; ssh uses your own keys".into());
+        return Err("a password does not belong in this file; ssh uses your own keys".into());
     }
     Ok(())
 }
 
-/// What git-check-ref-format(1) forbids, so that the ref is one word and never a range or an option.
+/// Checks for what git-check-ref-format(1) forbids, so that the ref is one word and never a range
+/// or an option.
 fn check_reference(reference: &str) -> Result<(), String> {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
     let is_wrong = reference.starts_with(['-', '/', '+'])

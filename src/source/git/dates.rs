@@ -1,4 +1,5 @@
-//! When each file was last changed, and by which commit: one pass over the history, as far as it is asked.
+//! When each file was last changed, and by which commit: one pass over the history, only as far as
+//! needed.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,10 +10,10 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use super::command::{self, Git};
 
-/// Begins the line of a commit; no path begins with it, or that path has no date.
+/// Marks the line of a commit; a path that begins with it has no date.
 const COMMIT: u8 = 1;
 
-/// Bytes of the history that are read, names and commits: what is older has no date.
+/// Limit on the history read, names and commits, in bytes: older changes have no date.
 const HISTORY_BYTES_MAX: u64 = 256 << 20;
 
 /// A commit that changed a file.
@@ -23,9 +24,11 @@ pub(super) struct Change {
     pub(super) date: String,
 }
 
-/// The history from the newest commit on, read on demand: a run that reads no document reads none of it.
+/// The history from the newest commit on, read on demand: a run that reads no document does not
+/// read it.
 ///
-/// Merges count as the change that they bring to the branch (`--first-parent`), so that every file has one.
+/// A merge counts as the change that it brings to the branch (`--first-parent`), so that every file
+/// has one.
 pub(super) struct Dates {
     log: Option<(Child, BufReader<ChildStdout>)>,
     /// Bytes of the history that may still be read.
@@ -55,17 +58,17 @@ impl Dates {
         Self { log, left: HISTORY_BYTES_MAX, at: None, newest: HashMap::new() }
     }
 
-    /// Returns the last change of the file at `path`; `None` where the history does not tell.
+    /// Returns the last change of the file at `path`; `None` if the history does not contain it.
     pub(super) fn find(&mut self, path: &Path) -> Option<Change> {
         while !self.newest.contains_key(path) && self.advance() {}
         self.newest.get(path).cloned()
     }
 
-    /// Reads one more line; tells whether there was one.
+    /// Reads one more line; returns whether there was one.
     fn advance(&mut self) -> bool {
         let Some((_, log)) = &mut self.log else { return false };
         let mut line = Vec::new();
-        // What ends within a line is no name that anybody asks for.
+        // A truncated line cannot be the name of a listed file.
         let count = log.by_ref().take(self.left).read_until(0, &mut line);
         let Ok(count @ 1..) = count else { return false };
         self.left -= count as u64;

@@ -1,13 +1,14 @@
-//! A git repository as a source: one commit of it, listed from a bare clone in the cache of the knowledge base.
+//! A git repository as a source: one commit of it, listed from a bare clone in the cache of the
+//! knowledge base.
 //!
-//! On disk: the clone, made and brought up to date by the `git` command under the lock of the run; it may be
-//! deleted at any time and is made again. Nothing of the repository is ever checked out or executed, and no setting
-//! counts but ours and the user's own.
+//! On disk: the clone, created and updated by the `git` command under the lock of the run; it may
+//! be deleted at any time and is then created again. Nothing of the repository is ever checked out
+//! or executed, and only our own settings and the user's apply.
 //!
-//! The version of a document is the id of its blob, which git computes from the bytes: an unchanged file is
-//! known as such from the listing alone, whatever happened to the history. Comparing trees with the last
-//! ingested commit would find the same files sooner, but not those that failed or whose settings changed;
-//! `git ls-tree` lists 80,000 files in a third of a second.
+//! The version of a document is the id of its blob, which git computes from the bytes: an unchanged
+//! file is recognised from the listing alone, whatever happened to the history. Comparing trees
+//! with the last ingested commit would be faster, but would miss files that failed or whose
+//! settings changed; `git ls-tree` lists 80,000 files in a third of a second.
 
 mod clone;
 mod command;
@@ -34,23 +35,23 @@ use crate::domain::{Entry, Version};
 
 pub use config::GitConfig;
 
-/// What an LFS pointer begins with: github.com/git-lfs/git-lfs, docs/spec.md.
+/// The beginning of every LFS pointer: github.com/git-lfs/git-lfs, docs/spec.md.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
-/// No LFS pointer is larger.
+/// Limit on an LFS pointer, in bytes.
 const LFS_POINTER_BYTES_MAX: usize = 1024;
-/// Marks the version of a submodule: its id is that of a commit elsewhere.
+/// Prefix of a submodule's version: its id is that of a commit elsewhere.
 const SUBMODULE: &str = "commit ";
 
-/// Entries of a tree that are looked at for each document that may be taken in: the others are not wanted.
+/// Limit on the entries of a tree examined, for each document allowed: the others are not wanted.
 const SEEN_PER_DOCUMENT: u64 = 16;
-/// Bytes of addresses that are kept for each document that may be taken in.
+/// Limit on the bytes of URIs kept, for each document allowed.
 const NAME_BYTES_PER_DOCUMENT: u64 = 256;
-/// Bytes of addresses that are kept however few documents may be taken in.
+/// Lower bound of that limit.
 const NAMES_BYTES_MIN: u64 = 1 << 20;
-/// Entries with something wrong that are reported one by one.
+/// Problems of entries that are reported one by one.
 const PROBLEMS_MAX: usize = 100;
 
-/// Returns the name of the folder of the clone: another url is another clone.
+/// Returns the folder name of the clone: another URL gets another clone.
 pub(super) fn clone_name(config: &GitConfig, base: &Path) -> String {
     let url = blake3::hash(config.absolute_url(base).as_bytes()).to_hex();
     format!("{}-{}", config.name.get_ref(), &url[..16])
@@ -65,9 +66,9 @@ pub struct GitSource {
     hidden: bool,
     max_file_size: ByteSize,
     max_documents: u64,
-    /// The whole history is there, so that the last change of each file is known.
+    /// Whether the whole history is fetched, so that the last change of each file is known.
     has_history: bool,
-    /// The commit that this process works on, or why there is none: fetched once.
+    /// The commit that this process uses, or why there is none: fetched once.
     fetched: Mutex<Option<Result<String, GitError>>>,
     objects: Mutex<Option<Objects>>,
     dates: Mutex<Option<Dates>>,
@@ -98,7 +99,7 @@ impl GitSource {
         })
     }
 
-    /// Returns the commit that this process works on, fetched at the first call.
+    /// Returns the commit that this process uses, fetched at the first call.
     fn commit(&self) -> Result<String, GitError> {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.get_or_insert_with(|| self.clone.update()).clone()
@@ -123,7 +124,7 @@ impl GitSource {
         }
     }
 
-    /// Returns the tree that is listed, as git names it.
+    /// Returns git's name of the tree that is listed.
     fn tree(&self, commit: &str) -> String {
         format!("{commit}:{}", self.subdirectory)
     }
@@ -137,7 +138,7 @@ impl GitSource {
             files.seen += 1;
             let line = TreeLine::parse(line).ok_or_else(|| {
                 let line = String::from_utf8_lossy(line);
-                GitError::Failed(format!("git lists what cannot be read: {line:.80}"))
+                GitError::Failed(format!("git lists an invalid line: {line:.80}"))
             })?;
             let Some(entry) = self.entry(&line) else {
                 return Ok(if files.seen < seen_max {
@@ -154,7 +155,7 @@ impl GitSource {
                 let what = format!("it has more documents than max_documents ({max})");
                 return Ok(files.limit(what));
             }
-            // Most of a path of this length is not even kept.
+            // A path of this length is not even kept completely.
             if entry.uri.len() > uri::BYTES_MAX {
                 files.problem(ListError::too_long(&entry.uri));
                 return Ok(ControlFlow::Continue(()));
@@ -179,9 +180,9 @@ impl GitSource {
             listed => listed?,
         }
         let Files { mut entries, mut problems, .. } = files;
-        // Git orders by whole paths, the ledger folder by folder.
+        // Git orders by whole paths, the ledger by components.
         entries.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
-        // A tree that git has not checked may have several entries of one name; the first is taken.
+        // A tree that git has not checked may contain a name several times; the first is used.
         entries.dedup_by(|later, first| {
             let is_double = later.uri == first.uri;
             if is_double && problems.len() < PROBLEMS_MAX {
@@ -197,7 +198,7 @@ impl GitSource {
         Ok((problems, entries))
     }
 
-    /// Returns what a line of the listing stands for, if it is a document.
+    /// Returns the entry for a line of the listing, if it is a document.
     fn entry(&self, line: &TreeLine<'_>) -> Option<Entry> {
         let path = line.path;
         let is_hidden =
@@ -225,13 +226,13 @@ impl GitSource {
         let blob = objects.as_mut().map(|objects| objects.read(id, self.max_file_size.0));
         let blob = blob.expect("it was opened above");
         if blob.is_err() {
-            // The next read begins with a process of its own.
+            // The next read starts a new process.
             *objects = None;
         }
         blob
     }
 
-    /// Returns what git knows of the document at `path` below the subdirectory.
+    /// Returns what git knows about the document at `path` below the subdirectory.
     fn metadata(&self, path: &Path) -> BTreeMap<String, Value> {
         let mut known = json!({ "path": uri::encode(&Path::new(&self.subdirectory).join(path)) });
         if self.has_history
@@ -296,7 +297,7 @@ impl Source for GitSource {
     }
 }
 
-/// What was read of a listing.
+/// The part of a listing that was read.
 #[derive(Default)]
 struct Files {
     entries: Vec<Entry>,
@@ -306,13 +307,13 @@ struct Files {
 }
 
 impl Files {
-    /// Ends the listing; the entries that git names first stay, whatever their order among all.
+    /// Ends the listing; the entries that git lists first are kept, whatever their order among all.
     fn limit(&mut self, what: String) -> ControlFlow<()> {
         self.problems.push(ListError::limit(what));
         ControlFlow::Break(())
     }
 
-    /// Keeps one of the first problems; each of them blocks deletions, so that the others change nothing.
+    /// Keeps the first problems; each of them blocks deletions, so the others change nothing.
     fn problem(&mut self, problem: ListError) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
@@ -337,7 +338,8 @@ impl<'a> TreeLine<'a> {
         let mode = words.next()?;
         let _type = words.next()?;
         let id = std::str::from_utf8(words.next()?).ok()?;
-        // That of a submodule, or of a blob that the clone lacks, is not known: reading looks again.
+        // The size of a submodule, or of a blob missing in the clone, is unknown: reading checks
+        // again.
         let size_bytes = std::str::from_utf8(words.next()?).ok()?.parse().unwrap_or(0);
         let path = Path::new(std::ffi::OsStr::from_bytes(&line[tab + 1..]));
         Some(Self { mode, id, size_bytes, path })

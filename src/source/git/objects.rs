@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use super::command::{self, Git};
 
-/// What reading a blob came to.
+/// The result of reading a blob.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Blob {
     Bytes(Vec<u8>),
@@ -13,7 +13,7 @@ pub(super) enum Blob {
     Missing,
 }
 
-/// The process and its pipes; ends with the value.
+/// The process and its pipes; the process ends when the value is dropped.
 pub(super) struct Objects {
     child: Child,
     requests: ChildStdin,
@@ -35,7 +35,8 @@ impl Objects {
         Ok(Self { child, requests, answers })
     }
 
-    /// Reads the blob `id` if it holds at most `bytes_max`; after an error the process is of no more use.
+    /// Reads the blob `id` if it has at most `bytes_max` bytes; after an error the process is no
+    /// longer usable.
     pub(super) fn read(&mut self, id: &str, bytes_max: u64) -> io::Result<Blob> {
         writeln!(self.requests, "{id}")?;
         self.requests.flush()?;

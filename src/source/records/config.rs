@@ -1,4 +1,5 @@
-//! `[[source.records]]`: the settings of one file of records, with their places in kb.toml for error messages.
+//! `[[source.records]]`: the settings of one file of records, with their positions in kb.toml for
+//! error messages.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::source::{ByteSize, Problems};
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
 
-/// One file of which every record is a document.
+/// One file, each of whose records is a document.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsConfig {
@@ -21,20 +22,20 @@ pub struct RecordsConfig {
     pub name: Spanned<String>,
     /// The file, relative to kb.toml.
     pub path: Spanned<PathBuf>,
-    /// What it is, where its name does not tell.
+    /// Its format, if its name does not show it.
     #[serde(default = "empty")]
     pub format: Spanned<String>,
-    /// Of JSON, a pointer to the list of records; empty: the whole file is that list.
+    /// JSON pointer to the list of records in a JSON file; empty: the whole file is that list.
     #[serde(default = "empty")]
     pub list: Spanned<String>,
-    /// Field that names a record for good.
+    /// Field with a record's permanent id.
     pub id: Spanned<String>,
     /// Field with its title; empty: the id is the title.
     #[serde(default = "empty")]
     pub title: Spanned<String>,
-    /// Fields that are its text. All others are metadata.
+    /// Fields that make up its text. All others are metadata.
     pub text: Spanned<Vec<String>>,
-    /// Documents that are taken in at most.
+    /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Spanned<u64>,
     /// A larger file is not read.
@@ -42,12 +43,12 @@ pub struct RecordsConfig {
     pub max_file_size: Spanned<ByteSize>,
 }
 
-/// How records are written.
+/// Format of a file of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// Fields apart by commas, semicolons, tabs or bars; the first row names them.
+    /// Fields separated by commas, semicolons, tabs or bars; the first row names them.
     Csv,
-    /// The same, by tabs.
+    /// Fields separated by tabs; the first row names them.
     Tsv,
     /// A list of objects.
     Json,
@@ -64,8 +65,8 @@ fn max_file_size_default() -> Spanned<ByteSize> {
 }
 
 impl RecordsConfig {
-    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
-    /// and what is wrong and what is allowed.
+    /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
+    /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
         let mut problems = Vec::new();
         let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
@@ -95,7 +96,7 @@ impl RecordsConfig {
         problems
     }
 
-    /// Returns how the records are written, by `format`, else by the name of the file.
+    /// Returns the format of the records, from `format` or else the name of the file.
     pub(super) fn format(&self) -> Result<Format, String> {
         let stated = self.format.get_ref().as_str();
         let path: &Path = self.path.get_ref();

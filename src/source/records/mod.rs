@@ -1,8 +1,8 @@
 //! A file of records as a source: every row of a table, or object of a list, is a document.
 //!
-//! A document's address is the id of its record, so that rows may be moved, added and taken away: only what
-//! changed is read again. The version is a hash of the record as written. The file is held in memory while its
-//! records are taken in.
+//! A document's URI is the id of its record, so rows may be moved, added and removed: only changed
+//! records are read again. The version is a hash of the record as written. The file is held in
+//! memory while its records are read.
 
 mod config;
 mod record;
@@ -33,7 +33,7 @@ pub struct RecordsSource {
     fields: Fields,
     max_file_size: ByteSize,
     max_documents: u64,
-    /// The file as it was last listed, with its version where that can be trusted.
+    /// The file as last listed, with its version if that can be trusted.
     table: Mutex<Option<(Option<Version>, Arc<Table>)>>,
 }
 
@@ -59,7 +59,7 @@ impl RecordsSource {
         })
     }
 
-    /// Returns the records as they are now.
+    /// Returns the current records.
     fn table(&self) -> Result<Arc<Table>, SourceError> {
         let unreachable = |source| SourceError::Unreachable {
             name: self.name.clone(),
@@ -95,7 +95,7 @@ impl Source for RecordsSource {
         &self.name
     }
 
-    /// Every record is told as Markdown, whatever its id looks like.
+    /// Every record is rendered as Markdown, whatever its id looks like.
     fn extracted_as<'a>(&self, _: &'a str) -> Cow<'a, str> {
         "record.md".into()
     }

@@ -1,14 +1,14 @@
-//! One record: which of its fields are what, and the document that it becomes.
+//! One record: the roles of its fields, and the document made of it.
 
 use serde_json::{Map, Value};
 
-/// A record by the names of its fields, in their order.
+/// A record's values by field name, in order.
 pub(super) type Record = Map<String, Value>;
 
-/// Bytes of an id at most.
+/// Limit on an id, in bytes.
 const ID_BYTES_MAX: usize = 512;
 
-/// What the fields of a record are for.
+/// The roles of a record's fields.
 pub(super) struct Fields {
     pub(super) id: String,
     pub(super) title: Option<String>,
@@ -16,7 +16,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Returns the id of a record, or why it has none that can be used.
+    /// Returns the id of a record; the error says why it has no usable one.
     pub(super) fn id_of(&self, record: &Record) -> Result<String, String> {
         let id = find(record, &self.id).map(plain).unwrap_or_default();
         let id = id.trim();
@@ -29,8 +29,8 @@ impl Fields {
         Ok(id.to_owned())
     }
 
-    /// Returns the document: its title as a heading, then its text. Where that has several fields, each is told
-    /// with its name.
+    /// Returns the document: its title as a heading, then its text. If the text has several fields,
+    /// each is preceded by its name.
     pub(super) fn text_of(&self, record: &Record) -> String {
         let title = self.title.as_ref().and_then(|name| find(record, name)).map(plain);
         let title = title.filter(|title| !title.trim().is_empty());
@@ -52,17 +52,18 @@ impl Fields {
         text
     }
 
-    /// Returns the fields that are neither id, title nor text and not empty.
+    /// Returns the non-empty fields that are neither id, title nor text.
     pub(super) fn metadata_of(&self, record: Record) -> Record {
-        let is_told = |name: &String| {
+        let has_role = |name: &String| {
             *name == self.id || Some(name) == self.title.as_ref() || self.text.contains(name)
         };
         let is_empty = |value: &Value| value.is_null() || value.as_str() == Some("");
-        record.into_iter().filter(|(name, value)| !is_told(name) && !is_empty(value)).collect()
+        record.into_iter().filter(|(name, value)| !has_role(name) && !is_empty(value)).collect()
     }
 }
 
-/// Returns the field of this name; a name that begins with `/` is a JSON pointer where no field has it.
+/// Returns the field of this name; a name that begins with `/` is a JSON pointer if no field has
+/// that name.
 fn find<'a>(record: &'a Record, name: &str) -> Option<&'a Value> {
     if let Some(value) = record.get(name) {
         return Some(value);
@@ -84,7 +85,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Returns a text as one line of Markdown that reads as it is written.
+/// Escapes a text as one line of Markdown.
 fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {

@@ -1,4 +1,4 @@
-//! The records of a file: where each is, what it is called, and what is wrong with others.
+//! The records of a file: position and id of each, and problems with invalid ones.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,22 +14,22 @@ use crate::domain::Version;
 use crate::source::uri;
 use crate::support::rows;
 
-/// Separators of a table whose name does not tell it.
+/// Possible separators of a table whose name does not show it.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Records with something wrong that are told one by one.
+/// Problems of records that are reported one by one.
 const PROBLEMS_MAX: usize = 100;
 
 /// A file of records.
 pub(super) struct Table {
     text: String,
     columns: Columns,
-    /// In uri order.
+    /// In URI order.
     pub(super) rows: Vec<Row>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Where a record is and what it is called.
+/// Position and URI of a record.
 pub(super) struct Row {
     pub(super) uri: String,
     pub(super) version: Version,
@@ -37,16 +37,16 @@ pub(super) struct Row {
     number: usize,
 }
 
-/// A record that is no document.
+/// A record that cannot become a document.
 pub(super) struct Problem {
     /// As in `row 7 of products.csv`.
     pub(super) place: String,
     pub(super) reason: String,
-    /// It may be one that was a document: that one must not be deleted.
+    /// It may be the current version of a known document, which must not be deleted.
     pub(super) may_hide_a_record: bool,
 }
 
-/// What tells the fields of a row apart; none where records name their own.
+/// The columns of a table; without names for JSON, whose records name their own fields.
 struct Columns {
     names: StringRecord,
     separator: u8,
@@ -99,7 +99,7 @@ impl Table {
         if self.columns.names.is_empty() {
             return match serde_json::from_str(text) {
                 Ok(Value::Object(record)) => Ok(record),
-                Ok(_) => Err("it is no JSON object".to_owned()),
+                Ok(_) => Err("it is not a JSON object".to_owned()),
                 Err(error) => Err(format!("it is not JSON: {error}")),
             };
         }
@@ -110,17 +110,17 @@ impl Table {
         Ok(named.map(|(name, value)| (name.trim().to_owned(), Value::from(value))).collect())
     }
 
-    /// Gives each record its address; the first of several with one id has it.
+    /// Gives each record its URI; among several with the same id, the first gets it.
     fn name_records(&mut self, ranges: Vec<Range<usize>>, fields: &Fields, file_name: &str) {
         let header = blake3::hash(format!("{:?}", self.columns.names).as_bytes());
         let settings = format!("{:?} {:?} {:?}", fields.id, fields.title, fields.text);
         let place = |number: usize| format!("row {number} of {file_name}");
-        let mut untold = 0_usize;
+        let mut unreported = 0_usize;
         let mut problem = |problems: &mut Vec<Problem>, one: Problem| {
             if problems.len() < PROBLEMS_MAX {
                 problems.push(one);
             } else {
-                untold += 1;
+                unreported += 1;
             }
         };
         for (number, range) in (1..).zip(ranges) {
@@ -147,7 +147,7 @@ impl Table {
             let is_double = later.uri == first.uri;
             if is_double {
                 let reason = format!(
-                    "its id \"{}\" is that of row {}, too, which is the one that is taken",
+                    "its id \"{}\" is also that of row {}, which is used",
                     later.uri, first.number
                 );
                 let place = place(later.number);
@@ -155,17 +155,17 @@ impl Table {
             }
             is_double
         });
-        if untold > 0 {
+        if unreported > 0 {
             self.problems.push(Problem {
                 place: format!("other rows of {file_name}"),
-                reason: format!("{untold} more have no id of their own, or cannot be read"),
+                reason: format!("{unreported} more have no id of their own, or cannot be read"),
                 may_hide_a_record: true,
             });
         }
     }
 }
 
-/// Returns the text of a file in UTF-8, or in UTF-16 with its mark.
+/// Decodes a file as UTF-8, or by its byte order mark.
 fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if let Some((encoding, _)) = Encoding::for_bom(&bytes) {
         return Ok(encoding.decode_with_bom_removal(&bytes).0.into_owned());
@@ -176,7 +176,8 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// Returns the names in the first row, by the separator that gives one of the id's name.
+/// Returns the names in the first row, with the first separator that yields the name of the id
+/// field.
 fn columns(text: &str, separators: &[u8], fields: &Fields) -> Result<Columns, String> {
     let first = |separator| rows::reader(text, separator).records().next().and_then(Result::ok);
     let mut all =
@@ -194,7 +195,7 @@ fn columns(text: &str, separators: &[u8], fields: &Fields) -> Result<Columns, St
     }
 }
 
-/// Returns where the rows below the first are.
+/// Returns the byte ranges of the rows after the first.
 fn rows_of_csv(text: &str, separator: u8) -> Vec<Range<usize>> {
     let mut reader = rows::reader(text, separator);
     let mut row = StringRecord::new();
@@ -205,7 +206,7 @@ fn rows_of_csv(text: &str, separator: u8) -> Vec<Range<usize>> {
     let mut is_header = true;
     loop {
         let start = at(&reader);
-        // The text is UTF-8 and rows may have any number of fields: nothing can be wrong with one.
+        // Rows cannot be invalid: the text is UTF-8, and rows may have any number of fields.
         if !reader.read_record(&mut row).unwrap_or(false) {
             return ranges;
         }
@@ -215,7 +216,7 @@ fn rows_of_csv(text: &str, separator: u8) -> Vec<Range<usize>> {
     }
 }
 
-/// Returns where the elements of the list at `pointer` are.
+/// Returns the byte ranges of the elements of the list at `pointer`.
 fn items_of_json(text: &str, pointer: &str) -> Result<Vec<Range<usize>>, String> {
     let mut here = text;
     for part in pointer.split('/').skip(1) {
@@ -232,7 +233,7 @@ fn items_of_json(text: &str, pointer: &str) -> Result<Vec<Range<usize>>, String>
     Ok(items.iter().map(|item| start(item.get())..start(item.get()) + item.get().len()).collect())
 }
 
-/// Returns where the lines with something on them are.
+/// Returns the byte ranges of the non-blank lines.
 fn lines(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     let ranges = text.split_inclusive('\n').map(|line| {

@@ -1,7 +1,7 @@
-//! Which urls are the same page, and which belong to the site.
+//! Which URLs are the same page, and which belong to the site.
 //!
-//! Urls are normalised by the WHATWG rules of the crate `url` (host in lower case, no default port, no dot
-//! segments); besides, fragments and unwanted query parameters go.
+//! URLs are normalised by the WHATWG rules of the crate `url` (host in lower case, no default port,
+//! no dot segments); fragments and unwanted query parameters are removed, too.
 
 use std::path::Path;
 
@@ -11,29 +11,30 @@ use url::{Origin, Url};
 use super::config::WebConfig;
 use crate::source::globs::{self, Globs};
 
-/// Longest url that is followed.
+/// Limit on a URL that is followed, in characters.
 const URL_CHARS_MAX: usize = 2000;
-/// Parts of a path at most.
+/// Limit on the parts of a path.
 const PATH_PARTS_MAX: usize = 24;
-/// How often one part may stand in a path: relative links that should not be relative make endless ones.
+/// Limit on the occurrences of one part in a path: relative links that should be absolute make
+/// endless paths.
 const SAME_PART_MAX: usize = 3;
-/// Endings of what holds no text; not even asked for.
+/// Extensions of files without text; these are not even requested.
 const WITHOUT_TEXT: &str = "png jpg jpeg gif webp avif svg ico bmp tif tiff mp3 mp4 m4a m4v ogg ogv webm wav avi \
      mov mkv flac zip gz tgz bz2 xz zst 7z rar tar jar war whl deb rpm apk exe msi dmg iso bin so dll woff \
      woff2 ttf otf eot css js mjs map wasm inv db";
 
-/// What a site makes of an url.
+/// Whether a URL belongs to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A page of the site.
     Wanted,
     /// Not of this site, or not wanted by its globs.
     Outside,
-    /// Of this site, and left out for this reason.
+    /// A URL of this site that is skipped, for this reason.
     Excluded(&'static str),
 }
 
-/// The urls that belong to a site.
+/// The URLs that belong to a site.
 #[derive(Debug)]
 pub(super) struct Scope {
     prefixes: Vec<Url>,
@@ -46,7 +47,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// `roots` are the urls that the crawl begins with.
+    /// `roots` are the URLs from which the crawl starts.
     pub(super) fn new(config: &WebConfig, roots: &[Url]) -> Result<Self, String> {
         let text = |value: &toml::Spanned<String>| value.get_ref().clone();
         let include: Vec<_> = config.include.iter().map(text).collect();
@@ -76,12 +77,13 @@ impl Scope {
         })
     }
 
-    /// Returns the url that `text` on the page `base` leads to, normalised; `None` where it is none for us.
+    /// Returns the normalised URL of the link `text` on the page `base`; `None` if it cannot be
+    /// crawled.
     pub(super) fn resolve(&self, base: &Url, text: &str) -> Option<Url> {
         self.normalise(base.join(text.trim()).ok()?)
     }
 
-    /// Returns the one form of `url` that stands for its page.
+    /// Returns the normal form of `url`, which identifies its page.
     pub(super) fn normalise(&self, mut url: Url) -> Option<Url> {
         if !may_be_asked(&url) {
             return None;
@@ -104,12 +106,12 @@ impl Scope {
         Some(url)
     }
 
-    /// Tells whether `url`, normalised, belongs to the site.
+    /// Judges whether the normalised `url` belongs to the site.
     pub(super) fn judge(&self, url: &Url) -> Verdict {
         if !self.is_inside(url) {
             return Verdict::Outside;
         }
-        // A folder's own page goes with what is in the folder.
+        // The index page of a folder is treated like the files in it.
         let index = if url.path().ends_with('/') { "index.html" } else { "" };
         let path = format!("{}{index}", url.path().trim_start_matches('/'));
         if !self.globs.wants_file(Path::new(&path)) {
@@ -140,8 +142,9 @@ impl Scope {
         }
     }
 
-    /// Reports whether a request for `url` may carry the user's headers: it has the scheme, host and port of an
-    /// url that kb.toml begins with. Any other scheme or port is another server, or the same one without encryption.
+    /// Reports whether a request for `url` may carry the user's headers: it has the scheme, host
+    /// and port of a start URL. Any other scheme or port is another server, or the same one without
+    /// encryption.
     pub(super) fn may_get_headers(&self, url: &Url) -> bool {
         self.origins.contains(&url.origin())
     }
@@ -159,7 +162,7 @@ impl Scope {
     }
 }
 
-/// Returns the folder that `url` is in.
+/// Returns the folder that contains `url`.
 fn folder(url: &Url) -> Url {
     let mut folder = url.clone();
     let end = url.path().rfind('/').map_or(0, |at| at + 1);
@@ -169,18 +172,18 @@ fn folder(url: &Url) -> Url {
     folder
 }
 
-/// Returns host and port; http and https with their usual ports are one host.
+/// Returns host and port; http and https with their default ports are one host.
 pub(super) fn host(url: &Url) -> Option<String> {
     let name = url.host_str()?;
     Some(url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
 }
 
-/// Reports whether an url that a server names may be asked for: http or https, and without a password.
+/// Reports whether a URL named by a server may be requested: http or https, and without a password.
 pub(super) fn may_be_asked(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && !has_credentials(url) && url.has_host()
 }
 
-/// Tells whether a user name or password stands in `url`.
+/// Reports whether `url` contains a user name or password.
 pub(super) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }

@@ -1,4 +1,4 @@
-//! One HTTP request: bounded in time and size, never following a redirect by itself.
+//! Sends one HTTP request: limited in time and size, without following redirects.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::proxy::Proxies;
 use super::zstd;
 use crate::support::secrets;
 
-/// Time to connect; the rest of the time-out is for the answer.
+/// Time limit to connect; the rest of the time-out is for the response.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Bytes of headers that are read.
+/// Limit on response headers, in bytes.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// ureq decodes the first two.
 const ACCEPT_ENCODING: &str = "gzip, br, zstd";
 const ACCEPT: &str = "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.5";
 const ACCEPT_MARKDOWN: &str = "text/markdown,text/html;q=0.9,application/xhtml+xml;q=0.9,*/*;q=0.5";
 
-/// What a server said of a page's state when it was last fetched.
+/// Validators that a server sent with a page, for conditional requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
     /// `ETag`.
@@ -31,16 +31,16 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// We do not ask there.
+pub(super) enum RequestError {
+    /// The request is not allowed.
     Refused(String),
-    /// Nothing, or nothing whole, came back.
+    /// There was no response, or only a part of one.
     Outage(String),
 }
 
-/// An answer whose body is not read yet.
+/// A response whose body is not read yet.
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -50,17 +50,17 @@ pub(super) struct Response {
 /// Sends requests.
 pub(super) struct Client {
     direct: Agent,
-    /// Where there are proxies, these send through them.
+    /// Agents that send through the proxies, if there are any.
     http: Option<Agent>,
     https: Option<Agent>,
     proxies: Proxies,
     guard: Guard,
-    /// Sent to the origins of the site only.
+    /// Sent only to the origins of the site.
     headers: Vec<(String, String)>,
     accept: &'static str,
 }
 
-/// How requests are sent.
+/// The settings of requests.
 pub(super) struct ClientOptions {
     pub(super) user_agent: String,
     pub(super) timeout: Duration,
@@ -72,7 +72,7 @@ pub(super) struct ClientOptions {
 }
 
 impl Client {
-    /// Fails where a proxy's address is none.
+    /// Fails if the address of a proxy is invalid.
     pub(super) fn new(options: ClientOptions) -> Result<Self, String> {
         let guard = Guard::new(options.private_hosts.clone());
         let agent = |proxy: Option<Proxy>| {
@@ -109,26 +109,26 @@ impl Client {
         })
     }
 
-    /// Returns what sends a request for `url`.
-    fn agent(&self, url: &Url) -> Result<&Agent, Trouble> {
+    /// Returns the agent for a request to `url`.
+    fn agent(&self, url: &Url) -> Result<&Agent, RequestError> {
         let proxied = if url.scheme() == "https" { &self.https } else { &self.http };
         let Some(agent) = proxied.as_ref().filter(|_| !self.proxies.is_direct(url)) else {
             return Ok(&self.direct);
         };
-        // A proxy resolves names by itself; what needs no resolving is still seen here.
+        // A proxy resolves names itself; hosts that need no resolving are still checked here.
         match self.guard.refuse_literal(url) {
-            Some(refused) => Err(Trouble::Refused(refused.to_string())),
+            Some(refused) => Err(RequestError::Refused(refused.to_string())),
             None => Ok(agent),
         }
     }
 
-    /// Asks for `url`; `with_headers` sends the user's headers, too.
+    /// Requests `url`; `with_headers` adds the user's headers.
     pub(super) fn get(
         &self,
         url: &Url,
         validators: &Validators,
         with_headers: bool,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, RequestError> {
         let mut request = self
             .agent(url)?
             .get(url.as_str())
@@ -143,25 +143,26 @@ impl Client {
         for (name, value) in self.headers.iter().filter(|_| with_headers) {
             request = request.header(name, value);
         }
-        let response = request.call().map_err(trouble)?;
+        let response = request.call().map_err(request_error)?;
         let (parts, body) = response.into_parts();
         Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 }
 
 impl Response {
-    /// Returns a header as text; `None` where it is missing, or no text.
+    /// Returns a header as text; `None` if it is missing or not text.
     pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    /// Reads the decompressed body, at most `max` bytes; `None` where it has more.
-    pub(super) fn read(self, max: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    /// Reads the decompressed body, up to `max` bytes; `None` if it has more.
+    pub(super) fn read(self, max: u64) -> Result<Option<Vec<u8>>, RequestError> {
         self.read_start(max).map(|(bytes, is_whole)| is_whole.then_some(bytes))
     }
 
-    /// Reads the first `max` bytes of the decompressed body; reports, too, whether that is all of it.
-    pub(super) fn read_start(mut self, max: u64) -> Result<(Vec<u8>, bool), Trouble> {
+    /// Reads the first `max` bytes of the decompressed body; reports also whether that is all of
+    /// it.
+    pub(super) fn read_start(mut self, max: u64) -> Result<(Vec<u8>, bool), RequestError> {
         let mut bytes = Vec::new();
         let encoding =
             self.header(header::CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
@@ -176,12 +177,12 @@ impl Response {
                 bytes.truncate(usize::try_from(max).unwrap_or(usize::MAX));
                 Ok((bytes, is_whole))
             }
-            Err(error) => Err(trouble(error.into())),
+            Err(error) => Err(request_error(error.into())),
         }
     }
 }
 
-/// A proxy is also written without a scheme.
+/// Parses the URL of a proxy, which may lack a scheme.
 fn shown(proxy: &str) -> String {
     match proxy.rsplit_once('@') {
         Some((_, host)) => format!("***@{host}"),
@@ -189,17 +190,17 @@ fn shown(proxy: &str) -> String {
     }
 }
 
-fn trouble(error: ureq::Error) -> Trouble {
+fn request_error(error: ureq::Error) -> RequestError {
     if let ureq::Error::Io(error) = &error
         && let Some(refused) = error.get_ref().and_then(|inner| inner.downcast_ref::<NotPublic>())
     {
-        return Trouble::Refused(refused.to_string());
+        return RequestError::Refused(refused.to_string());
     }
-    Trouble::Outage(match error {
-        ureq::Error::Timeout(_) => "no whole answer in time".to_owned(),
+    RequestError::Outage(match error {
+        ureq::Error::Timeout(_) => "no complete response in time".to_owned(),
         ureq::Error::HostNotFound => "host not found".to_owned(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the answer ends too soon".to_owned()
+            "the response ended early".to_owned()
         }
         error => secrets::hidden(&error.to_string()),
     })

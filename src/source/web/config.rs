@@ -1,4 +1,5 @@
-//! `[[source.web]]`: the settings of one web site, with their places in kb.toml for error messages.
+//! `[[source.web]]`: the settings of one web site, with their positions in kb.toml for error
+//! messages.
 
 use std::path::PathBuf;
 
@@ -13,12 +14,12 @@ use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
 use crate::support::secrets;
 
-/// Requests a second that one host gets at most.
+/// Upper limit of `requests_per_second`.
 const RATE_MAX: f64 = 1000.0;
-/// Requests at the same time.
+/// Upper limit of `max_concurrency`.
 const CONCURRENCY_MAX: usize = 32;
 
-/// Tells what is wrong with a value, and what is allowed.
+/// Receives problems: what is wrong with a value, and what is allowed.
 type Rule = fn(&str) -> Result<(), String>;
 
 /// One web site, or some pages of it.
@@ -27,61 +28,63 @@ type Rule = fn(&str) -> Result<(), String>;
 pub struct WebConfig {
     /// Name of the source, unique among all sources.
     pub name: Spanned<String>,
-    /// Pages that the crawl begins with; their links are followed.
+    /// Pages at which the crawl starts; their links are followed.
     #[serde(default)]
     pub start_urls: Vec<Spanned<String>>,
     /// Single pages, whose links are not followed.
     #[serde(default)]
     pub urls: Vec<Spanned<String>>,
-    /// File with such pages, one a line, relative to kb.toml; empty means none.
+    /// File with single pages, one per line, relative to kb.toml; empty means none.
     #[serde(default)]
     pub url_file: PathBuf,
-    /// Sitemaps to begin with: urls; `robots`, those that robots.txt names; `auto`, also /sitemap.xml.
+    /// Sitemaps to start from: URLs; `robots`, those that robots.txt names; `auto`, also
+    /// /sitemap.xml.
     #[serde(default = "sitemaps_default")]
     pub sitemaps: Vec<Spanned<String>>,
-    /// Beginning of the urls that are taken in; empty means the folder of each start url.
+    /// Beginning of the URLs that belong to the site; empty means the folder of each start URL.
     #[serde(default = "empty")]
     pub url_prefix: Spanned<String>,
-    /// Globs of the paths that are wanted, without the leading slash; empty means all.
+    /// Globs of paths to include, without the leading slash; empty means all.
     #[serde(default)]
     pub include: Vec<Spanned<String>>,
-    /// Globs of the paths that are not wanted; they win over `include`.
+    /// Globs of paths to exclude; they win over `include`.
     #[serde(default)]
     pub exclude: Vec<Spanned<String>>,
-    /// Pages that one run visits at most.
+    /// Limit on the pages visited in one run.
     #[serde(default = "max_pages_default")]
     pub max_pages: u64,
-    /// Urls that wait to be visited at most; 0 means four times `max_pages`, and 1000 at least.
+    /// Limit on the URLs waiting to be visited; 0 means four times `max_pages`, but at least 1000.
     #[serde(default)]
     pub max_queued: u64,
-    /// Pages of one folder that one run visits at most; folders that differ in numbers only are one.
+    /// Limit on the pages of one folder visited in one run; folders that differ only in numbers
+    /// count as one.
     #[serde(default = "max_per_folder_default")]
     pub max_per_folder: u64,
-    /// Links between a start url and a page at most.
+    /// Limit on the links between a start URL and a page.
     #[serde(default = "max_depth_default")]
     pub max_depth: u32,
-    /// Stay on the hosts of the start urls.
+    /// Stay on the hosts of the start URLs.
     #[serde(default = "yes")]
     pub same_host: bool,
-    /// Globs of the query parameters that are taken out of urls.
+    /// Globs of query parameters to remove from URLs.
     #[serde(default = "drop_parameters_default")]
     pub drop_parameters: Vec<Spanned<String>>,
-    /// Globs of query parameters that stay, whatever `drop_parameters` says.
+    /// Globs of query parameters to keep, whatever `drop_parameters` says.
     #[serde(default)]
     pub keep_parameters: Vec<Spanned<String>>,
-    /// How the crawler names itself; robots.txt is obeyed under the first word of it.
+    /// User agent of the crawler; robots.txt is matched with its first word.
     #[serde(default = "user_agent_default")]
     pub user_agent: Spanned<String>,
-    /// Requests a second to one host at most.
+    /// Limit on the requests per second to one host.
     #[serde(default = "rate_default")]
     pub requests_per_second: Spanned<f64>,
-    /// Requests at the same time.
+    /// Requests to one host at the same time.
     #[serde(default = "concurrency_default")]
     pub max_concurrency: Spanned<usize>,
-    /// Seconds that one request may take.
+    /// Time limit of a request, in seconds.
     #[serde(default = "timeout_default")]
     pub timeout: Spanned<u64>,
-    /// Larger pages are left out; counted after decompression.
+    /// Larger pages are skipped; counted after decompression.
     #[serde(default = "max_page_size_default")]
     pub max_page_size: Spanned<ByteSize>,
     /// Request headers as `Name=VARIABLE`, whose values are in environment variables.
@@ -90,16 +93,17 @@ pub struct WebConfig {
     /// Obey robots.txt and the robots rules of pages.
     #[serde(default = "yes")]
     pub respect_robots: bool,
-    /// Hosts that may have addresses which are not public, such as those of an intranet.
+    /// Hosts that may have private IP addresses, such as those of an intranet.
     #[serde(default)]
     pub private_hosts: Vec<Spanned<String>>,
-    /// Ask for Markdown where a server has both.
+    /// Prefer Markdown if a server offers both.
     #[serde(default = "yes")]
     pub prefer_markdown: bool,
-    /// Selectors of the main content, the first that is found; empty means the usual places.
+    /// Selectors of the main content, of which the first match is used; empty means the usual
+    /// places.
     #[serde(default)]
     pub content_selectors: Vec<Spanned<String>>,
-    /// Selectors of what is left out, besides navigation and the like.
+    /// Selectors of elements to remove, besides navigation and the like.
     #[serde(default)]
     pub remove_selectors: Vec<Spanned<String>>,
 }
@@ -157,8 +161,8 @@ fn max_page_size_default() -> Spanned<ByteSize> {
 }
 
 impl WebConfig {
-    /// Checks what the syntax cannot, and returns for every problem its bytes in kb.toml, the key,
-    /// and what is wrong and what is allowed.
+    /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
+    /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
         let mut problems = Vec::new();
         let mut check = |span: std::ops::Range<usize>, key: &str, result: Result<(), String>| {
@@ -218,13 +222,13 @@ impl WebConfig {
             || !self.url_file.as_os_str().is_empty()
             || self.sitemaps.iter().any(|sitemap| is_url(sitemap.get_ref()));
         let nowhere =
-            "nowhere to begin: add `start_urls`, `urls`, `url_file` or the url of a sitemap";
+            "nothing to crawl: add `start_urls`, `urls`, `url_file` or the url of a sitemap";
         check(self.name.span(), "start_urls", has_start.then_some(()).ok_or(nowhere.to_owned()));
         problems
     }
 }
 
-/// Tells a sitemap's url from the words `robots` and `auto`.
+/// Distinguishes the URL of a sitemap from the words `robots` and `auto`.
 pub(super) fn is_url(sitemap: &str) -> bool {
     sitemap.contains("://")
 }
@@ -243,7 +247,7 @@ fn check_url(url: &str) -> Result<(), String> {
     let what = match Url::parse(url) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => "only http and https are allowed",
         Ok(url) if address::has_credentials(&url) => {
-            "a password does not belong into this file; use `headers`"
+            "a password does not belong in this file; use `headers`"
         }
         Ok(_) => return Ok(()),
         Err(_) => "write it whole, with https and host",

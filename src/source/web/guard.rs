@@ -1,9 +1,10 @@
-//! Keeps the crawler away from addresses that are not public: loopback, private and link-local networks, and
-//! what clouds tell their machines at 169.254.169.254.
+//! Keeps the crawler away from private IP addresses: loopback, private and link-local networks, and
+//! the metadata services of clouds at 169.254.169.254.
 //!
-//! Looks at the addresses that a name really has, at each connection; what was looked at is what is
-//! connected to, so that a name cannot change its mind in between. A proxy resolves names by itself, and sees networks
-//! that we do not: behind one, names are its business, and addresses that stand in urls are still ours.
+//! Checks the IP addresses that a name resolves to, at each connection, and connects to exactly
+//! these, so that the name cannot change in between. A proxy resolves names itself, and reaches
+//! networks that we do not: behind one, names are its responsibility, but IP addresses in URLs are
+//! still checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +13,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use url::{Host, Url};
 
-/// Refused, because the host is not public and not listed.
+/// Refused, because the host is private and not listed.
 #[derive(Debug, thiserror::Error)]
 #[error("{address} is not public; list {host:?} in `private_hosts` to allow it")]
 pub(super) struct NotPublic {
@@ -20,19 +21,20 @@ pub(super) struct NotPublic {
     address: IpAddr,
 }
 
-/// Resolves names, and refuses addresses that are not public.
+/// Resolves names, and refuses private IP addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     private_hosts: Vec<String>,
 }
 
 impl Guard {
-    /// `private_hosts` may have any address.
+    /// `private_hosts` may have any IP address.
     pub(super) fn new(private_hosts: Vec<String>) -> Self {
         Self { private_hosts }
     }
 
-    /// Refuses urls whose host is an address, or a name of this machine, without resolving anything.
+    /// Refuses URLs whose host is a private IP address or a name of this machine, without resolving
+    /// anything.
     pub(super) fn refuse_literal(&self, url: &Url) -> Option<NotPublic> {
         let name = url.host_str()?.trim_matches(['[', ']']);
         let address = match url.host()? {
@@ -50,7 +52,7 @@ impl Guard {
     }
 }
 
-/// Tells the names of RFC 6761, section 6.3.
+/// Recognises the names of RFC 6761, section 6.3.
 fn is_this_machine(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name == "localhost" || name.ends_with(".localhost")
@@ -78,7 +80,7 @@ impl Resolver for Guard {
     }
 }
 
-/// Tells whether `ip` can belong to a public server: IANA's special-purpose registries.
+/// Reports whether `ip` can belong to a public server, by IANA's special-purpose registries.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -106,7 +108,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
-    // Global unicast is 2000::/3; Teredo, documentation and the like are not.
+    // Global unicast is 2000::/3, except Teredo, documentation and the like.
     first & 0xe000 == 0x2000 && !(first == 0x2001 && (second < 0x0200 || second == 0x0db8))
 }
 

@@ -1,13 +1,13 @@
-//! `llms.txt`: a list of the pages of a site for programs like this one, llmstxt.org.
+//! `llms.txt`: a site's list of pages for programs like this one, llmstxt.org.
 
 use pulldown_cmark::{Event, Parser, Tag};
 
-/// Bytes of the file.
+/// Limit on the file, in bytes.
 pub(super) const SIZE_MAX_BYTES: u64 = 4 * 1024 * 1024;
-/// Links that are taken from it.
+/// Limit on the links used from it.
 const LINKS_MAX: usize = 10_000;
 
-/// Returns the links of the file, in their order.
+/// Returns the links of the file, in order.
 pub(super) fn links(text: &str) -> Vec<String> {
     let links = Parser::new(text).filter_map(|event| match event {
         Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
@@ -16,7 +16,7 @@ pub(super) fn links(text: &str) -> Vec<String> {
     links.take(LINKS_MAX).collect()
 }
 
-/// Tells a page in Markdown by its url.
+/// Recognises a page in Markdown by its URL.
 pub(super) fn is_markdown(url: &str) -> bool {
     let path = url.split('?').next().unwrap_or(url);
     [".md", ".markdown"].iter().any(|ending| path.ends_with(ending))

@@ -1,17 +1,17 @@
-//! A web site as a source: pages are found by following links, so that there is no listing to begin with.
+//! A web site as a source: pages are found by following links, so there is no listing in advance.
 //!
-//! This module knows how to ask: which urls belong to the site, what its robots.txt says, when the next
-//! request may begin, what an answer means. Which urls wait to be visited is in the knowledge base
-//! (`kb`, the frontier), and the order of things is the pipeline's.
+//! This module sends requests: it knows which URLs belong to the site, what its robots.txt says,
+//! when the next request may begin, and what a response means. The URLs that wait to be visited are
+//! in the knowledge base (`kb`, the frontier), and the pipeline decides the order.
 //!
-//! Requests run on threads of their own, which nobody waits for: a request cannot be called back, and a stop
-//! must not take as long as a slow server. A stopped run drops what they may still bring.
+//! Requests run on threads of their own, which nobody joins: a request cannot be aborted, and a
+//! stop must not take as long as a slow server. A stopped run drops their results.
 
 mod address;
 mod client;
 mod config;
+mod file_cache;
 mod guard;
-mod kept;
 mod llms;
 mod pace;
 mod proxy;
@@ -31,10 +31,10 @@ use url::Url;
 
 use self::address::Scope;
 use self::client::{Client, ClientOptions};
-use self::kept::Kept;
+use self::file_cache::FileCache;
 use self::pace::Pace;
 use self::proxy::Proxies;
-use self::visit::{FileStart, FileTrouble, Visitor};
+use self::visit::{FileError, FileStart, Visitor};
 use super::{Setting, SourceError};
 use crate::domain::SiteFile;
 use crate::support::checkpoint::StopSignal;
@@ -45,51 +45,52 @@ pub use address::Verdict;
 pub use client::Validators;
 pub use config::WebConfig;
 pub use guard::is_public;
-pub use visit::{Answer, Fetched, NothingThere};
+pub use visit::{Answer, Fetched, Soft404};
 
-/// How often a wait for answers looks for a request to stop.
+/// How often a wait for responses checks for a stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
-/// Urls that may wait for each page of `max_pages`, if kb.toml does not say how many.
+/// Default limit on waiting URLs, for each page of `max_pages`.
 const QUEUED_PER_PAGE: u64 = 4;
-/// Fewest urls that may wait then.
+/// Lower bound of that limit.
 const QUEUED_MIN: u64 = 1000;
-/// Sitemaps read at most, those of indexes included.
+/// Limit on the sitemaps read, including those of indexes.
 const SITEMAPS_MAX: usize = 1000;
-/// Sitemaps between the first one and one that it leads to; the protocol allows none.
+/// Limit on the nesting of sitemap indexes; the protocol allows none.
 const SITEMAP_DEPTH_MAX: u32 = 5;
-/// Bytes of all sitemaps of a site, as they come and after decompression by the server's own coding.
+/// Limit on the bytes of all sitemaps of a site, after decoding Content-Encoding but before
+/// decompressing .gz files.
 const SITEMAPS_BYTES_MAX: u64 = 1 << 30;
-/// Bytes of a `url_file`.
+/// Limit on a `url_file`, in bytes.
 const URL_FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// A url that a crawl begins with.
+/// A URL from which a crawl starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The page, normalised.
     pub url: String,
-    /// When it last changed, as a sitemap says.
+    /// When it last changed, according to a sitemap.
     pub lastmod: Option<String>,
 }
 
-/// What a crawl begins with.
+/// The starting points of a crawl.
 #[derive(Debug, Default)]
 pub struct Starts {
     /// The pages.
     pub pages: Vec<Start>,
-    /// A sitemap that may be there and cannot be had.
+    /// A sitemap that may exist but is unavailable.
     pub outage: Option<String>,
     /// Why there may be more pages than these: a limit on sitemaps or lists.
     pub limit: Option<String>,
-    /// Urls of Markdown that `llms.txt` lists; they are among the pages, too.
+    /// URLs of Markdown that `llms.txt` lists; they are also among the pages.
     pub markdown: HashSet<String>,
 }
 
 #[derive(Debug)]
 struct SitemapToRead {
     url: Url,
-    /// Nobody says that it is there.
+    /// Whether it is only guessed, so that it may be missing.
     is_optional: bool,
-    /// Indexes that led to it.
+    /// Number of indexes that led to it.
     depth: u32,
 }
 
@@ -97,7 +98,7 @@ struct SitemapToRead {
 #[derive(Debug, Default)]
 struct Waiting {
     sitemaps: VecDeque<SitemapToRead>,
-    /// These and those that were read.
+    /// These and those already read.
     met: HashSet<Url>,
 }
 
@@ -127,9 +128,9 @@ fn too_large(sitemap: &Url) -> String {
 /// A page to visit.
 #[derive(Debug)]
 pub struct PageRequest {
-    /// Its address, normalised.
+    /// Its normalised URL.
     pub url: Url,
-    /// What the server said when it was last fetched; empty to have it whole.
+    /// The validators that the server sent last; empty to fetch it whole.
     pub validators: Validators,
 }
 
@@ -141,21 +142,22 @@ pub struct WebSource {
     sitemaps: Vec<String>,
     visitor: Arc<Visitor>,
     concurrency: usize,
-    /// Pages that one run visits at most.
+    /// Limit on the pages visited in one run.
     pub max_pages: u64,
-    /// Urls that wait to be visited at most.
+    /// Limit on the URLs waiting to be visited.
     pub max_queued: u64,
-    /// Pages of one folder that one run visits at most.
+    /// Limit on the pages of one folder visited in one run.
     pub max_per_folder: u64,
-    /// Links between a start url and a page at most.
+    /// Limit on the links between a start URL and a page.
     pub max_depth: u32,
-    /// Markdown is taken where a page has it.
+    /// Whether Markdown is preferred.
     pub prefers_markdown: bool,
     /// Where the main content of a page is.
     pub content_selectors: Vec<Selector>,
-    /// What is left out of it.
+    /// What to remove from it.
     pub remove_selectors: Vec<Selector>,
-    /// Changes with every setting that decides which pages there are and what is taken from them.
+    /// Changes with every setting that decides which pages there are and what is extracted from
+    /// them.
     pub settings: String,
 }
 
@@ -179,7 +181,7 @@ impl WebSource {
         let sitemaps = texts(&config.sitemaps);
         let mut roots = starts.clone();
         if roots.is_empty() {
-            // A site without start urls is what its sitemaps list.
+            // Without start URLs, the site is what its sitemaps list.
             let explicit = sitemaps.iter().filter(|sitemap| config::is_url(sitemap));
             roots = explicit.filter_map(|sitemap| Url::parse(sitemap).ok()).collect();
         }
@@ -212,8 +214,8 @@ impl WebSource {
                 page_bytes_max: config.max_page_size.get_ref().0,
                 stop: Arc::clone(&setting.stop),
                 rules: Mutex::new(HashMap::new()),
-                nothing: Mutex::new(HashMap::new()),
-                kept: Kept::default(),
+                soft_404s: Mutex::new(HashMap::new()),
+                file_cache: FileCache::default(),
             }),
             starts,
             listed,
@@ -236,17 +238,18 @@ impl WebSource {
         &self.name
     }
 
-    /// Returns how many urls are remembered at most, visited ones and others.
+    /// Returns the limit on the URLs remembered, visited ones and others.
     pub fn rows_max(&self) -> u64 {
         self.max_queued.saturating_mul(crate::kb::ROWS_PER_QUEUED)
     }
 
-    /// Tells whether robots.txt and the robots rules of pages are obeyed.
+    /// Reports whether robots.txt and the robots rules of pages are obeyed.
     pub fn respects_robots(&self) -> bool {
         self.visitor.respect_robots
     }
 
-    /// Returns the pages that a crawl begins with: start urls, single pages, and what sitemaps list.
+    /// Returns the pages from which a crawl starts: start URLs, single pages, and what sitemaps
+    /// list.
     pub fn starts(&self) -> Result<Starts, SourceError> {
         let start = |url: &Url| Start { url: url.to_string(), lastmod: None };
         let mut starts = Starts::default();
@@ -261,7 +264,7 @@ impl WebSource {
         Ok(starts)
     }
 
-    /// Adds what sitemaps list, until a limit is met.
+    /// Adds what sitemaps list, up to the limits.
     fn read_sitemaps(&self, starts: &mut Starts) -> Result<(), SourceError> {
         let mut waiting = Waiting::default();
         for (url, is_optional) in self.first_sitemaps()? {
@@ -280,9 +283,9 @@ impl WebSource {
                 break;
             }
             let visitor = Arc::clone(&self.visitor);
-            let address = url.clone();
+            let sitemap = url.clone();
             let max = sitemap::SIZE_MAX_BYTES.min(bytes_left);
-            let fetched = self.aside(move || visitor.fetch_file(&address, max))?;
+            let fetched = self.aside(move || visitor.fetch_file(&sitemap, max))?;
             match fetched.ok_or(SourceError::Stopped)? {
                 Ok(FileStart { bytes, is_whole }) => {
                     bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
@@ -291,8 +294,8 @@ impl WebSource {
                     }
                     self.take_sitemap(&url, depth, bytes, starts, &mut waiting);
                 }
-                Err(FileTrouble::Missing(_)) if is_optional => {}
-                Err(FileTrouble::Missing(reason) | FileTrouble::Outage(reason)) => {
+                Err(FileError::Missing(_)) if is_optional => {}
+                Err(FileError::Missing(reason) | FileError::Outage(reason)) => {
                     starts.outage = Some(secrets::hidden(&format!("sitemap {url}: {reason}")));
                 }
             }
@@ -300,7 +303,7 @@ impl WebSource {
         Ok(())
     }
 
-    /// Twice what is visited may be listed: some of it will turn out to be no page.
+    /// Twice as many may be listed as are visited: some of them will turn out not to be pages.
     fn has_room(&self, starts: &Starts) -> bool {
         (starts.pages.len() as u64) < self.max_pages.saturating_mul(2)
     }
@@ -311,9 +314,8 @@ impl WebSource {
             self.starts.iter().filter_map(|url| url.join("/llms.txt").ok()).collect();
         files.dedup();
         for file in files {
-            let (visitor, address) = (Arc::clone(&self.visitor), file.clone());
-            let fetched =
-                self.aside(move || visitor.optional_file(&address, llms::SIZE_MAX_BYTES))?;
+            let (visitor, list) = (Arc::clone(&self.visitor), file.clone());
+            let fetched = self.aside(move || visitor.optional_file(&list, llms::SIZE_MAX_BYTES))?;
             let text = match fetched.ok_or(SourceError::Stopped)? {
                 Ok(Some(text)) => text,
                 Ok(None) => continue,
@@ -336,19 +338,19 @@ impl WebSource {
         Ok(())
     }
 
-    /// Takes in the files that earlier runs have fetched besides pages.
+    /// Loads the files other than pages that earlier runs have fetched.
     pub fn load_files(&self, files: Vec<SiteFile>) {
-        self.visitor.kept.load(files);
+        self.visitor.file_cache.load(files);
     }
 
-    /// Returns what was fetched besides pages since the last call.
+    /// Returns the files other than pages that were fetched since the last call.
     pub fn take_fetched_files(&self) -> Vec<SiteFile> {
-        self.visitor.kept.take_fetched()
+        self.visitor.file_cache.take_fetched()
     }
 
-    /// Returns what the host of `url` answers for an address that nobody has, where that looks like a page.
-    pub fn answer_for_nothing(&self, url: &Url) -> Option<NothingThere> {
-        self.visitor.answer_for_nothing(url)
+    /// Returns the error page of the host of `url`, if it is served as a page.
+    pub fn soft_404(&self, url: &Url) -> Option<Soft404> {
+        self.visitor.soft_404(url)
     }
 
     /// Returns the sitemaps to read first, and whether each may be missing.
@@ -388,7 +390,7 @@ impl WebSource {
         for entry in found.entries {
             let Some(url) = self.visitor.scope.resolve(sitemap, &entry.url) else { continue };
             if entry.is_sitemap {
-                // A sitemap speaks for its own host, and lists sitemaps there.
+                // A sitemap is authoritative for its own host, and lists sitemaps there.
                 if address::host(&url) == address::host(sitemap) {
                     waiting
                         .add(SitemapToRead { url, is_optional: false, depth: depth + 1 }, starts);
@@ -404,29 +406,30 @@ impl WebSource {
         }
     }
 
-    /// Returns the url that `text` on a page leads to, normalised; `None` where it leads to no page.
+    /// Returns the normalised URL of the link `text` on a page; `None` if it cannot be crawled.
     pub fn resolve(&self, base: &Url, text: &str) -> Option<Url> {
         self.visitor.scope.resolve(base, text)
     }
 
-    /// Tells whether an url, normalised, belongs to the site.
+    /// Judges whether a normalised URL belongs to the site.
     pub fn judge(&self, url: &Url) -> Verdict {
         if self.listed.contains(url) { Verdict::Wanted } else { self.visitor.scope.judge(url) }
     }
 
-    /// Tells whether kb.toml names the page itself.
+    /// Reports whether kb.toml names the page itself.
     pub fn asks_for(&self, url: &str) -> bool {
         let named = self.starts.iter().chain(&self.listed);
         named.into_iter().any(|start| start.as_str() == url)
     }
 
-    /// Tells whether the links of the page at `url` are followed.
+    /// Reports whether the links of the page at `url` are followed.
     pub fn follows(&self, url: &Url) -> bool {
         self.starts.contains(url) || self.visitor.scope.judge(url) == Verdict::Wanted
     }
 
-    /// Visits pages, politely, and returns the answers by their place in `requests`. No visit begins when
-    /// `budget` is over, but the first: what is not answered waits for the next call. `is_stopping` ends the wait.
+    /// Visits pages, politely, and returns the answers by their index in `requests`. After `budget`
+    /// no further visit begins; pages without an answer wait for the next call. `is_stopping` ends
+    /// the wait.
     pub fn visit(
         &self,
         requests: Vec<PageRequest>,
@@ -449,11 +452,12 @@ impl WebSource {
                         return;
                     }
                     drop(waiting);
-                    // A panic costs this page: unanswered, it would be asked for again and again.
+                    // A panic must give an answer for its page: without one, it would be requested
+                    // again and again.
                     let visit = || visitor.visit(&request.url, &request.validators);
                     let visited = catch_unwind(AssertUnwindSafe(visit));
                     let Some(answer) = visited.unwrap_or_else(|_| Some(panicked())) else { return };
-                    // Nobody listens any more where the run was stopped.
+                    // If the run was stopped, nobody receives the answer.
                     let _ = sender.send((place, answer));
                 }
             });
@@ -474,7 +478,7 @@ impl WebSource {
         Ok(answered)
     }
 
-    /// Waits; an error where the run is asked to stop meanwhile.
+    /// Waits; fails if the run is stopped meanwhile.
     pub fn wait(&self, duration: Duration) -> Result<(), SourceError> {
         let has_come = visit::wait_until(Instant::now() + duration, self.stop());
         has_come.then_some(()).ok_or(SourceError::Stopped)
@@ -484,7 +488,7 @@ impl WebSource {
         &self.visitor.stop
     }
 
-    /// Runs `work` on a thread of its own and waits for it, or for a stop.
+    /// Runs `work` on its own thread and waits for it, or for a stop.
     fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -507,7 +511,7 @@ fn panicked() -> Answer {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) {
-    // Where the system refuses a thread, nothing is answered, and the pages wait for the next call.
+    // If the system refuses a thread, there is no answer, and the pages wait for the next call.
     let _ = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
 }
 
@@ -549,7 +553,8 @@ fn headers(config: &WebConfig) -> Result<Vec<(String, String)>, String> {
     config.headers.iter().map(of).collect()
 }
 
-/// Returns a hash of the settings that decide which pages there are, and what is taken from them.
+/// Returns a hash of the settings that decide which pages there are, and what is extracted from
+/// them.
 fn settings(config: &WebConfig) -> String {
     let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
         values.iter().map(|value| value.get_ref().clone()).collect()

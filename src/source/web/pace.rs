@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Slowest pace that a slow server leads to by itself.
+/// Longest interval that a slow server causes by itself.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 
-/// Spaces the requests to each host: never faster than asked, slower where the server is slow or says so.
+/// Spaces the requests to each host: never faster than configured, slower if the server is slow or
+/// asks for it.
 #[derive(Debug)]
 pub(super) struct Pace {
     base: Duration,
@@ -23,13 +24,13 @@ struct Host {
 }
 
 impl Pace {
-    /// `base` lies between the beginnings of two requests at least.
+    /// `base` is the minimum interval between the starts of two requests.
     pub(super) fn new(base: Duration, concurrency: usize) -> Self {
         let concurrency = u32::try_from(concurrency).unwrap_or(1).max(1);
         Self { base, concurrency, hosts: Mutex::new(HashMap::new()) }
     }
 
-    /// Returns when the next request to `host` may begin, and counts it as begun then.
+    /// Returns when the next request to `host` may start, and reserves that time.
     pub(super) fn slot(&self, host: &str, now: Instant) -> Instant {
         self.with(host, now, |host| {
             let slot = host.next.max(now);
@@ -46,17 +47,18 @@ impl Pace {
         });
     }
 
-    /// Learns from an answer that took `latency`.
+    /// Adapts to a response that took `latency`.
     pub(super) fn answered(&self, host: &str, latency: Duration) {
         let concurrency = self.concurrency;
         self.with(host, Instant::now(), |host| {
-            // Scrapy's AutoThrottle: half way towards what keeps `concurrency` requests open.
+            // Like Scrapy's AutoThrottle: half way towards the interval that keeps `concurrency`
+            // requests open.
             let wanted = (host.interval + latency / concurrency) / 2;
             host.interval = wanted.min(INTERVAL_MAX).max(host.at_least);
         });
     }
 
-    /// The host is overloaded, or asks for a pause.
+    /// Slows down because the host is overloaded, or asks for a pause.
     pub(super) fn back_off(&self, host: &str, pause: Option<Duration>) {
         self.with(host, Instant::now(), |host| {
             host.interval = (host.interval * 2).min(INTERVAL_MAX).max(host.at_least);

@@ -1,5 +1,6 @@
-//! Which proxy a request goes through, by the environment variables that curl and others read: `http_proxy`,
-//! `https_proxy` and `all_proxy`, and `no_proxy` with hosts that are asked directly; also in capitals.
+//! Selects the proxy of a request by the environment variables that curl and others read:
+//! `http_proxy`, `https_proxy` and `all_proxy`, and `no_proxy` for hosts to contact directly; also
+//! in capitals.
 
 use url::Url;
 
@@ -12,7 +13,7 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    /// Reads the variables through `variable`, which returns what is set.
+    /// Reads the variables through `variable`, which returns the value of one.
     pub(super) fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).map(|value| value.trim().to_owned());
         let find = |name: &str| set(name).or_else(|| set(&name.to_ascii_uppercase()));
@@ -27,8 +28,8 @@ impl Proxies {
         }
     }
 
-    /// Tells whether the host of `url` is asked directly, whatever proxies there are: it, or a domain that it
-    /// is in, is listed, with or without its port.
+    /// Reports whether the host of `url` is contacted directly: `no_proxy` lists it, or a domain
+    /// that contains it, with or without its port.
     pub(super) fn is_direct(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();

@@ -1,17 +1,17 @@
-//! robots.txt: RFC 9309, with Crawl-delay, which it does not have and many sites do.
+//! robots.txt: RFC 9309, and Crawl-delay, which is not in the RFC but used by many sites.
 
 use std::time::Duration;
 
-/// Bytes of robots.txt that are read; the RFC asks for 500 KiB at least.
+/// Limit on robots.txt, in bytes; the RFC requires at least 500 KiB.
 pub(super) const SIZE_MAX_BYTES: usize = 512 * 1024;
-/// Longest delay that is obeyed.
+/// Longest Crawl-delay that is obeyed.
 const DELAY_MAX: Duration = Duration::from_secs(60);
-/// Sitemaps of one file that are kept: as many as a crawl reads.
+/// Limit on the sitemaps kept from one file: as many as a crawl reads.
 const SITEMAPS_MAX: usize = 1001;
-/// Rules of one file that are kept.
+/// Limit on the rules kept from one file.
 const RULES_MAX: usize = 10_000;
 
-/// What one site allows one crawler.
+/// What one site allows to one crawler.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Robots {
     rules: Vec<Rule>,
@@ -26,7 +26,7 @@ struct Rule {
 }
 
 impl Robots {
-    /// Parses `text` for the crawler called `agent`: its own groups, else those for `*`.
+    /// Parses `text` for the crawler called `agent`: its own groups, or else those for `*`.
     pub(super) fn parse(text: &str, agent: &str) -> Self {
         let mut own = None;
         let mut any = Self::default();
@@ -73,15 +73,15 @@ impl Robots {
         }
     }
 
-    /// Returns how many bytes its rules take, about.
+    /// Returns the approximate size of its rules in bytes.
     pub(super) fn size_bytes(&self) -> usize {
         let rules = self.rules.iter().map(|rule| rule.pattern.len() + size_of::<Rule>());
         let sitemaps = self.sitemaps.iter().map(|url| url.len() + size_of::<String>());
         rules.chain(sitemaps).sum()
     }
 
-    /// Tells whether `path`, with its query, may be fetched: the longest rule decides, and of two as long
-    /// the one that allows.
+    /// Reports whether `path`, with its query, may be fetched: the longest rule wins, and of two
+    /// equally long ones the one that allows.
     pub(super) fn allows(&self, path: &str) -> bool {
         let path = escaped(path);
         let matching = self.rules.iter().filter(|rule| matches(&rule.pattern, &path));
@@ -96,7 +96,8 @@ fn product(agent: &str) -> &str {
     &agent[..end.unwrap_or(agent.len())]
 }
 
-/// Returns `text` with everything but ASCII escaped and escapes in one case, section 2.2.2.
+/// Returns `text` with everything but ASCII percent-encoded, and escapes in upper case, section
+/// 2.2.2.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut digits = 0;
@@ -112,7 +113,8 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Matches `*`, any text, and `$` at the end; linear in the number of pieces times the path.
+/// Matches `*`, any text, and `$` at the end; takes time linear in the number of pieces times the
+/// length of the path.
 fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, is_whole) = match pattern.strip_suffix('$') {
         Some(pattern) => (pattern, true),

@@ -1,17 +1,17 @@
-//! Sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed), index or plain list.
+//! Parses sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed), index or plain list.
 
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-/// Bytes of one sitemap after decompression; the protocol's own limit.
+/// Limit on one sitemap after decompression, in bytes; the protocol's own.
 pub(super) const SIZE_MAX_BYTES: u64 = 50 * 1024 * 1024;
 
-/// Entries of one sitemap; the protocol's own limit.
+/// Limit on the entries of one sitemap; the protocol's own.
 const ENTRIES_MAX: usize = 50_000;
-/// Longest url that is taken; the protocol allows 2,048.
+/// Limit on a URL; the protocol allows 2,048 characters.
 const URL_BYTES_MAX: usize = 4096;
-/// Longest date.
+/// Limit on a date.
 const LASTMOD_BYTES_MAX: usize = 64;
 
 /// One entry of a sitemap.
@@ -19,20 +19,20 @@ const LASTMOD_BYTES_MAX: usize = 64;
 pub(super) struct SitemapEntry {
     pub(super) url: String,
     pub(super) lastmod: Option<String>,
-    /// It is another sitemap.
+    /// Whether it is another sitemap.
     pub(super) is_sitemap: bool,
 }
 
-/// What one sitemap lists.
+/// The content of one sitemap.
 #[derive(Debug, Default)]
 pub(super) struct Sitemap {
     pub(super) entries: Vec<SitemapEntry>,
-    /// There is more in it than a sitemap may have.
+    /// Whether it contains more than a sitemap may.
     pub(super) is_cut: bool,
 }
 
 impl Sitemap {
-    /// Adds `entry`; returns false where there is no room.
+    /// Adds `entry`; returns false if the limit is reached.
     fn add(&mut self, entry: SitemapEntry) -> bool {
         if !entry.url.starts_with("http") || entry.url.len() > URL_BYTES_MAX {
             return true;
@@ -45,7 +45,7 @@ impl Sitemap {
     }
 }
 
-/// Parses what is there, whatever it is; broken entries are passed over.
+/// Parses as much as possible; skips invalid entries.
 pub(super) fn parse(bytes: Vec<u8>) -> Sitemap {
     let (bytes, is_cut) =
         if bytes.starts_with(&[0x1f, 0x8b]) { decompressed(&bytes) } else { (bytes, false) };
@@ -63,7 +63,7 @@ pub(super) fn parse(bytes: Vec<u8>) -> Sitemap {
 
 fn decompressed(bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut plain = Vec::new();
-    // A truncated file gives its first part.
+    // A truncated file yields its first part.
     let _ = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES + 1).read_to_end(&mut plain);
     let is_cut = plain.len() as u64 > SIZE_MAX_BYTES;
     plain.truncate(usize::try_from(SIZE_MAX_BYTES).unwrap_or(usize::MAX));
@@ -78,7 +78,7 @@ fn parse_list(text: &str, sitemap: &mut Sitemap) {
     }
 }
 
-/// Goes from tag to tag: three elements matter, and their text is plain.
+/// Scans from tag to tag: three elements matter, and their text is plain.
 fn parse_xml(text: &str, sitemap: &mut Sitemap) {
     let mut entry = SitemapEntry::default();
     for part in text.split('<').skip(1) {
@@ -90,7 +90,7 @@ fn parse_xml(text: &str, sitemap: &mut Sitemap) {
             ("url" | "sitemap", false) => {
                 entry = SitemapEntry { is_sitemap: name.ends_with("sitemap"), ..entry };
             }
-            // In namespaces for images and videos `loc` is something else.
+            // In namespaces for images and videos `loc` has another meaning.
             ("loc", false) if !name.contains(':') => entry.url = unescaped(content),
             ("lastmod", false) => {
                 entry.lastmod = Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);

@@ -1,4 +1,5 @@
-//! One visit of one url: robots.txt, the wait for its turn, the request, and what the answer means.
+//! One visit of one URL: robots.txt, the wait for its turn, the request, and the meaning of the
+//! response.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,49 +9,51 @@ use ureq::http::header;
 use url::Url;
 
 use super::address::{self, Scope};
-use super::client::{Client, Response, Trouble, Validators};
-use super::kept::{AGE_MAX, Kept};
+use super::client::{Client, RequestError, Response, Validators};
+use super::file_cache::{AGE_MAX, FileCache};
 use super::pace::Pace;
 use super::robots::{self, Robots};
 use crate::support::checkpoint::StopSignal;
 use crate::support::html;
 
-/// How often a waiting thread looks for a request to stop.
+/// How often a waiting thread checks for a stop.
 const STOP_POLL: Duration = Duration::from_millis(20);
-/// An address that nobody has; that it is asked for, and why, is told to who reads the server's log.
-const NOBODY: &str = "kbingest-asks-for-a-page-that-is-not-there";
-/// Redirects of robots.txt that are followed, section 2.3.1.2.
+/// A path no site has; its name explains the request to whoever reads the server log.
+const PROBE_PATH: &str = "kbingest-asks-for-a-page-that-is-not-there";
+/// Limit on the redirects of robots.txt, section 2.3.1.2.
 const ROBOTS_REDIRECTS_MAX: usize = 5;
-/// Longest pause that a server may ask for; after a longer one the page is left to the next run.
+/// Longest pause that a server may request; after a longer one the page is left to the next run.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 
-/// Longer validators are not kept, and the page is fetched whole each time.
+/// Longer validators are dropped, and the page is fetched whole each time.
 const VALIDATOR_BYTES_MAX: usize = 1024;
-/// Bytes of the answers for addresses that nobody has, of all hosts together; those of further hosts are not kept.
-const NOTHING_BYTES_MAX: usize = 32 << 20;
-/// Bytes of rules, of all hosts together; beyond them they are forgotten, and parsed or fetched again when needed.
+/// Limit on the bytes of error pages kept, of all hosts together; those of further hosts are
+/// dropped.
+const SOFT_404_BYTES_MAX: usize = 32 << 20;
+/// Limit on the bytes of rules kept, of all hosts together; beyond it all are dropped, and parsed
+/// or fetched again when needed.
 const RULES_BYTES_MAX: usize = 64 << 20;
 
-/// What visiting an url came to.
+/// The result of visiting a URL.
 #[derive(Debug)]
 pub enum Answer {
     /// A document.
     Page(Fetched),
-    /// As it was when it was last fetched.
+    /// Unchanged since it was last fetched.
     NotModified,
-    /// It is elsewhere.
+    /// Redirected to this URL.
     Moved(Url),
     /// There is no such page: 404 or 410.
     Gone(u16),
-    /// Left out, for this reason; nothing may have been asked.
+    /// Skipped, for this reason, perhaps without a request.
     Excluded(String),
-    /// The server does not give it to us; asked again by the next run.
+    /// Refused by the server; the next run retries it.
     Refused(String),
-    /// Nothing, or nothing whole, came back; the page may be there.
+    /// No complete response; the page may exist.
     Outage {
         /// What happened.
         reason: String,
-        /// Time after which the server wants to be asked again.
+        /// Time after which the server wants the next request.
         pause: Option<Duration>,
     },
 }
@@ -60,31 +63,31 @@ pub enum Answer {
 pub struct Fetched {
     /// The whole body, decompressed.
     pub bytes: Vec<u8>,
-    /// Media type without parameters, lower case; empty where the server gives none.
+    /// Media type without parameters, lower case; empty if the server sends none.
     pub media_type: String,
-    /// Encoding that the server gives.
+    /// Encoding sent by the server.
     pub charset: Option<String>,
-    /// For the next visit.
+    /// Validators for the next visit.
     pub validators: Validators,
     /// `X-Robots-Tag`.
     pub robots: html::Robots,
-    /// `Link` with `rel=alternate` and the type of Markdown.
+    /// `Link` with `rel=alternate` and the media type of Markdown.
     pub markdown: Option<String>,
 }
 
-/// What a host answers for an address that nobody has.
+/// A host's error page that is served with status 200.
 #[derive(Clone, Debug)]
-pub struct NothingThere {
-    /// The address.
+pub struct Soft404 {
+    /// URL that was requested.
     pub url: Url,
-    /// A page, says the server.
+    /// The error page.
     pub page: Arc<Fetched>,
 }
 
-/// A robots.txt, when it was fetched; the error is an outage.
+/// A robots.txt, with the time it was fetched; the error is an outage.
 pub(super) type KnownRobots = (Instant, Result<Robots, String>);
 
-/// What visits need and share.
+/// What all visits share.
 pub(super) struct Visitor {
     pub(super) client: Client,
     pub(super) pace: Pace,
@@ -94,12 +97,12 @@ pub(super) struct Visitor {
     pub(super) page_bytes_max: u64,
     pub(super) stop: Arc<StopSignal>,
     pub(super) rules: Mutex<HashMap<String, KnownRobots>>,
-    pub(super) nothing: Mutex<HashMap<String, Option<NothingThere>>>,
-    pub(super) kept: Kept,
+    pub(super) soft_404s: Mutex<HashMap<String, Option<Soft404>>>,
+    pub(super) file_cache: FileCache,
 }
 
 impl Visitor {
-    /// Visits `url`; `None` where the run is asked to stop.
+    /// Visits `url`; `None` if the run is stopped.
     pub(super) fn visit(&self, url: &Url, validators: &Validators) -> Option<Answer> {
         match self.rules_for(url)? {
             Ok(robots) if self.respect_robots && !robots.allows(&path_and_query(url)) => {
@@ -107,7 +110,7 @@ impl Visitor {
             }
             Ok(_) => {}
             Err(reason) => {
-                let reason = format!("robots.txt cannot be had: {reason}");
+                let reason = format!("robots.txt is unavailable: {reason}");
                 return Some(Answer::Outage { reason, pause: None });
             }
         }
@@ -115,117 +118,118 @@ impl Visitor {
             Ok(response) => {
                 let answer = self.answer(url, response);
                 if matches!(&answer, Answer::Page(page) if page.may_be_html()) {
-                    self.ask_for_nothing(url)?;
+                    self.probe_soft_404(url)?;
                 }
                 answer
             }
-            Err(Trouble::Refused(reason)) => Answer::Excluded(reason),
-            Err(Trouble::Outage(reason)) => {
+            Err(RequestError::Refused(reason)) => Answer::Excluded(reason),
+            Err(RequestError::Outage(reason)) => {
                 self.pace.back_off(&host(url), None);
                 Answer::Outage { reason, pause: None }
             }
         })
     }
 
-    /// Learns what the host of `url` answers where nothing is: one request for each host and run, and only where
-    /// pages come at all; `None` where the run is asked to stop.
-    fn ask_for_nothing(&self, url: &Url) -> Option<()> {
-        // Held while it is fetched: others who need it wait for the same.
-        let mut nothing = self.nothing.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Fetches the host's error page once, to recognise soft 404s, and only after a page was
+    /// served; `None` if the run is stopped.
+    fn probe_soft_404(&self, url: &Url) -> Option<()> {
+        // Locked while fetching: others who need it wait for the same response.
+        let mut soft_404s = self.soft_404s.lock().unwrap_or_else(PoisonError::into_inner);
         let host = host(url);
-        if nothing.contains_key(&host) {
+        if soft_404s.contains_key(&host) {
             return Some(());
         }
         let mut found = None;
-        if let Ok(url) = url.join(NOBODY)
-            && self.may_ask(&url)?
+        if let Ok(url) = url.join(PROBE_PATH)
+            && self.may_request(&url)?
             && let Ok(response) = self.request(&url, &Validators::default())?
             && response.status == 200
             && let Answer::Page(page) = self.page(response)
             && page.may_be_html()
             && page.bytes.len()
-                + nothing.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
-                <= NOTHING_BYTES_MAX
+                + soft_404s.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
+                <= SOFT_404_BYTES_MAX
         {
-            found = Some(NothingThere { url, page: Arc::new(page) });
+            found = Some(Soft404 { url, page: Arc::new(page) });
         }
-        nothing.insert(host, found);
+        soft_404s.insert(host, found);
         Some(())
     }
 
-    /// Returns what [`Self::ask_for_nothing`] has learned.
-    pub(super) fn answer_for_nothing(&self, url: &Url) -> Option<NothingThere> {
-        let nothing = self.nothing.lock().unwrap_or_else(PoisonError::into_inner);
-        nothing.get(&host(url)).cloned().flatten()
+    /// Returns the error page that [`Self::probe_soft_404`] found.
+    pub(super) fn soft_404(&self, url: &Url) -> Option<Soft404> {
+        let soft_404s = self.soft_404s.lock().unwrap_or_else(PoisonError::into_inner);
+        soft_404s.get(&host(url)).cloned().flatten()
     }
 
-    /// Tells whether robots.txt lets us ask for `url`.
-    fn may_ask(&self, url: &Url) -> Option<bool> {
+    /// Reports whether robots.txt allows requesting `url`.
+    fn may_request(&self, url: &Url) -> Option<bool> {
         let rules = self.rules_for(url)?;
         Some(rules.is_ok_and(|it| !self.respect_robots || it.allows(&path_and_query(url))))
     }
 
-    /// Fetches a file that need not be there and is not asked for again before tomorrow if it is not; `None` where
-    /// the run is asked to stop, no file where there is none, an error where one that was there cannot be had.
+    /// Fetches a file that may be missing; if it is, it is not requested again for a day. Returns
+    /// `None` if the run is stopped, no file if there is none, and an error if a file that existed
+    /// is unavailable.
     pub(super) fn optional_file(
         &self,
         url: &Url,
         max: u64,
     ) -> Option<Result<Option<Vec<u8>>, String>> {
-        let address = url.as_str();
-        if matches!(self.kept.find(address), Some((None, _))) || !self.may_ask(url)? {
+        let url_text = url.as_str();
+        if matches!(self.file_cache.find(url_text), Some((None, _))) || !self.may_request(url)? {
             return Some(Ok(None));
         }
-        let last = self.kept.last(address);
+        let last = self.file_cache.last(url_text);
         Some(match self.fetch_file(url, max)? {
             Ok(FileStart { bytes, .. }) => {
                 if last.flatten().as_ref() != Some(&bytes) {
-                    self.kept.note(address, Some(&bytes));
+                    self.file_cache.note(url_text, Some(&bytes));
                 }
                 Ok(Some(bytes))
             }
-            Err(FileTrouble::Missing(_)) => {
-                self.kept.note(address, None);
+            Err(FileError::Missing(_)) => {
+                self.file_cache.note(url_text, None);
                 Ok(None)
             }
-            // There are servers that fail at whatever they do not have.
-            Err(FileTrouble::Outage(reason)) => last.flatten().map_or(Ok(None), |_| Err(reason)),
+            // Some servers answer with an error for anything they do not have.
+            Err(FileError::Outage(reason)) => last.flatten().map_or(Ok(None), |_| Err(reason)),
         })
     }
 
-    /// Fetches the first `max` bytes of a file that is no page, such as a sitemap; `None` where the run is asked to
-    /// stop.
-    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<FileStart, FileTrouble>> {
+    /// Fetches the first `max` bytes of a file that is not a page, such as a sitemap; `None` if the
+    /// run is stopped.
+    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<FileStart, FileError>> {
         let mut url = url.clone();
         for _ in 0..=ROBOTS_REDIRECTS_MAX {
             let response = match self.request(&url, &Validators::default())? {
                 Ok(response) => response,
-                Err(Trouble::Refused(reason)) => return Some(Err(FileTrouble::Missing(reason))),
-                Err(Trouble::Outage(reason)) => return Some(Err(FileTrouble::Outage(reason))),
+                Err(RequestError::Refused(reason)) => return Some(Err(FileError::Missing(reason))),
+                Err(RequestError::Outage(reason)) => return Some(Err(FileError::Outage(reason))),
             };
             match response.status {
                 200..=299 => {
                     return Some(match response.read_start(max) {
                         Ok((bytes, is_whole)) => Ok(FileStart { bytes, is_whole }),
-                        Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
-                            Err(FileTrouble::Outage(reason))
+                        Err(RequestError::Refused(reason) | RequestError::Outage(reason)) => {
+                            Err(FileError::Outage(reason))
                         }
                     });
                 }
                 300..=399 => match location(&url, &response) {
                     Some(next) if address::may_be_asked(&next) => url = next,
-                    _ => return Some(Err(FileTrouble::Missing("a redirect to nowhere".into()))),
+                    _ => return Some(Err(FileError::Missing("a redirect to nowhere".into()))),
                 },
                 429 | 500..=599 => {
                     let reason = format!("the server answers {}", response.status);
-                    return Some(Err(FileTrouble::Outage(reason)));
+                    return Some(Err(FileError::Outage(reason)));
                 }
                 status => {
-                    return Some(Err(FileTrouble::Missing(format!("the server answers {status}"))));
+                    return Some(Err(FileError::Missing(format!("the server answers {status}"))));
                 }
             }
         }
-        Some(Err(FileTrouble::Missing("too many redirects".into())))
+        Some(Err(FileError::Missing("too many redirects".into())))
     }
 
     /// Returns the sitemaps that the robots.txt of `url`'s host names.
@@ -236,7 +240,7 @@ impl Visitor {
     /// Returns the rules for the host of `url`, fetched at most once a day; the error is an outage.
     fn rules_for(&self, url: &Url) -> Option<Result<Robots, String>> {
         let host = host(url);
-        // Held while it is fetched: others who need it wait for the same.
+        // Locked while fetching: others who need it wait for the same response.
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, known)) = rules.get(&host)
             && since.elapsed() < AGE_MAX
@@ -259,39 +263,43 @@ impl Visitor {
         Some(known)
     }
 
-    /// Reads robots.txt as an earlier run has kept it, or fetches it; returns when it was fetched, too.
+    /// Reads a cached robots.txt, or fetches it; returns also when it was fetched.
     fn read_rules(&self, url: &Url) -> Option<KnownRobots> {
         let now = Instant::now();
-        let address = match url.join("/robots.txt") {
-            Ok(address) => address,
+        let robots_url = match url.join("/robots.txt") {
+            Ok(robots_url) => robots_url,
             Err(error) => return Some((now, Err(error.to_string()))),
         };
         let parse = |bytes: &[u8]| Robots::parse(&String::from_utf8_lossy(bytes), &self.agent);
-        if let Some((body, age)) = self.kept.find(address.as_str()) {
+        if let Some((body, age)) = self.file_cache.find(robots_url.as_str()) {
             let since = now.checked_sub(age).unwrap_or(now);
             return Some((since, Ok(body.map(|body| parse(&body)).unwrap_or_default())));
         }
-        let known = match self.fetch_file(&address, robots::SIZE_MAX_BYTES as u64)? {
+        let known = match self.fetch_file(&robots_url, robots::SIZE_MAX_BYTES as u64)? {
             Ok(FileStart { mut bytes, is_whole }) => {
                 if !is_whole {
                     // Half a rule would be another rule.
                     let end = bytes.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
                     bytes.truncate(end.unwrap_or(0));
                 }
-                self.kept.note(address.as_str(), Some(&bytes));
+                self.file_cache.note(robots_url.as_str(), Some(&bytes));
                 Ok(parse(&bytes))
             }
-            Err(FileTrouble::Missing(_)) => {
-                self.kept.note(address.as_str(), None);
+            Err(FileError::Missing(_)) => {
+                self.file_cache.note(robots_url.as_str(), None);
                 Ok(Robots::default())
             }
-            Err(FileTrouble::Outage(reason)) => Err(reason),
+            Err(FileError::Outage(reason)) => Err(reason),
         };
         Some((now, known))
     }
 
     /// Waits for the host's turn and sends the request.
-    fn request(&self, url: &Url, validators: &Validators) -> Option<Result<Response, Trouble>> {
+    fn request(
+        &self,
+        url: &Url,
+        validators: &Validators,
+    ) -> Option<Result<Response, RequestError>> {
         let host = host(url);
         let slot = self.pace.slot(&host, Instant::now());
         if !wait_until(slot, &self.stop) {
@@ -353,13 +361,13 @@ impl Visitor {
                 Answer::Page(Fetched { bytes, media_type, charset, validators, robots, markdown })
             }
             Ok(None) => too_large(),
-            Err(Trouble::Refused(reason) | Trouble::Outage(reason)) => {
+            Err(RequestError::Refused(reason) | RequestError::Outage(reason)) => {
                 Answer::Outage { reason, pause: None }
             }
         }
     }
 
-    /// Adds up the `X-Robots-Tag` headers that are for everybody or for us.
+    /// Combines the `X-Robots-Tag` headers that are for all crawlers or for us.
     fn robots_tags(&self, response: &Response) -> html::Robots {
         let mut robots = html::Robots::default();
         for value in response.headers.get_all("x-robots-tag") {
@@ -381,7 +389,7 @@ impl Visitor {
 }
 
 impl Fetched {
-    /// Tells whether it is HTML, or may turn out to be.
+    /// Reports whether it is HTML, or may turn out to be.
     fn may_be_html(&self) -> bool {
         let is_html =
             |media_type: &str| ["text/html", "application/xhtml+xml"].contains(&media_type);
@@ -389,24 +397,24 @@ impl Fetched {
     }
 }
 
-/// A file that is no page, as far as it was read.
+/// The beginning of a file that is not a page.
 #[derive(Debug)]
 pub(super) struct FileStart {
     pub(super) bytes: Vec<u8>,
-    /// There is no more of it.
+    /// Whether that is the whole file.
     pub(super) is_whole: bool,
 }
 
-/// Why a file that is no page cannot be had.
+/// Why a file that is not a page is unavailable.
 #[derive(Debug)]
-pub(super) enum FileTrouble {
-    /// It is not there.
+pub(super) enum FileError {
+    /// It does not exist.
     Missing(String),
-    /// It may be there.
+    /// It may exist.
     Outage(String),
 }
 
-/// Waits; tells whether the time has come, and not a stop.
+/// Waits until then; returns false if the run is stopped before.
 pub(super) fn wait_until(time: Instant, stop: &StopSignal) -> bool {
     loop {
         if stop.is_requested() {
@@ -450,7 +458,7 @@ fn markdown_link(response: &Response) -> Option<String> {
     })
 }
 
-/// Reads seconds, or a date.
+/// Parses a number of seconds, or a date.
 fn retry_after(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -460,7 +468,7 @@ fn retry_after(value: &str) -> Option<Duration> {
     Duration::try_from(wait).ok()
 }
 
-/// Tells whether a media type is of something that no extractor reads.
+/// Reports whether no extractor reads this media type.
 fn holds_no_text(media_type: &str) -> bool {
     const OTHERS: [&str; 14] = [
         "application/gzip",

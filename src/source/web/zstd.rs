@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use ruzstd::decoding::StreamingDecoder;
 
-/// Appends what `body` holds to `bytes`, frame after frame, until there are `max` bytes.
+/// Appends the content of `body` to `bytes`, frame after frame, up to `max` bytes.
 pub(super) fn read(body: impl Read, bytes: &mut Vec<u8>, max: u64) -> io::Result<()> {
     let mut body = BufReader::new(body);
     while !body.fill_buf()?.is_empty() && (bytes.len() as u64) < max {

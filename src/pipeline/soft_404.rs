@@ -1,5 +1,4 @@
-//! Pages that say in words only that they are not there: they read like what the server answers for an address that
-//! nobody has.
+//! Soft 404s: error pages served with status 200.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,24 +6,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Share of the words that two pages have in common, of those that either has, at least.
+/// Minimum share of common words among the words of two pages that count as alike.
 const COMMON_MIN: f64 = 0.9;
 
-/// What hosts answer where nothing is.
+/// The error pages of hosts, to recognise soft 404s.
 #[derive(Debug, Default)]
-pub struct Missing {
-    hosts: Mutex<HashMap<String, Option<Arc<Answer>>>>,
+pub struct Soft404s {
+    hosts: Mutex<HashMap<String, Option<Arc<ErrorPage>>>>,
 }
 
 #[derive(Debug)]
-struct Answer {
-    address: HashSet<u64>,
+struct ErrorPage {
+    url: HashSet<u64>,
     words: HashSet<u64>,
 }
 
-impl Missing {
-    /// Tells whether the page at `url` reads like the one that `probe` returns for its host, as url and text;
-    /// asked for once for each host.
+impl Soft404s {
+    /// Reports whether the page at `url` reads like the error page of its host. `probe` returns the URL
+    /// and the text of that; it is called once per host.
     pub fn resembles(
         &self,
         url: &Url,
@@ -32,22 +31,22 @@ impl Missing {
         probe: impl FnOnce() -> Option<(Url, String)>,
     ) -> bool {
         let host = super::page::host(url);
-        let missing = {
+        let error_page = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            let learn = || {
+            let fetch = || {
                 let (url, text) = probe()?;
-                Some(Arc::new(Answer { address: words(url.as_str()), words: words(&text) }))
+                Some(Arc::new(ErrorPage { url: words(url.as_str()), words: words(&text) }))
             };
-            hosts.entry(host).or_insert_with(learn).clone()
+            hosts.entry(host).or_insert_with(fetch).clone()
         };
-        let Some(missing) = missing else { return false };
-        // An apology repeats the address that was asked for.
-        let address = words(url.as_str());
+        let Some(error_page) = error_page else { return false };
+        // An error page often repeats the URL requested.
+        let url = words(url.as_str());
         let without = |words: &HashSet<u64>| -> HashSet<u64> {
-            let is_own = |word: &&u64| !address.contains(word) && !missing.address.contains(word);
-            words.iter().filter(is_own).copied().collect()
+            let is_text = |word: &&u64| !url.contains(word) && !error_page.url.contains(word);
+            words.iter().filter(is_text).copied().collect()
         };
-        are_alike(&without(&missing.words), &without(&words(text)))
+        are_alike(&without(&error_page.words), &without(&words(text)))
     }
 }
 
@@ -70,12 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_told_from_what_is_answered_for_nothing() {
+    fn error_pages_are_recognised() {
         let check = |page: &str, expected: bool| {
             let url = |text: &str| Url::parse(text).unwrap();
             let probe =
                 || Some((url("http://a.org/docs/nobody"), "Oops! No nobody here. 12:00".into()));
-            let actual = Missing::default().resembles(&url("http://a.org/docs/guide"), page, probe);
+            let actual =
+                Soft404s::default().resembles(&url("http://a.org/docs/guide"), page, probe);
             assert_eq!(actual, expected, "{page}");
         };
         check("Oops! No guide here. 12:01", true);
