@@ -254,12 +254,12 @@ fn repositories_that_cannot_be_meant() {
     ];
     let errors = said.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("error"));
     insta::assert_snapshot!(errors.collect::<Vec<_>>().join("\n"), @r#"
-    error: kb.toml:3:7: source.git.url: this is no url; allowed are https, http, ssh and git urls, user@host:path, and a folder
-    error: kb.toml:4:7: source.git.ref: "-x" is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits
-    error: kb.toml:5:16: source.git.subdirectory: "../a" is no folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
+    error: kb.toml:3:7: source.git.url: this is not a URL; allowed are https, http, ssh and git urls, user@host:path, and a folder
+    error: kb.toml:4:7: source.git.ref: "-x" is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:5:16: source.git.subdirectory: "../a" is not a folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
     error: kb.toml:3:7: source.git.url: this asks for a remote helper; allowed are https, http, ssh and git urls, user@host:path, and a folder
-    error: kb.toml:4:7: source.git.ref: "main..next" is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits
-    error: kb.toml:5:16: source.git.subdirectory: "/etc" is no folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
+    error: kb.toml:4:7: source.git.ref: "main..next" is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:5:16: source.git.subdirectory: "/etc" is not a folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
     error: kb.toml:3:7: source.git.url: a password or token does not belong in this file; name a variable in `password_env`, and leave out what begins with `?` or `#`
     error: kb.toml:4:16: source.git.password_env: "hunter2!" is not the name of an environment variable; the password itself does not belong here
     error: kb.toml:5:9: source.git.depth: invalid value: integer `-1`, expected a whole number, 0 or more
@@ -294,10 +294,10 @@ fn sites_that_cannot_be_meant() {
     error: kb.toml:4:13: source.web.sitemaps: "all" cannot be fetched: write it whole, with https and host, or one of the words robots and auto
     error: kb.toml:4:23: source.web.requests_per_second: 0 is not above 0 and at most 1000
     error: kb.toml:5:19: source.web.max_concurrency: 0 is not 1 to 32
-    error: kb.toml:5:12: source.web.headers: "Authorization: Bearer x" is no header; write Name=VARIABLE, with the value in that environment variable
+    error: kb.toml:5:12: source.web.headers: "Authorization: Bearer x" is not a header; write Name=VARIABLE, with the value in that environment variable
     error: kb.toml:4:11: source.web.timeout: 0 is not 1 to 3600 seconds
     error: kb.toml:4:21: source.web.remove_selectors: "a > b" must be made of tag, #id, .class, [name] and [name=value]
-    error: kb.toml:5:14: source.web.user_agent: "" is no user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)
+    error: kb.toml:5:14: source.web.user_agent: "" is not a user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)
     error: kb.toml:5:13: source.web.max_pages: invalid type: string "all", expected a whole number, 0 or more
     "#);
 }

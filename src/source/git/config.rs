@@ -139,7 +139,7 @@ fn check_url(url: &str) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("{what}; {URLS}"));
     let decoded = percent::decoded(url);
     if url.is_empty() || url.starts_with('-') || decoded.contains(char::is_control) {
-        return wrong("this is no url");
+        return wrong("this is not a URL");
     }
     if has_helper(url) {
         return wrong("this asks for a remote helper");
@@ -154,7 +154,7 @@ fn check_url(url: &str) -> Result<(), String> {
         return wrong("this asks for a protocol that git would need another program for");
     }
     if scheme == "file" && !rest.starts_with('/') {
-        return wrong("after file:// must stand an absolute path");
+        return wrong("file:// must be followed by an absolute path");
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (user, host) = rest[..end].rsplit_once('@').unwrap_or(("", &rest[..end]));
@@ -198,7 +198,7 @@ fn check_reference(reference: &str) -> Result<(), String> {
         || reference.ends_with(['/', '.']);
     if is_wrong {
         return Err(format!(
-            "{reference:?} is no ref; allowed is a branch, a tag, or a commit id of 40 hex digits"
+            "{reference:?} is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits"
         ));
     }
     Ok(())
@@ -209,7 +209,7 @@ fn check_subdirectory(path: &str) -> Result<(), String> {
     let is_wrong = path.split('/').any(|part| matches!(part, "" | "." | ".."));
     if !path.is_empty() && is_wrong || path.contains(char::is_control) {
         return Err(format!(
-            "{path:?} is no folder of a repository; allowed is a path like docs/guide, without a leading \
+            "{path:?} is not a folder of a repository; allowed is a path like docs/guide, without a leading \
              `/`, `.` or `..`"
         ));
     }

@@ -239,7 +239,7 @@ pub(super) fn parse_header(header: &str) -> Result<(&str, &str), String> {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
     };
     header.split_once('=').filter(|(name, variable)| is_token(name) && is_token(variable)).ok_or_else(
-        || format!("{header:?} is no header; write Name=VARIABLE, with the value in that environment variable"),
+        || format!("{header:?} is not a header; write Name=VARIABLE, with the value in that environment variable"),
     )
 }
 
@@ -268,6 +268,6 @@ fn check_user_agent(agent: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{agent:?} is no user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)"
+        "{agent:?} is not a user agent; it begins with a name, as in kbingest/1.0 (+https://example.org)"
     ))
 }
