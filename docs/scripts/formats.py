@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes damaged files and many mixed ones in, as docs/formats.md tells it.
+"""Ingests damaged files and many mixed ones, as docs/formats.md describes.
 
     docs/scripts/formats.py CORPORA [KBINGEST]
 
@@ -65,7 +65,7 @@ def ingest(kbingest, files):
                 file.write(content)
         with open(os.path.join(folder, "kb.toml"), "w", encoding="utf-8") as file:
             file.write(SETTINGS)
-        # Every process of the run can be told by this.
+        # Every process of the run can be recognised by this.
         mark = f"KBINGEST_RUN={folder}"
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         run = subprocess.run(

@@ -235,7 +235,7 @@ pub struct ResumeArgs {
 #[derive(Debug, Args)]
 pub struct TrustArgs {
     /// Allows, for this run only, what the settings ask for: commands to run, environment variables
-    /// to send, private hosts. `kbingest trust` shows it, and allows it permanently.
+    /// to send, private hosts. `kbingest trust` shows it, and allows it until it changes.
     #[arg(long)]
     pub trust: bool,
 }
@@ -464,8 +464,8 @@ pub struct CheckArgs {
     /// The settings, or a knowledge base file.
     #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
     pub target: PathBuf,
-    /// Reads every row, text and vector, compares it with its checksum, and the full-text index
-    /// with the texts.
+    /// Compares every row, text and vector with its checksum, and the full-text index with the
+    /// texts.
     #[arg(long)]
     pub read_data: bool,
     /// If anything is found, builds a new file of everything that is intact, checks it, and

@@ -1,8 +1,10 @@
-//! Which kb.toml files the user has allowed to do what they ask for: each by its path and its content.
+//! Which kb.toml files the user has allowed to do what they ask for: each by its path and its
+//! content.
 //!
-//! On disk: `$XDG_STATE_HOME/kbingest/allowed` or `~/.local/state/kbingest/allowed`, with one
-//! file for each allowance, whose name is the hash of path and content and whose text is the path, for people. As direnv
-//! does: an edit, or a copy elsewhere, has to be allowed again. A file that somebody else put there counts for nothing.
+//! On disk: `$XDG_STATE_HOME/kbingest/allowed` or `~/.local/state/kbingest/allowed`, with one file
+//! for each allowance, whose name is the hash of path and content and whose text is the path, for
+//! people. As direnv does: an edit, or a copy elsewhere, has to be allowed again. A file that
+//! somebody else put there counts for nothing.
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};

@@ -1,8 +1,9 @@
 //! kb.toml: loading it, and the checks that concern more than one value.
 //!
-//! Each table's type lives beside the code that it configures; here they are gathered. Every error names
-//! the file, the line and column, the key and what is allowed. What a kb.toml would run or send away has to be allowed
-//! once, by its content: `requests.rs` lists it, `allowed.rs` remembers it.
+//! Each table's type is beside the code that it configures; this module collects them. Every error
+//! names the file, the line and column, the key and what is allowed. What a kb.toml would run or
+//! send away has to be allowed once, by its content: `requests.rs` lists it, `allowed.rs` remembers
+//! it.
 
 mod allowed;
 mod programs;
@@ -26,7 +27,7 @@ use crate::support::numbers::counted;
 pub use allowed::VARIABLE as TRUST_VARIABLE;
 pub use requests::Request;
 
-/// Largest kb.toml that is read.
+/// Limit on kb.toml, in bytes.
 const SIZE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Settings as loaded, with paths made absolute.
@@ -38,23 +39,24 @@ pub struct Config {
     pub base: PathBuf,
     /// The knowledge base.
     pub kb: PathBuf,
-    /// Where documents come from.
+    /// The sources of documents.
     pub source: SourceConfig,
-    /// What extracting a document may cost.
+    /// Limits on extracting a document.
     pub extract: ExtractConfig,
-    /// How texts are cut.
+    /// How texts are chunked.
     pub chunk: ChunkConfig,
-    /// What makes vectors.
+    /// The model that makes vectors.
     pub embed: EmbedConfig,
-    /// How texts are made searchable.
+    /// How texts are indexed.
     pub search: SearchConfig,
-    /// The user allowed what [`Config::requests`] lists, or allows it for this one time.
+    /// Whether the user has allowed what [`Config::requests`] lists, or allows it for this run.
     pub is_trusted: bool,
-    /// Hash of the file's text, and of the programs in its folder that it runs: by it the user allows what it asks for.
+    /// Hash of the file's text, and of the programs in its folder that it runs; the user allows
+    /// what it asks for by this hash.
     pub trust_hash: String,
-    /// Folder for what can be made again, in place of the user's own cache folder; not in kb.toml.
+    /// Cache folder, instead of the user's own; not in kb.toml.
     pub cache: Option<PathBuf>,
-    /// Hash of the file's text: tells whether a continued run has the same settings.
+    /// Hash of the file's text, to detect whether the settings of a resumed run have changed.
     pub hash: String,
 }
 
@@ -79,12 +81,12 @@ struct File {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KbTable {
-    /// The knowledge base file; default: the config's name with the ending `.kb`.
+    /// The knowledge base file; default: the config's name with the extension `.kb`.
     path: Option<PathBuf>,
 }
 
 impl KbTable {
-    /// Returns why `path` can be no knowledge base, where it cannot.
+    /// Returns the reason if `path` cannot be a knowledge base.
     fn problem(&self, base: Option<&Path>) -> Option<String> {
         let path = self.path.as_ref()?;
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -105,25 +107,25 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It asks for what has to be allowed first.
+    /// It asks for something that has to be allowed first.
     #[error("{} asks for what you have to allow first", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// What it asks for, at least one.
+        /// Its requests, at least one.
         requests: Vec<Request>,
-        /// Stands for the file as it is, in `KBINGEST_TRUST`.
+        /// Hash of its current content, for `KBINGEST_TRUST`.
         hash: String,
     },
-    /// What the user allows cannot be remembered.
+    /// The user's permission cannot be stored.
     #[error("cannot remember that {} is allowed", path.display())]
     Register {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Its content is wrong.
@@ -133,17 +135,17 @@ pub enum ConfigError {
         path: PathBuf,
         /// Its text, to show the lines concerned.
         text: String,
-        /// All that is wrong, at least one.
+        /// Its problems, at least one.
         problems: Vec<Problem>,
     },
 }
 
-/// Something wrong in kb.toml.
+/// A problem in kb.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Bytes of the file that it concerns.
+    /// The bytes of the file that it concerns.
     pub span: Range<usize>,
-    /// The key, with its tables, as in `chunk.max_tokens`; empty where none applies.
+    /// The key, with its tables, as in `chunk.max_tokens`; empty if none applies.
     pub key: String,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -164,18 +166,19 @@ impl Config {
         Self::load_with(path, true)
     }
 
-    /// Loads the settings at `path` for a command that can do without the sources: a knowledge base and its
+    /// Loads the settings at `path` for a command that needs no sources: a knowledge base and its
     /// kb.toml may have been copied elsewhere, or a disk may not be mounted.
     pub fn load_without_sources(path: &Path) -> Result<Self, ConfigError> {
         Self::load_with(path, false)
     }
 
-    /// Returns what the file asks for that has to be allowed once: to run something, or to send something away.
+    /// Returns the file's requests that have to be allowed once: to run something, or to send
+    /// something away.
     pub fn requests(&self) -> Vec<Request> {
         requests::requests(self)
     }
 
-    /// Fails where the file asks for something, and the user has not allowed it as it is.
+    /// Fails if the file makes requests and the user has not allowed its current content.
     pub fn insist_on_trust(&self) -> Result<(), ConfigError> {
         let requests = self.requests();
         if self.is_trusted || requests.is_empty() {
@@ -185,12 +188,13 @@ impl Config {
         Err(ConfigError::Untrusted { path, requests, hash })
     }
 
-    /// Returns whether the knowledge base lies outside of the folder of kb.toml.
+    /// Returns whether the knowledge base is outside of the folder of kb.toml.
     pub fn kb_is_outside(&self) -> bool {
         requests::leads_out(self, self.kb.parent().unwrap_or(&self.kb))
     }
 
-    /// Remembers that the user allows what the file asks for, as long as neither it nor its place changes.
+    /// Stores that the user allows the file's requests, as long as neither its content nor its path
+    /// changes.
     pub fn trust(&mut self) -> Result<(), ConfigError> {
         let remembered = allowed::allow(&self.absolute_path(), &self.trust_hash);
         remembered.map_err(|source| ConfigError::Register { path: self.path.clone(), source })?;
@@ -198,7 +202,7 @@ impl Config {
         Ok(())
     }
 
-    /// Forgets that the user allowed it; returns whether it had been.
+    /// Forgets that the user allowed it; returns whether it was allowed.
     pub fn distrust(&mut self) -> Result<bool, ConfigError> {
         self.is_trusted = false;
         allowed::revoke(&self.absolute_path(), &self.trust_hash)
@@ -258,7 +262,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
 }
 
-/// Returns the hash of `text` and of what it runs from its own folder.
+/// Returns the hash of `text` and of the programs that it runs from its own folder.
 fn trust_hash(config: &Config, text: &str) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(text.as_bytes());
@@ -266,10 +270,10 @@ fn trust_hash(config: &Config, text: &str) -> std::io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// `kb.toml` -> `kb.kb`.
+/// Returns the default path: `kb.toml` -> `kb.kb`.
 fn default_kb(config: &Path) -> PathBuf {
     let mut name = config.file_stem().unwrap_or_else(|| "kb".as_ref()).to_owned();
-    // Appended: `with_extension` would give `team.a.toml` and `team.b.toml` one file.
+    // Appended: `with_extension` would give `team.a.toml` and `team.b.toml` the same file.
     name.push(".kb");
     PathBuf::from(name)
 }
@@ -328,7 +332,7 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     Problem { key: key_at(text, span.start), message, span }
 }
 
-/// Words of serde about Rust types, in words about kb.toml.
+/// Serde's words for Rust types, and words about kb.toml for the same.
 const WORDS: [(&str, &str); 13] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
@@ -345,7 +349,8 @@ const WORDS: [(&str, &str); 13] = [
     ("map, expected a list", "table, expected a list of tables: write [[two brackets]]"),
 ];
 
-/// A problem of the value that `message` begins with, in `table`; of the table where it names none.
+/// Returns a problem of the value that `message` begins with, in `table`; of the table if it names
+/// none.
 fn table_problem(text: &str, table: &str, message: String) -> Problem {
     let name = message.split_whitespace().next().unwrap_or_default();
     let mut names = name.strip_prefix(&format!("{table}.")).unwrap_or(name).split('.');
@@ -365,9 +370,9 @@ fn table_problem(text: &str, table: &str, message: String) -> Problem {
     Problem { span, key, message }
 }
 
-/// Returns the key whose line holds the byte at `at`, with the table above it.
+/// Returns the key whose line contains the byte at `at`, with the table above it.
 ///
-/// toml's errors give a place and not a key; the text has both.
+/// toml's errors give a position but no key; the text has both.
 fn key_at(text: &str, at: usize) -> String {
     let at = text.floor_char_boundary(at);
     let line_end = text[at..].find('\n').map_or(text.len(), |end| at + end);
@@ -392,7 +397,7 @@ fn key_at(text: &str, at: usize) -> String {
     }
 }
 
-/// Tells a key from a comment, and from a text in a list of several lines.
+/// Distinguishes a key from a comment, and from a text in a list of several lines.
 fn is_key(name: &str) -> bool {
     let is_quoted = |quote| name.len() >= 2 && name.starts_with(quote) && name.ends_with(quote);
     let is_bare = || name.chars().all(|c| c.is_alphanumeric() || " \t-_.".contains(c));

@@ -1,7 +1,9 @@
-//! What the commands of a kb.toml run from its own folder: who changes one of these files changes what is run.
+//! The files in its own folder that the commands of a kb.toml run: whoever changes one of them
+//! changes what is run.
 //!
-//! A file may be named by any argument, as in `["sh", "tools/convert.sh"]` or `["sh", "-c", "tools/convert.sh $0"]`, by
-//! the first line of another, or by a folder, as in `["python3", "tools"]`.
+//! A file may be named by any argument, as in `["sh", "tools/convert.sh"]` or `["sh", "-c",
+//! "tools/convert.sh $0"]`, by the first line of another, or by a folder, as in `["python3",
+//! "tools"]`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,19 +14,19 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::requests::real;
 
-/// Files of a folder that are read; of the rest, sizes and times count.
+/// Limit on the files of a folder that are read; the others count by size and time.
 const FILES_MAX: usize = 2000;
-/// What ends a word in a line that a shell runs.
+/// Characters that end a word in a shell's line.
 const ENDS: &[char] =
     &[' ', '\t', '\n', '"', '\'', ';', '|', '&', '(', ')', '<', '>', '`', '=', '$', '{', '}'];
 
-/// Adds to `hasher` the names and contents of all files that commands run from the folder of kb.toml. A file that is
-/// not there counts as such, and is another one as soon as it is there.
+/// Hashes the names and contents of all files that commands run from the folder of kb.toml. A
+/// missing file counts as missing, and changes the hash when it appears.
 pub(super) fn hash(config: &Config, hasher: &mut blake3::Hasher) -> io::Result<()> {
     let mut paths = BTreeSet::new();
     for command in &config.extract.command {
         for (index, argument) in command.run.iter().enumerate() {
-            // The name of a program without a slash is looked up in PATH.
+            // A program name without a slash is looked up in PATH.
             if index > 0 || argument.contains('/') {
                 paths.insert(config.base.join(argument));
                 paths.extend(argument.split(ENDS).map(|word| config.base.join(word)));
@@ -46,14 +48,15 @@ pub(super) fn hash(config: &Config, hasher: &mut blake3::Hasher) -> io::Result<(
     Ok(())
 }
 
-/// Returns whether a path, or what it leads to, is in the folder of kb.toml and not that itself.
+/// Returns whether a path, links resolved, is in the folder of kb.toml and not the folder itself.
 fn is_inside(config: &Config, path: &Path) -> bool {
     let is_below = |path: &Path, base: &Path| path != base && path.starts_with(base);
     let has_parents = path.components().any(|part| part == std::path::Component::ParentDir);
     !has_parents && is_below(path, &config.base) || is_below(&real(path), &real(&config.base))
 }
 
-/// Returns whether a folder has documents or the knowledge base in it, which are no programs and change.
+/// Returns whether a folder contains documents or the knowledge base, which are not programs, and
+/// change.
 fn holds_documents(config: &Config, path: &Path) -> bool {
     let sources = &config.source.directory;
     let folders = sources.iter().map(|source| config.base.join(source.path.get_ref()));
@@ -80,7 +83,7 @@ fn hash_file(path: &Path, hasher: &mut blake3::Hasher) -> io::Result<()> {
     hasher.update(b"\0").update(path.as_os_str().as_encoded_bytes()).update(b"\0");
     match path.metadata() {
         Ok(found) if found.is_file() => drop(hasher.update_reader(File::open(path)?)?),
-        // Not there, or nothing that a program could be read from twice.
+        // Missing, or not a regular file, which could not be read twice.
         _ => {}
     }
     Ok(())

@@ -1,7 +1,9 @@
-//! What a kb.toml asks for that its reader has to allow once: to run something, or to send something away.
+//! The requests of a kb.toml that its reader has to allow once: to run something, or to send
+//! something away.
 //!
-//! Reading folders and crawling public sites over https or http needs no leave. Whatever else a setting can make the
-//! program do to the world belongs into this list, which is also what the user is shown.
+//! Reading folders and crawling public sites over https or http needs no permission. Everything
+//! else that a setting can make the program do to the outside belongs in this list, which is also
+//! shown to the user.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +13,18 @@ use super::Config;
 use crate::source::is_public;
 use crate::support::storage;
 
-/// One thing that a kb.toml asks for.
+/// One request of a kb.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
     /// The table of kb.toml, with the name of its source if it has one.
     pub table: String,
-    /// What it would do, with the very values of the file.
+    /// What it would do, with the literal values of the file.
     pub what: String,
 }
 
-/// Returns what `config` asks for, in the order of the file's kinds; empty where nothing has to be allowed.
+/// Returns the requests of `config`, in the order of kinds; empty if nothing has to be allowed.
 ///
-/// Paths that lead out of the folder of kb.toml are listed with the rest, and ask for nothing by themselves.
+/// Paths that lead out of the folder of kb.toml are listed too, but request nothing by themselves.
 pub(super) fn requests(config: &Config) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut ask = |table: String, what: String| requests.push(Request { table, what });
@@ -76,7 +78,8 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
     requests
 }
 
-/// Returns the paths of `config` that lead out of its folder, links resolved: a folder from a stranger may hold links.
+/// Returns the paths of `config` that lead out of its folder, links resolved: a folder from a
+/// stranger may contain links.
 fn outside(config: &Config) -> Vec<Request> {
     let sources = &config.source;
     let mut paths: Vec<(String, &'static str, PathBuf)> =
@@ -118,7 +121,7 @@ pub(super) fn leads_out(config: &Config, path: &Path) -> bool {
     !real(path).starts_with(real(&config.base))
 }
 
-/// Returns whether an url, by its text alone, may lead to a host that is not public: git resolves names by itself.
+/// Returns whether a URL, by its text alone, may lead to a private host: git resolves names itself.
 fn may_be_private(url: &str) -> bool {
     let parsed = url::Url::parse(url).ok();
     match parsed.as_ref().and_then(url::Url::host) {
@@ -134,7 +137,7 @@ fn may_be_private(url: &str) -> bool {
     }
 }
 
-/// Returns where `path` leads; as much of it as is there.
+/// Returns the target of `path`, as far as it exists.
 pub(super) fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| storage::resolved(path))
 }

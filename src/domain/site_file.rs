@@ -1,6 +1,6 @@
 //! A file of a web site that is not a page and is cached for a while, such as robots.txt.
 
-/// One such file as it was fetched.
+/// One such file, as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteFile {
     /// Its URL.

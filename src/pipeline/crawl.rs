@@ -18,6 +18,7 @@ use crate::source::{Answer, PageRequest, SourceError, Starts, Validators, WebSou
 use crate::support::checkpoint::Checkpoint;
 use crate::support::clock::now_ms;
 use crate::support::events::Event;
+use crate::support::numbers::counted;
 
 /// Pages of a batch at most.
 const BATCH_PAGES: usize = 64;
@@ -256,7 +257,7 @@ impl Producer<'_> {
             documents_unchanged: unchanged as u64,
             ..Metrics::default()
         };
-        // What the batch leads to counts already: there is no way back from a percentage that is too high.
+        // The pages that the batch links to are counted first: the percentage must never decrease.
         context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
@@ -270,20 +271,20 @@ impl Producer<'_> {
         self.hand_over(self.chunk_and_enqueue(revisions)?)
     }
 
-    /// Deletes what a complete crawl did not find; says what was not complete.
+    /// Deletes what a complete crawl did not find; reports what was incomplete.
     fn finish_site(&self, source: &WebSource, end: &End) -> Result<(), Error> {
         let context = self.context;
         let name = source.name();
         let counts = context.run.frontier_counts(name)?;
         let FrontierCounts { failed, visited, over_limit, links_left_out, .. } = counts;
         let unreachable =
-            (failed > 0).then(|| format!("{failed} of {visited} pages cannot be had"));
+            (failed > 0).then(|| format!("{failed} of {visited} pages are unavailable"));
         let outage = end.outage.clone().or(unreachable);
-        self.tell_limits(source, end, counts)?;
+        self.report_limits(source, end, counts)?;
         if let Some(outage) = &outage {
             self.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
         }
-        // What was not reached may be there.
+        // Pages that were not reached may still exist.
         let is_limited = end.is_limited || end.limit.is_some() || over_limit + links_left_out > 0;
         if outage.is_some() || is_limited {
             let rows_max = source.rows_max() / 2;
@@ -296,8 +297,8 @@ impl Producer<'_> {
         Ok(())
     }
 
-    /// Says and counts what limits of kb.toml leave out.
-    fn tell_limits(
+    /// Reports and counts what limits of kb.toml leave out.
+    fn report_limits(
         &self,
         source: &WebSource,
         end: &End,
@@ -306,31 +307,29 @@ impl Producer<'_> {
         let context = self.context;
         let FrontierCounts { over_limit, links_left_out, .. } = counts;
         let queued = if end.is_limited { counts.queued } else { 0 };
-        let tell = |message: String| {
+        let warn = |message: String| {
             let message = format!("source \"{}\": {message}", source.name());
             context.events.emit(&Event::Warning { message: &message });
         };
         if queued > 0 {
             let max = source.max_pages;
-            tell(format!(
-                "{queued} page(s) are not visited, because max_pages is {max}; nothing is deleted"
-            ));
+            let pages = counted(queued, "page");
+            warn(format!("max_pages ({max}) left {pages} unvisited; nothing is deleted"));
         }
         if over_limit > 0 {
             let max = source.max_per_folder;
-            tell(format!("{over_limit} page(s) are not visited, because max_per_folder is {max}"));
+            warn(format!("max_per_folder ({max}) left {} unvisited", counted(over_limit, "page")));
         }
         if links_left_out > 0 {
             let max = source.max_queued;
-            tell(format!(
-                "{links_left_out} link(s) are not followed, because max_queued is {max}; nothing is deleted"
-            ));
+            let links = counted(links_left_out, "link");
+            warn(format!("max_queued ({max}) left {links} unfollowed; nothing is deleted"));
         }
         if let Some(limit) = &end.limit {
-            tell(format!("{limit}; nothing is deleted"));
+            warn(format!("{limit}; nothing is deleted"));
         }
         let left_out = queued + over_limit + links_left_out;
-        // How many pages a list leaves out that was not read to its end, nobody knows: one at least.
+        // The number of pages missing from an incomplete list is unknown: at least one.
         let pages_left_out = left_out.max(u64::from(end.limit.is_some()));
         if pages_left_out > 0 {
             let delta = Metrics { pages_left_out, ..Metrics::default() };

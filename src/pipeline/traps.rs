@@ -1,8 +1,10 @@
-//! Sites without end: calendars, session ids in paths, filters that multiply, folders that grow while one looks.
+//! Crawler traps: calendars, session ids in paths, filters that multiply, folders that grow during
+//! the crawl.
 //!
-//! The form of an url is what stays of it without numbers and ids. A few pages of one form that say the same, but for
-//! the numbers and ids of their urls, show that the rest of that form says nothing new either. What differs in words
-//! or other numbers is stopped by limits only.
+//! The form of a URL is what remains of it without numbers and ids. A few pages of one form with
+//! the same text, apart from the numbers and ids of their URLs, show that further pages of that
+//! form are useless, too. Pages that differ in words or in other numbers are only stopped by
+//! limits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,14 +13,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::kb::OVER_LIMIT;
 
-/// Urls that differ in their query alone.
+/// Limit on URLs that differ only in their query.
 const QUERIES_PER_PATH_MAX: u32 = 100;
-/// Pages of one form that say what another one has said.
+/// Pages of one form that repeat the text of another one.
 const REPEATS_MAX: u32 = 20;
-/// A part of a path that is so long and has digits is an id.
+/// Parts of a path with digits and at least this many characters are ids.
 const ID_CHARS_MIN: usize = 12;
 
-/// What is known of a site's urls in one run.
+/// What is known about a site's URLs in one run.
 #[derive(Debug)]
 pub struct Traps {
     per_folder_max: u64,
@@ -36,7 +38,7 @@ struct Form {
 }
 
 impl Traps {
-    /// Lets `per_folder_max` urls of a folder through, and remembers about `met_max` in all.
+    /// Allows `per_folder_max` URLs per folder, and remembers up to about `met_max` in all.
     pub fn new(per_folder_max: u64, met_max: u64) -> Self {
         Self {
             per_folder_max,
@@ -48,7 +50,7 @@ impl Traps {
         }
     }
 
-    /// Notes an url that is visited whatever it is; tells whether it is a new one.
+    /// Records a URL that is visited in any case; returns whether it is new.
     pub fn note(&mut self, url: &Url) -> bool {
         if !self.met.insert(xxh3_64(url.as_str().as_bytes())) {
             return false;
@@ -60,12 +62,12 @@ impl Traps {
         true
     }
 
-    /// Returns how many urls were noted.
+    /// Returns the number of recorded URLs.
     pub fn count(&self) -> u64 {
         self.met.len() as u64
     }
 
-    /// Notes an url that a page links to; returns why it is not to be visited, where it is not.
+    /// Records a URL that a page links to; returns the reason if it must not be visited.
     pub fn refuse(&mut self, url: &Url) -> Option<String> {
         if self.met.contains(&xxh3_64(url.as_str().as_bytes())) {
             return None;
@@ -80,14 +82,14 @@ impl Traps {
         if self.folders.get(&folder(url)).is_some_and(|count| *count >= self.per_folder_max) {
             return Some(OVER_LIMIT.to_owned());
         }
-        // Further ones are left out when they are to be queued.
+        // Further ones are counted when they would be queued.
         if self.count() < self.met_max {
             self.note(url);
         }
         None
     }
 
-    /// Notes what a page says.
+    /// Records the text of a page.
     pub fn read(&mut self, url: &Url, text: &str) {
         let form_of_url = form(url);
         let is_one_of_many = form_of_url.contains('#') || url.query().is_some();
@@ -121,8 +123,8 @@ fn form(url: &Url) -> String {
     format!("{}{}?{}", super::page::host(url), collapsed(url.path()), names.join("&"))
 }
 
-/// Returns `text` with `#` for the numbers and ids of `url`, and for the numbers before and after them: a calendar
-/// links to the next day, a list to the page before.
+/// Replaces the numbers and ids of `url` in `text` by `#`, and the numbers before and after them: a
+/// calendar links to the next day, a list to the previous page.
 fn without_address(url: &Url, text: &str) -> String {
     let is_separator = |c: char| !c.is_ascii_alphanumeric();
     let plain = |word: &str| word.trim_end_matches(is_separator).trim_start_matches('0').to_owned();
@@ -141,7 +143,7 @@ fn without_address(url: &Url, text: &str) -> String {
     words.map(|word| if address.contains(&plain(word)) { "#" } else { word }).collect()
 }
 
-/// Returns `text` with `#` for every number and for every word that is an id.
+/// Replaces every number and every id in `text` by `#`.
 fn collapsed(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {

@@ -82,7 +82,7 @@ impl DirectorySource {
         Ok(root)
     }
 
-    /// Returns the root as it was listed, or opens it if it was not.
+    /// Returns the root as listed, or opens it if it was not listed.
     fn opened_root(&self) -> Result<Arc<Root>, SourceError> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
         opened.map_or_else(|| self.reach_root(), Ok)

@@ -31,7 +31,7 @@ small() {
     [ "$(stat -c %s "$folder/status")" -lt 100000 ]
 }
 
-# has_not WORD: no document with WORD was taken in.
+# has_not WORD: no document with WORD was ingested.
 has_not() {
     ! "$kbingest" search --mode text --json "$toml" "$1" 2>/dev/null | grep -q "\"uri\""
 }
@@ -118,7 +118,7 @@ done
 source_of archive 'path = "a"'
 python3 make.py overlap "$folder/a"
 held "zip: 400 members share the same bytes" ends 3 1500
-held "zip: none of them is taken in" has_not bomb
+held "zip: none of them is ingested" has_not bomb
 source_of archive 'path = "a"'
 python3 make.py directory "$folder/a"
 held "zip: a directory of two million names, within memory" ends 3 800

@@ -106,7 +106,7 @@ held "the first part of a large robots.txt is obeyed" obeyed
 
 for _ in 1 2 3; do crawl failing ''; done
 taken() { [ "$code" = 20 ] && [ "$(count "SELECT COUNT(*) FROM document WHERE uri LIKE '%/good'")" = 1 ]; }
-held "pages behind failing ones are taken in" taken
+held "pages behind failing ones are ingested" taken
 
 user=me:hush@
 sed -i "s#http://#&$user#" "$place/robots/kb.toml"

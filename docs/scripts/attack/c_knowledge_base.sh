@@ -36,7 +36,7 @@ kb.close()
 END
 }
 
-# ends CODES COMMAND...: the command ends with one of CODES, apart by |, within its limits, and says so without a panic.
+# ends CODES COMMAND...: the command ends with one of CODES, separated by |, within its limits, and says so without a panic.
 ends() {
     local codes=$1 code=0
     shift

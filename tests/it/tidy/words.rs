@@ -1,0 +1,105 @@
+//! Words that the project does not use, each with a better one.
+
+/// Where the rule holds.
+const PLACES: &[&str] = &[
+    "README.md",
+    "kb.example.toml",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/",
+    "src/analysis/",
+    "src/chunk/",
+    "src/cli/",
+    "src/config/",
+    "src/domain/",
+    "src/eval/",
+    "src/source/",
+];
+
+/// Words and phrases in lower case, with what to write instead. A hit is nearly always wrong; if not, another
+/// wording is easy to find.
+const WORDS: &[(&str, &str)] = &[
+    ("all the same", "nevertheless"),
+    ("an url", "a URL"),
+    ("anew", "again, from scratch"),
+    ("apart by", "separated by"),
+    ("as it was", "unchanged"),
+    ("as they were", "unchanged"),
+    ("belong into", "belong in"),
+    ("can be had", "is available"),
+    ("cannot be had", "is unavailable"),
+    ("cut again", "re-chunked"),
+    ("go on with", "continue, resume"),
+    ("goes on with", "continues, resumes"),
+    ("going on with", "continuing, resuming"),
+    ("gone on with", "continued, resumed"),
+    ("how-manieth", "index"),
+    ("in line with", "up to date with"),
+    ("insist on", "require"),
+    ("insisted on", "required"),
+    ("insists on", "requires"),
+    ("is taken for", "counts as"),
+    ("looked at", "examined, compared, checked"),
+    ("looks at", "examines, compares, checks"),
+    ("set aside", "quarantined"),
+    ("sets aside", "quarantines"),
+    ("sign of life", "heartbeat"),
+    ("sites without end", "crawler traps"),
+    ("take in", "ingest, include"),
+    ("take over", "reuse"),
+    ("taken in", "ingested, included"),
+    ("taken over", "reused"),
+    ("takes in", "ingests, includes"),
+    ("takes over", "reuses"),
+    ("tells whether", "reports whether"),
+    ("thrice", "three times"),
+    ("to be had", "available"),
+    ("told", "detected, reported, rendered"),
+    ("what becomes of", "what happens to"),
+    ("where there is", "if there is"),
+    ("where there are", "if there are"),
+    ("wished for", "optional"),
+];
+
+/// Reports whether the rule holds for the file at `path`.
+pub fn applies_to(path: &str) -> bool {
+    PLACES.iter().any(|place| path.starts_with(place))
+}
+
+/// Finds words of [`WORDS`], and counts with a noun that ends in "(s)".
+pub fn findings(_: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let words = words(text);
+    for at in 0..words.len() {
+        for (unwanted, better) in WORDS {
+            let phrase = unwanted.split(' ');
+            if phrase.clone().eq(words[at..].iter().take(phrase.count()).map(|(_, word)| &**word)) {
+                findings.push(format!("{}: \"{unwanted}\": write \"{better}\"", words[at].0));
+            }
+        }
+    }
+    for (line, text) in (1..).zip(text.lines()) {
+        // A noun after a number or a placeholder, as in `{count} page(s)`.
+        let is_plural = |before: &str| {
+            let number = before.trim_end_matches(|c: char| c.is_ascii_lowercase());
+            number.len() < before.len() && number.ends_with("} ")
+                || number.trim_end().ends_with(|c: char| c.is_ascii_digit())
+        };
+        if text.match_indices("(s)").any(|(at, _)| is_plural(&text[..at])) {
+            findings.push(format!("{line}: \"(s)\": write a plural, with `support::numbers::counted`"));
+        }
+    }
+    findings
+}
+
+/// Returns the words of a text with their lines, in lower case; comment markers count as blanks.
+fn words(text: &str) -> Vec<(usize, String)> {
+    let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '\'');
+    let mut words = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        let found = text.split(|c| !is_inside(c)).filter(|word| word.contains(char::is_alphanumeric));
+        words.extend(found.map(|word| (line, word.to_lowercase())));
+    }
+    words
+}
