@@ -1,8 +1,9 @@
-//! Crawl -> Save -> Chunk -> Enqueue for a web site: visit what is queued, save it with the links that it
-//! leads to, until nothing is queued.
+//! Crawl -> Save -> Chunk -> Enqueue for a web site: visits the queued pages and saves each with
+//! its links, until nothing is queued.
 //!
-//! What is queued and what is done stands in the knowledge base only. A batch is a second's worth of visits,
-//! saved in one transaction with the state of its urls: a stop or a kill costs what was not yet saved.
+//! The state of the crawl is only in the knowledge base. A batch is a second's worth of visits,
+//! saved in one transaction with the state of its URLs: a stop or a kill only loses what was not
+//! saved yet.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,21 +21,21 @@ use crate::support::clock::now_ms;
 use crate::support::events::Event;
 use crate::support::numbers::counted;
 
-/// Pages of a batch at most.
+/// Limit on the pages of a batch.
 const BATCH_PAGES: usize = 64;
-/// Visits begin in a batch for so long.
+/// How long visits are started for a batch.
 const BATCH_TIME: Duration = Duration::from_secs(1);
-/// Starts queued in one transaction.
+/// Start URLs queued in one transaction.
 const STARTS_PER_BATCH: usize = 1000;
-/// Outages in a row after which the site is left to the next run.
+/// Consecutive outages after which the site is left to the next run.
 const OUTAGES_MAX: u32 = 10;
-/// Longest wait before urls that are not due are looked at again.
+/// Longest wait before URLs that are not due are checked again.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// How a crawl ended.
 #[derive(Debug, Default)]
 struct End {
-    /// What cannot be had, and may be there.
+    /// What is unavailable but may exist.
     outage: Option<String>,
     /// There are more pages than `max_pages` allows.
     is_limited: bool,
@@ -43,7 +44,7 @@ struct End {
 }
 
 impl Producer<'_> {
-    /// Takes in one site, then lets go of what is gone.
+    /// Ingests one site, then deletes what is gone.
     pub(super) fn crawl_site(&self, source: &WebSource) -> Result<(), Error> {
         let kept = self.context.kb.kept_files(source.name(), &source.settings)?;
         source.load_files(kept);
@@ -60,7 +61,7 @@ impl Producer<'_> {
         self.finish_site(source, &end)
     }
 
-    /// Keeps what was fetched besides pages.
+    /// Stores the files other than pages that were fetched.
     fn keep_files(&self, source: &WebSource) -> Result<(), Error> {
         let context = self.context;
         let files = source.take_fetched_files();
@@ -71,7 +72,7 @@ impl Producer<'_> {
         Ok(())
     }
 
-    /// Returns what this run has met of the site so far.
+    /// Returns what this run has seen of the site so far.
     fn traps(&self, source: &WebSource) -> Result<Traps, Error> {
         let mut traps = Traps::new(source.max_per_folder, source.rows_max());
         self.context.run.each_met_url(source.name(), &mut |url| {
@@ -95,7 +96,7 @@ impl Producer<'_> {
         Ok(())
     }
 
-    /// Visits what is queued until nothing is, or a limit is met.
+    /// Visits queued pages until none are left, or a limit is reached.
     fn visit_all(&self, source: &WebSource, markdown: HashSet<String>) -> Result<End, Error> {
         let context = self.context;
         let site = Site::new(
@@ -138,7 +139,7 @@ impl Producer<'_> {
         }
     }
 
-    /// Visits pages; those that a sitemap says are as they were need no request.
+    /// Visits pages; those unchanged according to a sitemap need no request.
     fn visit(
         &self,
         site: &Site<'_>,
@@ -149,7 +150,7 @@ impl Producer<'_> {
         let mut requests = Vec::new();
         let mut places = Vec::new();
         for (place, page) in pages.iter().enumerate() {
-            // A page that is listed as Markdown only now has to be read to be found out.
+            // If a page is newly listed as Markdown, it has to be read to find that out.
             let has_new_twin = page.twin.is_none()
                 && source.prefers_markdown
                 && site.listed_twin(&page.url).is_some();
@@ -170,7 +171,7 @@ impl Producer<'_> {
             places.push(place);
         }
         if !requests.is_empty() {
-            // Where even that cannot be read, the next checkpoint says why.
+            // If even that cannot be read, the next checkpoint reports why.
             let is_stopping = || self.context.is_stopping().unwrap_or(true);
             let visited = source.visit(requests, BATCH_TIME, &is_stopping).map_err(ended)?;
             answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
@@ -184,7 +185,7 @@ impl Producer<'_> {
         self.context.events.emit(&Event::Crawling { source: site.name(), queued, visited });
     }
 
-    /// All that is queued waits for a server that has asked for a pause, or for a second attempt.
+    /// All queued pages wait for a server that asked for a pause, or for their next attempt.
     fn wait_for_due(&self, source: &WebSource) -> Result<(), Error> {
         let due = self.context.run.next_due_ms(source.name())?;
         let left_ms = due.map_or(0, |due| u64::try_from(due - now_ms()).unwrap_or(0));
@@ -207,7 +208,7 @@ impl Producer<'_> {
             answered.partition(|(page, _)| self.suspicion.holds(name, &page.url));
         for (page, answer) in apart {
             let reports = match self.suspicion.verdict(name, &page.url) {
-                Some(error) => vec![site.set_aside(page, error)],
+                Some(error) => vec![site.quarantine(page, error)],
                 None => self.read_pages(site, vec![(page, answer)], true)?,
             };
             self.save_pages(site, reports)?;
@@ -219,12 +220,12 @@ impl Producer<'_> {
         context.events.emit(&Event::Reading { source: name, uri: first });
         let reports = self.read_pages(site, together, false)?;
         self.save_pages(site, reports)?;
-        // Until the next batch is there, nothing is at work that a death could be blamed on.
+        // Until the next batch starts, no document is in flight that a crash could be blamed on.
         context.run.begin_intake(&[], &[], false)?;
         Ok(())
     }
 
-    /// Notes what is about to be extracted, and extracts it.
+    /// Records what is about to be extracted, and extracts it.
     fn read_pages(
         &self,
         site: &Site<'_>,

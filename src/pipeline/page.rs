@@ -1,4 +1,5 @@
-//! What a visit of one page means for its document and for the crawl. Nothing here reads or writes.
+//! Decides what a visit of a page means for its document and for the crawl. Nothing here reads or
+//! writes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -20,36 +21,36 @@ use crate::source::{Answer, Content, Fetched, Validators, Verdict, WebSource};
 use crate::support::clock::now_ms;
 use crate::support::{retry, secrets};
 
-/// Visits of a page that come to nothing, in one run.
+/// Failed visits of a page in one run.
 const ATTEMPTS_MAX: u32 = 3;
-/// Waits are those of `support::retry` times this: a server needs longer than a queue.
+/// Factor on the waits of `support::retry`: a server needs longer to recover than a queue.
 const BACKOFF_FACTOR: u32 = 5;
-/// Longer pauses are left to the next run.
+/// Pages with a longer pause are left to the next run.
 const PAUSE_MAX_MS: u64 = 120_000;
-/// Redirects one after the other.
+/// Limit on consecutive redirects.
 const REDIRECTS_MAX: u32 = 10;
-/// Links of one page that are followed.
+/// Limit on the links of one page that are followed.
 const LINKS_MAX: usize = 5000;
-/// Characters of a server's url in a message.
+/// Limit on a server's URL in a message, in characters.
 const URL_CHARS_SHOWN: usize = 500;
-/// A page that says that it is not there is no longer than this.
+/// Limit on the text of a page that says it was not found, in bytes.
 const NOT_FOUND_BYTES_MAX: usize = 1500;
 
-/// A site with what is remembered of it during one run.
+/// A site, with its state during one run.
 pub struct Site<'a> {
     source: &'a WebSource,
     extraction: &'a Extraction,
     settings: String,
     traps: Mutex<Traps>,
     soft_404s: Soft404s,
-    /// Urls of Markdown that the site lists in its `llms.txt`.
+    /// URLs of Markdown that the site lists in its `llms.txt`.
     markdown: HashSet<String>,
-    /// Documents of other sources that the run was done with before it came to this one.
+    /// Documents of other sources that the run processed before this one.
     pub documents_before: u64,
 }
 
 impl<'a> Site<'a> {
-    /// Begins with what `traps` remembers; `markdown` are the urls of Markdown that the site lists.
+    /// Starts with the state of `traps`; `markdown` has the URLs of Markdown that the site lists.
     pub fn new(
         source: &'a WebSource,
         extraction: &'a Extraction,
@@ -74,29 +75,29 @@ impl<'a> Site<'a> {
         self.source.name()
     }
 
-    /// Returns how many urls may wait.
+    /// Returns the limit on waiting URLs.
     pub fn max_queued(&self) -> u64 {
         self.source.max_queued
     }
 
-    /// Returns how many urls are known so far.
+    /// Returns the number of URLs known so far.
     pub fn known_urls(&self) -> u64 {
         self.traps().count()
     }
 
-    /// Returns what decides whether a page that was fetched would come to the same again.
+    /// Returns the settings that decide whether a fetched page would give the same result again.
     pub fn settings(&self) -> &str {
         &self.settings
     }
 
-    /// A page that is not read again as it is.
-    pub fn set_aside(&self, page: QueuedPage, error: String) -> PageReport {
+    /// Returns the report of a page that is skipped because it crashed the process.
+    pub fn quarantine(&self, page: QueuedPage, error: String) -> PageReport {
         let kind = FailureKind::Permanent;
         let reading = reading(&page, None, Outcome::Failed { stage: Stage::Extract, kind, error });
         PageReport { reading: Some(reading), ..bare(page, PageState::Fetched) }
     }
 
-    /// Returns the links of a page as they are to be queued.
+    /// Returns the links of a page to queue.
     fn links(&self, page: &QueuedPage, base: &Url, links: &[String]) -> Vec<FoundLink> {
         if page.depth >= self.source.max_depth || !self.source.follows(base) {
             return Vec::new();
@@ -123,8 +124,8 @@ impl<'a> Site<'a> {
         self.traps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the Markdown that the site lists for the page at `url`: the same address with `.md` after it or in
-    /// the place of its ending, llmstxt.org.
+    /// Returns the Markdown that the site lists for the page at `url`: the same URL with `.md`
+    /// appended or instead of its extension, llmstxt.org.
     pub fn listed_twin(&self, url: &str) -> Option<String> {
         if self.markdown.is_empty() {
             return None;
@@ -140,7 +141,8 @@ impl<'a> Site<'a> {
         twins.into_iter().find(|twin| self.markdown.contains(twin))
     }
 
-    /// Returns the Markdown that stands for an HTML page: what the page itself names, or the site lists.
+    /// Returns the URL of the Markdown version of an HTML page: the one that the page names, or
+    /// that the site lists.
     fn twin(&self, page: &QueuedPage, base: &Url, named: Option<&str>) -> Option<Url> {
         if !self.source.prefers_markdown || page.twin_failed {
             return None;
@@ -151,8 +153,8 @@ impl<'a> Site<'a> {
         is_wanted.then_some(twin)
     }
 
-    /// Reports whether a page reads like the error page of its host. A page that kb.toml names is never a
-    /// soft 404.
+    /// Reports whether a page reads like the error page of its host. A page that kb.toml names is
+    /// never a soft 404.
     fn is_soft_404(&self, page: &QueuedPage, url: &Url, title: Option<&str>, text: &str) -> bool {
         let probe = || {
             let answer = self.source.soft_404(url)?;
@@ -182,9 +184,9 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Turns the answer to a visit into what is saved of it.
+/// Turns the answer to a visit into what is saved about it.
 pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
-    // One that was queued as before has not been counted yet.
+    // A page that was queued in an earlier run has not been counted yet.
     if let Ok(url) = page.url.parse() {
         site.traps().note(&url);
     }
@@ -256,7 +258,7 @@ fn crawl_failure(page: &QueuedPage, kind: FailureKind, error: String) -> Reading
     reading(page, None, Outcome::Failed { stage: Stage::Crawl, kind, error })
 }
 
-/// Nothing came back: tried again in this run, then left to the next.
+/// Reports an outage: the page is retried in this run, then left to the next.
 fn outage(page: QueuedPage, reason: String, pause_ms: u64) -> PageReport {
     let attempts = page.attempts + 1;
     if attempts < ATTEMPTS_MAX && pause_ms <= PAUSE_MAX_MS {
@@ -276,7 +278,8 @@ fn outage(page: QueuedPage, reason: String, pause_ms: u64) -> PageReport {
     }
 }
 
-/// A page that was there goes when a second run misses it, too; a link that leads nowhere is nothing.
+/// Reports a missing page. A document is deleted when two runs in a row find it gone; a dead link
+/// that never was a document is ignored.
 fn gone(site: &Site<'_>, page: QueuedPage, reason: String) -> PageReport {
     let failure = if page.document.is_none() {
         let asked_for = site.source.asks_for(&page.url);
@@ -291,7 +294,7 @@ fn gone(site: &Site<'_>, page: QueuedPage, reason: String) -> PageReport {
     PageReport { reason: Some(reason), reading: failure, links, ..bare(page, PageState::Gone) }
 }
 
-/// Left out on purpose; a failure only where kb.toml names this very page.
+/// Reports a page that is skipped on purpose, as a failure only if kb.toml names this very page.
 fn excluded(site: &Site<'_>, page: QueuedPage, reason: String, kind: FailureKind) -> PageReport {
     let asked_for = site.source.asks_for(&page.url);
     let failure = asked_for.then(|| crawl_failure(&page, kind, reason.clone()));
@@ -400,7 +403,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     fetched_as(page, validators, reading, links)
 }
 
-/// The document of a page is at its `twin`; where the page leads is its own.
+/// Reports a page whose document is its Markdown version at `twin`; its links are its own.
 fn stands_in(
     site: &Site<'_>,
     page: QueuedPage,
@@ -422,7 +425,7 @@ fn stands_in(
     }
 }
 
-/// Markdown, plain text, and whatever else the extractors for files know.
+/// Reads Markdown, plain text, and all other formats with extractors.
 fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> PageReport {
     let Fetched { bytes, media_type, validators, robots, .. } = fetched;
     let name = file_name(url, &media_type);
@@ -468,7 +471,8 @@ fn fetched_as(
     }
 }
 
-/// Tells HTML by its media type, or by its beginning where that says nothing; servers lie both ways.
+/// Detects HTML by its media type, or by its beginning if that is inconclusive; servers send wrong
+/// types both ways.
 fn is_html(fetched: &Fetched) -> bool {
     match fetched.media_type.as_str() {
         "text/html" | "application/xhtml+xml" => true,
@@ -482,7 +486,7 @@ fn is_html(fetched: &Fetched) -> bool {
     }
 }
 
-/// Returns what the addresses of a page are relative to.
+/// Returns the base of a page's relative URLs.
 fn base_of(url: &Url, bytes: &[u8]) -> Url {
     let has_base = bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"<base"));
     if !has_base {
@@ -492,8 +496,8 @@ fn base_of(url: &Url, bytes: &[u8]) -> Url {
     facts.base.and_then(|base| url.join(&base).ok()).unwrap_or_else(|| url.clone())
 }
 
-/// Returns the page that this one is a copy of, as it says itself. A page that another one has led to is
-/// believed to be the original, so that two cannot name each other.
+/// Returns the page that this one declares as its original. A page reached by a redirect is treated
+/// as the original, so that two pages cannot name each other.
 fn canonical_of(
     site: &Site<'_>,
     page: &QueuedPage,
@@ -507,7 +511,7 @@ fn canonical_of(
     (is_other && is_here).then_some(canonical)
 }
 
-/// Tells whether a page that the server calls fine says that there is none.
+/// Reports whether a page with status 200 says in its title that it was not found.
 fn says_not_found(converted: &html::Page) -> bool {
     let title = converted.title.as_deref().unwrap_or_default().to_lowercase();
     let says = title.starts_with("404") || title.contains("page not found") || title == "not found";
@@ -522,7 +526,7 @@ fn markdown_links(text: &str) -> Vec<String> {
     links.collect()
 }
 
-/// Returns a name whose ending tells the format: by the media type, else that of the url.
+/// Returns a name whose extension shows the format: by the media type, else that of the URL.
 fn file_name(url: &Url, media_type: &str) -> String {
     let of_path = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
     let ending = match media_type {
@@ -552,7 +556,7 @@ fn title_of(url: &Url) -> String {
     last.or(url.host_str()).unwrap_or("untitled").to_owned()
 }
 
-/// Of the text and not of the bytes: pages carry times and tokens that nobody reads.
+/// Hashes the text instead of the bytes: pages contain times and tokens that nobody reads.
 fn text_hash(title: &str, text: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(title.as_bytes()).update(b"\0").update(text.as_bytes());
