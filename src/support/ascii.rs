@@ -1,9 +1,10 @@
-//! Words in ASCII, eight bytes at a time.
+//! Scans ASCII words, eight bytes at a time.
 //!
-//! A byte is a lane of a `u64`, the first one lowest, and what is found out about it is the lane's top bit. A loop
-//! over bytes ends where a processor cannot foresee it, once in each word, which costs more than the word.
+//! Each byte is a lane of a `u64`, the first one lowest; the result for a byte is the top bit of
+//! its lane. A loop over bytes ends with an unpredictable branch, once per word, which costs more
+//! than the word.
 
-/// Bytes of a [`Lanes`].
+/// Bytes in a [`Lanes`].
 pub const LANES: usize = 8;
 
 /// The top bit of every lane.
@@ -14,7 +15,7 @@ const TOP: u64 = each(0x80);
 pub struct Lanes(u64);
 
 impl Lanes {
-    /// Returns the bytes of `text` from `at` on, 0 for those beyond its end.
+    /// Returns the bytes of `text` from `at` on, 0 beyond its end.
     pub fn at(text: &[u8], at: usize) -> Self {
         let rest = text.get(at..).unwrap_or_default();
         Self(match rest.first_chunk() {
@@ -27,14 +28,14 @@ impl Lanes {
         })
     }
 
-    /// Returns how many letters and digits it begins with.
+    /// Returns the number of letters and digits at its beginning.
     pub fn word_len(self) -> usize {
         let folded = self.0 | each(0x20);
         let alphanumeric = between(folded, b'a', b'z') | between(self.0, b'0', b'9');
         (!alphanumeric & TOP).trailing_zeros() as usize / 8
     }
 
-    /// Tells whether a capital is among the bytes `from .. to`, both at most [`LANES`].
+    /// Reports whether one of the bytes `from .. to`, both at most [`LANES`], is a capital.
     pub fn has_capital(self, from: usize, to: usize) -> bool {
         between(self.0, b'A', b'Z') & below(to) & !below(from) != 0
     }
@@ -44,8 +45,8 @@ impl Lanes {
         self.0 & below(length)
     }
 
-    /// Returns the first `length` bytes, at most [`LANES`], as a number: capitals of ASCII as small letters, 0 after
-    /// the last.
+    /// Returns the first `length` bytes, at most [`LANES`], as a number: ASCII capitals in lower
+    /// case, 0 after the last.
     pub fn lower(self, length: usize) -> u64 {
         let capitals = between(self.0, b'A', b'Z');
         (self.0 | (capitals >> 2)) & below(length)
@@ -57,16 +58,16 @@ const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; LANES])
 }
 
-/// Returns the lanes that hold `first ..= last`, both ASCII.
+/// Returns the lanes with a byte in `first ..= last`, both ASCII.
 fn between(lanes: u64, first: u8, last: u8) -> u64 {
-    // Without their top bits, no sum goes over into the next lane.
+    // Without the top bits, no sum overflows into the next lane.
     let low = lanes & !TOP;
     let reaches_first = low + each(0x80 - first);
     let exceeds_last = low + each(0x7f - last);
     reaches_first & !exceeds_last & !lanes & TOP
 }
 
-/// Returns all bits of the first `length` lanes.
+/// Returns a mask of the first `length` lanes.
 fn below(length: usize) -> u64 {
     if length < LANES { (1 << (8 * length)) - 1 } else { u64::MAX }
 }

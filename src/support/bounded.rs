@@ -1,11 +1,11 @@
-//! Texts that are stored or shown, and that somebody else made as long as they liked.
+//! Truncates texts of unlimited length from others before they are stored or shown.
 
 use std::borrow::Cow;
 
-/// Bytes of an error that are kept: it says what failed and why, and no more.
+/// Limit on a stored error, in bytes: enough to say what failed and why.
 pub const ERROR_BYTES_MAX: usize = 4096;
 
-/// Returns `text`, or where it is longer than `bytes_max` what it begins with, with a mark for the rest.
+/// Returns `text`, or its beginning with a mark if it is longer than `bytes_max`.
 pub fn bounded(text: &str, bytes_max: usize) -> Cow<'_, str> {
     if text.len() <= bytes_max {
         return Cow::Borrowed(text);

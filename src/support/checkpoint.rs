@@ -1,7 +1,7 @@
-//! Cooperative stopping: the named places at which a run may end, and the signal that asks it to.
+//! Cooperative stopping: the named places at which a run may end, and the signal that requests it.
 //!
-//! Work stops only at a [`Checkpoint`]. At each of them what was done so far is committed, so that a
-//! run which ends there can be continued. The same places serve fault injection in tests.
+//! Work stops only at a [`Checkpoint`]. At each of them all work so far is committed, so that a run
+//! that ends there can be resumed. The same places serve fault injection in tests.
 
 pub use kbingest_support::stop::StopSignal;
 
@@ -10,17 +10,17 @@ pub use kbingest_support::stop::StopSignal;
 pub enum Checkpoint {
     /// Before anything is read.
     BeforeStart,
-    /// Producer: before a batch of documents is gathered.
+    /// Producer: before a batch of documents is collected.
     BeforeBatch,
     /// Producer: the texts of a batch are saved, their chunks are not.
     AfterSave,
-    /// Producer: chunks are computed and not yet written.
+    /// Producer: chunks are computed, but not written yet.
     AfterChunk,
     /// Producer: chunk rows and queue rows are committed.
     AfterEnqueue,
     /// Consumer: before a batch is claimed.
     BeforeClaim,
-    /// Consumer: vectors are computed and not yet written.
+    /// Consumer: vectors are computed, but not written yet.
     BeforeCommit,
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Returns the time now in milliseconds since 1970 (UTC); 0 where the clock stands before that.
+/// Returns the current time in milliseconds since 1970 (UTC); 0 if the clock is set to an earlier
+/// time.
 pub fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

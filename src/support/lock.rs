@@ -1,8 +1,9 @@
 //! The lock that keeps two runs off one knowledge base.
 //!
-//! On disk: `<knowledge base>.lock`, created with mode 0600, never reached through a link, and never deleted. The kernel's file lock
-//! on it is what counts: it is freed when its process dies, however it dies, so it is never stale. The
-//! text inside (pid, host, time) serves messages only.
+//! On disk: `<knowledge base>.lock`, created with mode 0600, never reached through a link, and
+//! never deleted. Only the kernel's file lock on it counts: the kernel releases it when its process
+//! dies, even by a kill, so it is never stale. The text inside (pid, host, time) is only used in
+//! messages.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use super::storage::database_files;
 use super::{files, storage};
 
-/// The user who can do anything anyway.
+/// The user id of root, who can do anything anyway.
 const ROOT: u32 = 0;
 
 const TRIES_MAX: u32 = 5;
@@ -30,24 +31,24 @@ pub enum LockError {
         /// What the holder wrote about itself.
         holder: String,
     },
-    /// No space is left to make it.
+    /// There is no space to create it.
     #[error("no space to write {path} ({free_bytes} bytes free on its disk)")]
     Full {
         /// The lock file.
         path: PathBuf,
-        /// Space left where it lies.
+        /// Free space on its disk.
         free_bytes: u64,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is to be written was put there by somebody else.
+    /// The file to write was put there by somebody else.
     #[error("{path} {reason}")]
     Foreign {
         /// The knowledge base, or a file beside it.
         path: PathBuf,
-        /// Why it is not ours.
+        /// Why it does not count as ours.
         reason: String,
-        /// It is a regular file, and whoever it belongs to may have meant it to be used.
+        /// Whether it is a regular file of another user, which `--adopt` allows to use.
         may_be_adopted: bool,
     },
     /// The lock file cannot be used.
@@ -55,7 +56,7 @@ pub enum LockError {
     Io {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -71,7 +72,8 @@ pub fn lock_path(kb: &Path) -> PathBuf {
     storage::beside(kb, ".lock")
 }
 
-/// Fails where the knowledge base at `kb`, which is to be written, or a file of SQLite's beside it is a link or no file.
+/// Fails if the knowledge base at `kb`, which is to be written, or one of SQLite's files beside it,
+/// is a link or not a regular file.
 pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
     for path in database_files(kb) {
         let Ok(found) = path.symlink_metadata() else { continue };
@@ -88,9 +90,9 @@ pub fn refuse_links(kb: &Path) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Fails if files at the places of a knowledge base that is to be created are not ours: SQLite would remove a journal
-/// that belongs to another file, and fill an empty one. Where a lock file of ours lies, they are what a killed process
-/// left.
+/// Fails if a knowledge base is to be created and files with the names of its journals are not
+/// ours: SQLite would remove a journal that belongs to another file, and fill an empty one. If our
+/// lock file exists, they were left by a killed process.
 fn refuse_strange(kb: &Path) -> Result<(), LockError> {
     let foreign = |path: PathBuf, reason: &str| {
         Err(LockError::Foreign { path, reason: reason.into(), may_be_adopted: false })
@@ -104,7 +106,7 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
         return if is_ours { Ok(()) } else { foreign(lock, reason) };
     }
     let bytes = kb.metadata().map(|found| found.len());
-    // A power cut may leave an empty one of ours, without its lock.
+    // A power cut may leave an empty knowledge base of ours, without its lock.
     let is_left = bytes.is_ok() && kb.extension().is_some_and(|ending| ending == "kb");
     if is_left || bytes.is_ok_and(|bytes| bytes > 0) {
         return Ok(());
@@ -117,10 +119,12 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
     }
 }
 
-/// Fails where the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder that others may
-/// write to it may have been put there to be filled. A file that is not there is nobody's, and root is no stranger.
+/// Fails if the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder
+/// that others may write to, somebody may have planted it to be filled. Missing files are ignored,
+/// and root is trusted.
 ///
-/// Looks at names and opens nothing, as closing a file would drop the locks that SQLite holds on it in this process.
+/// Checks names without opening files: closing a file would drop the locks that SQLite holds on it
+/// in this process.
 pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
     let user = rustix::process::geteuid().as_raw();
     for path in database_files(kb).into_iter().chain([lock_path(kb)]) {
@@ -135,9 +139,9 @@ pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
 }
 
 impl Lock {
-    /// Takes the lock of the knowledge base at `kb`, which is no link.
+    /// Locks the knowledge base at `kb`, which is not a link.
     ///
-    /// Tries for a tenth of a second, because [`Lock::holder`] holds it for an instant to look.
+    /// Tries for a tenth of a second, because [`Lock::holder`] takes the lock for an instant.
     pub fn take(kb: &Path) -> Result<Self, LockError> {
         refuse_links(kb)?;
         refuse_strange(kb)?;
@@ -169,12 +173,12 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Takes the lock of an existing knowledge base; leaves no lock file where there is none.
+    /// Locks an existing knowledge base; creates no lock file if there is none.
     pub fn take_existing(kb: &Path) -> Result<Option<Self>, LockError> {
         if kb.exists() { Self::take(kb).map(Some) } else { Ok(None) }
     }
 
-    /// Returns what the holder says of itself, or `None` where nobody holds the lock.
+    /// Returns the holder's text about itself, or `None` if nobody holds the lock.
     pub fn holder(kb: &Path) -> Result<Option<String>, LockError> {
         let path = lock_path(kb);
         let mut file = match files::open(&path) {

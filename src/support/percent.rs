@@ -1,6 +1,7 @@
 //! Percent-encoding (RFC 3986, section 2.1).
 
-/// Returns the bytes of `text` with `%41` as `A`; a percent sign without two digits behind it is itself.
+/// Decodes the escapes in `text`, such as `%41` for `A`; a percent sign without two hexadecimal
+/// digits after it stays.
 pub fn decoded_bytes(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut decoded = Vec::with_capacity(rest.len());
@@ -19,12 +20,12 @@ pub fn decoded_bytes(text: &str) -> Vec<u8> {
     decoded
 }
 
-/// Does as [`decoded_bytes`] does; what is no UTF-8 then is replaced.
+/// Decodes like [`decoded_bytes`], and replaces invalid UTF-8.
 pub fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
 }
 
-/// Returns the byte that the two hexadecimal digits at the start of `text` stand for.
+/// Returns the byte encoded by the two hexadecimal digits at the start of `text`.
 pub fn escaped(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| text.get(at).and_then(|&byte| (byte as char).to_digit(16));
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()

@@ -1,27 +1,27 @@
-//! A cache of what was met lately, at fixed cost: each hash has a place for two entries.
+//! A cache of recently used entries with fixed costs: each hash has a slot for two entries.
 //!
-//! With one entry for each place, two frequent words that share it replace each other for ever. Two are found as fast:
-//! they lie side by side, and the one met last is looked at first.
+//! With one entry per slot, two frequent words that share it would evict each other forever. Two
+//! are found as fast: they are adjacent in memory, and the most recent one is checked first.
 
-/// Entries of a power of two, in pairs.
+/// Pairs of entries, a power of two.
 pub struct Recent<E> {
     pairs: Vec<Pair<E>>,
 }
 
-/// The one met last, and the one before it.
+/// The most recent entry, and the one before it.
 #[derive(Clone)]
 #[repr(align(64))]
 struct Pair<E>([E; 2]);
 
 impl<E: Copy> Recent<E> {
-    /// Returns a cache of `entries`, a power of two and at least four, that are all `free`.
+    /// Returns a cache of `entries`, a power of two and at least four, all equal to `free`.
     pub fn new(entries: usize, free: E) -> Self {
         assert!(entries.is_power_of_two() && entries >= 4);
         Self { pairs: vec![Pair([free; 2]); entries / 2] }
     }
 
-    /// Returns the entry with this hash that `is_wanted`, or the one to be overwritten with it. The high bits of the
-    /// hash tell its place.
+    /// Returns the entry with this hash that `is_wanted`, or the entry to overwrite with it. The
+    /// high bits of the hash select its slot.
     #[inline]
     pub fn find(&mut self, hash: u64, is_wanted: impl Fn(&E) -> bool) -> Result<&mut E, &mut E> {
         let at = (hash >> (64 - self.pairs.len().ilog2())) as usize;

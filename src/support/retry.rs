@@ -1,15 +1,15 @@
-//! How often something is tried again, and after which wait.
+//! How often something is retried, and after which wait.
 
 use std::time::Duration;
 
 /// Attempts at a queue range before it is given up.
 pub const ATTEMPTS_MAX: u32 = 5;
 
-/// Times that a process may die over a batch before its documents are taken one by one: a kill from
-/// outside says nothing about them.
+/// Crashes of a process with a batch in flight before its documents are processed one by one: a
+/// kill from outside is not their fault.
 pub const DEATHS_BEFORE_ISOLATION: u32 = 2;
 
-/// Times that a process may die over a document, with nothing else at work, before it is set aside.
+/// Crashes of a process with only one document in flight before the document is quarantined.
 pub const DEATHS_MAX: u32 = 3;
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);

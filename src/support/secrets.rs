@@ -1,25 +1,25 @@
-//! Urls fit to be shown: without passwords, and without the values of parameters that look like secrets.
+//! Hides secrets in URLs: passwords, and the values of parameters that look like secrets.
 //!
-//! Used for whatever is printed, logged or stored as an error. The uri of a document stays what it is, as it names the
-//! document.
+//! Used for everything that is printed, logged or stored as an error. The URI of a document is not
+//! changed, as it identifies the document.
 
 use std::ops::Range;
 
 use super::percent;
 
-/// Stands for what is not shown.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
-/// Names of parameters whose values are secrets have one of these in them,
+/// Parts of the names of parameters whose values are secrets,
 const PARTS: [&str; 9] =
     ["token", "secret", "passw", "signature", "credential", "session", "bearer", "saml", "hmac"];
-/// or end in one of these,
+/// ends of such names,
 const ENDINGS: [&str; 5] = ["key", "auth", "pwd", "sig", "jwt"];
-/// or have one of these for a word.
+/// and words in such names.
 const WORDS: [&str; 9] = ["key", "auth", "pwd", "sig", "pass", "code", "sas", "otp", "ticket"];
-/// What ends an url in a text.
+/// Characters that end a URL in a text.
 const ENDS: [char; 10] = [' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ')'];
 
-/// Returns `text`, a message or an url, with every url in it fit to be shown.
+/// Returns `text`, a message or a URL, with the secrets in every URL hidden.
 pub fn hidden(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
@@ -32,8 +32,8 @@ pub fn hidden(text: &str) -> String {
     shown
 }
 
-/// Returns `text` as [`hidden`] does, with an asterisk for each byte that is not shown: every other byte keeps its
-/// place.
+/// Returns `text` like [`hidden`], with an asterisk for each hidden byte: all other bytes keep
+/// their position.
 pub fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
@@ -46,7 +46,7 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
-/// Returns where secrets stand in the urls of `text`, in order.
+/// Returns the ranges of the secrets in the URLs of `text`, in order.
 fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -60,7 +60,7 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Adds the passwords of `user:password@host` without a scheme.
+/// Adds the passwords in `user:password@host` without a scheme.
 fn add_passwords(text: &str, found: &mut Vec<Range<usize>>) {
     let mut place = 0;
     for word in text.split(ENDS) {
@@ -71,26 +71,26 @@ fn add_passwords(text: &str, found: &mut Vec<Range<usize>>) {
         {
             found.push(place + colon + 1..place + user.len());
         }
-        // All that ends a word is one byte.
+        // Every character that ends a word is one byte.
         place += word.len() + 1;
     }
     found.sort_by_key(|secret| secret.start);
 }
 
-/// Returns whether what begins `text` may name a host: no number of `recall@5`.
+/// Returns whether `text` may begin with a host name: unlike the number in `recall@5`.
 fn is_host(text: &str) -> bool {
     let end = text.find([':', '/', '?', '#']).unwrap_or(text.len());
     text.starts_with('[') || text[..end].contains(|c: char| c == '.' || c.is_alphabetic())
 }
 
-/// Adds the secrets of an url, of which `url` is what follows the `://`.
+/// Adds the secrets of a URL; `url` is the part after `://`.
 fn add_secrets(text: &str, url: Range<usize>, found: &mut Vec<Range<usize>>) {
     let rest = &text[url.clone()];
     let authority_end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let authority = &rest[..authority_end];
     let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
     let at = authority.rfind('@').or_else(|| {
-        // A password with a slash that nobody escaped.
+        // A password with an unescaped slash.
         let may_go_on = authority.contains(':') && !is_port(authority);
         rest[..path_end].rfind('@').filter(|_| may_go_on)
     });
@@ -114,7 +114,7 @@ fn add_secrets(text: &str, url: Range<usize>, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Returns whether a value is an escaped url that has something to hide.
+/// Returns whether a value is an escaped URL that contains secrets.
 fn holds_secret(value: &str) -> bool {
     if !value.contains('%') {
         return false;

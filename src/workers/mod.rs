@@ -1,4 +1,4 @@
-//! Threads: the producer's, the consumer's pool, the one that hears signals, and the one that hears `cancel`.
+//! Threads: the producer's, the consumer's pool, one for signals, and one for `cancel`.
 //!
 //! Threads start here and are joined here; a panic in one becomes an error.
 
@@ -16,17 +16,17 @@ use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Pool};
 
-/// Batches that wait between the two at most; each holds some 4 MiB of text.
+/// Limit on the batches between producer and consumer; each has some 4 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
 
-/// Runs the producer on a thread of its own and the consumer on this one, until both are done.
+/// Runs the producer on its own thread and the consumer on this one, until both are done.
 ///
-/// An error of one stops the other at its next checkpoint; what is told is the error and not the stop.
+/// An error of one stops the other at its next checkpoint; the error is returned, not the stop.
 pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<(), Error> {
     let waiting = context.kb.last_queued()?;
     let (handoff, work) = sync_channel(HANDOFF_BATCHES);
     thread::scope(|scope| {
-        // Dropped at the end of this block, which ends the watch.
+        // Dropped at the end of this block, which ends the watch thread.
         let (_at_work, is_over) = channel::<()>();
         watch::start(scope, context, is_over)?;
         let producer = producer::start(scope, context, plan, tracker, handoff)?;
@@ -44,7 +44,7 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
     })
 }
 
-/// Returns a pool of `threads`; 0 means one for each processor.
+/// Returns a pool of `threads`; 0 means one per processor.
 pub fn pool(threads: usize) -> Pool {
     Pool::new(move || {
         rayon::ThreadPoolBuilder::new()

@@ -9,7 +9,7 @@ use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Handoff, producer};
 
-/// Starts the producer; it drops `handoff` when it ends, which ends the consumer's wait.
+/// Starts the producer; it drops `handoff` at its end, which ends the consumer's wait.
 pub fn start<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
     context: &'env Context<'env>,

@@ -1,6 +1,6 @@
-//! Signals: the first asks for a checkpoint, the second ends the process at once.
+//! Signals: the first requests a stop at a checkpoint, the second ends the process at once.
 //!
-//! Nothing is lost by the second: nothing depends on being asked politely.
+//! The second loses nothing: no data depends on a clean stop.
 
 use std::fmt::Display;
 use std::fs;
@@ -17,19 +17,21 @@ use super::bus_error;
 use crate::error::Error;
 use crate::support::checkpoint::StopSignal;
 
-/// Signals this close together are one request: `timeout` sends its own to the process and to its group.
+/// Signals this close together are one request: `timeout` sends its own to the process and to its
+/// group.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
 
-/// Which signal asked for the stop, and when.
+/// The signal that requested the stop, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     first: Arc<Mutex<Option<(i32, Instant)>>>,
 }
 
 impl Signals {
-    /// Begins to listen; goes in before anything else is done. Once per process.
+    /// Starts listening; called before anything else, once per process.
     ///
-    /// `ctrlc` hides which signal it heard, so that it hears Ctrl-C alone, and signal-hook the others.
+    /// `ctrlc` does not report which signal it caught, so it handles only Ctrl-C, and signal-hook
+    /// the others.
     pub fn listen(stop: Arc<StopSignal>) -> Result<Self, Error> {
         let signals = Self::default();
         let (listener, asked) = (signals.clone(), Arc::clone(&stop));
@@ -63,10 +65,11 @@ impl Signals {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `report` on a thread of its own when the system cannot back a page of shared memory (SIGBUS),
-    /// as when the disk under SQLite's WAL index is full, then ends the process with `code`.
+    /// Calls `report` on its own thread when the system cannot back a page of shared memory
+    /// (SIGBUS), as when the disk is full under SQLite's WAL index, then ends the process with
+    /// `code`.
     ///
-    /// The faulting thread cannot go on and is never let to.
+    /// The faulting thread cannot continue and is parked.
     pub fn end_on_bus_error(
         code: i32,
         report: impl FnOnce() + Send + 'static,
@@ -82,19 +85,19 @@ impl Signals {
             .name("kbingest-sigbus".to_owned())
             .spawn(wait)
             .map_err(refused)?;
-        bus_error::hold(signal).map_err(refused)
+        bus_error::park_on_sigbus(signal).map_err(refused)
     }
 
-    /// Returns the number of the signal that came first, if any did.
+    /// Returns the number of the first signal, if there was one.
     pub fn number(&self) -> Option<i32> {
         self.first().map(|(signal, _)| signal)
     }
 }
 
-/// Has a write over the limit on file size (SIGXFSZ) fail with EFBIG, like one on a full disk: SQLite
-/// writes beside a knowledge base that is only read, too.
+/// Makes a write over the limit on file size (SIGXFSZ) fail with EFBIG, as on a full disk: SQLite
+/// also writes beside a knowledge base that is only read.
 ///
-/// The signal is caught and not ignored, so that it is at its default again in the programs that this one starts.
+/// The signal is caught instead of ignored, so that programs started by this one get its default.
 pub fn outlive_size_limit() -> Result<(), Error> {
     let caught = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(libc::SIGXFSZ, caught).map(drop).map_err(refused)
@@ -104,8 +107,9 @@ fn refused(error: impl Display) -> Error {
     Error::Internal { place: "signal handler", message: error.to_string() }
 }
 
-/// Tells whether whoever started this process has it ignore `signal`, as `nohup` does; no where the system does not
-/// say. For SIGINT it would say nothing: shells have what they start with `&` ignore it.
+/// Reports whether the caller of this process made it ignore `signal`, as `nohup` does; false if
+/// the system does not say. For SIGINT it would be useless: shells ignore it in what they start
+/// with `&`.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

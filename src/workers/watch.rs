@@ -1,5 +1,5 @@
-//! The thread that looks for `cancel` while the others wait for a slow source: a download or a `git fetch`
-//! reaches no checkpoint, and ends at once where a stop is asked for.
+//! The thread that checks for `cancel` while the others wait for a slow source: a download or a
+//! `git fetch` reaches no checkpoint, and has to end at once on a stop.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{Builder, Scope};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::pipeline::Context;
 
-/// How often the knowledge base is looked into.
+/// How often the knowledge base is checked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Starts the thread, which ends when the other end of `is_over` is dropped.
@@ -19,7 +19,8 @@ pub fn start<'scope, 'env: 'scope>(
 ) -> Result<(), Error> {
     let watch = move || {
         while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            // Looking passes a request on; where the file cannot be read, the next checkpoint says why.
+            // The check passes a request on; if the file cannot be read, the next checkpoint
+            // reports why.
             if context.is_stopping().unwrap_or(true) {
                 return;
             }

@@ -1,8 +1,10 @@
-//! The cache of one knowledge base: clones, listings of archives, what is unpacked, documents for commands.
+//! The cache of one knowledge base: clones, listings of archives, unpacked members, documents for
+//! commands.
 //!
-//! On disk: an [`OwnFolder`], made when something is first put into it, so that a kb.toml that needs none works on a
-//! machine without a writable home. Who uses it holds a lock on the folder: another machine that shares the home may
-//! have a knowledge base at the same path. All of it may be removed at any time.
+//! On disk: an [`OwnFolder`], created when something is first put into it, so that a kb.toml that
+//! needs none works on a machine without a writable home. Its user holds a lock on the folder:
+//! another machine that shares the home may have a knowledge base at the same path. All of it may
+//! be removed at any time.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,16 +13,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::own_folder::{OwnFolder, cache_places};
 
-/// Clones of repositories, a folder for each.
+/// Clones of repositories, one folder each.
 pub const CLONES: &str = "git";
-/// What archives held, a file for each.
+/// Listings of archives, one file each.
 pub const LISTINGS: &str = "archives";
-/// What a file begins with that is made without a name, for what is unpacked.
+/// Prefix of the files for unpacked members, which are unlinked as soon as they are created.
 pub const SPOOL: &str = "spool-";
 /// Documents for commands.
 pub const WORKSPACE: &str = "tmp";
 
-/// The folder, opened when it is first asked for.
+/// The folder, opened when it is first needed.
 #[derive(Debug)]
 pub struct Cache {
     kb: PathBuf,
@@ -28,7 +30,7 @@ pub struct Cache {
     opened: Mutex<Option<Arc<OwnFolder>>>,
 }
 
-/// Two caches are the same where they are of the same knowledge base.
+/// Two caches are equal if they belong to the same knowledge base.
 impl PartialEq for Cache {
     fn eq(&self, other: &Self) -> bool {
         (&self.kb, &self.root) == (&other.kb, &other.root)
@@ -38,27 +40,27 @@ impl PartialEq for Cache {
 impl Eq for Cache {}
 
 impl Cache {
-    /// Prepares the cache of the knowledge base at `kb`, below `root` in place of the user's own cache folder where
-    /// that is named. Makes nothing.
+    /// Prepares the cache of the knowledge base at `kb`, below `root` if given, otherwise in the
+    /// user's own cache folder. Creates nothing.
     pub fn new(kb: &Path, root: Option<&Path>) -> Self {
         Self { kb: kb.to_owned(), root: root.map(Path::to_owned), opened: Mutex::default() }
     }
 
-    /// Returns the folders that it may be in, or below: nothing there is a document.
+    /// Returns the folders in or below which it may be: nothing there is a document.
     pub fn places(&self) -> Vec<PathBuf> {
         let [user, beside] = cache_places(&self.kb, self.root.as_deref());
         let user = user.and_then(|folder| folder.parent().map(Path::to_owned));
         user.into_iter().chain(beside).collect()
     }
 
-    /// Returns where the folder is, or would be, for messages.
+    /// Returns its path, even if it does not exist yet, for messages.
     pub fn shown_path(&self) -> PathBuf {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let found = opened.as_ref().map(|folder| folder.path().to_owned());
         found.or_else(|| self.places().into_iter().next()).unwrap_or_else(|| self.kb.clone())
     }
 
-    /// Opens the folder, and makes it where there is none. An error names it.
+    /// Opens the folder, and creates it if it does not exist. The error names it.
     pub fn folder(&self) -> io::Result<Arc<OwnFolder>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = &*opened {
@@ -68,20 +70,21 @@ impl Cache {
         Ok(Arc::clone(opened.insert(Arc::new(folder))))
     }
 
-    /// Opens the folder `name` in it, and makes it where there is none.
+    /// Opens its subfolder `name`, and creates it if it does not exist.
     pub fn subfolder(&self, name: &str) -> io::Result<OwnFolder> {
         self.folder()?.subfolder(name)
     }
 
-    /// Removes what killed processes left in it, and what is kept of sources that are no longer there: `is_wanted` is
-    /// asked with the folder and the name. A folder that is not there is not made; a failure costs only space.
+    /// Removes what killed processes left in it, and the data of sources that no longer exist:
+    /// `is_wanted` gets the folder and the name. Does not create a missing folder; a failure only
+    /// costs space.
     pub fn tidy(&self, is_wanted: &dyn Fn(&str, &OsStr) -> bool) {
         let [user, beside] = cache_places(&self.kb, self.root.as_deref());
         let opened = [
             user.map(|place| OwnFolder::open_in_cache(&place)),
             beside.map(|place| OwnFolder::open(&place)),
         ];
-        // Not made by us, or in use by another machine: left alone.
+        // Not created by us, or in use by another machine: left alone.
         for folder in opened.into_iter().flatten().flatten() {
             if !folder.try_lock() {
                 continue;

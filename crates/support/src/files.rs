@@ -1,7 +1,8 @@
-//! Files that this program writes for itself: never reached through a link, never shared with other users.
+//! Files that this program writes for itself: never reached through a link, never shared with other
+//! users.
 //!
-//! A folder from a stranger may hold `kb.kb.lock -> ~/.ssh/authorized_keys`. Whatever is ours is therefore opened
-//! here, and a link in its place is an error that names it.
+//! A folder from a stranger may contain `kb.kb.lock -> ~/.ssh/authorized_keys`. All files of our
+//! own are therefore opened here, and a link in place of one is an error that names it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,29 +11,30 @@ use std::path::{Path, PathBuf};
 
 use super::storage;
 
-/// Readable and writable by its owner alone.
+/// Readable and writable only by its owner.
 const PRIVATE: u32 = 0o600;
-/// A link is not followed, a FIFO not waited for, a terminal not taken.
+/// Do not follow a link, wait for a FIFO, or take a terminal.
 const PLAIN: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
-/// Opens the file of ours at `path` for reading and writing, and makes it where there is none.
+/// Opens our own file at `path` for reading and writing, and creates it if it does not exist.
 ///
-/// Fails where something other than a regular file is there: a link, a folder, a FIFO, a device.
+/// Fails if there is anything but a regular file: a link, a folder, a FIFO, a device.
 pub fn open_or_create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
     regular(path, options.custom_flags(PLAIN).open(path))
 }
 
-/// Opens the file of ours at `path` for reading; fails as [`open_or_create`] does.
+/// Opens our own file at `path` for reading; fails like [`open_or_create`].
 pub fn open(path: &Path) -> io::Result<File> {
     regular(path, OpenOptions::new().read(true).custom_flags(PLAIN).open(path))
 }
 
-/// Opens a file that the user named for reading; a link is followed.
+/// Opens a file that the user named for reading; follows links.
 ///
-/// Fails if it is a FIFO, a socket or a device, which a folder from a stranger may hold and which would be waited for;
-/// what the user's own shell passes, as `<(command)` does, lies in `/dev` or `/proc`.
+/// Fails if it is a FIFO, a socket or a device, which a folder from a stranger may contain and
+/// which would block; allows what the user's own shell passes, as in `<(command)`, which is in
+/// `/dev` or `/proc`.
 pub fn open_input(path: &Path) -> io::Result<File> {
     let is_of_shell = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
     let found = std::fs::metadata(path)?;
@@ -42,7 +44,7 @@ pub fn open_input(path: &Path) -> io::Result<File> {
     Err(not_regular(path))
 }
 
-/// Makes a new file at `path`; fails where there is anything, a link that leads nowhere included.
+/// Creates a new file at `path`; fails if anything exists there, even a dangling link.
 pub fn create_new(path: &Path) -> io::Result<File> {
     create_new_as(path, PRIVATE)
 }
@@ -53,14 +55,14 @@ fn create_new_as(path: &Path, mode: u32) -> io::Result<File> {
     regular(path, options.custom_flags(PLAIN).open(path))
 }
 
-/// Puts a file with the content `bytes` in the place of what is at `path`, in one step.
+/// Replaces the file at `path` by one with the content `bytes`, in one step.
 ///
-/// A link there is replaced and its target left alone; so is what a killed process left of the new file.
+/// Replaces a link instead of writing to its target, and a new file left by a killed process.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_as(path, bytes, PRIVATE)
 }
 
-/// Does as [`replace`] does, for a result that the user asked for: its mode follows the umask.
+/// Does the same as [`replace`] for a result that the user requested: its mode follows the umask.
 pub fn replace_result(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_as(path, bytes, 0o666)
 }
@@ -77,16 +79,16 @@ fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     written
 }
 
-/// Makes a file that has no name any more: the system frees it when the process ends, however it ends.
+/// Creates a file without a name: the system frees it when the process ends, even by a kill.
 pub fn nameless(path: &Path) -> io::Result<File> {
-    // What a process left that was killed between the two.
+    // Left by a process that was killed between the two steps.
     remove(path)?;
     let file = create_new(path)?;
     remove(path)?;
     Ok(file)
 }
 
-/// Removes the name `path`, never what a link there leads to; nothing where there is none.
+/// Removes the name `path`, never the target of a link there; does nothing if it does not exist.
 pub fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -94,10 +96,10 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Fails where one of the files of ours that may lie at `paths` is a link.
+/// Fails if one of our own files at `paths` is a link.
 ///
-/// For files that a library opens by their name, as SQLite does: what is opened is then not what was looked at, and
-/// only a folder that others cannot write to makes this safe.
+/// For files that a library opens by name, as SQLite does: they may be replaced between this check
+/// and the opening, and only a folder that others cannot write to makes this safe.
 pub fn refuse_links<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<()> {
     for path in paths {
         if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink()) {
@@ -113,7 +115,7 @@ fn regular(path: &Path, opened: io::Result<File>) -> io::Result<File> {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Ok(_) => Err(not_regular(path)),
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => Err(link(path)),
-        // A FIFO without a reader, and a link where a new file was to be made.
+        // A FIFO without a reader, or a link where a new file was to be created.
         Err(error) => match kind() {
             Ok(kind) if kind.is_symlink() => Err(link(path)),
             Ok(kind) if kind.is_fifo() || kind.is_socket() || kind.is_dir() => {

@@ -1,5 +1,5 @@
-//! Small tools that the program `kbingest` and its extraction share: files and folders of our own, child
-//! processes and their sandbox, the stop signal, sizes, numbers, rows.
+//! Small tools that the program `kbingest` and its extraction share: files and folders of our own,
+//! child processes and their sandbox, the stop signal, sizes, numbers, rows.
 //!
 //! They know nothing of documents. This is no interface for others: it changes with every version.
 

@@ -1,10 +1,10 @@
-//! Folders that this program made for itself, and in which alone it removes anything.
+//! Folders that this program created for itself, and the only ones in which it removes anything.
 //!
-//! On disk: a folder of mode 0700 with a marker in it that names the folder's own inode, so that a marker which came
-//! with an unpacked archive or a clone is worth nothing. In the user's own cache, where nothing comes from others, a
-//! marker may name another: caches are kept by CI systems, and homes restored. What is in such a folder may be deleted
-//! at any time.
-//! Nothing is removed before the marker was read through the opened folder, and never through a link.
+//! On disk: a folder of mode 0700 with a marker that contains the folder's own inode, so that a
+//! marker from an unpacked archive or a clone is invalid. In the user's own cache, where nothing
+//! comes from others, a marker may contain another inode: CI systems keep caches, and homes are
+//! restored. The content of such a folder may be deleted at any time. Nothing is removed before the
+//! marker was read through the opened folder, and never through a link.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,15 +20,15 @@ use rustix::fs::{
 
 use super::storage;
 
-/// The file that makes a folder ours.
+/// The file that marks a folder as ours.
 const MARKER: &str = ".kbingest-folder";
-/// What it begins with.
+/// The beginning of the marker.
 const MADE_BY_US: &str = "Made by kbingest, and removed by it at any time.\n";
-/// No marker is larger.
+/// Limit on a marker, in bytes.
 const MARKER_BYTES_MAX: u64 = 256;
-/// Others may change what is in it.
+/// Mode bits by which others may change its content.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// A folder itself, not what a link in its place leads to.
+/// Flags to open a folder itself, not the target of a link.
 const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -40,12 +40,13 @@ pub struct OwnFolder {
 }
 
 impl OwnFolder {
-    /// Opens the folder for what belongs to the knowledge base at `kb` and can be made again: clones, listings of
-    /// archives, unpacked members. Makes it where there is none, and holds a lock on it.
+    /// Opens the folder for everything that belongs to the knowledge base at `kb` and can be made
+    /// again: clones, listings of archives, unpacked members. Creates it if it does not exist, and
+    /// holds a lock on it.
     ///
-    /// It is `<hash of the path of kb>` in `root`; without one `kbingest/<hash of the path of kb>` in
-    /// `$XDG_CACHE_HOME` or `~/.cache`; `<kb>.cache` where neither can be written, or where a knowledge base of
-    /// another machine that shares the home is using it.
+    /// It is `<hash of the path of kb>` in `root`; without a root `kbingest/<hash of the path of
+    /// kb>` in `$XDG_CACHE_HOME` or `~/.cache`; or `<kb>.cache` if neither can be written, or if a
+    /// knowledge base of another machine that shares the home uses it.
     pub fn for_knowledge_base(kb: &Path, root: Option<&Path>) -> io::Result<Self> {
         let [user, beside] = cache_places(kb, root);
         if let Some((folder, all)) = user.as_deref().and_then(|path| Some((path, path.parent()?))) {
@@ -68,9 +69,11 @@ impl OwnFolder {
         Ok(folder)
     }
 
-    /// Opens the folder at `path`, which may be removed at any time, and makes it where there is none.
+    /// Opens the folder at `path`, which may be removed at any time, and creates it if it does not
+    /// exist.
     ///
-    /// Fails, naming it, where something is there that this program did not make, for this user, in this place.
+    /// Fails, naming it, if there is anything that this program did not create, for this user, in
+    /// this place.
     pub fn open_or_create(path: &Path) -> io::Result<Self> {
         match Self::create_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
@@ -85,24 +88,25 @@ impl OwnFolder {
         }
     }
 
-    /// Opens the folder of ours at `path`; fails as [`Self::open_or_create`] does, and where there is none.
+    /// Opens our own folder at `path`; fails like [`Self::open_or_create`], and if it does not
+    /// exist.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::open_marked(path, Self::marker)
     }
 
-    /// Opens the folder of ours at `path` in the user's own cache; it may have been moved there.
+    /// Opens our own folder at `path` in the user's own cache; it may have been moved there.
     pub(super) fn open_in_cache(path: &Path) -> io::Result<Self> {
         Self::open_marked(path, |_| Ok(MADE_BY_US.to_owned()))
     }
 
-    /// Opens a folder whose marker begins with what `marker` returns.
+    /// Opens a folder whose marker begins with the result of `marker`.
     fn open_marked(path: &Path, marker: fn(&Self) -> io::Result<String>) -> io::Result<Self> {
         let folder = Self::open_unmarked(path).map_err(|error| naming(path, error))?;
         let wanted = marker(&folder).map_err(|error| naming(path, error))?;
         if folder.found_marker().is_ok_and(|found| found.starts_with(&wanted)) {
             return Ok(folder);
         }
-        // A process that was killed between making a folder and marking it left an empty one.
+        // A process killed between creating a folder and marking it left an empty one.
         if folder.entries().is_ok_and(|entries| entries.is_empty()) {
             folder.mark().map_err(|error| naming(path, error))?;
             return Ok(folder);
@@ -124,7 +128,7 @@ impl OwnFolder {
         Ok(Self { path: path.to_owned(), handle })
     }
 
-    /// Makes the folder at `path`; fails where there is anything.
+    /// Creates the folder at `path`; fails if anything exists there.
     pub fn create_new(path: &Path) -> io::Result<Self> {
         let named = |error| naming(path, error);
         std::fs::DirBuilder::new().mode(0o700).create(path).map_err(named)?;
@@ -133,25 +137,25 @@ impl OwnFolder {
         Ok(folder)
     }
 
-    /// Locks the folder as long as this is open; returns whether nobody else has. A file system without such locks
-    /// lets everybody.
+    /// Locks the folder while it is open; returns whether nobody else holds the lock. Always
+    /// succeeds on a file system without such locks.
     pub fn try_lock(&self) -> bool {
         let lock = flock(&self.handle, FlockOperation::NonBlockingLockExclusive);
         !matches!(lock, Err(rustix::io::Errno::WOULDBLOCK))
     }
 
-    /// Returns where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens the folder `name` in this one, and makes it where there is none.
+    /// Opens the subfolder `name`, and creates it if it does not exist.
     ///
-    /// `name` is one part of a path. A folder below one of ours needs no marker of its own.
+    /// `name` is one component of a path. A folder below one of ours needs no marker.
     pub fn subfolder(&self, name: &str) -> io::Result<Self> {
         let path = self.path.join(name);
         if !is_name(Path::new(name)) {
-            return Err(naming(&path, io::Error::other("is no name for a folder")));
+            return Err(naming(&path, io::Error::other("is not a name for a folder")));
         }
         match mkdirat(&self.handle, name, Mode::RWXU) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -160,7 +164,7 @@ impl OwnFolder {
         self.existing_subfolder(name)?.ok_or_else(|| naming(&path, io::ErrorKind::NotFound.into()))
     }
 
-    /// Opens the folder `name` in this one; `None` where there is none.
+    /// Opens the subfolder `name`; `None` if it does not exist.
     pub fn existing_subfolder(&self, name: &str) -> io::Result<Option<Self>> {
         let path = self.path.join(name);
         let opened = match openat(&self.handle, name, FOLDER, Mode::empty()) {
@@ -175,7 +179,7 @@ impl OwnFolder {
         Ok(Some(Self { path, handle }))
     }
 
-    /// Returns the names of what is in it, the marker left out, in order.
+    /// Returns the names in it, without the marker, in order.
     pub fn entries(&self) -> io::Result<Vec<std::ffi::OsString>> {
         use std::os::unix::ffi::OsStrExt;
         let mut names = Vec::new();
@@ -189,21 +193,21 @@ impl OwnFolder {
         Ok(names)
     }
 
-    /// Removes `name` from it, with all that is in it; nothing where there is none.
+    /// Removes `name` with its content; does nothing if it does not exist.
     pub fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let name = name.as_ref();
         if !is_name(name) {
-            return Err(naming(&self.path.join(name), io::Error::other("is no name")));
+            return Err(naming(&self.path.join(name), io::Error::other("is not a file name")));
         }
         remove_at(self.handle.as_fd(), name).map_err(|error| naming(&self.path.join(name), error))
     }
 
-    /// Removes all that is in it but the marker.
+    /// Removes everything in it except the marker.
     pub fn clear(&self) -> io::Result<()> {
         self.entries()?.into_iter().try_for_each(|name| self.remove(name))
     }
 
-    /// Removes all in it, at any depth, whose name `is_wanted` for that; links are not followed.
+    /// Removes everything in it, at any depth, whose name `is_wanted`; does not follow links.
     pub fn remove_matching(&self, is_wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
         for name in self.entries()? {
             if is_wanted(&name) {
@@ -220,7 +224,7 @@ impl OwnFolder {
         Ok(())
     }
 
-    /// Removes it, with all that is in it.
+    /// Removes the folder with its content.
     pub fn remove_all(self) -> io::Result<()> {
         self.clear()?;
         match unlinkat(&self.handle, MARKER, AtFlags::empty()) {
@@ -246,20 +250,21 @@ impl OwnFolder {
         Ok(text)
     }
 
-    /// Returns what the marker says: the number of the folder on its disk is not known to who ships a marker.
+    /// Returns the content of the marker, which includes the folder's inode: whoever ships a marker
+    /// does not know that.
     fn marker(&self) -> io::Result<String> {
         let inode = fstat(&self.handle)?.st_ino;
         Ok(format!("{MADE_BY_US}inode {inode}\n"))
     }
 }
 
-/// Returns whether `name` is one part of a path, and leads nowhere else.
+/// Returns whether `name` is a single component of a path and does not lead elsewhere.
 fn is_name(name: &Path) -> bool {
     let is_plain = !name.as_os_str().as_encoded_bytes().contains(&b'/');
     is_plain && name.components().count() == 1 && name.file_name().is_some()
 }
 
-/// Removes what `name` is in `folder`, without following a link at any step.
+/// Removes `name` in `folder`, without following a link at any step.
 fn remove_at(folder: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     let kind = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(found) => FileType::from_raw_mode(found.st_mode),
@@ -281,7 +286,7 @@ fn remove_at(folder: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     Ok(unlinkat(folder, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Fails where `file` is somebody else's, or others may change it.
+/// Fails if `file` belongs to somebody else, or others may change it.
 fn check_owner(file: impl AsFd) -> io::Result<()> {
     let found = fstat(file)?;
     let user = rustix::process::geteuid().as_raw();
@@ -299,12 +304,13 @@ fn check_owner(file: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns where the cache of the knowledge base at `kb` may be: in `root`, or the user's own folder for what can be
-/// made again (XDG Base Directory Specification), if one is known; and beside the knowledge base.
+/// Returns the possible paths of the cache of the knowledge base at `kb`: in `root`, or else the
+/// user's own cache folder (XDG Base Directory Specification), if known; and beside the knowledge
+/// base.
 pub(super) fn cache_places(kb: &Path, root: Option<&Path>) -> [Option<PathBuf>; 2] {
     let kb = std::path::absolute(kb).unwrap_or_else(|_| kb.to_owned());
     let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    // A home that is not there, as daemons have, is not made.
+    // A home that does not exist, as daemons have, is not created.
     let home = || named("HOME").filter(|home| home.is_dir()).map(|home| home.join(".cache"));
     let user = || named("XDG_CACHE_HOME").or_else(home).map(|cache| cache.join("kbingest"));
     let hash = blake3::hash(storage::resolved(&kb).as_os_str().as_encoded_bytes()).to_hex();
@@ -312,10 +318,11 @@ pub(super) fn cache_places(kb: &Path, root: Option<&Path>) -> [Option<PathBuf>; 
     [user, Some(storage::beside(&kb, ".cache"))]
 }
 
-/// Makes a folder for its owner alone, with those above it; fails where it is there and somebody else's.
+/// Creates a folder for its owner only, and its parents; fails if it exists and belongs to somebody
+/// else.
 fn make_private(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    // The user may keep it elsewhere, by a link of their own.
+    // The user may have moved it by a link.
     check_owner(File::open(path)?)?;
     match storage::cannot_create_beside(&path.join("folder")) {
         Some(error) => Err(error),
@@ -323,13 +330,14 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns whether `error` says that nothing can be made here by this user, rather than that there is no space.
+/// Returns whether `error` means that this user cannot create anything here, rather than that there
+/// is no space.
 fn is_unwritable(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory)
 }
 
-/// Returns `error` with the folder that it concerns; its kind is kept.
+/// Returns `error` with the path of the folder; keeps its kind.
 fn naming(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
@@ -352,12 +360,12 @@ mod tests {
             let error = OwnFolder::open_or_create(path).unwrap_err().to_string();
             assert!(error.contains(words) && error.contains(path.to_str().unwrap()), "{error}");
         };
-        // A marker that came with the folder names another inode.
+        // The inode in a marker that came with the folder is another one.
         fs::create_dir(&copy).unwrap();
         fs::copy(ours.join(MARKER), copy.join(MARKER)).unwrap();
         fs::write(copy.join("config"), "").unwrap();
         refused(&copy, "not made here");
-        // Nothing comes into the user's own cache from others.
+        // Nothing from others gets into the user's own cache.
         OwnFolder::open_in_cache(&copy).unwrap();
         assert!(OwnFolder::open_in_cache(folder.path()).is_err());
         fs::create_dir(&others).unwrap();

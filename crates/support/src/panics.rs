@@ -1,6 +1,6 @@
-//! What a panic said, for the error that it becomes.
+//! The message of a panic, for the error that it becomes.
 
-/// Returns what a panic said.
+/// Returns the message of a panic.
 pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -1,8 +1,8 @@
-//! Rows of a text whose fields a separator keeps apart (RFC 4180), as sources and extractors read them.
+//! Reads delimited rows of a text (RFC 4180), for sources and extractors.
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-/// Returns the rows of `text`, the first one included; they may differ in length.
+/// Returns the rows of `text`, including the first; their lengths may differ.
 pub fn reader(text: &str, separator: u8) -> Reader<&[u8]> {
     ReaderBuilder::new()
         .delimiter(separator)
@@ -11,12 +11,12 @@ pub fn reader(text: &str, separator: u8) -> Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// Shows `take` each row of `text` until it returns `false`.
+/// Passes each row of `text` to `take` until it returns `false`.
 ///
-/// One row takes the place of another: a copy of a short row that follows a long one is as large as that one.
+/// All rows share one buffer: a copy of a short row after a long one would have its capacity.
 pub fn each(text: &str, separator: u8, mut take: impl FnMut(&StringRecord) -> bool) {
     let mut reader = reader(text, separator);
     let mut row = StringRecord::new();
-    // Broken quotes are read as they are, and the text is UTF-8: nothing can be wrong with a row.
+    // Invalid quotes are read literally, and the text is UTF-8: rows cannot be invalid.
     while reader.read_record(&mut row).unwrap_or(false) && take(&row) {}
 }

@@ -1,14 +1,15 @@
-//! What a process gives up before it reads what a stranger wrote: files, network, other programs.
+//! Confines a process before it reads what a stranger wrote: no files, no network, no other
+//! programs.
 //!
-//! A filter of system calls, made by seccomp: what it denies fails with EPERM. Memory, threads and the pipes that are
-//! open already are left. A kernel without seccomp runs the process as it is.
+//! A seccomp filter of system calls: denied calls fail with EPERM. Memory, threads and open pipes
+//! remain usable. Without seccomp in the kernel, the process is not confined.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
-/// What a process that extracts documents never needs.
+/// System calls that a process that extracts documents never needs.
 const DENIED: &[i64] = &[
     // Network.
     libc::SYS_socket,
@@ -64,7 +65,7 @@ const DENIED: &[i64] = &[
     libc::SYS_pivot_root,
     libc::SYS_inotify_init1,
     libc::SYS_fanotify_init,
-    // Ways around this filter, and parts of the kernel with a history.
+    // Ways around this filter, and parts of the kernel with a history of vulnerabilities.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_bpf,
@@ -80,7 +81,7 @@ const DENIED: &[i64] = &[
     libc::SYS_personality,
 ];
 
-/// The same, by older names that only this architecture has.
+/// The same, by older names that only exist on this architecture.
 #[cfg(target_arch = "x86_64")]
 const DENIED_OLD: &[i64] = &[
     libc::SYS_open,
@@ -106,18 +107,19 @@ const DENIED_OLD: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_OLD: &[i64] = &[];
 
-/// On x86-64, calls of the x32 interface have this bit set, and some of them a number of their own.
+/// On x86-64, calls of the x32 interface have this bit set, and some of them other numbers.
 const X32: i64 = 0x4000_0000;
 
-/// execve, recvmsg to sendmmsg, ptrace, process_vm_readv and _writev, execveat of the x32 interface.
+/// execve, recvmsg to sendmmsg, ptrace, process_vm_readv and _writev, execveat of the x32
+/// interface.
 const DENIED_X32: &[i64] = &[520, 518, 521, 538, 539, 540, 545];
 
-/// Gives up for good, for this process and all that it starts, whatever privileges a program could bring.
+/// Renounces, for this process and everything it starts, any privileges that a program could gain.
 pub fn no_new_privileges() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
-/// Takes all of this on. Returns what the kernel has of it, by name.
+/// Applies all of this. Returns the parts that the kernel supports, by name.
 pub fn enter() -> Vec<&'static str> {
     let mut taken = Vec::new();
     if no_new_privileges().is_ok() {

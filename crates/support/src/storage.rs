@@ -1,11 +1,11 @@
-//! What lies under a file and beside it: how much space is left, whether it is a network file system, names.
+//! The storage of a file: free space, network file systems, the names of files beside it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files;
 
-/// Types of file systems over a network: locks and shared memory reach one machine only.
+/// Types of network file systems: their locks and shared memory only work on one machine.
 const NETWORK_TYPES: [&str; 12] = [
     "nfs",
     "nfs4",
@@ -21,20 +21,20 @@ const NETWORK_TYPES: [&str; 12] = [
     "glusterfs",
 ];
 
-/// Returns the path beside `path` whose name goes on with `ending`.
+/// Returns the path beside `path` with `ending` appended to the name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(ending);
     PathBuf::from(path)
 }
 
-/// Returns the paths of a SQLite file and of what SQLite puts beside it, the file itself first.
+/// Returns the paths of a SQLite file and of SQLite's files beside it, the file itself first.
 pub fn database_files(path: &Path) -> [PathBuf; 4] {
     ["", "-wal", "-shm", "-journal"].map(|ending| beside(path, ending))
 }
 
-/// Returns `path` with the links in its folder resolved; as it is where that fails. A last part that is a link stays
-/// one.
+/// Resolves the links in the folder of `path`; returns it unchanged if that fails. A link as the
+/// last component is kept.
 pub fn resolved(path: &Path) -> PathBuf {
     match (folder_of(path).canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
@@ -42,28 +42,29 @@ pub fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Returns the bytes that an ordinary user can still write where `path` lies or would lie.
+/// Returns the bytes that an ordinary user can still write at `path`, which need not exist.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(folder_of(path))?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
-/// Returns how many more files an ordinary user can make where `path` lies or would lie; a file system that does not
-/// count them has no limit.
+/// Returns how many more files an ordinary user can create at `path`, which need not exist;
+/// unlimited if the file system does not count them.
 pub fn free_files(path: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(folder_of(path))?;
     Ok(if space.f_files == 0 { u64::MAX } else { space.f_favail })
 }
 
-/// Returns whether `error` says that no space is left, or that a quota or limit on file size was met.
+/// Returns whether `error` means that there is no space left, or that a quota or limit on file size
+/// was reached.
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Returns why no file can be made beside `path`; `None` where one can. Leaves none.
+/// Returns why no file can be created beside `path`; `None` if one can. Leaves none.
 pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
-    // A name of this process alone: what somebody else put there says nothing about what can be made.
+    // A name that only this process uses: a file of somebody else would prove nothing.
     let probe = beside(path, &format!("-probe-{}", std::process::id()));
     match files::create_new(&probe) {
         Ok(_) => {
@@ -75,7 +76,7 @@ pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
     }
 }
 
-/// Returns the type of the network file system that `path` lies or would lie on, if it is one.
+/// Returns the type of the network file system that `path` is or would be on, if it is one.
 pub fn network_file_system(path: &Path) -> Option<String> {
     let folder = folder_of(path).canonicalize().ok()?;
     let mounts = fs_err::read_to_string("/proc/self/mountinfo").ok()?;
@@ -90,14 +91,14 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Returns the type of the file system mounted nearest above `folder`, from a table as proc(5) describes
-/// `/proc/pid/mountinfo`.
+/// Returns the type of the file system mounted nearest above `folder`, from a table in the format
+/// of `/proc/pid/mountinfo`, see proc(5).
 fn file_system_of(folder: &Path, mounts: &str) -> Option<String> {
     let mut nearest = None;
     for line in mounts.lines() {
         let Some((before, after)) = line.split_once(" - ") else { continue };
         let Some(point) = before.split(' ').nth(4).map(unescape) else { continue };
-        // A later line of the same mount point lies over the earlier one.
+        // A later line of the same mount point covers the earlier one.
         let depth = point.components().count();
         if folder.starts_with(&point) && nearest.as_ref().is_none_or(|(best, _)| depth >= *best) {
             nearest = after.split(' ').next().map(|kind| (depth, kind.to_owned()));

@@ -1,8 +1,9 @@
-//! The process between this program and a command, such as an extractor of the user's or a `git fetch`: the command
-//! and all that it starts end with this program, however that ends.
+//! The process between this program and a command, such as an extractor of the user's or a `git
+//! fetch`. It makes the command and everything it starts end together with this program, even if
+//! that is killed.
 //!
-//! It leads the process group. Its input is a pipe that nobody writes to, and that closes when its parent
-//! ends, however it ends: then it kills the group, itself included.
+//! It leads the process group. Its input is a pipe that nobody writes to and that closes when its
+//! parent ends; it then kills the group, including itself.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -17,25 +18,25 @@ use rustix::process::{
 /// The subcommand of this program that calls [`supervise`].
 pub const SUBCOMMAND: &str = "supervise";
 
-/// Stands for memory without a limit.
+/// Means memory without a limit.
 pub const UNLIMITED: u64 = u64::MAX;
 
-/// What a shell returns for a program that cannot be started.
+/// A shell's exit code for a program that cannot be started.
 pub const NOT_STARTED: u8 = 127;
 
-/// What stderr then begins with.
+/// The beginning of stderr in that case.
 pub const NOT_STARTED_WORDS: &str = "kbingest cannot start ";
 
-/// Returns the beginning of a command line by which `program`, which is this program, runs what follows. Its input must
-/// be a pipe that stays open as long as the command may run.
+/// Returns the beginning of a command line by which `program`, which is this program, supervises
+/// the rest of it. Its input must be a pipe that stays open as long as the command may run.
 pub fn under(program: &Path, memory_bytes: u64) -> Command {
     let mut command = Command::new(program);
     command.arg(SUBCOMMAND).arg(memory_bytes.to_string()).arg("--").stdin(Stdio::piped());
     command
 }
 
-/// Runs a command to its end and returns its exit code; 128 and the number of a signal that ended it.
-/// `memory_bytes` is what each of its processes may have as data.
+/// Runs a command to its end and returns its exit code, or 128 + the number of the signal that
+/// ended it. `memory_bytes` limits the data of each of its processes.
 pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
     if getpgrp() != getpid() {
         setpgid(None, None)?;
@@ -65,8 +66,8 @@ pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
     }
 }
 
-/// Reports whether this signal says nothing about what its process did: it is what `systemctl stop`, a closed terminal
-/// or a machine that is out of memory ends processes by.
+/// Reports whether this signal is unrelated to what the process did: `systemctl stop`, a closed
+/// terminal or a machine without memory send it.
 pub fn is_from_outside(signal: i32) -> bool {
     [Signal::TERM, Signal::INT, Signal::HUP, Signal::KILL].iter().any(|one| one.as_raw() == signal)
 }
