@@ -1,10 +1,9 @@
-//! Which kb.toml files the user has allowed to do what they ask for: each by its path and its
-//! content.
+//! The kb.toml files whose requests the user has allowed, each by its path and its content.
 //!
 //! On disk: `$XDG_STATE_HOME/kbingest/allowed` or `~/.local/state/kbingest/allowed`, with one file
-//! for each allowance, whose name is the hash of path and content and whose text is the path, for
-//! people. As direnv does: an edit, or a copy elsewhere, has to be allowed again. A file that
-//! somebody else put there counts for nothing.
+//! per permission, whose name is the hash of path and content and whose text is the path, for
+//! people. As with direnv, an edit, or a copy elsewhere, has to be allowed again. A file that
+//! somebody else put there is ignored.
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
@@ -13,15 +12,15 @@ use std::path::{Path, PathBuf};
 
 use crate::support::files;
 
-/// Environment variable with hashes that are allowed, apart by commas; for CI.
+/// Environment variable with allowed hashes, separated by commas; for CI.
 pub const VARIABLE: &str = "KBINGEST_TRUST";
 
-/// Others may change it.
+/// Mode bits by which others may change it.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Returns whether the user allowed the kb.toml at `path` with the content that `hash` stands for.
+/// Returns whether the user allowed the kb.toml at `path` with the content of this `hash`.
 ///
-/// What cannot be read allows nothing.
+/// A file that cannot be read allows nothing.
 pub(super) fn is_allowed(path: &Path, hash: &str) -> bool {
     let named = std::env::var(VARIABLE).unwrap_or_default();
     if named.split([',', ' ']).any(|one| one == hash) {
@@ -36,7 +35,7 @@ pub(super) fn is_allowed(path: &Path, hash: &str) -> bool {
     })
 }
 
-/// Notes that the user allows the kb.toml at `path` with the content that `hash` stands for.
+/// Stores that the user allows the kb.toml at `path` with the content of this `hash`.
 pub(super) fn allow(path: &Path, hash: &str) -> io::Result<()> {
     let entry = entry(path, hash).ok_or_else(no_home)?;
     let folder = entry.parent().unwrap_or(Path::new("/"));
@@ -52,7 +51,7 @@ pub(super) fn allow(path: &Path, hash: &str) -> io::Result<()> {
     writeln!(file, "{}", path.display()).map_err(named)
 }
 
-/// Takes back what [`allow`] noted; returns whether there was anything.
+/// Removes what [`allow`] stored; returns whether there was anything.
 pub(super) fn revoke(path: &Path, hash: &str) -> io::Result<bool> {
     let Some(entry) = entry(path, hash) else { return Ok(false) };
     let was_there = entry.symlink_metadata().is_ok();
@@ -73,7 +72,7 @@ fn entry(path: &Path, hash: &str) -> Option<PathBuf> {
     Some(user_state()?.join("kbingest").join("allowed").join(name))
 }
 
-/// Returns the user's folder for state (XDG Base Directory Specification), if one is known.
+/// Returns the user's state folder (XDG Base Directory Specification), if known.
 fn user_state() -> Option<PathBuf> {
     let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")))

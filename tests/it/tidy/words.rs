@@ -2,11 +2,13 @@
 
 /// Where the rule holds.
 const PLACES: &[&str] = &[
+    "ARCHITECTURE.md",
     "README.md",
     "kb.example.toml",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "crates/support/",
     "docs/",
     "src/analysis/",
     "src/chunk/",
@@ -15,6 +17,8 @@ const PLACES: &[&str] = &[
     "src/domain/",
     "src/eval/",
     "src/source/",
+    "src/support/",
+    "src/workers/",
 ];
 
 /// Words and phrases in lower case, with what to write instead. A hit is nearly always wrong; if not, another
