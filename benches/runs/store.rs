@@ -15,7 +15,7 @@ use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Vers
 use kbingest::embed::{Builtin, Embedder};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexRows, NewChunk, NewText, Outcome, Reading, Run, SaveResult,
-    Segment, StoredChunk, StoredVector, Writer,
+    StoredChunk, StoredVector, Writer,
 };
 use kbingest::support::events::Silent;
 use rusqlite::types::Value;
@@ -214,10 +214,10 @@ fn store_chunks(
         for (_, id, revision, columns) in complete {
             push_row(&mut rows, id, revision, columns);
         }
-        let index = Segment::new(vec![rows]);
-        let commit = Commit { ranges, chunks: &stored, index: &index, reused: 0, percent: 0.0 };
+        let rows = vec![rows];
+        let commit = Commit { ranges, chunks: &stored, rows, reused: 0, percent: 0.0 };
         clock.time(|| run.claim(ranges))?;
-        clock.time(|| run.commit(&commit))?;
+        clock.time(|| run.commit(commit))?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub use sqlite::{
     FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow, Maintenance, NewChunk, NewText,
     OVER_LIMIT, Outcome, PageLinks, PageReport, PageState, PendingRange, Place, QueuedChunk,
     QueuedPage, ROWS_PER_QUEUED, Reader, Reading, Recomputed, Repair, ReusableVectors, Run,
-    SaveResult, SearchMode, SearchQuery, SearchSide, Segment, StaleRevision, StartPage, Statistics,
+    SaveResult, SearchMode, SearchQuery, SearchSide, StaleRevision, StartPage, Statistics,
     StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, Writer, check_file_system,
     parse_date,
 };

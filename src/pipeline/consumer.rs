@@ -11,7 +11,7 @@ use crate::domain::{ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
 use crate::kb::{
-    Commit, PendingRange, QueuedChunk, ReusableVectors, Segment, StoredChunk, StoredVector, Unit,
+    Commit, IndexRows, PendingRange, QueuedChunk, ReusableVectors, StoredChunk, StoredVector, Unit,
 };
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
@@ -57,7 +57,7 @@ struct Consumer<'a> {
 struct Embedded {
     ranges: Vec<ChunkRange>,
     chunks: Vec<StoredChunk>,
-    index: Segment,
+    rows: Vec<IndexRows>,
     reused: u64,
 }
 
@@ -135,7 +135,7 @@ impl Consumer<'_> {
         if let Err(error) = self.claim(ranges) {
             // Asked to stop: what is embedded is kept.
             if let Some(before) = before {
-                self.commit(&before)?;
+                self.commit(before)?;
             }
             return Err(error);
         }
@@ -182,31 +182,32 @@ impl Consumer<'_> {
         let revisions: Vec<_> = parts.iter().map(|part| part.unit.revision).collect();
         let reusable = self.context.kb.reusable_vectors(&revisions)?;
         let threads = self.context.pool.get()?;
-        let (vectors, index) =
-            threads.join(|| self.vectors(parts, reusable), || self.index_segment(parts));
-        let ((chunks, reused), index) = (vectors?, index?);
-        Ok(Embedded { ranges: ranges.to_vec(), chunks, index, reused })
+        let (vectors, rows) =
+            threads.join(|| self.vectors(parts, reusable), || self.full_text_rows(parts));
+        let ((chunks, reused), rows) = (vectors?, rows?);
+        Ok(Embedded { ranges: ranges.to_vec(), chunks, rows, reused })
     }
 
     /// Commits what is embedded, unless it is time to stop.
     fn store(&self, embedded: Option<Embedded>) -> Result<(), Error> {
         let Some(embedded) = embedded else { return Ok(()) };
+        let ranges = embedded.ranges.clone();
         let stored =
-            self.context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(&embedded));
+            self.context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(embedded));
         if stored.is_err() {
-            let _ = self.context.run.release(&embedded.ranges);
+            let _ = self.context.run.release(&ranges);
         }
         stored
     }
 
-    fn commit(&self, embedded: &Embedded) -> Result<(), Error> {
-        let Embedded { ranges, chunks, index, reused } = embedded;
+    fn commit(&self, embedded: Embedded) -> Result<(), Error> {
+        let Embedded { ranges, chunks, rows, reused } = embedded;
         let context = self.context;
         context.progress.store_chunks(chunks.len() as u64);
         let percent = context.progress.percent();
-        let commit = Commit { ranges, chunks, index, reused: *reused, percent };
+        let commit = Commit { ranges: &ranges, chunks: &chunks, rows, reused, percent };
         let _processor = context.pool.get()?.take_processor();
-        Ok(context.run.commit(&commit)?)
+        Ok(context.run.commit(commit)?)
     }
 
     /// One text is the reason why a batch failed: goes on document by document, and sets that one aside.
@@ -294,7 +295,7 @@ impl Consumer<'_> {
     }
 
     /// Returns the full-text rows of every revision that `parts` complete.
-    fn index_segment(&self, parts: &[Part<'_>]) -> Result<Segment, Error> {
+    fn full_text_rows(&self, parts: &[Part<'_>]) -> Result<Vec<IndexRows>, Error> {
         let mut whole = Vec::new();
         let mut loaded = Vec::new();
         for part in parts {
@@ -310,7 +311,7 @@ impl Consumer<'_> {
             }
         }
         whole.extend(&loaded);
-        Ok(full_text::segment(&whole, self.context.analyser, self.context.pool.get()?))
+        Ok(full_text::rows(&whole, self.context.analyser, self.context.pool.get()?))
     }
 }
 

@@ -3,14 +3,9 @@
 use super::Threads;
 use crate::analysis::{self, Analyser};
 use crate::chunk;
-use crate::kb::{IndexRows, QueuedChunk, Segment, Unit};
+use crate::kb::{IndexRows, QueuedChunk, Unit};
 
-/// Returns the full-text rows of whole revisions.
-pub fn segment(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Segment {
-    Segment::new(rows(units, analyser, threads))
-}
-
-/// Returns the same as rows, ascending by chunk, in parts.
+/// Returns the full-text rows of whole revisions, ascending by chunk, in parts.
 pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexRows> {
     let mut units = units.to_vec();
     units.sort_unstable_by_key(|unit| unit.chunks.first().map(|first| first.id));

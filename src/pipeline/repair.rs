@@ -18,7 +18,7 @@ pub fn rebuild_index(
 ) -> Result<u64, Error> {
     let analyse = |units: &[Unit]| {
         let units: Vec<&Unit> = units.iter().collect();
-        (!stop.is_requested()).then(|| full_text::segment(&units, analyser, threads))
+        (!stop.is_requested()).then(|| full_text::rows(&units, analyser, threads))
     };
     rebuild(&analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
 }

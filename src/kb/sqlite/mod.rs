@@ -40,7 +40,7 @@ pub use frontier::{
     CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
     QueuedPage, ROWS_PER_QUEUED, StartPage,
 };
-pub use index::{Analyse, IndexRows, Segment};
+pub use index::{Analyse, IndexRows};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};

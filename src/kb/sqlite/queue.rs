@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, id, size_from_sql, size_to_sql, small, utf8};
 use super::documents::record_failure;
-use super::index::Segment;
+use super::index::{IndexRows, Segment};
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
@@ -72,8 +72,8 @@ pub struct Commit<'a> {
     pub ranges: &'a [ChunkRange],
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
-    /// Full-text rows of every revision that the vectors complete.
-    pub index: &'a Segment,
+    /// Full-text rows of every revision that the vectors complete, ascending by chunk, in parts.
+    pub rows: Vec<IndexRows>,
     /// How many of the vectors were taken over from older revisions.
     pub reused: u64,
     /// Progress of the run with this batch.
@@ -247,7 +247,9 @@ impl Run<'_> {
 
     /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
     /// Chunks whose revision is gone are passed over.
-    pub fn commit(&self, commit: &Commit<'_>) -> Result<(), KbError> {
+    pub fn commit(&self, commit: Commit<'_>) -> Result<(), KbError> {
+        // Before the transaction: others write meanwhile.
+        let segment = Segment::new(commit.rows);
         let delta = Metrics { batches_processed: 1, ..Metrics::default() };
         self.write_counted(delta, Some(commit.percent), |tx, delta| {
             let mut finished = Vec::new();
@@ -277,7 +279,7 @@ impl Run<'_> {
             }
             delta.chunks_reused = commit.reused.min(delta.chunks_stored);
             revisions::publish(tx, &finished)?;
-            index::insert(tx, &finished, commit.index)?;
+            index::insert(tx, &finished, &segment)?;
             for range in commit.ranges {
                 tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?
                     .execute([range.first.0])?;

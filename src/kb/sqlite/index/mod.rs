@@ -95,8 +95,8 @@ impl Run<'_> {
     }
 }
 
-/// Returns the rows of chunks as a segment of the index; `None` ends the work.
-pub type Analyse<'a> = &'a dyn Fn(&[Unit]) -> Option<Segment>;
+/// Returns the rows of chunks, ascending by chunk, in parts; `None` ends the work.
+pub type Analyse<'a> = &'a dyn Fn(&[Unit]) -> Option<Vec<IndexRows>>;
 
 /// The index made from the texts of every live revision.
 struct Rebuild<'a> {
@@ -132,10 +132,11 @@ impl<'a> Rebuild<'a> {
             if waiting < CHUNKS_PER_BATCH && index + 1 < revisions.len() {
                 continue;
             }
-            let Some(segment) = (self.analyse)(&units) else {
+            let Some(rows) = (self.analyse)(&units) else {
                 self.is_stopped = true;
                 return Err(rusqlite::Error::QueryReturnedNoRows.into());
             };
+            let segment = Segment::new(rows);
             segment.store(tx)?;
             while merge::step_when_full(tx)? {}
             count += segment.row_count() as u64;
