@@ -33,9 +33,7 @@ pub fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dy
     let stop = Arc::new(StopSignal::default());
     let session = Session { stop, events: &Silent, hook: None };
     let report = operations::ingest(&config, &IngestOptions::default(), &session)?;
-    if let Some(error) = report.error {
-        return Err(error.into());
-    }
+    report.ended?;
     // A document that cannot be read does not stop the run: its last good version stays searchable.
     for failure in &report.failures {
         eprintln!("{}: {}", failure.uri, failure.error);

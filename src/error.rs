@@ -1,6 +1,8 @@
 //! The error of an operation, and the exit codes of the program.
 
-use crate::config::{ConfigError, TRUST_VARIABLE};
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::extract::ExtractError;
 use crate::kb::KbError;
@@ -10,7 +12,7 @@ use crate::support::lock::LockError;
 
 /// What the program's exit code says; public and documented, never renumbered.
 ///
-/// Ordered by precedence: where several hold, the greatest is told.
+/// Ordered by precedence: when several apply, the greatest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitCode {
     /// 0: the knowledge base equals its sources, or there was nothing to do.
@@ -90,6 +92,17 @@ pub enum Error {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// kb.toml, which nobody allowed, names a knowledge base elsewhere that holds none of its sources: their documents
+    /// would be deleted.
+    #[error("{}, outside of the folder of {}, holds other sources: {held:?}", kb.display(), config.display())]
+    OtherSources {
+        /// The kb.toml.
+        config: PathBuf,
+        /// The knowledge base.
+        kb: PathBuf,
+        /// Names of the sources that it holds.
+        held: Vec<String>,
+    },
     /// The knowledge base cannot be used.
     #[error(transparent)]
     Kb(#[from] KbError),
@@ -125,10 +138,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the exit code that tells this error.
+    /// Returns the process exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Usage { .. } => ExitCode::Usage,
+            Self::Config(_) | Self::Usage { .. } | Self::OtherSources { .. } => ExitCode::Usage,
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
@@ -148,67 +161,12 @@ impl Error {
             Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }
     }
-
-    /// Returns what to do next, where we know.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Usage { hint, .. } => hint.clone(),
-            Self::Config(ConfigError::Unreadable { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                Some("name the kb.toml to use; kb.example.toml shows how to write one".to_owned())
-            }
-            Self::Config(ConfigError::Untrusted { path, hash, .. }) => Some(format!(
-                "read it; then `kbingest trust {}` allows it as it is now, --trust for this one run, and \
-                 {TRUST_VARIABLE}={hash} where nobody can be asked",
-                path.display()
-            )),
-            Self::Kb(KbError::Missing(_)) => Some("`kbingest ingest kb.toml` makes it".to_owned()),
-            Self::Kb(KbError::Damaged(_)) => Some(
-                "`kbingest check` lists what is wrong; a copy from before, or a new ingest into \
-                 another file, puts it right"
-                    .to_owned(),
-            ),
-            Self::Kb(KbError::ForeignSchema { .. }) => Some(
-                "do not use the file if you do not know who changed it; `kbingest ingest` makes another \
-                 from the sources"
-                    .to_owned(),
-            ),
-            Self::Kb(KbError::Endless { .. }) => {
-                Some("`kbingest check` reads it without a limit of time, and can be stopped".to_owned())
-            }
-            Self::Kb(KbError::Replaced(_)) => Some(
-                "leave the knowledge base in its place during a run; `kbingest ingest` brings the file \
-                 that is there now up to date, or makes it again"
-                    .to_owned(),
-            ),
-            Self::Kb(KbError::Full { .. })
-            | Self::Lock(LockError::Full { .. })
-            | Self::Source(SourceError::Full { .. }) => Some(
-                "make space, then `kbingest ingest` or `resume` goes on; nothing is lost"
-                    .to_owned(),
-            ),
-            Self::Kb(KbError::NetworkFileSystem { .. }) => Some(
-                "put it on a local disk and copy it when the run is done, or take the risk with \
-                 --allow-network-fs"
-                    .to_owned(),
-            ),
-            Self::Kb(KbError::Busy) => Some("try again when the other process is done".to_owned()),
-            Self::Lock(LockError::Foreign { may_be_adopted: true, .. }) => Some(
-                "look at who put it there; if it is meant for you to write, give --adopt".to_owned(),
-            ),
-            Self::Lock(LockError::Held { .. }) => {
-                Some("`kbingest status` shows it, `kbingest cancel` stops it".to_owned())
-            }
-            _ => None,
-        }
-    }
 }
 
 fn kb_exit_code(error: &KbError) -> ExitCode {
     match error {
         KbError::Missing(_) => ExitCode::Missing,
-        KbError::Incompatible { .. } => ExitCode::Incompatible,
+        KbError::Incompatible { .. } | KbError::Outdated { .. } => ExitCode::Incompatible,
         KbError::Damaged(_) | KbError::ForeignSchema { .. } | KbError::Endless { .. } => {
             ExitCode::Damaged
         }

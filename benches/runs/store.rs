@@ -11,7 +11,9 @@ use std::{fs, mem};
 
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
-use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, Version};
+use kbingest::domain::{
+    ChunkId, ChunkRange, MediaType, Metrics, RevisionId, SettingsHashes, Version,
+};
 use kbingest::embed::{Builtin, Embedder};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexRows, NewChunk, NewText, Outcome, Reading, Run, SaveResult,
@@ -164,7 +166,7 @@ impl Clock {
 /// Stores `batches` through the queue.
 fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn Error>> {
     let kb = Writer::create_or_open(path)?;
-    let (run, _) = kb.begin_run("bench", &Silent)?;
+    let (run, _) = kb.begin_run(&SettingsHashes::default(), &Silent)?;
     let mut clock = Clock::default();
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();

@@ -4,15 +4,17 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::args::{IngestArgs, ResumeArgs, RunArgs, TrustArgs};
 use super::document::prepare;
 use super::eval::describe_shortfall;
 use super::output::{escape, result, seconds};
 use super::progress::Display;
-use super::{Ending, output, render, trust};
+use super::{Ending, hints, output, render, trust};
 use crate::config::Config;
 use crate::domain::{FailureKind, RunState, RunStatus};
-use crate::error::{Error, ExitCode};
+use crate::error::{Error, ExitCode, chain};
 use crate::operations::{
     self, EvalOptions, IngestOptions, Publication, RunReport, Session, Target,
 };
@@ -92,7 +94,7 @@ fn execute(
     let stop = Arc::new(StopSignal::default());
     let signals = Signals::listen(Arc::clone(&stop))?;
     Signals::end_on_bus_error(i32::from(ExitCode::StorageFull.number()), {
-        let hint = resume_hint(target);
+        let hint = hints::resume(target);
         move || {
             render::error_line("no space for SQLite's shared memory beside the knowledge base");
             render::hint(&hint);
@@ -116,16 +118,17 @@ fn execute(
 }
 
 fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<(), Error> {
-    if let Some(error) = &report.error {
-        render::error_line(error);
-        let next = match report.publication {
-            None => resume_hint(target),
+    let hint = report.error().and_then(hints::hint);
+    if let Some(error) = report.error() {
+        render::error_line(&chain(error));
+        let resume = || match report.publication {
+            None => hints::resume(target),
             Some(_) => "nothing is lost; the same command continues".to_owned(),
         };
-        render::hint(report.hint.as_deref().unwrap_or(&next));
+        render::hint(&hint.clone().unwrap_or_else(resume));
     }
     if json {
-        return output::json(report);
+        return output::json(&WithHint { report, hint });
     }
     if quiet && report.exit_code == ExitCode::Success.number() {
         return Ok(());
@@ -133,8 +136,12 @@ fn show(report: &RunReport, json: bool, quiet: bool, target: &Path) -> Result<()
     result(&summary(report, target))
 }
 
-fn resume_hint(target: &Path) -> String {
-    format!("nothing is lost; continue with `kbingest resume {}`", target.display())
+/// A report with what to do next, as `--json` prints it.
+#[derive(Serialize)]
+struct WithHint<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    hint: Option<String>,
 }
 
 /// Returns what the run did, where the file is, and what to do next.
@@ -168,8 +175,8 @@ fn summary(report: &RunReport, target: &Path) -> String {
         }
     }
     let _ = match failed {
-        // The hint already said what to do.
-        _ if report.error.is_some() => Ok(()),
+        // The hint has said what to do.
+        _ if report.error().is_some() => Ok(()),
         0 => writeln!(text, "next: kbingest search {target} \"your question\""),
         _ => writeln!(text, "next: kbingest status --failures {target}"),
     };

@@ -7,6 +7,7 @@ mod check;
 mod document;
 mod eval;
 mod exit_code;
+mod hints;
 mod ingest;
 mod output;
 mod progress;

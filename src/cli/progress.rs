@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::ProgressMode;
+use super::hints::ALLOW_DELETES;
 use super::output::{escape, message, seconds};
 use super::render;
 use super::terminal::NarrowTerminal;
@@ -162,6 +163,12 @@ impl EventSink for Display {
                     self.line(|| render::warning(&text));
                 }
             }
+            Event::DeletionsWithheld { source, gone, known } => self.line(|| {
+                render::warning(&format!(
+                    "source \"{source}\": {gone} of {known} documents are no longer listed; kept, in case the source \
+                     is incomplete. If they were removed: {ALLOW_DELETES}"
+                ));
+            }),
             Event::Warning { message } => self.line(|| render::warning(message)),
         }
     }

@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
+use super::hints;
 use super::output::{controls_terminal, escape, message};
 use crate::config::{ConfigError, Problem, Request};
 use crate::error::{Error, chain};
@@ -31,7 +32,7 @@ pub fn error(error: &Error) {
     if let Error::Config(ConfigError::Untrusted { requests, .. }) = error {
         message(&list_requests(requests));
     }
-    if let Some(text) = error.hint() {
+    if let Some(text) = hints::hint(error) {
         hint(&text);
     }
 }

@@ -79,6 +79,5 @@ fn user_state() -> Option<PathBuf> {
 }
 
 fn no_home() -> io::Error {
-    let reason = "neither XDG_STATE_HOME nor HOME is set, so that nothing can be remembered";
-    io::Error::other(format!("{reason}; give --trust, or set {VARIABLE}"))
+    io::Error::other("neither XDG_STATE_HOME nor HOME is set, so that nothing can be remembered")
 }

@@ -113,7 +113,17 @@ pub struct RunState {
     pub error: Option<String>,
     /// Somebody asked it to stop.
     pub cancel_requested: bool,
-    /// Hashes of its settings, that of its kb.toml first.
+    /// The settings that it runs with.
     #[serde(skip)]
-    pub config_hash: String,
+    pub settings: SettingsHashes,
+}
+
+/// What a run remembers of its settings, to detect that they have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsHashes {
+    /// Hash of the text of its kb.toml.
+    pub config: String,
+    /// Hash of the fingerprints of what makes chunks and vectors, which also depend on the program; empty if a version
+    /// before file format 5 began the run.
+    pub stages: String,
 }

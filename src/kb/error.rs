@@ -20,6 +20,16 @@ pub enum KbError {
         /// What it is instead.
         reason: String,
     },
+    /// The file is of an older version, which is read only once it has been opened for writing.
+    #[error("{path} has file format {version}; this program reads format {current}")]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Its file format.
+        version: usize,
+        /// That of this program.
+        current: usize,
+    },
     /// It calls itself a knowledge base, and its tables are not those that this program makes.
     #[error("{path}: its schema is not ours: {difference}")]
     ForeignSchema {

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Target;
-use super::ingest::candidate_path;
+use super::{Target, files};
 use crate::domain::RunState;
 use crate::error::Error;
 use crate::kb::Writer;
@@ -25,7 +24,7 @@ pub enum Cancellation {
 /// Asks the run on `target` to stop at its next checkpoint and waits up to `timeout`.
 pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error> {
     // A run that is published only if it is good enough is at work on another file.
-    let candidate = candidate_path(target.kb());
+    let candidate = files::candidate(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
     lock::refuse_links(path)?;
     let kb = Writer::open(path)?;

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Target;
+use super::{Target, files};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::error::Error;
 use crate::kb::{Finding, KbError, Maintenance, Reader, Repair, Writer};
 use crate::pipeline::repair::{check_recomputed, rebuild_index};
 use crate::support::checkpoint::StopSignal;
+use crate::support::files::create_new;
 use crate::support::lock::Lock;
-use crate::support::{files, storage};
+use crate::support::storage;
 use crate::workers;
 
 /// How to check.
@@ -119,20 +120,20 @@ fn is_of_an_analyser(fingerprint: &str) -> bool {
 /// The file itself stays as it is until a checked one is there.
 fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     let path = target.kb();
-    let (damaged, fresh) = (free_name(path), storage::beside(path, ".repaired"));
-    remove(&fresh)?;
+    let (damaged, fresh) = (files::free_damaged(path), files::repaired(path));
+    files::remove_database(&fresh)?;
     copy(path, &damaged)?;
     let rebuilt = build(target, &damaged, &fresh);
     let (repair, kb) = match rebuilt {
         Ok(rebuilt) => rebuilt,
         Err(error) => {
-            remove(&fresh)?;
-            remove(&damaged)?;
+            files::remove_database(&fresh)?;
+            files::remove_database(&damaged)?;
             return Err(error);
         }
     };
     // The patched copy is good for reading only: kept is what was found.
-    remove(&damaged)?;
+    files::remove_database(&damaged)?;
     copy(path, &damaged)?;
     let is_overwritten = kb.overwrite(path).is_ok()
         && Reader::open(path)
@@ -140,20 +141,20 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
             .is_ok_and(|findings| findings.is_empty());
     drop(kb);
     if is_overwritten {
-        remove(&fresh)?;
+        files::remove_database(&fresh)?;
     } else {
         // So damaged that SQLite does not write to it. A log must never meet a file that it is not of.
         for ending in ["-wal", "-shm", "-journal"] {
-            remove_one(&storage::beside(path, ending))?;
+            files::remove_one(&storage::beside(path, ending))?;
         }
         std::fs::rename(&fresh, path)
             .map_err(|source| KbError::Create { path: path.to_owned(), source })?;
-        remove(&fresh)?;
+        files::remove_database(&fresh)?;
     }
     if repair.documents_requeued + repair.documents_to_read > 0 {
         return Ok((repair, Some(damaged)));
     }
-    remove(&damaged)?;
+    files::remove_database(&damaged)?;
     Ok((repair, None))
 }
 
@@ -191,13 +192,6 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
     Ok((repair, kb))
 }
 
-/// Returns the first name for a copy of a damaged file that nothing has: an earlier copy may hold what is missed.
-fn free_name(kb: &Path) -> PathBuf {
-    let numbered = (2..).map(|number| storage::beside(kb, &format!(".damaged-{number}")));
-    let mut names = std::iter::once(storage::beside(kb, ".damaged")).chain(numbered);
-    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_default()
-}
-
 /// Copies a knowledge base that is not written to, with its log.
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     for ending in ["", "-wal"] {
@@ -206,7 +200,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => Err(error),
             Ok(mut file) => {
-                files::create_new(&to).and_then(|mut copy| std::io::copy(&mut file, &mut copy))
+                create_new(&to).and_then(|mut copy| std::io::copy(&mut file, &mut copy))
             }
         };
         copied.map_err(|source| match storage::is_full(&source) {
@@ -215,15 +209,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         })?;
     }
     Ok(())
-}
-
-/// Removes a knowledge base of ours with all its files.
-fn remove(kb: &Path) -> Result<(), Error> {
-    storage::database_files(kb).iter().try_for_each(|path| remove_one(path))
-}
-
-fn remove_one(path: &Path) -> Result<(), Error> {
-    files::remove(path).map_err(|source| KbError::Remove { path: path.to_owned(), source }.into())
 }
 
 impl CheckReport {

@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod document;
 mod eval;
+mod files;
 mod ingest;
 mod publish;
 mod search;
@@ -17,7 +18,8 @@ pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use eval::{EvalOptions, Gate, eval};
-pub use ingest::{IngestOptions, RunReport, candidate_path, ingest, resume};
+pub use files::candidate;
+pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use publish::{Publication, publish_if_good};
 pub use search::{SearchOptions, SearchReport, Searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
@@ -62,7 +64,7 @@ impl Target {
 /// that write, unless the user says that it is theirs to use.
 pub fn refuse_others(kb: &Path) -> Result<(), Error> {
     lock::refuse_others(kb)?;
-    Ok(lock::refuse_others(&candidate_path(kb))?)
+    Ok(lock::refuse_others(&candidate(kb))?)
 }
 
 /// How the caller follows and steers a run.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::eval::{EvalOptions, check_files, eval};
-use super::ingest::{IngestOptions, RunReport, candidate_path, ingest_into};
-use super::{Session, Target};
+use super::ingest::{IngestOptions, RunReport, ingest_into};
+use super::{Session, Target, files};
 use crate::config::Config;
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
 use crate::eval::EvalReport;
 use crate::kb::{KbError, Reader, Writer};
-use crate::support::lock::{self, Lock, lock_path};
-use crate::support::{files, storage};
+use crate::pipeline::outcome::Completed;
+use crate::support::lock::{self, Lock};
 
 /// What became of a run that is published only if it is good enough.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +39,7 @@ pub fn publish_if_good(
 ) -> Result<RunReport, Error> {
     check_files(evaluation)?;
     let _lock = Lock::take(&config.kb)?;
-    let candidate = candidate_path(&config.kb);
+    let candidate = files::candidate(&config.kb);
     lock::refuse_links(&candidate)?;
     // Kept open: another file that takes its place meanwhile, with an inode that is free again, is not taken for it.
     let live = prepare(&config.kb, &candidate)?;
@@ -54,7 +54,8 @@ pub fn publish_if_good(
             publish(&candidate, &config.kb, live.as_ref())?;
             publication.is_published = true;
         } else {
-            report.exit_code = ExitCode::NotPublished.number();
+            report.ended = Ok(Completed::NotPublished);
+            report.exit_code = Completed::NotPublished.exit_code().number();
         }
         publication.evaluation = Some(evaluation);
     }
@@ -69,8 +70,8 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
         return Ok(None);
     }
     let live = match Reader::open(live) {
-        Err(KbError::Incompatible { .. }) => {
-            // An older format is brought up to date first.
+        Err(KbError::Outdated { .. }) => {
+            // Brought up to date first.
             Writer::open(live)?;
             Reader::open(live)?
         }
@@ -82,7 +83,7 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     {
         return Ok(Some(live));
     }
-    remove(candidate)?;
+    files::remove(candidate)?;
     live.maintenance().copy_to(&Writer::create_or_open(candidate)?)?;
     Ok(Some(live))
 }
@@ -101,14 +102,5 @@ fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(),
     }
     published.maintenance().copy_to(&target)?;
     std::mem::drop((published, target));
-    remove(candidate)
-}
-
-/// Removes a knowledge base with all its files.
-fn remove(kb: &Path) -> Result<(), Error> {
-    // The file itself first: without it the others mean nothing.
-    for path in storage::database_files(kb).into_iter().chain([lock_path(kb)]) {
-        files::remove(&path).map_err(|source| KbError::Remove { path, source })?;
-    }
-    Ok(())
+    files::remove(candidate)
 }

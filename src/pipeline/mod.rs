@@ -11,6 +11,7 @@ pub mod handover;
 mod intake;
 mod listed;
 mod merge;
+pub mod outcome;
 mod page;
 pub mod phases;
 pub mod plan;
@@ -38,6 +39,8 @@ use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
 
+use plan::StageFingerprints;
+
 pub use pool::{Pool, Threads};
 pub use progress::Progress;
 
@@ -54,8 +57,10 @@ pub struct Context<'a> {
     pub sources: &'a [AnySource],
     /// Turns bytes into text.
     pub extraction: &'a Extraction,
-    /// How texts are cut.
+    /// How texts are split into chunks.
     pub chunk: &'a ChunkConfig,
+    /// Of what makes chunks and vectors.
+    pub fingerprints: &'a StageFingerprints,
     /// What makes the tokens of the full-text index.
     pub analyser: &'a Analyser,
     /// What makes vectors.

@@ -1,6 +1,11 @@
-//! What a continued run still has to do.
+//! What a run has to do: all of it, or what an earlier process left of it.
 
-use crate::domain::{PhaseStatus, Phases, QueueStats};
+use crate::chunk::{self, ChunkConfig};
+use crate::domain::{
+    MediaType, PhaseStatus, Phases, QueueStats, RunId, RunState, RunStatus, SettingsHashes,
+};
+use crate::embed::Embedder;
+use crate::kb::{KbError, Reader};
 
 /// The work of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,18 +14,18 @@ pub struct Plan {
     pub crawl: bool,
     /// Look for what was made with other settings than today's.
     pub restage: bool,
-    /// Cut saved texts into chunks.
+    /// Split saved texts into chunks.
     pub chunk: bool,
     /// Embed what is queued.
     pub embed: bool,
-    /// An earlier process has begun it.
-    pub continued: bool,
+    /// The run that an earlier process began; `None` for a new one.
+    pub unfinished: Option<RunId>,
 }
 
 impl Plan {
     /// Everything: the plan of a new run.
     pub const WHOLE: Self =
-        Self { crawl: true, restage: true, chunk: true, embed: true, continued: false };
+        Self { crawl: true, restage: true, chunk: true, embed: true, unfinished: None };
 
     /// Returns the phases as the run continues with them: what is done stays completed.
     pub fn phases(self) -> Phases {
@@ -34,17 +39,90 @@ impl Plan {
     }
 }
 
+/// Fingerprints of what makes chunks and vectors today; a revision with others is chunked or embedded again.
+#[derive(Clone, Debug)]
+pub struct StageFingerprints {
+    /// Of the chunker of every media type with its settings.
+    pub chunk: Vec<(MediaType, String)>,
+    /// Of the embedder.
+    pub embed: String,
+}
+
+impl StageFingerprints {
+    /// Returns the fingerprints of these settings and this program.
+    pub fn new(config: &ChunkConfig, embedder: &dyn Embedder) -> Self {
+        let model = embedder.model();
+        let of = |media_type| config.fingerprint(chunk::chunker(media_type), model.tokens);
+        Self {
+            chunk: MediaType::ALL.map(|media_type| (media_type, of(media_type))).to_vec(),
+            embed: model.fingerprint.clone(),
+        }
+    }
+
+    /// Returns what a run with these remembers, whose kb.toml has the hash `config`.
+    pub fn settings(&self, config: &str) -> SettingsHashes {
+        let mut hasher = blake3::Hasher::new();
+        for (_, chunk_fp) in &self.chunk {
+            hasher.update(chunk_fp.as_bytes()).update(b"\0");
+        }
+        hasher.update(self.embed.as_bytes());
+        let stages = hasher.finalize().to_hex()[..16].to_owned();
+        SettingsHashes { config: config.to_owned(), stages }
+    }
+}
+
+/// Plans an `ingest`: continues an unfinished run, unless it `starts_over`, else begins a new one. It always looks at the
+/// sources.
+pub fn plan_ingest(
+    kb: &Reader,
+    fingerprints: &StageFingerprints,
+    settings: &SettingsHashes,
+    starts_over: bool,
+) -> Result<Plan, KbError> {
+    match kb.last_run()? {
+        Some(mut run) if !run.status.is_complete() && !starts_over => {
+            // Its listing may be stale even if complete, and a completed run promises the present state.
+            run.phases.crawling = PhaseStatus::Pending;
+            plan_rest(kb, &run, fingerprints)
+        }
+        last => {
+            let restage = !last.is_some_and(|run| is_settled(&run, settings));
+            Ok(Plan { restage, ..Plan::WHOLE })
+        }
+    }
+}
+
+/// Plans the rest of the unfinished `run`, with what other settings than its own would change.
+pub fn plan_rest(
+    kb: &Reader,
+    run: &RunState,
+    fingerprints: &StageFingerprints,
+) -> Result<Plan, KbError> {
+    let plan = plan_resume(run.id, &run.phases, &kb.queue_stats()?);
+    let stale = kb.stale_revisions(&fingerprints.chunk, &fingerprints.embed, 1)?;
+    Ok(match stale.is_empty() {
+        true => plan,
+        false => Plan { restage: true, chunk: true, embed: true, ..plan },
+    })
+}
+
 /// Decides what an interrupted run still has to do.
 ///
-/// A completed phase is skipped; a crawl that is complete with chunks still queued goes straight to
-/// embedding. The queue is the truth: a phase that calls itself completed while work waits is gone on
-/// with.
-pub fn plan_resume(phases: &Phases, queue: &QueueStats) -> Plan {
+/// A completed phase is skipped; a crawl that is complete with chunks still queued goes straight to embedding. The queue
+/// overrules the phases: a phase that calls itself completed while work waits is resumed.
+pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
     let open = |status: PhaseStatus| status != PhaseStatus::Completed;
     let crawl = open(phases.crawling);
     let chunk = crawl || open(phases.cleaning) || queue.unchunked_revisions > 0;
     let embed = chunk || open(phases.embedding) || queue.has_work();
-    Plan { crawl, restage: chunk, chunk, embed, continued: true }
+    Plan { crawl, restage: chunk, chunk, embed, unfinished: Some(run) }
+}
+
+/// Returns whether `last`, the run before this one, has left nothing that was made with other settings than these: it
+/// looked for that or came after a run that had, and nothing failed. Looking is a twentieth of a run that finds nothing
+/// changed.
+fn is_settled(last: &RunState, settings: &SettingsHashes) -> bool {
+    last.status == RunStatus::Completed && last.settings == *settings
 }
 
 #[cfg(test)]
@@ -61,8 +139,8 @@ mod tests {
         let phases = Phases { crawling, cleaning, embedding };
         let queue = QueueStats { pending, unchunked_revisions, ..QueueStats::default() };
         assert_eq!(
-            plan_resume(&phases, &queue),
-            Plan { crawl, restage: chunk, chunk, embed, continued: true },
+            plan_resume(RunId(7), &phases, &queue),
+            Plan { crawl, restage: chunk, chunk, embed, unfinished: Some(RunId(7)) },
             "{phases:?} {queue:?}"
         );
     }

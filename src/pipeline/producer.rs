@@ -4,13 +4,11 @@ use super::intake::chunk_all;
 use super::listed::gather;
 use super::merge::Merge;
 use super::phases::PhaseTracker;
-use super::plan::Plan;
+use super::plan::{Plan, StageFingerprints};
 use super::reconcile::{Gone, reconcile};
 use super::suspicion::Suspicion;
 use super::{Context, Handoff, Work};
-use crate::chunk;
-use crate::domain::{ChunkId, Failure, FailureKind, MediaType, Metrics, Phase, Stage};
-use crate::embed::Embedder;
+use crate::domain::{ChunkId, Failure, FailureKind, Metrics, Phase, Stage};
 use crate::error::Error;
 use crate::kb::{ChunkedRevision, Outcome, QueuedChunk, Reading, SaveResult, TextRevision, Unit};
 use crate::source::AnySource;
@@ -34,7 +32,7 @@ pub fn run(
     let suspicion = Suspicion::load(context.kb)?;
     let producer = Producer { context, tracker, handoff, suspicion };
     if plan.crawl {
-        producer.expect(plan.continued)?;
+        producer.expect(plan.unfinished.is_some())?;
     }
     if plan.restage {
         producer.restage()?;
@@ -55,18 +53,6 @@ pub fn run(
     }
     // Without a crawl to do, that is complete already.
     tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
-}
-
-/// Returns today's chunk fingerprint of every media type.
-pub fn chunk_fingerprints(
-    config: &chunk::ChunkConfig,
-    embedder: &dyn Embedder,
-) -> Vec<(MediaType, String)> {
-    let tokens = embedder.model().tokens;
-    MediaType::ALL
-        .into_iter()
-        .map(|media_type| (media_type, config.fingerprint(chunk::chunker(media_type), tokens)))
-        .collect()
 }
 
 /// The producer at work; `crawl.rs` has what is special to web sites.
@@ -98,17 +84,16 @@ impl Producer<'_> {
 
     /// Takes revisions made with other settings back to the stage that the change asks for.
     fn restage(&self) -> Result<(), Error> {
-        let Context { kb, run, embedder, .. } = *self.context;
-        let embed_fp = &embedder.model().fingerprint;
-        let chunk_fps = chunk_fingerprints(self.context.chunk, embedder);
+        let Context { kb, run, fingerprints, .. } = *self.context;
+        let StageFingerprints { chunk, embed } = fingerprints;
         loop {
             self.context.reached(Checkpoint::BeforeBatch)?;
-            let stale = kb.stale_revisions(&chunk_fps, embed_fp, RESTAGE_REVISIONS)?;
+            let stale = kb.stale_revisions(chunk, embed, RESTAGE_REVISIONS)?;
             if stale.is_empty() {
                 return Ok(());
             }
             self.tracker.begin(self.context, Phase::Cleaning)?;
-            let ranges = run.restage(&stale, embed_fp)?;
+            let ranges = run.restage(&stale, embed)?;
             if !ranges.is_empty() {
                 self.hand_over(Some(Work { ranges, units: None }))?;
             }
@@ -170,9 +155,9 @@ impl Producer<'_> {
             }
         }
         context.reached(Checkpoint::AfterChunk)?;
-        let embed_fp = &context.embedder.model().fingerprint;
         let percent = context.progress.percent();
-        let (firsts, ranges) = context.run.enqueue(&chunked, embed_fp, percent)?;
+        let (firsts, ranges) =
+            context.run.enqueue(&chunked, &context.fingerprints.embed, percent)?;
         context.progress.queue_chunks(chunked.iter().map(|one| one.chunks.len() as u64).sum());
         context.reached(Checkpoint::AfterEnqueue)?;
         let is_something_queued = !ranges.is_empty();

@@ -6,8 +6,10 @@
 use std::collections::HashSet;
 
 use super::Context;
+use crate::config::Config;
 use crate::domain::{DocumentId, Metrics};
 use crate::error::Error;
+use crate::kb::Reader;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
@@ -27,9 +29,22 @@ pub struct Gone {
     pub incomplete: bool,
 }
 
-/// Tells whether so many deletions would look like an accident: more than half, and more than ten.
-pub fn is_suspicious(gone: u64, known: u64) -> bool {
+/// Returns whether so many deletions look like an outage of the source: more than half, and more than ten.
+pub fn looks_like_an_outage(gone: u64, known: u64) -> bool {
     gone > ALWAYS_ALLOWED && gone * 2 > known
+}
+
+/// Fails if kb.toml, which was not allowed, names a knowledge base elsewhere that holds none of its sources: a run would
+/// delete somebody else's documents.
+pub fn refuse_to_empty(kb: &Reader, config: &Config) -> Result<(), Error> {
+    let held = kb.source_names()?;
+    let tables = config.source.tables(None);
+    let is_known = |held: &String| tables.iter().any(|(_, name, _)| name.get_ref() == held);
+    if config.is_trusted || held.is_empty() || held.iter().any(is_known) || !config.kb_is_outside()
+    {
+        return Ok(());
+    }
+    Err(Error::OtherSources { config: config.path.clone(), kb: config.kb.clone(), held })
 }
 
 /// Deletes what is gone from `source`, or withholds it and says so.
@@ -48,12 +63,8 @@ pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<
         return Ok(());
     }
     let known = context.kb.document_count(source)?;
-    if is_suspicious(count, known) && !context.allow_deletes {
-        let message = format!(
-            "source \"{source}\": {count} of {known} documents are gone, and stay for now: is it \
-             complete? `kbingest ingest --allow-deletes` lets them go"
-        );
-        context.events.emit(&Event::Warning { message: &message });
+    if looks_like_an_outage(count, known) && !context.allow_deletes {
+        context.events.emit(&Event::DeletionsWithheld { source, gone: count, known });
         let delta = Metrics { deletions_withheld: count, ..Metrics::default() };
         context.run.save_progress(&delta, None)?;
         return Ok(());
@@ -70,9 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_half_and_more_than_ten_is_suspicious() {
+    fn more_than_half_and_more_than_ten_look_like_an_outage() {
         let check = |gone, known, expected| {
-            assert_eq!(is_suspicious(gone, known), expected, "{gone} of {known}");
+            assert_eq!(looks_like_an_outage(gone, known), expected, "{gone} of {known}");
         };
         check(10, 10, false);
         check(11, 11, true);

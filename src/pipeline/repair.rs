@@ -1,6 +1,6 @@
 //! Making again what the saved texts determine: to compare it with what is stored, and to replace it.
 
-use super::{Threads, full_text};
+use super::{Context, Threads, full_text};
 use crate::analysis::Analyser;
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId};
@@ -21,6 +21,16 @@ pub fn rebuild_index(
         (!stop.is_requested()).then(|| full_text::rows(&units, analyser, threads))
     };
     rebuild(&analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
+}
+
+/// Rebuilds the full-text index if another analyser made it.
+pub fn renew_index(context: &Context<'_>) -> Result<(), Error> {
+    let Context { kb, run, analyser, pool, stop, .. } = *context;
+    if kb.analysis_fingerprint()? != analyser.fingerprint() {
+        let rebuild = |name: &str, analyse: Analyse<'_>| run.rebuild_index(name, analyse);
+        rebuild_index(rebuild, analyser, pool.get()?, stop)?;
+    }
+    Ok(())
 }
 
 /// Compares hashes of embedded texts and the full-text index with what the saved texts come to; returns what differs.

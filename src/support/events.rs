@@ -38,6 +38,15 @@ pub enum Event<'a> {
         /// Which, and why.
         failure: &'a Failure,
     },
+    /// Suspiciously many documents of a source are no longer listed, and are kept.
+    DeletionsWithheld {
+        /// Name of the source.
+        source: &'a str,
+        /// Documents that are not listed.
+        gone: u64,
+        /// Documents that the knowledge base has of the source.
+        known: u64,
+    },
     /// Something is not as asked, and nothing is lost.
     Warning {
         /// What happened and what to do next.

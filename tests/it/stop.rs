@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use kbingest::config::Config;
 use kbingest::domain::{PhaseStatus, RunStatus};
+use kbingest::error::chain;
 use kbingest::operations::{IngestOptions, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 
@@ -365,7 +366,7 @@ fn a_panic_fails_the_run_and_loses_nothing() {
         let report = ingest(&config, Some(&panic_at(at, 1)));
         let error = format!("internal error in {thread}: planted at {at:?}");
         assert_eq!(report.exit_code, 1, "{report:#?}");
-        assert_eq!(report.error.as_deref(), Some(error.as_str()));
+        assert_eq!(report.error().map(|error| chain(error)).as_ref(), Some(&error));
         assert_eq!(report.run.unwrap().status, RunStatus::Failed);
         assert_eq!(status_of(&config.kb), [format!("failed|{error}")]);
         assert_sound(&config.kb);

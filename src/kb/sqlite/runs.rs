@@ -1,11 +1,13 @@
 //! Runs and their phases: who works, how far it has come, how it ended.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::convert::from_sql;
 use super::tally::{COLUMNS, RunKey, count_superseded, read_run, run_from_row, tally, with_phases};
 use super::{Reader, Run, Writer};
-use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus};
+use crate::domain::{
+    Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus, SettingsHashes,
+};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 use crate::support::events::EventSink;
@@ -29,7 +31,7 @@ impl Writer {
     /// Begins a new run.
     pub fn begin_run<'a>(
         &'a self,
-        config_hash: &str,
+        settings: &SettingsHashes,
         events: &'a dyn EventSink,
     ) -> Result<(Run<'a>, RunState), KbError> {
         let (key, state) = self.write(|tx| {
@@ -37,9 +39,18 @@ impl Writer {
             let key = RunKey { id, owner: new_owner() };
             let now = now_ms();
             tx.execute(
-                "INSERT INTO run (id, owner, status, config_hash, started_ms, heartbeat_ms, pid, host)
-                 VALUES (?1, ?2, 'running', ?3, ?4, ?4, ?5, ?6)",
-                params![id.0, key.owner, config_hash, now, std::process::id(), host_name()],
+                "INSERT INTO run (id, owner, status, config_hash, stages_hash, started_ms, heartbeat_ms,
+                                  pid, host)
+                 VALUES (:id, :owner, 'running', :config, :stages, :now, :now, :pid, :host)",
+                named_params! {
+                    ":id": id.0,
+                    ":owner": key.owner,
+                    ":config": settings.config,
+                    ":stages": settings.stages,
+                    ":now": now,
+                    ":pid": std::process::id(),
+                    ":host": host_name(),
+                },
             )?;
             for phase in Phase::ALL {
                 write_phase(tx, id, phase, PhaseStatus::Pending)?;
@@ -60,17 +71,25 @@ impl Writer {
     pub fn continue_run<'a>(
         &'a self,
         id: RunId,
-        config_hash: &str,
+        settings: &SettingsHashes,
         phases: &Phases,
         events: &'a dyn EventSink,
     ) -> Result<(Run<'a>, RunState), KbError> {
         let (key, state) = self.write(|tx| {
             let key = RunKey { id, owner: new_owner() };
             tx.execute(
-                "UPDATE run SET owner = ?2, status = 'running', config_hash = ?3, ended_ms = NULL,
-                        pid = ?4, host = ?5, error = NULL, message = '', cancel_requested = 0
-                 WHERE id = ?1",
-                params![id.0, key.owner, config_hash, std::process::id(), host_name()],
+                "UPDATE run SET owner = :owner, status = 'running', config_hash = :config,
+                        stages_hash = :stages, ended_ms = NULL, pid = :pid, host = :host,
+                        error = NULL, message = '', cancel_requested = 0
+                 WHERE id = :id",
+                named_params! {
+                    ":id": id.0,
+                    ":owner": key.owner,
+                    ":config": settings.config,
+                    ":stages": settings.stages,
+                    ":pid": std::process::id(),
+                    ":host": host_name(),
+                },
             )?;
             if phases.crawling != PhaseStatus::Completed {
                 tx.execute(

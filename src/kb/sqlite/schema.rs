@@ -45,6 +45,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "463f0410262f9d84",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0005_settings_hashes.sql"),
+        shape: "e4d2667932cbd128",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
@@ -117,12 +122,10 @@ pub fn check_current(connection: &Connection, path: &Path) -> Result<(), KbError
     check(connection, path)?;
     let version = user_version(connection)?;
     if version < MIGRATIONS.len() {
-        return Err(KbError::Incompatible {
+        return Err(KbError::Outdated {
             path: path.to_owned(),
-            reason: format!(
-                "has file format {version}; the next `kbingest ingest` brings it to {}",
-                MIGRATIONS.len()
-            ),
+            version,
+            current: MIGRATIONS.len(),
         });
     }
     guard::allow_views(connection)?;

@@ -32,13 +32,13 @@ fn summaries() {
     insta::assert_snapshot!(said(0, &["ingest"]), @r#"
     documents: 1 new, 0 changed, 0 unchanged, 0 deleted, 0 failed, 0 skipped
     chunks: 1 embedded, 0 reused, in TIME
-    the knowledge base equals its sources: FOLDER/kb.kb
+    up to date: FOLDER/kb.kb
     next: kbingest search kb.toml "your question"
     "#);
     insta::assert_snapshot!(said(0, &["ingest", "kb.toml"]), @r#"
     documents: 0 new, 0 changed, 1 unchanged, 0 deleted, 0 failed, 0 skipped
     chunks: 0 embedded, 0 reused, in TIME
-    the knowledge base equals its sources: FOLDER/kb.kb
+    up to date: FOLDER/kb.kb
     next: kbingest search kb.toml "your question"
     "#);
     insta::assert_snapshot!(said(0, &["resume"]), @"nothing to resume: the last run is finished");

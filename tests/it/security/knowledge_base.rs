@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kbingest::error::Error;
+use kbingest::error::{Error, chain};
 use kbingest::eval::page;
 use kbingest::kb::SearchMode;
 use kbingest::operations::{
@@ -316,7 +316,7 @@ fn meddled(meddle: fn(&Place)) -> Option<(u8, String)> {
         }
     };
     match try_ingest(&config, IngestOptions::default(), Some(&hook)) {
-        Ok(report) => report.error.map(|error| (report.exit_code, error)),
+        Ok(report) => report.error().map(|error| (report.exit_code, chain(error))),
         Err(error) => Some((error.exit_code().number(), error.to_string())),
     }
 }

@@ -1,0 +1,95 @@
+//! Which files belong to a knowledge base: its own, and what this program puts beside it.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::kb::KbError;
+use crate::support::lock::lock_path;
+use crate::support::{files, storage};
+
+/// What a run is tried on before it is published.
+const CANDIDATE: &str = ".next";
+/// A copy of a damaged file that a repair keeps; a second one ends in `.damaged-2`.
+const DAMAGED: &str = ".damaged";
+/// What a repair builds.
+const REPAIRED: &str = ".repaired";
+/// Folders of earlier versions, and the cache of a user who has no other place for it.
+const FOLDERS: [&str; 5] = [".cache", ".git", ".tmp", ".spool", ".archives"];
+
+/// Returns the path of the file beside `kb` that a run is tried on before it is published.
+pub fn candidate(kb: &Path) -> PathBuf {
+    storage::beside(kb, CANDIDATE)
+}
+
+/// Returns the path of the file beside `kb` that a repair builds.
+pub(super) fn repaired(kb: &Path) -> PathBuf {
+    storage::beside(kb, REPAIRED)
+}
+
+/// Returns the first name for a copy of a damaged file that nothing has: an earlier copy may hold what is missed.
+pub(super) fn free_damaged(kb: &Path) -> PathBuf {
+    damaged(kb).find(|path| path.symlink_metadata().is_err()).unwrap_or_default()
+}
+
+/// Returns the names of copies of damaged files, without an end.
+fn damaged(kb: &Path) -> impl Iterator<Item = PathBuf> {
+    let numbered = (2..).map(|number| storage::beside(kb, &format!("{DAMAGED}-{number}")));
+    std::iter::once(storage::beside(kb, DAMAGED)).chain(numbered)
+}
+
+/// Returns every file and folder that is, or may become, part of the knowledge base at `kb` or of a copy of it beside
+/// it: none of them is a document.
+pub(super) fn all(kb: &Path) -> Vec<PathBuf> {
+    let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
+    // With the first name that is free: a repair may take it meanwhile.
+    let kept = damaged(kb).take_while(exists).chain([free_damaged(kb)]);
+    let databases: Vec<_> =
+        [kb.to_owned(), candidate(kb), repaired(kb)].into_iter().chain(kept).collect();
+    let mut paths: Vec<_> =
+        databases.iter().flat_map(|path| storage::database_files(path)).collect();
+    for path in [kb, &candidate(kb)] {
+        paths.push(lock_path(path));
+        paths.extend(FOLDERS.map(|ending| storage::beside(path, ending)));
+    }
+    paths
+}
+
+/// Removes a knowledge base with all its files.
+pub(super) fn remove(kb: &Path) -> Result<(), Error> {
+    remove_database(kb)?;
+    remove_one(&lock_path(kb))
+}
+
+/// Removes a SQLite file with what SQLite puts beside it; the file itself first: without it the others mean nothing.
+pub(super) fn remove_database(path: &Path) -> Result<(), Error> {
+    storage::database_files(path).iter().try_for_each(|path| remove_one(path))
+}
+
+/// Removes a file, if there is one.
+pub(super) fn remove_one(path: &Path) -> Result<(), Error> {
+    files::remove(path).map_err(|source| KbError::Remove { path: path.to_owned(), source }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_copy_of_a_damaged_file_belongs_to_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let kb = folder.path().join("a.kb");
+        let names = |paths: Vec<PathBuf>| -> Vec<String> {
+            let name = |path: &PathBuf| path.file_name().unwrap_or_default().display().to_string();
+            paths.iter().map(name).filter(|name| name.contains("damaged")).collect()
+        };
+        assert_eq!(names(all(&kb))[0], "a.kb.damaged");
+        for name in ["a.kb.damaged", "a.kb.damaged-2"] {
+            std::fs::write(folder.path().join(name), "").expect("a file");
+        }
+        let found = names(all(&kb));
+        for name in ["a.kb.damaged", "a.kb.damaged-2", "a.kb.damaged-3", "a.kb.damaged-2-wal"] {
+            assert!(found.iter().any(|one| one == name), "{name} is not in {found:?}");
+        }
+        assert_eq!(free_damaged(&kb), folder.path().join("a.kb.damaged-3"));
+    }
+}
