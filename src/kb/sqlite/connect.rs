@@ -1,4 +1,4 @@
-//! Opening the file: connections that are set up the same way everywhere.
+//! Opens the file with connections that are set up the same way everywhere.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::{errno, guard, schema};
 use crate::kb::KbError;
 use crate::support::storage;
 
-/// How long a statement waits for another process that writes.
+/// How long a statement waits for another writing process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pages that a connection keeps; 4 MiB at 8 KiB a page. Said in KiB, it would be twice that: SQLite counts them before
-/// it knows how large they are.
+/// Page cache of a connection; 4 MiB at 8 KiB per page. In pages, not KiB: SQLite converts KiB
+/// before it knows the page size, and would take twice as much.
 const CACHE_PAGES: i64 = 512;
 
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
@@ -33,8 +33,8 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
         return Err(KbError::Missing(path.to_owned()));
     }
     refuse_special(path)?;
-    // Opened for writing where that is allowed, and never used for it: the last connection that closes
-    // takes the WAL's files away, which a read-only one would leave behind.
+    // Opened for writing if possible, but never used for it: the last connection that closes
+    // removes the WAL's files, which a read-only one would leave behind.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = match look_into(path, flags) {
         Err((error, _)) if is_for_want_of_a_folder(&error) && lies_still(path) => {
@@ -48,7 +48,8 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
     opened.map_err(|(error, errno)| schema::foreign(path, error).told_apart(path, errno))
 }
 
-/// Fails if the file, or one of SQLite's beside it, is a FIFO or a device, which SQLite would wait for.
+/// Fails if the file, or one of SQLite's beside it, is a FIFO or a device, for which SQLite would
+/// wait.
 fn refuse_special(path: &Path) -> Result<(), KbError> {
     for path in storage::database_files(path) {
         if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -58,7 +59,7 @@ fn refuse_special(path: &Path) -> Result<(), KbError> {
     Ok(())
 }
 
-/// Opens a file that is only read, and reads from it; an error comes with what the system said last.
+/// Opens a file for reading only, and reads from it; the error includes the system's last one.
 fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
     let look = || {
@@ -70,14 +71,14 @@ fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Err
     Ok(connection)
 }
 
-/// Tells whether SQLite could not make the files that it needs beside another.
+/// Reports whether SQLite could not create the files that it needs beside another.
 fn is_for_want_of_a_folder(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Tells whether nobody can write to `path`: WAL needs a writable folder for its shared memory, and nothing of a log is
-/// left. Such a file may be read as it stands.
+/// Reports whether nobody can write to `path`: WAL needs a writable folder for its shared memory,
+/// and there is no log left. Such a file may be read as an immutable one.
 fn lies_still(path: &Path) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let refusal = storage::cannot_create_beside(path).map(|error| error.kind());
@@ -86,7 +87,7 @@ fn lies_still(path: &Path) -> bool {
     is_refused && !has_log()
 }
 
-/// Returns SQLite's URI for `path` that promises an unchanging file.
+/// Returns SQLite's URI for `path` with the promise that the file does not change.
 fn immutable_uri(path: &Path) -> PathBuf {
     let escaped =
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -97,7 +98,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     guard::close(connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // A plan that depends on bound values is made anew for each of them, which was 3 % of a first ingest.
+    // A plan that depends on bound values is prepared again for each of them, which took 3 % of a
+    // first ingest.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(&format!(
         "PRAGMA foreign_keys = ON;
@@ -108,7 +110,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes an empty file that only its owner can read, where there is none yet: documents may be private.
+/// Creates an empty file that only its owner can read, if it does not exist: documents may be
+/// private.
 pub(super) fn make_private_file(path: &Path) -> Result<(), KbError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! Between the types of the domain and those of SQLite.
+//! Converts between the types of the domain and those of SQLite.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use rusqlite::types::{FromSqlError, Type};
 use crate::domain::{FailureKind, MediaType, PhaseStatus, RunStatus, Stage};
 use crate::kb::KbError;
 
-/// Returns a count as SQLite's signed integer; no count of ours comes near its end.
+/// Returns a count as SQLite's signed integer, which no count of ours exceeds.
 pub fn to_sql(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -18,31 +18,31 @@ pub fn size_to_sql(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Returns a stored count; the schema keeps it from being negative.
+/// Returns a stored count; the schema ensures that it is not negative.
 pub fn from_sql(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-/// Returns a stored size; the schema keeps it from being negative.
+/// Returns a stored size; the schema ensures that it is not negative.
 pub fn size_from_sql(size: i64) -> usize {
     usize::try_from(size).unwrap_or(0)
 }
 
-/// Beyond the ids that are given out; a million new chunks a day last for three thousand years. Blocks of vectors keep
-/// so many bits for a chunk.
+/// Upper bound of all ids; enough for a million new chunks a day for three thousand years. Blocks
+/// of vectors have this many bits for a chunk.
 pub const ID_END: i64 = 1 << 40;
 
-/// Returns the id in `column`; an error if none like it is ever given out, so that sums of ids do not overflow.
+/// Returns the id in `column`; an error if it is out of range, so that sums of ids do not overflow.
 pub fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     within(column, row.get(column)?, 0..ID_END)
 }
 
-/// The same for a count or size in `column`.
+/// Returns the count or size in `column`; an error if it is out of range.
 pub fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     within(column, row.get(column)?, 0..ID_END)
 }
 
-/// Returns `value` of `column` if it is in `range`; what is not was written by no statement of ours.
+/// Returns `value` of `column` if it is in `range`; otherwise none of our statements wrote it.
 pub fn within(column: usize, value: i64, range: Range<i64>) -> rusqlite::Result<i64> {
     if range.contains(&value) {
         Ok(value)
@@ -51,12 +51,13 @@ pub fn within(column: usize, value: i64, range: Range<i64>) -> rusqlite::Result<
     }
 }
 
-/// Returns stored text; an error where its bytes are not UTF-8.
+/// Returns stored text; an error if its bytes are not UTF-8.
 pub fn utf8(bytes: Vec<u8>) -> Result<String, KbError> {
     String::from_utf8(bytes).map_err(|_| KbError::Damaged("a stored text is not UTF-8".to_owned()))
 }
 
-/// Returns xxh3-64 of `bytes` as SQLite's signed integer; SQLite itself does not notice a flipped bit.
+/// Returns xxh3-64 of `bytes` as SQLite's signed integer; SQLite itself does not detect flipped
+/// bits.
 pub fn checksum(bytes: &[u8]) -> i64 {
     xxhash_rust::xxh3::xxh3_64(bytes).cast_signed()
 }

@@ -1,4 +1,4 @@
-//! Documents: saving what was read, recording what failed, removing what is gone.
+//! Documents: saves what was read, records failures, removes what is gone.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -10,18 +10,18 @@ use crate::kb::KbError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::clock::now_ms;
 
-/// What reading one document came to.
+/// The result of reading one document.
 #[derive(Debug)]
 pub struct Reading {
-    /// The document, where the ledger knows it.
+    /// The document, if the ledger knows it.
     pub document: Option<DocumentId>,
-    /// Its address.
+    /// Its URI.
     pub uri: String,
-    /// State of the bytes that were read; `None` where only their hash can tell.
+    /// Version of the bytes read; `None` if only their hash shows a change.
     pub version: Option<Version>,
-    /// The extractor that handled them.
+    /// The extractor used.
     pub extract_fp: String,
-    /// This run has not counted the document yet.
+    /// Whether this run has not counted the document yet.
     pub count: bool,
     /// Bytes read.
     pub size_bytes: u64,
@@ -34,9 +34,9 @@ pub struct Reading {
 pub enum Outcome {
     /// The document's text.
     Text(NewText),
-    /// The document is not taken in; an older live revision stays.
+    /// The document was not ingested; an older live revision stays.
     Failed {
-        /// Where it failed.
+        /// Step at which it failed.
         stage: Stage,
         /// What a later run does about it.
         kind: FailureKind,
@@ -48,13 +48,13 @@ pub enum Outcome {
 /// A document's text as extracted.
 #[derive(Debug)]
 pub struct NewText {
-    /// blake3 of the bytes as read.
+    /// blake3 of the bytes read.
     pub content_hash: [u8; 32],
     /// Title for people and for the embedded text.
     pub title: String,
     /// Decides how it is chunked.
     pub media_type: MediaType,
-    /// Encoding of the bytes as read.
+    /// Encoding of the bytes read.
     pub encoding: String,
     /// Front matter as a JSON object.
     pub metadata: String,
@@ -62,20 +62,20 @@ pub struct NewText {
     pub text: String,
 }
 
-/// What saving a [`Reading`] came to.
+/// The result of saving a [`Reading`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaveResult {
-    /// A new revision was saved and wants to be chunked.
+    /// A new revision was saved and has to be chunked.
     Saved(RevisionId),
-    /// The content was known.
+    /// The content is unchanged.
     Unchanged,
     /// The failure was recorded.
     Failed,
 }
 
 impl Writer {
-    /// Forgets that documents failed, so that the next listing reads them again; chunks set aside go back
-    /// to the queue.
+    /// Forgets that documents failed, so that the next listing reads them again; dead chunks go
+    /// back to the queue.
     pub fn forgive_failures(&self) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute_batch(
@@ -91,8 +91,8 @@ impl Writer {
         })
     }
 
-    /// Drops every revision that is not live, with its part of the queue, and every failure, and ends a
-    /// run that was killed, so that a new run begins with nothing half done.
+    /// Drops every revision that is not live, with its part of the queue, and every failure, and
+    /// ends a killed run, so that a new run starts without unfinished work.
     pub fn abandon_unfinished(&self) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
@@ -102,7 +102,8 @@ impl Writer {
             )?;
             let unfinished = revisions::unfinished(tx)?;
             revisions::remove(tx, &unfinished)?;
-            // The version was that of the text just dropped, or of the failure: read it again.
+            // The version belonged to the dropped text, or to the failure: the document must be
+            // read again.
             tx.execute(
                 "UPDATE document SET version = NULL WHERE id IN (SELECT document_id FROM failure)",
                 [],
@@ -126,7 +127,7 @@ impl Writer {
 }
 
 impl Run<'_> {
-    /// Saves a batch of readings of `source`; returns a result for each, in their order.
+    /// Saves a batch of readings of `source`; returns a result for each, in order.
     pub fn save(
         &self,
         source: &str,
@@ -143,7 +144,7 @@ impl Run<'_> {
         })
     }
 
-    /// Removes documents with all that was made of them; unknown ids are passed over.
+    /// Removes documents with everything made of them; ignores unknown ids.
     pub fn delete_documents(&self, documents: &[DocumentId]) -> Result<(), KbError> {
         self.write_counted(Metrics::default(), None, |tx, delta| {
             let mut doomed = Vec::new();
@@ -162,7 +163,7 @@ impl Run<'_> {
         })
     }
 
-    /// Gives up a revision that is not yet live and records why.
+    /// Gives up a revision that is not live yet and records why.
     pub fn fail_revision(
         &self,
         revision: RevisionId,
@@ -205,8 +206,8 @@ fn save_known(
     delta.bytes_read += reading.size_bytes;
     match &reading.outcome {
         Outcome::Failed { stage, kind, error } => {
-            // Bytes that could not be read leave the ledger's knowledge of the last ones as it is, where there is a text
-            // of them; how it ended with them means nothing otherwise.
+            // If the bytes could not be read, the ledger keeps the version of the last ones if
+            // there is a text of them; without a text it is useless.
             if *stage != Stage::Crawl {
                 note_reading(tx, run, document, reading)?;
             } else {
@@ -240,8 +241,8 @@ fn save_known(
     }
 }
 
-/// Saves the first reading of a document: nothing of it is there that would have to be looked at, unless its source
-/// has two things to say of one address, as of a file and of one that could not be listed.
+/// Saves the first reading of a document, for which there are no old rows to check, unless its
+/// source lists a URI twice, as a file and as an entry that could not be listed.
 fn save_new(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -309,8 +310,8 @@ fn forget_failed_reading(
     Ok(())
 }
 
-/// Records why a document is not taken in; a failure that stands there already is left untouched, so
-/// that a second run over the same state writes nothing. Of a long error the beginning is kept.
+/// Records why a document was not ingested; leaves an equal failure untouched, so that a second run
+/// over the same state writes nothing. Truncates long errors.
 pub fn record_failure(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -319,7 +320,7 @@ pub fn record_failure(
     kind: FailureKind,
     error: &str,
 ) -> Result<(), KbError> {
-    // With room for the mark of one that is cut already.
+    // With space for the mark of a truncated error.
     let error = bounded(error, ERROR_BYTES_MAX + 64);
     tx.prepare_cached(
         "INSERT INTO failure (document_id, run_id, stage, kind, error, checksum)
@@ -340,8 +341,8 @@ pub fn record_failure(
     Ok(())
 }
 
-/// Content that is known and could be read again: only a failure to chunk or embed it still stands, also
-/// one whose place the failure to read has taken.
+/// The content is known and readable again: only a failure to chunk or embed it remains, even one
+/// that was replaced by the failure to read.
 fn clear_crawl_failure(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -371,7 +372,8 @@ fn clear_crawl_failure(
     Ok(())
 }
 
-/// Returns content hash and extractor of the newest revision of `document`, and whether one is live.
+/// Returns content hash and extractor of the newest revision of `document`, and whether it has a
+/// live one.
 fn newest_revision(
     tx: &Transaction<'_>,
     document: DocumentId,

@@ -1,5 +1,5 @@
-//! What a file from a stranger may make SQLite do: its schema runs nothing, its values have sizes that ours have, and
-//! reading it ends.
+//! Limits what a file from a stranger can make SQLite do: its schema runs nothing, its values have
+//! plausible sizes, and reading it ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -9,17 +9,18 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
-/// How long a search, a `status` or a question of a run may read; each of them takes less than a hundredth on the largest
-/// knowledge bases measured.
+/// Time limit for a search, a `status` or a query of a run; each takes less than a hundredth of it
+/// on the largest knowledge bases measured.
 pub const READING_MAX: Duration = Duration::from_mins(1);
-/// Steps of SQLite's machine between two looks at the clock; some 0.1 ms.
+/// Steps of SQLite's virtual machine between two checks of the clock; some 0.1 ms.
 const STEPS_PER_LOOK: i32 = 10_000;
 
-/// Bytes of a value or row: twice the longest text of a document. Reading one costs its size several times.
+/// Limit on a value or row, in bytes: twice the longest text of a document. Reading one costs
+/// several times its size.
 const VALUE_BYTES_MAX: i32 = 128 << 20;
 
-/// What statements need at most, with room for more: the widest result has 27 columns, the longest statement is a step of
-/// the file format of 12 KB. `VACUUM` attaches one file. Foreign keys count as triggers.
+/// Limits on statements, with a margin: the widest result has 27 columns, the longest statement is
+/// a 12 KB step of the file format. `VACUUM` attaches one file. Foreign keys count as triggers.
 const LIMITS: [(Limit, i32); 10] = [
     (Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX),
     (Limit::SQLITE_LIMIT_COLUMN, 100),
@@ -33,7 +34,8 @@ const LIMITS: [(Limit, i32); 10] = [
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
 
-/// Has nothing of the file's schema run. Before anything else is done with a connection.
+/// Keeps the file's schema from running anything. Called before anything else is done with a
+/// connection.
 pub fn close(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -47,25 +49,26 @@ pub fn close(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA cell_size_check = ON")
 }
 
-/// Lets statements use the views of a schema that was compared with ours.
+/// Lets statements use the views of a schema that equals ours.
 pub fn allow_views(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, true)?;
     Ok(())
 }
 
-/// Lets a run write the pages of the full-text index itself, which `DEFENSIVE` forbids any statement.
+/// Lets a run write the pages of the full-text index itself, which `DEFENSIVE` forbids all
+/// statements.
 ///
-/// Only for the connection that writes, once the schema was compared: what `DEFENSIVE` guards against is SQL that is not
-/// ours, and then there is none in the file.
+/// Only for the writing connection, after comparing the schema: `DEFENSIVE` guards against SQL that
+/// is not ours, and then the file contains none.
 pub fn allow_segments(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
     Ok(())
 }
 
-/// Ends statements of one connection that read for too long.
+/// Interrupts statements of one connection that read for too long.
 #[derive(Debug)]
 pub struct Watch {
-    /// Milliseconds after [`START`]; what then still reads ends.
+    /// Milliseconds after [`START`] at which reading is interrupted.
     deadline_ms: Arc<AtomicU64>,
 }
 
@@ -81,7 +84,7 @@ impl Watch {
         Ok(Self { deadline_ms })
     }
 
-    /// Begins to count; without `most`, reading may take as long as it does.
+    /// Starts the clock; without `most`, reading has no time limit.
     pub fn begin(&self, most: Option<Duration>) {
         let most_ms = most.and_then(|most| u64::try_from(most.as_millis()).ok());
         let deadline = most_ms.map_or(u64::MAX, |most_ms| now_ms().saturating_add(most_ms));

@@ -1,7 +1,8 @@
-//! Which files are open, by device and inode: a file that is removed or replaced during a run takes with it what the run
-//! writes, and SQLite does not mind.
+//! The device and inode of open files: SQLite does not notice when a file is removed or replaced
+//! during a run, and everything the run writes would be lost.
 //!
-//! Paths are only asked for their state and never opened: closing a file drops the locks that SQLite holds on it.
+//! Paths are only examined and never opened: closing a file drops the locks that SQLite holds on
+//! it.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -20,12 +21,13 @@ type FileId = (u64, u64);
 /// The files that SQLite has open for one knowledge base.
 #[derive(Debug)]
 pub struct OpenFiles {
-    /// The knowledge base first, then the log and its index, unless SQLite has none.
+    /// The knowledge base first, then the log and its index, if SQLite has them open.
     files: Vec<(PathBuf, FileId)>,
 }
 
 impl OpenFiles {
-    /// Notes the files behind `connection`, which has read from `path`; they stay the same while it is open.
+    /// Records the files of `connection`, which has read from `path`; they stay the same while it
+    /// is open.
     pub fn of(connection: &Connection, path: &Path) -> Result<Self, KbError> {
         let mut files = Vec::with_capacity(3);
         let found = id(path)?;
@@ -42,7 +44,7 @@ impl OpenFiles {
         Ok(Self { files })
     }
 
-    /// Fails unless every path still names the file that is open.
+    /// Fails unless every path still names the open file.
     pub fn insist(&self) -> Result<(), KbError> {
         for (path, known) in &self.files {
             if id(path)? != Some(*known) {
@@ -59,7 +61,7 @@ impl OpenFiles {
     }
 }
 
-/// Returns what `path` names, `None` if nothing.
+/// Returns the identity of `path`, `None` if it does not exist.
 fn id(path: &Path) -> Result<Option<FileId>, KbError> {
     let of = |found: Metadata| Some((found.dev(), found.ino()));
     match std::fs::metadata(path) {

@@ -1,4 +1,5 @@
-//! What the producer is at, written down before it begins: a document that ends the process is found so.
+//! The documents that the producer is working on, recorded in advance: this identifies a document
+//! that crashes the process.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,20 +8,21 @@ use rusqlite::{Transaction, params};
 use super::{Reader, Run};
 use crate::kb::KbError;
 
-/// A document that was at work when a process died.
+/// A document that was in flight when a process died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspect {
     /// How often that happened.
     pub attempts: u32,
-    /// Each time nothing else was at work; otherwise it may have been another of its batch.
+    /// Whether nothing else was in flight each time; otherwise another document of its batch may be
+    /// the cause.
     pub is_alone: bool,
 }
 
-/// Suspects by source and address.
+/// Suspects by source and URI.
 pub type Suspects = HashMap<(String, String), Suspect>;
 
 impl Reader {
-    /// Returns the documents that processes died at; empty unless one did.
+    /// Returns the documents that were in flight when processes died; empty unless one did.
     pub fn suspects(&self) -> Result<Suspects, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -36,8 +38,9 @@ impl Reader {
 }
 
 impl Run<'_> {
-    /// Notes that documents, by source and address, are about to be read or chunked; those noted before
-    /// are done, unless they are `going_on`. The attempts of one that is `alone` count from its first time alone.
+    /// Records that documents, by source and URI, are about to be read or chunked; those recorded
+    /// before are done, unless they are `going_on`. The attempts of one that is `alone` count from
+    /// its first time alone.
     pub fn begin_intake(
         &self,
         documents: &[(&str, &str)],
@@ -60,7 +63,8 @@ impl Run<'_> {
     }
 }
 
-/// Takes out what is in flight and not `going_on`. Told apart here, as a list bound to a statement is made a table of.
+/// Removes the documents in flight that are not `going_on`. They are compared here, as SQLite would
+/// turn a bound list into a table.
 fn forget_done(tx: &Transaction<'_>, going_on: &[(&str, &str)]) -> Result<(), KbError> {
     let going_on: HashSet<_> = going_on.iter().copied().collect();
     let mut select = tx.prepare_cached("SELECT source, uri FROM intake WHERE in_flight = 1")?;
@@ -75,13 +79,13 @@ fn forget_done(tx: &Transaction<'_>, going_on: &[(&str, &str)]) -> Result<(), Kb
     Ok(())
 }
 
-/// Takes what was in flight when a process died for suspects.
+/// Turns the documents in flight when a process died into suspects.
 pub fn suspect_in_flight(tx: &Transaction<'_>) -> Result<(), KbError> {
     tx.execute("UPDATE intake SET in_flight = 0 WHERE in_flight = 1", [])?;
     Ok(())
 }
 
-/// Clears everybody, when a process ends its run in an orderly way.
+/// Clears all suspects when a process ends its run in an orderly way.
 pub fn clear(tx: &Transaction<'_>) -> Result<(), KbError> {
     tx.execute("DELETE FROM intake", [])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Revisions: taking them out, and putting a finished one in the place of the one it replaces.
+//! Revisions: removes them, and replaces one by a finished one.
 
 use rusqlite::{Row, Transaction, params};
 
@@ -8,7 +8,7 @@ use super::{index, vectors};
 use crate::domain::{ChunkId, DocumentId, RevisionId, RunId};
 use crate::kb::KbError;
 
-/// A revision with what is needed to take it out.
+/// A revision with everything needed to remove it.
 #[derive(Clone, Debug)]
 pub struct RevisionRow {
     /// The revision.
@@ -17,7 +17,7 @@ pub struct RevisionRow {
     pub document: DocumentId,
     content: i64,
     run: RunId,
-    /// It is the one that searches see.
+    /// Whether it is the one that searches see.
     pub is_live: bool,
     first_chunk: Option<i64>,
     chunk_total: i64,
@@ -47,15 +47,15 @@ pub fn unfinished(tx: &Transaction<'_>) -> Result<Vec<RevisionRow>, KbError> {
     select(tx, "state <> 'live' AND ?1 = 0", 0)
 }
 
-/// Takes out the revision of `document` that is not yet live, if there is one.
+/// Removes the revision of `document` that is not live yet, if there is one.
 pub fn remove_unfinished(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
     let unfinished = select(tx, "document_id = ?1 AND state <> 'live'", document.0)?;
     remove(tx, &unfinished)
 }
 
-/// Makes `finished` revisions live and takes out those they replace.
+/// Makes `finished` revisions live and removes those they replace.
 ///
-/// The caller adds their full-text rows afterwards: FTS5 wants deletes before inserts.
+/// The caller adds their full-text rows afterwards: FTS5 requires deletes before inserts.
 pub fn publish(tx: &Transaction<'_>, finished: &[RevisionId]) -> Result<(), KbError> {
     let mut replaced = Vec::new();
     for revision in finished {
@@ -73,8 +73,8 @@ pub fn publish(tx: &Transaction<'_>, finished: &[RevisionId]) -> Result<(), KbEr
     Ok(())
 }
 
-/// Takes out revisions with their chunks, vectors, full-text rows, part of the queue, and texts that no
-/// other revision shares.
+/// Removes revisions with their chunks, vectors, full-text rows, part of the queue, and texts that
+/// no other revision shares.
 pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbError> {
     let mut live: Vec<_> =
         doomed.iter().filter(|row| row.is_live).filter_map(RevisionRow::chunk_ids).collect();
@@ -97,9 +97,9 @@ pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbErro
     Ok(())
 }
 
-/// Takes an unfinished revision back to its saved text, to be chunked again for `run`.
+/// Resets an unfinished revision to its saved text, to be chunked again for `run`.
 pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Result<(), KbError> {
-    // The checks between columns want the row changed before its chunks go.
+    // The checks between columns require changing the row before its chunks are deleted.
     tx.prepare_cached(
         "UPDATE revision SET state = 'saved', first_chunk = NULL, chunk_total = 0, chunk_stored = 0,
                 chunk_fp = NULL, embed_fp = NULL, run_id = ?2 WHERE id = ?1",
@@ -110,9 +110,9 @@ pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Res
     remove_chunks(tx, row)
 }
 
-/// Takes back that `document` could not be embedded; a failure to read newer bytes stands.
+/// Deletes the failure to embed `document`; a failure to read newer bytes remains.
 ///
-/// It may have taken the place of such a failure, so that the document is read again.
+/// It may have replaced such a failure, so the document is read again.
 fn forget_embed_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<(), KbError> {
     let forgotten = tx
         .prepare_cached("DELETE FROM failure WHERE document_id = ?1 AND stage = 'embed'")?
@@ -124,19 +124,19 @@ fn forget_embed_failure(tx: &Transaction<'_>, document: DocumentId) -> Result<()
     Ok(())
 }
 
-/// Returns the revision with this id, if it is still there.
+/// Returns the revision with this id, if it still exists.
 pub fn find(tx: &Transaction<'_>, id: RevisionId) -> Result<Option<RevisionRow>, KbError> {
     Ok(select(tx, "id = ?1", id.0)?.pop())
 }
 
-/// Takes out the chunks of `row`, whose vectors are gone, and what waits for them.
+/// Removes the chunks of `row`, whose vectors are gone, and their part of the queue.
 fn remove_chunks(tx: &Transaction<'_>, row: &RevisionRow) -> Result<(), KbError> {
     let Some((first, last)) = row.chunk_ids() else { return Ok(()) };
     let range = params![first, last];
     tx.prepare_cached("DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2")?.execute(range)?;
     if !row.is_live {
         count_superseded(tx, row.run, from_sql(row.chunk_total - row.chunk_stored))?;
-        // A range may hold chunks of other revisions too: it goes when its last chunk has gone.
+        // A range may contain chunks of other revisions too: it is deleted with its last chunk.
         tx.prepare_cached(
             "DELETE FROM queue WHERE first_chunk <= ?2 AND last_chunk >= ?1
                AND NOT EXISTS (SELECT 1 FROM chunk WHERE id BETWEEN first_chunk AND last_chunk)",

@@ -1,4 +1,4 @@
-//! A run: what is written to a knowledge base while it lasts.
+//! A run: everything that is written to a knowledge base during it.
 
 use rusqlite::Transaction;
 
@@ -8,8 +8,8 @@ use crate::domain::{Metrics, RunId};
 use crate::kb::KbError;
 use crate::support::events::{Event, EventSink};
 
-/// A run that this process works on. Each of its methods that writes is one transaction, which also checks that the
-/// run is still ours and writes the heartbeat, and is followed by [`Event::Saved`].
+/// A run that this process works on. Each of its writing methods is one transaction, which also
+/// checks that the run is still ours and writes the heartbeat, and is followed by [`Event::Saved`].
 pub struct Run<'a> {
     pub(super) kb: &'a Writer,
     pub(super) key: RunKey,
@@ -28,7 +28,7 @@ impl Run<'_> {
         self.key.id
     }
 
-    /// Returns what reads the knowledge base.
+    /// Returns the reader of the knowledge base.
     pub fn reader(&self) -> &Reader {
         self.kb.reader()
     }
@@ -47,7 +47,8 @@ impl Run<'_> {
         self.write_counted(Metrics::default(), None, |tx, _| work(tx))
     }
 
-    /// Writes, adds `delta` with what `work` adds to it to the metrics of the run, and raises its percentage.
+    /// Writes, adds `delta` and the delta of `work` to the metrics of the run, and raises its
+    /// percentage.
     pub(super) fn write_counted<T>(
         &self,
         mut delta: Metrics,

@@ -1,6 +1,6 @@
-//! Checksums of rows: SQLite does not notice a flipped bit that leaves a row well-formed.
+//! Checksums of rows: SQLite does not detect a flipped bit that leaves a row well-formed.
 //!
-//! Ids are left out, so that a copy of a row under another id has the same checksum.
+//! They exclude ids, so that a copy of a row under another id has the same checksum.
 
 use rusqlite::{Connection, Row, params};
 use xxhash_rust::xxh3::Xxh3;
@@ -17,23 +17,23 @@ pub fn of_fields(fields: &[&[u8]]) -> i64 {
     hasher.digest().cast_signed()
 }
 
-/// The row of a chunk as it is stored.
+/// The row of a chunk as stored.
 pub struct ChunkRow<'a> {
     /// Ordinal, span, lines, prefix, overlap and tokens.
     pub numbers: [Option<i64>; 9],
     /// Its headings.
     pub heading_path: &'a str,
-    /// Its name across revisions.
+    /// Its key across revisions.
     pub key: &'a [u8],
     /// Hash of the embedded text.
     pub input_hash: &'a [u8],
 }
 
-/// The checksum of all chunks of a revision, as it grows.
+/// The checksum of all chunks of a revision, computed incrementally.
 pub struct Chunks(Xxh3);
 
 impl Chunks {
-    /// Begins with the fingerprint of what made the chunks.
+    /// Starts with the fingerprint of the chunker.
     pub fn new(chunk_fp: &str) -> Self {
         let mut hasher = Xxh3::new();
         hasher.update(chunk_fp.as_bytes());
@@ -59,8 +59,8 @@ impl Chunks {
     }
 }
 
-/// Returns whether the row of `revision` and that of its document are as they were written; `None` where no checksum
-/// was.
+/// Returns whether the rows of `revision` and its document are as written; `None` if they have no
+/// checksum.
 pub fn is_revision_intact(connection: &Connection, revision: i64) -> Result<Option<bool>, KbError> {
     let mut statement = connection.prepare_cached(
         "SELECT revision.checksum, document.source, document.uri, content_hash, title, media_type, encoding,
@@ -75,7 +75,8 @@ pub fn is_revision_intact(connection: &Connection, revision: i64) -> Result<Opti
     Ok(found?)
 }
 
-/// Returns whether the rows of the chunks of `revision` are as they were written; `None` where no checksum was.
+/// Returns whether the rows of the chunks of `revision` are as written; `None` if they have no
+/// checksum.
 pub fn are_chunks_intact(connection: &Connection, revision: i64) -> Result<Option<bool>, KbError> {
     let mut head = connection.prepare_cached(
         "SELECT chunks_checksum, chunk_fp, first_chunk, chunk_total FROM revision WHERE id = ?1",

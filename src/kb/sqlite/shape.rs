@@ -1,25 +1,28 @@
-//! The schema of a file, compared with ours statement for statement: a file from a stranger may bring triggers, views,
-//! generated columns or other checks, which SQLite would run with our statements.
+//! Compares the schema of a file with ours, statement for statement: a file from a stranger may
+//! contain triggers, views, generated columns or other checks, which SQLite would run with our
+//! statements.
 //!
-//! What SQLite itself adds is let through: tables of `ANALYZE`, in the form that they have.
+//! SQLite's own additions are allowed: tables of `ANALYZE`, in their known form.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use rusqlite::Connection;
 
-/// An entry of `sqlite_schema`: type, name, table and statement, which is empty for the indexes that SQLite makes.
+/// An entry of `sqlite_schema`: type, name, table and statement, which is empty for the indexes
+/// that SQLite creates.
 type Entry = (String, String, String, String);
 
-/// Tables in which SQLite keeps what `ANALYZE` found.
+/// Tables in which SQLite stores the results of `ANALYZE`.
 const STATISTICS: [(&str, &str); 2] = [
     ("sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
     ("sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
 ];
-/// Entries that any version of ours has at most, with room for more.
+/// Limit on the entries of any version of ours, with a margin.
 const ENTRIES_MAX: usize = 200;
 
-/// The schema of a file, in one order, without what a statement's meaning does not hang on.
+/// The schema of a file, in a fixed order, without anything that does not affect the meaning of a
+/// statement.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape(BTreeSet<Entry>);
 
@@ -64,8 +67,8 @@ impl Shape {
     }
 }
 
-/// Returns a statement without comments, and with one space where there is white space that matters: a later version may
-/// explain a table in other words, and `ALTER TABLE` leaves some of them behind.
+/// Returns a statement without comments, and with one space for significant white space: a later
+/// version may explain a table in other words, and `ALTER TABLE` leaves some comments behind.
 fn normalised(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;

@@ -1,4 +1,4 @@
-//! From saved text to queued chunks, and back to an earlier stage where a setting changed.
+//! From saved text to queued chunks, and back to an earlier stage when a setting changed.
 
 use rusqlite::{Statement, ToSql, Transaction, params};
 
@@ -10,17 +10,17 @@ use super::{Reader, Run, take_ids};
 use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId};
 use crate::kb::KbError;
 
-/// Chunk ids that one queue row names at most: a row per chunk costs 4 to 5 times the whole store.
+/// Limit on the chunk ids of one queue row: a row per chunk costs 4 to 5 times the whole store.
 const CHUNKS_PER_RANGE: i64 = 256;
 
-/// A revision whose text is saved and wants to be chunked.
+/// A revision whose text is saved and has to be chunked.
 #[derive(Clone, Debug)]
 pub struct TextRevision {
     /// The revision.
     pub id: RevisionId,
     /// Name of its source.
     pub source: String,
-    /// Address inside the source.
+    /// URI inside the source.
     pub uri: String,
     /// Title of the document.
     pub title: String,
@@ -33,9 +33,9 @@ pub struct TextRevision {
 /// A chunk about to be queued.
 #[derive(Clone, Debug)]
 pub struct NewChunk {
-    /// Its place in the text.
+    /// Its position in the text.
     pub chunk: Chunk,
-    /// Names the chunk across revisions; see [`crate::chunk::keys`].
+    /// Its key across revisions; see [`crate::chunk::keys`].
     pub key: [u8; 16],
     /// xxh3-128 of the embedded text.
     pub input_hash: [u8; 16],
@@ -46,29 +46,29 @@ pub struct NewChunk {
 pub struct ChunkedRevision {
     /// The revision.
     pub id: RevisionId,
-    /// Its chunks; none where the text is blank.
+    /// Its chunks; none if the text is blank.
     pub chunks: Vec<NewChunk>,
-    /// Chunker and settings that made them.
+    /// Chunker and settings used.
     pub chunk_fp: String,
 }
 
-/// A revision made with other settings than today's.
+/// A revision made with other settings than the current ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaleRevision {
     /// The revision.
     pub id: RevisionId,
-    /// It is the one that searches see.
+    /// Whether it is the one that searches see.
     pub is_live: bool,
-    /// Its chunks are of other settings; otherwise only its vectors are.
+    /// Whether its chunks have other settings; otherwise only its vectors do.
     pub needs_chunking: bool,
 }
 
-/// First chunk of each revision, and new ranges of the queue.
+/// The first chunk of each revision, and new ranges of the queue.
 pub type Enqueued = (Vec<Option<ChunkId>>, Vec<ChunkRange>);
 
 impl Reader {
-    /// Returns revisions whose text is saved and not chunked, oldest first: at least one where there is
-    /// any, and no more than `bytes_max` of text where there are several.
+    /// Returns revisions whose text is saved and not chunked, oldest first: at least one if there
+    /// are any, and several only up to `bytes_max` of text.
     pub fn unchunked(&self, bytes_max: usize) -> Result<Vec<TextRevision>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -102,14 +102,14 @@ impl Reader {
 
     /// Returns up to `limit` chunked or live revisions made with other settings than these.
     ///
-    /// `chunk_fps` gives today's chunk fingerprint of every media type.
+    /// `chunk_fps` has the current chunk fingerprint of every media type.
     pub fn stale_revisions(
         &self,
         chunk_fps: &[(MediaType, String)],
         embed_fp: &str,
         limit: usize,
     ) -> Result<Vec<StaleRevision>, KbError> {
-        // One pass over all revisions, which a run that finds nothing to do makes, too.
+        // One pass over all revisions: a run that finds nothing to do makes it, too.
         let kinds = "WHEN ? THEN ? ".repeat(chunk_fps.len());
         let sql = format!(
             "SELECT id, state = 'live', chunk_fp <> wanted FROM
@@ -144,8 +144,8 @@ impl Reader {
 }
 
 impl Run<'_> {
-    /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` where it has
-    /// none) and the new ranges of the queue. A revision without chunks becomes live here.
+    /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` if it
+    /// has none) and the new ranges of the queue. A revision without chunks becomes live here.
     pub fn enqueue(
         &self,
         revisions: &[ChunkedRevision],
@@ -191,10 +191,10 @@ impl Run<'_> {
         })
     }
 
-    /// Takes every unfinished revision that was chunked with other settings back to its saved text.
+    /// Resets every unfinished revision that was chunked with other settings to its saved text.
     ///
-    /// Done before a consumer starts: it would store vectors of today's embedder under the name of
-    /// another, or of chunks that the producer is about to replace.
+    /// Done before a consumer starts: it would store vectors of the current embedder under the name
+    /// of another, or of chunks that the producer is about to replace.
     pub fn take_back_stale(
         &self,
         chunk_fps: &[(MediaType, String)],
@@ -227,8 +227,8 @@ impl Run<'_> {
         })
     }
 
-    /// Takes revisions back to the stage that a changed setting asks for; live ones stay live beside a new
-    /// revision that shares their text. Returns the ranges queued where only vectors are wanted.
+    /// Resets revisions to the stage that a changed setting requires; live ones stay live beside a
+    /// new revision that shares their text. Returns the ranges queued if only vectors are needed.
     pub fn restage(
         &self,
         stale: &[StaleRevision],
@@ -255,7 +255,7 @@ impl Run<'_> {
     }
 }
 
-/// Returns how many ids a range names.
+/// Returns the number of ids in a range.
 pub fn chunk_count(range: &ChunkRange) -> u64 {
     super::convert::from_sql(range.last.0 - range.first.0 + 1)
 }

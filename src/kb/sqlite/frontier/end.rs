@@ -1,4 +1,4 @@
-//! The end of a crawl: which documents have no page any more, and which rows nobody needs.
+//! The end of a crawl: documents without a page, and rows that are no longer needed.
 
 use rusqlite::{Transaction, params};
 
@@ -7,9 +7,9 @@ use crate::kb::KbError;
 use crate::kb::sqlite::Run;
 
 impl Run<'_> {
-    /// Returns the documents of `source` whose page a complete crawl did not find: no link leads to it any
-    /// more, it is elsewhere or left out now; or it is gone, for the second run in a row, or with no link to
-    /// it on any page that is there.
+    /// Returns the documents of `source` whose page a complete crawl did not find: no page links to
+    /// it any more, or it was redirected or excluded; or it is gone, for the second run in a row,
+    /// or with no link to it on any existing page.
     pub fn gone_pages(&self, source: &str) -> Result<Vec<DocumentId>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -33,7 +33,7 @@ impl Run<'_> {
         })
     }
 
-    /// Drops the rows of `source` that a complete crawl did not meet.
+    /// Drops the rows of `source` that a complete crawl did not see.
     pub fn drop_unmet(&self, source: &str) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
@@ -44,8 +44,8 @@ impl Run<'_> {
         })
     }
 
-    /// Drops rows of `source` of earlier runs that have no document, the oldest first, as far as there are more than
-    /// `rows_max` in all: a site whose urls change with each run must not grow without end.
+    /// Drops the oldest rows of `source` from earlier runs that have no document, down to
+    /// `rows_max` rows in all: a site whose URLs change with each run must not grow without limit.
     pub fn drop_oldest(&self, source: &str, rows_max: u64) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(

@@ -1,7 +1,8 @@
-//! The frontier of a web site: which urls wait to be visited, and what visiting the others came to.
+//! The frontier of a web site: the URLs that wait to be visited, and the results of visiting the
+//! others.
 //!
-//! A run owns the rows that carry its id; what earlier runs left is history, and is queued again when a link
-//! to it is met. What was read on a page is saved in the transaction that says so.
+//! A run owns the rows with its id; rows of earlier runs are history, and are queued again when a
+//! link to them is found. The text of a page is saved in the transaction that marks it as fetched.
 
 pub mod end;
 mod site_file;
@@ -16,55 +17,55 @@ use crate::kb::sqlite::convert::{from_sql, size_to_sql};
 use crate::kb::sqlite::documents::{Reading, SaveResult, save_one};
 use crate::kb::sqlite::tally::RunKey;
 
-/// Why an url is not visited that a limit of kb.toml leaves out.
+/// Why a URL is not visited because of a limit of kb.toml.
 pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";
 
-/// A page that a crawl begins with.
+/// A page at which a crawl starts.
 #[derive(Clone, Debug)]
 pub struct StartPage<'a> {
-    /// Its url.
+    /// Its URL.
     pub url: &'a str,
-    /// When it last changed, as a sitemap says.
+    /// When it last changed, according to a sitemap.
     pub lastmod: Option<&'a str>,
 }
 
-/// An url that waits to be visited.
+/// A URL that waits to be visited.
 #[derive(Clone, Debug)]
 pub struct QueuedPage {
-    /// Names the row.
+    /// Id of the row.
     pub id: i64,
-    /// The url.
+    /// The URL.
     pub url: String,
-    /// Links from a start.
+    /// Links between a start page and it.
     pub depth: u32,
-    /// Redirects that led here, one after the other.
+    /// Consecutive redirects that led here.
     pub redirects: u32,
-    /// The crawl begins with it.
+    /// Whether the crawl starts at it.
     pub is_start: bool,
-    /// Visits of this run that came to nothing.
+    /// Failed visits in this run.
     pub attempts: u32,
-    /// Runs in a row that found it gone.
+    /// Consecutive runs that found it gone.
     pub missing_runs: u32,
-    /// Its document, where there is one.
+    /// Its document, if it has one.
     pub document: Option<DocumentId>,
-    /// What was fetched last stands in the knowledge base as the settings want it: `etag` and
-    /// `last_modified` may be asked with.
+    /// Whether the last fetch is stored in the knowledge base with the current settings, so that a
+    /// conditional request with `etag` and `last_modified` is possible.
     pub is_known: bool,
-    /// A sitemap says that it is as it was then.
+    /// Whether it is unchanged since then, according to a sitemap.
     pub is_unchanged_by_sitemap: bool,
     /// `ETag` of the last fetch.
     pub etag: Option<String>,
     /// `Last-Modified` of the last fetch.
     pub last_modified: Option<String>,
-    /// The Markdown that stood for it then: the document is there.
+    /// Its Markdown twin then, which has the document.
     pub twin: Option<String>,
-    /// That Markdown cannot be had in this run.
+    /// Whether that twin is unavailable in this run.
     pub twin_failed: bool,
-    /// It stands for another page.
+    /// Whether it is the twin of another page.
     pub is_twin: bool,
 }
 
-/// What a visit came to.
+/// The result of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageState {
     /// To be visited again in this run, not before this time (milliseconds since 1970).
@@ -74,17 +75,17 @@ pub enum PageState {
     },
     /// Fetched; the reading has its text.
     Fetched,
-    /// As it was.
+    /// Unchanged.
     Unchanged,
-    /// Elsewhere; the only link leads there.
+    /// Redirected; the only link leads there.
     Redirected,
-    /// Left out on purpose.
+    /// Skipped on purpose.
     Excluded,
-    /// Not there.
+    /// Gone.
     Gone,
-    /// Not given to us; asked for again by the next run.
+    /// Refused; the next run retries it.
     Refused,
-    /// Could not be had; may be there.
+    /// Unavailable; it may exist.
     Failed,
 }
 
@@ -103,12 +104,12 @@ impl PageState {
     }
 }
 
-/// An url found on a page.
+/// A URL found on a page.
 #[derive(Clone, Debug)]
 pub struct FoundLink {
-    /// The url, normalised.
+    /// The URL, normalised.
     pub url: String,
-    /// Why it is not visited, where it is not.
+    /// Why it is not visited, if it is not.
     pub excluded: Option<String>,
 }
 
@@ -117,61 +118,61 @@ pub struct FoundLink {
 pub struct PageReport {
     /// The row.
     pub page: QueuedPage,
-    /// What it came to.
+    /// Its result.
     pub state: PageState,
-    /// Why, or where to.
+    /// The reason, or the redirect's target.
     pub reason: Option<String>,
-    /// `ETag` as sent now.
+    /// `ETag` of this response.
     pub etag: Option<String>,
-    /// `Last-Modified` as sent now.
+    /// `Last-Modified` of this response.
     pub last_modified: Option<String>,
-    /// The Markdown that stands for it.
+    /// Its Markdown twin.
     pub twin: Option<String>,
     /// Text or failure of its document.
     pub reading: Option<Reading>,
-    /// Where it leads.
+    /// Its links.
     pub links: PageLinks,
 }
 
-/// Where a page leads.
+/// The links of a page.
 #[derive(Clone, Debug)]
 pub enum PageLinks {
-    /// To these urls, which are queued.
+    /// These URLs, which are queued.
     Found(Vec<FoundLink>),
-    /// To the same as when it was last fetched; these are queued.
+    /// The same as when it was last fetched; they are queued.
     AsBefore,
-    /// It is not known, and nothing is queued.
+    /// Unknown; nothing is queued.
     Unknown,
 }
 
-/// The site that pages are of.
+/// The site of visited pages.
 #[derive(Clone, Copy, Debug)]
 pub struct CrawledSite<'a> {
     /// Its name.
     pub source: &'a str,
     /// Hash of its settings.
     pub settings: &'a str,
-    /// New urls are queued while fewer than these wait.
+    /// New URLs are queued only while fewer than this wait.
     pub max_queued: u64,
 }
 
-/// Rows of one source in one run.
+/// Counts of the rows of one source in one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrontierCounts {
     /// Waiting.
     pub queued: u64,
-    /// Visited, and there or not: what counts against a limit on pages.
+    /// Visited, whether they exist or not: counts against a limit on pages.
     pub visited: u64,
-    /// Of these, not to be had.
+    /// Unavailable ones among these.
     pub failed: u64,
-    /// Left out by a limit on folders.
+    /// Skipped because of a limit on folders.
     pub over_limit: u64,
-    /// Links that are not queued, because too many urls wait.
+    /// Links that were not queued, because too many URLs wait.
     pub links_left_out: u64,
 }
 
 impl Run<'_> {
-    /// Queues the pages that a crawl begins with; those that this run has met stay as they are.
+    /// Queues the pages at which a crawl starts; leaves those that this run has seen unchanged.
     pub fn queue_starts(&self, source: &str, starts: &[StartPage<'_>]) -> Result<(), KbError> {
         self.write(|tx| {
             for start in starts {
@@ -185,8 +186,9 @@ impl Run<'_> {
         })
     }
 
-    /// Returns urls to visit next, at most `limit`: those that failed least first, and of these those nearest to a
-    /// start. `settings` is the hash of the source's settings now, `now_ms` decides which are due.
+    /// Returns the next URLs to visit, at most `limit`: those with the fewest failures first, and
+    /// among these the nearest to a start page. `settings` is the hash of the source's current
+    /// settings, `now_ms` decides which are due.
     pub fn queued_pages(
         &self,
         source: &str,
@@ -238,7 +240,8 @@ impl Run<'_> {
         })
     }
 
-    /// Returns when the first of the queued urls is due, milliseconds since 1970; `None` where none waits.
+    /// Returns when the first of the queued URLs is due, milliseconds since 1970; `None` if none
+    /// waits.
     pub fn next_due_ms(&self, source: &str) -> Result<Option<i64>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -249,7 +252,7 @@ impl Run<'_> {
         })
     }
 
-    /// Returns how far the crawl of `source` has come.
+    /// Returns the progress of the crawl of `source`.
     pub fn frontier_counts(&self, source: &str) -> Result<FrontierCounts, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -273,7 +276,7 @@ impl Run<'_> {
         })
     }
 
-    /// Calls `each` with every url of `source` that this run has met and not left out.
+    /// Calls `each` with every URL of `source` that this run has seen and not excluded.
     pub fn each_met_url(&self, source: &str, each: &mut dyn FnMut(&str)) -> Result<(), KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -288,8 +291,8 @@ impl Run<'_> {
         })
     }
 
-    /// Saves what visits came to: texts, states and links in one transaction. Returns a result for each
-    /// reading, in their order.
+    /// Saves the results of visits: texts, states and links in one transaction. Returns a result
+    /// for each reading, in order.
     pub fn save_pages(
         &self,
         site: CrawledSite<'_>,
@@ -357,10 +360,10 @@ fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Resu
     Ok(())
 }
 
-/// Rows of one source for each url that may wait: those that were visited or excluded need room, too.
+/// Rows of one source for each URL that may wait: visited and excluded ones need space, too.
 pub const ROWS_PER_QUEUED: u64 = 4;
 
-/// How many more urls a source may have.
+/// How many more URLs a source may have.
 struct Room {
     waiting: u64,
     rows: u64,
@@ -390,7 +393,7 @@ impl Room {
         })?)
     }
 
-    /// Excluded urls get half of the rows, so that they leave room for pages.
+    /// Excluded URLs get half of the rows, so that they leave space for pages.
     fn has_any(&self, link: &FoundLink) -> bool {
         let rows_max = self.max_queued.saturating_mul(ROWS_PER_QUEUED);
         if link.excluded.is_some() {
@@ -417,7 +420,7 @@ fn is_met(tx: &Transaction<'_>, source: &str, url: &str) -> Result<bool, KbError
     Ok(statement.query_row([source, url], |row| row.get(0))?)
 }
 
-/// Queues what a page links to and remembers it with the page.
+/// Queues the links of a page and stores them with the page.
 fn save_links(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -430,13 +433,13 @@ fn save_links(
     let mut ids = Vec::with_capacity(links.len());
     let mut left_out = 0_i64;
     for link in links {
-        // A redirect is no step further, but one of only so many.
+        // A redirect does not increase the depth, but the number of redirects is limited.
         let is_redirect = report.state == PageState::Redirected
             && report.twin.is_none()
             && report.reason.as_ref() == Some(&link.url);
         let (depth, redirects) =
             if is_redirect { (page.depth, page.redirects + 1) } else { (page.depth + 1, 0) };
-        // Where a page has moved to is always taken: it is one url for one visit.
+        // The target of a redirect is always queued: it is one URL per visit.
         if !is_redirect && !room.has_any(link) && !is_met(tx, source, &link.url)? {
             let counts = link.excluded.as_deref().is_none_or(|reason| reason == OVER_LIMIT);
             left_out += i64::from(counts);
@@ -463,7 +466,8 @@ fn save_links(
     Ok(())
 }
 
-/// Queues what a page linked to when it was last fetched; what was left out without a visit, still is.
+/// Queues the links that a page had when it was last fetched; those excluded without a visit stay
+/// excluded.
 fn queue_old_links(tx: &Transaction<'_>, run: RunKey, page: &QueuedPage) -> Result<(), KbError> {
     tx.prepare_cached(
         "UPDATE frontier SET run_id = ?2, depth = ?3, redirects = 0, referrer = ?1, attempts = 0,
@@ -477,7 +481,7 @@ fn queue_old_links(tx: &Transaction<'_>, run: RunKey, page: &QueuedPage) -> Resu
     Ok(())
 }
 
-/// Queues one url unless this run has met it; returns its id.
+/// Queues one URL unless this run has seen it; returns its id.
 fn queue(
     tx: &Transaction<'_>,
     run: RunKey,

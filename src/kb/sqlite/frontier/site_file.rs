@@ -1,4 +1,5 @@
-//! Files of web sites that are no pages, kept so that they need not be asked for again: robots.txt.
+//! Files of web sites other than pages, cached so that they need not be requested again:
+//! robots.txt.
 
 use rusqlite::params;
 
@@ -7,7 +8,7 @@ use crate::kb::KbError;
 use crate::kb::sqlite::{Reader, Run};
 
 impl Reader {
-    /// Returns the files of `source` that were fetched with `settings`, however old.
+    /// Returns the files of `source` fetched with `settings`, however old.
     pub fn kept_files(&self, source: &str, settings: &str) -> Result<Vec<SiteFile>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -22,7 +23,7 @@ impl Reader {
 }
 
 impl Run<'_> {
-    /// Keeps `files`, and drops those of other settings.
+    /// Stores `files`, and drops those fetched with other settings.
     pub fn keep_files(
         &self,
         source: &str,

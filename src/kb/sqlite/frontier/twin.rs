@@ -1,4 +1,5 @@
-//! Pages with a Markdown twin: the page leads to it, and stands for itself again where it cannot be had.
+//! Pages with a Markdown twin: the page leads to it, and is its own document again if the twin is
+//! unavailable.
 
 use rusqlite::{Transaction, params};
 
@@ -6,8 +7,8 @@ use super::{PageReport, PageState};
 use crate::kb::KbError;
 use crate::kb::sqlite::tally::RunKey;
 
-/// Queues pages again whose twin turns out to be none. Called when the state of `report` is saved, be it that of
-/// the page or that of the twin: either may be visited first.
+/// Queues pages again whose twin turns out not to be one. Called when the state of `report` is
+/// saved, of the page or of the twin: either may be visited first.
 pub fn settle(
     tx: &Transaction<'_>,
     run: RunKey,

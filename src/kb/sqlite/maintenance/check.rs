@@ -1,4 +1,4 @@
-//! The invariants of a knowledge base, as queries that find what breaks them.
+//! The invariants of a knowledge base, as queries that find violations.
 
 use rusqlite::Transaction;
 use serde::Serialize;
@@ -12,27 +12,27 @@ use crate::kb::sqlite::queue::{Unit, load_where};
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
 
-/// Texts that are recomputed at once.
+/// Texts that are recomputed together.
 const BATCH_BYTES: usize = 8 << 20;
 
 /// The invariant of the tokens in the index.
 const INDEX_CONTENT: &str = "the full-text index holds the tokens of its texts";
 
-/// Something that is not as it must be.
+/// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The invariant that is broken.
+    /// The invariant that is violated.
     pub invariant: &'static str,
-    /// Document, run or row concerned.
+    /// The document, run or row concerned.
     pub subject: String,
 }
 
-/// What the texts of some live revisions come to when everything is made of them again.
+/// The result of recomputing everything from the texts of some live revisions.
 #[derive(Debug, Default)]
 pub struct Recomputed {
     /// Their rows in the full-text index.
     pub rows: Vec<IndexRows>,
-    /// Chunks that do not have the embedded text or the name that is stored with them.
+    /// Chunks whose embedded text or key differs from the stored one.
     pub differing: Vec<ChunkId>,
 }
 
@@ -40,7 +40,7 @@ pub struct Recomputed {
 const DOCUMENT: &str =
     "(SELECT source || ':' || uri FROM document WHERE id = revision.document_id)";
 
-/// Each invariant with a query for what breaks it; `{document}` names the document of `revision`.
+/// Each invariant with a query for its violations; `{document}` names the document of `revision`.
 const INVARIANTS: &[(&str, &str)] = &[
     (
         "a document has a revision or a failure",
@@ -186,8 +186,8 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the tables of which a row cannot be read, and the partial indexes of which an entry cannot:
-/// `integrity_check` does not count these.
+/// Returns the tables with an unreadable row, and the partial indexes with an unreadable entry:
+/// `integrity_check` does not find these.
 fn unreadable(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let queries = strings(
         tx,
@@ -216,15 +216,15 @@ fn unreadable(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
 }
 
 impl Maintenance<'_> {
-    /// Returns all that is not as it must be; empty for a sound knowledge base.
+    /// Returns all violations; empty for a sound knowledge base.
     ///
-    /// With `read_data` every stored text and vector is read and compared with its checksum; SQLite and
-    /// the invariants alone overlook most flipped bits.
+    /// With `read_data` every stored text and vector is read and compared with its checksum; SQLite
+    /// and the invariants alone miss most flipped bits.
     pub fn check(&self, read_data: bool) -> Result<Vec<Finding>, KbError> {
         self.reader.read_all(|tx| {
             let mut findings = Vec::new();
             let mut note = |invariant, subjects: Result<Vec<String>, KbError>| {
-                // A damaged page ends one query and not the check.
+                // A damaged page ends one query, not the whole check.
                 let subjects =
                     subjects.or_else(|error| error.damage().map(|what| vec![what]).ok_or(error))?;
                 let subjects = subjects.into_iter().take(FINDINGS_MAX);
@@ -258,10 +258,10 @@ impl Maintenance<'_> {
         })
     }
 
-    /// Returns what differs from what `recompute` makes of the saved texts: embedded texts, names of chunks, and the
-    /// full-text index with all its positions.
+    /// Returns the differences from what `recompute` makes of the saved texts: embedded texts, keys
+    /// of chunks, and the full-text index with all its positions.
     ///
-    /// `recompute` is asked for a batch of whole live revisions at a time.
+    /// `recompute` gets a batch of whole live revisions at a time.
     pub fn check_recomputed(
         &self,
         recompute: &dyn Fn(&[Unit]) -> Recomputed,
@@ -287,7 +287,7 @@ fn compare(
     recompute: &dyn Fn(&[Unit]) -> Recomputed,
     note: &mut dyn FnMut(&'static str, String),
 ) -> Result<(), KbError> {
-    // The list is of this connection alone, which otherwise only reads.
+    // The list is a temporary table of this connection, which otherwise only reads.
     tx.execute_batch("PRAGMA query_only = OFF")?;
     let made = tx.execute_batch(MAKE_INSTANCES);
     tx.execute_batch("PRAGMA query_only = ON")?;

@@ -6,12 +6,13 @@ use rusqlite::{OptionalExtension, params};
 use crate::kb::KbError;
 use crate::kb::sqlite::{Maintenance, Reader, Writer, tidy};
 
-/// All pages in one step: what is copied is of one moment.
+/// All pages in one step: a copy is of one moment.
 const ALL_PAGES: i32 = -1;
 
 impl Maintenance<'_> {
-    /// Puts the content of this knowledge base into the place of `target`'s, in one transaction of `target`: its
-    /// readers see the old content or the new, and a process that dies on the way leaves the old.
+    /// Replaces the content of `target` by that of this knowledge base, in one transaction of
+    /// `target`: its readers see the old content or the new, and a process that dies meanwhile
+    /// leaves the old.
     pub fn copy_to(&self, target: &Writer) -> Result<(), KbError> {
         let reader = self.reader.connection();
         let mut writer = target.connection();
@@ -26,7 +27,8 @@ impl Maintenance<'_> {
         target.reader().insist_on_files()
     }
 
-    /// Tells whether this knowledge base is a copy of `other` as it now stands, worked on since or not.
+    /// Reports whether this knowledge base is a copy of the current `other`, whether changed since
+    /// or not.
     pub fn goes_on_from(&self, other: &Reader) -> Result<bool, KbError> {
         let last = other.read(|tx| {
             let last = tx.query_row("SELECT id, owner FROM run ORDER BY id DESC", [], |row| {

@@ -1,7 +1,7 @@
-//! The logical content of a knowledge base as text, for comparing two of them.
+//! Renders the logical content of a knowledge base as text, to compare two of them.
 //!
-//! Left out is what may differ between two files that mean the same: ids, versions (they depend on when a
-//! file was read), and the record of runs. Vectors and full-text rows stand as hashes.
+//! Leaves out what may differ between two equivalent files: ids, versions (they depend on when a
+//! file was read), and the record of runs. Vectors and full-text rows are rendered as hashes.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -12,8 +12,8 @@ use crate::kb::KbError;
 use crate::kb::sqlite::Maintenance;
 
 impl Maintenance<'_> {
-    /// Returns the content as text: a line per document, revision, chunk, queued chunk and failure, in the
-    /// order of addresses and spans.
+    /// Returns the content as text: a line per document, revision, chunk, queued chunk and failure,
+    /// ordered by URIs and spans.
     pub fn dump(&self) -> Result<String, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(self.reader.path(), flags)?;
@@ -92,7 +92,7 @@ fn dump_failures(connection: &Connection, dump: &mut String) -> Result<(), KbErr
     Ok(())
 }
 
-/// A page that is as it was is a page like one that was fetched anew.
+/// An unchanged page equals one that was fetched again.
 fn dump_frontier(connection: &Connection, dump: &mut String) -> Result<(), KbError> {
     let mut statement = connection.prepare(
         "SELECT source, url, CASE state WHEN 'unchanged' THEN 'fetched' ELSE state END, reason,

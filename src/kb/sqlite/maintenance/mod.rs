@@ -1,4 +1,4 @@
-//! What looks at the whole of a knowledge base: check, repair, dump, copy, statistics.
+//! Operations on a whole knowledge base: check, repair, dump, copy, statistics.
 
 mod check;
 mod copy;
@@ -14,7 +14,7 @@ pub use check::{Finding, Recomputed};
 pub use repair::Repair;
 pub use statistics::{FormatCount, Statistics};
 
-/// Looks at the whole of a knowledge base.
+/// Operates on a whole knowledge base.
 #[derive(Clone, Copy, Debug)]
 pub struct Maintenance<'a> {
     reader: &'a Reader,
@@ -25,7 +25,7 @@ impl<'a> Maintenance<'a> {
         Self { reader }
     }
 
-    /// Returns what it looks through.
+    /// Returns the connection.
     pub fn reader(self) -> &'a Reader {
         self.reader
     }

@@ -1,7 +1,8 @@
-//! Building a sound knowledge base of what can be read of a damaged one.
+//! Builds a sound knowledge base from everything that is readable in a damaged one.
 //!
-//! The damaged file is a copy that nobody else has open. Rows are looked up one by one, as a page that cannot be read
-//! ends a walk over a table. What is taken over has its checksum; the rest is left to the next run.
+//! The damaged file is a copy that nobody else has open. Rows are looked up one by one, as an
+//! unreadable page ends a scan of a table. Only rows with a valid checksum are copied; the rest is
+//! left to the next run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,28 +20,30 @@ use crate::kb::sqlite::{BUSY_TIMEOUT, Writer, seal, vectors};
 
 /// Bytes of a page of the file.
 const PAGE_BYTES: usize = 8192;
-/// Ids in pages that cannot be read which are looked up at most.
+/// Limit on the ids looked up in unreadable pages.
 const IDS_MAX: i64 = 100_000_000;
-/// Counters from here on are damage.
+/// Counters from here on are considered damaged.
 const COUNTER_MAX: i64 = 1 << 40;
-/// Ids that are looked up at most although no counter and no index can be read, and bytes of the file for each.
+/// Limit on the ids looked up if no counter and no index can be read, and bytes of the file for
+/// each.
 const IDS_GUESSED: i64 = 1_000_000;
 const BYTES_PER_ID: u64 = 16;
 
-/// What a repair did. The next `ingest` reads every document once more, and makes again what is missing.
+/// The result of a repair. The next `ingest` reads every document again, and recreates what is
+/// missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
-    /// Documents that are as they were.
+    /// Documents that are kept unchanged.
     pub documents_kept: u64,
-    /// Documents whose text is kept and is chunked and embedded again.
+    /// Documents whose text is kept, to be chunked and embedded again.
     pub documents_requeued: u64,
-    /// Documents that were damaged or half done, and are read again from their source.
+    /// Documents that were damaged or unfinished, to be read again from their source.
     pub documents_to_read: u64,
-    /// Chunks that were entered into the full-text index again.
+    /// Chunks that were added to the full-text index again.
     pub chunks_indexed: u64,
 }
 
-/// Raises each counter over the ids that are given out.
+/// Raises each counter above all ids in use.
 const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM chunk)) WHERE name = 'chunk';
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM revision)) WHERE name = 'revision';
@@ -48,7 +51,8 @@ const COUNTERS: &str = "
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM document)) WHERE name = 'document';
      UPDATE counter SET last = max(last, (SELECT ifnull(max(id), 0) FROM run)) WHERE name = 'run'";
 
-/// Has every document and page read again: nothing says whether what was read last is among what was kept.
+/// Makes the next run read every document and page again: whether the last read version was kept is
+/// unknown.
 const READINGS: &str = "UPDATE document SET version = NULL; UPDATE frontier SET settings = NULL";
 
 /// Queues pages whose document is gone.
@@ -57,7 +61,7 @@ const PAGES: &str = "UPDATE frontier SET state = 'queued', reason = NULL
        WHERE document.source = frontier.source
          AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1)))";
 
-/// Sets right what each run has queued, and ends one that was at work.
+/// Corrects the counts of what each run has queued, and ends one that was active.
 const RUNS: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_superseded;
      UPDATE run SET status = 'cancelled', message = 'ended by a repair', error = NULL,
                     ended_ms = heartbeat_ms WHERE status = 'running';
@@ -65,12 +69,14 @@ const RUNS: &str = "UPDATE run SET chunks_queued = chunks_stored + chunks_supers
      WHERE run_id IN (SELECT id FROM run WHERE status IN ('cancelled', 'failed'))";
 
 impl Writer {
-    /// Fills this new knowledge base with what can be read of the damaged file at `damaged`, which changes on the way.
+    /// Fills this new knowledge base with everything readable in the damaged file at `damaged`,
+    /// which changes meanwhile.
     ///
-    /// The full-text index stays empty. Fails, and changes nothing here, where no document can be read.
+    /// The full-text index stays empty. Fails, without changing anything here, if no document can
+    /// be read.
     pub fn salvage(&self, damaged: &Path) -> Result<Repair, KbError> {
         match self.salvage_from(damaged) {
-            // Who leads to the tables may be damaged, and the tables be sound.
+            // The schema may be damaged while the tables are sound.
             Err(KbError::Damaged(_)) => {
                 self.lend_schema(damaged)?;
                 self.salvage_from(damaged)
@@ -103,8 +109,8 @@ impl Writer {
         })
     }
 
-    /// Puts the header and the schema of this new file into the damaged one: all files of one version have the same
-    /// tables at the same pages, unless they were rewritten as a whole.
+    /// Copies the header and the schema of this new file into the damaged one: all files of one
+    /// version have the same tables at the same pages, unless they were vacuumed.
     fn lend_schema(&self, damaged: &Path) -> Result<(), KbError> {
         let io = |error: std::io::Error| {
             KbError::Damaged(format!("{} cannot be patched: {error}", damaged.display()))
@@ -127,11 +133,11 @@ impl Writer {
                 bytes[number * PAGE_BYTES..][..PAGE_BYTES].copy_from_slice(page);
             }
         }
-        // "The Database Header": pages of the file, and no list of free ones.
+        // "The Database Header": number of pages, and an empty freelist.
         let pages = u32::try_from(padded / PAGE_BYTES).unwrap_or(u32::MAX);
         bytes[28..32].copy_from_slice(&pages.to_be_bytes());
         bytes[32..40].fill(0);
-        // Valid where the change counter is that of "version valid for".
+        // Valid if the change counter equals "version-valid-for".
         let changes: [u8; 4] = [fresh[24], fresh[25], fresh[26], fresh[27]];
         bytes[92..96].copy_from_slice(&changes);
         for ending in ["-wal", "-shm"] {
@@ -141,8 +147,8 @@ impl Writer {
         crate::support::files::replace(damaged, &bytes).map_err(io)
     }
 
-    /// Puts the content of this knowledge base into the place of that of the damaged file at `live`, in one
-    /// transaction; fails where SQLite cannot write to a file that is so damaged.
+    /// Replaces the content of the damaged file at `live` by that of this knowledge base, in one
+    /// transaction; fails if SQLite cannot write to a file with such damage.
     pub fn overwrite(&self, live: &Path) -> Result<(), KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut target = Connection::open_with_flags(live, flags)?;
@@ -157,12 +163,12 @@ impl Writer {
     }
 }
 
-/// Opens a file whatever state it is in.
+/// Opens a file in any state.
 fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // With the first, SQLite reads past entries of the schema that it does not understand, and a file that is shorter
-    // than it says.
+    // With the first, SQLite ignores entries of the schema that it does not understand, and a file
+    // that is shorter than it claims.
     connection.execute_batch(
         "PRAGMA writable_schema = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
     )?;
@@ -170,7 +176,7 @@ fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A damaged file, and the transaction that takes over what it holds.
+/// A damaged file, and the transaction that copies its content.
 struct Salvage<'a, 'b> {
     from: Connection,
     to: &'a Transaction<'b>,
@@ -195,7 +201,7 @@ impl Salvage<'_, '_> {
         (0..COUNTER_MAX).contains(&last).then_some(last)
     }
 
-    /// Returns the ids of `table` in order, and those in a page that cannot be read.
+    /// Returns the ids of `table` in order, and those in unreadable pages.
     fn ids<'s>(&'s self, table: &str, key: &str) -> impl Iterator<Item = i64> + 's {
         let sql = format!("SELECT min({key}) FROM {table} WHERE {key} > ?1");
         let counter = self.counter(if table == "failure" { "document" } else { table });
@@ -224,7 +230,7 @@ impl Salvage<'_, '_> {
         Ok(names.collect::<Result<_, _>>()?)
     }
 
-    /// Returns a row of the damaged file; `None` where it is not there or cannot be read.
+    /// Returns a row of the damaged file; `None` if it does not exist or cannot be read.
     fn row(&self, table: &str, columns: &[String], key: &str, id: i64) -> Option<Vec<Value>> {
         let names = columns.join(", ");
         let sql = format!("SELECT {names} FROM {table} WHERE {key} = ?1");
@@ -234,7 +240,7 @@ impl Salvage<'_, '_> {
         statement.query_row([id], read).optional().ok()?
     }
 
-    /// Stores a row; returns whether the rules of the table let it in.
+    /// Stores a row; returns whether the constraints of the table allow it.
     fn store(&self, table: &str, columns: &[String], row: Vec<Value>) -> Result<bool, KbError> {
         let places = vec!["?"; columns.len()].join(", ");
         let names = columns.join(", ");
@@ -246,7 +252,7 @@ impl Salvage<'_, '_> {
         }
     }
 
-    /// Takes over the rows of `table` that can be read, without `left_out` columns.
+    /// Copies the readable rows of `table`, without `left_out` columns.
     fn rows(&self, table: &str, left_out: &[&str]) -> Result<(), KbError> {
         let mut columns = self.columns(table)?;
         columns.retain(|column| !left_out.contains(&column.as_str()));
@@ -277,7 +283,7 @@ impl Salvage<'_, '_> {
         Ok(())
     }
 
-    /// Takes over documents that searches see.
+    /// Copies the documents that searches see.
     fn revisions(&mut self) -> Result<(), KbError> {
         let columns = self.columns("revision")?;
         let mut seen = BTreeSet::new();
@@ -306,8 +312,8 @@ impl Salvage<'_, '_> {
         Ok(())
     }
 
-    /// Takes over a document with its live revision, or with its text alone where more is damaged; returns whether
-    /// its text is sound.
+    /// Copies a document with its live revision, or only with its text if more is damaged; returns
+    /// whether its text is sound.
     fn document(
         &mut self,
         id: i64,
@@ -323,7 +329,7 @@ impl Salvage<'_, '_> {
         if !self.store("document", &names, address)? {
             return Ok(false);
         }
-        // It names what read it last, which is what made its text unless that failed.
+        // It names the last extractor, which made the text unless it failed.
         let place = |name: &str| columns.iter().position(|column| column == name);
         let mut set = |name: &str, value: Value| {
             if let Some(at) = place(name) {
@@ -366,7 +372,8 @@ impl Salvage<'_, '_> {
         Ok(true)
     }
 
-    /// Takes over the text of a revision; returns how long it is, `None` where that or the revision is damaged.
+    /// Copies the text of a revision; returns its length, `None` if the text or the revision is
+    /// damaged.
     fn text(&self, revision: i64, content: i64) -> Result<Option<i64>, KbError> {
         if matches!(seal::is_revision_intact(&self.from, revision), Ok(Some(false)) | Err(_)) {
             return Ok(None);
@@ -430,7 +437,7 @@ impl Salvage<'_, '_> {
         (read.is_ok() && is_whole).then_some(vectors)
     }
 
-    /// Takes over failures with their documents; one that is damaged leaves its document to be read again.
+    /// Copies failures with their documents; if one is damaged, its document is read again.
     fn failures(&self) -> Result<(), KbError> {
         let (columns, names) = (self.columns("failure")?, self.columns("document")?);
         for id in self.ids("failure", "document_id") {
@@ -470,7 +477,7 @@ impl Salvage<'_, '_> {
 /// Rows of chunks with the vectors of these.
 type Chunks = (Vec<Vec<Value>>, Vec<(ChunkId, StoredVector)>);
 
-/// Returns whether a row breaks a rule of its table.
+/// Returns whether a row violates a constraint of its table.
 fn is_refusal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation))
 }

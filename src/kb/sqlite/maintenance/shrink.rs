@@ -1,4 +1,5 @@
-//! Giving space back: SQLite keeps the pages of what is deleted for later, and a file never gets smaller by itself.
+//! Returns free space: SQLite keeps the pages of deleted rows for later, and a file never shrinks
+//! by itself.
 
 use std::path::Path;
 
@@ -8,15 +9,16 @@ use crate::kb::KbError;
 use crate::kb::sqlite::convert::from_sql;
 use crate::support::storage;
 
-/// Free pages below which the file is left as it is: 4 MiB, which the next documents fill.
+/// Free pages below which the file is not rewritten: 4 MiB, which the next documents fill.
 const FREE_PAGES_MIN: u64 = 512;
-/// Content above which the file is left as it is, as nothing stops what has begun: some ten seconds.
+/// Content above which the file is not rewritten, as this cannot be interrupted: some ten seconds.
 const USED_BYTES_MAX: u64 = 2 << 30;
 
-/// Writes the file again without its free pages where these are more than half of it.
+/// Rewrites the file without its free pages if these are more than half of it.
 ///
-/// One transaction: readers see the old pages or the new, and a process that dies on the way leaves the old. The file
-/// keeps its size where there is no space for a copy, or another process is at work on it.
+/// In one transaction: readers see the old pages or the new, and a process that dies meanwhile
+/// leaves the old. The file keeps its size if there is no space for a copy, or another process uses
+/// it.
 pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError> {
     let number = |name: &str| {
         writer.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(from_sql)
@@ -26,7 +28,7 @@ pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError>
         return Ok(());
     }
     let used_bytes = (pages - free) * number("page_size")?;
-    // The copy, and the log that it is written to.
+    // Space for the copy, and for the log it is written to.
     let has_space = storage::free_bytes(path).is_ok_and(|bytes| bytes > used_bytes * 3);
     if used_bytes > USED_BYTES_MAX || !has_space {
         return Ok(());
@@ -37,13 +39,13 @@ pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError>
     writer.execute_batch("PRAGMA temp_store = MEMORY")?;
     match vacuumed {
         Ok(()) => {
-            // A reader may hold the log; the next run empties it then.
+            // A reader may hold the log; the next run then empties it.
             Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
         }
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
             Err(error.into())
         }
-        // Everything is in the file; only its size is not what it could be.
+        // Everything is in the file; it is only larger than necessary.
         Err(error) => {
             tracing::warn!(%error, "free space is not given back");
             Ok(())

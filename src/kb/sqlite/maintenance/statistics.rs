@@ -1,4 +1,4 @@
-//! What `status` tells of a knowledge base.
+//! The statistics of a knowledge base that `status` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::kb::sqlite::convert::from_sql;
 use crate::kb::sqlite::{Maintenance, Reader, schema};
 use crate::support::storage;
 
-/// Size and make of a knowledge base.
+/// Statistics of a knowledge base.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statistics {
     /// Version of the file format.
@@ -24,15 +24,15 @@ pub struct Statistics {
     pub text_bytes: u64,
     /// Documents that failed.
     pub documents_failed: u64,
-    /// Documents left out on purpose: not text, or over a limit.
+    /// Documents skipped on purpose: not text, or over a limit.
     pub documents_skipped: u64,
-    /// Embedders that made vectors, or are to make them.
+    /// Embedders that made vectors, or are going to.
     pub embed_fingerprints: Vec<String>,
     /// Chunkers and their settings of the live revisions.
     pub chunk_fingerprints: Vec<String>,
-    /// Documents that searches see, by what extracted them; most first.
+    /// Documents that searches see, by extractor; most first.
     pub formats: Vec<FormatCount>,
-    /// Work that waits.
+    /// The state of the queue.
     pub queue: QueueStats,
     /// Size of the file.
     pub file_bytes: u64,
@@ -40,24 +40,24 @@ pub struct Statistics {
     pub wal_bytes: u64,
 }
 
-/// How many documents there are of a format.
+/// The number of documents of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FormatCount {
-    /// Name of the extractor, as in `pdf`, its version left out.
+    /// Name of the extractor, as in `pdf`, without its version.
     pub format: String,
-    /// How many.
+    /// Their number.
     pub documents: u64,
 }
 
 impl Reader {
-    /// Returns the fingerprints of the embedders that made vectors, or are to make them.
+    /// Returns the fingerprints of the embedders that made vectors, or are going to.
     pub fn embed_fingerprints(&self) -> Result<Vec<String>, KbError> {
         self.read(|tx| names(tx, EMBED_FINGERPRINTS))
     }
 }
 
 impl Maintenance<'_> {
-    /// Returns the statistics of this moment.
+    /// Returns the current statistics.
     pub fn statistics(&self) -> Result<Statistics, KbError> {
         let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
         self.reader.read(|tx| {
@@ -83,7 +83,7 @@ impl Maintenance<'_> {
     }
 }
 
-/// What there is of revisions, from one pass over them; everything but `embed_fps` is of the live ones.
+/// Counts from one pass over the revisions; everything but `embed_fps` is about live ones.
 #[derive(Default)]
 struct Revisions {
     documents: u64,
@@ -106,7 +106,7 @@ impl Revisions {
             let text = |column| -> rusqlite::Result<Option<&str>> {
                 Ok(row.get_ref(column)?.as_str_or_null()?)
             };
-            // Fingerprints are few, and are copied when they are first met.
+            // Fingerprints are few, and copied only when first seen.
             if let Some(embed_fp) = text(1)? {
                 note(&mut counted.embed_fps, embed_fp);
             }

@@ -1,4 +1,4 @@
-//! Stored texts and vectors against their checksums.
+//! Compares stored texts and vectors with their checksums.
 
 use rusqlite::Transaction;
 
@@ -53,7 +53,7 @@ pub fn revisions(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     differing(tx, "", |revision| seal::is_revision_intact(tx, revision))
 }
 
-/// Returns the documents of revisions of whose chunks the rows are damaged.
+/// Returns the documents of revisions with damaged rows of chunks.
 pub fn chunks(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     differing(tx, "AND state <> 'saved'", |revision| seal::are_chunks_intact(tx, revision))
 }

@@ -1,8 +1,9 @@
-//! Vectors as they lie in the file: packed into blocks, each of which fills a page.
+//! Stored vectors: packed into blocks, each of which fills a page.
 //!
-//! An exact comparison with every vector reads these pages from end to end; a row for each vector cost four times
-//! as much, most of it SQLite's work of finding and taking apart rows. A block belongs to neighbouring chunk ids, so
-//! that no list of places is needed: ids are never given out twice, a block only fills and then empties.
+//! An exact comparison with every vector scans these pages; one row per vector cost four times as
+//! much, most of it SQLite's work of finding and decoding rows. A block belongs to neighbouring
+//! chunk ids, so no list of slots is needed: ids are never reused, so a block only fills and then
+//! empties.
 
 use std::ops::RangeInclusive;
 
@@ -10,26 +11,26 @@ use super::StoredVector;
 
 /// Bytes of an entry before the embedding: scale and checksum.
 const HEAD: usize = 12;
-/// Bytes of a row that lie in its page and not on others, for pages of 8,192 bytes, with some to spare.
+/// Bytes of a row that fit in its page without overflow, for pages of 8,192 bytes, with a margin.
 const BLOCK_BYTES: usize = 8_100;
-/// A slot is a byte below 128, which is one byte of UTF-8 too: `char()` makes it in SQL.
+/// A slot is a byte below 128, which is also one byte of UTF-8: `char()` makes it in SQL.
 const WIDTH_MAX: usize = 127;
 
-/// Returns how many chunk ids share a block where vectors have `dim` components.
+/// Returns how many chunk ids share a block if vectors have `dim` components.
 pub fn width(dim: usize) -> usize {
     (BLOCK_BYTES / (dim + HEAD + 1)).clamp(1, WIDTH_MAX)
 }
 
-/// The vectors of a block, as its row has them.
+/// The vectors of a block, as stored in its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Place of each vector among the ids of the block, from 1, ascending.
+    /// Slot of each vector among the ids of the block, from 1, ascending.
     pub slots: Vec<u8>,
     /// An entry for each slot.
     pub entries: Vec<u8>,
 }
 
-/// A vector where it lies.
+/// A borrowed vector of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     scale: [u8; 4],
@@ -48,15 +49,14 @@ impl<'a> Entry<'a> {
         self.embedding
     }
 
-    /// Returns the vector, or `None` where it is not what was stored for `chunk`.
+    /// Returns the vector, or `None` if it is not the one stored for `chunk`.
     pub fn intact(&self, chunk: i64) -> Option<StoredVector> {
         let vector = StoredVector { scale: self.scale(), embedding: self.embedding.to_vec() };
         (vector.checksum(chunk).to_le_bytes() == self.checksum).then_some(vector)
     }
 }
 
-/// Returns the slots and entries of a row; nothing where they do not belong together, which only damage brings
-/// about.
+/// Returns the slots and entries of a row; none if they are inconsistent, which only damage causes.
 pub fn entries<'a>(
     slots: &'a [u8],
     entries: &'a [u8],
@@ -73,7 +73,7 @@ pub fn entries<'a>(
 }
 
 impl Block {
-    /// Puts the vector of `chunk` at `slot`; tells whether it was free.
+    /// Stores the vector of `chunk` at `slot`; returns whether it was free.
     pub fn insert(&mut self, slot: u8, chunk: i64, vector: &StoredVector) -> bool {
         let size = HEAD + vector.embedding.len();
         let at = self.slots.partition_point(|&other| other < slot);
@@ -89,7 +89,7 @@ impl Block {
         true
     }
 
-    /// Takes out the vectors at `slots`.
+    /// Removes the vectors at `slots`.
     pub fn remove(&mut self, slots: RangeInclusive<u8>, dim: usize) {
         let size = HEAD + dim;
         let start = self.slots.partition_point(|slot| slot < slots.start());

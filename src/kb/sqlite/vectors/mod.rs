@@ -1,6 +1,7 @@
-//! Vectors as they are stored: one signed byte per component and one scale per vector.
+//! Stored vectors: one signed byte per component and one scale per vector.
 //!
-//! Symmetric quantisation to [-127, 127]; measured on seven retrieval sets, nDCG@10 is that of f32.
+//! Symmetric quantisation to [-127, 127]; measured on seven retrieval sets, nDCG@10 equals that of
+//! f32.
 
 mod block;
 mod nearest;
@@ -21,19 +22,19 @@ pub use space::{Space, insert, pack_rows, remove};
 /// A quantised vector: component `i` is `scale * embedding[i]`, each byte read as signed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredVector {
-    /// Value of one step, 0 for the zero vector.
+    /// Value of one quantisation step, 0 for the zero vector.
     pub scale: f32,
     /// `dim` signed bytes.
     pub embedding: Vec<u8>,
 }
 
-/// Vectors of the revisions about to be replaced, by the hash of the text that was embedded.
+/// Vectors of the revisions about to be replaced, by the hash of the embedded text.
 pub type ReusableVectors = HashMap<[u8; 16], StoredVector>;
 
 impl StoredVector {
     /// Quantises a vector of unit length (or zero).
     pub fn quantise(vector: &[f32]) -> Self {
-        // The bits of numbers that are not negative are in the order of the numbers, and whole numbers are compared
+        // The bits of non-negative floats are ordered like the floats, and integers are compared
         // many at a time.
         let largest = vector.iter().map(|value| value.abs().to_bits()).max().unwrap_or_default();
         let largest = f32::from_bits(largest);
@@ -46,7 +47,7 @@ impl StoredVector {
     }
 }
 
-/// Returns what `f32::round` does of a value in [-127.5, 127.5], without a call for each.
+/// Returns `f32::round` of a value in [-127.5, 127.5], without a function call for each.
 #[expect(clippy::cast_possible_truncation, reason = "the values are those of an i8")]
 fn rounded(value: f32) -> i8 {
     let whole = value as i32;
@@ -55,8 +56,8 @@ fn rounded(value: f32) -> i8 {
 }
 
 impl StoredVector {
-    /// Returns the checksum stored beside it: xxh3-64 of the id of its chunk (i64, little endian), the scale (f32,
-    /// little endian) and the bytes.
+    /// Returns the checksum stored beside it: xxh3-64 of the id of its chunk (i64, little endian),
+    /// the scale (f32, little endian) and the bytes.
     fn checksum(&self, chunk: i64) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         hasher.update(&chunk.to_le_bytes());
@@ -67,7 +68,7 @@ impl StoredVector {
 }
 
 impl Reader {
-    /// Returns the vectors of the live revisions that `revisions` will replace, as far as they are of the
+    /// Returns the vectors of the live revisions that `revisions` will replace, if they are of the
     /// same embedder.
     pub fn reusable_vectors(&self, revisions: &[RevisionId]) -> Result<ReusableVectors, KbError> {
         self.read(|tx| {
@@ -90,7 +91,7 @@ impl Reader {
                 let hashes = hashes.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
                 let hashes = hashes.collect::<Result<HashMap<i64, [u8; 16]>, _>>()?;
                 space.read(tx, range, |chunk, entry| {
-                    // A damaged vector is not handed on.
+                    // A damaged vector is not reused.
                     if let (Some(hash), Some(vector)) = (hashes.get(&chunk), entry.intact(chunk)) {
                         vectors.insert(*hash, vector);
                     }

@@ -1,7 +1,7 @@
-//! Exact nearest neighbours: every vector of a space is compared with the query.
+//! Exact nearest neighbours: compares every vector of a space with the query.
 //!
-//! There is one loop. Where the processor has AVX2 it is compiled for that, too; sums are whole numbers, so that both
-//! give the same.
+//! There is one loop, which is also compiled for AVX2 and used if the processor has it; sums are
+//! integers, so both give the same result.
 #![expect(
     unsafe_code,
     reason = "a function that is compiled for AVX2 is called where there is AVX2"
@@ -14,13 +14,14 @@ use super::block::entries;
 use super::space::{Space, blocks};
 use crate::kb::KbError;
 
-/// A query as it is compared: its components are widened once, and not with every vector.
+/// A query prepared for comparison: its components are widened once instead of for every vector.
 struct Query {
     scale: f32,
     components: Vec<i16>,
 }
 
-/// Hands the chunks in `ranges` that have a vector in `space`, with their cosine to `query`, to `each`.
+/// Passes the chunks in `ranges` that have a vector in `space`, with their cosine to `query`, to
+/// `each`.
 ///
 /// `ranges` are sorted, both ends included, and do not overlap.
 pub fn cosines(
@@ -66,16 +67,16 @@ impl Query {
         #[expect(clippy::cast_precision_loss, reason = "below 2^24 for up to 1,000 components")]
         let sum = dot(&self.components, embedding) as f32;
         let cosine = sum * self.scale * scale;
-        // A damaged scale may be no number; what is sorted by it has to have an order.
+        // A damaged scale may be NaN; sorting needs an order.
         if cosine.is_finite() { cosine } else { 0.0 }
     }
 }
 
-/// Returns the dot product of whole numbers, the second ones signed bytes.
+/// Returns the dot product of integers, the second ones signed bytes.
 fn dot(a: &[i16], b: &[u8]) -> i32 {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has just been asked for AVX2.
+        // SAFETY: the processor was just checked for AVX2.
         return unsafe { dot_avx2(a, b) };
     }
     plain(a, b)

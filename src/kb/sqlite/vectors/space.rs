@@ -1,4 +1,4 @@
-//! Blocks of vectors in their table: storing, reading and taking out by chunk id.
+//! Blocks of vectors in their table: stores, reads and removes vectors by chunk id.
 
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
@@ -11,14 +11,14 @@ use crate::kb::sqlite::convert::{checksum, size_from_sql, size_to_sql, within};
 /// Bits of a block's id below those of its space.
 const BLOCK_BITS: u32 = 40;
 
-/// Beyond the ids of spaces: with a block's they fill an integer.
+/// Upper bound of the ids of spaces: together with a block's they fill an integer.
 const SPACE_END: i64 = 1 << (63 - BLOCK_BITS);
-/// Beyond the components of a vector: what is compared is summed up in 32 bits.
+/// Upper bound of the components of a vector: products are summed up in 32 bits.
 const DIM_END: i64 = 100_001;
-/// Beyond the chunk ids that share a block, which its slots can tell apart.
+/// Upper bound of the chunk ids that share a block, which its slots can distinguish.
 const WIDTH_END: i64 = 128;
 
-/// Vectors that can be compared with one another: those of one embedder.
+/// Vectors that can be compared with one another: all those of one embedder.
 #[derive(Clone, Copy, Debug)]
 pub struct Space {
     id: i64,
@@ -28,17 +28,17 @@ pub struct Space {
 }
 
 impl Space {
-    /// Returns the space of the embedder `embed_fp`, where vectors of it were ever stored.
+    /// Returns the space of the embedder `embed_fp`, if vectors of it were ever stored.
     pub fn of(tx: &Transaction<'_>, embed_fp: &str) -> Result<Option<Self>, KbError> {
         let mut statement =
             tx.prepare_cached("SELECT id, dim, width FROM vector_space WHERE embed_fp = ?1")?;
         Ok(statement.query_row([embed_fp], Self::from_row).optional()?)
     }
 
-    /// Returns the space of `embed_fp` with room for vectors of `dim` components.
+    /// Returns the space of `embed_fp` for vectors of `dim` components, creating it if necessary.
     fn make(tx: &Transaction<'_>, embed_fp: &str, dim: usize) -> Result<Self, KbError> {
         if let Some(space) = Self::of(tx, embed_fp)? {
-            // The fingerprint of an embedder names its dimension.
+            // The fingerprint of an embedder includes its dimension.
             return match space.dim == dim {
                 true => Ok(space),
                 false => Err(KbError::Damaged(format!("vectors of {embed_fp} differ in length"))),
@@ -67,20 +67,20 @@ impl Space {
         })
     }
 
-    /// Returns whether the schema allows such a space: what is damaged may say anything.
+    /// Returns whether the schema allows such a space: damage may cause any values.
     pub fn is_possible(&self) -> bool {
         (1..=1 << 20).contains(&self.dim)
             && (1..=127).contains(&self.width)
             && (1..1 << 20).contains(&self.id)
     }
 
-    /// Returns the id of the block that has a place for `chunk`.
+    /// Returns the id of the block with the slot of `chunk`.
     pub fn block_of(&self, chunk: i64) -> i64 {
-        // An id that is never given out has its place at the end that is nearer: no other space's.
+        // An id out of range is mapped to the nearest end: never to another space.
         (self.id << BLOCK_BITS) + (chunk / self.width).clamp(0, (1 << BLOCK_BITS) - 1)
     }
 
-    /// Returns the chunk id that stands before the one of slot 1.
+    /// Returns the chunk id before that of slot 1.
     pub fn chunk_before(&self, block: i64) -> i64 {
         (block & ((1 << BLOCK_BITS) - 1)) * self.width - 1
     }
@@ -89,7 +89,7 @@ impl Space {
         u8::try_from(chunk.rem_euclid(self.width) + 1).expect("a width is below 128")
     }
 
-    /// Hands every vector of the chunks `first ..= last` to `each`, ascending.
+    /// Passes every vector of the chunks `first ..= last` to `each`, ascending.
     pub fn read(
         &self,
         tx: &Transaction<'_>,
@@ -136,7 +136,7 @@ impl Space {
         write(tx, current)
     }
 
-    /// Returns all chunk ids that it has a place for.
+    /// Returns all chunk ids that have a slot in it.
     pub fn places(&self) -> (i64, i64) {
         (0, (self.width << BLOCK_BITS) - 1)
     }
@@ -145,7 +145,7 @@ impl Space {
         let mut statement = blocks(tx)?;
         let block = statement
             .query_row([id, id], |row| Ok(Block { slots: row.get(1)?, entries: row.get(2)? }));
-        // What does not belong together is let go: the vectors are missing then, which `check` finds.
+        // Inconsistent slots are dropped: the vectors are then missing, which `check` finds.
         let block = block.optional()?.filter(|block| {
             entries(&block.slots, &block.entries, self.dim).count() == block.slots.len()
         });
@@ -153,7 +153,7 @@ impl Space {
     }
 }
 
-/// Returns the ids of the blocks there are of `first ..= last`: a range may name far more than there are.
+/// Returns the ids of the existing blocks of `first ..= last`: a range may cover far more.
 fn block_ids(tx: &Transaction<'_>, first: i64, last: i64) -> Result<Vec<i64>, KbError> {
     let mut statement =
         tx.prepare_cached("SELECT id FROM vector_block WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
@@ -189,7 +189,7 @@ pub fn insert(
     Ok(())
 }
 
-/// Takes out the vectors of all chunks in `ranges`, both ends included, which are sorted.
+/// Removes the vectors of all chunks in `ranges`, both ends included, which are sorted.
 pub fn remove(tx: &Transaction<'_>, ranges: &[(i64, i64)]) -> Result<(), KbError> {
     Space::all(tx)?.iter().try_for_each(|space| space.remove(tx, ranges))
 }
@@ -207,7 +207,7 @@ fn write(tx: &Transaction<'_>, block: Option<(i64, Block)>) -> Result<(), KbErro
     Ok(())
 }
 
-/// Packs the vectors of format 1, a row each, into blocks.
+/// Packs the vectors of format 1, one row each, into blocks.
 pub fn pack_rows(tx: &Transaction<'_>) -> Result<(), KbError> {
     let mut embedders =
         tx.prepare("SELECT DISTINCT embed_fp FROM revision WHERE chunk_stored > 0")?;
@@ -229,7 +229,7 @@ pub fn pack_rows(tx: &Transaction<'_>) -> Result<(), KbError> {
                 Ok((ChunkId(row.get(0)?), vector, checksum))
             })?;
             let vectors = vectors.collect::<Result<Vec<_>, _>>()?;
-            // One that is damaged is left out, which `check` finds and `--repair` mends.
+            // A damaged one is left out, which `check` finds and `--repair` fixes.
             let intact = vectors.iter().filter(|(_, vector, stored)| {
                 let mut bytes = f64::from(vector.scale).to_le_bytes().to_vec();
                 bytes.extend(&vector.embedding);
