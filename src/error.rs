@@ -10,20 +10,20 @@ use crate::source::SourceError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::lock::LockError;
 
-/// What the program's exit code says; public and documented, never renumbered.
+/// The exit codes of the program; public and documented, never renumbered.
 ///
 /// Ordered by precedence: when several apply, the greatest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitCode {
-    /// 0: the knowledge base equals its sources, or there was nothing to do.
+    /// 0: the knowledge base is up to date with its sources, or there was nothing to do.
     Success,
-    /// 3: measured, and the gate does not hold.
+    /// 3: the gate of an evaluation failed.
     GateFailed,
-    /// 3: finished, some documents failed.
+    /// 3: finished, but some documents failed.
     DocumentsFailed,
-    /// 4: a limit that was asked for left something out.
+    /// 4: a limit of kb.toml left something out.
     Limit,
-    /// 10: no knowledge base there.
+    /// 10: no such knowledge base.
     Missing,
     /// 11: locked by another run.
     Locked,
@@ -35,9 +35,9 @@ pub enum ExitCode {
     SourceUnreachable,
     /// 21: deletions withheld.
     DeletionsWithheld,
-    /// The gate of `--publish-if-eval` does not hold: the knowledge base stays as it was.
+    /// 22: the gate of `--publish-if-eval` failed; the knowledge base is unchanged.
     NotPublished,
-    /// 30: the embedder is unavailable, after retries.
+    /// 30: the embedder is unavailable after retries.
     EmbedderUnavailable,
     /// 31: the embedder refuses.
     EmbedderRefuses,
@@ -49,7 +49,7 @@ pub enum ExitCode {
     Usage,
     /// 1: an unexpected error.
     Unexpected,
-    /// 130: asked to stop, stopped at a checkpoint. A signal gives its own number instead.
+    /// 130: stopped at a checkpoint on request. A signal gives its own number instead.
     Cancelled,
 }
 
@@ -84,7 +84,7 @@ pub enum Error {
     /// kb.toml cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The command cannot be carried out as asked.
+    /// The command cannot be run as requested.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -92,8 +92,8 @@ pub enum Error {
         /// What to do instead.
         hint: Option<String>,
     },
-    /// kb.toml, which nobody allowed, names a knowledge base elsewhere that holds none of its sources: their documents
-    /// would be deleted.
+    /// A kb.toml that is not allowed names a knowledge base outside of its folder with none of its
+    /// sources: their documents would be deleted.
     #[error("{}, outside of the folder of {}, holds other sources: {held:?}", kb.display(), config.display())]
     OtherSources {
         /// The kb.toml.
@@ -106,7 +106,7 @@ pub enum Error {
     /// The knowledge base cannot be used.
     #[error(transparent)]
     Kb(#[from] KbError),
-    /// Another run is at work, or the lock cannot be had.
+    /// Another run is active, or the lock cannot be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A source cannot be used.
@@ -115,24 +115,24 @@ pub enum Error {
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
-    /// The one document that was asked for cannot be extracted.
+    /// The one document requested cannot be extracted.
     #[error(transparent)]
     Extract(#[from] ExtractError),
     /// A result cannot be printed.
     #[error("cannot write to stdout")]
     Output {
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A thread panicked, or the system refused one.
     #[error("internal error in {place}: {message}")]
     Internal {
-        /// Which thread.
+        /// Name of the thread.
         place: &'static str,
-        /// What it said.
+        /// Its message.
         message: String,
     },
-    /// The run was asked to stop and did, at a checkpoint.
+    /// The run was stopped at a checkpoint on request.
     #[error("stopped at a checkpoint")]
     Stopped,
 }
@@ -183,7 +183,8 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
     }
 }
 
-/// Returns the error and its causes in one line, which is never longer than [`ERROR_BYTES_MAX`] and a mark.
+/// Returns the error and its causes in one line, which is never longer than [`ERROR_BYTES_MAX`] and
+/// a mark.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

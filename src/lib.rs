@@ -1,11 +1,11 @@
 //! Builds knowledge bases for retrieval from documents, and keeps them up to date.
 //!
-//! A *knowledge base* is one SQLite file with the documents' text, their chunks, vectors and a full-text
-//! index. [`operations::ingest()`] brings it in line with its sources; [`operations::search()`] asks it.
-//! `examples/ingest_and_search.rs` does both in a few lines.
+//! A *knowledge base* is one SQLite file with the documents' text, their chunks, vectors and a
+//! full-text index. [`operations::ingest()`] brings it up to date with its sources;
+//! [`operations::search()`] asks it. `examples/ingest_and_search.rs` does both in a few lines.
 //!
-//! A module uses only modules below it in this list; `source`, `extract`, `chunk` and `embed` never use
-//! each other. A test holds the code to it.
+//! A module uses only modules below it in this list; `source`, `extract`, `chunk` and `embed` never
+//! use each other. A test holds the code to it.
 
 pub mod cli;
 pub mod operations;

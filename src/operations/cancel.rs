@@ -1,4 +1,4 @@
-//! `cancel`: asks the run at work to stop, and waits until it has.
+//! `cancel`: asks the running ingest to stop, and waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,20 @@ use crate::support::lock::{self, Lock};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What came of asking.
+/// The result of a cancellation.
 #[derive(Clone, Debug)]
 pub enum Cancellation {
-    /// Nobody was at work.
+    /// No run was active.
     NothingRunning,
-    /// The run has ended, as its state says.
+    /// The run has ended; its state says how.
     Ended(Box<RunState>),
-    /// The run is still at work; it stops at its next checkpoint.
+    /// The run is still active; it stops at its next checkpoint.
     TimedOut,
 }
 
 /// Asks the run on `target` to stop at its next checkpoint and waits up to `timeout`.
 pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error> {
-    // A run that is published only if it is good enough is at work on another file.
+    // A run with `--publish-if-eval` writes to another file.
     let candidate = files::candidate(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
     lock::refuse_links(path)?;

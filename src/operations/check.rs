@@ -1,4 +1,4 @@
-//! `check`: the invariants of a knowledge base, and mending what breaks them.
+//! `check`: verifies the invariants of a knowledge base, and repairs violations.
 
 use std::path::{Path, PathBuf};
 
@@ -15,31 +15,32 @@ use crate::support::lock::Lock;
 use crate::support::storage;
 use crate::workers;
 
-/// How to check.
+/// The options of a check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckOptions {
-    /// Read everything: compare it with its checksums, and the full-text index with the tokens of the texts.
+    /// Read everything: compare it with its checksums, and the full-text index with the tokens of
+    /// the texts.
     pub read_data: bool,
-    /// Mend what is found.
+    /// Repair what is found.
     pub repair: bool,
 }
 
-/// What a check found; `--json` prints it.
+/// The result of a check; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckReport {
-    /// Version of this object's form.
+    /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
     pub knowledge_base: PathBuf,
-    /// All that is not as it must be, before any repair; empty where it is sound.
+    /// All violations, before any repair; empty if it is sound.
     pub findings: Vec<Finding>,
-    /// What was mended, where that was asked for and needed.
+    /// The result of the repair, if one was requested and needed.
     pub repair: Option<Repair>,
-    /// Copy of the damaged file, where a repair had to leave something out of the new one.
+    /// Copy of the damaged file, if the repair had to leave something out of the new one.
     pub damaged_copy: Option<PathBuf>,
 }
 
-/// Checks the knowledge base of `target`; without `repair` it works beside a running ingest and writes
+/// Checks the knowledge base of `target`; without `repair` it works during a run and writes
 /// nothing.
 pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     check_and_mend(target, options).map_err(|error| match error {
@@ -58,7 +59,7 @@ fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport,
         return Ok(CheckReport::new(target, findings));
     }
     let _lock = Lock::take_existing(path)?;
-    // What is to be mended has to be found first, in the data too.
+    // A repair has to find everything first, in the data too.
     let found = Writer::open(path)
         .map_err(Error::from)
         .and_then(|kb| check_all(target, kb.reader().maintenance()));
@@ -76,7 +77,7 @@ fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport,
     Ok(report)
 }
 
-/// Returns whether a file that cannot be opened may be one of ours that is damaged.
+/// Returns whether a file that cannot be opened may be a damaged one of ours.
 fn may_be_damage(error: &KbError) -> bool {
     match error {
         KbError::Incompatible { reason, .. } => {
@@ -88,10 +89,10 @@ fn may_be_damage(error: &KbError) -> bool {
     }
 }
 
-/// Returns all that differs from what it must be.
+/// Returns all findings.
 fn check_all(target: &Target, kb: Maintenance<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = kb.check(true)?;
-    // Where that alone finds something, what is made of it again cannot be right.
+    // If these find something, recomputing from the texts cannot succeed.
     if findings.is_empty() {
         let fingerprint = kb.reader().analysis_fingerprint()?;
         if let Some(analyser) = Analyser::for_fingerprint(&fingerprint) {
@@ -105,7 +106,7 @@ fn check_all(target: &Target, kb: Maintenance<'_>) -> Result<Vec<Finding>, Error
     Ok(findings)
 }
 
-/// Returns whether some version of this program may have named its analyser so.
+/// Returns whether some version of this program may have made an analyser with this fingerprint.
 fn is_of_an_analyser(fingerprint: &str) -> bool {
     fingerprint.is_empty()
         || fingerprint.split_once("@").is_some_and(|(name, rest)| {
@@ -114,10 +115,10 @@ fn is_of_an_analyser(fingerprint: &str) -> bool {
         })
 }
 
-/// Builds the knowledge base again of what can be read of it and puts that into its place; returns what it came to,
-/// and where the damaged file is kept when it holds more.
+/// Builds a new knowledge base from everything readable and replaces the damaged one; returns the
+/// result, and the path of the damaged file if it contains more.
 ///
-/// The file itself stays as it is until a checked one is there.
+/// The file itself is not touched until the new one is checked.
 fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     let path = target.kb();
     let (damaged, fresh) = (files::free_damaged(path), files::repaired(path));
@@ -132,7 +133,7 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
             return Err(error);
         }
     };
-    // The patched copy is good for reading only: kept is what was found.
+    // The patched copy is only good for reading: the unpatched file is kept.
     files::remove_database(&damaged)?;
     copy(path, &damaged)?;
     let is_overwritten = kb.overwrite(path).is_ok()
@@ -143,7 +144,8 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
     if is_overwritten {
         files::remove_database(&fresh)?;
     } else {
-        // So damaged that SQLite does not write to it. A log must never meet a file that it is not of.
+        // So damaged that SQLite does not write to it. A log must never meet a file that it does
+        // not belong to.
         for ending in ["-wal", "-shm", "-journal"] {
             files::remove_one(&storage::beside(path, ending))?;
         }
@@ -168,7 +170,8 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
         Target::Config(config) => config.search.clone(),
         Target::File(_) => SearchConfig::default(),
     };
-    // The one that made the index, where that can be read; a run makes it anew where its settings differ.
+    // The one that made the index, if it can be read; a run rebuilds the index if its settings
+    // differ.
     let analyser = Reader::open(target.kb())
         .and_then(|kb| kb.analysis_fingerprint())
         .ok()
@@ -192,7 +195,7 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
     Ok((repair, kb))
 }
 
-/// Copies a knowledge base that is not written to, with its log.
+/// Copies a knowledge base that nobody writes to, with its log.
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     for ending in ["", "-wal"] {
         let (from, to) = (storage::beside(from, ending), storage::beside(to, ending));

@@ -12,14 +12,14 @@ use crate::embed::{self, EmbedConfig};
 use crate::error::Error;
 use crate::extract::{self, Attempt, ExtractConfig, Extracted, Extraction, Metadata};
 
-/// The settings that decide what becomes of a file.
+/// The settings for processing a file.
 #[derive(Clone, Debug, Default)]
 pub struct DocumentSettings {
-    /// What extracting it may cost.
+    /// Limits on extracting it.
     pub extract: ExtractConfig,
-    /// How its text is cut.
+    /// How its text is chunked.
     pub chunk: ChunkConfig,
-    /// What counts its tokens.
+    /// The tokeniser of the model.
     pub embed: EmbedConfig,
 }
 
@@ -29,22 +29,22 @@ impl From<Config> for DocumentSettings {
     }
 }
 
-/// What ingest would save of a file; `extract --json` prints it.
+/// The text that ingest would save for a file; `extract --json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExtractReport {
-    /// Version of this object's form.
+    /// Version of this object's schema.
     pub schema: u32,
     /// The file.
     pub path: PathBuf,
-    /// What extracted it, with its version.
+    /// The extractor used, with its version.
     pub extractor: String,
     /// The title.
     pub title: String,
-    /// What kind of text it is, which decides how it is cut.
+    /// The kind of text, which decides how it is chunked.
     pub media_type: MediaType,
-    /// What the bytes were.
+    /// Encoding of the file.
     pub encoding: String,
-    /// What the document says of itself.
+    /// Metadata of the document.
     pub metadata: Metadata,
     /// The text that would be saved.
     pub text: String,
@@ -53,15 +53,15 @@ pub struct ExtractReport {
 /// The chunks that ingest would make of a file; `chunk --json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChunkReport {
-    /// Version of this object's form.
+    /// Version of this object's schema.
     pub schema: u32,
     /// The file.
     pub path: PathBuf,
-    /// Its title, which stands first in every embedded text.
+    /// Its title, with which every embedded text begins.
     pub title: String,
-    /// How it was cut.
+    /// The chunker used, with its settings.
     pub chunker: String,
-    /// The chunks in their order.
+    /// The chunks in order.
     pub chunks: Vec<ChunkShown>,
 }
 
@@ -80,14 +80,14 @@ pub struct ChunkShown {
     pub token_count: usize,
     /// Headings above it, outermost first, joined by ` > `.
     pub heading_path: String,
-    /// All that is embedded and indexed: title and heading path, what is repeated, the span.
+    /// The text that is embedded and indexed: title and heading path, repeated text, the span.
     pub embedded_text: String,
 }
 
 /// Extracts the file at `path` as ingest would.
 pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport, Error> {
     let bytes = read(path)?;
-    // A source gives addresses inside itself; the name decides all that an address does.
+    // A source passes URIs inside itself; only the name matters to extractors.
     let uri = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let Attempt { fingerprint, result } =
         Extraction::open(&settings.extract, None).extract(&uri, bytes);
@@ -104,7 +104,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
     })
 }
 
-/// Extracts and cuts the file at `path` as ingest would.
+/// Extracts and chunks the file at `path` as ingest would.
 pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Error> {
     let document = extract(path, settings)?;
     let embedder = embed::open(&settings.embed)?;
@@ -135,7 +135,7 @@ impl ChunkShown {
     }
 }
 
-/// Reads a file, or standard input as far as the shell gives it a name; at most what a document may have.
+/// Reads a file, or standard input if the shell gives it a name; up to the limit on documents.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |error: std::io::Error| Error::Usage {
         message: format!("cannot read {}: {error}", path.display()),

@@ -1,4 +1,4 @@
-//! `eval`: queries with known answers against a knowledge base.
+//! `eval`: runs queries with known answers against a knowledge base.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,53 +14,54 @@ use crate::eval::{
 use crate::kb::SearchMode;
 use crate::support::files;
 
-/// Passages of a ranking that are looked at.
+/// Passages of a ranking that are measured.
 const HITS: usize = 100;
-/// Queries that are listed as the worst.
+/// Queries listed as the worst.
 const WORST: usize = 10;
-/// Largest file of queries, or report, that is read.
+/// Limit on a file of queries, or a report, in bytes.
 const SIZE_MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How to evaluate.
+/// The options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
     /// The file of queries.
     pub queries: PathBuf,
     /// Modes to measure; none means all of them.
     pub modes: Vec<SearchMode>,
-    /// Tell about every query.
+    /// Report every query.
     pub details: bool,
-    /// What has to hold.
+    /// The gate.
     pub gate: Gate,
 }
 
-/// What has to hold for exit code 0.
+/// The gate: what has to hold for exit code 0.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    /// Values to be reached.
+    /// Minimum values.
     pub minimums: Vec<Minimum>,
     /// An earlier report, as `--json` prints it.
     pub baseline: Option<PathBuf>,
-    /// How far below the baseline a measure may lie.
+    /// How far a measure may fall below the baseline.
     pub max_drop: f64,
 }
 
-/// Reads the files that an evaluation will need, so that a mistake in them is told before a long run.
+/// Reads the files that an evaluation will need, so that an error in them is reported before a long
+/// run.
 pub(super) fn check_files(options: &EvalOptions) -> Result<(), Error> {
     read_queries(&options.queries)?;
     options.gate.baseline.as_deref().map(read_baseline).transpose()?;
     Ok(())
 }
 
-/// Searches for every query in every mode, and compares what is found with what is relevant. Works beside a
-/// running ingest and writes nothing.
+/// Runs every query in every mode, and compares the results with the relevant documents. Works
+/// during a run and writes nothing.
 pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error> {
     let (queries, queries_hash) = read_queries(&options.queries)?;
     let baseline = options.gate.baseline.as_deref().map(read_baseline).transpose()?;
     let wants_all = options.modes.is_empty();
     let modes = if wants_all { SearchMode::ALL.to_vec() } else { options.modes.clone() };
     let opened = match modes.iter().any(|mode| *mode != SearchMode::Text) {
-        // Where only some of all modes can be had, those are measured.
+        // If only some of all modes are available, those are measured.
         true if wants_all => SearchMode::Hybrid,
         true => SearchMode::Vector,
         false => SearchMode::Text,
@@ -99,7 +100,7 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
     })
 }
 
-/// What one mode found for every query, in their order.
+/// The results of one mode for every query, in order.
 struct Measured {
     mode: SearchMode,
     times_ms: Vec<f64>,
@@ -120,7 +121,7 @@ fn measure(
             query: query.text.clone(),
             limit: HITS,
             mode,
-            // Chunks are measured as they are ranked.
+            // Chunks are measured as ranked, without folding.
             folds: false,
             marks: false,
             ..SearchOptions::default()
@@ -185,7 +186,7 @@ impl Measured {
     }
 }
 
-/// Returns the spans of all chunks of the documents whose passages are asked for.
+/// Returns the spans of all chunks of the relevant documents.
 fn chunks_of_answers(
     searcher: &Searcher,
     queries: &[Query],
@@ -250,7 +251,7 @@ fn gate_error(error: GateError) -> Error {
     Error::Usage { message: error.to_string(), hint }
 }
 
-/// Reads a file of queries; returns a hash of its text too.
+/// Reads a file of queries; returns also a hash of its text.
 fn read_queries(path: &Path) -> Result<(Vec<Query>, String), Error> {
     let text = read(path)?;
     let queries = eval::parse_queries(&text).map_err(|error| Error::Usage {

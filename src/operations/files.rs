@@ -1,4 +1,4 @@
-//! Which files belong to a knowledge base: its own, and what this program puts beside it.
+//! The files that belong to a knowledge base: its own, and those that this program puts beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,41 +7,41 @@ use crate::kb::KbError;
 use crate::support::lock::lock_path;
 use crate::support::{files, storage};
 
-/// What a run is tried on before it is published.
+/// A candidate that is evaluated before it is published.
 const CANDIDATE: &str = ".next";
-/// A copy of a damaged file that a repair keeps; a second one ends in `.damaged-2`.
+/// A copy of a damaged file, kept by a repair; a second one ends in `.damaged-2`.
 const DAMAGED: &str = ".damaged";
-/// What a repair builds.
+/// A new file built by a repair.
 const REPAIRED: &str = ".repaired";
 /// Folders of earlier versions, and the cache of a user who has no other place for it.
 const FOLDERS: [&str; 5] = [".cache", ".git", ".tmp", ".spool", ".archives"];
 
-/// Returns the path of the file beside `kb` that a run is tried on before it is published.
+/// Returns the path of the candidate beside `kb`.
 pub fn candidate(kb: &Path) -> PathBuf {
     storage::beside(kb, CANDIDATE)
 }
 
-/// Returns the path of the file beside `kb` that a repair builds.
+/// Returns the path of the new file that a repair builds beside `kb`.
 pub(super) fn repaired(kb: &Path) -> PathBuf {
     storage::beside(kb, REPAIRED)
 }
 
-/// Returns the first name for a copy of a damaged file that nothing has: an earlier copy may hold what is missed.
+/// Returns the first free name for a copy of a damaged file: an earlier copy may still be needed.
 pub(super) fn free_damaged(kb: &Path) -> PathBuf {
     damaged(kb).find(|path| path.symlink_metadata().is_err()).unwrap_or_default()
 }
 
-/// Returns the names of copies of damaged files, without an end.
+/// Returns the possible names of copies of damaged files, an endless sequence.
 fn damaged(kb: &Path) -> impl Iterator<Item = PathBuf> {
     let numbered = (2..).map(|number| storage::beside(kb, &format!("{DAMAGED}-{number}")));
     std::iter::once(storage::beside(kb, DAMAGED)).chain(numbered)
 }
 
-/// Returns every file and folder that is, or may become, part of the knowledge base at `kb` or of a copy of it beside
-/// it: none of them is a document.
+/// Returns every file and folder that is, or may become, part of the knowledge base at `kb` or of a
+/// copy beside it: none of them is a document.
 pub(super) fn all(kb: &Path) -> Vec<PathBuf> {
     let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
-    // With the first name that is free: a repair may take it meanwhile.
+    // Including the first free name, which a repair may use meanwhile.
     let kept = damaged(kb).take_while(exists).chain([free_damaged(kb)]);
     let databases: Vec<_> =
         [kb.to_owned(), candidate(kb), repaired(kb)].into_iter().chain(kept).collect();
@@ -60,7 +60,8 @@ pub(super) fn remove(kb: &Path) -> Result<(), Error> {
     remove_one(&lock_path(kb))
 }
 
-/// Removes a SQLite file with what SQLite puts beside it; the file itself first: without it the others mean nothing.
+/// Removes a SQLite file and SQLite's files beside it, the file itself first: without it the others
+/// are meaningless.
 pub(super) fn remove_database(path: &Path) -> Result<(), Error> {
     storage::database_files(path).iter().try_for_each(|path| remove_one(path))
 }

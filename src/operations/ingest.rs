@@ -96,7 +96,7 @@ fn error_text<S: Serializer>(
     outcome::failed(ended).map(|error| chain(error)).serialize(serializer)
 }
 
-/// Brings the knowledge base in line with its sources; continues an interrupted run.
+/// Brings the knowledge base up to date with its sources; continues an interrupted run.
 pub fn ingest(
     config: &Config,
     options: &IngestOptions,
@@ -105,7 +105,8 @@ pub fn ingest(
     ingest_into(&config.kb, config, options, session)
 }
 
-/// Brings the knowledge base at `path`, which need not be the one that `config` names, in line with its sources.
+/// Brings the knowledge base at `path`, which need not be the one that `config` names, up to date
+/// with its sources.
 pub(super) fn ingest_into(
     path: &Path,
     config: &Config,
@@ -194,7 +195,8 @@ fn resume_with(
     job.carry_out(&run, state, plan, &options, session)
 }
 
-/// Embeds what `run` has queued, with the embedder that made the other vectors of the knowledge base at `path`.
+/// Embeds what `run` has queued, with the embedder that made the other vectors of the knowledge
+/// base at `path`.
 fn resume_without_config(
     path: &Path,
     kb: &Writer,

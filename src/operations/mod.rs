@@ -30,7 +30,7 @@ use crate::support::checkpoint::{CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
 use crate::support::lock;
 
-/// What a command works on: a kb.toml, or a knowledge base that came without one.
+/// The target of a command: a kb.toml, or a knowledge base alone.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Loaded settings.
@@ -40,10 +40,10 @@ pub enum Target {
 }
 
 impl Target {
-    /// Finds out what `path` is, and loads it where it is a kb.toml. A name that ends in `.kb` stands for a
-    /// knowledge base even where there is none.
+    /// Detects what `path` is, and loads it if it is a kb.toml. A name that ends in `.kb` means a
+    /// knowledge base even if it does not exist.
     ///
-    /// The folders of the sources need not be there; [`Config::load`] insists on them.
+    /// The folders of the sources need not exist; [`Config::load`] requires them.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if is_knowledge_base(path) {
             return Ok(Self::File(path.to_owned()));
@@ -60,29 +60,29 @@ impl Target {
     }
 }
 
-/// Fails where the knowledge base at `kb`, or one that is tried out beside it, belongs to another user. For commands
-/// that write, unless the user says that it is theirs to use.
+/// Fails if the knowledge base at `kb`, or a candidate beside it, belongs to another user. For
+/// commands that write, unless the user gives `--adopt`.
 pub fn refuse_others(kb: &Path) -> Result<(), Error> {
     lock::refuse_others(kb)?;
     Ok(lock::refuse_others(&candidate(kb))?)
 }
 
-/// How the caller follows and steers a run.
+/// How the caller follows and controls a run.
 pub struct Session<'a> {
-    /// Asks for a stop.
+    /// Requests a stop.
     pub stop: Arc<StopSignal>,
-    /// Is told what happens.
+    /// Receives events.
     pub events: &'a dyn EventSink,
     /// Called at every checkpoint; for tests.
     pub hook: Option<&'a CheckpointHook>,
 }
 
-/// Tells whether `path` names a knowledge base and not a kb.toml.
+/// Reports whether `path` is a knowledge base and not a kb.toml.
 pub fn is_knowledge_base(path: &Path) -> bool {
     is_sqlite(path) || path.extension().is_some_and(|ending| ending == "kb")
 }
 
-/// Looks at the first bytes, before SQLite opens the file: closing a file that SQLite has open in this
+/// Reads the first bytes, before SQLite opens the file: closing a file that SQLite has open in this
 /// process would drop its locks.
 fn is_sqlite(path: &Path) -> bool {
     use std::io::Read;

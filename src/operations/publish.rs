@@ -1,4 +1,4 @@
-//! `ingest --publish-if-eval`: a run beside the knowledge base that readers see only if it is good enough.
+//! `ingest --publish-if-eval`: a run on a copy that readers see only if it passes the gate.
 
 use std::path::{Path, PathBuf};
 
@@ -14,23 +14,24 @@ use crate::kb::{KbError, Reader, Writer};
 use crate::pipeline::outcome::Completed;
 use crate::support::lock::{self, Lock};
 
-/// What became of a run that is published only if it is good enough.
+/// The result of a run that is published only if it passes the gate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Publication {
-    /// The file that the run wrote; gone once it is published.
+    /// The file that the run wrote; removed once it is published.
     pub candidate: PathBuf,
-    /// Searches see it.
+    /// Whether searches see it.
     pub is_published: bool,
-    /// How the candidate did; `None` where the run did not come to its end.
+    /// The evaluation of the candidate; `None` if the run did not finish.
     pub evaluation: Option<EvalReport>,
 }
 
-/// Brings a copy of the knowledge base in line with its sources, evaluates it, and puts its content into the
-/// knowledge base where the gate of `evaluation` holds, in one transaction: readers see the old or the new one.
+/// Brings a copy of the knowledge base up to date with its sources, evaluates it, and if the gate
+/// of `evaluation` holds, copies its content into the knowledge base in one transaction: readers
+/// see the old or the new one.
 ///
-/// The copy, `<knowledge base>.next`, is gone on with after a stop or a gate that did not hold, unless the knowledge
-/// base has changed meanwhile. A file is not put in the place of another: readers that have the old one open would
-/// share its write-ahead log with the new one.
+/// The copy, `<knowledge base>.next`, is continued after a stop or a failed gate, unless the
+/// knowledge base has changed meanwhile. The file is not replaced by another: readers that have the
+/// old one open would share its write-ahead log with the new one.
 pub fn publish_if_good(
     config: &Config,
     options: &IngestOptions,
@@ -41,7 +42,8 @@ pub fn publish_if_good(
     let _lock = Lock::take(&config.kb)?;
     let candidate = files::candidate(&config.kb);
     lock::refuse_links(&candidate)?;
-    // Kept open: another file that takes its place meanwhile, with an inode that is free again, is not taken for it.
+    // Kept open, so that the inode is not reused: another file that replaces it meanwhile is
+    // detected.
     let live = prepare(&config.kb, &candidate)?;
     let mut report = ingest_into(&candidate, config, options, session)?;
     report.knowledge_base.clone_from(&config.kb);
@@ -63,8 +65,8 @@ pub fn publish_if_good(
     Ok(report)
 }
 
-/// Makes the candidate a copy of the knowledge base, unless it is one that was worked on since; returns the knowledge
-/// base if there is one.
+/// Makes the candidate a copy of the knowledge base, unless it is an earlier copy to continue;
+/// returns the knowledge base if there is one.
 fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     if !live.exists() {
         return Ok(None);
@@ -88,7 +90,7 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     Ok(Some(live))
 }
 
-/// Puts the content of `candidate` into `live`, which has to be the file that was there `before`.
+/// Copies the content of `candidate` into `live`, which must be the file that was there `before`.
 fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(), Error> {
     if let Some(before) = before {
         before.insist_on_files()?;

@@ -1,4 +1,4 @@
-//! `status`: the last run and the knowledge base, also while a run is going on.
+//! `status`: the last run and the knowledge base, even during a run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,40 +11,40 @@ use crate::error::Error;
 use crate::kb::{Reader, Statistics};
 use crate::support::lock::Lock;
 
-/// How things stand; `--json` prints it.
+/// The status of a knowledge base; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct StatusReport {
-    /// Version of this object's form.
+    /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
     pub knowledge_base: PathBuf,
     /// The last run; `None` before the first.
     pub run: Option<RunState>,
-    /// The run calls itself running and nobody holds the lock: it was killed.
+    /// The run is marked as running, but nobody holds the lock: it was killed.
     pub is_interrupted: bool,
-    /// What the holder of the lock says of itself; `None` where nobody is at work.
+    /// The lock holder's text about itself; `None` if no run is active.
     pub lock_holder: Option<String>,
-    /// Size and make.
+    /// Statistics of the knowledge base.
     pub statistics: Statistics,
-    /// Documents that are not taken in as they now are.
+    /// Documents whose current version could not be ingested.
     pub failures: Vec<Failure>,
-    /// The same counted by reason, what names the document or a number left out; most first.
+    /// The same counted by reason, without the document's name and numbers; most first.
     pub failure_reasons: Vec<ReasonCount>,
 }
 
-/// How many documents failed or were skipped for the same reason.
+/// The number of documents that failed or were skipped for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReasonCount {
     /// The reason.
     pub reason: String,
-    /// How many.
+    /// Their number.
     pub documents: u64,
 }
 
 /// Reports on the knowledge base of `target`; takes no lock and writes nothing.
 pub fn status(target: &Target) -> Result<StatusReport, Error> {
     let kb = Reader::open(target.kb())?;
-    // Looked at first: a run that ends in between then reads as at work, not as killed.
+    // Read first: a run that ends in between then counts as running, not as killed.
     let lock_holder = Lock::holder(target.kb())?;
     let run = kb.last_run()?;
     let is_running = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
@@ -72,14 +72,14 @@ fn count_reasons(failures: &[Failure]) -> Vec<ReasonCount> {
     reasons
 }
 
-/// Returns what an error says in general: without the document's name, up to the first detail.
+/// Returns the general part of an error: without the document's name, up to the first detail.
 fn reason(failure: &Failure) -> String {
     let error = match failure.error.split_once(&failure.uri) {
         Some((_, rest)) => rest.trim_start_matches([':', ' ']),
         None => &failure.error,
     };
     let general = error.split(": ").next().unwrap_or(error);
-    // What is over a limit says by how much first.
+    // Errors about a limit begin with the size.
     let general = general.find("over max_").map_or(general, |at| &general[at..]);
     let words = general.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
     let reason = words.collect::<Vec<_>>().join(" ");
