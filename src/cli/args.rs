@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -124,12 +123,6 @@ pub enum Command {
     /// If nobody can answer a prompt, as in CI, set the environment variable KBINGEST_TRUST to the
     /// hash that --show prints; separate several by commas.
     Trust(TrustCommandArgs),
-    /// Runs a command for the process that started it.
-    #[command(hide = true)]
-    Supervise(CommandArgs),
-    /// Extracts documents of risky formats for the process that started it.
-    #[command(hide = true)]
-    ExtractWorker(WorkerArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document,
@@ -437,25 +430,6 @@ fn drop(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("it must be a number from 0 to 1".to_owned()),
     }
-}
-
-/// Arguments of `extract-worker`.
-#[derive(Debug, Args)]
-pub struct WorkerArgs {
-    /// Limit on address space, in bytes.
-    pub memory_bytes: u64,
-    /// The process that started it.
-    pub parent: u32,
-}
-
-/// Arguments of `supervise`.
-#[derive(Debug, Args)]
-pub struct CommandArgs {
-    /// Limit on the data of each process, in bytes.
-    pub memory_bytes: u64,
-    /// Program and arguments.
-    #[arg(last = true, required = true)]
-    pub command: Vec<OsString>,
 }
 
 /// Arguments of `check`.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::args::{IngestArgs, ResumeArgs, RunArgs, TrustArgs};
-use super::document::prepare;
 use super::eval::describe_shortfall;
 use super::output::{escape, result, seconds};
 use super::progress::Display;
@@ -66,7 +65,7 @@ fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
         });
     }
     let mut config = Config::load(path)?;
-    prepare(&mut config, trust);
+    config.is_trusted |= trust.trust;
     Ok(config)
 }
 
@@ -78,7 +77,7 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
     execute(&arguments.run, quiet, &arguments.target, |session| {
         let mut target = Target::open(&arguments.target)?;
         if let Target::Config(config) = &mut target {
-            prepare(config, &arguments.trust);
+            config.is_trusted |= arguments.trust.trust;
         }
         arguments.adopt.judge(target.kb())?;
         operations::resume(&target, arguments.run.threads, session)

@@ -22,6 +22,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 
 use crate::error::Error;
+use crate::extract::child;
 use crate::workers::signal;
 
 /// How a command ended, which decides how the process ends.
@@ -41,6 +42,8 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn run() -> Ending {
+    // Before all else: what reads a stranger's document may write no file, and ends if it does.
+    child::serve_if_asked();
     let result = match Arguments::try_parse() {
         Ok(arguments) => dispatch(&arguments),
         Err(error) => {
@@ -73,10 +76,7 @@ fn is_verbose() -> bool {
 
 fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
     output::start_logging(arguments.verbose);
-    // Child processes that read documents may not write files: SIGXFSZ ends them if they do.
-    if !matches!(arguments.command, Command::Supervise(_) | Command::ExtractWorker(_)) {
-        signal::outlive_size_limit()?;
-    }
+    signal::outlive_size_limit()?;
     match &arguments.command {
         Command::Ingest(command) => ingest::ingest(command, arguments.quiet),
         Command::Resume(command) => ingest::resume(command, arguments.quiet),
@@ -87,8 +87,6 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),
         Command::Trust(command) => trust::run(command),
-        Command::Supervise(command) => document::run_command(command),
-        Command::ExtractWorker(command) => document::work(command),
         Command::Check(command) => check::run(command),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::support::storage;
+use crate::support::{files, storage};
 
 /// Why a knowledge base could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,7 @@ impl KbError {
                     | ErrorCode::PermissionDenied
             )
         );
-        let hidden = || storage::cannot_create_beside(&path).and_then(|error| error.raw_os_error());
+        let hidden = || files::cannot_create_beside(&path).and_then(|error| error.raw_os_error());
         let errno = match (errno, code) {
             // Where SQLite cannot make a file it tries to read it, and keeps what came of that.
             (0 | libc::ENOENT, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {

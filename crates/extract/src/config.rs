@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::command::CommandConfig;
 use kbingest_support::byte_size::ByteSize;
 use kbingest_support::cache::Cache;
+use serde::Deserialize;
+
+use crate::child::own_program;
+use crate::command::CommandConfig;
 
 /// Least memory that a worker can start with.
 const MEMORY_MIN: ByteSize = ByteSize(64 << 20);
@@ -35,13 +36,14 @@ pub struct ExtractConfig {
     /// The folder of kb.toml, to which a program with a `/` in its name is relative.
     #[serde(skip)]
     pub base: Option<PathBuf>,
+    #[doc(hidden)]
     /// Cache in which commands find their documents, in a folder of this process alone: made when it is needed, removed
     /// at the end. `None`: somewhere among the system's temporary files.
     #[serde(skip)]
     pub workspace: Option<Arc<Cache>>,
-    /// The program that is started as `PROGRAM extract-worker` for risky formats: this one, set by its
-    /// `main` and not in kb.toml. `None`, as for those who use the library: they are extracted in this process,
-    /// where a panic costs the document alone, but neither memory nor time is limited.
+    /// The program that is started for risky formats. Where `None`, they are extracted in this process, in which a
+    /// panic costs the document alone, but neither memory nor time is limited. At first it is this program, if its
+    /// `main` began with [`serve_if_asked`](crate::child::serve_if_asked).
     #[serde(skip)]
     pub program: Option<PathBuf>,
 }
@@ -56,7 +58,7 @@ impl Default for ExtractConfig {
             command: Vec::new(),
             base: None,
             workspace: None,
-            program: None,
+            program: own_program(),
         }
     }
 }
@@ -64,8 +66,8 @@ impl Default for ExtractConfig {
 impl ExtractConfig {
     /// Checks the settings; the error names the key and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
-        if self.max_text.0 == 0 || self.max_text.0 > super::TEXT_BYTES_MAX as u64 {
-            let most = ByteSize(super::TEXT_BYTES_MAX as u64);
+        if self.max_text.0 == 0 || self.max_text.0 > crate::TEXT_BYTES_MAX as u64 {
+            let most = ByteSize(crate::TEXT_BYTES_MAX as u64);
             return Err(format!("max_text must be 1 to {most}, not {}", self.max_text));
         }
         if self.max_pages == 0 || self.max_pages > PAGES_MAX {
@@ -87,7 +89,7 @@ impl ExtractConfig {
     }
 
     /// Returns what may make a document fail under these settings and not under others.
-    pub(super) fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let Self { max_text, max_pages, max_memory, max_seconds, .. } = self;
         format!(
             "text={},pages={max_pages},memory={},seconds={max_seconds}",

@@ -4,15 +4,16 @@
 
 use serde_json::Value;
 
-use super::html::{self, Options};
-use super::package::Package;
-use super::writer::escaped;
-use super::xml::{self, Element, Part};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, escapes, title};
-use crate::MediaType;
+use crate::html::{self, Options};
+use crate::package::Package;
+use crate::writer::escaped;
+use crate::xml::{self, Element, Part};
+use crate::{
+    ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, escapes, title,
+};
 
 /// EPUB 2 and 3.
-pub(super) struct Epub;
+pub(crate) struct Epub;
 
 /// What the package document says.
 #[derive(Default)]
@@ -180,7 +181,7 @@ fn resolve(folder: &str, href: &str) -> String {
 }
 
 /// FictionBook 2.
-pub(super) struct FictionBook;
+pub(crate) struct FictionBook;
 
 impl Extractor for FictionBook {
     fn id(&self) -> &'static str {
@@ -188,7 +189,7 @@ impl Extractor for FictionBook {
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
-        let text = super::encoding::decode(uri, bytes)?.text;
+        let text = crate::text::encoding::decode(uri, bytes)?.text;
         let mut teller = FictionTeller::default();
         xml::read(&text, |part| {
             teller.tell(part);

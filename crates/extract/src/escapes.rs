@@ -1,7 +1,7 @@
 //! Bytes that are written as a sign and two hexadecimal digits: `%20` in addresses, `=20` in mails.
 
 /// Returns the text with what is written so decoded; what is not stays.
-pub(super) fn decoded(text: &str, sign: u8) -> String {
+pub(crate) fn decoded(text: &str, sign: u8) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

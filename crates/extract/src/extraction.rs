@@ -1,14 +1,15 @@
 //! Extraction as a run does it: the extractor by content and name, risky ones in a process of their own,
 //! limits, and the fingerprint that tells whether it would come out differently.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::child::Children;
-use super::command::Commands;
-use super::{ExtractConfig, ExtractError, Extracted, Extractor, by_id, extractor, sniff};
-use kbingest_support::panics::panic_message;
 use kbingest_support::stop::StopSignal;
+
+use crate::child::Children;
+use crate::command::Commands;
+use crate::extractor::in_process;
+use crate::formats::{by_content, by_id, extractor};
+use crate::{ExtractConfig, ExtractError, Extracted, Extractor};
 
 /// Stands before the extractor that the content asked for, where its name asked for another.
 const BY_CONTENT: char = '>';
@@ -50,7 +51,7 @@ impl Extraction {
             return self.attempt(command.fingerprint.clone(), self.checked(uri, result));
         }
         let expected = extractor(uri);
-        let actual = sniff::by_content(uri, &bytes).unwrap_or(expected);
+        let actual = by_content(uri, &bytes).unwrap_or(expected);
         let mut fingerprint = expected.id().to_owned();
         if actual.id() != expected.id() {
             fingerprint.push(BY_CONTENT);
@@ -133,43 +134,9 @@ impl Extraction {
     }
 }
 
-/// Extracts in this process; a panic becomes an error.
-pub(super) fn in_process(
-    extractor: &dyn Extractor,
-    uri: &str,
-    bytes: Vec<u8>,
-) -> Result<Extracted, ExtractError> {
-    let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
-    catch_unwind(work).unwrap_or_else(|panic| {
-        let said = panic_message(panic.as_ref());
-        // What a library says may have lines, and the document's own words.
-        let said: String = said.chars().take(200).collect();
-        let reason = format!("internal error of {}: {said}", extractor.id());
-        Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Panicking;
-
-    impl Extractor for Panicking {
-        fn id(&self) -> &'static str {
-            "panicking@1"
-        }
-
-        fn extract(&self, _: &str, _: Vec<u8>) -> Result<Extracted, ExtractError> {
-            panic!("at {}", 1);
-        }
-    }
-
-    #[test]
-    fn a_panic_becomes_an_error() {
-        let error = in_process(&Panicking, "a.x", Vec::new()).unwrap_err();
-        assert_eq!(error.to_string(), "a.x: internal error of panicking@1: at 1");
-    }
 
     #[test]
     fn fingerprints_tell_what_would_come_out_differently() {

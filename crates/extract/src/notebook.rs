@@ -4,16 +4,15 @@
 
 use serde_json::Value;
 
-use super::encoding::{self, Decoded};
-use super::writer::Writer;
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
-use crate::MediaType;
+use crate::text::encoding::{self, Decoded};
+use crate::writer::Writer;
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Characters of an output that are kept.
 const OUTPUT_CHARS_MAX: usize = 2000;
 
 /// IPYNB.
-pub(super) struct Notebook;
+pub(crate) struct Notebook;
 
 impl Extractor for Notebook {
     fn id(&self) -> &'static str {

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
-use super::ExtractError;
+use crate::ExtractError;
 
 /// Bytes of one part when unpacked.
 const PART_BYTES_MAX: u64 = 64 << 20;
@@ -13,7 +13,7 @@ const PART_BYTES_MAX: u64 = 64 << 20;
 const PARTS_MAX: usize = 20_000;
 
 /// An opened package.
-pub(super) struct Package<'a> {
+pub(crate) struct Package<'a> {
     uri: &'a str,
     archive: ZipArchive<Cursor<Vec<u8>>>,
     /// Bytes that may still be unpacked.
@@ -22,7 +22,7 @@ pub(super) struct Package<'a> {
 
 impl<'a> Package<'a> {
     /// Opens the package.
-    pub(super) fn open(uri: &'a str, bytes: Vec<u8>) -> Result<Self, ExtractError> {
+    pub(crate) fn open(uri: &'a str, bytes: Vec<u8>) -> Result<Self, ExtractError> {
         let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
         let archive = ZipArchive::new(Cursor::new(bytes))
             .map_err(|error| failed(format!("cannot be read as a ZIP file: {error}")))?;
@@ -33,18 +33,18 @@ impl<'a> Package<'a> {
     }
 
     /// Tells whether there is a part of that name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.archive.index_for_name(name).is_some()
     }
 
     /// Tells whether there is a part in that folder.
     #[cfg(feature = "office")]
-    pub(super) fn has_below(&self, folder: &str) -> bool {
+    pub(crate) fn has_below(&self, folder: &str) -> bool {
         self.archive.file_names().flatten().any(|name| name.starts_with(folder))
     }
 
     /// Unpacks a part.
-    pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>, ExtractError> {
+    pub(crate) fn read(&mut self, name: &str) -> Result<Vec<u8>, ExtractError> {
         let uri = self.uri;
         let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
         let part = self

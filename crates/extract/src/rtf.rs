@@ -5,9 +5,8 @@
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-use super::writer::{Writer, escaped};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
-use crate::MediaType;
+use crate::writer::{Writer, escaped};
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Groups inside each other at most.
 const DEPTH_MAX: usize = 1000;
@@ -53,7 +52,7 @@ const INFO: [(&str, &str); 5] = [
 ];
 
 /// RTF documents.
-pub(super) struct Rtf;
+pub(crate) struct Rtf;
 
 impl Extractor for Rtf {
     fn id(&self) -> &'static str {

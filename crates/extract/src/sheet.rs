@@ -3,20 +3,20 @@
 use std::ops::Range;
 
 /// Places of a document that merged cells are told in at most.
-pub(super) const COVERED_MAX: usize = 100_000;
+pub(crate) const COVERED_MAX: usize = 100_000;
 
 /// Characters of a label: a merged cell with more is text, and told once.
 const LABEL_CHARS_MAX: usize = 200;
 
 /// Tells whether the text of a merged cell is a label, which is told wherever it reaches.
-pub(super) fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     text.chars().count() <= LABEL_CHARS_MAX
 }
 
 /// Returns the tables of a sheet, told by number and columns of each row that is not empty: which of these rows are its
 /// own, and the columns that it fills. What goes on in the same columns, more than one, is the same table: rows are
 /// left empty within one, too.
-pub(super) fn parts(
+pub(crate) fn parts(
     rows: impl Iterator<Item = (usize, Range<usize>)>,
 ) -> Vec<(Range<usize>, Range<usize>)> {
     let mut parts: Vec<(Range<usize>, Range<usize>)> = Vec::new();

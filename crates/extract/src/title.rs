@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-use super::TITLE_CHARS_MAX;
+use crate::TITLE_CHARS_MAX;
 
 /// Returns the last part of `uri`.
-pub(super) fn file_name(uri: &str) -> &str {
+pub(crate) fn file_name(uri: &str) -> &str {
     // Of every document in every run: splitting by characters would take five times as long.
     uri.bytes().rposition(|byte| byte == b'/').map_or(uri, |slash| &uri[slash + 1..])
 }
 
 /// Returns the file name without its extension.
-pub(super) fn file_stem(uri: &str) -> &str {
+pub(crate) fn file_stem(uri: &str) -> &str {
     let name = file_name(uri);
     split(name).map_or(name, |(stem, _)| stem)
 }
 
 /// Returns the extension in lower case; a dot file's name is its extension.
-pub(super) fn extension(uri: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn extension(uri: &str) -> Option<Cow<'_, str>> {
     let name = file_name(uri);
     let extension = split(name).map(|(_, extension)| extension).or(name.strip_prefix('.'))?;
     let is_lower = extension.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
@@ -30,18 +30,18 @@ fn split(name: &str) -> Option<(&str, &str)> {
 }
 
 /// Returns the title of a document that states none: its file name without extension.
-pub(super) fn from_stem(uri: &str) -> String {
+pub(crate) fn from_stem(uri: &str) -> String {
     clean(file_stem(uri)).unwrap_or_else(|| uri.to_owned())
 }
 
 /// Returns the title of data, whose extension says what it is: its file name.
-pub(super) fn from_name(uri: &str) -> String {
+pub(crate) fn from_name(uri: &str) -> String {
     clean(file_name(uri)).unwrap_or_else(|| uri.to_owned())
 }
 
 /// Returns `raw` as one line: control characters dropped, white space runs as one space, at most
 /// [`TITLE_CHARS_MAX`] characters; `None` if nothing is left.
-pub(super) fn clean(raw: &str) -> Option<String> {
+pub(crate) fn clean(raw: &str) -> Option<String> {
     let mut title = String::new();
     let mut chars = 0;
     for word in raw.split_whitespace() {

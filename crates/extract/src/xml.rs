@@ -9,7 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 const DEPTH_MAX: usize = 512;
 
 /// What comes next.
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     /// An element begins.
     Start(Element<'a>),
     /// An element ends; its name without a prefix.
@@ -19,9 +19,9 @@ pub(super) enum Part<'a> {
 }
 
 /// A start tag.
-pub(super) struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// Name without its prefix.
-    pub(super) name: String,
+    pub(crate) name: String,
     start: &'a BytesStart<'a>,
     /// Read when the first of them is asked for: of most elements none is.
     attributes: OnceCell<Vec<(String, String)>>,
@@ -29,12 +29,12 @@ pub(super) struct Element<'a> {
 
 impl<'a> Element<'a> {
     /// Returns an attribute by its name without a prefix.
-    pub(super) fn attribute(&self, wanted: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, wanted: &str) -> Option<&str> {
         self.attributes().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 
     /// Returns the attributes in their order, by names without a prefix.
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         let attributes = self.attributes.get_or_init(|| {
             let mut read = self.start.attributes();
             let attributes = read.with_checks(false).flatten().map(|attribute| {
@@ -54,7 +54,7 @@ impl<'a> Element<'a> {
 }
 
 /// Calls `each` for every part until it returns false; the error says where the text is not XML.
-pub(super) fn read(text: &str, mut each: impl FnMut(Part<'_>) -> bool) -> Result<(), String> {
+pub(crate) fn read(text: &str, mut each: impl FnMut(Part<'_>) -> bool) -> Result<(), String> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = false;
     let mut depth = 0_usize;

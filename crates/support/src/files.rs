@@ -137,6 +137,20 @@ fn not_regular(path: &Path) -> io::Error {
     io::Error::other(format!("{} is not a regular file; move it away", path.display()))
 }
 
+/// Returns why no file can be created beside `path`; `None` if one can. Leaves none.
+pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
+    // A name that only this process uses: a file of somebody else would prove nothing.
+    let probe = storage::beside(path, &format!("-probe-{}", std::process::id()));
+    match create_new(&probe) {
+        Ok(_) => {
+            let _ = remove(&probe);
+            None
+        }
+        Err(_) if probe.symlink_metadata().is_ok() => None,
+        Err(error) => Some(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ use rustix::fs::{
     unlinkat,
 };
 
-use super::storage;
+use super::{files, storage};
 
 /// The file that marks a folder as ours.
 const MARKER: &str = ".kbingest-folder";
@@ -324,7 +324,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     // The user may have moved it by a link.
     check_owner(File::open(path)?)?;
-    match storage::cannot_create_beside(&path.join("folder")) {
+    match files::cannot_create_beside(&path.join("folder")) {
         Some(error) => Err(error),
         None => Ok(()),
     }

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files;
-
 /// Types of network file systems: their locks and shared memory only work on one machine.
 const NETWORK_TYPES: [&str; 12] = [
     "nfs",
@@ -60,20 +58,6 @@ pub fn free_files(path: &Path) -> io::Result<u64> {
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-}
-
-/// Returns why no file can be created beside `path`; `None` if one can. Leaves none.
-pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
-    // A name that only this process uses: a file of somebody else would prove nothing.
-    let probe = beside(path, &format!("-probe-{}", std::process::id()));
-    match files::create_new(&probe) {
-        Ok(_) => {
-            let _ = files::remove(&probe);
-            None
-        }
-        Err(_) if probe.symlink_metadata().is_ok() => None,
-        Err(error) => Some(error),
-    }
 }
 
 /// Returns the type of the network file system that `path` is or would be on, if it is one.

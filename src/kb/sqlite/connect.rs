@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{errno, guard, schema};
 use crate::kb::KbError;
-use crate::support::storage;
+use crate::support::{files, storage};
 
 /// How long a statement waits for another writing process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ fn is_for_want_of_a_folder(error: &rusqlite::Error) -> bool {
 /// and there is no log left. Such a file may be read as an immutable one.
 fn lies_still(path: &Path) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let refusal = storage::cannot_create_beside(path).map(|error| error.kind());
+    let refusal = files::cannot_create_beside(path).map(|error| error.kind());
     let is_refused = matches!(refusal, Some(PermissionDenied | ReadOnlyFilesystem));
     let has_log = || storage::beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
     is_refused && !has_log()

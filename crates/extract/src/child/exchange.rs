@@ -4,21 +4,18 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use kbingest_support::stop::StopSignal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::wire::{self, LENGTHS_BYTES};
-use super::{STOP_GRACE, Worker};
-use kbingest_support::stop::StopSignal;
+use super::worker::{STOP_GRACE, Worker};
 
 /// How often a request to stop is looked for.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Read at once.
 const PIECE_BYTES: usize = 64 << 10;
-
-/// Last words of a child that are kept.
-const WORDS_BYTES_MAX: usize = 4 << 10;
 
 /// Why there is no answer.
 pub(super) enum Loss {
@@ -71,7 +68,7 @@ impl Exchange<'_> {
                 pipes.push(PollFd::new(&input, PollFlags::OUT));
             }
             wait(&mut pipes)?;
-            hear(worker);
+            worker.hear();
             if !outgoing.is_done() {
                 outgoing.send(&mut input)?;
             }
@@ -165,25 +162,4 @@ fn receive(output: &mut impl Read, answer: &mut Vec<u8>) -> Result<bool, Loss> {
 
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Takes what the child says on stderr, so that it never waits there; the end of it is kept.
-pub(super) fn hear(worker: &mut Worker) {
-    let Some(stderr) = &mut worker.process.stderr else { return };
-    let _ = fcntl_setfl(&*stderr, OFlags::NONBLOCK);
-    let mut piece = [0; WORDS_BYTES_MAX];
-    loop {
-        match stderr.read(&mut piece) {
-            Ok(0) => {
-                worker.process.stderr = None;
-                return;
-            }
-            Ok(count) => {
-                worker.words.extend_from_slice(&piece[..count]);
-                let surplus = worker.words.len().saturating_sub(WORDS_BYTES_MAX);
-                worker.words.drain(..surplus);
-            }
-            Err(_) => return,
-        }
-    }
 }

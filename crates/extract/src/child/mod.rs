@@ -1,6 +1,6 @@
 //! Child processes for formats whose parsers may crash, loop or eat memory.
 //!
-//! A child is this program, started as `extract-worker`. It is used for many documents, one at a time; it
+//! A child is this program, started as `extract-worker`: [`serve_if_asked`] at the beginning of its `main`. It is used for many documents, one at a time; it
 //! is ended with its process group when a document takes too long, and replaced when it dies. It dies with
 //! its parent: the kernel sees to that, and its input ends. Documents and texts go through pipes; a
 //! child writes no file.
@@ -8,26 +8,27 @@
 mod exchange;
 mod serve;
 mod wire;
+mod worker;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use serve::serve;
+pub(crate) use serve::own_program;
+pub use serve::serve_if_asked;
+pub(crate) use worker::STOP_GRACE;
 
-use super::{ExtractConfig, ExtractError, Extracted, Extractor};
+use crate::{ExtractConfig, ExtractError, Extracted, Extractor};
 use exchange::{Exchange, Loss};
 use kbingest_support::byte_size::ByteSize;
 use kbingest_support::stop::StopSignal;
 use kbingest_support::supervise;
+use worker::Worker;
 
 /// Documents after which a child is replaced, so that what leaks in a library does not add up.
 const DOCUMENTS_MAX: u32 = 500;
-
-/// What a stop leaves a child to finish its document.
-pub(crate) const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// The children of one run.
 pub(super) struct Children {
@@ -37,14 +38,6 @@ pub(super) struct Children {
     max_seconds: u64,
     stop: Option<Arc<StopSignal>>,
     idle: Mutex<Vec<Worker>>,
-}
-
-/// One child, alive until it is dropped.
-pub(super) struct Worker {
-    process: Child,
-    documents: u32,
-    /// The end of what it said on stderr.
-    words: Vec<u8>,
 }
 
 impl Children {
@@ -124,7 +117,7 @@ impl Children {
     fn start(&self) -> std::io::Result<Worker> {
         let mut command = Command::new(&self.program);
         command
-            .arg("extract-worker")
+            .arg(serve::SUBCOMMAND)
             .arg(self.max_memory.0.to_string())
             .arg(std::process::id().to_string())
             // Threads of a parallel library would each reserve address space.
@@ -136,8 +129,8 @@ impl Children {
             // Ctrl-C is for the parent, which decides.
             .process_group(0);
         #[cfg(debug_assertions)]
-        if super::fault::is_on() {
-            command.env(super::fault::VARIABLE, "1");
+        if crate::formats::fault::is_on() {
+            command.env(crate::formats::fault::VARIABLE, "1");
         }
         let process = command.spawn()?;
         Ok(Worker { process, documents: 0, words: Vec::new() })
@@ -163,7 +156,7 @@ impl Children {
     /// Returns how a child died, from its exit status and its last words, and whether somebody else ended it.
     fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
         use std::os::unix::process::ExitStatusExt;
-        exchange::hear(worker);
+        worker.hear();
         let words = String::from_utf8_lossy(&worker.words).into_owned();
         let status = worker.end();
         let signal = status.and_then(|status| status.signal());
@@ -181,26 +174,5 @@ impl Children {
             format!("its extractor ended the process with exit code {code}")
         };
         (reason, is_from_outside)
-    }
-}
-
-impl Worker {
-    /// Ends the child and all that it may have started, and waits for it.
-    fn end(&mut self) -> Option<std::process::ExitStatus> {
-        if let Ok(Some(status)) = self.process.try_wait() {
-            return Some(status);
-        }
-        // Not reaped yet, so that the number is still its own.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.process.id().cast_signed()) {
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-        }
-        let _ = self.process.kill();
-        self.process.wait().ok()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -1,28 +1,86 @@
 //! The child's side: takes its limits on, then extracts one document after the other until its input
 //! ends.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use kbingest_support::{sandbox, supervise};
 use rustix::process::{
     Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit,
 };
 use rustix::time::{ClockId, clock_gettime};
 
 use super::wire::{self, Reply, Request};
-use crate::extraction::in_process;
-use crate::{ExtractError, by_id};
-use kbingest_support::sandbox;
+use crate::extractor::in_process;
+use crate::formats::by_id;
+use crate::{ExtractError, Extracted};
 
 /// Files that a child may have open: its three pipes, and the few that the system opens for itself.
 const FILES_MAX: u64 = 16;
 
+/// The first argument of a child.
+pub(super) const SUBCOMMAND: &str = "extract-worker";
+
+/// This program, once it is known to serve as a child if it is started as one.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes this program extract risky formats in child processes of its own, with the limits of
+/// [`ExtractConfig`](crate::ExtractConfig) and without rights. Call it at the very beginning of `main`.
+///
+/// A child is this program, started once more with other arguments: there this function extracts what its parent
+/// sends, ends the process, and does not return. The arguments are `extract-worker` or `supervise` with
+/// numbers after them; with any others it only notes where the program is, and returns.
+///
+/// From then on [`ExtractConfig::default`](crate::ExtractConfig::default) names this program.
+///
+/// ```no_run
+/// kbingest_extract::child::serve_if_asked();
+/// let arguments = std::env::args(); // and so on, as without it
+/// ```
+pub fn serve_if_asked() {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|one| one.to_str()?.parse::<u64>().ok());
+    let is_asked = |subcommand: &str| arguments.first().is_some_and(|first| first == subcommand);
+    if is_asked(SUBCOMMAND)
+        && let (Some(memory_bytes), Some(parent)) = (number(1), number(2))
+    {
+        // A pipe that breaks means that nobody waits for an answer any more.
+        let _ = serve(memory_bytes, parent);
+        std::process::exit(0);
+    }
+    if is_asked(supervise::SUBCOMMAND)
+        && let (Some(memory_bytes), Some(separator)) = (number(1), arguments.get(2))
+        && separator == "--"
+    {
+        // Nobody reads an error of its own; the code says that nothing came of it.
+        let code = supervise::supervise(memory_bytes, &arguments[3..]).unwrap_or(1);
+        std::process::exit(i32::from(code));
+    }
+    if let Some(program) = running_program() {
+        let _ = PROGRAM.set(program);
+    }
+}
+
+/// Returns the program that children are started from: this one, if its `main` began with [`serve_if_asked`].
+pub(crate) fn own_program() -> Option<PathBuf> {
+    PROGRAM.get().cloned()
+}
+
+/// Returns this program, also when its file was replaced since it was started.
+fn running_program() -> Option<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() { Some(running.to_owned()) } else { std::env::current_exe().ok() }
+}
+
 /// Runs a child. `memory_bytes` is its address space at most, `parent` the process that it must not
 /// outlive.
-pub fn serve(memory_bytes: u64, parent: u32) -> io::Result<()> {
+fn serve(memory_bytes: u64, parent: u64) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have ended before this was set.
-    if getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs()) != Some(parent) {
+    if getppid().map(|pid| u64::from(pid.as_raw_nonzero().get().unsigned_abs())) != Some(parent) {
         return Ok(());
     }
     // What it says about a panic is told by the parent.
@@ -43,7 +101,7 @@ pub fn serve(memory_bytes: u64, parent: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(request: &Request, body: Vec<u8>) -> Result<crate::Extracted, ExtractError> {
+fn answer(request: &Request, body: Vec<u8>) -> Result<Extracted, ExtractError> {
     let Request { extractor, uri, .. } = request;
     match by_id(extractor) {
         Some(extractor) => in_process(extractor, uri, body),

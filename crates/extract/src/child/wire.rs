@@ -4,8 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::MediaType;
-use crate::{ExtractError, Extracted, Metadata};
+use crate::{ExtractError, Extracted, MediaType, Metadata};
 
 /// Lengths of head and body, little endian.
 pub(super) const LENGTHS_BYTES: usize = 4 + 8;

@@ -4,84 +4,23 @@
 //! group that ends with it, with the document's time and with this process, whichever is first. Who may name
 //! commands is decided where kb.toml is loaded; here they are trusted.
 
+mod config;
 mod watch;
 mod workspace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
-use serde::Deserialize;
-
-use self::watch::Watch;
-use self::workspace::Workspace;
-use super::markdown::Markdown;
-use super::{ExtractConfig, ExtractError, Extracted, Extractor, title};
+use globset::GlobMatcher;
 use kbingest_support::stop::StopSignal;
 
-/// Stands for the document's file in a command line.
-const PATH: &str = "{path}";
+use crate::text::markdown::Markdown;
+use crate::{ExtractConfig, ExtractError, Extracted, Extractor, title};
+use config::{PATH, glob};
+use watch::Watch;
+use workspace::Workspace;
 
-/// How what a command wrote becomes a text; the version rises whenever that changes.
-const ID: &str = "command@1";
-
-/// One `[[extract.command]]` table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandConfig {
-    /// Glob of the documents that it is for: of their names, or of their addresses where it has a `/`.
-    #[serde(rename = "match")]
-    pub pattern: String,
-    /// Program and arguments; no shell is between. `{path}` stands for the document's file.
-    pub run: Vec<String>,
-    /// Environment variables that it gets besides PATH, HOME, LANG, LC_ALL, LC_CTYPE and TMPDIR.
-    #[serde(default)]
-    pub env: Vec<String>,
-}
-
-impl CommandConfig {
-    /// Checks the settings; the error says what is allowed.
-    pub fn validate(&self) -> Result<(), String> {
-        glob(&self.pattern)?;
-        let Some(program) = self.run.first().filter(|program| !program.is_empty()) else {
-            return Err("command.run must name a program".to_owned());
-        };
-        if program.contains(PATH) || !self.run.iter().any(|argument| argument.contains(PATH)) {
-            let run = &self.run;
-            return Err(format!(
-                "command.run must have {PATH} in one of its arguments, where the document's file is to stand, not {run:?}"
-            ));
-        }
-        if self.run.iter().any(|argument| argument.contains('\0')) {
-            return Err("command.run must not hold NUL characters".to_owned());
-        }
-        if let Some(name) = self.env.iter().find(|one| one.is_empty() || one.contains(['=', '\0']))
-        {
-            return Err(format!("command.env must name environment variables, not {name:?}"));
-        }
-        Ok(())
-    }
-
-    /// Returns what decides the text that it makes of the same bytes.
-    fn fingerprint(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for argument in &self.run {
-            hasher.update(argument.as_bytes()).update(b"\0");
-        }
-        format!("{ID}:{}", &hasher.finalize().to_hex()[..16])
-    }
-}
-
-fn glob(pattern: &str) -> Result<Glob, String> {
-    if pattern.is_empty() || pattern.starts_with('/') {
-        return Err(format!(
-            "command.match must be a glob such as \"*.xyz\" or \"letters/**/*.xyz\", not \"{pattern}\""
-        ));
-    }
-    GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| {
-        format!("command.match \"{pattern}\" cannot be read as a glob: {}", error.kind())
-    })
-}
+pub use config::CommandConfig;
 
 /// The commands of one kb.toml.
 pub(super) struct Commands {

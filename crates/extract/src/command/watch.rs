@@ -9,15 +9,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kbingest_support::byte_size::ByteSize;
+use kbingest_support::stop::StopSignal;
+use kbingest_support::supervise::{self, NOT_STARTED, NOT_STARTED_WORDS};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::child::STOP_GRACE;
 use crate::{ExtractConfig, ExtractError};
-use kbingest_support::byte_size::ByteSize;
-use kbingest_support::stop::StopSignal;
-use kbingest_support::supervise::{self, NOT_STARTED, NOT_STARTED_WORDS};
 
 /// How often time and requests to stop are looked at.
 const TICK: Duration = Duration::from_millis(20);

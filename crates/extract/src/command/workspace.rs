@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::title;
 use kbingest_support::cache::{Cache, WORKSPACE};
 use kbingest_support::files;
 use kbingest_support::own_folder::OwnFolder;
+
+use crate::title;
 
 /// Characters of an extension that are kept.
 const EXTENSION_CHARS_MAX: usize = 16;

@@ -3,15 +3,17 @@
 //! Lists and objects become headings, so that a value that is found comes with the path to it; values become
 //! list items, and lists of like objects tables. What cannot be told so stays as it is.
 
+pub(crate) mod csv;
 mod element;
 mod json;
 mod tell;
+pub(crate) mod xml;
 
-use super::encoding::{self, Decoded};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, plain, title};
-use crate::MediaType;
+use crate::text::encoding::{self, Decoded};
+use crate::text::plain;
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
-pub(super) use element::read_xml;
+pub(crate) use element::read_xml;
 
 /// Values of a document at most; more stays as it is. A limit on memory: this is no child process.
 const NODES_MAX: usize = 1_000_000;
@@ -21,7 +23,7 @@ const DEPTH_MAX: usize = 128;
 
 /// A value.
 #[derive(Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// A text, a number, true, false or null, as it is read.
     Value(String),
     List(Vec<Node>),
@@ -41,10 +43,10 @@ impl Node {
 }
 
 /// JSON files.
-pub(super) struct Json;
+pub(crate) struct Json;
 
 /// Files with a JSON value on each line.
-pub(super) struct JsonLines;
+pub(crate) struct JsonLines;
 
 impl Extractor for Json {
     fn id(&self) -> &'static str {
@@ -67,7 +69,7 @@ impl Extractor for JsonLines {
 }
 
 /// Tells what `read` finds in a document; where it finds nothing, the document stays as it is.
-pub(super) fn told_or_plain(
+pub(crate) fn told_or_plain(
     uri: &str,
     bytes: Vec<u8>,
     read: impl Fn(&str) -> Option<Node>,

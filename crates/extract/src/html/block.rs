@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::inline::Inline;
+use super::renderer::{Renderer, has_blocks};
 use super::root::Root;
 use crate::TEXT_BYTES_MAX;
 use crate::dom::{NodeId, Tree};
@@ -35,99 +36,7 @@ pub(super) fn render(tree: &Tree, root: &Root, options: &Options<'_>) -> Rendere
     Rendered { anchors: renderer.anchors, markdown: renderer.writer.finish(), is_full }
 }
 
-/// Tells whether elements of this name stand on lines of their own.
-fn is_block_name(name: &str) -> bool {
-    matches!(
-        name,
-        "address"
-            | "article"
-            | "aside"
-            | "blockquote"
-            | "body"
-            | "caption"
-            | "center"
-            | "dd"
-            | "details"
-            | "div"
-            | "dl"
-            | "dt"
-            | "fieldset"
-            | "figcaption"
-            | "figure"
-            | "footer"
-            | "form"
-            | "h1"
-            | "h2"
-            | "h3"
-            | "h4"
-            | "h5"
-            | "h6"
-            | "header"
-            | "hgroup"
-            | "hr"
-            | "html"
-            | "legend"
-            | "li"
-            | "listing"
-            | "main"
-            | "menu"
-            | "ol"
-            | "optgroup"
-            | "option"
-            | "p"
-            | "plaintext"
-            | "pre"
-            | "search"
-            | "section"
-            | "summary"
-            | "table"
-            | "tbody"
-            | "td"
-            | "tfoot"
-            | "th"
-            | "thead"
-            | "tr"
-            | "ul"
-            | "xmp"
-    )
-}
-
-/// Returns for every node whether a block stands below it.
-fn has_blocks(tree: &Tree) -> Vec<bool> {
-    let mut has_blocks = vec![false; tree.len()];
-    // A parent comes before its children.
-    for id in tree.all().rev() {
-        if has_blocks[id.index()] || is_block_name(tree.name(id)) {
-            has_blocks[tree.parent(id).index()] = true;
-        }
-    }
-    has_blocks
-}
-
-/// The state of a conversion.
-pub(super) struct Renderer<'a> {
-    pub(super) tree: &'a Tree,
-    left_out: &'a [bool],
-    has_blocks: Vec<bool>,
-    pub(super) resolve: Option<&'a dyn Fn(&str) -> String>,
-    pub(super) writer: Writer,
-    anchors: Vec<(usize, String)>,
-}
-
 impl Renderer<'_> {
-    pub(super) fn is_left_out(&self, id: NodeId) -> bool {
-        self.left_out[id.index()]
-    }
-
-    /// Tells whether blocks stand below `id`.
-    pub(super) fn has_blocks(&self, id: NodeId) -> bool {
-        self.has_blocks[id.index()]
-    }
-
-    fn is_block(&self, id: NodeId) -> bool {
-        self.has_blocks(id) || is_block_name(self.tree.name(id))
-    }
-
     /// Writes what is below `id`: blocks, and paragraphs of what stands between them.
     pub(super) fn blocks(&mut self, id: NodeId) {
         self.run_of(self.tree.children(id));

@@ -1,7 +1,7 @@
 //! What stands in a line: words, links, code, emphasis, images.
 
-use super::block::Renderer;
 use super::redirect;
+use super::renderer::Renderer;
 use crate::dom::NodeId;
 use crate::writer::{escaped, inline_code};
 

@@ -6,6 +6,7 @@ mod block;
 mod charset;
 mod inline;
 mod redirect;
+mod renderer;
 mod root;
 mod table;
 
@@ -13,10 +14,9 @@ use serde_json::Value;
 
 pub use crate::dom::{Facts, Selector};
 
-use super::encoding::Decoded;
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, encoding, title};
-use crate::MediaType;
 use crate::dom::{self, NodeId, Tree};
+use crate::text::encoding::{self, Decoded};
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// How a page is converted.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Tables: data becomes a Markdown table, layout becomes the blocks in it.
 
-use super::block::Renderer;
+use super::renderer::Renderer;
 use crate::dom::NodeId;
 
 /// Columns of a table, and rows that a cell reaches down, at most.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Names, Scribe};
-use crate::cells::Cells;
+use crate::writer::Cells;
 
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];

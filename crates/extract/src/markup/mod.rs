@@ -5,44 +5,41 @@
 
 mod asciidoc;
 mod latex;
-mod latex_lines;
 mod man;
 mod org;
 mod rst;
-mod rst_tables;
 
 use std::collections::BTreeMap;
 
-use super::cells::Cells;
-use super::encoding::{self, Decoded};
-use super::writer::Writer;
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
-use crate::MediaType;
+use crate::text::encoding::{self, Decoded};
+use crate::writer::Cells;
+use crate::writer::Writer;
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// One kind of markup.
-pub(super) struct Markup {
+pub(crate) struct Markup {
     id: &'static str,
     scan: fn(&str, &mut Scribe),
 }
 
 /// AsciiDoc.
-pub(super) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
+pub(crate) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
 /// reStructuredText.
-pub(super) const RST: Markup = Markup { id: "rst@3", scan: rst::scan };
+pub(crate) const RST: Markup = Markup { id: "rst@3", scan: rst::scan };
 /// Org mode.
-pub(super) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
+pub(crate) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
 /// LaTeX.
-pub(super) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
+pub(crate) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
 /// Man pages, by either macro package.
-pub(super) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
+pub(crate) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
 
 /// Tells whether a text begins like a man page: with a comment of roff or its first macro.
-pub(super) fn is_man_page(start: &[u8]) -> bool {
+pub(crate) fn is_man_page(start: &[u8]) -> bool {
     [&b".TH "[..], b".Dd ", b".\\\"", b"'\\\"", b".so "].iter().any(|mark| start.starts_with(mark))
 }
 
 /// What a scanner writes to.
-pub(super) struct Scribe {
+pub(crate) struct Scribe {
     writer: Writer,
     title: Option<String>,
     metadata: Metadata,

@@ -92,7 +92,7 @@ fn begin(line: &str) -> Option<(String, &str)> {
 fn keyword_line(keyword: &str, scribe: &mut Scribe) {
     let Some((name, value)) = keyword.split_once(':') else { return };
     match name.to_ascii_lowercase().as_str() {
-        "title" => scribe.title = super::title::clean(value),
+        "title" => scribe.title = crate::title::clean(value),
         name @ ("author" | "date" | "language" | "description" | "keywords") => {
             scribe.note(name, value);
         }

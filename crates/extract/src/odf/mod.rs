@@ -7,11 +7,10 @@ mod sheets;
 mod styles;
 mod teller;
 
-use super::html::{self, Options};
-use super::package::Package;
-use super::xml::{self, Part};
-use super::{ExtractError, Extracted, Extractor, Metadata, TEXT_BYTES_MAX, title};
-use crate::MediaType;
+use crate::html::{self, Options};
+use crate::package::Package;
+use crate::xml::{self, Part};
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 use styles::Styles;
 use teller::Teller;
 

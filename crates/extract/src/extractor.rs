@@ -1,0 +1,65 @@
+//! What turns the bytes of one format into text, and runs so that a panic costs one document.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kbingest_support::panics::panic_message;
+
+use crate::{ExtractError, Extracted};
+
+/// Turns the bytes of one format into text.
+pub trait Extractor: Send + Sync {
+    /// Returns name and version, as in `markdown@1`; the version rises whenever the same bytes
+    /// would give another text or title.
+    fn id(&self) -> &'static str;
+
+    /// Tells whether hostile bytes might crash it, or keep it busy or hungry without end: then it runs in
+    /// a child process.
+    fn is_risky(&self) -> bool {
+        false
+    }
+
+    /// Extracts the text; `uri` gives the title where the text itself has none.
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
+}
+
+/// Extracts a file that stands in another document, such as an attachment, by the extractor of its own format.
+pub(crate) type ExtractInner = fn(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
+
+/// Extracts in this process; a panic becomes an error.
+pub(crate) fn in_process(
+    extractor: &dyn Extractor,
+    uri: &str,
+    bytes: Vec<u8>,
+) -> Result<Extracted, ExtractError> {
+    let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
+    catch_unwind(work).unwrap_or_else(|panic| {
+        let said = panic_message(panic.as_ref());
+        // What a library says may have lines, and the document's own words.
+        let said: String = said.chars().take(200).collect();
+        let reason = format!("internal error of {}: {said}", extractor.id());
+        Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panicking;
+
+    impl Extractor for Panicking {
+        fn id(&self) -> &'static str {
+            "panicking@1"
+        }
+
+        fn extract(&self, _: &str, _: Vec<u8>) -> Result<Extracted, ExtractError> {
+            panic!("at {}", 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let error = in_process(&Panicking, "a.x", Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "a.x: internal error of panicking@1: at 1");
+    }
+}

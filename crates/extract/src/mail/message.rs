@@ -1,0 +1,296 @@
+//! Mail: messages and mailboxes, with their attachments through the extractors of their formats.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use serde_json::Value;
+
+use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, separate, told_name, write_file, write_head};
+use super::text::{without_encoded, without_quotation};
+use crate::extractor::ExtractInner;
+use crate::html::{self, Options};
+use crate::writer::escaped;
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+
+/// EML, one message.
+pub(crate) struct Mail {
+    /// Extracts attached files.
+    pub(crate) extract_inner: ExtractInner,
+}
+
+/// MBOX, one message after the other.
+pub(crate) struct Mailbox {
+    /// Extracts attached files.
+    pub(crate) extract_inner: ExtractInner,
+}
+
+impl Extractor for Mail {
+    fn id(&self) -> &'static str {
+        "mail@3"
+    }
+
+    fn is_risky(&self) -> bool {
+        true
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
+        let mut text = String::new();
+        let place =
+            Place { level: 1, depth: 0, is_document: true, extract_inner: self.extract_inner };
+        write_message(uri, &message, place, &mut text)?;
+        Ok(extracted(uri, subject(&message), text, metadata(&message)))
+    }
+}
+
+impl Extractor for Mailbox {
+    fn id(&self) -> &'static str {
+        "mailbox@3"
+    }
+
+    fn is_risky(&self) -> bool {
+        true
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let mut text = String::new();
+        for bytes in messages(&bytes) {
+            if let Some(message) = parse(bytes) {
+                let place = Place {
+                    level: 1,
+                    depth: 0,
+                    is_document: false,
+                    extract_inner: self.extract_inner,
+                };
+                write_message(uri, &message, place, &mut text)?;
+            }
+        }
+        if text.is_empty() {
+            return Err(no_message(uri));
+        }
+        Ok(extracted(uri, title::clean(title::file_name(uri)), text, Metadata::new()))
+    }
+}
+
+fn no_message(uri: &str) -> ExtractError {
+    ExtractError::Permanent { uri: uri.to_owned(), reason: "has no message in it".to_owned() }
+}
+
+fn extracted(uri: &str, title: Option<String>, text: String, metadata: Metadata) -> Extracted {
+    Extracted {
+        title: title.unwrap_or_else(|| title::from_stem(uri)),
+        media_type: MediaType::Markdown,
+        text,
+        encoding: "mail".to_owned(),
+        metadata,
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Message<'_>> {
+    MessageParser::default().parse(bytes).filter(|message| !message.headers().is_empty())
+}
+
+/// Returns the messages of a mailbox: each begins with a `From ` line (RFC 4155).
+fn messages(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    let mut after_blank = true;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        if after_blank && line.starts_with(b"From ") {
+            starts.push((at, at + line.len()));
+        }
+        after_blank = line.trim_ascii().is_empty();
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([bytes.len()]);
+    starts.iter().zip(ends).map(|((_, start), end)| &bytes[*start..end]).collect()
+}
+
+fn subject(message: &Message<'_>) -> Option<String> {
+    message.subject().and_then(title::clean)
+}
+
+fn metadata(message: &Message<'_>) -> Metadata {
+    let mut metadata = Metadata::new();
+    let known = [
+        ("subject", subject(message)),
+        ("author", message.from().map(names)),
+        ("to", message.to().map(names)),
+        ("date", message.date().map(mail_parser::DateTime::to_rfc3339)),
+        ("message_id", message.message_id().map(str::to_owned)),
+    ];
+    for (key, value) in known {
+        if let Some(value) = value.as_deref().and_then(title::clean) {
+            metadata.insert(key.to_owned(), Value::from(value));
+        }
+    }
+    let names = attachments(message).filter_map(|(_, part)| part.attachment_name());
+    let names: Vec<_> = names.filter_map(title::clean).collect();
+    if !names.is_empty() {
+        metadata.insert("attachments".to_owned(), Value::from(names));
+    }
+    metadata
+}
+
+/// Returns the people of a header, as in `Ada <ada@example.org>, bob@example.org`.
+fn names(address: &Address<'_>) -> String {
+    people(address, |name, address| format!("{name} <{address}>"))
+}
+
+/// Returns the people of a header as the text tells them, as in `ada@example.org (Ada), bob@example.org`: the older
+/// form of RFC 822, in which Markdown has nothing to escape.
+fn told_names(address: &Address<'_>) -> String {
+    people(address, told_name)
+}
+
+fn people(address: &Address<'_>, both: impl Fn(&str, &str) -> String) -> String {
+    let people = address.iter().map(|one| match (one.name(), one.address()) {
+        (Some(name), Some(address)) if !name.eq_ignore_ascii_case(address) => both(name, address),
+        (name, address) => address.or(name).unwrap_or_default().to_owned(),
+    });
+    people.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the attachments that are not only there for other parts: signatures and keys are.
+fn attachments<'a>(message: &'a Message<'_>) -> impl Iterator<Item = (u32, &'a MessagePart<'a>)> {
+    const SEALS: [(&str, &str); 5] = [
+        ("application", "pgp-signature"),
+        ("application", "pgp-encrypted"),
+        ("application", "pgp-keys"),
+        ("application", "pkcs7-signature"),
+        ("application", "x-pkcs7-signature"),
+    ];
+    let parts = message.attachments.iter().filter_map(|&id| Some((id, message.part(id)?)));
+    parts
+        .filter(|(_, part)| !SEALS.iter().any(|(kind, form)| part.is_content_type(kind, form)))
+        .take(ATTACHMENTS_MAX)
+}
+
+/// Returns the names of attached files, each with its description; pictures that stand in the text are none.
+fn attached_files(message: &Message<'_>) -> Option<String> {
+    let is_shown = |part: &MessagePart<'_>| {
+        let disposition = part.content_disposition();
+        part.content_id().is_none() || disposition.is_some_and(|shown| shown.is_attachment())
+    };
+    let files = attachments(message).filter(|(_, part)| is_shown(part)).filter_map(|(_, part)| {
+        let name = part.attachment_name()?;
+        let told = part.content_description().map(|told| format!("{name} ({})", told.trim()));
+        Some(told.unwrap_or_else(|| name.to_owned()))
+    });
+    let files: Vec<_> = files.collect();
+    (!files.is_empty()).then(|| files.join(", "))
+}
+
+/// Where a message stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Level of its heading.
+    level: usize,
+    /// Messages around it.
+    depth: usize,
+    /// The document is this message: its date is metadata, and nobody looks for words of it.
+    is_document: bool,
+    /// Extracts attached files.
+    extract_inner: ExtractInner,
+}
+
+impl Place {
+    fn inside(self) -> Self {
+        Self { level: (self.level + 1).min(6), depth: self.depth + 1, is_document: false, ..self }
+    }
+}
+
+fn write_message(
+    uri: &str,
+    message: &Message<'_>,
+    place: Place,
+    text: &mut String,
+) -> Result<(), ExtractError> {
+    separate(text);
+    let marks = "#".repeat(place.level);
+    if let Some(subject) = subject(message) {
+        let _ = writeln!(text, "{marks} {}", escaped(&subject));
+    }
+    let date = message.date().filter(|_| !place.is_document).map(mail_parser::DateTime::to_rfc3339);
+    write_head(
+        &[
+            ("From", message.from().map(told_names)),
+            ("To", message.to().map(told_names)),
+            ("Cc", message.cc().map(told_names)),
+            ("Date", date),
+            ("Message-ID", message.message_id().map(str::to_owned)),
+            ("Attachments", attached_files(message)),
+        ],
+        text,
+    );
+    // In their order: what is said about a file may stand behind it.
+    let bodies = message.text_body.iter().filter_map(|&id| Some((id, message.part(id)?)));
+    let is_text =
+        |part: &MessagePart<'_>| matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    let mut parts: BTreeMap<_, _> =
+        attachments(message).map(|(id, part)| (id, (part, false))).collect();
+    parts.extend(bodies.filter(|(_, part)| is_text(part)).map(|(id, part)| (id, (part, true))));
+    for (part, is_body) in parts.into_values() {
+        if is_body {
+            write_body(uri, part, text)?;
+        } else {
+            write_attachment(uri, part, place, text)?;
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        }
+    }
+    Ok(())
+}
+
+fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), ExtractError> {
+    let body = match &part.body {
+        // What cannot be decoded by the letter comes as it is, and as text.
+        PartType::Text(body) | PartType::Html(body) if part.is_encoding_problem => {
+            without_quotation(body)
+        }
+        PartType::Text(body) | PartType::Html(body) => body.to_string(),
+        _ => return Ok(()),
+    };
+    let is_html = part.is_content_type("text", "html") || matches!(part.body, PartType::Html(_));
+    let body = if is_html {
+        html::convert_text(uri, &body, &Options::whole())?.markdown
+    } else {
+        without_encoded(&body.replace("\r\n", "\n"))
+    };
+    let body = body.trim_matches('\n').trim_end();
+    if !body.is_empty() {
+        separate(text);
+        text.push_str(body);
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// Writes what an attachment holds, where that is text.
+fn write_attachment(
+    uri: &str,
+    part: &MessagePart<'_>,
+    place: Place,
+    text: &mut String,
+) -> Result<(), ExtractError> {
+    if let PartType::Message(message) = &part.body {
+        // One that was cut off before its first part would make its parser panic.
+        return if place.depth < DEPTH_MAX && !message.parts.is_empty() {
+            write_message(uri, message, place.inside(), text)
+        } else {
+            Ok(())
+        };
+    }
+    let name = part.attachment_name().and_then(title::clean).unwrap_or_default();
+    // Parts without a name are most often another form of the body.
+    let is_body = name.is_empty() && matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    if is_body {
+        return write_body(uri, part, text);
+    }
+    if place.depth < DEPTH_MAX {
+        write_file(place.extract_inner, &name, part.contents().to_vec(), place.level, text);
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Tables of reStructuredText: simple ones and grids, and those of the directives `csv-table` and `list-table`.
+
+use kbingest_support::rows;
+
+use super::inline::inline;
+use crate::writer::Cells;
+
+/// Tells whether a line begins a table.
+pub(super) fn is_table(line: &str) -> bool {
+    is_grid(line) || is_border(line)
+}
+
+fn is_grid(line: &str) -> bool {
+    line.len() > 4 && line.starts_with('+') && line.chars().all(|c| "+-=".contains(c))
+}
+
+/// Tells whether a line is a border of a simple table.
+fn is_border(line: &str) -> bool {
+    line.len() > 4 && line.contains("= ") && line.chars().all(|c| "= ".contains(c))
+}
+
+/// Returns how many lines a table has. A simple one ends with its third border, or with its second where a blank
+/// line follows that.
+pub(super) fn lines(lines: &[&str]) -> usize {
+    let first = lines.first().copied().unwrap_or_default();
+    let to_blank = || lines.iter().take_while(|line| !line.is_empty()).count();
+    if !is_border(first) {
+        return to_blank();
+    }
+    let mut borders = 0;
+    for (index, line) in lines
+        .iter()
+        .enumerate()
+        .take_while(|(_, line)| line.is_empty() || !line.starts_with(' ') || line.len() > 1)
+    {
+        borders += usize::from(is_border(line));
+        let ends = lines.get(index + 1).is_none_or(|next| next.is_empty());
+        if borders == 3 || borders == 2 && is_border(line) && ends {
+            return index + 1;
+        }
+    }
+    to_blank()
+}
+
+/// Returns the cells of a table; `None` where it is not as plain as Markdown's.
+pub(super) fn cells(lines: &[&str]) -> Option<Cells> {
+    if is_grid(lines.first()?) { grid(lines) } else { simple(lines) }
+}
+
+/// Columns by the border; a row whose first cell is empty goes on with the one before.
+fn simple(lines: &[&str]) -> Option<Cells> {
+    let border = lines.first()?;
+    let mut starts = Vec::new();
+    let mut at = 0;
+    for part in border.split(' ') {
+        if !part.is_empty() {
+            starts.push(at);
+        }
+        at += part.len() + 1;
+    }
+    if starts.is_empty() {
+        return None;
+    }
+    let mut table = Rows::default();
+    for line in lines.iter().filter(|line| !is_border(line) && !line.is_empty()) {
+        // Columns that are joined are underlined; cells that reach out of theirs cannot be told.
+        if line.chars().all(|c| "- ".contains(c)) {
+            return None;
+        }
+        let signs: Vec<char> = line.chars().collect();
+        // A line has no more cells than it reaches.
+        let reached = starts.partition_point(|start| *start < signs.len()).max(1);
+        let cells = (0..reached).map(|index| {
+            let start = starts[index].min(signs.len());
+            let end = starts.get(index + 1).map_or(signs.len(), |end| (*end).min(signs.len()));
+            let text: String = signs[start..end].iter().collect();
+            inline(text.trim())
+        });
+        let cells: Vec<String> = cells.collect();
+        let is_new = !cells[0].is_empty();
+        table.line(is_new, cells.into_iter());
+    }
+    Some(table.finish())
+}
+
+/// Cells between bars; `None` where one reaches over several rows or columns.
+fn grid(lines: &[&str]) -> Option<Cells> {
+    let border: Vec<char> = lines.first()?.chars().collect();
+    let bars: Vec<usize> =
+        border.iter().enumerate().filter(|(_, c)| **c == '+').map(|(at, _)| at).collect();
+    let mut table = Rows::default();
+    let mut is_new = true;
+    for line in &lines[1..] {
+        let signs: Vec<char> = line.chars().collect();
+        if signs.len() != border.len() {
+            return None;
+        }
+        if is_grid(line) {
+            is_new = true;
+            continue;
+        }
+        if bars.iter().any(|&at| signs[at] != '|') {
+            return None;
+        }
+        let cell = |pair: &[usize]| {
+            let text: String = signs[pair[0] + 1..pair[1]].iter().collect();
+            inline(text.trim())
+        };
+        table.line(std::mem::take(&mut is_new), bars.windows(2).map(cell));
+    }
+    Some(table.finish())
+}
+
+/// Rows that may go on in further lines.
+#[derive(Default)]
+struct Rows {
+    cells: Cells,
+    /// The one that may go on.
+    last: Vec<String>,
+}
+
+impl Rows {
+    /// Adds a line of cells: a new row, or more of the last one.
+    fn line(&mut self, is_new: bool, cells: impl Iterator<Item = String>) {
+        if is_new || self.last.is_empty() {
+            self.end_row();
+            self.last = cells.collect();
+            return;
+        }
+        for (index, cell) in cells.enumerate() {
+            match self.last.get_mut(index) {
+                None => self.last.push(cell),
+                Some(_) if cell.is_empty() => {}
+                Some(before) => {
+                    before.push(' ');
+                    before.push_str(&cell);
+                }
+            }
+        }
+    }
+
+    fn end_row(&mut self) {
+        if !self.last.is_empty() {
+            self.cells.push_row(std::mem::take(&mut self.last));
+        }
+    }
+
+    /// Returns the rows.
+    fn finish(mut self) -> Cells {
+        self.end_row();
+        self.cells
+    }
+}
+
+/// Returns the cells of a `csv-table`.
+pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Cells {
+    let text = header.into_iter().chain(content.iter().copied()).collect::<Vec<_>>().join("\n");
+    let mut cells = Cells::default();
+    rows::each(&text, b',', |row| {
+        cells.push_row(row.iter().map(|cell| inline(cell.trim())));
+        true
+    });
+    cells
+}
+
+/// Returns the cells of a `list-table`: a list of lists; `None` where a cell has more than a paragraph.
+pub(super) fn listed(content: &[&str]) -> Option<Cells> {
+    let mut cells = Cells::default();
+    let mut has_row = false;
+    for line in content.iter().filter(|line| !line.is_empty()) {
+        let row = line.strip_prefix("* ");
+        let inner = row.unwrap_or(line).trim_start();
+        let cell = (inner == "-").then_some("").or_else(|| inner.strip_prefix("- "));
+        match (row, cell) {
+            (Some(_), Some(cell)) => {
+                if std::mem::replace(&mut has_row, true) {
+                    cells.end_row();
+                }
+                cells.push(&inline(cell.trim()));
+            }
+            (None, Some(cell)) if has_row && line.starts_with("  -") => {
+                cells.push(&inline(cell.trim()));
+            }
+            (None, None) if line.starts_with("    ") && !inner.starts_with([':', '.', '*']) => {
+                if !cells.go_on(&inline(inner)) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    cells.end_row();
+    has_row.then_some(cells)
+}

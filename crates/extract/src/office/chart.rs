@@ -1,0 +1,246 @@
+//! Charts of Excel workbooks as tables under the sheet that shows them: their reader passes over them.
+//!
+//! After DrawingML charts (ECMA-376, part 1, section 21.2): title, categories and series, as the workbook keeps them.
+
+use std::collections::BTreeMap;
+
+use undoc::{Block, Cell, Document, Paragraph, Row, Section, Table};
+
+use crate::package::Package;
+use crate::xml::{self, Part};
+
+/// The part of a workbook that names its sheets.
+const WORKBOOK: &str = "xl/workbook.xml";
+
+/// Points of a series at most.
+const POINTS_MAX: usize = 10_000;
+
+/// Charts of a workbook at most.
+const CHARTS_MAX: usize = 1_000;
+
+/// Points of a series by their place.
+type Points = BTreeMap<usize, String>;
+
+#[derive(Debug, Default)]
+struct Series {
+    name: String,
+    values: Points,
+}
+
+#[derive(Debug, Default)]
+struct Chart {
+    title: String,
+    categories: Points,
+    series: Vec<Series>,
+}
+
+/// Adds the charts of a workbook to the sheets of its document. What cannot be read is left out, as a picture is.
+pub(crate) fn add(document: &mut Document, uri: &str, bytes: Vec<u8>) {
+    let Ok(mut package) = Package::open(uri, bytes) else { return };
+    if !package.has_below("xl/charts/") {
+        return;
+    }
+    let mut left = CHARTS_MAX;
+    let targets = relations(&mut package, WORKBOOK);
+    for (name, id) in sheets(&mut package) {
+        let Some((_, sheet)) = targets.get(&id) else { continue };
+        let mut found = Vec::new();
+        for drawing in related(&mut package, sheet, "/drawing") {
+            for chart in related(&mut package, &drawing, "/chart").into_iter().take(left) {
+                left -= 1;
+                found.extend(text(&mut package, &chart).and_then(|text| read(&text)));
+            }
+        }
+        let Some(section) = section(document, &name) else { continue };
+        for chart in found {
+            if !chart.title.is_empty() {
+                section.add_paragraph(Paragraph::with_text(chart.title.clone()));
+            }
+            section.add_block(Block::Table(table(&chart)));
+        }
+    }
+}
+
+fn section<'a>(document: &'a mut Document, name: &str) -> Option<&'a mut Section> {
+    document.sections.iter_mut().find(|section| section.name.as_deref() == Some(name))
+}
+
+fn text(package: &mut Package<'_>, name: &str) -> Option<String> {
+    String::from_utf8(package.read(name).ok()?).ok()
+}
+
+/// Returns the names of the sheets with the ids of their parts, in their order.
+fn sheets(package: &mut Package<'_>) -> Vec<(String, String)> {
+    let mut sheets = Vec::new();
+    let text = text(package, WORKBOOK).unwrap_or_default();
+    // What comes before an error stands.
+    let _ = xml::read(&text, |part| {
+        if let Part::Start(element) = part
+            && element.name == "sheet"
+            && let (Some(name), Some(id)) = (element.attribute("name"), element.attribute("id"))
+        {
+            sheets.push((name.to_owned(), id.to_owned()));
+        }
+        true
+    });
+    sheets
+}
+
+/// Returns what a part refers to, by id: the type and the name of a part.
+fn relations(package: &mut Package<'_>, part: &str) -> BTreeMap<String, (String, String)> {
+    let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
+    let text = text(package, &format!("{folder}/_rels/{name}.rels")).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    let _ = xml::read(&text, |part| {
+        if let Part::Start(element) = part
+            && let (Some(id), Some(kind), Some(target)) =
+                (element.attribute("Id"), element.attribute("Type"), element.attribute("Target"))
+        {
+            found.insert(id.to_owned(), (kind.to_owned(), resolved(folder, target)));
+        }
+        true
+    });
+    found
+}
+
+/// Returns the parts of one kind to which a part refers.
+fn related(package: &mut Package<'_>, part: &str, kind: &str) -> Vec<String> {
+    let of_kind = relations(package, part).into_values().filter(|(of, _)| of.ends_with(kind));
+    of_kind.map(|(_, name)| name).collect()
+}
+
+/// Returns the name of a part that is told from a folder.
+fn resolved(folder: &str, target: &str) -> String {
+    let mut parts: Vec<&str> =
+        if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Reads a chart; `None` where it shows nothing.
+fn read(text: &str) -> Option<Chart> {
+    let mut chart = Chart::default();
+    let mut open: Vec<String> = Vec::new();
+    let mut point = 0;
+    let _ = xml::read(text, |part| {
+        match part {
+            Part::Start(element) => {
+                match element.name.as_str() {
+                    "ser" => chart.series.push(Series::default()),
+                    "pt" => {
+                        let index = element.attribute("idx").and_then(|index| index.parse().ok());
+                        point = index.unwrap_or(0);
+                    }
+                    _ => {}
+                }
+                open.push(element.name);
+            }
+            Part::End(_) => {
+                open.pop();
+            }
+            Part::Text(text) => put(&mut chart, &open, point, text),
+        }
+        true
+    });
+    chart.title = chart.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let has_values = chart.series.iter().any(|series| !series.values.is_empty());
+    has_values.then_some(chart)
+}
+
+/// Puts a piece of text where the elements around it say.
+fn put(chart: &mut Chart, open: &[String], point: usize, text: &str) {
+    let is_in = |name: &str| open.iter().any(|element| element == name);
+    let last = open.last().map_or("", String::as_str);
+    if !is_in("ser") {
+        let is_title = open.get(1).is_some_and(|name| name == "chart")
+            && open.get(2).is_some_and(|name| name == "title");
+        if is_title && matches!(last, "t" | "v") {
+            chart.title.push_str(text);
+        }
+        return;
+    }
+    let is_first = chart.series.len() == 1;
+    let Some(series) = chart.series.last_mut() else { return };
+    let points = if last != "v" {
+        return;
+    } else if is_in("val") || is_in("yVal") {
+        &mut series.values
+    } else if (is_in("cat") || is_in("xVal")) && is_first {
+        &mut chart.categories
+    } else if is_in("tx") {
+        series.name.push_str(text);
+        return;
+    } else {
+        return;
+    };
+    if point < POINTS_MAX {
+        points.entry(point).or_default().push_str(text);
+    }
+}
+
+/// A row for each category, a column for each series.
+fn table(chart: &Chart) -> Table {
+    let mut table = Table::new();
+    let names = chart.series.iter().map(|series| Cell::header(series.name.clone()));
+    table.add_row(Row::header(std::iter::once(Cell::header("")).chain(names).collect()));
+    let lines = chart.series.iter().map(|series| &series.values).chain([&chart.categories]);
+    let rows = lines.filter_map(|points| points.keys().last()).max().map_or(0, |last| last + 1);
+    for index in 0..rows {
+        let told = |points: &Points| points.get(&index).cloned().unwrap_or_default();
+        let values = chart.series.iter().map(|series| told(&series.values));
+        let cells: Vec<_> = std::iter::once(told(&chart.categories)).chain(values).collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            let cells = cells.into_iter().map(Cell::with_text).collect();
+            table.add_row(Row { cells, is_header: false, height: None });
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_becomes_a_table() {
+        let text = "<c:chartSpace><c:chart><c:title><c:tx><c:rich><a:p><a:r><a:t>Ducks &amp; </a:t></a:r>\
+            <a:r><a:t>geese</a:t></a:r></a:p></c:rich></c:tx></c:title><c:plotArea><c:barChart>\
+            <c:ser><c:idx val=\"0\"/><c:tx><c:strRef><c:f>A!$B$1</c:f><c:strCache><c:pt idx=\"0\">\
+            <c:v>Fresh</c:v></c:pt></c:strCache></c:strRef></c:tx>\
+            <c:cat><c:strRef><c:f>A!$A$2:$A$4</c:f><c:strCache><c:pt idx=\"0\"><c:v>2019</c:v></c:pt>\
+            <c:pt idx=\"2\"><c:v>2021</c:v></c:pt></c:strCache></c:strRef></c:cat>\
+            <c:val><c:numRef><c:numCache><c:formatCode>General</c:formatCode><c:pt idx=\"0\"><c:v>120</c:v>\
+            </c:pt><c:pt idx=\"2\"><c:v>150</c:v></c:pt></c:numCache></c:numRef></c:val></c:ser>\
+            <c:ser><c:tx><c:v>Salt</c:v></c:tx><c:val><c:numLit><c:pt idx=\"2\"><c:v>9</c:v></c:pt>\
+            </c:numLit></c:val></c:ser></c:barChart><c:catAx><c:title><c:tx><c:rich><a:p><a:r><a:t>Year</a:t>\
+            </a:r></a:p></c:rich></c:tx></c:title></c:catAx></c:plotArea></c:chart></c:chartSpace>";
+        let chart = read(text).unwrap();
+        assert_eq!(chart.title, "Ducks & geese");
+        let told: Vec<String> = table(&chart)
+            .rows
+            .iter()
+            .map(|row| row.cells.iter().map(Cell::plain_text).collect::<Vec<_>>().join("|"))
+            .collect();
+        assert_eq!(told, ["|Fresh|Salt", "2019|120|", "2021|150|9"]);
+        assert!(read("<c:chartSpace><c:chart><c:title/></c:chart></c:chartSpace>").is_none());
+        assert!(read(&text[..500]).is_none());
+    }
+
+    #[test]
+    fn parts_are_found_from_where_they_are_named() {
+        assert_eq!(
+            resolved("xl/worksheets", "../drawings/drawing1.xml"),
+            "xl/drawings/drawing1.xml"
+        );
+        assert_eq!(resolved("xl", "/xl/worksheets/sheet1.xml"), "xl/worksheets/sheet1.xml");
+        assert_eq!(resolved("xl", "../../../x"), "x");
+    }
+}

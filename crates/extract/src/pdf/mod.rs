@@ -1,0 +1,222 @@
+//! PDF: text in reading order with the page on which it stands, by unpdf.
+//!
+//! Lines that stand at the top or bottom of most pages are left out. A document without text is a
+//! failure that says so: what is on its pages needs OCR.
+
+mod right_to_left;
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
+
+use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, title};
+
+/// Pages of a document at most.
+const PAGES_MAX: u32 = 20_000;
+
+/// Lines at each end of a page among which headers and footers are looked for.
+const EDGE_LINES: usize = 3;
+
+/// Pages that a document must have before a line can be a header.
+const PAGES_MIN: usize = 3;
+
+/// What unpdf puts before each page.
+const MARKER: (&str, &str) = ("<!-- page ", " -->");
+
+/// PDF documents.
+pub(crate) struct Pdf;
+
+impl Extractor for Pdf {
+    fn id(&self) -> &'static str {
+        "pdf@2"
+    }
+
+    fn is_risky(&self) -> bool {
+        true
+    }
+
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+        let options = ParseOptions::new().lenient().with_resources(false).sequential();
+        let document = PdfParser::from_bytes_with_options(&bytes, options)
+            .and_then(|parser| match parser.page_count() {
+                0..=PAGES_MAX => parser.parse(),
+                count => Err(Error::Other(format!("{count} pages, at most {PAGES_MAX}"))),
+            })
+            .map_err(|error| failed(reason(&error)))?;
+        let options = RenderOptions::new().with_page_markers(PageMarkerStyle::Comment);
+        let marked = unpdf::render::to_markdown(&document, &options)
+            .map_err(|error| failed(reason(&error)))?;
+        let marked = right_to_left::in_reading_order(&marked);
+        let (text, pages) = join(&without_running_lines(pages_of(&marked)));
+        if !text.contains(char::is_alphanumeric) {
+            let count = document.metadata.page_count;
+            return Err(failed(format!("needs OCR: its {count} page(s) have no text")));
+        }
+        let metadata = metadata(&document.metadata, pages);
+        let stated = document.metadata.title.as_deref().and_then(title::clean);
+        Ok(Extracted {
+            title: stated
+                .filter(|title| !is_file_name(title))
+                .or_else(|| first_heading(&text))
+                .unwrap_or_else(|| title::from_stem(uri)),
+            media_type: MediaType::Markdown,
+            text,
+            encoding: "pdf".to_owned(),
+            metadata,
+        })
+    }
+}
+
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Encrypted | Error::InvalidPassword => {
+            "is encrypted: it opens with a password only".to_owned()
+        }
+        error => format!("cannot be read as PDF: {}", one_line(&error.to_string())),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}
+
+/// Word processors give the name of the file that was printed.
+fn is_file_name(title: &str) -> bool {
+    let ending = title::extension(title).unwrap_or_default();
+    title.starts_with("Microsoft Word - ")
+        || ["doc", "docx", "tex", "dvi", "indd", "qxd", "pdf", "xls", "xlsx", "ppt", "pptx", "rtf"]
+            .contains(&ending.as_ref())
+}
+
+fn first_heading(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with('#'))?;
+    title::clean(&line.trim_start_matches('#').replace(['*', '\\'], ""))
+}
+
+/// Takes the text apart at its page markers: number of each page, and its lines.
+fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
+    let mut pages = vec![(1, Vec::new())];
+    for line in marked.lines() {
+        let number = line.strip_prefix(MARKER.0).and_then(|rest| rest.strip_suffix(MARKER.1));
+        match (number.and_then(|number| number.parse().ok()), pages.last_mut()) {
+            (Some(number), _) => pages.push((number, Vec::new())),
+            (None, Some((_, lines))) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    pages.retain(|(_, lines)| lines.iter().any(|line| !line.trim().is_empty()));
+    pages
+}
+
+/// Leaves out lines that stand at the edge of most pages; numbers in them may differ.
+fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for (_, lines) in &pages {
+        let mut forms: Vec<_> = edges(lines).into_iter().map(|at| form(lines[at])).collect();
+        forms.sort();
+        forms.dedup();
+        for form in forms {
+            *counts.entry(form).or_default() += 1;
+        }
+    }
+    let is_running = |line: &str| {
+        counts.get(&form(line)).is_some_and(|&count| count >= PAGES_MIN && count * 2 > pages.len())
+    };
+    let kept = pages.iter().map(|(number, lines)| {
+        let is_dropped = |line: &str| is_running(line) || is_page_number(line);
+        let dropped: Vec<_> =
+            edges(lines).into_iter().filter(|&at| is_dropped(lines[at])).collect();
+        let lines = lines.iter().enumerate().filter(|(at, _)| !dropped.contains(at));
+        (*number, lines.map(|(_, line)| *line).collect())
+    });
+    kept.collect()
+}
+
+/// Tells a line such as `Page 3` or `Page 3 of 12`, which is no text also where there are few pages.
+fn is_page_number(line: &str) -> bool {
+    let words: Vec<_> =
+        line.split([' ', '*', '#', '_', '/', '|']).filter(|one| !one.is_empty()).collect();
+    let is_page = words.first().is_some_and(|word| word.eq_ignore_ascii_case("page"));
+    let is_rest = |word: &&str| *word == "of" || word.chars().all(|c| c.is_ascii_digit());
+    is_page && words.len() > 1 && words[1..].iter().all(is_rest)
+}
+
+/// Returns where the first and last lines with text are.
+fn edges(lines: &[&str]) -> Vec<usize> {
+    let filled: Vec<_> = (0..lines.len()).filter(|&at| !lines[at].trim().is_empty()).collect();
+    let last = filled.len().saturating_sub(EDGE_LINES).max(EDGE_LINES.min(filled.len()));
+    filled[..EDGE_LINES.min(filled.len())].iter().chain(&filled[last..]).copied().collect()
+}
+
+/// Returns what is the same of a header on every page.
+fn form(line: &str) -> String {
+    let letters = line.chars().filter(|c| !matches!(c, '#' | '*' | '_' | '\\'));
+    let digits_alike = letters.map(|c| if c.is_numeric() { '0' } else { c });
+    let form: String = digits_alike.collect();
+    let mut form = form.split_whitespace().collect::<Vec<_>>().join(" ");
+    while form.contains("00") {
+        form = form.replace("00", "0");
+    }
+    form
+}
+
+/// Puts pages together; returns the text, and where each page begins: entry 0 is page 1.
+fn join(pages: &[(u32, Vec<&str>)]) -> (String, Vec<usize>) {
+    let mut text = String::new();
+    let mut starts = Vec::new();
+    for (number, lines) in pages {
+        let page = lines.join("\n");
+        let page = page.trim_matches('\n');
+        if page.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        // Pages without text begin where the next one does.
+        starts.resize((*number as usize).max(starts.len()), text.len());
+        text.push_str(page);
+        text.push('\n');
+    }
+    (text, starts)
+}
+
+fn metadata(stated: &unpdf::Metadata, pages: Vec<usize>) -> Metadata {
+    let mut metadata = Metadata::new();
+    let mut set = |key: &str, value: Option<String>| {
+        if let Some(value) = value.as_deref().and_then(title::clean) {
+            metadata.insert(key.to_owned(), Value::from(value));
+        }
+    };
+    set("author", stated.author.clone());
+    set("subject", stated.subject.clone());
+    set("keywords", stated.keywords.clone());
+    let date = stated.modified.or(stated.created);
+    set("date", date.map(|date| date.format("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    metadata.insert("page_count".to_owned(), Value::from(stated.page_count));
+    metadata.insert("pages".to_owned(), Value::from(pages));
+    metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_lines_are_left_out_and_pages_known() {
+        let page = |number: u32| {
+            let word = ["no", "one", "two", "three", "four"][number as usize];
+            format!(
+                "<!-- page {number} -->\n\n## Report {number}\n\nText {word}.\n\n*Page {number} of 4*\n\n"
+            )
+        };
+        let marked: String = [1, 2, 4].map(page).concat();
+        let (text, pages) = join(&without_running_lines(pages_of(&marked)));
+        assert_eq!(text, "Text one.\n\nText two.\n\nText four.\n");
+        assert_eq!(pages, [0, 11, 22, 22]);
+        let (text, _) = join(&without_running_lines(pages_of(&[1, 2].map(page).concat())));
+        assert!(text.contains("Report 2") && !text.contains("Page 1 of 4"));
+    }
+}

@@ -1,0 +1,169 @@
+//! From bytes to characters: BOM, else UTF-8, else an informed guess; or the finding that it is no
+//! text at all.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::Encoding;
+
+use crate::ExtractError;
+
+/// A NUL byte this near to the start means binary; git looks as far.
+const NUL_SCAN_BYTES: usize = 8 << 10;
+
+/// What the guess is made from. chardetng reads 84 MB/s, so more would cost more than everything
+/// else together.
+const GUESS_BYTES: usize = 64 << 10;
+
+/// Text has at most one control character in so many bytes.
+const CONTROL_SHARE: usize = 32;
+
+/// Text has at most one character that cannot be decoded in so many characters.
+const BROKEN_SHARE: usize = 100;
+
+/// UTF-8 that was damaged has at least so many good multi-byte characters for each bad one; other
+/// encodings that are read as UTF-8 have next to none.
+const UTF8_GOOD_PER_BROKEN: usize = 10;
+
+/// Starts of files that are not text, with the name of what they are.
+const MAGICS: [(&[u8], &str); 19] = [
+    (b"%PDF-", "PDF document"),
+    (b"\x89PNG", "PNG image"),
+    (b"\xff\xd8\xff", "JPEG image"),
+    (b"GIF8", "GIF image"),
+    (b"RIFF", "RIFF media"),
+    (b"PK\x03\x04", "ZIP archive or office document"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"BZh", "bzip2 data"),
+    (b"\xfd7zXZ", "xz data"),
+    (b"\x28\xb5\x2f\xfd", "zstd data"),
+    (b"7z\xbc\xaf", "7z archive"),
+    (b"\x7fELF", "ELF program"),
+    (b"MZ", "Windows program"),
+    (b"\xca\xfe\xba\xbe", "Java class"),
+    (b"\0asm", "WebAssembly module"),
+    (b"SQLite format 3\0", "SQLite database"),
+    (b"\xd0\xcf\x11\xe0", "OLE document"),
+    (b"OggS", "Ogg media"),
+    (b"ID3", "MP3 audio"),
+];
+
+/// Text with the name of the encoding that it had.
+pub(crate) struct Decoded {
+    pub(crate) text: String,
+    pub(crate) encoding: String,
+}
+
+/// Decodes the bytes of a document; those of valid UTF-8 stay as they are, BOM and line ends
+/// included.
+pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, ExtractError> {
+    let skipped = |reason| ExtractError::Skipped { uri: uri.to_owned(), reason };
+    if let Some((encoding, bom_bytes)) = Encoding::for_bom(&bytes)
+        && encoding != encoding_rs::UTF_8
+    {
+        return decode_legacy(uri, encoding, &bytes[bom_bytes..]);
+    }
+    if let Some(reason) = binary(&bytes) {
+        return Err(skipped(reason));
+    }
+    let has_bom = bytes.starts_with(b"\xef\xbb\xbf");
+    let (text, encoding) = match String::from_utf8(bytes) {
+        Ok(text) => (text, if has_bom { "utf-8-bom" } else { "utf-8" }),
+        Err(error) if is_damaged_utf8(error.as_bytes()) => {
+            (String::from_utf8_lossy(error.as_bytes()).into_owned(), "utf-8-lossy")
+        }
+        Err(error) => {
+            let first_bad = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            return decode_legacy(uri, guess(&bytes, first_bad), &bytes);
+        }
+    };
+    if has_many_controls(&text) {
+        return Err(skipped("binary content".into()));
+    }
+    Ok(Decoded { text, encoding: encoding.into() })
+}
+
+/// Returns what the bytes are if they are plainly no text.
+fn binary(bytes: &[u8]) -> Option<String> {
+    let has_nul = bytes[..bytes.len().min(NUL_SCAN_BYTES)].contains(&0);
+    let magic = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic));
+    match magic {
+        Some((magic, name)) if has_nul || !may_start_text(magic) => {
+            Some(format!("binary content ({name})"))
+        }
+        _ => has_nul.then(|| "binary content".into()),
+    }
+}
+
+/// Tells whether a magic is so short and so plain that a text may begin with it.
+fn may_start_text(magic: &[u8]) -> bool {
+    magic.len() <= 4 && magic.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// Decodes bytes in an encoding that their format or server declares.
+pub(crate) fn decode_as(
+    uri: &str,
+    encoding: &'static Encoding,
+    bytes: &[u8],
+) -> Result<Decoded, ExtractError> {
+    match binary(bytes) {
+        Some(reason) => Err(ExtractError::Skipped { uri: uri.into(), reason }),
+        None => decode_legacy(uri, encoding, bytes),
+    }
+}
+
+fn decode_legacy(
+    uri: &str,
+    encoding: &'static Encoding,
+    bytes: &[u8],
+) -> Result<Decoded, ExtractError> {
+    let (text, broken) = encoding.decode_without_bom_handling(bytes);
+    let name = encoding.name().to_lowercase();
+    if has_many_controls(&text) {
+        return Err(ExtractError::Skipped { uri: uri.into(), reason: "binary content".into() });
+    }
+    if broken && has_many_broken(&text) {
+        return Err(ExtractError::Permanent {
+            uri: uri.into(),
+            reason: format!("looks like {name}, but cannot be decoded as that"),
+        });
+    }
+    Ok(Decoded { text: text.into_owned(), encoding: name })
+}
+
+/// Tells UTF-8 with a few broken bytes (a cut-off log, a bad paste) from text in another encoding.
+fn is_damaged_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut broken) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        // Every character that is not ASCII has one such leading byte.
+        good += chunk.valid().bytes().filter(|&byte| byte >= 0xC0).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    good >= broken * UTF8_GOOD_PER_BROKEN
+}
+
+/// Guesses an encoding other than UTF-8 from the text around the first byte that says something.
+fn guess(bytes: &[u8], first_bad: usize) -> &'static Encoding {
+    let start = bytes[..first_bad].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let start = start.max(first_bad.saturating_sub(GUESS_BYTES / 2));
+    let end = bytes.len().min(start + GUESS_BYTES);
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(&bytes[start..end], end == bytes.len());
+    detector.guess(None, Utf8Detection::Deny)
+}
+
+/// Tells whether more of the text's start is control characters than any text has. Tabs, line ends,
+/// form feeds, backspaces (overstriking) and escapes (coloured logs) are text.
+fn has_many_controls(text: &str) -> bool {
+    let start = &text.as_bytes()[..text.len().min(GUESS_BYTES)];
+    let is_control = |byte: &u8| u8::from(matches!(byte, 0..=7 | 14..=26 | 28..=31 | 127));
+    // Summed up in bytes, as many as one holds, so that the compiler adds 16 or 32 at once.
+    let parts = start.chunks(usize::from(u8::MAX));
+    let controls: usize =
+        parts.map(|part| usize::from(part.iter().map(is_control).sum::<u8>())).sum();
+    controls * CONTROL_SHARE > start.len()
+}
+
+fn has_many_broken(text: &str) -> bool {
+    let broken = text.matches(char::REPLACEMENT_CHARACTER).count();
+    broken * BROKEN_SHARE > text.chars().count()
+}

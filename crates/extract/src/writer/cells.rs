@@ -1,0 +1,100 @@
+//! Cells of a table in one text: hostile ones have as many cells as bytes.
+
+/// The rows of a table, which may differ in length.
+#[derive(Debug, Default)]
+pub(crate) struct Cells {
+    text: String,
+    /// Where each cell ends in the text.
+    ends: Vec<usize>,
+    /// How many cells there are up to the end of each row.
+    rows: Vec<usize>,
+}
+
+impl Cells {
+    /// Adds a cell to the row that is not ended.
+    pub(crate) fn push(&mut self, cell: &str) {
+        self.text.push_str(cell);
+        self.ends.push(self.text.len());
+    }
+
+    /// Adds a further line to the cell that was added last; returns whether there is one.
+    pub(crate) fn go_on(&mut self, line: &str) -> bool {
+        let Some(end) = self.ends.last_mut() else { return false };
+        self.text.push(' ');
+        self.text.push_str(line);
+        *end = self.text.len();
+        true
+    }
+
+    /// Ends a row.
+    pub(crate) fn end_row(&mut self) {
+        self.rows.push(self.ends.len());
+    }
+
+    /// Adds a row.
+    pub(crate) fn push_row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        cells.into_iter().for_each(|cell| self.push(cell.as_ref()));
+        self.end_row();
+    }
+
+    /// Makes rows of so many cells, the last one of what is left.
+    pub(crate) fn regroup(&mut self, columns: usize) {
+        let cells = self.ends.len();
+        self.rows = (columns..cells + columns).step_by(columns).map(|end| end.min(cells)).collect();
+    }
+
+    /// Returns how many cells there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Returns how many cells the longest row has.
+    pub(crate) fn columns(&self) -> usize {
+        self.ranges().map(|range| range.len()).max().unwrap_or(0)
+    }
+
+    /// Tells whether nothing is in any cell.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
+    /// Returns the rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        self.ranges().map(|range| {
+            range.map(|at| {
+                let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+                &self.text[start..self.ends[at]]
+            })
+        })
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let starts = std::iter::once(0).chain(self.rows.iter().copied());
+        starts.zip(&self.rows).map(|(start, end)| start..*end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_as_they_were_added() {
+        let mut cells = Cells::default();
+        assert!(!cells.go_on("nothing"));
+        cells.push_row(["a", "", "b"]);
+        cells.push("c");
+        assert!(cells.go_on("d"));
+        cells.end_row();
+        let shown = |cells: &Cells| {
+            let rows = cells.rows().map(|row| row.collect::<Vec<_>>().join("|"));
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&cells), ["a||b", "c d"]);
+        assert_eq!((cells.len(), cells.columns(), cells.is_blank()), (4, 3, false));
+        cells.regroup(3);
+        assert_eq!(shown(&cells), ["a||b", "c d"]);
+        cells.regroup(2);
+        assert_eq!(shown(&cells), ["a|", "b|c d"]);
+    }
+}
