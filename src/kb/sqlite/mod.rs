@@ -1,7 +1,7 @@
 //! The knowledge base in SQLite (bundled, WAL).
 //!
 //! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by whoever
-//! holds its mutex, always `BEGIN IMMEDIATE`; one read connection for the rest, in short transactions.
+//! holds its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short transactions.
 
 mod connect;
 mod convert;
@@ -14,6 +14,7 @@ mod index;
 mod intake;
 mod ledger;
 mod maintenance;
+mod pool;
 mod queue;
 mod reader;
 mod revisions;

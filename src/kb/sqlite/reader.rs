@@ -1,7 +1,6 @@
 //! A knowledge base that is read.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -10,19 +9,23 @@ use super::connect::{connect, connect_read_only};
 use super::guard::{self, Watch};
 use super::identity::OpenFiles;
 use super::maintenance::Maintenance;
-use super::{errno, is_interrupted, lock, schema};
+use super::pool::{Borrowed, Pool, ReadConnection};
+use super::{errno, is_interrupted, schema};
 use crate::kb::KbError;
 
 /// As far as SQLite maps a file, a little less than 2 GiB.
 const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
 /// Of the connection that reads what another writes: each commit makes its pages stale.
 const READER_CACHE_PAGES: i64 = 256;
+/// Connections of one reader at most, on a machine with as many processors. Each has a cache of 4 MiB; the file is
+/// mapped by each and lies in memory once.
+const CONNECTIONS_MAX: usize = 4;
 
-/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads.
+/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads, which read at the same
+/// time.
 pub struct Reader {
     path: PathBuf,
-    connection: Mutex<Connection>,
-    watch: Watch,
+    connections: Pool,
     /// What every commit insists on; `None` if it is only read and its folder gives SQLite no place for a log.
     files: Option<OpenFiles>,
 }
@@ -36,17 +39,15 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     /// Opens an existing knowledge base; works beside a running ingest, and for a file on a read-only medium.
     pub fn open(path: &Path) -> Result<Self, KbError> {
-        let mut connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
-        // A search reads every vector: pages that need no copy halve its time.
-        connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
-        schema::check_current(&connection, path)
-            .map_err(|error| error.told_apart(path, errno::last(&connection)))?;
-        let watch = Watch::over(&mut connection)?;
-        let files = OpenFiles::of(&connection, path).ok();
-        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), watch, files })
+        let first = open_for_searches(path)?;
+        let files = OpenFiles::of(&first.connection, path).ok();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let connections = Pool::new(first, processors.min(CONNECTIONS_MAX));
+        Ok(Self { path: path.to_owned(), connections, files })
     }
 
-    /// Opens the file that `writer` has open, whose schema it has compared.
+    /// Opens the file that `writer` has open, whose schema it has compared. One connection is enough for the short
+    /// reads of a run.
     pub(super) fn beside(writer: &Connection, path: &Path) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = connect(path, flags)?;
@@ -59,7 +60,8 @@ impl Reader {
             .map_err(|error| KbError::from(error).told_apart(path, errno::last(&connection)))?;
         // The log is there now: both connections have read.
         let files = Some(OpenFiles::of(writer, path)?);
-        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), watch, files })
+        let connections = Pool::new(ReadConnection { connection, watch }, 1);
+        Ok(Self { path: path.to_owned(), connections, files })
     }
 
     /// Returns what looks at the whole file.
@@ -107,17 +109,40 @@ impl Reader {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let mut reader = self.connection();
-        self.watch.begin(most);
-        let result = reader.transaction().map_err(KbError::from).and_then(|tx| work(&tx));
+        reader.watch.begin(most);
+        let transaction = reader.connection.transaction();
+        let result = transaction.map_err(KbError::from).and_then(|tx| work(&tx));
         result.map_err(|error| match (error, most) {
             (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
                 KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
             }
-            (error, _) => error.told_apart(&self.path, errno::last(&reader)),
+            (error, _) => error.told_apart(&self.path, errno::last(&reader.connection)),
         })
     }
 
-    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.connection)
+    /// Borrows a connection; waits if all of them are in use.
+    pub(super) fn connection(&self) -> Borrowed<'_> {
+        self.connections.borrow(|| self.open_another())
     }
+
+    /// Opens the file once more; fails if the path names another one by now.
+    fn open_another(&self) -> Result<ReadConnection, KbError> {
+        let another = open_for_searches(&self.path)?;
+        let opened = OpenFiles::of(&another.connection, &self.path)?;
+        match &self.files {
+            Some(files) if files.is_same_file(&opened) => Ok(another),
+            _ => Err(KbError::Replaced(self.path.clone())),
+        }
+    }
+}
+
+/// Opens a connection for searches, and checks that the file is ours.
+fn open_for_searches(path: &Path) -> Result<ReadConnection, KbError> {
+    let mut connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
+    // A search reads every vector: pages that need no copy halve its time.
+    connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
+    schema::check_current(&connection, path)
+        .map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+    let watch = Watch::over(&mut connection)?;
+    Ok(ReadConnection { connection, watch })
 }

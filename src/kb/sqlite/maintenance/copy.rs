@@ -17,7 +17,8 @@ impl Maintenance<'_> {
         let reader = self.reader.connection();
         let mut writer = target.connection();
         target.reader().insist_on_files()?;
-        let copied = Backup::new(&reader, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
+        let copied =
+            Backup::new(&reader.connection, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
             Ok(StepResult::Done) => tidy(&writer, 0, &|| false),
             Ok(_) => Err(KbError::Busy),

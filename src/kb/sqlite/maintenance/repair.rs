@@ -154,7 +154,7 @@ impl Writer {
         let mut target = Connection::open_with_flags(live, flags)?;
         target.busy_timeout(BUSY_TIMEOUT)?;
         let reader = self.reader().connection();
-        let step = Backup::new(&reader, &mut target)?.step(-1)?;
+        let step = Backup::new(&reader.connection, &mut target)?.step(-1)?;
         if step != StepResult::Done {
             return Err(KbError::Busy);
         }
