@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kbingest::config::Config;
-use kbingest::kb::{Hit, SearchMode};
-use kbingest::operations::{self, IngestOptions, SearchOptions, Session, Target};
+use kbingest::kb::{Hit, Query, SearchMode, Show};
+use kbingest::operations::{self, IngestOptions, Session, Target};
 use kbingest::support::checkpoint::StopSignal;
 use kbingest::support::events::Silent;
 
@@ -38,11 +38,9 @@ pub fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dy
     for failure in &report.failures {
         eprintln!("{}: {}", failure.uri, failure.error);
     }
-    let options = SearchOptions {
-        query: query.to_owned(),
-        limit: 3,
-        mode: SearchMode::Hybrid,
-        ..SearchOptions::default()
+    let options = Query {
+        show: Show { limit: 3, mode: SearchMode::Hybrid, ..Show::default() },
+        ..Query::new(query)
     };
     Ok(operations::search(&Target::Config(Box::new(config)), &options)?.hits)
 }

@@ -106,6 +106,20 @@ pub enum Error {
     /// The knowledge base cannot be used.
     #[error(transparent)]
     Kb(#[from] KbError),
+    /// A search by vectors is asked for, and no embedder of the vectors is available.
+    #[error("{}: its vectors are of a model that is not at hand", kb.display())]
+    NoEmbedder {
+        /// The knowledge base.
+        kb: PathBuf,
+    },
+    /// A filter names a source that does not exist.
+    #[error("the knowledge base has no source \"{name}\"")]
+    UnknownSource {
+        /// The name.
+        name: String,
+        /// Names of the sources that exist.
+        known: Vec<String>,
+    },
     /// Another run is active, or the lock cannot be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -141,7 +155,11 @@ impl Error {
     /// Returns the process exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Usage { .. } | Self::OtherSources { .. } => ExitCode::Usage,
+            Self::Config(_)
+            | Self::Usage { .. }
+            | Self::OtherSources { .. }
+            | Self::NoEmbedder { .. }
+            | Self::UnknownSource { .. } => ExitCode::Usage,
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,

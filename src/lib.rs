@@ -13,6 +13,8 @@ pub mod workers;
 
 pub mod pipeline;
 
+pub mod search;
+
 pub mod error;
 
 pub mod config;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use kbingest::config::Config;
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, SearchOptions, Searcher, Target};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
 use rusqlite::Connection;
 
 use crate::clock::children_cpu_seconds;
@@ -208,7 +208,7 @@ fn searches(lines: &mut Vec<Line>, target: &Target) -> Result<(), Box<dyn Error>
     for (mode, name, goal_ms) in
         [(SearchMode::Hybrid, "hybrid", 30.0), (SearchMode::Text, "text", 10.0)]
     {
-        let searcher = Searcher::open(target, mode)?;
+        let searcher = operations::open_searcher(target, mode)?;
         let held = median_ms(mode, |options| searcher.search(options).map(drop))?;
         line(lines, &format!("{name} query, median, all held open"), held, AtMost(goal_ms), "ms");
         let anew = median_ms(mode, |options| operations::search(target, options).map(drop))?;
@@ -219,7 +219,7 @@ fn searches(lines: &mut Vec<Line>, target: &Target) -> Result<(), Box<dyn Error>
     let chunks: i64 =
         Connection::open(target.kb())?
             .query_row("SELECT COUNT(*) FROM chunk", [], |row| row.get(0))?;
-    let searcher = Searcher::open(target, SearchMode::Vector)?;
+    let searcher = operations::open_searcher(target, SearchMode::Vector)?;
     let held = median_ms(SearchMode::Vector, |options| searcher.search(options).map(drop))?;
     let share = held * 1e5 / chunks as f64;
     line(lines, "vector query, all held open, per 100,000 chunks", share, AtMost(5.0), "ms");
@@ -275,16 +275,12 @@ fn start(program: &Path, arguments: &[&str]) -> Result<(), Box<dyn Error>> {
 
 fn median_ms(
     mode: SearchMode,
-    mut search: impl FnMut(&SearchOptions) -> Result<(), kbingest::error::Error>,
+    mut search: impl FnMut(&Query) -> Result<(), kbingest::error::Error>,
 ) -> Result<f64, Box<dyn Error>> {
     let mut times = Vec::new();
     for query in QUERIES.iter().cycle().take(QUERIES.len() * REPEATS) {
-        let options = SearchOptions {
-            query: (*query).to_owned(),
-            limit: 10,
-            mode,
-            ..SearchOptions::default()
-        };
+        let options =
+            Query { show: Show { limit: 10, mode, ..Show::default() }, ..Query::new(*query) };
         let since = Instant::now();
         search(&options)?;
         times.push(since.elapsed().as_secs_f64() * 1e3);

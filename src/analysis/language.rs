@@ -95,6 +95,15 @@ languages! {
     Chinese "zh" None,
 }
 
+/// The languages that texts of an index were analysed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexLanguages {
+    /// All of them.
+    pub all: Vec<Language>,
+    /// Those of a considerable share of the index.
+    pub common: Vec<Language>,
+}
+
 impl Language {
     /// Returns the language with this code.
     pub fn from_code(code: &str) -> Option<Self> {

@@ -20,8 +20,8 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::Deserialize;
 
-pub use language::Language;
-pub use query::{Clause, Field, ParsedQuery, Sequence, Word};
+pub use language::{IndexLanguages, Language};
+pub use query::{Clause, Field, ParsedQuery, Sequence, Word, meaning};
 
 /// Increased when the same text might give other tokens; the index is then rebuilt.
 const CODE_VERSION: u32 = 1;

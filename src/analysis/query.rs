@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::language::Language;
+use super::language::{IndexLanguages, Language};
 use super::units::{for_each_token, is_spaceless};
 
 /// Limit on the words of a query that are looked up.
@@ -24,8 +24,6 @@ pub struct ParsedQuery {
     pub sources: Vec<String>,
     /// Sources to exclude.
     pub excluded_sources: Vec<String>,
-    /// The words as typed, without exclusions and syntax: the meaning of the query.
-    pub text: String,
 }
 
 /// A word, with the tokens it may have in the index.
@@ -76,19 +74,15 @@ impl ParsedQuery {
     ///
     /// Its words are analysed in its own language; if that cannot be detected, in each of the
     /// `common` ones.
-    pub fn parse(query: &str, languages: &[Language], common: &[Language]) -> Self {
-        let own = Language::of_query(query, languages);
-        let common = if common.is_empty() { &[Language::English][..] } else { common };
+    pub fn parse(query: &str, languages: &IndexLanguages) -> Self {
+        let own = Language::of_query(query, &languages.all);
+        let common =
+            if languages.common.is_empty() { &[Language::English][..] } else { &languages.common };
         let languages = own.as_ref().map_or(common, std::slice::from_ref);
         let own = languages[0];
-        let mut items = items(query);
-        if items.iter().all(|item| item.is_excluded) {
-            items.iter_mut().for_each(|item| item.is_excluded = false);
-        }
         let mut parsed = Self::default();
-        let mut texts = Vec::new();
         let mut words: Vec<(bool, Word)> = Vec::new();
-        for item in &items {
+        for item in &items(query) {
             if let Some(ItemField::Source) = item.field {
                 let sources = if item.is_excluded {
                     &mut parsed.excluded_sources
@@ -97,11 +91,6 @@ impl ParsedQuery {
                 };
                 sources.push(item.text.to_owned());
                 continue;
-            }
-            if !item.is_excluded
-                && !matches!(item.field, Some(ItemField::Column(Field::Path | Field::Language)))
-            {
-                texts.push(item.text);
             }
             let column = match item.field {
                 Some(ItemField::Column(field)) => Some(field),
@@ -126,7 +115,6 @@ impl ParsedQuery {
             }
         }
         parsed.words.truncate(WORDS_MAX);
-        parsed.text = texts.join(" ");
         parsed
     }
 
@@ -155,6 +143,17 @@ impl ParsedQuery {
     }
 }
 
+/// Returns what `query` means, for an embedder: its words as typed, without exclusions and syntax.
+pub fn meaning(query: &str) -> String {
+    let is_meant = |item: &Item<'_>| {
+        !item.is_excluded
+            && matches!(item.field, None | Some(ItemField::Column(Field::Title | Field::Heading)))
+    };
+    let texts: Vec<_> =
+        items(query).iter().filter(|item| is_meant(item)).map(|item| item.text).collect();
+    texts.join(" ")
+}
+
 /// A syntactic item of the query.
 #[derive(Debug)]
 struct Item<'q> {
@@ -179,13 +178,17 @@ const FIELDS: [(&str, ItemField); 5] = [
     ("source:", ItemField::Source),
 ];
 
+/// Splits a query into its items; a query of nothing but exclusions becomes words.
 fn items(query: &str) -> Vec<Item<'_>> {
-    let mut items = Vec::new();
+    let mut items: Vec<Item<'_>> = Vec::new();
     let mut rest = query.trim_start();
     while !rest.is_empty() {
         let (item, after) = item(rest);
         items.push(item);
         rest = after.trim_start();
+    }
+    if items.iter().all(|item| item.is_excluded) {
+        items.iter_mut().for_each(|item| item.is_excluded = false);
     }
     items
 }
@@ -321,7 +324,8 @@ mod tests {
 
     /// Renders the query in a short form.
     fn shown(query: &str, languages: &[Language]) -> String {
-        let parsed = ParsedQuery::parse(query, languages, languages);
+        let languages = IndexLanguages { all: languages.to_vec(), common: languages.to_vec() };
+        let parsed = ParsedQuery::parse(query, &languages);
         let clause = |clause: &Clause| {
             let forms: Vec<_> = clause
                 .forms
@@ -388,11 +392,11 @@ mod tests {
     }
 
     #[test]
-    fn text_is_the_meaning_of_the_query() {
-        let check = |query: &str, expected: &str| {
-            assert_eq!(ParsedQuery::parse(query, &[], &[]).text, expected);
-        };
+    fn exclusions_and_syntax_are_no_part_of_the_meaning() {
+        let check = |query: &str, expected: &str| assert_eq!(meaning(query), expected);
         check("how do I undo a release?", "how do I undo a release?");
         check("\"roll back\" -canary title:release path:docs source:web", "roll back release");
+        check("-canary", "canary");
+        check("path:docs language:en", "");
     }
 }

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::exit_code;
 use crate::error::Error;
 use crate::eval::Minimum;
-use crate::kb::SearchMode;
+use crate::kb::{Day, SearchMode, UriGlob};
 use crate::operations;
 
 /// Builds knowledge bases for retrieval from documents, and keeps them up to date.
@@ -345,17 +345,17 @@ pub struct SearchArgs {
     pub source: Option<String>,
     /// Only documents whose URI matches this glob, as in "operations/**"; may be repeated.
     #[arg(long, value_name = "GLOB")]
-    pub path: Vec<String>,
+    pub path: Vec<UriGlob>,
     /// Only documents with this in their metadata, as in 'author=Ann Lee' or tags=boats; may be
     /// repeated.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub meta: Vec<String>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub meta: Vec<(String, String)>,
     /// Only documents dated this day or later in their metadata, as in 2025-01-31, 2025-01 or 2025.
     #[arg(long, value_name = "DATE")]
-    pub after: Option<String>,
+    pub after: Option<Day>,
     /// Only documents dated before this day in their metadata.
     #[arg(long, value_name = "DATE")]
-    pub before: Option<String>,
+    pub before: Option<Day>,
     /// Shows each chunk separately: merges no neighbours, omits no repeated texts.
     #[arg(long)]
     pub no_fold: bool,
@@ -368,6 +368,14 @@ pub struct SearchArgs {
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or_default();
+    match (key.trim(), value.trim()) {
+        ("", _) | (_, "") => Err("a key and a value are needed, as in 'author=Ann Lee'".to_owned()),
+        (key, value) => Ok((key.to_owned(), value.to_owned())),
+    }
 }
 
 /// Arguments of `extract` and `chunk`.

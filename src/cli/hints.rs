@@ -17,6 +17,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "name another knowledge base, or give --trust to have their documents deleted"
                 .to_owned(),
         ),
+        Error::NoEmbedder { .. } => {
+            Some("name its kb.toml, ingest again, or use --mode text".to_owned())
+        }
+        Error::UnknownSource { known, .. } => Some(format!("it has: {}", known.join(", "))),
         Error::Config(error) => of_config(error),
         Error::Kb(error) => of_kb(error).map(str::to_owned),
         Error::Lock(error) => of_lock(error).map(str::to_owned),

@@ -8,35 +8,21 @@ use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::kb::{Explanation, Hit};
-use crate::operations::{self, SearchOptions, SearchReport, Target};
+use crate::kb::{Explanation, Filter, Hit, Query, Show};
+use crate::operations::{self, SearchReport, Target};
 
 /// Runs `search`.
 pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
-    let (target, query) = match arguments.target_and_query.as_slice() {
-        [target, query] => (target.as_str(), query),
-        [query] => ("kb.toml", query),
+    let (target, text) = match arguments.target_and_query.as_slice() {
+        [target, text] => (target.as_str(), text),
+        [text] => ("kb.toml", text),
         // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
     let target = Target::open(Path::new(target))?;
-    let options = SearchOptions {
-        query: query.clone(),
-        limit: arguments.limit,
-        mode: arguments.mode.search_mode(),
-        source: arguments.source.clone(),
-        paths: arguments.path.clone(),
-        metadata: arguments.meta.clone(),
-        after: arguments.after.clone(),
-        before: arguments.before.clone(),
-        context: arguments.context,
-        folds: !arguments.no_fold,
-        marks: true,
-        explains: arguments.explain,
-    };
-    let report = operations::search(&target, &options)?;
-    if let Some(warning) = &report.warning {
-        render::warning(warning);
+    let report = operations::search(&target, &query(arguments, text))?;
+    for warning in &report.warnings {
+        render::warning(&warning.to_string());
     }
     if arguments.json {
         output::json(&report)?;
@@ -44,6 +30,27 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
         result(&hits(&report))?;
     }
     Ok(Ending::Code(0))
+}
+
+fn query(arguments: &SearchArgs, text: &str) -> Query {
+    Query {
+        text: text.to_owned(),
+        filter: Filter {
+            source: arguments.source.clone(),
+            uris: arguments.path.clone(),
+            metadata: arguments.meta.clone(),
+            after: arguments.after,
+            before: arguments.before,
+        },
+        show: Show {
+            limit: arguments.limit,
+            mode: arguments.mode.search_mode(),
+            context: arguments.context,
+            folds: !arguments.no_fold,
+            marks: true,
+            explains: arguments.explain,
+        },
+    }
 }
 
 fn hits(report: &SearchReport) -> String {

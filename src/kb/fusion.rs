@@ -1,8 +1,8 @@
 //! Score fusion of full-text and vector search.
 //!
-//! `bm25 / max(bm25) + weight * cosine` over the union of both candidate lists. Rank fusion with equal
-//! weights was measured to fall below BM25 alone when the embedder is small, because it throws away how
-//! far apart the scores are.
+//! `bm25 / max(bm25) + weight * cosine` over the union of both candidate lists. Rank fusion with
+//! equal weights was measured to fall below BM25 alone when the embedder is small, because it
+//! throws away how far apart the scores are.
 
 use crate::domain::ChunkId;
 
@@ -11,16 +11,10 @@ use crate::domain::ChunkId;
 pub struct Candidate {
     /// The chunk.
     pub id: ChunkId,
-    /// BM25 score, larger is better; `None` where no query word occurs.
+    /// BM25 score, larger is better; `None` if no word of the query occurs.
     pub bm25: Option<f64>,
-    /// Cosine to the query; `None` where vectors were not asked.
+    /// Cosine to the query; `None` if vectors are not compared.
     pub cosine: Option<f32>,
-    /// What words add to the score.
-    pub text_part: f64,
-    /// What vectors add to it.
-    pub vector_part: f64,
-    /// What the cosine was multiplied by.
-    pub vector_weight: f64,
     /// What hits are ranked by.
     pub score: f64,
 }
@@ -28,31 +22,45 @@ pub struct Candidate {
 impl Candidate {
     /// Returns a chunk without a score.
     pub fn new(id: ChunkId) -> Self {
-        Self {
-            id,
-            bm25: None,
-            cosine: None,
-            text_part: 0.0,
-            vector_part: 0.0,
-            vector_weight: 0.0,
-            score: 0.0,
-        }
+        Self { id, bm25: None, cosine: None, score: 0.0 }
     }
 }
 
-/// Scores `candidates` in place and ranks them, best first; equal scores by id.
-pub fn fuse(candidates: &mut [Candidate], weight: f64) {
-    let best = candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
-    // Where there is no text score at all the weight would only scale the cosine.
-    let weight = if best > 0.0 { weight } else { 1.0 };
-    for candidate in candidates.iter_mut() {
-        candidate.text_part =
-            candidate.bm25.map_or(0.0, |bm25| if best > 0.0 { bm25 / best } else { 0.0 });
-        candidate.vector_weight = weight;
-        candidate.vector_part = weight * candidate.cosine.map_or(0.0, f64::from);
-        candidate.score = candidate.text_part + candidate.vector_part;
+/// How the two scores of a candidate become one.
+#[derive(Clone, Copy, Debug)]
+pub struct Fusion {
+    best_bm25: f64,
+    /// What a cosine is multiplied by.
+    pub vector_weight: f64,
+}
+
+impl Fusion {
+    /// Scores `candidates` in place and ranks them, best first; equal scores by id.
+    pub fn rank(candidates: &mut [Candidate], vector_weight: f64) -> Self {
+        let best_bm25 =
+            candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
+        // Without any text score the weight would only scale the cosine.
+        let vector_weight = if best_bm25 > 0.0 { vector_weight } else { 1.0 };
+        let fusion = Self { best_bm25, vector_weight };
+        for candidate in candidates.iter_mut() {
+            candidate.score = fusion.text_part(candidate) + fusion.vector_part(candidate);
+        }
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        fusion
     }
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+
+    /// Returns what words add to the score of a candidate.
+    pub fn text_part(&self, candidate: &Candidate) -> f64 {
+        match candidate.bm25 {
+            Some(bm25) if self.best_bm25 > 0.0 => bm25 / self.best_bm25,
+            _ => 0.0,
+        }
+    }
+
+    /// Returns what its vector adds.
+    pub fn vector_part(&self, candidate: &Candidate) -> f64 {
+        self.vector_weight * candidate.cosine.map_or(0.0, f64::from)
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +72,7 @@ mod tests {
             .iter()
             .map(|&(id, bm25, cosine)| Candidate { bm25, cosine, ..Candidate::new(ChunkId(id)) })
             .collect();
-        fuse(&mut candidates, weight);
+        Fusion::rank(&mut candidates, weight);
         let ranked: Vec<_> = candidates.iter().map(|c| (c.id.0, c.score)).collect();
         assert_eq!(ranked, expected);
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Target;
-use super::search::{SearchOptions, Searcher};
+use super::search::open_searcher;
 use crate::error::{Error, ExitCode};
 use crate::eval::{
     self, Baseline, ByteSpan, Detail, EvalReport, GateError, Latency, Minimum, ModeDifference,
-    ModeSummary, Passage, Query, Scores, Worst,
+    ModeSummary, Passage, Scores, Worst,
 };
-use crate::kb::SearchMode;
+use crate::kb::{Query, SearchMode, Show};
+use crate::search::Searcher;
 use crate::support::files;
 
 /// Passages of a ranking that are measured.
@@ -66,8 +67,8 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
         true => SearchMode::Vector,
         false => SearchMode::Text,
     };
-    let searcher = Searcher::open(target, opened)?;
-    let mut warnings: Vec<String> = searcher.warning.iter().cloned().collect();
+    let searcher = open_searcher(target, opened)?;
+    let mut warnings: Vec<_> = searcher.warnings().iter().map(ToString::to_string).collect();
     let modes: Vec<_> = modes.into_iter().filter(|mode| searcher.mode(*mode) == *mode).collect();
     let chunks = chunks_of_answers(&searcher, &queries)?;
     let measured = modes
@@ -112,22 +113,16 @@ struct Measured {
 fn measure(
     searcher: &Searcher,
     mode: SearchMode,
-    queries: &[Query],
+    queries: &[eval::Query],
     chunks: &HashMap<String, Vec<ByteSpan>>,
 ) -> Result<Measured, Error> {
     let (mut times_ms, mut rankings) = (Vec::new(), Vec::new());
     for query in queries {
-        let options = SearchOptions {
-            query: query.text.clone(),
-            limit: HITS,
-            mode,
-            // Chunks are measured as ranked, without folding.
-            folds: false,
-            marks: false,
-            ..SearchOptions::default()
-        };
+        // Chunks are measured as ranked, without folding.
+        let show = Show { limit: HITS, mode, folds: false, marks: false, ..Show::default() };
+        let query = Query { show, ..Query::new(&query.text) };
         let since = Instant::now();
-        let hits = searcher.search(&options)?;
+        let hits = searcher.search(&query)?;
         times_ms.push(since.elapsed().as_secs_f64() * 1000.0);
         let passages = hits.into_iter().map(|hit| Passage {
             uri: hit.uri,
@@ -152,7 +147,7 @@ impl Measured {
         }
     }
 
-    fn worst(&self, queries: &[Query]) -> Vec<Worst> {
+    fn worst(&self, queries: &[eval::Query]) -> Vec<Worst> {
         let ndcg = |index: usize| self.scores[index].get("ndcg@10").unwrap_or(0.0);
         let mut order: Vec<usize> = (0..queries.len()).filter(|index| ndcg(*index) < 1.0).collect();
         let rank = |index: usize| self.ranks[index].unwrap_or(usize::MAX);
@@ -173,8 +168,8 @@ impl Measured {
         worst.collect()
     }
 
-    fn details(&self, queries: &[Query]) -> Vec<Detail> {
-        let detail = |(index, query): (usize, &Query)| Detail {
+    fn details(&self, queries: &[eval::Query]) -> Vec<Detail> {
+        let detail = |(index, query): (usize, &eval::Query)| Detail {
             id: query.id.clone(),
             mode: self.mode.as_str().to_owned(),
             latency_ms: self.times_ms[index],
@@ -189,13 +184,13 @@ impl Measured {
 /// Returns the spans of all chunks of the relevant documents.
 fn chunks_of_answers(
     searcher: &Searcher,
-    queries: &[Query],
+    queries: &[eval::Query],
 ) -> Result<HashMap<String, Vec<ByteSpan>>, Error> {
     let mut chunks = HashMap::new();
     let answers = queries.iter().flat_map(|query| &query.relevant);
     for relevant in answers.filter(|relevant| relevant.span.is_some()) {
         if !chunks.contains_key(&relevant.uri) {
-            let spans = searcher.kb.chunk_spans(&relevant.uri)?;
+            let spans = searcher.reader().chunk_spans(&relevant.uri)?;
             let span = |&(start, end): &(u64, u64)| ByteSpan { start, end };
             chunks.insert(relevant.uri.clone(), spans.iter().map(span).collect());
         }
@@ -252,7 +247,7 @@ fn gate_error(error: GateError) -> Error {
 }
 
 /// Reads a file of queries; returns also a hash of its text.
-fn read_queries(path: &Path) -> Result<(Vec<Query>, String), Error> {
+fn read_queries(path: &Path) -> Result<(Vec<eval::Query>, String), Error> {
     let text = read(path)?;
     let queries = eval::parse_queries(&text).map_err(|error| Error::Usage {
         message: format!("{}: {error}", path.display()),

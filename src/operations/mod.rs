@@ -21,7 +21,7 @@ pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
 pub use ingest::{IngestOptions, RunReport, ingest, resume};
 pub use publish::{Publication, publish_if_good};
-pub use search::{SearchOptions, SearchReport, Searcher, search};
+pub use search::{SearchReport, open_searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
 
 use crate::config::Config;

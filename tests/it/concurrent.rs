@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use kbingest::config::Config;
 use kbingest::domain::RunStatus;
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, SearchOptions, Target};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::Value;
@@ -193,12 +193,9 @@ fn version_seen(kb: &Path, versions: &[Vec<String>; 2]) -> usize {
 
 fn assert_hits_of_one_version(target: &Target) {
     for mode in [SearchMode::Text, SearchMode::Hybrid] {
-        let options = SearchOptions {
-            query: "oldword newword".to_owned(),
-            limit: 100,
-            mode,
-            folds: false,
-            ..SearchOptions::default()
+        let options = Query {
+            show: Show { limit: 100, mode, folds: false, ..Show::default() },
+            ..Query::new("oldword newword")
         };
         let hits = operations::search(target, &options).unwrap().hits;
         let hits: Vec<_> = hits.iter().filter(|hit| hit.uri == MIXED).collect();

@@ -19,8 +19,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, SearchOptions, Target};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
 use kbingest::source::uri;
 use serde_json::Value;
 
@@ -254,11 +254,9 @@ fn assert_fates(fates: &BTreeMap<String, String>, files: &[Hostile]) {
 fn assert_searchable(place: &Place) {
     for number in 0..GOOD_DOCUMENTS {
         let (uri, word) = good(number);
-        let options = SearchOptions {
-            query: word,
-            limit: 3,
-            mode: SearchMode::Text,
-            ..SearchOptions::default()
+        let options = Query {
+            show: Show { limit: 3, mode: SearchMode::Text, ..Show::default() },
+            ..Query::new(word)
         };
         let found = operations::search(&Target::File(place.kb()), &options).unwrap();
         let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();

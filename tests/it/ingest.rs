@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use kbingest::domain::{Metrics, RunState, RunStatus};
-use kbingest::kb::{Hit, SearchMode};
-use kbingest::operations::{self, IngestOptions, SearchOptions, Target};
+use kbingest::kb::{Hit, Query, SearchMode, Show};
+use kbingest::operations::{self, IngestOptions, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use rusqlite::types::Value;
 
@@ -80,12 +80,9 @@ fn failures(place: &Place) -> Vec<String> {
 
 fn search(place: &Place, query: &str) -> Vec<Hit> {
     let target = Target::Config(Box::new(place.config()));
-    let options = SearchOptions {
-        query: query.to_owned(),
-        limit: 100,
-        mode: SearchMode::Text,
-        folds: false,
-        ..SearchOptions::default()
+    let options = Query {
+        show: Show { limit: 100, mode: SearchMode::Text, folds: false, ..Show::default() },
+        ..Query::new(query)
     };
     operations::search(&target, &options).unwrap().hits
 }

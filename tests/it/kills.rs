@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, SearchOptions, Target};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
 use rusqlite::OpenFlags;
 
 use crate::crash::{kill_after, run};
@@ -128,11 +128,9 @@ fn version_of(text: &str) -> String {
 }
 
 fn assert_search_sees_no_mix(kb: &Path) {
-    let options = SearchOptions {
-        query: "river lantern copper".to_owned(),
-        limit: 1000,
-        mode: SearchMode::Hybrid,
-        ..SearchOptions::default()
+    let options = Query {
+        show: Show { limit: 1000, mode: SearchMode::Hybrid, ..Show::default() },
+        ..Query::new("river lantern copper")
     };
     let report = operations::search(&Target::File(kb.to_owned()), &options).unwrap();
     let mut seen = BTreeMap::new();

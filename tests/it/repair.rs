@@ -12,10 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
 
-use kbingest::kb::{Finding, SearchMode};
-use kbingest::operations::{
-    self, CheckOptions, CheckReport, IngestOptions, SearchOptions, Target, check,
-};
+use kbingest::kb::{Finding, Query, SearchMode, Show};
+use kbingest::operations::{self, CheckOptions, CheckReport, IngestOptions, Target, check};
 use kbingest::support::checkpoint::Checkpoint;
 use rusqlite::Connection;
 
@@ -64,11 +62,9 @@ fn subjects(findings: &[Finding]) -> String {
 fn assert_all_searchable(kb: &Path, when: &str) {
     let words = (0..DOCUMENTS).map(|number| (Some(number), word(number)));
     for (number, query) in words.chain([(None, "common river".to_owned())]) {
-        let options = SearchOptions {
-            query,
-            limit: 50,
-            mode: SearchMode::Hybrid,
-            ..SearchOptions::default()
+        let options = Query {
+            show: Show { limit: 50, mode: SearchMode::Hybrid, ..Show::default() },
+            ..Query::new(query)
         };
         let found = operations::search(&Target::File(kb.to_owned()), &options)
             .unwrap_or_else(|error| panic!("{when}: {error}"));

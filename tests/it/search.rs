@@ -1,8 +1,12 @@
-//! `search`: query syntax, languages, filters, folding, explanations, and an index made anew where its
-//! analysis changed.
+//! `search`: query syntax, languages, filters, folding, explanations, an index that is rebuilt when
+//! its analysis changed, and a searcher that lives long and is shared by threads.
 
-use kbingest::kb::{Hit, SearchMode};
-use kbingest::operations::{self, SearchOptions, Target};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use kbingest::kb::{Filter, Hit, Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
+use kbingest::search::Searcher;
+use kbingest::search::Warning::{NoEmbedder, OldIndex};
 use rusqlite::Connection;
 
 use crate::support::{Place, SETTINGS, assert_sound, rows};
@@ -17,27 +21,32 @@ fn place(documents: &[(&str, &str)]) -> Place {
     place
 }
 
-fn text_options(query: &str) -> SearchOptions {
-    SearchOptions {
-        query: query.to_owned(),
-        limit: 20,
-        mode: SearchMode::Text,
-        ..SearchOptions::default()
-    }
+/// Asks for twenty hits in `mode`.
+fn query_in(mode: SearchMode, text: &str) -> Query {
+    Query { show: Show { limit: 20, mode, ..Show::default() }, ..Query::new(text) }
 }
 
-fn hits(place: &Place, options: &SearchOptions) -> Vec<Hit> {
-    operations::search(&Target::File(place.kb()), options).unwrap().hits
+fn text_query(text: &str) -> Query {
+    query_in(SearchMode::Text, text)
 }
 
-fn uris(place: &Place, options: &SearchOptions) -> String {
-    let uris: Vec<_> = hits(place, options).into_iter().map(|hit| hit.uri).collect();
+/// Asks for every chunk that matches by itself.
+fn unfolded(query: Query) -> Query {
+    Query { show: Show { folds: false, ..query.show }, ..query }
+}
+
+fn hits(place: &Place, query: &Query) -> Vec<Hit> {
+    operations::search(&Target::File(place.kb()), query).unwrap().hits
+}
+
+fn uris(place: &Place, query: &Query) -> String {
+    let uris: Vec<_> = hits(place, query).into_iter().map(|hit| hit.uri).collect();
     uris.join(" ")
 }
 
-/// Fails where the text hits of `query`, sorted, are not `expected`.
+/// Fails unless the text hits of `query`, sorted, are `expected`.
 fn check(place: &Place, query: &str, expected: &str) {
-    let found = uris(place, &text_options(query));
+    let found = uris(place, &text_query(query));
     let mut found: Vec<_> = found.split_whitespace().collect();
     found.sort_unstable();
     assert_eq!(found.join(" "), expected, "{query}");
@@ -89,7 +98,7 @@ fn query_syntax() {
     for hostile in
         ["\"", "a AND (", "NEAR(a b", "title:", "*", "-", "^drill", "{title} : x", "a\0b", "\"-\"*"]
     {
-        uris(&place, &text_options(hostile));
+        uris(&place, &text_query(hostile));
     }
 }
 
@@ -128,8 +137,8 @@ fn neighbours_and_repeated_texts_are_one_hit() {
     let long: String = (0..6).map(section).collect();
     let same = "# Note\n\nThe lighthouse keeper writes a letter.\n";
     let place = place(&[("long.md", &format!("# Long\n{long}")), ("x.md", same), ("y.md", same)]);
-    let all = hits(&place, &SearchOptions { folds: false, ..text_options("ferry") });
-    let folded = hits(&place, &text_options("ferry"));
+    let all = hits(&place, &unfolded(text_query("ferry")));
+    let folded = hits(&place, &text_query("ferry"));
     assert!(all.len() >= 6 && folded.len() < all.len(), "{} of {}", folded.len(), all.len());
     let (start, end) = (folded[0].start_byte as usize, folded[0].end_byte as usize);
     let text = format!("# Long\n{long}");
@@ -141,7 +150,7 @@ fn neighbours_and_repeated_texts_are_one_hit() {
         folded.iter().map(|hit| all.iter().filter(|one| is_in(one, hit)).count()).collect();
     assert_eq!(sizes.iter().max(), Some(&4), "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), all.len(), "{sizes:?}");
-    let letter = hits(&place, &text_options("lighthouse"));
+    let letter = hits(&place, &text_query("lighthouse"));
     assert_eq!(letter.len(), 1);
     assert_eq!(letter[0].duplicates.len(), 1);
     assert_ne!(letter[0].duplicates[0].uri, letter[0].uri);
@@ -152,7 +161,7 @@ fn chunks_of_different_documents_are_no_neighbours() {
     let filler = "Pumps need air and water. ".repeat(3);
     let second = format!("# Second\n\n## One\n\n{filler}\n\n## Two\n\nThe lighthouse is white.\n");
     let place = place(&[("a.md", "# First\n\nThe lighthouse is red.\n"), ("b.md", &second)]);
-    let mut found: Vec<_> = hits(&place, &text_options("lighthouse"))
+    let mut found: Vec<_> = hits(&place, &text_query("lighthouse"))
         .into_iter()
         .map(|hit| (hit.uri, hit.text.contains("red"), hit.text.contains("white")))
         .collect();
@@ -172,7 +181,7 @@ fn words_that_every_fifth_chunk_has_are_dropped_where_others_remain() {
         texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let place = place(&documents);
     check(&place, "harbour lantern anvil", "00.md 01.md");
-    assert_eq!(hits(&place, &text_options("harbour")).len(), 20);
+    assert_eq!(hits(&place, &text_query("harbour")).len(), 20);
 }
 
 #[test]
@@ -187,13 +196,9 @@ fn what_one_side_finds_is_scored_by_both() {
     let documents: Vec<_> =
         texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let place = place(&documents);
-    let options = SearchOptions {
-        limit: 200,
-        folds: false,
-        mode: SearchMode::Hybrid,
-        ..text_options("ferry")
-    };
-    let hits = hits(&place, &options);
+    let mut query = unfolded(query_in(SearchMode::Hybrid, "ferry"));
+    query.show.limit = 200;
+    let hits = hits(&place, &query);
     // Each side has a hundred candidates.
     assert!((101..=180).contains(&hits.len()), "{}", hits.len());
     assert!(hits.iter().all(|hit| hit.bm25.is_some() && hit.cosine.is_some()));
@@ -205,13 +210,13 @@ fn scores_are_explained_and_words_marked() {
         ("a.md", "# Boats\n\nFerries cross; a ferry waits.\n"),
         ("b.md", "# No\n\nStone.\n"),
     ]);
-    let options = SearchOptions {
-        query: "ferry boat".to_owned(),
-        mode: SearchMode::Hybrid,
-        explains: true,
-        ..SearchOptions::default()
-    };
-    let hit = &hits(&place, &options)[0];
+    let mut query = query_in(SearchMode::Hybrid, "ferry boat");
+    let plain = hits(&place, &query);
+    query.show.explains = true;
+    let explained = hits(&place, &query);
+    let without = |hit: &Hit| Hit { explanation: None, ..hit.clone() };
+    assert_eq!(plain, explained.iter().map(without).collect::<Vec<_>>());
+    let hit = &explained[0];
     let explanation = hit.explanation.as_ref().unwrap();
     assert_eq!(explanation.words, ["Boats", "Ferries", "ferry"]);
     assert!((explanation.text_part + explanation.vector_part - hit.score).abs() < 1e-9);
@@ -229,7 +234,7 @@ fn weights_are_those_of_the_config() {
     let found = |settings: &str, mode: SearchMode| {
         place.configure(&format!("{SETTINGS}[search]\n{settings}\n"));
         let target = Target::open(&place.toml()).unwrap();
-        operations::search(&target, &SearchOptions { mode, ..text_options("ferry") }).unwrap().hits
+        operations::search(&target, &query_in(mode, "ferry")).unwrap().hits
     };
     let order = |settings: &str| {
         let hits = found(settings, SearchMode::Text);
@@ -269,24 +274,35 @@ fn filters_apply_before_the_ranking_of_every_mode() {
     let documents: Vec<_> = documents.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let place = place(&documents);
     for mode in SearchMode::ALL {
-        let mut options =
-            SearchOptions { mode, paths: vec!["rare/*".to_owned()], ..text_options("ferry waits") };
-        options.folds = false;
-        let found = uris(&place, &options);
+        let mut query = unfolded(query_in(mode, "ferry waits"));
+        query.filter.uris = vec!["rare/*".parse().unwrap()];
+        let found = uris(&place, &query);
         assert_eq!(
             found.split(' ').filter(|uri| uri.starts_with("rare/")).count(),
             3,
             "{mode:?}: {found}"
         );
         assert_eq!(found.split(' ').count(), 3, "{mode:?}: {found}");
-        options.paths.clear();
-        options.query = "ferry path:rare".to_owned();
-        assert_eq!(uris(&place, &options).split(' ').count(), 3, "{mode:?}");
-        options.query = "ferry -path:common".to_owned();
-        assert_eq!(uris(&place, &options).split(' ').count(), 3, "{mode:?}");
+        query.filter.uris.clear();
+        query.text = "ferry path:rare".to_owned();
+        assert_eq!(uris(&place, &query).split(' ').count(), 3, "{mode:?}");
+        query.text = "ferry -path:common".to_owned();
+        assert_eq!(uris(&place, &query).split(' ').count(), 3, "{mode:?}");
     }
-    let options = SearchOptions { paths: vec!["[".to_owned()], ..text_options("ferry") };
-    assert!(operations::search(&Target::File(place.kb()), &options).is_err());
+}
+
+#[test]
+fn a_source_that_does_not_exist_is_an_error_and_no_empty_answer() {
+    let place = place(&[("a.md", "A ferry.")]);
+    let of = |source: &str| {
+        let filter = Filter { source: Some(source.to_owned()), ..Filter::default() };
+        let query = Query { filter, ..text_query("ferry") };
+        operations::search(&Target::File(place.kb()), &query)
+    };
+    assert_eq!(of("docs").unwrap().hits.len(), 1);
+    let error = of("dogs").unwrap_err();
+    assert_eq!(error.to_string(), "the knowledge base has no source \"dogs\"");
+    assert_eq!(error.exit_code().number(), 2);
 }
 
 #[test]
@@ -297,47 +313,45 @@ fn metadata_and_dates_filter_before_the_ranking() {
         ("c.md", "---\ntags: Boats\nupdated: 2025-06\n---\nA ferry.\n"),
         ("d.md", "A ferry, a ferry, a ferry.\n"),
     ]);
-    let filtered = |meta: &[&str], after: Option<&str>, before: Option<&str>| {
-        let found = |mode| {
-            let options = SearchOptions {
-                metadata: meta.iter().map(|&pair| pair.to_owned()).collect(),
-                after: after.map(str::to_owned),
-                before: before.map(str::to_owned),
-                folds: false,
-                mode,
-                ..text_options("ferry")
-            };
-            operations::search(&Target::File(place.kb()), &options).map(|report| {
-                let mut uris: Vec<_> = report.hits.into_iter().map(|hit| hit.uri).collect();
-                uris.sort();
-                uris.join(" ")
-            })
+    let filtered = |meta: &[(&str, &str)], after: Option<&str>, before: Option<&str>| {
+        let day = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        let filter = Filter {
+            metadata: meta.iter().map(owned).collect(),
+            after: day(after),
+            before: day(before),
+            ..Filter::default()
         };
-        let found = SearchMode::ALL.map(|mode| found(mode).map_err(|error| error.to_string()));
+        let found = SearchMode::ALL.map(|mode| {
+            let query = unfolded(query_in(mode, "ferry"));
+            let mut uris: Vec<_> = hits(&place, &Query { filter: filter.clone(), ..query })
+                .into_iter()
+                .map(|hit| hit.uri)
+                .collect();
+            uris.sort();
+            uris.join(" ")
+        });
         assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
         found[0].clone()
     };
     for (meta, after, before, expected) in [
-        (&["author=ann lee"][..], None, None, "a.md"),
-        (&["tags=boats"], None, None, "a.md c.md"),
-        (&["tags=boats", "tags=rivers"], None, None, "a.md"),
-        (&["author=nobody"], None, None, ""),
+        (&[("author", "ann lee")][..], None, None, "a.md"),
+        (&[("tags", "boats")], None, None, "a.md c.md"),
+        (&[("tags", "boats"), ("tags", "rivers")], None, None, "a.md"),
+        (&[("author", "nobody")], None, None, ""),
         (&[], Some("2025"), None, "b.md c.md"),
         (&[], None, Some("2025"), "a.md"),
         (&[], Some("2024-03-05"), Some("2025-01-02"), "a.md b.md"),
-        (&["tags=boats"], Some("2025-01"), None, "c.md"),
+        (&[("tags", "boats")], Some("2025-01"), None, "c.md"),
         (&[], None, None, "a.md b.md c.md d.md"),
     ] {
         let found = filtered(meta, after, before);
-        assert_eq!(found.as_deref(), Ok(expected), "{meta:?} {after:?} {before:?}");
-    }
-    for (meta, after) in [(&["author"][..], None), (&["=x"], None), (&[], Some("soon"))] {
-        assert!(filtered(meta, after, None).is_err(), "{meta:?} {after:?}");
+        assert_eq!(found, expected, "{meta:?} {after:?} {before:?}");
     }
 }
 
 #[test]
-fn another_analysis_makes_the_index_anew_and_nothing_else() {
+fn another_analysis_rebuilds_the_index_and_nothing_else() {
     let place = place(&[("a.md", "# Boats\n\nFerries cross the river.\n"), ("b.md", "# Empty\n")]);
     let before = place.dump();
     let vectors = rows(&place.kb(), "SELECT chunk_id, hex(checksum) FROM vector");
@@ -350,8 +364,8 @@ fn another_analysis_makes_the_index_anew_and_nothing_else() {
         )
         .unwrap();
     drop(connection);
-    let report = operations::search(&Target::File(place.kb()), &text_options("nonsense")).unwrap();
-    assert!(report.warning.is_some_and(|warning| warning.contains("of another version")));
+    let report = operations::search(&Target::File(place.kb()), &text_query("nonsense")).unwrap();
+    assert_eq!((report.warning, report.warnings), (Some(OldIndex), vec![OldIndex]));
     let run = place.ingest();
     assert_eq!((run.metrics.chunks_queued, run.metrics.documents_restaged), (0, 0));
     assert_eq!(place.dump(), before);
@@ -362,4 +376,138 @@ fn another_analysis_makes_the_index_anew_and_nothing_else() {
     assert_eq!(place.ingest().metrics.chunks_queued, 0);
     check(&place, "language:de", "a.md");
     assert_sound(&place.kb());
+}
+
+#[test]
+fn every_reason_for_worse_answers_is_reported() {
+    let place = place(&[("a.md", "Ferries cross the river.\n")]);
+    let connection = Connection::open(place.kb()).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE analysis SET fingerprint = 'words@0:language=auto';
+             UPDATE revision SET embed_fp = 'unknown@1';
+             UPDATE vector_space SET embed_fp = 'unknown@1';",
+        )
+        .unwrap();
+    drop(connection);
+    let search = |mode| operations::search(&Target::File(place.kb()), &query_in(mode, "ferry"));
+    let report = search(SearchMode::Hybrid).unwrap();
+    assert_eq!((report.mode, report.hits.len()), (SearchMode::Text, 1));
+    assert_eq!((report.warning, report.warnings), (Some(NoEmbedder), vec![NoEmbedder, OldIndex]));
+    assert_eq!(search(SearchMode::Text).unwrap().warnings, [OldIndex]);
+    assert_eq!(search(SearchMode::Vector).unwrap_err().exit_code().number(), 2);
+}
+
+fn searcher(place: &Place) -> Searcher {
+    operations::open_searcher(&Target::File(place.kb()), SearchMode::Hybrid).unwrap()
+}
+
+#[test]
+fn a_searcher_knows_the_languages_that_came_after_it_was_opened() {
+    let place = place(&[("en.md", "# Harbours\n\nFerries cross the river when it is calm.\n")]);
+    let searcher = searcher(&place);
+    let found = |text: &str| {
+        let hits = searcher.search(&text_query(text)).unwrap();
+        hits.into_iter().map(|hit| hit.uri).collect::<Vec<_>>()
+    };
+    assert_eq!(found("ferry"), ["en.md"]);
+    assert!(found("die Fähre").is_empty());
+    place.write("de.md", "# Häfen\n\nDie Fähren überqueren den Fluss, wenn er ruhig ist.\n");
+    place.ingest();
+    assert_eq!(found("die Fähre"), ["de.md"]);
+    assert_eq!(found("ferry"), ["en.md"]);
+}
+
+/// Rare words, common ones, phrases and filters, over documents that resemble one another.
+const SHARED: [&str; 6] = [
+    "river lantern",
+    "first",
+    "\"copper\" lantern",
+    "copper -river",
+    "signal path:3.md",
+    "orbit river copper",
+];
+
+fn many_documents() -> Place {
+    let place = Place::new();
+    for number in 0..40 {
+        place.write(&format!("{number}.md"), crate::support::markdown(number, 4, "first"));
+    }
+    place.ingest();
+    place
+}
+
+fn shared_queries() -> Vec<Query> {
+    let of_mode = |mode| SHARED.map(|text| query_in(mode, text));
+    SearchMode::ALL.into_iter().flat_map(of_mode).collect()
+}
+
+#[test]
+fn threads_that_share_a_searcher_get_the_answers_of_one() {
+    let place = many_documents();
+    let searcher = searcher(&place);
+    let queries = shared_queries();
+    let expected: Vec<_> = queries.iter().map(|query| searcher.search(query).unwrap()).collect();
+    for (query, hits) in queries.iter().zip(&expected) {
+        assert!(!hits.is_empty(), "{query:?}");
+    }
+    std::thread::scope(|scope| {
+        for first in 0..8 {
+            let (searcher, queries, expected) = (&searcher, &queries, &expected);
+            scope.spawn(move || {
+                for index in (0..queries.len() * 4).map(|at| (at + first) % queries.len()) {
+                    let found = searcher.search(&queries[index]).unwrap();
+                    assert_eq!(found, expected[index], "{:?}", queries[index]);
+                }
+            });
+        }
+    });
+}
+
+/// Each commit publishes whole documents, so that an answer about one of them is the old one or the
+/// new one.
+#[test]
+fn threads_that_search_during_an_ingest_see_the_old_or_the_new_version() {
+    let place = many_documents();
+    let searcher = searcher(&place);
+    let query = unfolded(query_in(SearchMode::Hybrid, "oldword newword path:mixed"));
+    let texts = || {
+        let hits = searcher.search(&query).unwrap();
+        let mut texts: Vec<_> = hits.into_iter().map(|hit| hit.text).collect();
+        texts.sort_unstable();
+        texts
+    };
+    let mut versions = Vec::new();
+    for word in ["oldword", "newword"] {
+        place.write("mixed.md", crate::support::markdown(99, 6, word));
+        place.ingest();
+        versions.push(texts());
+    }
+    assert!(versions.iter().all(|texts| texts.len() >= 6) && versions[0] != versions[1]);
+    let searches = AtomicUsize::new(0);
+    for (turn, word) in ["oldword", "newword", "oldword"].into_iter().enumerate() {
+        place.write("mixed.md", crate::support::markdown(99, 6, word));
+        for number in 0..40 {
+            let text = crate::support::markdown(number, 4, &format!("turn{turn}"));
+            place.write(&format!("{number}.md"), text);
+        }
+        let config = place.config();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| crate::support::ingest(&config, None));
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        assert!(versions.contains(&texts()), "a mix of versions");
+                        searches.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let report = run.join();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(report.unwrap().exit_code, 0);
+        });
+        assert_eq!(texts(), versions[turn % 2]);
+    }
+    assert!(searches.into_inner() > 0);
 }

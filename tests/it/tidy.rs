@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["operations"],
     &["workers"],
     &["pipeline"],
+    &["search"],
     &["error"],
     &["config"],
     &["source", "extract", "chunk", "embed"],

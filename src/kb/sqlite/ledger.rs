@@ -93,6 +93,14 @@ impl Reader {
         })
     }
 
+    /// Reports whether a document of the source `name` is known.
+    pub fn has_source(&self, name: &str) -> Result<bool, KbError> {
+        self.read(|tx| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE source = ?1)";
+            Ok(tx.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
+        })
+    }
+
     /// Returns the names of the sources that documents come from, sorted.
     pub fn source_names(&self) -> Result<Vec<String>, KbError> {
         self.read(|tx| {

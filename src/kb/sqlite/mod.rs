@@ -1,7 +1,8 @@
 //! The knowledge base in SQLite (bundled, WAL).
 //!
-//! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by whoever
-//! holds its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short transactions.
+//! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by
+//! whoever holds its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short
+//! transactions.
 
 mod connect;
 mod convert;
@@ -49,7 +50,8 @@ pub use queue::{Commit, PendingRange, QueuedChunk, StoredChunk, Unit};
 pub use reader::Reader;
 pub use run::Run;
 pub use search::{
-    Explanation, Filter, Hit, Place, SearchMode, SearchQuery, SearchSide, parse_date,
+    Day, Explanation, Filter, FilterError, Hit, Place, Query, QueryVector, Scoring, SearchMode,
+    Show, UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
 pub use vectors::{ReusableVectors, StoredVector};

@@ -1,7 +1,8 @@
 //! A few connections that read one file, lent to the threads that ask.
 //!
-//! The first one is opened with its reader. Others follow when a thread finds all of them lent, up to a limit; then
-//! threads wait. A connection goes back to the pool when its borrower is done, also by a panic.
+//! The first one is opened with its reader. Others follow when a thread finds all of them lent, up
+//! to a limit; then threads wait. A connection goes back to the pool when its borrower is done,
+//! also by a panic.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 
 use super::guard::Watch;
+use super::index::LanguageCache;
 use crate::kb::KbError;
 
 /// A connection that only reads.
@@ -17,6 +19,16 @@ pub struct ReadConnection {
     pub connection: Connection,
     /// Ends what reads for too long.
     pub watch: Watch,
+    /// The languages of the index, as far as they are known.
+    pub languages: LanguageCache,
+}
+
+impl ReadConnection {
+    /// Watches over `connection`, which is set up.
+    pub fn new(mut connection: Connection) -> rusqlite::Result<Self> {
+        let watch = Watch::over(&mut connection)?;
+        Ok(Self { connection, watch, languages: LanguageCache::default() })
+    }
 }
 
 /// The connections of one reader.
@@ -39,11 +51,12 @@ impl Pool {
         Self { state: Mutex::new(state), returned: Condvar::new() }
     }
 
-    /// Lends a connection: the one returned last, whose caches are warm, else what `open` opens, else the next that is
-    /// returned.
+    /// Lends a connection: the one returned last, whose caches are warm, else what `open` opens,
+    /// else the next that is returned.
     ///
-    /// If `open` fails, which may be for want of file descriptors or because the file was replaced, the pool stays as
-    /// small as it is: one connection is always there, and it reads the file that the first one has open.
+    /// If `open` fails, which may be for want of file descriptors or because the file was replaced,
+    /// the pool stays as small as it is: one connection is always there, and it reads the file that
+    /// the first one has open.
     pub fn borrow(&self, open: impl FnOnce() -> Result<ReadConnection, KbError>) -> Borrowed<'_> {
         let mut state = self.lock();
         if state.idle.is_empty() && state.open < state.open_max {
@@ -114,12 +127,11 @@ mod tests {
     use super::*;
 
     fn connection() -> Result<ReadConnection, KbError> {
-        let mut connection = Connection::open_in_memory()?;
-        let watch = Watch::over(&mut connection)?;
-        Ok(ReadConnection { connection, watch })
+        Ok(ReadConnection::new(Connection::open_in_memory()?)?)
     }
 
-    /// Borrows from `threads` threads again and again; returns how many connections were opened after the first.
+    /// Borrows from `threads` threads again and again; returns how many connections were opened
+    /// after the first.
     fn opened(open_max: usize, threads: usize, is_possible: bool) -> usize {
         let pool = Pool::new(connection().unwrap(), open_max);
         let (opened, lent) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::connect::{connect, connect_read_only};
-use super::guard::{self, Watch};
+use super::guard;
 use super::identity::OpenFiles;
+use super::index::LanguageCache;
 use super::maintenance::Maintenance;
 use super::pool::{Borrowed, Pool, ReadConnection};
 use super::{errno, is_interrupted, schema};
@@ -17,16 +18,17 @@ use crate::kb::KbError;
 const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
 /// Of the connection that reads what another writes: each commit makes its pages stale.
 const READER_CACHE_PAGES: i64 = 256;
-/// Connections of one reader at most, on a machine with as many processors. Each has a cache of 4 MiB; the file is
-/// mapped by each and lies in memory once.
+/// Connections of one reader at most, on a machine with as many processors. Each has a cache of 4
+/// MiB; the file is mapped by each and lies in memory once.
 const CONNECTIONS_MAX: usize = 4;
 
-/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads, which read at the same
-/// time.
+/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads,
+/// which read at the same time.
 pub struct Reader {
     path: PathBuf,
     connections: Pool,
-    /// What every commit insists on; `None` if it is only read and its folder gives SQLite no place for a log.
+    /// What every commit requires; `None` if it is only read and its folder gives SQLite no place
+    /// for a log.
     files: Option<OpenFiles>,
 }
 
@@ -37,7 +39,8 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens an existing knowledge base; works beside a running ingest, and for a file on a read-only medium.
+    /// Opens an existing knowledge base; works beside a running ingest, and for a file on a
+    /// read-only medium.
     pub fn open(path: &Path) -> Result<Self, KbError> {
         let first = open_for_searches(path)?;
         let files = OpenFiles::of(&first.connection, path).ok();
@@ -46,21 +49,19 @@ impl Reader {
         Ok(Self { path: path.to_owned(), connections, files })
     }
 
-    /// Opens the file that `writer` has open, whose schema it has compared. One connection is enough for the short
-    /// reads of a run.
+    /// Opens the file that `writer` has open, whose schema it has compared. One connection is
+    /// enough for the short reads of a run.
     pub(super) fn beside(writer: &Connection, path: &Path) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = connect(path, flags)?;
-        let watch = connection
+        let connection = connect(path, flags)?;
+        connection
             .pragma_update(None, "cache_size", READER_CACHE_PAGES)
             .and_then(|()| connection.pragma_update(None, "query_only", true))
             .and_then(|()| guard::allow_views(&connection))
-            .and_then(|()| Watch::over(&mut connection));
-        let watch = watch
             .map_err(|error| KbError::from(error).told_apart(path, errno::last(&connection)))?;
         // The log is there now: both connections have read.
         let files = Some(OpenFiles::of(writer, path)?);
-        let connections = Pool::new(ReadConnection { connection, watch }, 1);
+        let connections = Pool::new(ReadConnection::new(connection)?, 1);
         Ok(Self { path: path.to_owned(), connections, files })
     }
 
@@ -69,7 +70,8 @@ impl Reader {
         Maintenance::of(self)
     }
 
-    /// Fails if the path no longer names the file that is open: what was written to it is lost then.
+    /// Fails if the path no longer names the file that is open: what was written to it is lost
+    /// then.
     pub fn insist_on_files(&self) -> Result<(), KbError> {
         self.files.as_ref().map_or(Ok(()), OpenFiles::insist)
     }
@@ -87,10 +89,19 @@ impl Reader {
         &self.path
     }
 
-    /// Runs `work` in one read transaction, for no longer than a search may take: all that it reads is of one moment.
+    /// Runs `work` in one read transaction, for no longer than a search may take: all that it reads
+    /// is of one moment.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.read_within(Some(guard::READING_MAX), |tx, _| work(tx))
+    }
+
+    /// The same for work that analyses a query.
+    pub(super) fn read_with_languages<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &mut LanguageCache) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         self.read_within(Some(guard::READING_MAX), work)
     }
@@ -100,18 +111,19 @@ impl Reader {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
-        self.read_within(None, work)
+        self.read_within(None, |tx, _| work(tx))
     }
 
     fn read_within<T>(
         &self,
         most: Option<Duration>,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+        work: impl FnOnce(&Transaction<'_>, &mut LanguageCache) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let mut reader = self.connection();
-        reader.watch.begin(most);
-        let transaction = reader.connection.transaction();
-        let result = transaction.map_err(KbError::from).and_then(|tx| work(&tx));
+        let ReadConnection { connection, watch, languages } = &mut *reader;
+        watch.begin(most);
+        let transaction = connection.transaction();
+        let result = transaction.map_err(KbError::from).and_then(|tx| work(&tx, languages));
         result.map_err(|error| match (error, most) {
             (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
                 KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
@@ -138,11 +150,10 @@ impl Reader {
 
 /// Opens a connection for searches, and checks that the file is ours.
 fn open_for_searches(path: &Path) -> Result<ReadConnection, KbError> {
-    let mut connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
+    let connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
     // A search reads every vector: pages that need no copy halve its time.
     connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
     schema::check_current(&connection, path)
         .map_err(|error| error.told_apart(path, errno::last(&connection)))?;
-    let watch = Watch::over(&mut connection)?;
-    Ok(ReadConnection { connection, watch })
+    Ok(ReadConnection::new(connection)?)
 }

@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use kbingest::config::Config;
-use kbingest::kb::SearchMode;
-use kbingest::operations::{
-    CheckOptions, IngestOptions, SearchOptions, Session, Target, check, ingest, search,
-};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{CheckOptions, IngestOptions, Session, Target, check, ingest, search};
 use kbingest::support::checkpoint::StopSignal;
 use kbingest::support::events::Silent;
 use tempfile::TempDir;
@@ -71,12 +69,9 @@ pub fn damage_is_borne(data: &[u8]) {
         };
         assert!(matches!(code, 0 | 12 | 13), "check ends with {code}, repair: {repair}");
     }
-    let options = SearchOptions {
-        query: "river lantern".to_owned(),
-        limit: 5,
-        mode: SearchMode::Hybrid,
-        context: 1,
-        ..SearchOptions::default()
+    let options = Query {
+        show: Show { limit: 5, mode: SearchMode::Hybrid, context: 1, ..Show::default() },
+        ..Query::new("river lantern")
     };
     put();
     // Found, or an error: what matters is that the process lives.

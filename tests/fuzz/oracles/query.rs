@@ -2,8 +2,8 @@
 //! marked lies inside the passage.
 
 use kbingest::analysis::{self, Language, TOKEN_MARKS};
-use kbingest::kb::SearchMode;
-use kbingest::operations::{SearchOptions, Target, search};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{Target, search};
 
 use super::knowledge_base::sample;
 
@@ -12,7 +12,7 @@ pub fn query_is_answered(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
     for mode in [SearchMode::Text, SearchMode::Hybrid] {
         let options =
-            SearchOptions { query: query.to_owned(), limit: 10, mode, ..SearchOptions::default() };
+            Query { show: Show { limit: 10, mode, ..Show::default() }, ..Query::new(query) };
         let report = search(&Target::File(sample()), &options)
             .unwrap_or_else(|error| panic!("{query:?}: {error}"));
         assert!(report.hits.len() <= 10);

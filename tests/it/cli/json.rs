@@ -210,6 +210,7 @@ fn hits_as_json() {
     query: string
     schema: integer
     warning: null
+    warnings[]: empty
     "#);
     assert_documented(&form(&found));
     assert_eq!(

@@ -1,8 +1,8 @@
 //! Pages and fragments from the document to the search result, and the limit on pages.
 
 use kbingest::extract::{ExtractConfig, Extraction};
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, SearchOptions, Target};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
 
 use super::formats::{package, pdf};
 use crate::support::Place;
@@ -21,12 +21,9 @@ fn hits_name_page_and_fragment() {
     place.write("notes.md", "---\npages: [0, 3]\n---\n# Notes\n\nA compass.\n");
     place.ingest();
     let found = |query: &str| {
-        let options = SearchOptions {
-            query: query.to_owned(),
-            limit: 1,
-            mode: SearchMode::Text,
-            folds: false,
-            ..SearchOptions::default()
+        let options = Query {
+            show: Show { limit: 1, mode: SearchMode::Text, folds: false, ..Show::default() },
+            ..Query::new(query)
         };
         let report = operations::search(&Target::File(place.kb()), &options).unwrap();
         let hit = &report.hits[0];

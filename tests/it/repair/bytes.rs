@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
 
-use kbingest::kb::SearchMode;
-use kbingest::operations::{self, CheckOptions, IngestOptions, SearchOptions, Target, check};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, CheckOptions, IngestOptions, Target, check};
 
 use super::{look, place, vandal};
 use crate::support::{Draw, Place, dump, from_environment, program, remove_kb, try_ingest};
@@ -62,12 +62,9 @@ fn a_damaged_file_never_ends_the_process() {
         assert!(matches!(code, 0 | 12), "repair ends with {code} at the file of seed {seed}");
         codes.push(code);
         attempt("search", &|| {
-            let options = SearchOptions {
-                query: "common river".to_owned(),
-                limit: 10,
-                mode: SearchMode::Hybrid,
-                context: 1,
-                ..SearchOptions::default()
+            let options = Query {
+                show: Show { limit: 10, mode: SearchMode::Hybrid, context: 1, ..Show::default() },
+                ..Query::new("common river")
             };
             operations::search(&Target::File(kb.clone()), &options).map_or(1, |_| 0)
         });
@@ -174,7 +171,8 @@ fn found(kb: &Path) -> String {
     for mode in [SearchMode::Text, SearchMode::Vector, SearchMode::Hybrid] {
         for query in ["canary3", "common river", "\"the river\"", "canary1 OR canary5"] {
             let query = query.to_owned();
-            let options = SearchOptions { query, limit: 30, mode, ..SearchOptions::default() };
+            let options =
+                Query { show: Show { limit: 30, mode, ..Show::default() }, ..Query::new(query) };
             let result = operations::search(&Target::File(kb.to_owned()), &options);
             found += &match result {
                 Ok(result) => format!("{:#?}\n", result.hits),

@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 
 use kbingest::error::{Error, chain};
 use kbingest::eval::page;
-use kbingest::kb::SearchMode;
-use kbingest::operations::{
-    self, CheckOptions, EvalOptions, Gate, IngestOptions, SearchOptions, Session, Target,
-};
+use kbingest::kb::{Query, SearchMode, Show};
+use kbingest::operations::{self, CheckOptions, EvalOptions, Gate, IngestOptions, Session, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use kbingest::support::events::Silent;
 use rusqlite::types::Value;
@@ -124,12 +122,9 @@ fn read_all(
     let mut ended = Vec::new();
     for mode in SearchMode::ALL {
         for query in ["ferry river", "\"ferry\" -lantern"] {
-            let options = SearchOptions {
-                query: query.to_owned(),
-                mode,
-                context: 2,
-                explains: true,
-                ..SearchOptions::default()
+            let options = Query {
+                show: Show { mode, context: 2, explains: true, ..Show::default() },
+                ..Query::new(query)
             };
             ended.push((mode.as_str(), operations::search(target, &options).map(drop)));
         }

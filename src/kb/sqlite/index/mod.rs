@@ -3,6 +3,7 @@
 mod compare;
 mod doclist;
 mod invert;
+mod languages;
 mod leaves;
 pub mod merge;
 mod rows;
@@ -18,11 +19,11 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::convert::{from_sql, to_sql};
 use super::queue::{Unit, load_where};
 use super::{Reader, Run, Writer};
-use crate::analysis::Language;
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
 pub use compare::{Expected, MAKE_INSTANCES, unfound_words};
+pub use languages::LanguageCache;
 pub use rows::IndexRows;
 pub use segment::Segment;
 
@@ -38,24 +39,6 @@ impl Reader {
         self.read(|tx| {
             let found = tx.query_row("SELECT fingerprint FROM analysis", [], |row| row.get(0));
             Ok(found.optional()?.unwrap_or_default())
-        })
-    }
-
-    /// Returns the languages that texts of the index were analysed in, and those of at least a twentieth of it.
-    pub fn index_languages(&self) -> Result<(Vec<Language>, Vec<Language>), KbError> {
-        self.read(|tx| {
-            let share = (row_count(tx)? / 20).max(1);
-            let (mut all, mut common) = (Vec::new(), Vec::new());
-            for language in Language::ALL {
-                let count = matching(tx, &format!("language : \"{}\"", language.code()), share)?;
-                if count > 0 {
-                    all.push(*language);
-                }
-                if count >= share {
-                    common.push(*language);
-                }
-            }
-            Ok((all, common))
         })
     }
 }

@@ -1,6 +1,10 @@
-//! Which documents a search looks at: those of a source, at certain addresses, with certain metadata, of a time.
+//! Which documents a search admits: those of a source, at certain URIs, with certain metadata, of
+//! a time.
 
-use globset::GlobSet;
+use std::fmt;
+use std::str::FromStr;
+
+use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::civil::Date;
 use serde_json::Value;
 
@@ -10,48 +14,112 @@ use crate::analysis::ParsedQuery;
 const DATE_KEYS: [&str; 7] =
     ["date", "git.changed", "updated", "modified", "last_modified", "published", "created"];
 
-/// What a document must be to be looked at; everything that is given must hold.
+/// Which documents are searched; everything that is given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of this source.
+    /// Only documents of this source.
     pub source: Option<String>,
-    /// At an address that one of these globs matches.
-    pub paths: Option<GlobSet>,
-    /// With these metadata: a key, `a.b` inside of `a`, and its value, or one of its values.
+    /// Only documents whose URI matches one of these; empty: any URI.
+    pub uris: Vec<UriGlob>,
+    /// Only documents with all these metadata: a key, `a.b` for `b` inside of `a`, and its value,
+    /// or one of its values.
     pub metadata: Vec<(String, String)>,
-    /// Of this day or a later one.
-    pub after: Option<Date>,
-    /// Of an earlier day.
-    pub before: Option<Date>,
+    /// Only documents of this day or a later one.
+    pub after: Option<Day>,
+    /// Only documents of an earlier day.
+    pub before: Option<Day>,
+}
+
+/// A glob of URIs; a `*` stays inside a folder, as in kb.toml.
+#[derive(Clone, Debug)]
+pub struct UriGlob {
+    text: String,
+    /// Of this one glob: a set matches the usual globs without a regular expression.
+    set: GlobSet,
+}
+
+impl FromStr for UriGlob {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let glob = GlobBuilder::new(text).literal_separator(true).build();
+        let set = glob.and_then(|glob| GlobSetBuilder::new().add(glob).build());
+        match set {
+            Ok(set) => Ok(Self { text: text.to_owned(), set }),
+            Err(error) => Err(FilterError::Glob(error.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for UriGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A day of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(Date);
+
+impl FromStr for Day {
+    type Err = FilterError;
+
+    /// Reads the day that `text` begins with or stands for: ISO 8601 (also a month or a year alone,
+    /// its first day), or a date of a mail (RFC 2822).
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        parse_date(text).map(Self).ok_or_else(|| FilterError::Day(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a text cannot be part of a filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// It is no glob.
+    #[error("{0}; a glob is needed, as in \"operations/**\" or \"**/*.md\"")]
+    Glob(String),
+    /// It is no day.
+    #[error("\"{0}\" is no day; one is needed, as in 2025-01-31, 2025-01 or 2025")]
+    Day(String),
 }
 
 /// A document as a filter sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub struct DocumentView<'a> {
     /// Name of its source.
     pub source: &'a str,
-    /// Address inside the source.
+    /// URI inside the source.
     pub uri: &'a str,
     /// JSON object.
     pub metadata: &'a str,
 }
 
 impl Filter {
-    /// Tells whether there is nothing that must hold.
+    /// Reports whether it admits every document.
     pub fn is_empty(&self) -> bool {
-        self.source.is_none() && self.paths.is_none() && !self.reads_metadata()
+        self.source.is_none() && self.uris.is_empty() && !self.reads_metadata()
     }
 
-    /// Tells whether it looks at metadata.
-    pub fn reads_metadata(&self) -> bool {
+    /// Reports whether it compares metadata.
+    fn reads_metadata(&self) -> bool {
         !self.metadata.is_empty() || self.after.is_some() || self.before.is_some()
     }
 
-    /// Tells whether a document is looked at.
-    pub fn admits(&self, document: Candidate<'_>) -> bool {
+    /// Reports whether a document is searched.
+    pub fn admits(&self, document: DocumentView<'_>) -> bool {
         self.source.as_ref().is_none_or(|name| name == document.source)
-            && self.paths.as_ref().is_none_or(|paths| paths.is_match(document.uri))
+            && (self.uris.is_empty() || self.admits_uri(document.uri))
             && (!self.reads_metadata() || self.admits_metadata(document.metadata))
+    }
+
+    fn admits_uri(&self, uri: &str) -> bool {
+        let uri = Candidate::new(uri);
+        self.uris.iter().any(|glob| glob.set.is_match_candidate(&uri))
     }
 
     fn admits_metadata(&self, json: &str) -> bool {
@@ -63,23 +131,23 @@ impl Filter {
             && (self.after.is_none() && self.before.is_none() || self.admits_date(&metadata))
     }
 
-    /// A document without a date that can be read is of no time.
+    /// A document without a readable date is of no time.
     fn admits_date(&self, metadata: &Value) -> bool {
         let texts = DATE_KEYS.iter().filter_map(|key| find(metadata, key)?.as_str());
         texts.filter_map(parse_date).next().is_some_and(|date| {
-            self.after.is_none_or(|after| date >= after)
-                && self.before.is_none_or(|before| date < before)
+            self.after.is_none_or(|Day(after)| date >= after)
+                && self.before.is_none_or(|Day(before)| date < before)
         })
     }
 }
 
-/// Tells whether the sources that a query names admit `source`.
+/// Reports whether the sources that a query names admit `source`.
 pub fn is_named(query: &ParsedQuery, source: &str) -> bool {
     let names = |names: &[String]| names.iter().any(|name| name == source);
     (query.sources.is_empty() || names(&query.sources)) && !names(&query.excluded_sources)
 }
 
-/// Returns the value at `key`, a name or names apart by dots, in any case of letters.
+/// Returns the value at `key`, a name or names separated by dots, ignoring case.
 fn find<'a>(metadata: &'a Value, key: &str) -> Option<&'a Value> {
     let child = |name: &str| {
         let mut entries = metadata.as_object()?.iter();
@@ -93,7 +161,7 @@ fn find<'a>(metadata: &'a Value, key: &str) -> Option<&'a Value> {
     })
 }
 
-/// Tells whether `value` is `wanted`, or a list that has it, in any case of letters.
+/// Reports whether `value` is `wanted`, or a list that contains it, ignoring case.
 fn is(value: &Value, wanted: &str) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| is(value, wanted)),
@@ -105,9 +173,7 @@ fn is(value: &Value, wanted: &str) -> bool {
     }
 }
 
-/// Returns the day that `text` begins with or stands for: ISO 8601 (also a month or a year alone, its first day), or
-/// a date of a mail (RFC 2822).
-pub fn parse_date(text: &str) -> Option<Date> {
+fn parse_date(text: &str) -> Option<Date> {
     let text = text.trim();
     if let Ok(time) = jiff::fmt::rfc2822::parse(text) {
         return Some(time.date());
@@ -162,9 +228,9 @@ mod tests {
         ] {
             let filter =
                 Filter { metadata: vec![(key.to_owned(), value.to_owned())], ..Filter::default() };
-            let document = Candidate { source: "docs", uri: "a.md", metadata };
+            let document = DocumentView { source: "docs", uri: "a.md", metadata };
             assert_eq!(filter.admits(document), expected, "{key}={value}");
-            let document = Candidate { metadata: "not json", ..document };
+            let document = DocumentView { metadata: "not json", ..document };
             assert!(!filter.admits(document));
         }
     }

@@ -1,4 +1,5 @@
-//! From ranked chunks to passages for people: reading them, folding what says the same, their surroundings.
+//! From ranked chunks to passages for people: reads them, folds repeated and neighbouring ones,
+//! adds their context.
 
 use std::ops::Range;
 
@@ -6,11 +7,12 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::places;
+use super::query::Show;
 use crate::kb::KbError;
-use crate::kb::fusion::Candidate;
+use crate::kb::fusion::{Candidate, Fusion};
 use crate::kb::sqlite::convert::{from_sql, size_to_sql, small, to_sql};
 
-/// Chunks that are shown as one passage at most.
+/// Limit on the chunks of one passage.
 const CHUNKS_PER_PASSAGE: i64 = 4;
 
 /// A passage that was found.
@@ -18,7 +20,7 @@ const CHUNKS_PER_PASSAGE: i64 = 4;
 pub struct Hit {
     /// Name of the source.
     pub source: String,
-    /// Address inside the source.
+    /// URI inside the source.
     pub uri: String,
     /// Title of the document.
     pub title: String,
@@ -32,9 +34,10 @@ pub struct Hit {
     pub start_byte: u64,
     /// One past its last byte.
     pub end_byte: u64,
-    /// Page, slide or sheet that the passage begins on, from 1; `None` where its format has none.
+    /// Page, slide or sheet that the passage begins on, from 1; `None` if its format has none.
     pub page: Option<u64>,
-    /// Fragment of the heading above the passage, as in `guide.html#install`; `None` where there is none.
+    /// Fragment of the heading above the passage, as in `guide.html#install`; `None` if there is
+    /// none.
     pub anchor: Option<String>,
     /// What hits are ranked by.
     pub score: f64,
@@ -42,41 +45,42 @@ pub struct Hit {
     pub bm25: Option<f64>,
     /// Cosine to the query.
     pub cosine: Option<f32>,
-    /// How the score came about, where asked for.
+    /// How the score came about, if asked for.
     pub explanation: Option<Explanation>,
-    /// Names the chunk across revisions, 32 hex digits; of several, the best one.
+    /// Identifies the chunk across revisions, 32 hex digits; the best one if the passage has
+    /// several.
     pub key: String,
     /// The passage.
     pub text: String,
     /// Bytes of `text` that the query's words match, as pairs of start and end.
     pub matches: Vec<[usize; 2]>,
-    /// Text of the chunks before it, where asked for.
+    /// Text of the chunks before it, if asked for.
     pub before: String,
-    /// Text of the chunks after it, where asked for.
+    /// Text of the chunks after it, if asked for.
     pub after: String,
-    /// Where else the same text stands, as far as it was found.
+    /// Other hits with the same text.
     pub duplicates: Vec<Place>,
 }
 
 /// How a score came about: `text_part + vector_part`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// BM25 against the best of this search; 0 where no word matches.
+    /// BM25 against the best of this search; 0 if no word matches.
     pub text_part: f64,
     /// Cosine times its weight.
     pub vector_part: f64,
     /// That weight.
     pub vector_weight: f64,
-    /// Words of the title, the headings and the passage that matched, as they stand there.
+    /// Words of the title, the headings and the passage that matched, as written there.
     pub words: Vec<String>,
 }
 
-/// Where a text stands.
+/// Lines of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// Name of the source.
     pub source: String,
-    /// Address inside the source.
+    /// URI inside the source.
     pub uri: String,
     /// First line, from 1.
     pub start_line: u64,
@@ -84,7 +88,8 @@ pub struct Place {
     pub end_line: u64,
 }
 
-/// Bytes of a title that some version wrote; a longer one is damage, and is not copied for each of its chunks.
+/// Limit on the title of any version; a longer one is damage, and is not copied for each of its
+/// chunks.
 const TITLE_BYTES_MAX: usize = 64 << 10;
 
 fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
@@ -95,6 +100,18 @@ fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
     row.get(column)
 }
 
+impl Explanation {
+    /// Returns the explanation of a score, without words.
+    fn of(candidate: &Candidate, fusion: &Fusion) -> Self {
+        Self {
+            text_part: fusion.text_part(candidate),
+            vector_part: fusion.vector_part(candidate),
+            vector_weight: fusion.vector_weight,
+            words: Vec::new(),
+        }
+    }
+}
+
 /// A hit with the rows it is made of.
 struct Placed {
     hit: Hit,
@@ -103,37 +120,40 @@ struct Placed {
     ordinals: (i64, i64),
 }
 
-/// Reads up to `limit` hits of `ranked`. With `folds`, neighbours are merged and repeated texts left out, and
-/// the next ones take their places.
+/// Reads the hits to `show` of `ranked` candidates. If they are folded, neighbours are merged and
+/// repeated texts left out, and the next ones take their places. The scores are explained by
+/// `fusion`, the words of an explanation left out.
 pub fn read(
     tx: &Transaction<'_>,
     ranked: &[Candidate],
-    limit: usize,
-    folds: bool,
-    context: usize,
+    fusion: &Fusion,
+    show: &Show,
 ) -> Result<Vec<Hit>, KbError> {
     let mut placed: Vec<Placed> = Vec::new();
     for candidate in ranked {
-        if placed.len() == limit {
+        if placed.len() == show.limit {
             break;
         }
-        // The index may name a chunk that is not there, which only damage brings about.
-        let Some(new) = read_one(tx, candidate)? else { continue };
-        if folds && fold(tx, &mut placed, &new)? {
+        // The index names a chunk that does not exist only if the file is damaged.
+        let Some(mut new) = read_one(tx, candidate)? else { continue };
+        if show.folds && fold(tx, &mut placed, &new)? {
             continue;
+        }
+        if show.explains {
+            new.hit.explanation = Some(Explanation::of(candidate, fusion));
         }
         placed.push(new);
     }
     for one in &mut placed {
         (one.hit.page, one.hit.anchor) = places::find(tx, one.revision, one.hit.start_byte)?;
-        if context > 0 {
-            (one.hit.before, one.hit.after) = read_neighbours(tx, one, context)?;
+        if show.context > 0 {
+            (one.hit.before, one.hit.after) = read_neighbours(tx, one, show.context)?;
         }
     }
     Ok(placed.into_iter().map(|one| one.hit).collect())
 }
 
-/// Adds `new` to a hit that it goes on from or repeats; tells whether there was one.
+/// Adds `new` to a hit that it adjoins or repeats; returns whether there was one.
 fn fold(tx: &Transaction<'_>, placed: &mut [Placed], new: &Placed) -> Result<bool, KbError> {
     let ordinal = new.ordinals.0;
     let neighbour = placed.iter_mut().find(|one| {
@@ -198,12 +218,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
             score: candidate.score,
             bm25: candidate.bm25,
             cosine: candidate.cosine,
-            explanation: Some(Explanation {
-                text_part: candidate.text_part,
-                vector_part: candidate.vector_part,
-                vector_weight: candidate.vector_weight,
-                words: Vec::new(),
-            }),
+            explanation: None,
             key: row.get(8)?,
             text: readable(row.get(9)?),
             matches: Vec::new(),
@@ -247,10 +262,10 @@ fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String
     Ok(readable(text))
 }
 
-/// Returns a passage also where bytes of it were damaged: one document must not stop every search that meets
-/// it. `check --read-data` finds the damage.
+/// Returns a passage even if bytes of it are damaged: one document must not stop every search that
+/// finds it. `check --read-data` finds the damage.
 fn readable(text: Option<Vec<u8>>) -> String {
-    // `substr` gives NULL where the span lies outside of the text.
+    // `substr` gives NULL if the span lies outside of the text.
     String::from_utf8(text.unwrap_or_default())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -1,30 +1,31 @@
 //! Queries as expressions of FTS5.
 //!
-//! Every token is quoted and holds no quote: no query is a syntax error, and none can reach FTS5's operators.
+//! Every token is quoted and holds no quote: no query is a syntax error, and none can reach FTS5's
+//! operators.
 
 use crate::analysis::{Clause, Field, ParsedQuery, Sequence, Word};
 
-/// Columns that a query is looked for in; addresses and languages only where they are asked for.
+/// Columns that a query is looked for in; addresses and languages only if asked for.
 const TEXT_COLUMNS: &str = "{title heading text}";
 
-/// Returns an expression that matches where every word does, or any of `words`.
+/// Returns an expression that matches chunks with all of `words`, or with any of them.
 pub fn words(words: &[Word], all: bool) -> Option<String> {
     let expressions: Vec<_> = words.iter().filter_map(|one| word(one, all)).collect();
     let operator = if all { " AND " } else { " OR " };
     (!expressions.is_empty()).then(|| format!("{TEXT_COLUMNS} : ({})", expressions.join(operator)))
 }
 
-/// Returns an expression for what has to be there besides words, or `None` where nothing has.
+/// Returns an expression for what is required besides words, or `None` if nothing is.
 pub fn required(query: &ParsedQuery) -> Option<String> {
     joined(&query.required, " AND ")
 }
 
-/// Returns an expression for what must not be there.
+/// Returns an expression for what is excluded.
 pub fn excluded(query: &ParsedQuery) -> Option<String> {
     joined(&query.excluded, " OR ")
 }
 
-/// Returns `wanted` where `required` holds too and `excluded` does not.
+/// Returns an expression for `wanted` with `required` and without `excluded`.
 pub fn restricted(
     wanted: Option<&str>,
     required: Option<&str>,
@@ -87,13 +88,14 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Language;
+    use crate::analysis::{IndexLanguages, Language};
 
     #[test]
     fn queries_become_expressions() {
         let check = |query: &str, expected: &str| {
-            let languages = [Language::English, Language::German];
-            let query = ParsedQuery::parse(query, &languages, &languages);
+            let both = vec![Language::English, Language::German];
+            let languages = IndexLanguages { all: both.clone(), common: both };
+            let query = ParsedQuery::parse(query, &languages);
             let wanted = words(&query.words, true);
             let (required, excluded) = (required(&query), excluded(&query));
             let found = restricted(wanted.as_deref(), required.as_deref(), excluded.as_deref());

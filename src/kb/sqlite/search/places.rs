@@ -1,15 +1,15 @@
-//! Where in its document a passage stands, for people: the page of a PDF, slide or sheet, and the fragment of a
-//! heading, which makes a link deep.
+//! Where in its document a passage is, for people: the page of a PDF, slide or sheet, and the
+//! fragment of a heading for a deep link.
 
 use rusqlite::{OptionalExtension, Transaction};
 use serde_json::Value;
 
 use crate::kb::KbError;
 
-/// Page, from 1, and fragment of the heading above, where the document has such.
+/// Page, from 1, and fragment of the heading above; `None` if the document has none.
 pub type Place = (Option<u64>, Option<String>);
 
-/// Returns where the passage of a revision that begins at `start_byte` stands.
+/// Returns the place of the passage of a revision that begins at `start_byte`.
 pub fn find(tx: &Transaction<'_>, revision: i64, start_byte: u64) -> Result<Place, KbError> {
     let metadata: Option<(String, String)> = tx
         .prepare_cached("SELECT metadata, encoding FROM revision WHERE id = ?1")?

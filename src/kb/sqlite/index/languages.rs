@@ -1,0 +1,49 @@
+//! The languages of the full-text index, which queries are analysed in.
+
+use std::sync::Arc;
+
+use rusqlite::Transaction;
+
+use super::{matching, row_count};
+use crate::analysis::{IndexLanguages, Language};
+use crate::kb::KbError;
+
+/// A language is common if one in so many texts is in it.
+const COMMON_SHARE: u64 = 20;
+
+/// The languages that a connection found last, and for which content of the file: counting them
+/// takes some dozen queries, and they only change when another connection commits.
+#[derive(Debug, Default)]
+pub struct LanguageCache(Option<(i64, Arc<IndexLanguages>)>);
+
+impl LanguageCache {
+    /// Returns the languages of the index that `tx` reads. The cache belongs to its connection:
+    /// SQLite counts the commits of others for each connection ("PRAGMA data_version").
+    pub fn get(&mut self, tx: &Transaction<'_>) -> Result<Arc<IndexLanguages>, KbError> {
+        let mut statement = tx.prepare_cached("PRAGMA data_version")?;
+        let version: i64 = statement.query_row([], |row| row.get(0))?;
+        match &self.0 {
+            Some((known, languages)) if *known == version => Ok(Arc::clone(languages)),
+            _ => {
+                let languages = Arc::new(count(tx)?);
+                self.0 = Some((version, Arc::clone(&languages)));
+                Ok(languages)
+            }
+        }
+    }
+}
+
+fn count(tx: &Transaction<'_>) -> Result<IndexLanguages, KbError> {
+    let share = (row_count(tx)? / COMMON_SHARE).max(1);
+    let mut languages = IndexLanguages::default();
+    for language in Language::ALL {
+        let count = matching(tx, &format!("language : \"{}\"", language.code()), share)?;
+        if count > 0 {
+            languages.all.push(*language);
+        }
+        if count >= share {
+            languages.common.push(*language);
+        }
+    }
+    Ok(languages)
+}

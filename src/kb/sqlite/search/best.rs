@@ -1,0 +1,54 @@
+//! The best of many scored chunks.
+
+use std::collections::BinaryHeap;
+
+use crate::domain::ChunkId;
+
+/// Hits of each side that are fused.
+pub const CANDIDATES: usize = 100;
+
+/// A score with its chunk, ordered so that the worst is the greatest: a heap's top is the one to
+/// drop.
+#[derive(PartialEq)]
+pub struct Scored(pub f64, pub ChunkId);
+
+impl Eq for Scored {}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scored {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.total_cmp(&self.0).then(self.1.cmp(&other.1))
+    }
+}
+
+/// Keeps the [`CANDIDATES`] best scores seen; of equal ones, the first.
+#[derive(Default)]
+pub struct Best(BinaryHeap<Scored>);
+
+impl Best {
+    /// Reports whether there are as many as are fused.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= CANDIDATES
+    }
+
+    /// Keeps a chunk if its score is one of the best.
+    pub fn offer(&mut self, id: ChunkId, score: f64) {
+        if self.0.len() < CANDIDATES {
+            self.0.push(Scored(score, id));
+        } else if let Some(mut worst) = self.0.peek_mut()
+            && score > worst.0
+        {
+            *worst = Scored(score, id);
+        }
+    }
+
+    /// Returns the scores kept, in no order.
+    pub fn into_scores(self) -> Vec<Scored> {
+        self.0.into_vec()
+    }
+}

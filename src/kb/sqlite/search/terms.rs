@@ -1,0 +1,177 @@
+//! The words of a query and what it requires, looked up in the full-text index.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Transaction, params};
+
+use super::best::{Best, Scored};
+use super::query::WordWeights;
+use super::{contains, match_expression};
+use crate::analysis::{ParsedQuery, Word};
+use crate::domain::ChunkId;
+use crate::kb::KbError;
+use crate::kb::fusion::Candidate;
+use crate::kb::sqlite::index;
+
+/// A word in more than one of so many chunks says little; it is dropped if others remain.
+const COMMON_SHARE: u64 = 5;
+/// Words that are looked up however common they are.
+const WORDS_MIN: usize = 2;
+/// Rows that the words of a query match in all, beyond which the most common of them are dropped.
+const MATCHES_MAX: u64 = 32_768;
+
+/// A query as expressions of FTS5.
+pub struct Terms {
+    /// Every word must match.
+    all: Option<String>,
+    /// Any word may match; `None` if that is the same.
+    any: Option<String>,
+    required: Option<String>,
+    excluded: Option<String>,
+}
+
+impl Terms {
+    /// Returns the expressions of `query`; its words only if `uses_words`.
+    pub fn of(
+        tx: &Transaction<'_>,
+        query: &ParsedQuery,
+        uses_words: bool,
+    ) -> Result<Self, KbError> {
+        let words = if uses_words { selective(tx, &query.words)? } else { Vec::new() };
+        let all = match_expression::words(&words, true);
+        let any = match_expression::words(&words, false).filter(|any| Some(any) != all.as_ref());
+        let required = match_expression::required(query);
+        let excluded = match_expression::excluded(query);
+        // Words are optional beside a text that is required.
+        let names_text = query.names_text();
+        let any = match (&all, &any, &required) {
+            (Some(all), any, Some(required)) if names_text => {
+                Some(format!("({}) OR ({required})", any.as_ref().unwrap_or(all)))
+            }
+            _ => any,
+        };
+        Ok(Self { all, any, required, excluded })
+    }
+
+    fn restricted(&self, wanted: Option<&str>) -> Option<String> {
+        match_expression::restricted(wanted, self.required.as_deref(), self.excluded.as_deref())
+    }
+
+    /// Returns which chunks have what the query requires and nothing that it excludes; `None` if
+    /// all may be found.
+    pub fn restriction(&self, tx: &Transaction<'_>) -> Result<Option<Restriction>, KbError> {
+        Ok(match (&self.required, &self.excluded) {
+            (None, None) => None,
+            (None, Some(excluded)) => Some(Restriction::NoneOf(matching_ids(tx, excluded)?)),
+            (Some(_), _) => {
+                let expression = self.restricted(None).unwrap_or_default();
+                Some(Restriction::OneOf(matching_ids(tx, &expression)?))
+            }
+        })
+    }
+
+    /// Adds the best text matches to `found`, and the text score of what is found already. If too
+    /// few have every word, those that have any are looked up.
+    pub fn add_matches(
+        &self,
+        tx: &Transaction<'_>,
+        weights: WordWeights,
+        eligible: Option<&[(i64, i64)]>,
+        found: &mut HashMap<ChunkId, Candidate>,
+    ) -> Result<(), KbError> {
+        let mut best = Best::default();
+        if let Some(expression) = self.restricted(self.all.as_deref()) {
+            best = text_matches(tx, weights, &expression, eligible, found)?;
+        }
+        if !best.is_full() && self.any.is_some() {
+            let expression = self.restricted(self.any.as_deref()).unwrap_or_default();
+            best = text_matches(tx, weights, &expression, eligible, found)?;
+        }
+        for Scored(bm25, id) in best.into_scores() {
+            found.entry(id).or_insert(Candidate::new(id)).bm25 = Some(bm25);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the words that are worth looking up: without those that every fifth chunk has, and
+/// without the most common ones if all together would take long; some always remain.
+fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError> {
+    if words.len() <= WORDS_MIN {
+        return Ok(words.to_vec());
+    }
+    let most = (index::row_count(tx)? / COMMON_SHARE).min(MATCHES_MAX);
+    let mut counted = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let expression = match_expression::words(std::slice::from_ref(word), true);
+        let count = match expression {
+            Some(expression) => index::matching(tx, &expression, most + 1)?,
+            None => 0,
+        };
+        counted.push((count, place));
+    }
+    counted.sort_unstable();
+    let (mut kept, mut total) = (Vec::new(), 0);
+    for (count, place) in counted {
+        total += count;
+        if kept.len() < WORDS_MIN || count <= most && total <= MATCHES_MAX {
+            kept.push(place);
+        }
+    }
+    kept.sort_unstable();
+    Ok(kept.into_iter().map(|place| words[place].clone()).collect())
+}
+
+/// Which chunks a query admits.
+pub enum Restriction {
+    /// These alone.
+    OneOf(HashSet<i64>),
+    /// All but these.
+    NoneOf(HashSet<i64>),
+}
+
+impl Restriction {
+    /// Reports whether the chunk `id` may be found.
+    pub fn admits(&self, id: i64) -> bool {
+        match self {
+            Self::OneOf(ids) => ids.contains(&id),
+            Self::NoneOf(ids) => !ids.contains(&id),
+        }
+    }
+}
+
+fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT rowid FROM chunk_fts WHERE chunk_fts MATCH ?1")?;
+    let ids = statement.query_map([expression], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Returns the best matches of `expression`, and enters the text score of what is found already.
+fn text_matches(
+    tx: &Transaction<'_>,
+    weights: WordWeights,
+    expression: &str,
+    eligible: Option<&[(i64, i64)]>,
+    found: &mut HashMap<ChunkId, Candidate>,
+) -> Result<Best, KbError> {
+    let mut best = Best::default();
+    // The columns: title, heading, text, path, language.
+    let mut statement = tx.prepare_cached(
+        "SELECT rowid, bm25(chunk_fts, ?2, ?3, 1.0, 1.0, 0.0) FROM chunk_fts WHERE chunk_fts MATCH ?1",
+    )?;
+    let mut rows = statement.query(params![expression, weights.title, weights.heading])?;
+    while let Some(row) = rows.next()? {
+        let id = ChunkId(row.get(0)?);
+        if eligible.is_some_and(|ranges| !contains(ranges, id.0)) {
+            continue;
+        }
+        // FTS5 gives the better match the lower, negative score.
+        let bm25 = Some(-row.get::<_, f64>(1)?).filter(|score| score.is_finite()).unwrap_or(0.0);
+        if let Some(candidate) = found.get_mut(&id) {
+            candidate.bm25 = Some(bm25);
+        }
+        best.offer(id, bm25);
+    }
+    Ok(best)
+}

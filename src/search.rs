@@ -1,0 +1,165 @@
+//! Searches: a knowledge base that is open for any number of queries, with the embedder that its
+//! vectors are of.
+//!
+//! Reads the knowledge base, also beside a running ingest, and writes nothing.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+use crate::analysis::{self, Analyser, SearchConfig};
+use crate::embed::{self, Embedder};
+use crate::error::Error;
+use crate::kb::{Hit, Query, QueryVector, Reader, Scoring, SearchMode, StoredVector, WordWeights};
+
+/// A knowledge base and the embedder of its vectors, opened for any number of queries by any number
+/// of threads.
+///
+/// A search sees what was committed when it begins, so that one searcher may live as long as a
+/// server does.
+pub struct Searcher {
+    reader: Reader,
+    embedder: Option<Box<dyn Embedder>>,
+    config: SearchConfig,
+    warnings: Vec<Warning>,
+}
+
+/// Why searches find less than they could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// No embedder of the vectors is available: hybrid search uses words only.
+    NoEmbedder,
+    /// The full-text index was made by another version of this program.
+    OldIndex,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEmbedder => {
+                "its vectors are of a model that is not at hand: full-text search only"
+            }
+            Self::OldIndex => {
+                "its full-text index is of another version; `kbingest ingest` renews it"
+            }
+        })
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Debug for Searcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Searcher").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+impl Searcher {
+    /// Opens the knowledge base at `path` with what searches in `mode` need.
+    ///
+    /// `configured` is used if the vectors are of it, or if there are none yet; otherwise the
+    /// embedder is the first of this program that made some of them. If there is none, hybrid
+    /// search uses words only and [warns](Self::warnings), and opening for vector search fails.
+    pub fn open(
+        path: &Path,
+        mode: SearchMode,
+        config: SearchConfig,
+        configured: Option<Box<dyn Embedder>>,
+    ) -> Result<Self, Error> {
+        let reader = Reader::open(path)?;
+        let embedder = match mode {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => embedder_of(&reader, configured)?,
+        };
+        let mut warnings = Vec::new();
+        match mode {
+            SearchMode::Hybrid if embedder.is_none() => warnings.push(Warning::NoEmbedder),
+            SearchMode::Vector if embedder.is_none() => {
+                return Err(Error::NoEmbedder { kb: path.to_owned() });
+            }
+            _ => {}
+        }
+        let fingerprint = reader.analysis_fingerprint()?;
+        if !fingerprint.is_empty() && Analyser::for_fingerprint(&fingerprint).is_none() {
+            warnings.push(Warning::OldIndex);
+        }
+        Ok(Self { reader, embedder, config, warnings })
+    }
+
+    /// Returns the knowledge base.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Returns why searches find less than they could.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Returns the mode that is used if `mode` is asked for: words only without an embedder.
+    pub fn mode(&self, mode: SearchMode) -> SearchMode {
+        if self.embedder.is_none() { SearchMode::Text } else { mode }
+    }
+
+    /// Returns the best passages, best first; fails if the filter names a source that does not
+    /// exist.
+    pub fn search(&self, query: &Query) -> Result<Vec<Hit>, Error> {
+        if let Some(source) = &query.filter.source
+            && !self.reader.has_source(source)?
+        {
+            let known = self.reader.source_names()?;
+            return Err(Error::UnknownSource { name: source.clone(), known });
+        }
+        let mode = self.mode(query.show.mode);
+        let words = (mode != SearchMode::Vector).then_some(WordWeights {
+            title: self.config.title_weight,
+            heading: self.config.heading_weight,
+        });
+        let vector = match mode {
+            SearchMode::Text => None,
+            SearchMode::Hybrid | SearchMode::Vector => self.vector(&query.text)?,
+        };
+        Ok(self.reader.search(query, &Scoring { words, vector })?)
+    }
+
+    /// Returns the vector of a query, `None` for one that means nothing.
+    fn vector(&self, query: &str) -> Result<Option<QueryVector>, Error> {
+        let meaning = analysis::meaning(query);
+        let Some(embedder) = self.embedder.as_deref().filter(|_| !meaning.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let embeddings = embedder.embed(&[&meaning])?;
+        let row = embeddings.rows().next().unwrap_or_default();
+        let model = embedder.model();
+        Ok(Some(QueryVector {
+            vector: StoredVector::quantise(row),
+            embed_fp: model.fingerprint.clone(),
+            weight: model.hybrid_weight * self.config.vector_weight,
+        }))
+    }
+}
+
+/// Returns the embedder that the vectors are of: the configured one, else one that made some of
+/// them.
+fn embedder_of(
+    reader: &Reader,
+    configured: Option<Box<dyn Embedder>>,
+) -> Result<Option<Box<dyn Embedder>>, Error> {
+    let fingerprints = reader.embed_fingerprints()?;
+    if let Some(configured) = configured
+        && (fingerprints.is_empty() || fingerprints.contains(&configured.model().fingerprint))
+    {
+        return Ok(Some(configured));
+    }
+    for fingerprint in &fingerprints {
+        if let Some(embedder) = embed::for_fingerprint(fingerprint)? {
+            return Ok(Some(embedder));
+        }
+    }
+    Ok(None)
+}
