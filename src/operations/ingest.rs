@@ -19,7 +19,7 @@ use crate::kb::{self, Reader, Run, Writer};
 use crate::pipeline::outcome::{self, Completed, Ended};
 use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
 use crate::pipeline::plan::{self, Plan, StageFingerprints};
-use crate::pipeline::reconcile::refuse_to_empty;
+use crate::pipeline::producer::reconcile::refuse_to_empty;
 use crate::pipeline::{Context, Progress, repair};
 use crate::source::{self, AnySource, Setting};
 use crate::support::cache::Cache;

@@ -8,9 +8,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::Context;
 use super::page::{Site, report};
-use super::producer::{Producer, saved_revisions};
-use super::reconcile::{Gone, reconcile};
+use super::producer::reconcile::{Gone, reconcile};
+use super::producer::steps::{Steps, saved_revisions};
 use super::traps::Traps;
 use crate::domain::Metrics;
 use crate::error::{Error, chain};
@@ -43,15 +44,25 @@ struct End {
     limit: Option<String>,
 }
 
-impl Producer<'_> {
-    /// Ingests one site, then deletes what is gone.
-    pub(super) fn crawl_site(&self, source: &WebSource) -> Result<(), Error> {
+/// Ingests one site, then deletes what is gone.
+pub(super) fn crawl(steps: &Steps<'_>, source: &WebSource) -> Result<(), Error> {
+    Crawl { steps, context: steps.context }.run(source)
+}
+
+/// The crawl of one site.
+struct Crawl<'a> {
+    steps: &'a Steps<'a>,
+    context: &'a Context<'a>,
+}
+
+impl Crawl<'_> {
+    fn run(&self, source: &WebSource) -> Result<(), Error> {
         let kept = self.context.kb.kept_files(source.name(), &source.settings)?;
         source.load_files(kept);
         let starts = match source.starts() {
             Ok(starts) => starts,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
-            Err(error) => return self.skip_unreachable(&chain(&error)),
+            Err(error) => return self.steps.skip_unreachable(&chain(&error)),
         };
         self.keep_files(source)?;
         self.queue_starts(source, &starts)?;
@@ -171,9 +182,7 @@ impl Producer<'_> {
             places.push(place);
         }
         if !requests.is_empty() {
-            // If even that cannot be read, the next checkpoint reports why.
-            let is_stopping = || self.context.is_stopping().unwrap_or(true);
-            let visited = source.visit(requests, BATCH_TIME, &is_stopping).map_err(ended)?;
+            let visited = source.visit(requests, BATCH_TIME).map_err(ended)?;
             answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
         }
         Ok(answers)
@@ -205,9 +214,9 @@ impl Producer<'_> {
         let answered =
             answers.into_iter().filter_map(|(place, answer)| Some((pages[place].take()?, answer)));
         let (apart, together): (Vec<_>, Vec<_>) =
-            answered.partition(|(page, _)| self.suspicion.holds(name, &page.url));
+            answered.partition(|(page, _)| self.steps.suspicion.holds(name, &page.url));
         for (page, answer) in apart {
-            let reports = match self.suspicion.verdict(name, &page.url) {
+            let reports = match self.steps.suspicion.verdict(name, &page.url) {
                 Some(error) => vec![site.quarantine(page, error)],
                 None => self.read_pages(site, vec![(page, answer)], true)?,
             };
@@ -266,10 +275,10 @@ impl Producer<'_> {
         let crawled = CrawledSite { source: name, settings, max_queued };
         let results = context.run.save_pages(crawled, &reports, delta, percent)?;
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
-        self.report(name, &readings, &results);
+        self.steps.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
-        self.hand_over(self.chunk_and_enqueue(revisions)?)
+        self.steps.hand_over(self.steps.chunk_and_enqueue(revisions)?)
     }
 
     /// Deletes what a complete crawl did not find; reports what was incomplete.
@@ -283,7 +292,7 @@ impl Producer<'_> {
         let outage = end.outage.clone().or(unreachable);
         self.report_limits(source, end, counts)?;
         if let Some(outage) = &outage {
-            self.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
+            self.steps.skip_unreachable(&format!("source \"{name}\": {outage}"))?;
         }
         // Pages that were not reached may still exist.
         let is_limited = end.is_limited || end.limit.is_some() || over_limit + links_left_out > 0;

@@ -7,10 +7,6 @@
 pub mod consumer;
 mod crawl;
 mod full_text;
-pub mod handover;
-mod intake;
-mod listed;
-mod merge;
 pub mod outcome;
 mod page;
 pub mod phases;
@@ -18,10 +14,8 @@ pub mod plan;
 mod pool;
 pub mod producer;
 mod progress;
-pub mod reconcile;
 pub mod repair;
 mod soft_404;
-mod suspicion;
 mod traps;
 
 use std::sync::mpsc::SyncSender;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use pulldown_cmark::{Event, Parser, Tag};
 use url::Url;
 
-use super::intake::{extract_one, guard};
+use super::producer::document::{extract_one, guard};
 use super::soft_404::Soft404s;
 use super::traps::Traps;
 use crate::domain::{FailureKind, MediaType, Stage, Version};
@@ -542,12 +542,6 @@ fn file_name(url: &Url, media_type: &str) -> String {
     };
     let stem = of_path.rsplit_once('.').map_or(of_path, |(stem, _)| stem);
     format!("{}.{ending}", if stem.is_empty() { "page" } else { stem })
-}
-
-/// Returns host and port.
-pub(super) fn host(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 fn title_of(url: &Url) -> String {

@@ -30,7 +30,7 @@ impl Soft404s {
         text: &str,
         probe: impl FnOnce() -> Option<(Url, String)>,
     ) -> bool {
-        let host = super::page::host(url);
+        let host = super::traps::host(url);
         let error_page = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             let fetch = || {

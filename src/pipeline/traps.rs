@@ -110,7 +110,7 @@ fn path_hash(url: &Url) -> u64 {
 /// Returns host and folder without numbers and ids.
 fn folder(url: &Url) -> String {
     let end = url.path().rfind('/').map_or(0, |at| at + 1);
-    format!("{}{}", super::page::host(url), collapsed(&url.path()[..end]))
+    format!("{}{}", host(url), collapsed(&url.path()[..end]))
 }
 
 /// Returns host, path and the names of the parameters, without numbers and ids.
@@ -120,7 +120,7 @@ fn form(url: &Url) -> String {
     let mut names: Vec<_> = names.map(|it| collapsed(it.split('=').next().unwrap_or(it))).collect();
     names.sort_unstable();
     names.dedup();
-    format!("{}{}?{}", super::page::host(url), collapsed(url.path()), names.join("&"))
+    format!("{}{}?{}", host(url), collapsed(url.path()), names.join("&"))
 }
 
 /// Replaces the numbers and ids of `url` in `text` by `#`, and the numbers before and after them: a
@@ -164,6 +164,12 @@ fn collapsed(text: &str) -> String {
         }
     }
     collapsed
+}
+
+/// Returns host and port.
+pub(super) fn host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 #[cfg(test)]

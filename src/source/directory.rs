@@ -153,7 +153,7 @@ impl Source for DirectorySource {
         let root = self.opened_root().map_err(|error| transient(io::Error::other(error)))?;
         let place = self.place_of(&root, entry)?;
         let (folder, name) = beneath::split(&place);
-        let folder = root.pass(folder).map_err(transient)?;
+        let folder = root.pass(folder).map_err(|error| ReadError::unopened(&path(), error))?;
         file::read_in(&folder, name, &path(), self.max_file_size)
     }
 }
@@ -190,6 +190,7 @@ impl Gate {
 fn entry(found: Found) -> Entry {
     let Found { relative, stamp } = found;
     Entry {
+        format_name: None,
         uri: uri::encode(&relative),
         version: stamp.map(Stamp::version),
         size_bytes: stamp.map_or(0, |stamp| stamp.size_bytes),

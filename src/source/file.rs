@@ -94,7 +94,7 @@ pub(super) fn read_in(
 ) -> Result<Content, ReadError> {
     let transient = |source| ReadError::Transient { path: path.into(), source };
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
-    let found = found.map_err(|error| transient(error.into()))?;
+    let found = found.map_err(|error| ReadError::unopened(path, error))?;
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
     check_kind_and_size(path, is_file, found.st_size.unsigned_abs(), max)?;
     let mut file = open_in(folder, name).map_err(transient)?;

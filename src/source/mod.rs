@@ -15,11 +15,11 @@ mod git;
 mod globs;
 mod records;
 mod rules;
+mod sorted_spool;
 pub mod uri;
 mod walk;
 mod web;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -40,6 +40,7 @@ pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use records::{RecordsConfig, RecordsSource};
+pub use sorted_spool::SortedSpool;
 pub use web::{
     Answer, Fetched, PageRequest, Soft404, Start, Starts, Validators, Verdict, WebConfig,
     WebSource, is_public,
@@ -60,12 +61,6 @@ pub trait Source: Send + Sync {
     ///
     /// An error in the iterator concerns one entry; the listing continues after it.
     fn list(&self) -> Result<Listing<'_>, SourceError>;
-
-    /// Returns the name from which the format of the document at `uri` is detected; usually the URI
-    /// itself.
-    fn extracted_as<'a>(&self, uri: &'a str) -> Cow<'a, str> {
-        uri.into()
-    }
 
     /// Reads the current state of a document, which may be newer than the listed one.
     fn read(&self, entry: &Entry) -> Result<Content, ReadError>;
@@ -230,6 +225,14 @@ pub enum ReadError {
         /// Why it cannot be read.
         reason: String,
     },
+    /// It was removed after it was listed.
+    #[error("cannot read {}", path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// May work in the next run. Denied permission is transient too: granting it changes neither
     /// size nor mtime, so nothing else would make a later run retry.
     #[error("cannot read {}", path.display())]
@@ -242,12 +245,21 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Returns the error of a file that `error` kept from being opened, by its own name and not through a link.
+    fn unopened(path: &Path, error: impl Into<io::Error>) -> Self {
+        let (path, source) = (path.to_owned(), error.into());
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Gone { path, source },
+            _ => Self::Transient { path, source },
+        }
+    }
+
     /// Returns what a later run does about it.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Skipped { .. } => FailureKind::Skipped,
             Self::Permanent { .. } => FailureKind::Permanent,
-            Self::Transient { .. } => FailureKind::Transient,
+            Self::Gone { .. } | Self::Transient { .. } => FailureKind::Transient,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use kbingest::pipeline::handover::in_order;
+use kbingest::pipeline::consumer::handover::in_order;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;

@@ -574,3 +574,22 @@ fn deletions_give_their_space_back() {
     place.assert_equals_fresh_ingest();
     assert_eq!(rows(&place.kb(), "PRAGMA page_size"), ["8192"]);
 }
+
+/// A first run lists a source before it reads the first document; what is removed in between is no failure.
+#[test]
+fn a_file_that_is_removed_since_it_was_listed_is_left_out() {
+    let place = Place::new();
+    for name in ["a.md", "b.md", "c.md"] {
+        place.write(name, markdown(1, 2, name));
+    }
+    let removed = place.docs().join("b.md");
+    let hook = move |checkpoint: Checkpoint, _: &StopSignal| {
+        if checkpoint == Checkpoint::BeforeBatch {
+            let _ = std::fs::remove_file(&removed);
+        }
+    };
+    let report = ingest(&place.config(), Some(&hook));
+    assert_eq!((report.exit_code, report.failures.len()), (0, 0), "{report:#?}");
+    assert_eq!(report.run.unwrap().metrics.documents_new, 2);
+    place.assert_equals_fresh_ingest();
+}

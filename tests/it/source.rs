@@ -62,7 +62,7 @@ fn check(root: &Path, settings: &str, expected: &[&str]) {
 }
 
 fn one(uri: &str) -> Entry {
-    Entry { uri: uri.into(), version: None, size_bytes: 0 }
+    Entry { uri: uri.into(), ..Entry::default() }
 }
 
 #[test]

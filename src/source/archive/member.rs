@@ -56,7 +56,8 @@ impl Member {
 
     pub(super) fn entry(&self) -> Entry {
         let version = Some(Version(self.version.clone()));
-        Entry { uri: self.uri.clone(), version, size_bytes: self.size_bytes }
+        let (uri, size_bytes) = (self.uri.clone(), self.size_bytes);
+        Entry { uri, version, size_bytes, format_name: None }
     }
 }
 

@@ -215,7 +215,8 @@ impl GitSource {
             }
         };
         let size_bytes = line.size_bytes;
-        Some(Entry { uri: uri::encode(path), version: Some(Version(version)), size_bytes })
+        let uri = uri::encode(path);
+        Some(Entry { uri, version: Some(Version(version)), size_bytes, format_name: None })
     }
 
     fn read_blob(&self, id: &str) -> Result<Blob, io::Error> {

@@ -8,7 +8,6 @@ mod config;
 mod record;
 mod table;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,7 +75,7 @@ impl RecordsSource {
         }
         let content = file::read(&path, self.max_file_size).map_err(|error| {
             unreachable(match error {
-                ReadError::Transient { source, .. } => source,
+                ReadError::Gone { source, .. } | ReadError::Transient { source, .. } => source,
                 ReadError::Skipped { reason, .. } | ReadError::Permanent { reason, .. } => {
                     io::Error::other(reason)
                 }
@@ -93,11 +92,6 @@ impl RecordsSource {
 impl Source for RecordsSource {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Every record is rendered as Markdown, whatever its id looks like.
-    fn extracted_as<'a>(&self, _: &'a str) -> Cow<'a, str> {
-        "record.md".into()
     }
 
     fn list(&self) -> Result<Listing<'_>, SourceError> {
@@ -117,6 +111,8 @@ impl Source for RecordsSource {
                 uri: row.uri.clone(),
                 version: Some(row.version.clone()),
                 size_bytes: row.range.len() as u64,
+                // Every record is rendered as Markdown, whatever its id looks like.
+                format_name: Some("record.md".to_owned()),
             })
         };
         let count = self.table()?.len();

@@ -23,7 +23,7 @@ mod zstd;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,6 @@ pub use config::WebConfig;
 pub use guard::is_public;
 pub use visit::{Answer, Fetched, Soft404};
 
-/// How often a wait for responses checks for a stop.
-const STOP_POLL: Duration = Duration::from_millis(20);
 /// Default limit on waiting URLs, for each page of `max_pages`.
 const QUEUED_PER_PAGE: u64 = 4;
 /// Lower bound of that limit.
@@ -428,13 +426,11 @@ impl WebSource {
     }
 
     /// Visits pages, politely, and returns the answers by their index in `requests`. After `budget`
-    /// no further visit begins; pages without an answer wait for the next call. `is_stopping` ends
-    /// the wait.
+    /// no further visit begins; pages without an answer wait for the next call.
     pub fn visit(
         &self,
         requests: Vec<PageRequest>,
         budget: Duration,
-        is_stopping: &dyn Fn() -> bool,
     ) -> Result<Vec<(usize, Answer)>, SourceError> {
         let until = Instant::now() + budget;
         let threads = self.concurrency.min(requests.len());
@@ -444,7 +440,7 @@ impl WebSource {
         for _ in 0..threads {
             let (visitor, waiting) = (Arc::clone(&self.visitor), Arc::clone(&waiting));
             let sender = sender.clone();
-            spawn(move || {
+            self.spawn(move || {
                 loop {
                     let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
                     let Some((place, request)) = waiting.pop_front() else { return };
@@ -459,20 +455,14 @@ impl WebSource {
                     let Some(answer) = visited.unwrap_or_else(|_| Some(panicked())) else { return };
                     // If the run was stopped, nobody receives the answer.
                     let _ = sender.send((place, answer));
+                    visitor.stop.wake();
                 }
             });
         }
         drop(sender);
         let mut answered = Vec::new();
-        loop {
-            match answers.recv_timeout(STOP_POLL) {
-                Ok(answer) => answered.push(answer),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if is_stopping() {
-                return Err(SourceError::Stopped);
-            }
+        while let Some(answer) = self.receive(&answers)? {
+            answered.push(answer);
         }
         answered.sort_unstable_by_key(|(place, _)| *place);
         Ok(answered)
@@ -480,11 +470,10 @@ impl WebSource {
 
     /// Waits; fails if the run is stopped meanwhile.
     pub fn wait(&self, duration: Duration) -> Result<(), SourceError> {
-        let has_come = visit::wait_until(Instant::now() + duration, self.stop());
-        has_come.then_some(()).ok_or(SourceError::Stopped)
+        if self.stop().wait_for(duration) { Err(SourceError::Stopped) } else { Ok(()) }
     }
 
-    fn stop(&self) -> &StopSignal {
+    fn stop(&self) -> &Arc<StopSignal> {
         &self.visitor.stop
     }
 
@@ -494,25 +483,35 @@ impl WebSource {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let (sender, answer) = channel();
-        spawn(move || drop(sender.send(work())));
-        loop {
-            match answer.recv_timeout(STOP_POLL) {
-                Ok(value) => return Ok(value),
-                Err(_) if self.stop().is_requested() => return Err(SourceError::Stopped),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(SourceError::Stopped),
-            }
-        }
+        self.spawn(move || drop(sender.send(work())));
+        self.receive(&answer)?.ok_or(SourceError::Stopped)
+    }
+
+    /// Waits for what a spawned thread sends; `None` if all of them have ended.
+    fn receive<T>(&self, answers: &Receiver<T>) -> Result<Option<T>, SourceError> {
+        let ready = || match answers.try_recv() {
+            Ok(answer) => Some(Some(answer)),
+            Err(TryRecvError::Disconnected) => Some(None),
+            Err(TryRecvError::Empty) => None,
+        };
+        self.stop().wait_until(ready).ok_or(SourceError::Stopped)
+    }
+
+    /// Starts `work` on its own thread. If the system refuses one, there is no answer, and the pages wait for the next
+    /// call.
+    fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        let stop = Arc::clone(self.stop());
+        let work = move || {
+            // What it sends to is gone with it, which the waiting thread has to see.
+            let _ = catch_unwind(AssertUnwindSafe(work));
+            stop.wake();
+        };
+        let _ = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
     }
 }
 
 fn panicked() -> Answer {
     Answer::Outage { reason: "internal error in the HTTP client".to_owned(), pause: None }
-}
-
-fn spawn(work: impl FnOnce() + Send + 'static) {
-    // If the system refuses a thread, there is no answer, and the pages wait for the next call.
-    let _ = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
 }
 
 fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String>, SourceError> {

@@ -16,8 +16,6 @@ use super::robots::{self, Robots};
 use crate::support::checkpoint::StopSignal;
 use crate::support::html;
 
-/// How often a waiting thread checks for a stop.
-const STOP_POLL: Duration = Duration::from_millis(20);
 /// A path no site has; its name explains the request to whoever reads the server log.
 const PROBE_PATH: &str = "kbingest-asks-for-a-page-that-is-not-there";
 /// Limit on the redirects of robots.txt, section 2.3.1.2.
@@ -302,7 +300,7 @@ impl Visitor {
     ) -> Option<Result<Response, RequestError>> {
         let host = host(url);
         let slot = self.pace.slot(&host, Instant::now());
-        if !wait_until(slot, &self.stop) {
+        if self.stop.wait_for(slot.saturating_duration_since(Instant::now())) {
             return None;
         }
         let since = Instant::now();
@@ -412,20 +410,6 @@ pub(super) enum FileError {
     Missing(String),
     /// It may exist.
     Outage(String),
-}
-
-/// Waits until then; returns false if the run is stopped before.
-pub(super) fn wait_until(time: Instant, stop: &StopSignal) -> bool {
-    loop {
-        if stop.is_requested() {
-            return false;
-        }
-        let left = time.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        std::thread::sleep(left.min(STOP_POLL));
-    }
 }
 
 fn host(url: &Url) -> String {

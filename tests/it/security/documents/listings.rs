@@ -456,7 +456,7 @@ fn a_folder_exchanged_for_a_link_is_neither_entered_nor_read_through() {
         // The root itself stays the one that was listed.
         fs::rename(&docs, root.path().join("old")).unwrap();
         symlink("outside", &docs).unwrap();
-        let b = kbingest::domain::Entry { uri: "b.md".into(), version: None, size_bytes: 0 };
+        let b = kbingest::domain::Entry { uri: "b.md".into(), ..Default::default() };
         assert!(source.read(&b).is_err());
     }
 }

@@ -5,11 +5,11 @@
 use std::cmp::Ordering;
 use std::iter::Peekable;
 
-use super::Context;
 use crate::domain::{DocumentId, Entry, FailureKind, RunId, Stage};
 use crate::extract::Extraction;
 use crate::kb::{KbError, LedgerRow, Reader};
-use crate::source::{ListError, Listing, Source, uri};
+use crate::pipeline::Context;
+use crate::source::{ListError, Listing, uri};
 
 /// Ledger rows read at a time.
 const PAGE_ROWS: usize = 1000;
@@ -46,24 +46,13 @@ pub struct Merge<'a> {
     listing: Peekable<Listing<'a>>,
     ledger: Ledger<'a>,
     extraction: &'a Extraction,
-    source: Option<&'a dyn Source>,
     run: RunId,
 }
 
 impl<'a> Merge<'a> {
-    /// Merges `listing`, of `source`, with what the knowledge base knows of it.
-    pub fn new(context: &Context<'a>, source: &'a dyn Source, listing: Listing<'a>) -> Self {
-        Self { source: Some(source), ..Self::without_source(context, source.name(), listing) }
-    }
-
-    /// Merges nothing with what the knowledge base knows of a source that there is no more.
-    pub fn of_removed(context: &Context<'a>, name: &'a str) -> Self {
-        Self::without_source(context, name, Box::new(std::iter::empty()))
-    }
-
-    fn without_source(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
+    /// Merges `listing` with what the knowledge base knows of the source `name`; an empty one for a source that is gone.
+    pub fn new(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
         Self {
-            source: None,
             listing: listing.peekable(),
             ledger: Ledger::new(context.kb, name),
             extraction: context.extraction,
@@ -117,12 +106,10 @@ impl<'a> Merge<'a> {
             // Limits, permissions and passing trouble leave no trace in the version.
             Some((Stage::Crawl, _)) => false,
         };
-        let name =
-            self.source.map_or((&*entry.uri).into(), |source| source.extracted_as(&entry.uri));
         would_fail_again
             && entry.version.is_some()
             && entry.version == row.version
-            && self.extraction.is_current(&name, &row.extract_fp)
+            && self.extraction.is_current(entry.format_name(), &row.extract_fp)
     }
 }
 

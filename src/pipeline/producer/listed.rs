@@ -6,15 +6,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::intake::read_all;
+use super::BATCH_BYTES;
+use super::document::read_all;
 use super::merge::{Merge, Sighting, ToRead};
-use super::producer::{BATCH_BYTES, Producer, saved_revisions};
 use super::reconcile::{Gone, reconcile};
-use super::{Context, Work};
+use super::steps::{Steps, saved_revisions};
 use crate::domain::{FailureKind, Metrics, Stage};
 use crate::error::{Error, chain};
 use crate::kb::{Outcome, Reading, TextRevision};
-use crate::source::{ListError, Source, SourceError, uri};
+use crate::pipeline::{Context, Work};
+use crate::source::{ListError, Listing, Source, SourceError, uri};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
@@ -28,14 +29,14 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What one look through a part of a listing found.
 #[derive(Default)]
-pub(super) struct Batch {
+struct Batch {
     to_read: Vec<ToRead>,
     unlisted: Vec<ListError>,
     /// What a limit of kb.toml leaves out.
     left_out: Option<ListError>,
     seen: u64,
     unchanged: u64,
-    pub(super) is_last: bool,
+    is_last: bool,
 }
 
 /// What a batch leaves to be done beside the next one.
@@ -47,17 +48,42 @@ struct Begun {
     saved: Vec<TextRevision>,
 }
 
-impl Producer<'_> {
-    /// Takes in one source: reads what changed, then lets go of what is gone.
-    pub(super) fn crawl(&self, source: &dyn Source) -> Result<(), Error> {
-        let context = self.context;
-        let listing = match source.list() {
+/// Ingests one source: reads what changed, then deletes what is gone.
+pub(super) fn crawl(
+    steps: &Steps<'_>,
+    source: &dyn Source,
+    listing: Result<Listing<'_>, SourceError>,
+) -> Result<(), Error> {
+    Crawl { steps, context: steps.context, source }.run(listing)
+}
+
+/// Deletes the documents of a source that kb.toml no longer names.
+pub(super) fn forget_source(context: &Context<'_>, name: &str) -> Result<(), Error> {
+    let mut merge = Merge::new(context, name, Box::new(std::iter::empty()));
+    let mut gone = Gone::default();
+    while !gather(&mut merge, &mut gone)?.is_last {
+        context.reached(Checkpoint::BeforeBatch)?;
+    }
+    reconcile(context, name, gone)
+}
+
+/// The crawl of one source.
+struct Crawl<'a> {
+    steps: &'a Steps<'a>,
+    context: &'a Context<'a>,
+    source: &'a dyn Source,
+}
+
+impl Crawl<'_> {
+    fn run(&self, listing: Result<Listing<'_>, SourceError>) -> Result<(), Error> {
+        let Self { context, source, .. } = *self;
+        let listing = match listing {
             Ok(listing) => listing,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) if error.ends_run() => return Err(error.into()),
-            Err(error) => return self.skip_unreachable(&chain(&error)),
+            Err(error) => return self.steps.skip_unreachable(&chain(&error)),
         };
-        let mut merge = Merge::new(context, source, listing);
+        let mut merge = Merge::new(context, source.name(), listing);
         let mut gone = Gone::default();
         let mut begun = Begun::default();
         let mut unsaved = Metrics::default();
@@ -80,7 +106,7 @@ impl Producer<'_> {
             }
             if !batch.to_read.is_empty() || !batch.unlisted.is_empty() {
                 let delta = std::mem::take(&mut unsaved);
-                begun = self.take_in(source, batch, begun, &mut gone, delta)?;
+                begun = self.read_batch(batch, begun, &mut gone, delta)?;
                 saved_at = Instant::now();
             } else {
                 self.end(std::mem::take(&mut begun))?;
@@ -101,36 +127,35 @@ impl Producer<'_> {
 
     /// Does what is left of a batch, with none beside it.
     fn end(&self, begun: Begun) -> Result<(), Error> {
-        self.hand_over(begun.queued)?;
-        self.hand_over(self.chunk_and_enqueue(begun.saved)?)
+        self.steps.hand_over(begun.queued)?;
+        self.steps.hand_over(self.steps.chunk_and_enqueue(begun.saved)?)
     }
 
     /// Reads and saves a batch, and does what is left of the one before it.
-    fn take_in(
+    fn read_batch(
         &self,
-        source: &dyn Source,
         batch: Batch,
         mut before: Begun,
         gone: &mut Gone,
         delta: Metrics,
     ) -> Result<Begun, Error> {
-        let context = self.context;
+        let Self { context, source, .. } = *self;
         let name = source.name();
         let Batch { to_read, unlisted, .. } = batch;
         if let Some(first) = to_read.first() {
             context.events.emit(&Event::Reading { source: name, uri: &first.entry.uri });
         }
         let (apart, together): (Vec<_>, Vec<_>) =
-            to_read.into_iter().partition(|one| self.suspicion.holds(name, &one.entry.uri));
+            to_read.into_iter().partition(|one| self.steps.suspicion.holds(name, &one.entry.uri));
         if !apart.is_empty() {
             self.end(std::mem::take(&mut before))?;
-            self.take_in_alone(source, apart)?;
+            self.read_alone(apart)?;
         }
-        let (mut readings, queued) = self.read_beside(source, together, before)?;
+        let (mut readings, queued) = self.read_beside(together, before)?;
         for error in &unlisted {
             readings.push(unlisted_reading(context, name, error)?);
         }
-        let saved = self.save(name, readings, delta)?;
+        let saved = self.save(readings, delta)?;
         for error in &unlisted {
             gone.incomplete |= error.blocks_deletions;
             gone.unlisted.extend(context.kb.find_document(name, &unlisted_uri(error))?);
@@ -138,20 +163,20 @@ impl Producer<'_> {
         Ok(Begun { queued, saved })
     }
 
-    /// Takes in documents that processes died at, one by one.
-    fn take_in_alone(&self, source: &dyn Source, suspects: Vec<ToRead>) -> Result<(), Error> {
-        let context = self.context;
+    /// Reads documents that were in flight when a process crashed, one by one.
+    fn read_alone(&self, suspects: Vec<ToRead>) -> Result<(), Error> {
+        let Self { context, source, .. } = *self;
         let name = source.name();
         for one in suspects {
-            let readings = match self.suspicion.verdict(name, &one.entry.uri) {
-                Some(error) => vec![set_aside(context, source, one, error)],
+            let readings = match self.steps.suspicion.verdict(name, &one.entry.uri) {
+                Some(error) => vec![quarantined(context, one, error)],
                 None => {
-                    self.note(name, std::slice::from_ref(&one), &[], true)?;
+                    self.record(std::slice::from_ref(&one), &[], true)?;
                     read_all(context, source, vec![one])?
                 }
             };
-            let saved = self.save(name, readings, Metrics::default())?;
-            self.hand_over(self.chunk_and_enqueue(saved)?)?;
+            let saved = self.save(readings, Metrics::default())?;
+            self.steps.hand_over(self.steps.chunk_and_enqueue(saved)?)?;
         }
         Ok(())
     }
@@ -160,7 +185,6 @@ impl Producer<'_> {
     /// there is to hand over.
     fn read_beside(
         &self,
-        source: &dyn Source,
         to_read: Vec<ToRead>,
         before: Begun,
     ) -> Result<(Vec<Reading>, Option<Work>), Error> {
@@ -168,9 +192,9 @@ impl Producer<'_> {
             self.end(before)?;
             return Ok((Vec::new(), None));
         }
-        let context = self.context;
-        self.note(source.name(), &to_read, &before.saved, false)?;
-        self.hand_over(before.queued)?;
+        let Self { context, source, .. } = *self;
+        self.record(&to_read, &before.saved, false)?;
+        self.steps.hand_over(before.queued)?;
         let is_read = AtomicBool::new(false);
         let read = || {
             let readings = read_all(context, source, to_read);
@@ -189,40 +213,30 @@ impl Producer<'_> {
         saved: Vec<TextRevision>,
         is_read: &AtomicBool,
     ) -> Result<Option<Work>, Error> {
-        let queued = self.chunk_and_enqueue(saved)?;
+        let queued = self.steps.chunk_and_enqueue(saved)?;
         if is_read.load(Ordering::Relaxed) {
             return Ok(queued);
         }
-        self.hand_over(queued)?;
+        self.steps.hand_over(queued)?;
         Ok(None)
     }
 
-    /// Notes what is about to be read, and what is about to be chunked beside it.
-    fn note(
-        &self,
-        source: &str,
-        to_read: &[ToRead],
-        saved: &[TextRevision],
-        alone: bool,
-    ) -> Result<(), Error> {
+    /// Records what is about to be read, and what is about to be chunked beside it.
+    fn record(&self, to_read: &[ToRead], saved: &[TextRevision], alone: bool) -> Result<(), Error> {
+        let source = self.source.name();
         let begun: Vec<_> = to_read.iter().map(|one| (source, one.entry.uri.as_str())).collect();
-        let going_on: Vec<_> =
+        let in_progress: Vec<_> =
             saved.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-        self.context.run.begin_intake(&begun, &going_on, alone)?;
+        self.context.run.begin_intake(&begun, &in_progress, alone)?;
         Ok(())
     }
 
     /// Saves what was read; returns what is new.
-    fn save(
-        &self,
-        source: &str,
-        readings: Vec<Reading>,
-        delta: Metrics,
-    ) -> Result<Vec<TextRevision>, Error> {
-        let context = self.context;
+    fn save(&self, readings: Vec<Reading>, delta: Metrics) -> Result<Vec<TextRevision>, Error> {
+        let (context, source) = (self.context, self.source.name());
         let percent = context.progress.percent();
         let results = context.run.save(source, &readings, delta, percent)?;
-        self.report(source, &readings, &results);
+        self.steps.report(source, &readings, &results);
         let revisions = saved_revisions(source, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
         Ok(revisions)
@@ -230,7 +244,7 @@ impl Producer<'_> {
 }
 
 /// Takes the next batch from `merge`.
-pub(super) fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Error> {
+fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Error> {
     let mut batch = Batch::default();
     let mut bytes = 0;
     for _ in 0..BATCH_SIGHTINGS {
@@ -285,12 +299,12 @@ fn unlisted_reading(
     })
 }
 
-/// A document that is not read again as it is.
-fn set_aside(context: &Context<'_>, source: &dyn Source, one: ToRead, error: String) -> Reading {
+/// Returns the failure of a document that is skipped because it crashed the process.
+fn quarantined(context: &Context<'_>, one: ToRead, error: String) -> Reading {
     Reading {
         document: one.document,
+        extract_fp: context.extraction.expected(one.entry.format_name()).to_owned(),
         version: one.entry.version,
-        extract_fp: context.extraction.expected(&source.extracted_as(&one.entry.uri)).to_owned(),
         count: one.count,
         size_bytes: 0,
         outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },

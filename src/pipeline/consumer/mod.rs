@@ -1,9 +1,10 @@
 //! Claim -> Embed -> Commit, batch by batch: a batch is embedded on the pool while the one before it is committed.
 
-use std::cell::RefCell;
-use std::time::Duration;
+pub mod handover;
 
-use super::handover::in_order;
+use std::cell::RefCell;
+
+use self::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work, full_text};
 use crate::chunk;
@@ -21,8 +22,6 @@ use crate::support::retry;
 const RANGES_PER_BATCH: usize = 48;
 /// Texts of one call of the embedder.
 const TEXTS_PER_CALL: usize = 64;
-/// How often a waiting consumer looks whether it should stop.
-const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// Works off the queue up to `waiting`, its end before the producer started, then what comes over `work`, then
 /// what is left. A `None` of `work` says that nothing is there yet: what is done is committed meanwhile.
@@ -275,23 +274,14 @@ impl Consumer<'_> {
                     return Ok(embeddings.rows().map(StoredVector::quantise).collect());
                 }
                 Err(EmbedError::Unavailable { .. }) if attempts < retry::ATTEMPTS_MAX => {
-                    self.wait(retry::backoff(attempts))?;
+                    if self.context.stop.wait_for(retry::backoff(attempts)) {
+                        return Err(Error::Stopped);
+                    }
                     attempts += 1;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    fn wait(&self, delay: Duration) -> Result<(), Error> {
-        let since = std::time::Instant::now();
-        while since.elapsed() < delay {
-            if self.context.stop.is_requested() {
-                return Err(Error::Stopped);
-            }
-            std::thread::sleep(WAIT_STEP.min(delay));
-        }
-        Ok(())
     }
 
     /// Returns the full-text rows of every revision that `parts` complete.

@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use super::Context;
 use crate::config::Config;
 use crate::domain::{DocumentId, Metrics};
 use crate::error::Error;
 use crate::kb::Reader;
+use crate::pipeline::Context;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 

@@ -7,27 +7,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
-use super::Context;
 use super::merge::ToRead;
 use crate::chunk::{self, ChunkInput};
 use crate::domain::Stage;
 use crate::error::{Error, chain};
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
-use crate::source::{Content, Source};
+use crate::pipeline::Context;
+use crate::source::{Content, ReadError, Source};
 use crate::support::panics::panic_message;
 
-/// Reads and extracts documents, in parallel, in their order.
+/// Reads and extracts documents, in parallel, in their order. One that was never saved and is gone since it was listed is
+/// left out: the next listing would not have it either.
 pub fn read_all(
     context: &Context<'_>,
     source: &dyn Source,
     wanted: Vec<ToRead>,
 ) -> Result<Vec<Reading>, Error> {
     let read = |one| read_one(context, source, one);
-    Ok(context.pool.get()?.map(wanted, read))
+    let readings: Vec<_> = context.pool.get()?.map(wanted, read);
+    Ok(readings.into_iter().flatten().collect())
 }
 
-fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Reading {
+fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Option<Reading> {
     let ToRead { entry, document, count } = to_read;
     let mut version = None;
     let mut size_bytes = 0;
@@ -35,15 +37,16 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Read
         Ok(content) => {
             version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
-            extract_one(context.extraction, &source.extracted_as(&entry.uri), content)
+            extract_one(context.extraction, entry.format_name(), content)
         }
+        Err(ReadError::Gone { .. }) if document.is_none() => return None,
         Err(error) => {
             let (kind, error) = (error.kind(), chain(&error));
             let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
-            (context.extraction.expected(&source.extracted_as(&entry.uri)).to_owned(), outcome)
+            (context.extraction.expected(entry.format_name()).to_owned(), outcome)
         }
     };
-    Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome }
+    Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome })
 }
 
 /// Extracts one document; returns what it was done with, too.

@@ -1,0 +1,46 @@
+//! Listing ahead: how many documents a run will look at, known before the first is read.
+
+use crate::error::Error;
+use crate::pipeline::Context;
+use crate::pipeline::plan::Plan;
+use crate::source::{AnySource, Listing, SortedSpool, Source, SourceError};
+
+/// A listing that was made ahead; `None` if the ledger says well enough how long it will be.
+type Ahead<'a> = Option<Result<Listing<'a>, SourceError>>;
+
+/// Sets the number that progress is measured against: what the ledger holds of each source, or the length of its
+/// listing if the ledger is empty or half filled. Such a listing is made once, here, and returned.
+pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<'a>>, Error> {
+    let mut listings = Vec::with_capacity(context.sources.len());
+    for source in context.sources {
+        let known = context.kb.document_count(source.name())?;
+        let (expected, ahead) = match source {
+            AnySource::Listed(source) if known == 0 || plan.unfinished.is_some() => {
+                let listed = list(source.as_ref());
+                (listed.as_ref().map_or(known, |(count, _)| *count), Some(listed))
+            }
+            AnySource::Listed(_) => (known, None),
+            // Nobody knows how many there will be; never nothing, which would be all done.
+            AnySource::Crawled(_) => (known.max(1), None),
+        };
+        context.progress.expect_documents(expected);
+        listings.push(ahead.map(|listed| listed.map(|(_, listing)| listing)));
+    }
+    Ok(listings)
+}
+
+/// Lists `source` to the end; returns how many documents it has, and its listing.
+fn list(source: &dyn Source) -> Result<(u64, Listing<'static>), SourceError> {
+    let mut spool = SortedSpool::default();
+    let mut errors = Vec::new();
+    for item in source.list()? {
+        match item {
+            Ok(entry) => spool.push(entry),
+            Err(error) => errors.push(error),
+        }
+    }
+    let count = spool.len();
+    // An entry that cannot be listed has no place in the order.
+    let listing = errors.into_iter().map(Err).chain(spool.sorted());
+    Ok((count, Box::new(listing)))
+}

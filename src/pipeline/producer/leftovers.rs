@@ -1,0 +1,68 @@
+//! What earlier processes and other settings left to do: saved texts without chunks, and what today's settings would make
+//! differently.
+
+use super::BATCH_BYTES;
+use super::steps::Steps;
+use crate::domain::Phase;
+use crate::error::Error;
+use crate::kb::TextRevision;
+use crate::pipeline::plan::StageFingerprints;
+use crate::pipeline::{Context, Work};
+use crate::support::checkpoint::Checkpoint;
+
+/// Revisions reset to an earlier stage in one transaction.
+const RESTAGE_REVISIONS: usize = 256;
+
+/// Resets revisions made with other settings to the stage that the change asks for.
+pub(super) fn restage(steps: &Steps<'_>) -> Result<(), Error> {
+    let Context { kb, run, fingerprints, .. } = *steps.context;
+    let StageFingerprints { chunk, embed } = fingerprints;
+    loop {
+        steps.context.reached(Checkpoint::BeforeBatch)?;
+        let stale = kb.stale_revisions(chunk, embed, RESTAGE_REVISIONS)?;
+        if stale.is_empty() {
+            return Ok(());
+        }
+        steps.tracker.begin(steps.context, Phase::Cleaning)?;
+        let ranges = run.restage(&stale, embed)?;
+        if !ranges.is_empty() {
+            steps.hand_over(Some(Work { ranges, units: None }))?;
+        }
+    }
+}
+
+/// Chunks texts that an earlier process or [`restage`] left saved.
+pub(super) fn chunk_saved(steps: &Steps<'_>) -> Result<(), Error> {
+    let batch_bytes = usize::try_from(BATCH_BYTES).unwrap_or(usize::MAX);
+    loop {
+        steps.context.reached(Checkpoint::BeforeBatch)?;
+        let revisions = steps.context.kb.unchunked(batch_bytes)?;
+        if revisions.is_empty() {
+            return Ok(());
+        }
+        let (apart, together): (Vec<_>, Vec<_>) = revisions
+            .into_iter()
+            .partition(|revision| steps.suspicion.holds(&revision.source, &revision.uri));
+        for revision in apart {
+            match steps.suspicion.verdict(&revision.source, &revision.uri) {
+                Some(error) => steps.give_up(&revision, &error)?,
+                None => chunk_recorded(steps, vec![revision], true)?,
+            }
+        }
+        if !together.is_empty() {
+            chunk_recorded(steps, together, false)?;
+        }
+    }
+}
+
+/// Records what is about to be chunked, and chunks it.
+fn chunk_recorded(
+    steps: &Steps<'_>,
+    revisions: Vec<TextRevision>,
+    alone: bool,
+) -> Result<(), Error> {
+    let documents: Vec<_> =
+        revisions.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
+    steps.context.run.begin_intake(&documents, &[], alone)?;
+    steps.hand_over(steps.chunk_and_enqueue(revisions)?)
+}

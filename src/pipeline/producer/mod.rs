@@ -1,0 +1,74 @@
+//! Crawl -> Save -> Chunk -> Enqueue, batch by batch.
+//!
+//! A document of a folder, a repository, an archive or a file of records passes [`merge`] (is it new or changed?),
+//! [`document`] (read, extract, chunk: nothing is written), [`steps`] (save, enqueue) and is handed to the consumer.
+
+mod ahead;
+pub(super) mod document;
+mod leftovers;
+mod listed;
+mod merge;
+mod quarantine;
+pub mod reconcile;
+pub(super) mod steps;
+
+use self::listed::forget_source;
+use self::quarantine::Suspicion;
+use self::steps::Steps;
+use super::phases::PhaseTracker;
+use super::plan::Plan;
+use super::{Context, Handoff, crawl};
+use crate::domain::Phase;
+use crate::error::Error;
+use crate::source::AnySource;
+
+/// Bytes of a batch: the batch that reaches them is full. Every batch waits for the disk five times, so that smaller
+/// ones cost time, and larger ones memory.
+const BATCH_BYTES: u64 = 3 * 1024 * 1024;
+
+/// Runs the producer's part of `plan`; queued work goes to `handoff`.
+pub fn run(
+    context: &Context<'_>,
+    plan: Plan,
+    tracker: &PhaseTracker,
+    handoff: &Handoff,
+) -> Result<(), Error> {
+    let steps = Steps { context, tracker, handoff, suspicion: Suspicion::load(context.kb)? };
+    let listings = if plan.crawl { ahead::expect(context, plan)? } else { Vec::new() };
+    if plan.restage {
+        leftovers::restage(&steps)?;
+    }
+    if plan.chunk {
+        leftovers::chunk_saved(&steps)?;
+    }
+    if plan.crawl {
+        tracker.begin(context, Phase::Crawling)?;
+        for (source, listing) in context.sources.iter().zip(listings) {
+            match source {
+                AnySource::Listed(source) => {
+                    let listing = listing.unwrap_or_else(|| source.list());
+                    listed::crawl(&steps, source.as_ref(), listing)?;
+                }
+                AnySource::Crawled(site) => crawl::crawl(&steps, site)?,
+            }
+        }
+        forget_removed_sources(context)?;
+        context.progress.finish_producing();
+    }
+    // Without a crawl to do, that is complete already.
+    tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
+}
+
+/// Deletes the documents of sources that kb.toml no longer names.
+fn forget_removed_sources(context: &Context<'_>) -> Result<(), Error> {
+    let sites = context.sources.iter().filter(|source| matches!(source, AnySource::Crawled(_)));
+    let sites: Vec<_> = sites.map(AnySource::name).collect();
+    context.run.keep_frontiers(&sites)?;
+    for name in context.kb.source_names()? {
+        if context.sources.iter().any(|source| source.name() == name) {
+            continue;
+        }
+        forget_source(context, &name)?;
+    }
+    Ok(())
+}
