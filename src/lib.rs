@@ -7,6 +7,12 @@
 //! A module uses only modules below it in this list; `source`, `extract`, `chunk` and `embed` never
 //! use each other. A test holds the code to it.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what prints is `cli`, with writes that survive a closed pipe"
+)]
+
 pub mod cli;
 pub mod operations;
 pub mod workers;

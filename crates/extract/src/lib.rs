@@ -19,6 +19,12 @@
 //! [`child::serve_if_asked`] has them run in child processes with limits and without rights; in others a panic costs
 //! the document alone, and nothing limits time and memory.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what prints is the program, with writes that survive a closed pipe"
+)]
+
 pub mod child;
 mod command;
 mod config;

@@ -3,6 +3,12 @@
 //!
 //! They know nothing of documents. This is no interface for others: it changes with every version.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what prints is the program, with writes that survive a closed pipe"
+)]
+
 pub mod byte_size;
 pub mod cache;
 pub mod files;
