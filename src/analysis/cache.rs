@@ -3,18 +3,12 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::sync::OnceLock;
 
-use snowball_stemmers_rs::Stemmer;
-
-use super::fold::{fold, lower};
 use super::language::Language;
-use super::units::keep_token_characters;
+use super::token;
 use crate::support::ascii::{LANES, Lanes};
 use crate::support::recent::Recent;
 
-/// Limit on a token, in bytes: longer words are data.
-pub const TOKEN_BYTES_MAX: usize = 64;
 /// A power of two; 2 MiB per thread. A quarter would fit a processor's level 2 cache and suffice
 /// for English Markdown, but analysis takes half as long again if texts have many different words:
 /// stemming costs more than a memory access.
@@ -69,7 +63,7 @@ impl TokenCache {
     /// empty if nothing is left of it.
     pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &[u8] {
         let Self { short, long, scratch } = self;
-        let make = || token(&text[range.clone()], language);
+        let make = || token::of_word(&text[range.clone()], language);
         match range.len() {
             1..=16 => short.token(pack(text, &range), language, make, scratch),
             17..=32 => long.token(pack(text, &range), language, make, scratch),
@@ -135,30 +129,4 @@ fn hash(word: &[u64], language: Language) -> u64 {
         hash ^= (part ^ (part >> 32)).wrapping_mul(factor);
     }
     hash
-}
-
-/// Returns the token of a word: lower case, stemmed if it has only letters, folded, truncated if it
-/// is long.
-fn token(word: &str, language: Language) -> String {
-    let lower = lower(word);
-    let is_plain = lower.len() <= TOKEN_BYTES_MAX && lower.chars().all(char::is_alphabetic);
-    let stemmer = if is_plain { stemmer(language, &lower) } else { None };
-    let mut token = match stemmer {
-        Some(stemmer) => fold(&stemmer.stem(&lower)).into_owned(),
-        None => fold(&lower).into_owned(),
-    };
-    keep_token_characters(&mut token);
-    token.truncate(token.floor_char_boundary(TOKEN_BYTES_MAX));
-    token
-}
-
-fn stemmer(language: Language, word: &str) -> Option<&'static Stemmer> {
-    static STEMMERS: OnceLock<Vec<Option<Stemmer>>> = OnceLock::new();
-    let stemmers = STEMMERS.get_or_init(|| {
-        Language::ALL.iter().map(|language| language.algorithm().map(Stemmer::create)).collect()
-    });
-    // Texts of every language contain English words; in other scripts they can be recognised.
-    let is_foreign = !language.is_latin() && word.is_ascii();
-    let language = if is_foreign { Language::English } else { language };
-    stemmers[language as usize].as_ref()
 }

@@ -10,10 +10,12 @@
 //! index that splits at everything else keeps it whole.
 
 mod cache;
+mod detect;
 mod fold;
 mod language;
 mod query;
 mod stop_words;
+mod token;
 mod units;
 
 use std::ops::{Range, RangeInclusive};

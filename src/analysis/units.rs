@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use unicode_normalization::char::canonical_combining_class;
 
-use super::TOKEN_MARKS;
-use super::cache::{TOKEN_BYTES_MAX, TokenCache, with_cache};
-use super::fold::{fold, lower};
+use super::cache::{TokenCache, with_cache};
+use super::fold::lower;
 use super::language::Language;
+use super::token::{self, TOKEN_BYTES_MAX};
 use crate::support::ascii::{LANES, Lanes};
 
 /// Limit on the parts of a name that is kept whole: with more it is a path or a URL, which nobody
@@ -112,7 +112,7 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
     fn visit_unit(&mut self, unit: &Unit, text: &str) {
         let is_name = unit.is_name(text);
         if is_name {
-            (self.visit)(unit.range(), whole(&text[unit.range()]).as_bytes());
+            (self.visit)(unit.range(), token::of_name(&text[unit.range()]).as_bytes());
         }
         let is_elided = unit.marks.contains(&'\'');
         let is_version = unit.marks.contains(&'.');
@@ -318,27 +318,4 @@ fn joining_mark(rest: &str) -> Option<(char, usize)> {
     let mark = if first == '\u{2019}' { '\'' } else { first };
     let joins = rest[length..].starts_with(|c: char| is_word(c) && !is_spaceless(c));
     joins.then_some((mark, length))
-}
-
-/// Returns the token of a whole name: lower case and folded, not stemmed.
-fn whole(name: &str) -> String {
-    let lower = lower(name);
-    let mut token = fold(&lower).into_owned();
-    keep_token_characters(&mut token);
-    token
-}
-
-/// Removes characters at which an index would split a token: compatibility forms may contain blanks
-/// and brackets.
-pub fn keep_token_characters(token: &mut String) {
-    let is_kept = |c: char| {
-        if c.is_ascii() {
-            c.is_ascii_alphanumeric() || TOKEN_MARKS.contains(c)
-        } else {
-            !matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}')
-        }
-    };
-    if !token.chars().all(is_kept) {
-        token.retain(is_kept);
-    }
 }

@@ -10,6 +10,7 @@ mod gate;
 mod measures;
 mod page;
 mod queries;
+mod report;
 mod spans;
 mod summary;
 
@@ -18,8 +19,6 @@ pub use gate::{Baseline, GateError, Minimum, Shortfall};
 pub use measures::{CUT, Passage, Scores, first_relevant_rank, scores};
 pub use page::page;
 pub use queries::{Query, QueryError, Relevant, parse_queries};
+pub use report::{Detail, EvalReport, ModeDifference, Worst};
 pub use spans::ByteSpan;
-pub use summary::{
-    Detail, EvalReport, Latency, ModeDifference, ModeSummary, RANK_BINS, Worst, mean_scores,
-    rank_histogram,
-};
+pub use summary::{Latency, ModeSummary, RANK_BINS, mean_scores, rank_histogram};

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::summary::{EvalReport, ModeSummary, RANK_BINS};
+use super::report::EvalReport;
+use super::summary::{ModeSummary, RANK_BINS};
 use crate::support::numbers::counted;
 
 const COLOURS: [&str; 3] = ["#2a6f97", "#e09f3e", "#7a9e7e"];
