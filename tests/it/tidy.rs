@@ -41,7 +41,10 @@ const CIRCLES: &[(&[&str], &str)] = &[
         TO_BE_REMOVED,
     ),
     (&["crates/extract/src/html/block.rs", "crates/extract/src/html/inline.rs"], TO_BE_REMOVED),
-    (&["crates/extract/src/markup/rst.rs", "crates/extract/src/markup/rst_tables.rs"], TO_BE_REMOVED),
+    (
+        &["crates/extract/src/markup/rst.rs", "crates/extract/src/markup/rst_tables.rs"],
+        TO_BE_REMOVED,
+    ),
     (&["src/pipeline/listed.rs", "src/pipeline/producer.rs"], TO_BE_REMOVED),
     (&["src/pipeline/missing.rs", "src/pipeline/page.rs", "src/pipeline/traps.rs"], TO_BE_REMOVED),
 ];

@@ -27,6 +27,7 @@ mod search;
 mod shape;
 mod stage;
 mod tally;
+mod units;
 mod vectors;
 mod writer;
 
@@ -46,7 +47,7 @@ pub use index::{Analyse, IndexRows};
 pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};
-pub use queue::{Commit, PendingRange, QueuedChunk, StoredChunk, Unit};
+pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
 pub use run::Run;
 pub use search::{
@@ -54,6 +55,7 @@ pub use search::{
     Show, UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
+pub use units::{QueuedChunk, Unit};
 pub use vectors::{ReusableVectors, StoredVector};
 pub use writer::{Writer, check_file_system};
 

@@ -1,17 +1,16 @@
-//! The queue: claiming ranges of chunks, reading them back after a stop, storing what came of them.
+//! The queue: claiming ranges of chunks, and storing what came of them.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::{from_sql, id, size_from_sql, size_to_sql, small, utf8};
+use super::convert::{from_sql, id, size_to_sql};
 use super::documents::record_failure;
 use super::index::{IndexRows, Segment};
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
-    Chunk, ChunkId, ChunkRange, DocumentId, FailureKind, LineRange, Metrics, QueueStats,
-    RevisionId, Span, Stage,
+    ChunkId, ChunkRange, DocumentId, FailureKind, Metrics, QueueStats, RevisionId, Stage,
 };
 use crate::kb::KbError;
 
@@ -24,34 +23,6 @@ pub struct PendingRange {
     pub attempts: u32,
     /// Each time nothing else was claimed, so that it is to blame.
     pub is_alone: bool,
-}
-
-/// Chunks of one revision that want vectors, with the text they are cut from.
-#[derive(Clone, Debug)]
-pub struct Unit {
-    /// The revision.
-    pub revision: RevisionId,
-    /// Address of the document inside its source.
-    pub uri: String,
-    /// Title of the document.
-    pub title: String,
-    /// The whole text.
-    pub text: String,
-    /// Chunks of the whole revision, wanted or not.
-    pub chunk_total: usize,
-    /// The wanted ones, in order.
-    pub chunks: Vec<QueuedChunk>,
-}
-
-/// A chunk that wants a vector.
-#[derive(Clone, Debug)]
-pub struct QueuedChunk {
-    /// Its id.
-    pub id: ChunkId,
-    /// Where it is in the text.
-    pub chunk: Chunk,
-    /// Hash of its embedded text.
-    pub input_hash: [u8; 16],
 }
 
 /// A chunk with its vector, to be stored.
@@ -110,47 +81,6 @@ impl Reader {
                 })
             })?;
             Ok(ranges.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// Reads the chunks of `ranges` that have no vector yet, by revision.
-    pub fn load(&self, ranges: &[ChunkRange]) -> Result<Vec<Unit>, KbError> {
-        self.read(|tx| {
-            let mut units: Vec<Unit> = Vec::new();
-            for range in ranges {
-                load_range(
-                    tx,
-                    "NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AND
-                     chunk.id BETWEEN ?1 AND ?2",
-                    *range,
-                    &mut units,
-                )?;
-            }
-            Ok(units)
-        })
-    }
-
-    /// Reads a whole revision whose last `wanted` chunks are about to be stored; `None` where more than
-    /// these are missing.
-    pub fn load_if_complete_with(
-        &self,
-        revision: RevisionId,
-        wanted: usize,
-    ) -> Result<Option<Unit>, KbError> {
-        self.read(|tx| {
-            let ids = tx
-                .prepare_cached(
-                    "SELECT first_chunk, first_chunk + chunk_total - 1 FROM revision
-                     WHERE id = ?1 AND state = 'chunked' AND chunk_stored + ?2 = chunk_total",
-                )?
-                .query_row(params![revision.0, size_to_sql(wanted)], |row| {
-                    Ok(ChunkRange { first: ChunkId(id(row, 0)?), last: ChunkId(id(row, 1)?) })
-                })
-                .optional()?;
-            let Some(ids) = ids else { return Ok(None) };
-            let mut units = Vec::new();
-            load_range(tx, "chunk.id BETWEEN ?1 AND ?2", ids, &mut units)?;
-            Ok(units.pop())
         })
     }
 
@@ -321,85 +251,4 @@ pub fn queue_stats(tx: &Transaction<'_>) -> Result<QueueStats, KbError> {
     )?;
     stats.unchunked_revisions = from_sql(unchunked);
     Ok(stats)
-}
-
-/// Adds the unfinished chunks of `range` that meet `condition` to `units`.
-fn load_range(
-    tx: &Transaction<'_>,
-    condition: &str,
-    range: ChunkRange,
-    units: &mut Vec<Unit>,
-) -> Result<(), KbError> {
-    let condition = format!("revision.state = 'chunked' AND {condition}");
-    load_where(tx, &condition, &[range.first.0, range.last.0], units)
-}
-
-/// Adds the chunks that meet `condition` to `units`, going on with the last unit where its revision goes
-/// on.
-pub fn load_where(
-    tx: &Transaction<'_>,
-    condition: &str,
-    parameters: &[i64],
-    units: &mut Vec<Unit>,
-) -> Result<(), KbError> {
-    let sql = format!(
-        "SELECT chunk.revision_id, chunk.id, start_byte, end_byte, start_line, end_line, prefix_start,
-                prefix_end, overlap_start, heading_path, token_count, input_hash
-         FROM chunk JOIN revision ON revision.id = chunk.revision_id
-         WHERE {condition} ORDER BY chunk.id"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
-    while let Some(row) = rows.next()? {
-        let revision = RevisionId(row.get(0)?);
-        if units.last().is_none_or(|unit| unit.revision != revision) {
-            units.push(load_head(tx, revision)?);
-        }
-        let size = |column: usize| small(row, column).map(size_from_sql);
-        let optional =
-            |column: usize| row.get::<_, Option<i64>>(column).map(|value| value.map(size_from_sql));
-        let text = units.last().map_or("", |unit| &unit.text);
-        let span = span_of(text, size(2)?, size(3)?)?;
-        let prefix = optional(6)?.zip(optional(7)?);
-        let chunk = Chunk {
-            span,
-            prefix: prefix.map(|(start, end)| span_of(text, start, end)).transpose()?,
-            overlap: optional(8)?.map(|start| span_of(text, start, span.start)).transpose()?,
-            lines: LineRange { first: size(4)?, last: size(5)? },
-            heading_path: row.get(9)?,
-            token_count: size(10)?,
-        };
-        let id = ChunkId(id(row, 1)?);
-        if let Some(unit) = units.last_mut() {
-            unit.chunks.push(QueuedChunk { id, chunk, input_hash: row.get(11)? });
-        }
-    }
-    Ok(())
-}
-
-/// Returns the span `start .. end` of `text`; an error if it is none.
-fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
-    match text.get(start..end) {
-        Some(_) => Ok(Span::new(start, end)),
-        None => Err(KbError::Damaged(format!("bytes {start} to {end} are no part of their text"))),
-    }
-}
-
-fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT document.uri, revision.title, content.text, revision.chunk_total
-         FROM revision JOIN content ON content.id = revision.content_id
-         JOIN document ON document.id = revision.document_id WHERE revision.id = ?1",
-    )?;
-    let (uri, title, text, chunk_total) = statement.query_row([revision.0], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, small(row, 3)?))
-    })?;
-    Ok(Unit {
-        revision,
-        uri,
-        title,
-        text: utf8(text)?,
-        chunk_total: size_from_sql(chunk_total),
-        chunks: Vec::new(),
-    })
 }

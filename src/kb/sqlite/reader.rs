@@ -9,7 +9,6 @@ use super::connect::{connect, connect_read_only};
 use super::guard;
 use super::identity::OpenFiles;
 use super::index::LanguageCache;
-use super::maintenance::Maintenance;
 use super::pool::{Borrowed, Pool, ReadConnection};
 use super::{errno, is_interrupted, schema};
 use crate::kb::KbError;
@@ -63,11 +62,6 @@ impl Reader {
         let files = Some(OpenFiles::of(writer, path)?);
         let connections = Pool::new(ReadConnection::new(connection)?, 1);
         Ok(Self { path: path.to_owned(), connections, files })
-    }
-
-    /// Returns what looks at the whole file.
-    pub fn maintenance(&self) -> Maintenance<'_> {
-        Maintenance::of(self)
     }
 
     /// Fails if the path no longer names the file that is open: what was written to it is lost

@@ -97,6 +97,16 @@ impl Writer {
             .map_err(|error| self.told_apart(error, &writer))?;
         self.reader.insist_on_files()
     }
+
+    /// Merges segments for two steps, where there are too many of them for a run that goes on.
+    pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
+        let writer = self.connection();
+        let mut merged = merge::step_when_full(&writer);
+        if matches!(merged, Ok(true)) {
+            merged = merge::step_when_full(&writer);
+        }
+        merged.map(drop).map_err(|error| self.told_apart(error, &writer))
+    }
 }
 
 /// Refuses a network file system for the knowledge base at `path`.

@@ -11,7 +11,7 @@ use super::invert::Inverted;
 use super::leaves::{Leaves, Pages};
 use super::rows::IndexRows;
 use super::structure::Structure;
-use super::{COLUMNS, trial, varint};
+use super::{COLUMNS, varint};
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
@@ -46,12 +46,6 @@ struct StoredRow {
 }
 
 impl Segment {
-    /// Makes a segment of the rows of `parts`, all in ascending order. If this SQLite writes other pages than we do, or
-    /// is newer than we know, the rows are inserted one by one instead, which takes longer.
-    pub fn new(parts: Vec<IndexRows>) -> Self {
-        if trial::pages_are_those_of_fts5() { Self::of_pages(parts) } else { Self::of_texts(parts) }
-    }
-
     /// Makes a segment whose rows FTS5 inserts.
     pub(super) fn of_texts(parts: Vec<IndexRows>) -> Self {
         let (mut texts, mut rows) = (Vec::new(), Vec::new());
@@ -200,66 +194,4 @@ fn replace_block(tx: &Transaction<'_>, id: i64, block: &[u8]) -> Result<(), KbEr
     tx.prepare_cached("REPLACE INTO chunk_fts_data (id, block) VALUES (?1, ?2)")?
         .execute(params![id, block])?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::trial::{TextRow, Way, by_fts5, by_pages, dump, enter, index, parts, rows, words};
-    use super::*;
-
-    fn by_texts(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
-        Segment::of_texts(parts(rows)).store(tx)
-    }
-
-    fn assert_same(indexes: &[(Way, Connection)]) {
-        let (_, expected) = &indexes[0];
-        let expected = dump(expected).unwrap();
-        for (_, actual) in &indexes[1..] {
-            let actual = dump(actual).unwrap();
-            for (expected, actual) in expected.iter().zip(&actual) {
-                assert!(expected == actual, "{expected:?}\n{actual:?}");
-            }
-            assert_eq!(expected.len(), actual.len());
-        }
-    }
-
-    /// Enters batches in all ways, each after a row of the one before is deleted, and compares what is written.
-    fn check(batches: &[Vec<TextRow>]) {
-        let ways: [Way; 3] = [by_fts5, by_pages, by_texts];
-        let mut indexes = ways.map(|way| (way, index().unwrap()));
-        let mut deleted = Vec::new();
-        for rows in batches {
-            for (way, connection) in &mut indexes {
-                enter(*way, connection, &deleted, rows).unwrap();
-            }
-            assert_same(&indexes);
-            deleted = vec![rows[0].id];
-        }
-        for (way, connection) in &mut indexes {
-            enter(*way, connection, &deleted, &[]).unwrap();
-            connection
-                .execute("INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', -1000)", [])
-                .unwrap();
-            connection
-                .execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('integrity-check')", [])
-                .unwrap();
-        }
-        assert_same(&indexes);
-    }
-
-    #[test]
-    fn pages_are_those_of_fts5() {
-        check(&[rows(1..2, |_| "one row".to_owned())]);
-        check(&[
-            rows(1..400, |id| words(50, 3000, id)),
-            rows(500..700, |id| words(80, 90, id)),
-            rows(700..710, |id| words(8, 90, id)),
-        ]);
-        // Terms up to 64 bytes, rows far apart.
-        check(&[rows((1..300).map(|id| id * id * 1_000_003), |id| words(20, 100_000, id))]);
-        // Doclists over many leaves, and rows over several.
-        check(&[rows(1..5000, |id| words(12, 5, id))]);
-        check(&[rows(1..40, |id| words(9000, 7, id))]);
-        check(&[rows(1..40, |id| words(if id % 7 == 0 { 30_000 } else { 3 }, 2, id))]);
-    }
 }

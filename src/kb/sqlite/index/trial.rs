@@ -50,7 +50,7 @@ fn compare() -> Result<bool, KbError> {
 }
 
 /// All that FTS5 keeps of an index.
-pub(super) type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
+type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
 
 /// A row as texts: the tokens of each column, separated by spaces.
 pub(super) struct TextRow {
@@ -72,7 +72,7 @@ pub(super) fn index() -> Result<Connection, KbError> {
 }
 
 /// Returns all that FTS5 keeps.
-pub(super) fn dump(connection: &Connection) -> Result<Dump, KbError> {
+fn dump(connection: &Connection) -> Result<Dump, KbError> {
     let sql = "SELECT 'block ' || id, block, NULL FROM chunk_fts_data
                UNION ALL SELECT 'leaf of ' || segid || ' ' || hex(term), CAST(term AS BLOB), pgno FROM chunk_fts_idx
                UNION ALL SELECT 'size ' || id, sz, origin FROM chunk_fts_docsize ORDER BY 1, 3";
@@ -82,7 +82,7 @@ pub(super) fn dump(connection: &Connection) -> Result<Dump, KbError> {
 }
 
 /// Enters rows into the index of an open transaction.
-pub(super) type Way = fn(&Transaction<'_>, &[TextRow]) -> Result<(), KbError>;
+type Way = fn(&Transaction<'_>, &[TextRow]) -> Result<(), KbError>;
 
 /// Deletes rows and enters others, in one transaction.
 pub(super) fn enter(
@@ -105,7 +105,7 @@ pub(super) fn by_pages(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbE
 }
 
 /// Has FTS5 enter rows.
-pub(super) fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
+fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
     for TextRow { id, columns: [title, heading, text, path, language] } in rows {
         tx.execute(
             "INSERT INTO chunk_fts (rowid, title, heading, text, path, language)
@@ -117,7 +117,7 @@ pub(super) fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbEr
 }
 
 /// Returns rows as the threads of a pool make them.
-pub(super) fn parts(rows: &[TextRow]) -> Vec<IndexRows> {
+fn parts(rows: &[TextRow]) -> Vec<IndexRows> {
     let (first, second) = rows.split_at(rows.len() / 3);
     vec![index_rows(first), index_rows(second)]
 }
@@ -145,7 +145,7 @@ pub(super) fn rows(ids: impl Iterator<Item = i64>, text: impl Fn(i64) -> String)
 }
 
 /// Returns `count` words, at most `of` different ones.
-pub(super) fn words(count: i64, of: i64, seed: i64) -> String {
+fn words(count: i64, of: i64, seed: i64) -> String {
     let word = |index: i64| {
         let number = (index * 7919 + seed * 104_729) % of;
         let length = usize::try_from(number % 40).unwrap_or(0);
@@ -161,5 +161,61 @@ mod tests {
     #[test]
     fn the_bundled_sqlite_takes_pages() {
         assert!(pages_are_those_of_fts5(), "{}", rusqlite::version());
+    }
+
+    fn by_texts(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
+        Segment::of_texts(parts(rows)).store(tx)
+    }
+
+    fn assert_same(indexes: &[(Way, Connection)]) {
+        let (_, expected) = &indexes[0];
+        let expected = dump(expected).unwrap();
+        for (_, actual) in &indexes[1..] {
+            let actual = dump(actual).unwrap();
+            for (expected, actual) in expected.iter().zip(&actual) {
+                assert!(expected == actual, "{expected:?}\n{actual:?}");
+            }
+            assert_eq!(expected.len(), actual.len());
+        }
+    }
+
+    /// Enters batches in all ways, each after a row of the one before is deleted, and compares what is written.
+    fn check(batches: &[Vec<TextRow>]) {
+        let ways: [Way; 3] = [by_fts5, by_pages, by_texts];
+        let mut indexes = ways.map(|way| (way, index().unwrap()));
+        let mut deleted = Vec::new();
+        for rows in batches {
+            for (way, connection) in &mut indexes {
+                enter(*way, connection, &deleted, rows).unwrap();
+            }
+            assert_same(&indexes);
+            deleted = vec![rows[0].id];
+        }
+        for (way, connection) in &mut indexes {
+            enter(*way, connection, &deleted, &[]).unwrap();
+            connection
+                .execute("INSERT INTO chunk_fts (chunk_fts, rank) VALUES ('merge', -1000)", [])
+                .unwrap();
+            connection
+                .execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('integrity-check')", [])
+                .unwrap();
+        }
+        assert_same(&indexes);
+    }
+
+    #[test]
+    fn segments_are_those_of_fts5() {
+        check(&[rows(1..2, |_| "one row".to_owned())]);
+        check(&[
+            rows(1..400, |id| words(50, 3000, id)),
+            rows(500..700, |id| words(80, 90, id)),
+            rows(700..710, |id| words(8, 90, id)),
+        ]);
+        // Terms up to 64 bytes, rows far apart.
+        check(&[rows((1..300).map(|id| id * id * 1_000_003), |id| words(20, 100_000, id))]);
+        // Doclists over many leaves, and rows over several.
+        check(&[rows(1..5000, |id| words(12, 5, id))]);
+        check(&[rows(1..40, |id| words(9000, 7, id))]);
+        check(&[rows(1..40, |id| words(if id % 7 == 0 { 30_000 } else { 3 }, 2, id))]);
     }
 }

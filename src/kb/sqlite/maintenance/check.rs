@@ -7,7 +7,7 @@ use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::sqlite::index::{self, Expected, IndexRows, MAKE_INSTANCES, unfound_words};
-use crate::kb::sqlite::queue::{Unit, load_where};
+use crate::kb::sqlite::units::{Unit, load_where};
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;

@@ -20,11 +20,14 @@ pub struct Maintenance<'a> {
     reader: &'a Reader,
 }
 
-impl<'a> Maintenance<'a> {
-    pub(super) fn of(reader: &'a Reader) -> Self {
-        Self { reader }
+impl Reader {
+    /// Returns what examines the whole file.
+    pub fn maintenance(&self) -> Maintenance<'_> {
+        Maintenance { reader: self }
     }
+}
 
+impl<'a> Maintenance<'a> {
     /// Returns the connection.
     pub fn reader(self) -> &'a Reader {
         self.reader

@@ -5,18 +5,11 @@
 
 mod block;
 mod nearest;
+mod reuse;
 mod space;
 
-use std::collections::HashMap;
-
-use rusqlite::OptionalExtension;
-
-use super::Reader;
-use super::convert::id;
-use crate::domain::RevisionId;
-use crate::kb::KbError;
-
 pub use nearest::{cosine, cosines};
+pub use reuse::ReusableVectors;
 pub use space::{Space, insert, pack_rows, remove};
 
 /// A quantised vector: component `i` is `scale * embedding[i]`, each byte read as signed.
@@ -27,9 +20,6 @@ pub struct StoredVector {
     /// `dim` signed bytes.
     pub embedding: Vec<u8>,
 }
-
-/// Vectors of the revisions about to be replaced, by the hash of the embedded text.
-pub type ReusableVectors = HashMap<[u8; 16], StoredVector>;
 
 impl StoredVector {
     /// Quantises a vector of unit length (or zero).
@@ -64,41 +54,6 @@ impl StoredVector {
         hasher.update(&self.scale.to_le_bytes());
         hasher.update(&self.embedding);
         hasher.digest()
-    }
-}
-
-impl Reader {
-    /// Returns the vectors of the live revisions that `revisions` will replace, if they are of the
-    /// same embedder.
-    pub fn reusable_vectors(&self, revisions: &[RevisionId]) -> Result<ReusableVectors, KbError> {
-        self.read(|tx| {
-            let mut vectors = ReusableVectors::new();
-            let mut replaced = tx.prepare_cached(
-                "SELECT old.embed_fp, old.first_chunk, old.first_chunk + old.chunk_total - 1
-                 FROM revision AS new
-                 JOIN revision AS old ON old.document_id = new.document_id
-                      AND old.state = 'live' AND old.embed_fp = new.embed_fp
-                 WHERE new.id = ?1 AND old.first_chunk IS NOT NULL",
-            )?;
-            let mut hashes =
-                tx.prepare_cached("SELECT id, input_hash FROM chunk WHERE id BETWEEN ?1 AND ?2")?;
-            for revision in revisions {
-                let old = replaced.query_row([revision.0], |row| {
-                    Ok((row.get::<_, String>(0)?, (id(row, 1)?, id(row, 2)?)))
-                });
-                let Some((embed_fp, range)) = old.optional()? else { continue };
-                let Some(space) = Space::of(tx, &embed_fp)? else { continue };
-                let hashes = hashes.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
-                let hashes = hashes.collect::<Result<HashMap<i64, [u8; 16]>, _>>()?;
-                space.read(tx, range, |chunk, entry| {
-                    // A damaged vector is not reused.
-                    if let (Some(hash), Some(vector)) = (hashes.get(&chunk), entry.intact(chunk)) {
-                        vectors.insert(*hash, vector);
-                    }
-                })?;
-            }
-            Ok(vectors)
-        })
     }
 }
 
