@@ -16,6 +16,7 @@ mod llms;
 mod pace;
 mod proxy;
 mod robots;
+mod scope;
 mod sitemap;
 mod visit;
 mod zstd;
@@ -29,11 +30,11 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use self::address::Scope;
 use self::client::{Client, ClientOptions};
 use self::file_cache::FileCache;
 use self::pace::Pace;
 use self::proxy::Proxies;
+use self::scope::Scope;
 use self::visit::{FileError, FileStart, Visitor};
 use super::{Setting, SourceError};
 use crate::domain::SiteFile;
@@ -41,10 +42,10 @@ use crate::support::checkpoint::StopSignal;
 use crate::support::html::Selector;
 use crate::support::{files, secrets};
 
-pub use address::Verdict;
 pub use client::Validators;
 pub use config::WebConfig;
 pub use guard::is_public;
+pub use scope::Verdict;
 pub use visit::{Answer, Fetched, Soft404};
 
 /// Default limit on waiting URLs, for each page of `max_pages`.

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use ureq::http::header;
 use url::Url;
 
-use super::address::{self, Scope};
+use super::address;
 use super::client::{Client, RequestError, Response, Validators};
 use super::file_cache::{AGE_MAX, FileCache};
 use super::pace::Pace;
 use super::robots::{self, Robots};
+use super::scope::Scope;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html;
 
