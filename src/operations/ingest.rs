@@ -1,23 +1,21 @@
 //! `ingest` and `resume`: a run from its lock to its report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use serde::{Serialize, Serializer};
-
-use super::publish::Publication;
+use super::report::RunReport;
 use super::{Session, Target, files};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
-use crate::domain::{Failure, QueueStats, RunState};
+use crate::domain::{QueueStats, RunState};
 use crate::embed::{self, Embedder};
-use crate::error::{Error, ExitCode, chain};
+use crate::error::Error;
 use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{self, Reader, Run, Writer};
-use crate::pipeline::outcome::{self, Completed, Ended};
-use crate::pipeline::phases::{PhaseSeconds, PhaseTracker};
+use crate::pipeline::outcome::{self, Ended};
+use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::{self, Plan, StageFingerprints};
 use crate::pipeline::producer::reconcile::refuse_to_empty;
 use crate::pipeline::{Context, Progress, repair};
@@ -41,59 +39,6 @@ pub struct IngestOptions {
     pub allow_network_fs: bool,
     /// Threads of the pool; 0 means one for each processor.
     pub threads: usize,
-}
-
-/// How a run went.
-#[derive(Debug, Serialize)]
-pub struct RunReport {
-    /// Version of this object's form.
-    pub schema: u32,
-    /// The knowledge base.
-    pub knowledge_base: PathBuf,
-    /// The run as it now is on disk; `None` if there was nothing to resume.
-    pub run: Option<RunState>,
-    /// How it ended. In JSON `error`: what ended it, `null` also for a run that was asked to stop.
-    #[serde(rename = "error", serialize_with = "error_text")]
-    pub ended: Result<Completed, Error>,
-    /// The exit code of a process that ended so, if no signal stopped it.
-    pub exit_code: u8,
-    /// Wall-clock seconds of this process.
-    pub seconds: f64,
-    /// Wall-clock seconds that each phase was open; phases overlap.
-    pub phase_seconds: PhaseSeconds,
-    /// Documents that are missing or out of date in the knowledge base, with those of earlier runs.
-    pub failures: Vec<Failure>,
-    /// Whether the run was published; `None` unless it is published only after an evaluation.
-    pub publication: Option<Publication>,
-}
-
-impl RunReport {
-    /// Reports on a run that ended at once, as there was nothing to resume.
-    fn nothing_to_resume(kb: &Path) -> Self {
-        Self {
-            schema: 1,
-            knowledge_base: kb.to_owned(),
-            run: None,
-            ended: Ok(Completed::UpToDate),
-            exit_code: ExitCode::Success.number(),
-            seconds: 0.0,
-            phase_seconds: PhaseSeconds::default(),
-            failures: Vec::new(),
-            publication: None,
-        }
-    }
-
-    /// Returns the error that ended the run; a stop that was asked for is none.
-    pub fn error(&self) -> Option<&Error> {
-        outcome::failed(&self.ended)
-    }
-}
-
-fn error_text<S: Serializer>(
-    ended: &Result<Completed, Error>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    outcome::failed(ended).map(|error| chain(error)).serialize(serializer)
 }
 
 /// Brings the knowledge base up to date with its sources; continues an interrupted run.

@@ -8,6 +8,7 @@ mod eval;
 mod files;
 mod ingest;
 mod publish;
+mod report;
 mod search;
 mod status;
 
@@ -19,8 +20,9 @@ pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
-pub use ingest::{IngestOptions, RunReport, ingest, resume};
-pub use publish::{Publication, publish_if_good};
+pub use ingest::{IngestOptions, ingest, resume};
+pub use publish::publish_if_good;
+pub use report::{Publication, RunReport};
 pub use search::{SearchReport, open_searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
 

@@ -1,29 +1,16 @@
 //! `ingest --publish-if-eval`: a run on a copy that readers see only if it passes the gate.
 
-use std::path::{Path, PathBuf};
-
-use serde::Serialize;
+use std::path::Path;
 
 use super::eval::{EvalOptions, check_files, eval};
-use super::ingest::{IngestOptions, RunReport, ingest_into};
+use super::ingest::{IngestOptions, ingest_into};
+use super::report::{Publication, RunReport};
 use super::{Session, Target, files};
 use crate::config::Config;
 use crate::error::Error;
-use crate::eval::EvalReport;
 use crate::kb::{KbError, Reader, Writer};
 use crate::pipeline::outcome::Completed;
 use crate::support::lock::{self, Lock};
-
-/// The result of a run that is published only if it passes the gate.
-#[derive(Clone, Debug, Serialize)]
-pub struct Publication {
-    /// The file that the run wrote; removed once it is published.
-    pub candidate: PathBuf,
-    /// Whether searches see it.
-    pub is_published: bool,
-    /// The evaluation of the candidate; `None` if the run did not finish.
-    pub evaluation: Option<EvalReport>,
-}
 
 /// Brings a copy of the knowledge base up to date with its sources, evaluates it, and if the gate
 /// of `evaluation` holds, copies its content into the knowledge base in one transaction: readers
