@@ -36,3 +36,53 @@ pub fn fold(word: &str) -> Cow<'_, str> {
     }
     Cow::Owned(folded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_lower_case_in_compatibility_form() {
+        let check = |word: &str, expected: &str| assert_eq!(lower(word), expected, "{word}");
+        check("", "");
+        check("README2", "readme2");
+        check("ÀÉ", "àé");
+        // A letter and its mark are one, however they were typed.
+        check("E\u{301}", "é");
+        check("\u{212a}", "k");
+        check("ﬁn", "fin");
+        check("ＡＢ", "ab");
+        check("½", "1⁄2");
+        check("ẞ", "ß");
+        // The sigma at the end of a word is none of its own: a stem may end elsewhere.
+        check("ΟΔΟΣ", "οδοσ");
+        check("οδος", "οδοσ");
+        check("İ", "i\u{307}");
+    }
+
+    #[test]
+    fn accents_of_latin_greek_and_cyrillic_go() {
+        let check = |word: &str, expected: &str| assert_eq!(fold(word), expected, "{word}");
+        check("", "");
+        check("plain", "plain");
+        check("café", "cafe");
+        check("ångström", "angstrom");
+        check("ậ", "a");
+        check("i\u{307}stanbul", "istanbul");
+        check("straße", "strasse");
+        check("æœþ", "aeoeth");
+        check("øłđðı", "olddi");
+        check("άνοιξη", "ανοιξη");
+        check("ёй", "еи");
+    }
+
+    #[test]
+    fn marks_of_other_scripts_stay() {
+        let check = |word: &str| assert_eq!(fold(word), word);
+        // Each has marks of its own, and some are made of several letters by Unicode's own forms.
+        check("किताब");
+        check("が");
+        check("한국");
+        check("آب");
+    }
+}

@@ -209,3 +209,85 @@ fn with_offsets<'a>(
         (at, piece)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks which parts the cuts of a grain make of a text.
+    fn check(grain: Grain, text: &str, expected: &[&str]) {
+        let cuts: Vec<_> = grain.cuts(text).chain([text.len()]).collect();
+        let starts = std::iter::once(&0).chain(&cuts);
+        let parts: Vec<_> = starts.zip(&cuts).map(|(start, end)| &text[*start..*end]).collect();
+        assert_eq!(parts, expected, "{grain:?}");
+    }
+
+    #[test]
+    fn groups_end_after_blank_lines() {
+        let check = |text, expected: &[&str]| check(Grain::Group, text, expected);
+        check("", &[""]);
+        check("a\nb\n", &["a\nb\n"]);
+        check("a\nb\n\nc\n", &["a\nb\n\n", "c\n"]);
+        check("a\n \t\n\n  b", &["a\n \t\n\n", "  b"]);
+        check("\n\na", &["\n\n", "a"]);
+        // A part that is only a closing bracket says nothing.
+        check("a {\n\n}\n", &["a {\n\n}\n"]);
+    }
+
+    #[test]
+    fn long_lines_are_paragraphs() {
+        let line = |bytes: usize| "x".repeat(bytes - 1) + "\n";
+        let check = |lines: &[&str], expected: &[&str]| {
+            check(Grain::Paragraph, &lines.concat(), expected);
+        };
+        let (wrapped, long) = (line(200), line(201));
+        check(&[&wrapped, "a"], &[&(wrapped.clone() + "a")]);
+        check(&[&long, "a"], &[&long, "a"]);
+        check(&["a\n", &long, &long, "b\n", "c"], &[&("a\n".to_owned() + &long), &long, "b\nc"]);
+    }
+
+    #[test]
+    fn lines_keep_what_closes_them() {
+        let check = |text, expected: &[&str]| check(Grain::Line, text, expected);
+        check("a", &["a"]);
+        check("a\nb", &["a\n", "b"]);
+        check("a\r\n\nb\n", &["a\r\n", "\n", "b\n"]);
+        check("a {\nb\n}\n", &["a {\n", "b\n}\n"]);
+        check("```\na\n```\n\n", &["```\n", "a\n```\n", "\n"]);
+        check("}\n", &["}\n"]);
+    }
+
+    #[test]
+    fn sentences_end_where_they_are_closed() {
+        let check = |text, expected: &[&str]| check(Grain::Sentence, text, expected);
+        check("One", &["One"]);
+        check("One. Two! Three?", &["One. ", "Two! ", "Three?"]);
+        // White space after a sentence is its own.
+        check("One.\n\n  Two.", &["One.\n\n", "  Two."]);
+        // A line end in the middle of one ends nothing.
+        check("One line\ngoes on. Next", &["One line\ngoes on. ", "Next"]);
+        check("He said \"stop.\" She (did.) Then", &["He said \"stop.\" ", "She (did.) ", "Then"]);
+        check("Pi is 3.14, e.g. here. Yes", &["Pi is 3.14, e.g. here. ", "Yes"]);
+        check("一。二！三", &["一。", "二！", "三"]);
+        check("Wait…\nThen", &["Wait…\n", "Then"]);
+    }
+
+    #[test]
+    fn words_begin_after_what_parts_them() {
+        let check = |text, expected: &[&str]| check(Grain::Word, text, expected);
+        check("a  b\tc\nd", &["a  ", "b\t", "c\n", "d"]);
+        check("  a ", &["  ", "a "]);
+        check("a\u{a0}b\u{3000}c", &["a\u{a0}", "b\u{3000}", "c"]);
+        // A tokeniser drops control characters, so that these are one word.
+        check("a\u{85}b", &["a\u{85}b"]);
+    }
+
+    #[test]
+    fn windows_and_characters_are_whole() {
+        let (sixteen, one) = ("é".repeat(16), "é");
+        check(Grain::Window, &sixteen, &[&sixteen]);
+        check(Grain::Window, &"é".repeat(33), &[&sixteen, &sixteen, one]);
+        check(Grain::Char, "aé中", &["a", "é", "中"]);
+        check(Grain::Char, "", &[""]);
+    }
+}

@@ -334,3 +334,103 @@ impl Lines {
         self.line
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::chunk::{ChunkConfig, ChunkInput, body_text, chunker};
+    use crate::domain::{Chunk, MediaType};
+
+    /// Chunks Markdown without a title, by a count of words that `cost` weighs.
+    fn chunks(text: &str, (max, overlap): (usize, usize), cost: fn(&str) -> usize) -> Vec<Chunk> {
+        let config = ChunkConfig { max_tokens: max, overlap_tokens: overlap };
+        let input = ChunkInput { title: "", text, media_type: MediaType::Markdown };
+        let count = |text: &str| text.split_whitespace().map(cost).sum();
+        chunker(input.media_type).chunk(&input, &config, &count)
+    }
+
+    /// Checks heading path, body and tokens of every chunk, a word being a token.
+    pub fn check(text: &str, limits: (usize, usize), expected: &[(&str, &str, usize)]) {
+        let chunks = chunks(text, limits, |_| 1);
+        let bodies: Vec<_> = chunks.iter().map(|chunk| body_text(text, chunk)).collect();
+        let actual: Vec<_> = chunks
+            .iter()
+            .zip(&bodies)
+            .map(|(chunk, body)| (chunk.heading_path.as_str(), body.as_ref(), chunk.token_count))
+            .collect();
+        assert_eq!(actual, expected, "{text}");
+    }
+
+    #[test]
+    fn blocks_share_a_chunk_while_they_fit() {
+        let text = "one two three\n\nfour five six\n\nseven eight\n";
+        check(text, (8, 0), &[("", text.trim_end(), 8)]);
+        check(text, (7, 0), &[("", "one two three\n\nfour five six", 6), ("", "seven eight", 2)]);
+        check("", (8, 0), &[]);
+        check("\n \n", (8, 0), &[]);
+    }
+
+    #[test]
+    fn a_heading_goes_with_what_is_below_it() {
+        // Its words count twice: in the heading path, and in the span.
+        check("# H\n\na b c\n", (10, 0), &[("H", "# H\n\na b c", 6)]);
+        check("a b\n\n# H\n\nc d\n", (10, 0), &[("", "a b", 2), ("H", "# H\n\nc d", 5)]);
+        // One without a body is in no chunk but as a part of the heading path.
+        check("# H\n\n## I\n\na\n\n# J\n", (10, 0), &[("H > I", "## I\n\na", 6)]);
+    }
+
+    #[test]
+    fn small_sections_of_one_parent_are_joined() {
+        // An eighth of what the path leaves of 40 is more than four words and less than five.
+        let text = "# T\n\n## A\n\nx y\n\n## B\n\nz\n\n# U\n\n## C\n\nw\n";
+        check(text, (40, 0), &[("T", "## A\n\nx y\n\n## B\n\nz", 8), ("U > C", "## C\n\nw", 6)]);
+        let text = "# T\n\n## A\n\nx y z\n\n## B\n\nw\n";
+        check(text, (40, 0), &[("T > A", "## A\n\nx y z", 8), ("T > B", "## B\n\nw", 6)]);
+    }
+
+    #[test]
+    fn an_overlap_begins_with_a_sentence_if_there_is_room_for_one() {
+        let text = "One two three. Four five six seven.\n\nEight nine ten eleven twelve.\n";
+        let first = ("", "One two three. Four five six seven.", 7);
+        let second = "Eight nine ten eleven twelve.";
+        check(text, (10, 0), &[first, ("", second, 5)]);
+        // Three words are no sentence.
+        let overlapped = format!("five six seven.\n\n{second}");
+        check(text, (10, 3), &[first, ("", &overlapped, 8)]);
+        let overlapped = format!("Four five six seven.\n\n{second}");
+        check(text, (10, 4), &[first, ("", &overlapped, 9)]);
+        check(text, (10, 5), &[first, ("", &overlapped, 9)]);
+        // It would make the chunk too long.
+        check(text, (8, 4), &[first, ("", second, 5)]);
+        // Sections and code begin afresh.
+        let text = "One two three.\n\n# H\n\nFour five.\n\n```\nsix seven eight nine ten\n```\n";
+        check(
+            text,
+            (9, 2),
+            &[
+                ("", "One two three.", 3),
+                ("H", "# H\n\nFour five.", 5),
+                ("H", "```\nsix seven eight nine ten\n```", 8),
+            ],
+        );
+    }
+
+    #[test]
+    fn parts_of_a_word_are_counted_together() {
+        // As wordpieces do, a long word costs more than its letters one by one: ten letters fit by the sum of their
+        // tokens, and are halved until they fit by their count.
+        let text = "aaaaaaaaaa\n";
+        let chunks = chunks(text, (10, 0), |word| word.len().pow(2));
+        let actual: Vec<_> =
+            chunks.iter().map(|chunk| (chunk.span.of(text), chunk.token_count)).collect();
+        assert_eq!(actual, [("aa", 4), ("aaa", 9), ("aa", 4), ("aaa", 9)]);
+    }
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        let text = "one two\n\n# H\n\n  three\n  four\n";
+        let chunks = chunks(text, (10, 0), |_| 1);
+        let lines: Vec<_> =
+            chunks.iter().map(|chunk| (chunk.lines.first, chunk.lines.last)).collect();
+        assert_eq!(lines, [(1, 1), (3, 6)]);
+    }
+}

@@ -117,3 +117,93 @@ fn kind_of(blocks: &[Block]) -> Kind {
     let all_prose = blocks.iter().all(|block| block.kind == Kind::Prose);
     if all_prose { Kind::Prose } else { Kind::Container }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::chunk::pack::tests::check;
+
+    #[test]
+    fn a_paragraph_is_split_at_sentences() {
+        let (first, second) = ("One two three four five.", "Six seven eight nine ten.");
+        let long = format!("{first} {second}\n");
+        check(&long, (10, 0), &[("", long.trim_end(), 10)]);
+        check(&long, (8, 0), &[("", first, 5), ("", second, 5)]);
+        // What stands before it is joined only if it is less than a quarter of a chunk.
+        let joined = format!("a\n\n{first}");
+        check(&format!("a\n\n{long}"), (8, 0), &[("", &joined, 6), ("", second, 5)]);
+        check(
+            &format!("a b\n\n{long}"),
+            (8, 0),
+            &[("", "a b", 2), ("", first, 5), ("", second, 5)],
+        );
+    }
+
+    #[test]
+    fn a_sentence_is_split_at_lines_and_words() {
+        check(
+            "one two three\nfour five six\n",
+            (4, 0),
+            &[("", "one two three", 3), ("", "four five six", 3)],
+        );
+        check(
+            "one two three four five six seven\n",
+            (3, 0),
+            &[("", "one two three", 3), ("", "four five six", 3), ("", "seven", 1)],
+        );
+    }
+
+    #[test]
+    fn a_heading_stays_with_the_first_part() {
+        check(
+            "# H\n\nOne two three four. Five six seven eight.\n",
+            (10, 0),
+            &[("H", "# H\n\nOne two three four.", 7), ("H", "Five six seven eight.", 5)],
+        );
+    }
+
+    #[test]
+    fn a_list_is_split_at_items_and_then_inside() {
+        let text = "- a b c d\n- e f g h\n- i j\n";
+        check(text, (13, 0), &[("", text.trim_end(), 13)]);
+        check(text, (8, 0), &[("", "- a b c d", 5), ("", "- e f g h\n- i j", 8)]);
+        check(
+            "- One two three four. Five six seven eight.\n- nine\n",
+            (6, 0),
+            &[("", "- One two three four.", 5), ("", "Five six seven eight.\n- nine", 6)],
+        );
+    }
+
+    #[test]
+    fn the_first_line_of_a_table_is_repeated_while_it_is_short() {
+        let text = "| a | b |\n|---|---|\n| c | d |\n| e | f |\n";
+        check(
+            text,
+            (12, 0),
+            &[("", "| a | b |\n|---|---|\n| c | d |", 11), ("", "| a | b |\n| e | f |", 10)],
+        );
+        // Seven words are more than half of a chunk.
+        let text =
+            "| alpha beta gamma | delta |\n|---|---|\n|1|2|\n|3|4|\n|5|6|\n|7|8|\n|9|0|\n|1|1|\n";
+        check(
+            text,
+            (12, 0),
+            &[
+                ("", "| alpha beta gamma | delta |\n|---|---|\n|1|2|\n|3|4|\n|5|6|\n|7|8|", 12),
+                ("", "|9|0|\n|1|1|", 2),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_code_block_is_split_at_lines_and_names_its_language_again() {
+        check(
+            "```rust\na b\nc d\n```\n",
+            (4, 0),
+            &[("", "```rust\na b", 3), ("", "```rust\nc d\n```", 4)],
+        );
+        // A fence that says nothing is not repeated.
+        check("```\na b\nc d\n```\n", (4, 0), &[("", "```\na b", 3), ("", "c d\n```", 3)]);
+        // Groups of lines come first.
+        check("```\na\nb\n\nc\nd\n```\n", (4, 0), &[("", "```\na\nb", 3), ("", "c\nd\n```", 3)]);
+    }
+}
