@@ -18,3 +18,6 @@ mod shim;
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/support.rs"]
 mod support;
+#[expect(dead_code, reason = "the other test binary uses it")]
+#[path = "../it/wait.rs"]
+mod wait;

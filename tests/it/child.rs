@@ -6,15 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{Place, SETTINGS, read_only};
-
-/// Long enough for the slowest machine; what is waited for takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::{end_of, wait_until};
 
 fn kbingest(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
@@ -77,18 +74,10 @@ impl Drop for Running {
     }
 }
 
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "{what} never came");
-        std::thread::yield_now();
-    }
-}
-
 /// Starts `ingest` and waits until a child of it is in a document that never ends.
 fn start_endless(place: &Place) -> (Running, Vec<u32>) {
     let process = Running(kbingest(place, &["ingest", "--threads", "1"]).spawn().unwrap());
-    wait_for("a child at work", || {
+    wait_until("a child at work", || {
         children_of(process.0.id()).iter().any(|pid| {
             // The fourteenth field is processor time in user mode; a child that waits uses none.
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -109,18 +98,9 @@ fn are_gone(pids: &[u32]) -> bool {
     pids.iter().all(is_gone)
 }
 
-fn only_debug() -> bool {
-    if !cfg!(debug_assertions) {
-        eprintln!("skipped: faults can be planted in debug builds only");
-    }
-    cfg!(debug_assertions)
-}
-
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "plants faults, which only debug builds allow")]
 fn faults_cost_their_document_alone() {
-    if !only_debug() {
-        return;
-    }
     let place = place("max_memory = '256MiB'\nmax_seconds = 10\nmax_text = '2MiB'");
     let faults = ["panic", "overflow", "loop", "allocate", "exit", "abort", "fail"];
     for fault in faults {
@@ -168,10 +148,8 @@ fn faults_cost_their_document_alone() {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "plants faults, which only debug builds allow")]
 fn a_child_is_used_until_it_dies() {
-    if !only_debug() {
-        return;
-    }
     let place = place("");
     for (name, text) in
         [("a", "x"), ("b", "x"), ("c", "panic"), ("d", "x"), ("e", "exit"), ("f", "x")]
@@ -187,10 +165,8 @@ fn a_child_is_used_until_it_dies() {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "plants faults, which only debug builds allow")]
 fn no_child_outlives_its_parent() {
-    if !only_debug() {
-        return;
-    }
     let place = place("max_seconds = 3600");
     place.write("a.md", "# A\n\nText.\n");
     place.write("endless.fault", "loop");
@@ -198,14 +174,12 @@ fn no_child_outlives_its_parent() {
     let (mut process, children) = start_endless(&place);
     process.0.kill().unwrap();
     process.0.wait().unwrap();
-    wait_for("the end of the child of a killed process", || are_gone(&children));
+    wait_until("the end of the child of a killed process", || are_gone(&children));
 
     let (mut process, children) = start_endless(&place);
     kill_process(Pid::from_child(&process.0), Signal::TERM).unwrap();
-    let start = Instant::now();
-    process.0.wait().unwrap();
+    end_of(&mut process.0, "a stop while a document never ends");
     assert!(are_gone(&children), "a child outlives the parent that was asked to stop");
-    assert!(start.elapsed() < PATIENCE, "the stop waited for a document");
 
     place.write("endless.fault", "mended");
     let (code, report) = ingest(&place, "1");

@@ -4,27 +4,20 @@
 //! depends on who is faster.
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use kbingest::config::Config;
 use kbingest::domain::RunStatus;
 use kbingest::kb::{Query, SearchMode, Show};
-use kbingest::operations::{self, Target};
+use kbingest::operations::{self, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
-use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::Value;
 
-use crate::crash::{blocked_in_the_middle, corpus, send, wait_until};
 use crate::support::{
-    Place, assert_cancelled, assert_same, assert_sound, dump, ingest, markdown, resume, rows,
+    Place, assert_cancelled, assert_same, assert_sound, dump, gated, ingest, markdown, resume, rows,
 };
-
-/// No run is held longer, so that a failing test ends.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than a run goes without looking for a request to stop.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
+use crate::wait::{PATIENCE, end_of, wait_until};
 
 /// Holds a run at a checkpoint until it is dropped.
 #[derive(Default)]
@@ -35,22 +28,43 @@ struct Hold {
 #[derive(Default)]
 struct HoldState {
     is_reached: bool,
-    is_released: bool,
+    release: Option<Release>,
+}
+
+/// When a run that is held goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Release {
+    AtOnce,
+    /// Once it has seen that it is asked to stop.
+    WhenStopping,
 }
 
 impl Hold {
     /// Returns a hook that waits at the first visit of `at`.
     fn hook(&self, at: Checkpoint) -> impl Fn(Checkpoint, &StopSignal) + Send + Sync + 'static {
         let state = Arc::clone(&self.state);
-        move |checkpoint, _| {
+        move |checkpoint, stop| {
             let (state, changed) = &*state;
             let mut held = state.lock().unwrap();
             if checkpoint == at && !held.is_reached {
                 held.is_reached = true;
                 changed.notify_all();
-                let is_held = |held: &mut HoldState| !held.is_released;
-                drop(changed.wait_timeout_while(held, PATIENCE, is_held).unwrap());
+                let is_held = |held: &mut HoldState| held.release.is_none();
+                let (held, _) = changed.wait_timeout_while(held, PATIENCE, is_held).unwrap();
+                let release = held.release;
+                drop(held);
+                if release == Some(Release::WhenStopping) {
+                    wait_until("the request to stop is seen", || stop.is_requested());
+                }
             }
+        }
+    }
+
+    fn release(&self, release: Release) {
+        let (state, changed) = &*self.state;
+        if let Ok(mut held) = state.lock() {
+            held.release.get_or_insert(release);
+            changed.notify_all();
         }
     }
 
@@ -65,11 +79,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let (state, changed) = &*self.state;
-        if let Ok(mut held) = state.lock() {
-            held.is_released = true;
-            changed.notify_all();
-        }
+        self.release(Release::AtOnce);
     }
 }
 
@@ -89,17 +99,13 @@ fn json(output: &Output) -> Value {
 }
 
 /// Runs `work` while an ingest is held at its first visit of `at`; returns how that ingest ended.
-fn while_held(
-    config: &Config,
-    at: Checkpoint,
-    work: impl FnOnce(),
-) -> kbingest::operations::RunReport {
+fn while_held(config: &Config, at: Checkpoint, work: impl FnOnce(&Hold)) -> RunReport {
     let hold = Hold::default();
     let hook = hold.hook(at);
     std::thread::scope(|scope| {
         let run = scope.spawn(|| ingest(config, Some(&hook)));
         hold.wait_until_reached();
-        work();
+        work(&hold);
         drop(hold);
         run.join().unwrap()
     })
@@ -128,7 +134,7 @@ fn a_second_run_is_kept_out() {
         let config = place.config_into(&format!("{at:?}.kb"));
         std::fs::copy(place.kb(), &config.kb).unwrap();
         place.reconfigure("path = 'kb.kb'", &format!("path = '{at:?}.kb'"));
-        let report = while_held(&config, at, || {
+        let report = while_held(&config, at, |_| {
             for arguments in
                 [&["ingest", toml][..], &["ingest", "--restart", toml], &["resume", toml]]
             {
@@ -149,7 +155,7 @@ fn status_search_and_check_work_beside_a_run() {
     let place = two_states();
     let (toml, kb) = (place.toml(), place.kb());
     for at in [Checkpoint::AfterSave, Checkpoint::AfterEnqueue, Checkpoint::BeforeCommit] {
-        let report = while_held(&place.config(), at, || {
+        let report = while_held(&place.config(), at, |_| {
             for target in [toml.to_str().unwrap(), kb.to_str().unwrap()] {
                 let status = json(&kbingest(&["status", "--json", target]));
                 assert_eq!(status["run"]["status"], "running");
@@ -255,12 +261,12 @@ fn cancel_from_another_process_stops_the_run_at_a_checkpoint() {
         let toml = place.toml();
         let toml = toml.to_str().unwrap();
         let mut waiting = None;
-        let report = while_held(&place.config(), at, || {
+        let report = while_held(&place.config(), at, |hold| {
             let output = kbingest(&["cancel", "--timeout", "0", toml]);
             assert_eq!(output.status.code(), Some(11), "{output:?}");
             let mut cancel = command(&["cancel", toml]);
             waiting = Some(cancel.stdout(Stdio::piped()).spawn().unwrap());
-            std::thread::sleep(BETWEEN_LOOKS);
+            hold.release(Release::WhenStopping);
         });
         assert_cancelled(&report, "cancel");
         // The second may have come when the run was over.
@@ -272,35 +278,27 @@ fn cancel_from_another_process_stops_the_run_at_a_checkpoint() {
     }
 }
 
-/// Waits until every thread stands still: until then one may still take what is let go.
-fn wait_until_stopped(child: &Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
-    assert!(status.stopped(), "{status:?}");
-}
-
 #[test]
 fn cancel_ends_the_other_process_with_130_and_says_how_to_resume() {
-    let place = corpus();
-    let (mut child, block) = blocked_in_the_middle(&place);
-    // It waits for the block and not with a lock of its own: it may be stopped there.
-    send("STOP", &child);
-    wait_until_stopped(&child);
-    drop(block);
+    let place = Place::new();
+    let gate = gated(&place);
+    for number in 0..30 {
+        place.write(&format!("{number}.md"), markdown(number, 4, "common"));
+    }
     let toml = place.toml();
-    let mut cancel = command(&["cancel", toml.to_str().unwrap()]);
-    let cancel = cancel.stdout(Stdio::piped()).spawn().unwrap();
-    wait_until("the request is written", || {
-        rows(&place.kb(), "SELECT max(cancel_requested) FROM run") == ["1"]
-    });
-    std::thread::sleep(BETWEEN_LOOKS);
-    send("CONT", &child);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let output = cancel.wait_with_output().unwrap();
+    let toml = toml.to_str().unwrap();
+    let mut child = command(&["ingest", "--trust", toml]);
+    child.env("XDG_CACHE_HOME", place.cache()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child.spawn().unwrap();
+    gate.wait_until_reached();
+    assert_eq!(rows(&place.kb(), "SELECT count(*) FROM revision"), ["30"]);
+    let output = kbingest(&["cancel", toml]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(text.contains("stopped at") && text.contains("`kbingest resume "), "{text}");
+    assert_eq!(end_of(&mut child, "a cancelled run").code(), Some(130));
 
+    gate.open();
     assert_sound(&place.kb());
     let report = resume(&place.config(), None);
     let run = report.run.unwrap();

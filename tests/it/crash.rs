@@ -17,9 +17,8 @@ use crate::support::{
     Place, assert_no_claims, assert_same, assert_sound, dump, let_hangups_through, markdown,
     program, read_only, remove_kb, rows,
 };
+use crate::wait::{PATIENCE, wait_for, wait_until};
 
-/// No wait in these tests is longer.
-const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 fn kbingest(arguments: &[&str], target: &Path) -> Command {
@@ -37,15 +36,6 @@ pub fn start(arguments: &[&str], target: &Path) -> Child {
 
 pub fn run(arguments: &[&str], target: &Path) -> Option<i32> {
     kbingest(arguments, target).status().unwrap().code()
-}
-
-/// Waits until `condition` holds; fails after [`PATIENCE`].
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !condition() {
-        assert!(since.elapsed() < PATIENCE, "waited too long: {what}");
-        std::thread::sleep(LOOK_AGAIN_AFTER);
-    }
 }
 
 pub fn send(signal: &str, child: &Child) {
@@ -274,12 +264,12 @@ fn nohup_keeps_a_run_from_ending_with_its_terminal() {
 fn a_second_signal_ends_the_process_at_once() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);
-    send("TERM", &child);
-    // Signals closer together than a tenth of a second are one.
-    std::thread::sleep(Duration::from_millis(150));
-    send("TERM", &child);
-    // The process cannot have come to a checkpoint: nobody can write.
-    assert_eq!(child.wait().unwrap().code(), Some(143));
+    // Signals closer together than a tenth of a second are one. The process cannot come to a checkpoint: nobody can write.
+    let status = wait_for("the end of the process", || {
+        send("TERM", &child);
+        child.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(143));
     drop(block);
     assert_eq!(last_status(&place.kb()), ["running"]);
     assert_resumes(&place);

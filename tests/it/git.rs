@@ -14,7 +14,7 @@ use kbingest::support::events::{Event, EventSink};
 use serde_json::Value;
 
 use crate::support::{
-    Place, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, stop_at,
+    Place, assert_same, assert_sound, corpora, dump, ingest, markdown, remove_kb, rows, stop_at,
 };
 
 const SETTINGS: &str = "
@@ -412,12 +412,9 @@ fn the_whole_history_tells_when_a_document_changed() {
 
 /// The sixty real commits of `history.rs`, as commits of a repository that is fetched each time.
 #[test]
+#[ignore = "needs KBINGEST_CORPORA"]
 fn the_history_of_a_book_ends_where_fresh_ingests_do() {
-    let Some(corpora) = std::env::var_os("KBINGEST_CORPORA") else {
-        eprintln!("skipped: KBINGEST_CORPORA is not set");
-        return;
-    };
-    let history = Path::new(&corpora).join("history/rust-book");
+    let history = corpora("history/rust-book");
     let repository = Repository::new();
     copy(&history.join("base"), &repository.folder());
     repository.commit();

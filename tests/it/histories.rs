@@ -30,14 +30,13 @@ use crate::support::{
     Place, Visits, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, set_mtime,
     try_ingest,
 };
+use crate::wait::wait_until;
 
 /// Histories of an ordinary test run.
 const CASES: u32 = 100;
 const STEPS_MAX: usize = 24;
 /// Files over this are skipped; the largest document stays below.
 const FILE_BYTES_MAX: usize = 80_000;
-/// Longer than a run goes without looking for a request to stop.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(110);
 /// One thread waits so long for the other: a checkpoint may not come.
 const LAG_MAX: Duration = Duration::from_millis(20);
 /// A process that died so often may have put a document aside.
@@ -357,7 +356,10 @@ fn hook(
             Fault::Panic => panic!("planted at {checkpoint:?}"),
             Fault::Cancel => {
                 Writer::open(&kb).unwrap().request_cancel().unwrap();
-                std::thread::sleep(BETWEEN_LOOKS);
+                // Before the start nobody looks yet, and the checkpoint does next.
+                if checkpoint != Checkpoint::BeforeStart {
+                    wait_until("the request is seen", || stop.is_requested());
+                }
             }
             Fault::Kill => {
                 killed.keep();

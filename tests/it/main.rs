@@ -13,6 +13,7 @@
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
+//! - `support`, `wait`: what they share
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod archive;
@@ -44,5 +45,6 @@ mod source;
 mod stop;
 mod support;
 mod tidy;
+mod wait;
 mod web;
 mod wordpiece;

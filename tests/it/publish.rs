@@ -1,15 +1,16 @@
 //! `ingest --publish-if-eval` through the binary: readers see a run only where the gate holds.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::support::{
-    Place, assert_same, assert_sound, dump, markdown, program, read_only, remove_kb, rows,
+    Place, assert_same, assert_sound, dump, gated, markdown, program, read_only, remove_kb, rows,
 };
+use crate::wait::{end_of, wait_until};
 
 const ALWAYS: [&str; 2] = ["--min", "text:recall@10=0"];
 const WHOLE: [&str; 2] = ["--min", "text:recall@10=1"];
@@ -32,6 +33,19 @@ fn candidate(place: &Place) -> PathBuf {
 
 fn run(place: &Place, arguments: &[&str]) -> Output {
     program().current_dir(place.path("")).args(arguments).output().unwrap()
+}
+
+/// Starts to publish, if what is asked for is found.
+fn start(place: &Place, more: &[&str]) -> Child {
+    program()
+        .current_dir(place.path(""))
+        .args(["ingest", "--publish-if-eval", "queries.jsonl"])
+        .args(WHOLE)
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Publishes under a gate and returns what is said, stdout first.
@@ -126,31 +140,78 @@ fn a_stop_is_gone_on_with_by_the_same_command() {
     let place = place();
     place.ingest();
     let before = place.dump();
-    for number in 0..600 {
+    for number in 0..30 {
         place.write(&format!("more/{number}.md"), markdown(number, 20, "common"));
     }
-    let arguments = ["ingest", "--publish-if-eval", "queries.jsonl", "--min", "text:recall@10=1"];
-    let mut child = program()
-        .current_dir(place.path(""))
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let candidate = candidate(&place);
-    let since = Instant::now();
-    let has_begun =
-        || candidate.exists() && run(&place, &["cancel"]).stdout.starts_with(b"the run ");
-    while !has_begun() && child.try_wait().unwrap().is_none() {
-        assert!(since.elapsed() < Duration::from_secs(60));
-    }
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    let gate = gated(&place);
+    let mut child = start(&place, &["--trust"]);
+    gate.wait_until_reached();
+    let said = String::from_utf8(run(&place, &["cancel"]).stdout).unwrap();
+    assert!(said.contains("stopped at"), "{said}");
+    assert_eq!(end_of(&mut child, "a cancelled run").code(), Some(130));
+    let said = std::io::read_to_string(child.stdout.unwrap()).unwrap();
     assert!(said.contains("the same command continues"), "{said}");
     assert_same(&place.dump(), &before, "before the stop");
-    publish(&place, 0, &WHOLE);
+    gate.open();
+    publish(&place, 0, &[&WHOLE[..], &["--trust"]].concat());
     place.assert_equals_fresh_ingest();
+}
+
+/// What can be seen of a run from outside, in the order in which it comes.
+#[derive(Clone, Copy, Debug)]
+enum KillPoint {
+    CandidateIsThere,
+    /// The candidate has so many documents.
+    Saved(u64),
+    /// The candidate has so many vectors of this run.
+    Stored(u64),
+    Completed,
+    /// The write-ahead log of the knowledge base has so many bytes: its content is replaced.
+    Publishing(u64),
+    Published,
+}
+
+const KILL_POINTS: [KillPoint; 13] = [
+    KillPoint::CandidateIsThere,
+    KillPoint::Saved(31),
+    KillPoint::Saved(32),
+    KillPoint::Saved(151),
+    KillPoint::Stored(1),
+    KillPoint::Stored(1000),
+    KillPoint::Completed,
+    KillPoint::Publishing(1),
+    KillPoint::Publishing(50_000),
+    KillPoint::Publishing(200_000),
+    KillPoint::Publishing(500_000),
+    KillPoint::Publishing(1_000_000),
+    KillPoint::Published,
+];
+
+impl KillPoint {
+    fn is_reached(self, place: &Place) -> bool {
+        let candidate = candidate(place);
+        let holds = |kb: &Path, condition: &str| {
+            let ask =
+                |kb: Connection| kb.query_row(&format!("SELECT {condition}"), [], |row| row.get(0));
+            let kb = Connection::open_with_flags(kb, OpenFlags::SQLITE_OPEN_READ_ONLY);
+            kb.and_then(ask).unwrap_or(false)
+        };
+        match self {
+            Self::CandidateIsThere => candidate.exists(),
+            Self::Saved(count) => holds(&candidate, &format!("count(*) >= {count} FROM document")),
+            Self::Stored(count) => holds(
+                &candidate,
+                &format!("count(*) FROM run WHERE id = 2 AND chunks_stored >= {count}"),
+            ),
+            Self::Completed => {
+                holds(&candidate, "count(*) FROM run WHERE id = 2 AND status = 'completed'")
+            }
+            Self::Publishing(bytes) => {
+                fs::metadata(place.path("kb.kb-wal")).is_ok_and(|wal| wal.len() >= bytes)
+            }
+            Self::Published => holds(&place.kb(), "count(*) = 151 FROM document"),
+        }
+    }
 }
 
 #[test]
@@ -163,37 +224,27 @@ fn kills_leave_the_old_content_or_the_new() {
     for number in 0..120 {
         place.write(&format!("more/{number}.md"), markdown(number, 20, "common"));
     }
-    let arguments = ["ingest", "--publish-if-eval", "queries.jsonl", "--min", "text:recall@10=1"];
     let reset = || {
         remove_kb(&place.kb());
         remove_kb(&candidate(&place));
         fs::copy(&base, place.kb()).unwrap();
     };
     reset();
-    let since = Instant::now();
     publish(&place, 0, &WHOLE);
-    let duration = since.elapsed();
     let new = place.dump();
-    for point in 0..12 {
+    for point in KILL_POINTS {
         reset();
-        // Half of the points fall into the last fifth of the time, in which it is published.
-        let share =
-            if point % 2 == 0 { f64::from(point) / 12.0 } else { 0.8 + f64::from(point) / 60.0 };
-        let mut child = program()
-            .current_dir(place.path(""))
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(duration.mul_f64(share));
+        let mut child = start(&place, &[]);
+        wait_until(&format!("{point:?}"), || {
+            point.is_reached(&place) || child.try_wait().unwrap().is_some()
+        });
         child.kill().unwrap();
         child.wait().unwrap();
         let found = place.dump();
-        assert!(found == old || found == new, "neither old nor new after a kill at {share}");
+        assert!(found == old || found == new, "neither old nor new after a kill at {point:?}");
         assert_sound(&place.kb());
         publish(&place, 0, &WHOLE);
-        assert_same(&place.dump(), &new, &format!("the run that was left alone ({share})"));
+        assert_same(&place.dump(), &new, &format!("the run that was left alone ({point:?})"));
         assert_nothing_left(&place);
     }
 }

@@ -15,11 +15,11 @@ use kbingest::error::chain;
 use kbingest::operations::{IngestOptions, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 
-use crate::crash::wait_until;
 use crate::support::{
     Place, Visits, assert_cancelled, assert_no_claims, assert_same, assert_sound, dump, ingest,
     markdown, resume, resume_target, rows, stop_at, try_ingest,
 };
+use crate::wait::wait_until;
 
 const TWO_SOURCES: &str = "
 [[source.directory]]

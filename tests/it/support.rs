@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +23,8 @@ use kbingest::support::events::Silent;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
+
+use crate::wait::wait_until;
 
 /// One source, small chunks, the embedder for tests.
 pub const SETTINGS: &str = "
@@ -186,6 +189,13 @@ impl Draw {
     }
 }
 
+/// Returns a folder of the large corpora, which are no part of the repository. Tests that call this are ignored unless
+/// they are asked for.
+pub fn corpora(folder: &str) -> PathBuf {
+    let corpora = std::env::var_os("KBINGEST_CORPORA").expect("KBINGEST_CORPORA names a folder");
+    Path::new(&corpora).join(folder)
+}
+
 /// Returns a moment long ago, with a part below the second, different for every `number`.
 pub fn past(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000 + number, 123_456_789)
@@ -260,6 +270,42 @@ impl Visits {
         let counts = self.counts.lock().unwrap();
         let is_early = |counts: &mut HashMap<_, _>| counts.get(&checkpoint).copied() < Some(count);
         drop(self.changed.wait_timeout_while(counts, at_most, is_early).unwrap());
+    }
+}
+
+/// A document whose command does not end before the gate is open, so that a run cannot either.
+pub struct Gate {
+    reached: PathBuf,
+    open: PathBuf,
+}
+
+/// Adds a source with such a document to the settings of `place`, after all others: what these have is saved when the
+/// gate is reached.
+pub fn gated(place: &Place) -> Gate {
+    let gate = Gate { reached: place.path("reached"), open: place.path("open") };
+    let (reached, open) = (gate.reached.display(), gate.open.display());
+    let script = format!(
+        "#!/bin/sh\n: > '{reached}'\nwhile [ ! -e '{open}' ]; do sleep 0.01; done\ncat \"$1\"\n"
+    );
+    let path = place.path("gate.sh");
+    place.put(&path, script.as_bytes());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = fs::read_to_string(place.toml()).unwrap();
+    place.configure(&format!(
+        "{settings}[[source.directory]]\nname = 'gate'\npath = 'gate'\n\
+         [[extract.command]]\nmatch = '*.gated'\nrun = ['./gate.sh', '{{path}}']\n"
+    ));
+    place.put(&place.path("gate/a.gated"), b"# Behind the gate\n\nAt last.\n");
+    gate
+}
+
+impl Gate {
+    pub fn wait_until_reached(&self) {
+        wait_until("the gate is reached", || self.reached.exists());
+    }
+
+    pub fn open(&self) {
+        File::create(&self.open).unwrap();
     }
 }
 

@@ -12,7 +12,7 @@ pub mod server;
 mod traps;
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kbingest::operations::{IngestOptions, RunReport};
 
@@ -318,9 +318,11 @@ fn a_server_that_asks_for_a_pause_gets_it() {
         .map(|asked| asked.at)
         .collect();
     assert_eq!(times.len(), 2);
-    assert!(times[1] - times[0] >= Duration::from_millis(950), "{:?}", times[1] - times[0]);
+    // The first is noted before it is answered: a slow machine makes the pause longer and never shorter.
+    let second = Duration::from_secs(1);
+    assert!(times[1] - times[0] >= second, "{:?}", times[1] - times[0]);
     let first = asked.iter().position(|asked| asked.path == "/docs/guide.html").unwrap();
-    assert!(asked[first + 1].at - times[0] >= Duration::from_millis(950), "the host had no pause");
+    assert!(asked[first + 1].at - times[0] >= second, "the host had no pause");
     site.server.handle_nothing();
     site.assert_equals_fresh_ingest("after a pause");
 }
@@ -334,12 +336,14 @@ fn requests_keep_their_distance() {
         site.configure_all(&format!(
             "start_urls = ['{start}']\nprivate_hosts = ['127.0.0.1']\n{keys}"
         ));
+        // Before the first request, so that a slow machine makes the time longer and never shorter.
+        let begun = Instant::now();
         site.ingest_to(0);
         let asked = site.server.take_asked();
+        let all = asked[asked.len() - 1].at - begun;
         // The first delay after robots.txt is learned only then.
-        let all = asked[asked.len() - 1].at - asked[1].at;
         let gaps = u32::try_from(asked.len() - 2).unwrap();
-        assert!(gaps > 8 && all >= at_least * gaps * 9 / 10, "{keys}: {gaps} requests in {all:?}");
+        assert!(gaps > 8 && all >= at_least * gaps, "{keys}: {gaps} requests in {all:?}");
     };
     check("requests_per_second = 20", "", Duration::from_millis(50));
     check("requests_per_second = 20\nmax_concurrency = 4", "", Duration::from_millis(50));

@@ -1,10 +1,11 @@
 //! Input made to take long: time and counted bytes grow like the text, and nothing panics.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kbingest::chunk::{ChunkConfig, ChunkInput, chunker};
 use kbingest::domain::MediaType;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::count;
 use crate::fuzz::oracles::chunker::check_text;
@@ -12,8 +13,10 @@ use crate::fuzz::oracles::chunker::check_text;
 /// Size of a hostile text. Quadratic work on it takes minutes without optimisation.
 const SIZE_BYTES: usize = 120_000;
 
-/// Generous on a busy machine without optimisation: the slowest of these texts takes a second.
-const TIME_MAX: Duration = Duration::from_secs(10);
+/// Times the work that a text may take of what a quarter of it takes: four times are linear, sixteen quadratic.
+const TIMES_MAX: u32 = 8;
+/// Processor time that is not worth a comparison.
+const TOO_SHORT: Duration = Duration::from_millis(200);
 
 /// Bytes that may be counted per byte of text: once per grain of cutting, and the joins.
 const COUNTED_MAX: usize = 8;
@@ -136,25 +139,46 @@ fn structures(size: usize) -> Vec<String> {
     ]
 }
 
-/// Checks that a text is chunked in time, and that few bytes are counted.
-fn check_hostile(text: &str) {
-    let shown: String = text.chars().take(40).collect();
+/// Returns the processor time that this thread has had: other work on the machine hardly changes it.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+/// Chunks a text and returns the processor time; fails where many bytes are counted.
+fn time_of(text: &str, media_type: MediaType) -> Duration {
     let config = ChunkConfig { max_tokens: 256, overlap_tokens: 40 };
+    let counted = AtomicUsize::new(0);
+    let count = |part: &str| {
+        counted.fetch_add(part.len(), Ordering::Relaxed);
+        count(part)
+    };
+    let input = ChunkInput { title: "title", text, media_type };
+    let started = processor_time();
+    chunker(media_type).chunk(&input, &config, &count);
+    let time = processor_time() - started;
+    let counted = counted.into_inner();
+    assert!(
+        counted < COUNTED_MAX * text.len() + 10_000,
+        "{:?}: counted {counted} of {} bytes as {media_type:?}",
+        beginning(text),
+        text.len()
+    );
+    time
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// Checks that a text takes about four times as long as one of the same kind and a quarter of its size.
+fn check_hostile(quarter: &str, text: &str) {
     for media_type in MediaType::ALL {
-        let counted = AtomicUsize::new(0);
-        let count = |part: &str| {
-            counted.fetch_add(part.len(), Ordering::Relaxed);
-            count(part)
-        };
-        let input = ChunkInput { title: "title", text, media_type };
-        let started = Instant::now();
-        chunker(media_type).chunk(&input, &config, &count);
-        let (elapsed, counted) = (started.elapsed(), counted.into_inner());
-        assert!(elapsed < TIME_MAX, "{shown:?} took {elapsed:?} as {media_type:?}");
+        let (less, more) = (time_of(quarter, media_type), time_of(text, media_type));
         assert!(
-            counted < COUNTED_MAX * text.len() + 10_000,
-            "{shown:?}: counted {counted} of {} bytes as {media_type:?}",
-            text.len()
+            more < less * TIMES_MAX + TOO_SHORT,
+            "{:?} took {less:?} and then {more:?} as {media_type:?}",
+            beginning(text)
         );
     }
 }
@@ -162,20 +186,22 @@ fn check_hostile(text: &str) {
 #[test]
 fn floods_take_linear_time() {
     for flood in FLOODS {
-        check_hostile(&flood.repeat(SIZE_BYTES / flood.len()));
+        let text = |size: usize| flood.repeat(size / flood.len());
+        check_hostile(&text(SIZE_BYTES / 4), &text(SIZE_BYTES));
     }
 }
 
 #[test]
 fn structures_take_linear_time() {
-    for text in structures(SIZE_BYTES) {
-        check_hostile(&text);
+    for (quarter, text) in structures(SIZE_BYTES / 4).iter().zip(structures(SIZE_BYTES)) {
+        check_hostile(quarter, &text);
     }
 }
 
 #[test]
 fn a_line_of_five_megabytes_takes_linear_time() {
-    check_hostile(&"a line of five megabytes. ".repeat(200_000));
+    let text = |count| "a line of five megabytes. ".repeat(count);
+    check_hostile(&text(50_000), &text(200_000));
 }
 
 #[test]

@@ -116,12 +116,14 @@ fn check_corpus(folders: &[&str], configs: &[(usize, usize)]) {
 }
 
 #[test]
+#[ignore = "needs KBINGEST_CORPORA"]
 fn invariants_hold_on_the_specifications() {
     let configs = [(32, 0), (64, 20), (512, 64)];
     check_corpus(&["formats/commonmark", "formats/gfm"], &configs);
 }
 
 #[test]
+#[ignore = "needs KBINGEST_CORPORA"]
 fn invariants_hold_on_documentation() {
     let folders = ["docs/rust-book", "docs/prometheus-docs", "docs/asciidoctor-org"];
     check_corpus(&folders, &[(64, 20), (256, 0)]);

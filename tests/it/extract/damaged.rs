@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Place, SETTINGS};
+use crate::support::{Place, SETTINGS, corpora};
 
 /// Files that are damaged where nothing else is asked for.
 const SAMPLE: usize = 12;
@@ -59,13 +59,10 @@ fn damaged(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "needs KBINGEST_CORPORA"]
 fn damaged_files_cost_only_themselves() {
-    let Some(corpora) = std::env::var_os("KBINGEST_CORPORA") else {
-        eprintln!("skipped: KBINGEST_CORPORA names no folder of corpora");
-        return;
-    };
     let all = std::env::var_os("KBINGEST_DAMAGED").is_some_and(|what| what == "all");
-    let mut inputs = inputs(&Path::new(&corpora).join("formats"), all);
+    let mut inputs = inputs(&corpora("formats"), all);
     if !all {
         inputs.truncate(SAMPLE);
     }

@@ -2,13 +2,15 @@
 //!
 //! Word F1 is that of the multisets of words, order the share of expected runs of four words that are
 //! there, must the share of expected strings. Prints the table that docs/formats.md shows:
-//! `KBINGEST_CORPORA=… cargo test --test it pairs -- --nocapture`
+//! `KBINGEST_CORPORA=… cargo test --test it pairs -- --ignored --nocapture`
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kbingest::extract::{ExtractConfig, Extraction};
 use serde_json::Value;
+
+use crate::support::corpora;
 
 /// What must not get worse: suite, format, word F1 and order in percent.
 const BARS: [(&str, &str, f64, f64); 7] = [
@@ -28,14 +30,6 @@ struct Score {
     f1: Vec<f64>,
     order: Vec<f64>,
     must: Vec<f64>,
-}
-
-fn formats() -> Option<PathBuf> {
-    let Some(corpora) = std::env::var_os("KBINGEST_CORPORA") else {
-        eprintln!("skipped: KBINGEST_CORPORA names no folder of corpora");
-        return None;
-    };
-    Some(Path::new(&corpora).join("formats"))
 }
 
 /// Leaves out the targets of links, comments and marks.
@@ -105,8 +99,9 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 #[test]
+#[ignore = "needs KBINGEST_CORPORA"]
 fn known_texts_come_out() {
-    let Some(root) = formats() else { return };
+    let root = corpora("formats");
     let extraction = Extraction::open(&ExtractConfig::default(), None);
     let pairs = std::fs::read_to_string(root.join("pairs.jsonl")).unwrap();
     let mut scores: BTreeMap<(String, String), Score> = BTreeMap::new();

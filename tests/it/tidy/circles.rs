@@ -85,7 +85,7 @@ impl<'a> House<'a> {
     fn uses(&self, path: &str) -> Uses {
         let mut uses = Uses::new();
         for named in &self.paths[path] {
-            let Some((file, name)) = self.from_root(path, named).and_then(|it| self.find(it))
+            let Some((file, name)) = self.seen_from_root(path, named).and_then(|it| self.find(it))
             else {
                 continue;
             };
@@ -99,8 +99,8 @@ impl<'a> House<'a> {
     }
 
     /// Returns where `named`, a path of `file`, points to: seen from the root, through an import or in a child.
-    fn from_root(&self, file: &str, named: &NamedPath) -> Option<Vec<String>> {
-        if let Some(path) = named.from_root() {
+    fn seen_from_root(&self, file: &str, named: &NamedPath) -> Option<Vec<String>> {
+        if let Some(path) = named.seen_from_root() {
             return Some(path);
         }
         let (first, rest) = named.segments.split_first()?;
@@ -116,9 +116,9 @@ impl<'a> House<'a> {
     fn import(&self, file: &str, name: &str) -> Option<Vec<String>> {
         let mut imports = self.paths[file].iter();
         let import = imports.find(|named| named.imported_as.as_deref() == Some(name))?;
-        match import.from_root() {
+        match import.seen_from_root() {
             Some(path) => Some(path),
-            None => self.from_root(file, import),
+            None => self.seen_from_root(file, import),
         }
     }
 

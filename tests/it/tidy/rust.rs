@@ -29,7 +29,7 @@ pub struct NamedPath {
 
 impl NamedPath {
     /// Returns the path seen from the crate's root; `None` if it begins with another name.
-    pub fn from_root(&self) -> Option<Vec<String>> {
+    pub fn seen_from_root(&self) -> Option<Vec<String>> {
         let mut scope = self.scope.clone();
         let mut rest = self.segments.as_slice();
         if !["crate", "kbingest", "self", "super"].contains(&rest[0].as_str()) {

@@ -1,5 +1,5 @@
 //! A whole documentation site, from a folder of HTML that `KBINGEST_SITE` names: every page that links lead to is
-//! found, and the second run is told of each that it is as it was. Skipped where the variable is unset.
+//! found, and the second run finds each of them unchanged.
 //!
 //! `apt-get download python3.11-doc && dpkg -x python3.11-doc*.deb site` gives such a folder,
 //! `site/usr/share/doc/python3.11/html`.
@@ -36,11 +36,10 @@ fn reachable(root: &Path) -> BTreeSet<String> {
 }
 
 #[test]
+#[ignore = "needs KBINGEST_SITE"]
 fn a_documentation_site_is_taken_in_whole() {
-    let Some(root) = std::env::var_os("KBINGEST_SITE").map(PathBuf::from) else {
-        eprintln!("skipped: KBINGEST_SITE is not set");
-        return;
-    };
+    let root = std::env::var_os("KBINGEST_SITE").map(PathBuf::from);
+    let root = root.expect("KBINGEST_SITE names a folder");
     let expected = reachable(&root);
     assert!(expected.len() > 1, "{} has no index.html with links", root.display());
     let site = Site::new();

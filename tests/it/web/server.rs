@@ -1,11 +1,13 @@
 //! A web server on loopback for tests: pages that can be changed while it runs, and a record of what was asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::wait::wait_until;
 
 /// What the crawler asks for to learn how a host answers where nothing is.
 pub const NOBODY: &str = "kbingest-asks-for-a-page-that-is-not-there";
@@ -20,8 +22,8 @@ pub struct Reply {
     pub length: Option<usize>,
     /// Sends the body again and again, until the other side goes.
     pub is_endless: bool,
-    /// Waits before it answers.
-    pub delay: Duration,
+    /// Says nothing at all, until the other side goes.
+    pub is_silent: bool,
 }
 
 impl Reply {
@@ -32,7 +34,7 @@ impl Reply {
             body: body.into(),
             length: None,
             is_endless: false,
-            delay: Duration::ZERO,
+            is_silent: false,
         }
     }
 
@@ -65,6 +67,8 @@ type Handler = dyn Fn(&Asked, usize) -> Option<Reply> + Send + Sync;
 struct Shared {
     pages: Mutex<BTreeMap<String, Reply>>,
     asked: Mutex<Vec<Asked>>,
+    /// Who is connected, and who was last.
+    clients: Mutex<(HashSet<SocketAddr>, Option<SocketAddr>)>,
     handler: Mutex<Option<Arc<Handler>>>,
     is_done: AtomicBool,
 }
@@ -87,8 +91,14 @@ impl Server {
                     return;
                 }
                 let shared = Arc::clone(&shared);
+                let Ok(client) = stream.peer_addr() else { continue };
+                let mut clients = shared.clients.lock().unwrap();
+                clients.0.insert(client);
+                clients.1 = Some(client);
+                drop(clients);
                 std::thread::spawn(move || {
                     let _ = serve(stream, &shared);
+                    shared.clients.lock().unwrap().0.remove(&client);
                 });
             }
         });
@@ -144,6 +154,17 @@ impl Server {
         self.shared.asked.lock().unwrap().iter().any(|asked| asked.path == path)
     }
 
+    /// Waits until all that was asked by clients that are gone by now is known.
+    pub fn wait_for_the_gone(&self) {
+        // Clients are heard in the order in which they come: those of before are connected once this one is.
+        let last = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let address = last.local_addr().unwrap();
+        let clients = || self.shared.clients.lock().unwrap();
+        wait_until("a connection", || clients().1 == Some(address));
+        drop(last);
+        wait_until("the end of all connections", || clients().0.is_empty());
+    }
+
     pub fn count(&self) -> usize {
         self.shared.asked.lock().unwrap().len()
     }
@@ -191,7 +212,10 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             all.iter().filter(|other| other.path == asked.path).count() - 1
         };
         let reply = reply(&asked, before, shared);
-        std::thread::sleep(reply.delay);
+        if reply.is_silent {
+            while reader.read_line(&mut String::new())? > 0 {}
+            return Ok(());
+        }
         if !send(&mut stream, &reply)? {
             return Ok(());
         }
