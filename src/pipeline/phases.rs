@@ -91,3 +91,95 @@ impl PhaseTracker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).seconds
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::analysis::{Analyser, SearchConfig};
+    use crate::chunk::ChunkConfig;
+    use crate::domain::PhaseStatus::{Completed, InProgress, Pending};
+    use crate::embed::{self, EmbedConfig, HashConfig};
+    use crate::extract::{ExtractConfig, Extraction};
+    use crate::kb::Writer;
+    use crate::pipeline::{Pool, Progress};
+    use crate::support::checkpoint::StopSignal;
+    use crate::support::events::Silent;
+
+    /// Passes a run that has just begun to `test`, with what reads its phases back from the file.
+    fn with_run(test: impl FnOnce(&Context<'_>, &dyn Fn() -> [PhaseStatus; 3])) {
+        let folder = tempfile::tempdir().unwrap();
+        let kb = Writer::create_or_open(&folder.path().join("kb.kb")).unwrap();
+        let (run, _) = kb.begin_run("", &Silent).unwrap();
+        let config = EmbedConfig { builtin: None, hash: Some(HashConfig { dim: 8 }) };
+        let embedder = embed::open(&config).unwrap();
+        let context = Context {
+            kb: kb.reader(),
+            run: &run,
+            sources: &[],
+            extraction: &Extraction::open(&ExtractConfig::default(), None),
+            chunk: &ChunkConfig::default(),
+            analyser: &Analyser::new(&SearchConfig::default()),
+            embedder: embedder.as_ref(),
+            pool: &Pool::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build()),
+            allow_deletes: false,
+            stop: &StopSignal::default(),
+            hook: None,
+            events: &Silent,
+            progress: Progress::default(),
+            polled: Mutex::new(None),
+        };
+        test(&context, &|| {
+            let phases = kb.reader().last_run().unwrap().unwrap().phases;
+            Phase::ALL.map(|phase| phases.get(phase))
+        });
+    }
+
+    #[test]
+    fn phases_only_move_forward() {
+        use Phase::{Cleaning, Crawling, Embedding};
+        with_run(|context, stored| {
+            let tracker = PhaseTracker::new(Phases::default());
+            assert_eq!(stored(), [Pending, Pending, Pending]);
+            let begin = |phase, expected| {
+                tracker.begin(context, phase).unwrap();
+                assert_eq!(stored(), expected, "{phase:?} begins");
+            };
+            let complete = |phases: &[Phase], expected| {
+                tracker.complete(context, phases).unwrap();
+                assert_eq!(stored(), expected, "{phases:?} are completed");
+            };
+            begin(Crawling, [InProgress, Pending, Pending]);
+            begin(Crawling, [InProgress, Pending, Pending]);
+            // They overlap.
+            begin(Embedding, [InProgress, Pending, InProgress]);
+            complete(&[], [InProgress, Pending, InProgress]);
+            // One that had nothing to do is completed without having begun.
+            complete(&[Crawling, Cleaning], [Completed, Completed, InProgress]);
+            begin(Cleaning, [Completed, Completed, InProgress]);
+            complete(&[Crawling], [Completed, Completed, InProgress]);
+            // The end of the run stores the last one.
+            tracker.finish();
+            assert_eq!(stored(), [Completed, Completed, InProgress]);
+        });
+    }
+
+    #[test]
+    fn a_tracker_continues_from_what_is_stored() {
+        with_run(|context, stored| {
+            let phases = Phases { crawling: Completed, cleaning: InProgress, embedding: Pending };
+            let tracker = PhaseTracker::new(phases);
+            for phase in Phase::ALL {
+                tracker.begin(context, phase).unwrap();
+            }
+            // The file holds what was written by this one only: that the last phase has begun.
+            assert_eq!(stored(), [Pending, Pending, InProgress]);
+            tracker.complete(context, &[Phase::Crawling, Phase::Cleaning]).unwrap();
+            assert_eq!(stored(), [Pending, Completed, InProgress]);
+            // They did not begin in this process.
+            let PhaseSeconds { crawling, cleaning, .. } = tracker.seconds();
+            assert_eq!([crawling, cleaning], [0.0, 0.0]);
+        });
+    }
+}

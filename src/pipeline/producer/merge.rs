@@ -147,3 +147,189 @@ impl<'a> Ledger<'a> {
         self.peeked.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Version;
+    use crate::extract::ExtractConfig;
+    use crate::kb::Writer;
+
+    const THIS_RUN: RunId = RunId(7);
+    const EARLIER: RunId = RunId(6);
+
+    /// A document of the ledger that was read in an earlier run and is current.
+    fn row(extraction: &Extraction, id: i64, uri: &str) -> LedgerRow {
+        LedgerRow {
+            id: DocumentId(id),
+            uri: uri.to_owned(),
+            version: Some(Version("1".to_owned())),
+            extract_fp: extraction.expected(uri).into(),
+            run: EARLIER,
+            failure: None,
+        }
+    }
+
+    fn listed(uri: &str, version: Option<&str>) -> Result<Entry, ListError> {
+        let version = version.map(|version| Version(version.to_owned()));
+        Ok(Entry { uri: uri.to_owned(), version, size_bytes: 1 })
+    }
+
+    fn unlisted(uri: &str) -> Result<Entry, ListError> {
+        let source = std::io::Error::other("refused");
+        Err(ListError { uri: uri.to_owned(), blocks_deletions: true, is_limit: false, source })
+    }
+
+    fn shown(sighting: Sighting) -> String {
+        let counted = |count| if count { "" } else { ", counted already" };
+        match sighting {
+            Sighting::Changed(ToRead { entry, document: None, count }) => {
+                format!("{:.9} is new{}", entry.uri, counted(count))
+            }
+            Sighting::Changed(ToRead { entry, document: Some(id), count }) => {
+                format!("{} of {} changed{}", entry.uri, id.0, counted(count))
+            }
+            Sighting::Unchanged { count } => format!("unchanged{}", counted(count)),
+            Sighting::Gone(id) => format!("{} is gone", id.0),
+            Sighting::Unlisted(error) => format!("{:.9} is unlisted: {}", error.uri, error.source),
+        }
+    }
+
+    /// Checks what comes of a listing and a ledger.
+    fn check(
+        listing: Vec<Result<Entry, ListError>>,
+        ledger: impl FnOnce(&Extraction) -> Vec<LedgerRow>,
+        expected: &[&str],
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let kb = Writer::create_or_open(&folder.path().join("kb.kb")).unwrap();
+        let extraction = Extraction::open(&ExtractConfig::default(), None);
+        let rows = ledger(&extraction);
+        let page = rows.into_iter();
+        let ledger = Ledger { page, is_done: true, ..Ledger::new(kb.reader(), "docs") };
+        let listing: Listing<'_> = Box::new(listing.into_iter());
+        let mut merge = Merge {
+            listing: listing.peekable(),
+            ledger,
+            extraction: &extraction,
+            source: None,
+            run: THIS_RUN,
+        };
+        let mut actual = Vec::new();
+        while let Some(sighting) = merge.next().unwrap() {
+            actual.push(shown(sighting));
+        }
+        assert_eq!(actual, expected);
+    }
+
+    #[test]
+    fn a_first_listing_is_all_new() {
+        check(vec![], |_| vec![], &[]);
+        check(
+            vec![listed("a.md", Some("1")), listed("b.md", None)],
+            |_| vec![],
+            &["a.md is new", "b.md is new"],
+        );
+    }
+
+    #[test]
+    fn both_sides_are_walked_in_one_order() {
+        let rows = |e: &Extraction| {
+            ["a.md", "b/c.md", "b.md", "d.md"]
+                .iter()
+                .zip(1..)
+                .map(|(uri, id)| row(e, id, uri))
+                .collect()
+        };
+        let one = Some("1");
+        let all = vec![
+            listed("a.md", one),
+            listed("b/c.md", one),
+            listed("b.md", one),
+            listed("d.md", one),
+        ];
+        check(all, rows, &["unchanged"; 4]);
+        check(vec![], rows, &["1 is gone", "2 is gone", "3 is gone", "4 is gone"]);
+        // A folder's files stand before a file whose name goes on with what sorts behind the slash.
+        check(
+            vec![
+                listed("b/b.md", one),
+                listed("b/c.md", one),
+                listed("b/d.md", one),
+                listed("e.md", one),
+            ],
+            rows,
+            &[
+                "1 is gone",
+                "b/b.md is new",
+                "unchanged",
+                "b/d.md is new",
+                "3 is gone",
+                "4 is gone",
+                "e.md is new",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_reported_at_once() {
+        let rows = |e: &Extraction| vec![row(e, 1, "a.md"), row(e, 2, "b.md")];
+        check(
+            vec![unlisted("b.md"), listed("a.md", Some("1")), unlisted("")],
+            rows,
+            &["b.md is unlisted: refused", "unchanged", " is unlisted: refused", "2 is gone"],
+        );
+        let long = "x".repeat(uri::BYTES_MAX + 1);
+        check(
+            vec![listed(&long, None), listed(&"y".repeat(uri::BYTES_MAX), None)],
+            |_| vec![],
+            &["xxxxxxxxx is unlisted: its URI is over 8192 bytes", "yyyyyyyyy is new"],
+        );
+    }
+
+    #[test]
+    fn a_document_is_read_again_unless_that_would_end_as_it_did() {
+        let check = |version: Option<&str>, change: fn(&mut LedgerRow), is_unchanged: bool| {
+            let expected = if is_unchanged { "unchanged" } else { "a.md of 1 changed" };
+            let rows = |e: &Extraction| {
+                let mut row = row(e, 1, "a.md");
+                change(&mut row);
+                vec![row]
+            };
+            check(vec![listed("a.md", version)], rows, &[expected]);
+        };
+        check(Some("1"), |_| {}, true);
+        check(Some("2"), |_| {}, false);
+        // Only its bytes can tell.
+        check(None, |_| {}, false);
+        check(None, |row| row.version = None, false);
+        check(Some("1"), |row| row.version = None, false);
+        check(Some("1"), |row| row.extract_fp = "another@1".into(), false);
+        // What failed for good fails again; what came in between says nothing of the bytes.
+        use FailureKind::{Permanent, Skipped, Transient};
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Permanent)), true);
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Skipped)), true);
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Transient)), false);
+        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Permanent)), false);
+        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Skipped)), false);
+        check(Some("1"), |row| row.failure = Some((Stage::Chunk, Permanent)), true);
+        check(Some("1"), |row| row.failure = Some((Stage::Embed, Transient)), true);
+    }
+
+    #[test]
+    fn a_run_counts_a_document_once() {
+        let rows = |e: &Extraction| {
+            vec![LedgerRow { run: THIS_RUN, ..row(e, 1, "a.md") }, row(e, 2, "b.md")]
+        };
+        check(
+            vec![listed("a.md", Some("1")), listed("b.md", Some("1"))],
+            rows,
+            &["unchanged, counted already", "unchanged"],
+        );
+        check(
+            vec![listed("a.md", Some("2")), listed("b.md", Some("2"))],
+            rows,
+            &["a.md of 1 changed, counted already", "b.md of 2 changed"],
+        );
+    }
+}

@@ -38,3 +38,42 @@ impl Suspicion {
         self.suspects.get(&(source.to_owned(), uri.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_isolated_before_it_is_quarantined() {
+        let check = |attempts: u32, is_alone: bool, holds: bool, verdict: Option<&str>| {
+            let key = ("docs".to_owned(), "a.md".to_owned());
+            let suspects = [(key, Suspect { attempts, is_alone })].into();
+            let suspicion = Suspicion { suspects };
+            let actual = (suspicion.holds("docs", "a.md"), suspicion.verdict("docs", "a.md"));
+            assert_eq!(actual, (holds, verdict.map(str::to_owned)), "{attempts}, {is_alone}");
+            // Nobody else is under suspicion.
+            for (source, uri) in [("docs", "b.md"), ("other", "a.md"), ("docs", "")] {
+                assert!(!suspicion.holds(source, uri), "{source} {uri}");
+                assert_eq!(suspicion.verdict(source, uri), None, "{source} {uri}");
+            }
+        };
+        // In a batch it may have been another document, or a kill from outside.
+        check(0, false, false, None);
+        check(1, false, false, None);
+        check(2, false, true, None);
+        check(100, false, true, None);
+        // By itself it stays alone, and three deaths are enough.
+        check(0, true, true, None);
+        check(1, true, true, None);
+        check(2, true, true, None);
+        check(3, true, true, Some("crashed the extractor 3 times"));
+        check(4, true, true, Some("crashed the extractor 4 times"));
+    }
+
+    #[test]
+    fn nobody_is_under_suspicion_unless_a_process_died() {
+        let suspicion = Suspicion { suspects: Suspects::new() };
+        assert!(!suspicion.holds("docs", "a.md"));
+        assert_eq!(suspicion.verdict("docs", "a.md"), None);
+    }
+}
