@@ -30,21 +30,6 @@ const LAYERS: &[&[&str]] = &[
 
 /// Circles of imports that are left, with the reason.
 const CIRCLES: &[(&[&str], &str)] = &[
-    (&["crates/extract/src/command/mod.rs", "crates/extract/src/config.rs"], TO_BE_REMOVED),
-    (
-        &[
-            "crates/extract/src/extraction.rs",
-            "crates/extract/src/mail.rs",
-            "crates/extract/src/outlook.rs",
-            "crates/extract/src/sniff.rs",
-        ],
-        TO_BE_REMOVED,
-    ),
-    (&["crates/extract/src/html/block.rs", "crates/extract/src/html/inline.rs"], TO_BE_REMOVED),
-    (
-        &["crates/extract/src/markup/rst.rs", "crates/extract/src/markup/rst_tables.rs"],
-        TO_BE_REMOVED,
-    ),
     (&["src/pipeline/listed.rs", "src/pipeline/producer.rs"], TO_BE_REMOVED),
     (&["src/pipeline/page.rs", "src/pipeline/soft_404.rs", "src/pipeline/traps.rs"], TO_BE_REMOVED),
 ];
