@@ -103,6 +103,7 @@ mod tests {
     use crate::embed::{self, EmbedConfig, HashConfig};
     use crate::extract::{ExtractConfig, Extraction};
     use crate::kb::Writer;
+    use crate::pipeline::plan::StageFingerprints;
     use crate::pipeline::{Pool, Progress};
     use crate::support::checkpoint::StopSignal;
     use crate::support::events::Silent;
@@ -111,15 +112,18 @@ mod tests {
     fn with_run(test: impl FnOnce(&Context<'_>, &dyn Fn() -> [PhaseStatus; 3])) {
         let folder = tempfile::tempdir().unwrap();
         let kb = Writer::create_or_open(&folder.path().join("kb.kb")).unwrap();
-        let (run, _) = kb.begin_run("", &Silent).unwrap();
         let config = EmbedConfig { builtin: None, hash: Some(HashConfig { dim: 8 }) };
         let embedder = embed::open(&config).unwrap();
+        let chunk = ChunkConfig::default();
+        let fingerprints = StageFingerprints::new(&chunk, embedder.as_ref());
+        let (run, _) = kb.begin_run(&fingerprints.settings(""), &Silent).unwrap();
         let context = Context {
             kb: kb.reader(),
             run: &run,
             sources: &[],
             extraction: &Extraction::open(&ExtractConfig::default(), None),
-            chunk: &ChunkConfig::default(),
+            chunk: &chunk,
+            fingerprints: &fingerprints,
             analyser: &Analyser::new(&SearchConfig::default()),
             embedder: embedder.as_ref(),
             pool: &Pool::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build()),

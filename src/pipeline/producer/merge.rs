@@ -172,7 +172,7 @@ mod tests {
 
     fn listed(uri: &str, version: Option<&str>) -> Result<Entry, ListError> {
         let version = version.map(|version| Version(version.to_owned()));
-        Ok(Entry { uri: uri.to_owned(), version, size_bytes: 1 })
+        Ok(Entry { uri: uri.to_owned(), version, size_bytes: 1, format_name: None })
     }
 
     fn unlisted(uri: &str) -> Result<Entry, ListError> {
@@ -208,13 +208,8 @@ mod tests {
         let page = rows.into_iter();
         let ledger = Ledger { page, is_done: true, ..Ledger::new(kb.reader(), "docs") };
         let listing: Listing<'_> = Box::new(listing.into_iter());
-        let mut merge = Merge {
-            listing: listing.peekable(),
-            ledger,
-            extraction: &extraction,
-            source: None,
-            run: THIS_RUN,
-        };
+        let mut merge =
+            Merge { listing: listing.peekable(), ledger, extraction: &extraction, run: THIS_RUN };
         let mut actual = Vec::new();
         while let Some(sighting) = merge.next().unwrap() {
             actual.push(shown(sighting));
