@@ -109,20 +109,6 @@ pub fn refuse_links<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> io::Res
     Ok(())
 }
 
-/// Returns why no file can be created beside `path`; `None` if one can. Leaves none.
-pub fn cannot_create_beside(path: &Path) -> Option<io::Error> {
-    // A name that only this process uses: a file of somebody else would prove nothing.
-    let probe = storage::beside(path, &format!("-probe-{}", std::process::id()));
-    match create_new(&probe) {
-        Ok(_) => {
-            let _ = remove(&probe);
-            None
-        }
-        Err(_) if probe.symlink_metadata().is_ok() => None,
-        Err(error) => Some(error),
-    }
-}
-
 fn regular(path: &Path, opened: io::Result<File>) -> io::Result<File> {
     let kind = || path.symlink_metadata().map(|metadata| metadata.file_type());
     match opened {
