@@ -1,4 +1,4 @@
-//! Runs and their phases: who works, how far it has come, how it ended.
+//! Runs and their phases: owner, progress, and outcome.
 
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
@@ -13,7 +13,7 @@ use crate::support::clock::now_ms;
 use crate::support::events::EventSink;
 use crate::support::lock::host_name;
 
-/// Runs whose record is kept; older ones are dropped when a new run begins.
+/// Runs that are kept; older ones are dropped when a new run starts.
 const RUNS_KEPT: i64 = 1000;
 
 impl Reader {
@@ -28,7 +28,7 @@ impl Reader {
 }
 
 impl Writer {
-    /// Begins a new run.
+    /// Starts a new run.
     pub fn begin_run<'a>(
         &'a self,
         settings: &SettingsHashes,
@@ -63,11 +63,11 @@ impl Writer {
         Ok((Run { kb: self, key, events }, state))
     }
 
-    /// Takes over an unfinished run with `phases` as they are to be gone on with; what a dead process
-    /// had claimed goes back to the queue.
+    /// Takes ownership of an unfinished run and sets its `phases` for resuming it; ranges claimed
+    /// by a dead process go back to the queue.
     ///
-    /// Where the crawl is not complete its listing starts again, and counts unchanged documents anew;
-    /// documents that this run has read are not counted twice.
+    /// If the crawl is not complete, its listing starts again, and unchanged documents are counted
+    /// from 0; documents that this run has read are not counted twice.
     pub fn continue_run<'a>(
         &'a self,
         id: RunId,
@@ -123,7 +123,7 @@ impl Writer {
 }
 
 impl Run<'_> {
-    /// Moves phases of the run on.
+    /// Advances phases of the run.
     pub fn set_phases(&self, phases: &[Phase], status: PhaseStatus) -> Result<(), KbError> {
         self.write(|tx| {
             for phase in phases {
@@ -138,8 +138,8 @@ impl Run<'_> {
         self.write_counted(*delta, percent, |_, _| Ok(()))
     }
 
-    /// Ends the run with `status`, and its last phase where it is complete; `message` says how it went, `error` what
-    /// ended it.
+    /// Ends the run with `status`, and its last phase if it is complete; `message` is the outcome,
+    /// `error` the error that ended it.
     pub fn end(
         &self,
         status: RunStatus,
@@ -150,7 +150,7 @@ impl Run<'_> {
         self.kb.write(|tx| {
             let percent = status.is_complete().then_some(100.0);
             tally(tx, run, &Metrics::default(), percent)?;
-            // Only a process that dies leaves its intake behind.
+            // Only a process that crashes leaves its intake behind.
             super::intake::clear(tx)?;
             if status.is_complete() {
                 write_phase(tx, run.id, Phase::Embedding, PhaseStatus::Completed)?;
@@ -163,7 +163,7 @@ impl Run<'_> {
         })
     }
 
-    /// Tells whether somebody asked the run to stop.
+    /// Reports whether the run was asked to stop.
     pub fn cancel_requested(&self) -> Result<bool, KbError> {
         self.read(|tx| {
             let mut statement =
@@ -176,8 +176,8 @@ impl Run<'_> {
     }
 }
 
-/// Makes chunks that wait from earlier runs, as after a repair, those of run `id`: what a run stores it
-/// has queued.
+/// Assigns chunks that wait from earlier runs, as after a repair, to run `id`: a run only stores
+/// chunks that it has queued.
 fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT id, run_id, chunk_total - chunk_stored FROM revision

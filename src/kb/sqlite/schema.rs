@@ -1,4 +1,4 @@
-//! The version of the file format: recognising our files, making new ones, bringing old ones up to date.
+//! The version of the file format: recognises our files, creates new ones, updates old ones.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,16 +10,16 @@ use super::shape::Shape;
 use super::{guard, vectors};
 use crate::kb::KbError;
 
-/// `kbin` in ASCII; tells our files from other SQLite files.
+/// `kbin` in ASCII; distinguishes our files from other SQLite files.
 const APPLICATION_ID: i64 = 0x6b62_696e;
 
 /// A step of the file format.
 struct Migration {
     sql: &'static str,
-    /// Fingerprint of the schema that it ends in. One that is out of date costs time and nothing else: the schema is made
-    /// in memory then and compared with that; a test keeps it right.
+    /// Fingerprint of the schema after this step. A wrong one only costs time: the schema is then
+    /// created in memory and compared; a test keeps it right.
     shape: &'static str,
-    /// What SQL cannot do, done after it.
+    /// The part that SQL cannot do, run after it.
     then: fn(&Transaction<'_>) -> Result<(), KbError>,
 }
 
@@ -55,7 +55,7 @@ const MIGRATIONS: &[Migration] = &[
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// Makes the schema in an empty file, or brings an older one to this version.
+/// Creates the schema in an empty file, or updates an older one to this version.
 pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> {
     assert!(
         rusqlite::version_number() >= SQLITE_VERSION_MIN,
@@ -75,7 +75,7 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
         return Ok(());
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    // Another process may have begun between the look and the lock.
+    // Another process may have started between the check and the lock.
     if !is_empty(&tx)? {
         check(&tx, path)?;
     }
@@ -87,7 +87,7 @@ pub fn prepare(connection: &mut Connection, path: &Path) -> Result<(), KbError> 
     Ok(())
 }
 
-/// Carries out the migrations in `range`.
+/// Applies the migrations in `range`.
 fn migrate(tx: &Transaction<'_>, range: Range<usize>) -> Result<(), KbError> {
     for migration in &MIGRATIONS[range] {
         tx.execute_batch(migration.sql)?;
@@ -104,7 +104,7 @@ fn ours(version: usize) -> Result<Shape, KbError> {
     Ok(Shape::of(&tx)?)
 }
 
-/// Checks that the schema is that of version `version`, before any other statement meets its tables.
+/// Checks that the schema is that of version `version`, before any other statement uses its tables.
 fn check_shape(connection: &Connection, path: &Path, version: usize) -> Result<(), KbError> {
     let found = Shape::of(connection)?;
     let known = version.checked_sub(1).and_then(|last| MIGRATIONS.get(last));
@@ -166,7 +166,7 @@ fn user_version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// Returns what an error of the first look at a file means.
+/// Returns the meaning of an error of the first access to a file.
 pub fn foreign(path: &Path, error: rusqlite::Error) -> KbError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => KbError::Incompatible {

@@ -1,4 +1,4 @@
-//! The run row that every write transaction of a run brings up to date.
+//! The run row, which every write transaction of a run updates.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
@@ -7,7 +7,7 @@ use crate::domain::{Metrics, Phase, Phases, RunId, RunState, SettingsHashes};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 
-/// A run and the proof that it is this process which works on it.
+/// A run and the proof that this process owns it.
 #[derive(Clone, Copy, Debug)]
 pub struct RunKey {
     /// The run.
@@ -24,9 +24,10 @@ pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_m
      chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed, \
      pages_left_out";
 
-/// Adds `delta` to the run, raises its percentage, notes a sign of life, and returns it as it now is.
+/// Adds `delta` to the metrics, raises the percentage, writes the heartbeat, and returns the
+/// updated run.
 ///
-/// Part of every write transaction of a run. Fails where the run is no longer ours.
+/// Part of every write transaction of a run. Fails if the run is no longer ours.
 pub fn tally(
     tx: &Transaction<'_>,
     run: RunKey,
@@ -83,14 +84,14 @@ pub fn tally(
     with_phases(tx, state)
 }
 
-/// Notes that `chunks` which run `id` had queued will not be stored: their document has changed.
+/// Counts `chunks` queued by run `id` as superseded: their document has changed.
 pub fn count_superseded(tx: &Transaction<'_>, id: RunId, chunks: u64) -> Result<(), KbError> {
     tx.prepare_cached("UPDATE run SET chunks_superseded = chunks_superseded + ?2 WHERE id = ?1")?
         .execute(params![id.0, to_sql(chunks)])?;
     Ok(())
 }
 
-/// Returns the run `id` as it stands.
+/// Returns the current state of run `id`.
 pub fn read_run(tx: &Transaction<'_>, id: RunId) -> Result<RunState, KbError> {
     let sql = format!("SELECT {COLUMNS} FROM run WHERE id = ?1");
     let run = tx.prepare_cached(&sql)?.query_row([id.0], run_from_row)?;
@@ -111,7 +112,7 @@ pub fn with_phases(connection: &Connection, mut run: RunState) -> Result<RunStat
     Ok(run)
 }
 
-/// Reads a row of [`COLUMNS`]; its phases are read apart.
+/// Reads a row of [`COLUMNS`]; its phases are read separately.
 pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
     let count = |column: &str| row.get(column).map(from_sql);
     Ok(RunState {

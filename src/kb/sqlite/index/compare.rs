@@ -1,4 +1,4 @@
-//! The full-text index against the tokens that its texts have: FTS5 keeps no text to compare with.
+//! Compares the full-text index with the tokens of its texts: FTS5 stores no text to compare with.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::kb::sqlite::convert::from_sql;
 /// Names of the columns, in their order.
 const NAMES: [&str; COLUMNS] = ["title", "heading", "text", "path", "language"];
 
-/// What the index must hold, and what it was found to hold, as sums over the tokens of each row.
+/// The expected and the actual content of the index, as sums over the tokens of each row.
 #[derive(Debug, Default)]
 pub struct Expected {
     rows: HashMap<i64, Tokens>,
@@ -38,7 +38,7 @@ impl Tokens {
 }
 
 impl Expected {
-    /// Adds rows that the index must hold.
+    /// Adds expected rows.
     pub fn add(&mut self, mut rows: IndexRows) {
         let mut bytes = Vec::new();
         let terms = rows.take_terms().into_iter().map(|term| {
@@ -57,8 +57,8 @@ impl Expected {
         }
     }
 
-    /// Returns the rows whose tokens, or the counts of these, are others in the index, and whether the totals of all
-    /// rows are.
+    /// Returns the rows whose tokens, or their counts, differ in the index, and whether the totals
+    /// of all rows differ.
     pub fn differing(&self, tx: &Transaction<'_>) -> Result<(Vec<i64>, bool), KbError> {
         let found = stored_tokens(tx)?;
         let sizes = stored_sizes(tx)?;
@@ -89,7 +89,7 @@ impl Expected {
     }
 }
 
-/// Returns what the index holds of each row.
+/// Returns the content of the index for each row.
 fn stored_tokens(tx: &Transaction<'_>) -> Result<HashMap<i64, Tokens>, KbError> {
     let mut rows: HashMap<i64, Tokens> = HashMap::new();
     let mut statement = tx.prepare("SELECT term, doc, col, offset FROM temp.instance")?;
@@ -108,7 +108,7 @@ fn stored_tokens(tx: &Transaction<'_>) -> Result<HashMap<i64, Tokens>, KbError> 
     Ok(rows)
 }
 
-/// Returns how many tokens the index says that each row has.
+/// Returns the number of tokens of each row, according to the index.
 fn stored_sizes(tx: &Transaction<'_>) -> Result<HashMap<i64, [u64; COLUMNS]>, KbError> {
     let mut statement = tx.prepare("SELECT id, sz FROM chunk_fts_docsize")?;
     let mut rows = statement.query([])?;
@@ -121,7 +121,7 @@ fn stored_sizes(tx: &Transaction<'_>) -> Result<HashMap<i64, [u64; COLUMNS]>, Kb
     Ok(sizes)
 }
 
-/// Returns words that are in the index and that a search for them does not find in all their rows: lists are read from
+/// Returns words in the index that a search does not find in all their rows: lists are read from
 /// their start, searches jump into them.
 pub fn unfound_words(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let mut words = tx.prepare("SELECT term, doc FROM temp.word")?;
@@ -139,7 +139,7 @@ pub fn unfound_words(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     Ok(unfound)
 }
 
-/// SQL that makes the lists of all tokens and of all words of the index.
+/// SQL that creates the lists of all tokens and of all words of the index.
 pub const MAKE_INSTANCES: &str = "DROP TABLE IF EXISTS temp.instance;
      CREATE VIRTUAL TABLE temp.instance USING fts5vocab('main', 'chunk_fts', 'instance');
      DROP TABLE IF EXISTS temp.word;

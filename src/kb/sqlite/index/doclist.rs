@@ -1,4 +1,5 @@
-//! The rows that a term is found in, with its positions, as FTS5 writes them (fts5_index.c, "Doclist Format").
+//! The rows that contain a term, with its positions, as FTS5 writes them (fts5_index.c, "Doclist
+//! Format").
 
 use super::invert::Occurrence;
 use super::varint;
@@ -6,20 +7,20 @@ use super::varint;
 /// The rows of one term.
 #[derive(Debug, Default)]
 pub struct Doclist {
-    /// For each row its id, less that of the row before, then its positions.
+    /// For each row its id, minus that of the previous row, then its positions.
     bytes: Vec<u8>,
-    /// Id of each row, and where it ends.
+    /// Id of each row, and the end of its data.
     rows: Vec<(u64, usize)>,
 }
 
 impl Doclist {
-    /// Begins anew.
+    /// Starts an empty list.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.rows.clear();
     }
 
-    /// Appends the row `id`, above the one before, in which a term occurs so.
+    /// Appends the row `id`, greater than the previous one, with the places of a term in it.
     pub fn push(&mut self, id: u64, occurrences: &[Occurrence]) {
         let before = self.rows.last().map_or(0, |(id, _)| *id);
         varint::put(&mut self.bytes, id - before);
@@ -27,8 +28,9 @@ impl Doclist {
         self.rows.push((id, self.bytes.len()));
     }
 
-    /// Appends the length of the positions in bytes, times two, and these: each as the distance from the one before in
-    /// its column, and two; and a one and its number before each column but the first.
+    /// Appends the length of the positions in bytes, times two, and the positions: each as its
+    /// distance from the previous one in its column, plus two; and a one and the column's number
+    /// before each column but the first.
     fn push_positions(&mut self, occurrences: &[Occurrence]) {
         let bytes = &mut self.bytes;
         let start = bytes.len();
@@ -54,17 +56,17 @@ impl Doclist {
         }
     }
 
-    /// Returns all of it.
+    /// Returns the whole list.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Returns how many rows there are.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Returns the rows from `at` on, as many as are whole within `space` bytes, and how many these are.
+    /// Returns as many whole rows from `at` on as fit in `space` bytes, and their number.
     pub fn fitting(&self, at: usize, space: usize) -> (&[u8], usize) {
         let start = self.start(at);
         let count = self.rows[at..].partition_point(|(_, end)| end - start <= space);

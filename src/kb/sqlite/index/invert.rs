@@ -1,9 +1,9 @@
-//! Rows of tokens inverted: every term, in order, with the places that it is found at.
+//! Inverts rows of tokens: lists every term, in order, with all its places.
 
 use super::COLUMNS;
 use super::rows::{IndexRows, Numbers, Term};
 
-/// Where a token is found.
+/// A place of a token.
 #[derive(Clone, Copy, Default)]
 pub struct Occurrence {
     /// Index of the row.
@@ -12,7 +12,7 @@ pub struct Occurrence {
     place: u32,
 }
 
-/// Bits of a place below the column: more tokens than a document can have.
+/// Bits of a place below the column: enough for more tokens than a document can have.
 const POSITION_BITS: u32 = 29;
 
 impl Occurrence {
@@ -29,20 +29,20 @@ impl Occurrence {
 
 /// The tokens of some rows, by term.
 pub struct Inverted {
-    /// In ascending order, with where the occurrences of each end.
+    /// In ascending order, with the end of each term's occurrences.
     terms: Vec<(Term, usize)>,
-    /// Those of one term together, in the order of rows, columns and positions.
+    /// Those of one term together, ordered by row, column and position.
     occurrences: Vec<Occurrence>,
     /// Tokens of each row, by column.
     pub sizes: Vec<[u32; COLUMNS]>,
 }
 
 impl Inverted {
-    /// Inverts the rows of `parts`, which are counted through, and takes their terms.
+    /// Inverts the rows of `parts`, numbered consecutively, and takes their terms.
     pub fn new(parts: &mut [IndexRows]) -> Self {
         let mut terms = Vec::new();
         let mut numbers = Numbers::default();
-        // What the number of a term in each part is in all of them.
+        // Maps the number of a term in each part to its number in all of them.
         let maps: Vec<Vec<u32>> = parts
             .iter_mut()
             .map(|part| {
@@ -64,7 +64,7 @@ impl Inverted {
         }
         let mut terms: Vec<_> = terms.into_iter().zip(0..).collect();
         terms.sort_unstable();
-        // Counts become where the next occurrence of each term goes.
+        // Turns counts into the position of each term's next occurrence.
         let mut end = 0;
         let mut end_of = |(term, number): (Term, usize)| {
             let start = end;
@@ -90,7 +90,7 @@ impl Inverted {
         Self { terms, occurrences, sizes }
     }
 
-    /// Returns how many tokens there are.
+    /// Returns the number of tokens.
     pub fn token_count(&self) -> usize {
         self.occurrences.len()
     }

@@ -1,20 +1,22 @@
-//! The pages of a segment of FTS5, as it writes them itself (fts5_index.c, "Segment leaf nodes" and the comments that
-//! follow): terms in order, each with its doclist, over leaves of at most [`LEAF_BYTES`].
+//! The pages of a segment of FTS5, as it writes them itself (fts5_index.c, "Segment leaf nodes" and
+//! the comments that follow): terms in order, each with its doclist, over leaves of at most
+//! [`LEAF_BYTES`].
 
 use super::doclist::Doclist;
 use super::varint;
 
 /// FTS5's default (`pgsz`), which a knowledge base keeps.
 const LEAF_BYTES: usize = 4050;
-/// Where the first row begins that starts on a leaf, and where its terms' offsets begin.
+/// Size of a leaf's header: the offset of the first row that starts on it, and that of the terms'
+/// offsets.
 const HEADER_BYTES: usize = 4;
-/// Bytes that a token takes with its row and position, seldom more; what is not used of them is no memory in use.
+/// Bytes that a token usually takes with its row and position; unused capacity takes no memory.
 const ROOM_PER_TOKEN: usize = 5;
-/// A doclist with at least so many leaves to itself has an index of their first rows.
+/// A doclist that fills at least this many leaves has an index of their first rows.
 const INDEXED_LEAVES_MIN: u32 = 4;
-/// Said of a block that is a doclist's index, beside its leaf (`FTS5_DLIDX_ROWID`).
+/// Marks the block of a doclist's index, together with its leaf (`FTS5_DLIDX_ROWID`).
 const DOCLIST_INDEX: i64 = 1 << 36;
-/// Terms of the index itself, as none are of its prefixes (`FTS5_MAIN_PREFIX`).
+/// Prefix of the terms of the index itself; we have no prefix indexes (`FTS5_MAIN_PREFIX`).
 const MAIN_INDEX: u8 = b'0';
 
 /// The pages of a segment.
@@ -22,17 +24,17 @@ const MAIN_INDEX: u8 = b'0';
 pub struct Pages {
     /// Blocks of bytes, one behind the other.
     bytes: Vec<u8>,
-    /// The id of each below that of the segment, and where it ends.
+    /// The id of each relative to that of the segment, and its end.
     ends: Vec<(i64, usize)>,
-    /// The least term that is on a leaf or behind it, and the leaf times two, one more where the last doclist on it
-    /// has an index.
+    /// The least term on a leaf or after it, and the number of the leaf times two, plus one if its
+    /// last doclist has an index.
     pub separators: Vec<(Vec<u8>, i64)>,
-    /// How many leaves there are; they are numbered from 1.
+    /// Number of leaves, which are numbered from 1.
     pub leaves: u32,
 }
 
 impl Pages {
-    /// Returns every block with its id below that of the segment.
+    /// Returns every block with its id relative to that of the segment.
     pub fn blocks(&self) -> impl Iterator<Item = (i64, &[u8])> {
         let mut start = 0;
         self.ends.iter().map(move |(id, end)| {
@@ -51,24 +53,24 @@ impl Pages {
 /// Writes [`Pages`].
 pub struct Leaves {
     pages: Pages,
-    /// The leaf at work.
+    /// The current leaf.
     leaf: Vec<u8>,
     leaf_number: u32,
-    /// Where its terms are, each as the distance from the one before.
+    /// Offsets of its terms, each as the distance from the previous one.
     offsets: Vec<u8>,
     last_offset: usize,
     /// The last term, with its mark.
     term: Vec<u8>,
     has_term: bool,
     has_row: bool,
-    /// What is said of the last leaf that has a term.
+    /// Data about the last leaf that has a term.
     separator: Vec<u8>,
     separated_leaf: u32,
     leaves_without_term: u32,
     index: DoclistIndex,
 }
 
-/// The first row of every leaf that the doclist at work goes over.
+/// The first row of every leaf of the current doclist.
 #[derive(Default)]
 struct DoclistIndex {
     bytes: Vec<u8>,
@@ -77,7 +79,7 @@ struct DoclistIndex {
 }
 
 impl Leaves {
-    /// Begins a segment, with room for about so many tokens.
+    /// Starts a segment with capacity for about this many tokens.
     pub fn for_tokens(count: usize) -> Self {
         let bytes = Vec::with_capacity(count * ROOM_PER_TOKEN);
         Self {
@@ -96,7 +98,7 @@ impl Leaves {
         }
     }
 
-    /// Appends a term, above the one before, with its rows.
+    /// Appends a term, greater than the previous one, with its rows.
     pub fn append(&mut self, term: &[u8], doclist: &Doclist) {
         self.append_term(term);
         if self.used() + doclist.bytes().len() < LEAF_BYTES {
@@ -106,7 +108,7 @@ impl Leaves {
         }
     }
 
-    /// Ends the segment.
+    /// Finishes the segment.
     pub fn finish(mut self) -> Pages {
         if self.leaf.len() > HEADER_BYTES {
             self.end_leaf();
@@ -151,13 +153,13 @@ impl Leaves {
         varint::put(&mut self.leaf, (length - kept) as u64);
         self.leaf.extend_from_slice(&self.term[kept..]);
         self.has_term = true;
-        // Of a row behind a term, the header of a leaf says nothing.
+        // The header of a leaf ignores a row that follows a term.
         self.has_row = true;
         self.index.term_leaf = self.leaf_number;
     }
 
-    /// Appends rows that go over the end of the leaf. The first that begins on a leaf has its whole id, and its place
-    /// is in the header.
+    /// Appends rows that continue beyond the end of the leaf. The first row that starts on a leaf
+    /// has its full id, and its offset is in the header.
     fn append_rows(&mut self, doclist: &Doclist) {
         let mut at = 0;
         let mut last_id = 0;
@@ -190,7 +192,7 @@ impl Leaves {
         }
     }
 
-    /// Appends the length and the positions of a row; each of these is on one leaf.
+    /// Appends the length and the positions of a row; each integer is on one leaf.
     fn append_positions(&mut self, mut positions: &[u8]) {
         if self.used() + positions.len() <= LEAF_BYTES {
             self.leaf.extend_from_slice(positions);
@@ -227,7 +229,7 @@ impl Leaves {
         self.has_row = false;
     }
 
-    /// Says of the last leaf with a term what is known now that the doclist of that term has ended.
+    /// Writes the data of the last leaf with a term, known once the doclist of that term has ended.
     fn end_doclist(&mut self) {
         let is_indexed = self.leaves_without_term >= INDEXED_LEAVES_MIN && self.index.is_of_use();
         if is_indexed {
@@ -242,10 +244,10 @@ impl Leaves {
 }
 
 impl DoclistIndex {
-    /// Notes that `row` is the first that begins on `leaf`.
+    /// Records that `row` is the first that starts on `leaf`.
     fn append(&mut self, leaf: u32, row: u64) {
         if self.bytes.is_empty() {
-            // It is all of the index: no page of it is above another.
+            // The index is a single page, without pages above it.
             self.bytes.push(0);
             varint::put(&mut self.bytes, u64::from(leaf));
             varint::put(&mut self.bytes, row);
@@ -261,14 +263,15 @@ impl DoclistIndex {
         }
     }
 
-    /// FTS5 makes a tree of an index that exceeds a page; a doclist of that length, some thousand leaves, goes
-    /// without until segments are merged.
+    /// FTS5 builds a tree if an index exceeds a page; a doclist of that length, some thousand
+    /// leaves, has no index until segments are merged.
     fn is_of_use(&self) -> bool {
         !self.bytes.is_empty() && self.bytes.len() < LEAF_BYTES
     }
 }
 
-/// Returns the length of as many whole integers at the start of `positions` as fit in `space`, and of at least one.
+/// Returns the length of as many whole integers at the start of `positions` as fit in `space`, but
+/// at least one.
 fn fitting(positions: &[u8], space: usize) -> usize {
     let ends = positions.iter().zip(1..).filter(|(byte, _)| **byte & 0x80 == 0).map(|(_, end)| end);
     let mut fitting = 0;

@@ -1,6 +1,7 @@
-//! When segments are merged: a search looks into each of them, and each time that one is merged it is written anew.
+//! Decides when to merge segments: a search reads each of them, and each merge rewrites them.
 //!
-//! FTS5 does it, step by step: it goes on with the level that it is at, and then takes whichever has enough segments.
+//! FTS5 merges step by step: it continues with the current level, and then with any that has enough
+//! segments.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -8,18 +9,21 @@ use super::segment::structure;
 use crate::kb::KbError;
 use crate::kb::sqlite::convert::{size_to_sql, to_sql};
 
-/// Segments of a level that are merged (`usermerge`). With FTS5's four, those of 1 GB were merged twice.
+/// Segments of a level that are merged together (`usermerge`). With FTS5's four, those of 1 GB were
+/// merged twice.
 const LEVEL_MIN: usize = 8;
-/// Segments as they were written that are merged at the end of a run.
+/// Unmerged segments from which the end of a run merges.
 const UNMERGED_MIN: usize = 4;
-/// Segments as they were written that there may be within a run.
+/// Limit on unmerged segments during a run.
 const UNMERGED_MAX: usize = 128;
-/// The same where none were merged before: half of 100 MB is merged beside other work, and not all of it at the end.
+/// The same if none were merged before: half of 100 MB is merged during the run instead of at its
+/// end.
 const FIRST_UNMERGED_MAX: usize = 16;
-/// Pages that a step writes, a commit of a tenth of a second. Each writes one of every segment anew besides.
+/// Pages written by a step, a commit of a tenth of a second. Each step also rewrites one page of
+/// every segment.
 pub const PAGES_PER_STEP: u64 = 2048;
 
-/// Sets what FTS5 keeps in the file of how it merges, unless it is so.
+/// Sets FTS5's merge settings in the file, unless they are set.
 pub fn set_up(connection: &Connection) -> Result<(), KbError> {
     let sql = "SELECT v FROM chunk_fts_config WHERE k = 'usermerge'";
     let level_min: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
@@ -29,18 +33,20 @@ pub fn set_up(connection: &Connection) -> Result<(), KbError> {
     Ok(())
 }
 
-/// Merges for a step within a run, where there are too many segments; tells whether it did.
+/// Merges for a step during a run, if there are too many segments; returns whether it did.
 pub fn step_when_full(connection: &Connection) -> Result<bool, KbError> {
     let structure = structure(connection)?;
     let unmerged_max = if structure.merged_most() > 0 { UNMERGED_MAX } else { FIRST_UNMERGED_MAX };
     let is_due = structure.is_merging() || structure.unmerged() >= unmerged_max;
-    // SQLite keeps in memory what a statement changes, and a run needs that for other things: half a step.
+    // SQLite keeps a statement's changes in memory, which a run needs for other things: half a
+    // step.
     if is_due { step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
 }
 
-/// Merges for a step at the end of a run; tells whether it did.
+/// Merges for a step at the end of a run; returns whether it did.
 ///
-/// What runs have written is merged from a few segments on, unless a level above has as many, with which FTS5 would begin.
+/// Unmerged segments are merged from a few on, unless a level above has as many, with which FTS5
+/// would start.
 pub fn step_at_end(connection: &Connection, pages: u64) -> Result<bool, KbError> {
     let structure = structure(connection)?;
     let unmerged = structure.unmerged();
@@ -56,11 +62,11 @@ pub fn step_at_end(connection: &Connection, pages: u64) -> Result<bool, KbError>
     Ok(is_merged)
 }
 
-/// Merges until `pages` are written; tells whether any were.
+/// Merges until `pages` are written; returns whether any were.
 fn step(connection: &Connection, pages: u64) -> Result<bool, KbError> {
     let before = connection.total_changes();
     command(connection, "merge", to_sql(pages))?;
-    // FTS5 documents fewer than two changes as its sign that nothing is left to merge.
+    // FTS5 documents fewer than two changes as the sign that nothing is left to merge.
     Ok(connection.total_changes() - before >= 2)
 }
 
@@ -68,7 +74,7 @@ fn set_level_min(connection: &Connection, segments: usize) -> Result<(), KbError
     command(connection, "usermerge", size_to_sql(segments))
 }
 
-/// Gives FTS5 a command with a number.
+/// Sends FTS5 a command with a number.
 fn command(connection: &Connection, name: &str, number: i64) -> Result<(), KbError> {
     connection
         .prepare_cached("INSERT INTO chunk_fts (chunk_fts, rank) VALUES (?1, ?2)")?
@@ -89,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Returns how many segments there are that were not merged, and the most on a level above.
+    /// Returns the number of unmerged segments, and the largest number on a level above.
     fn segments(connection: &Connection) -> (usize, usize) {
         let structure = structure(connection).unwrap();
         (structure.unmerged(), structure.merged_most())

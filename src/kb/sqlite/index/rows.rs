@@ -1,4 +1,4 @@
-//! Rows for the full-text index as they are made: the tokens of their columns, as numbers of terms.
+//! Rows for the full-text index: the tokens of their columns, as numbers of terms.
 
 use std::collections::HashMap;
 
@@ -8,23 +8,23 @@ use super::COLUMNS;
 use crate::domain::{ChunkId, RevisionId};
 use crate::support::ascii::{LANES, Lanes};
 
-/// Bytes of text for each token, about; of English rather fewer than more.
+/// Approximate bytes of text per token; in English rather fewer.
 const TOKEN_BYTES_MEAN: usize = 5;
 
 /// Some rows of the index.
 #[derive(Debug, Default)]
 pub struct IndexRows {
-    /// By number.
+    /// Terms by number.
     terms: Vec<Term>,
     numbers: Numbers,
     /// Terms of the tokens of all columns.
     tokens: Vec<u32>,
     rows: Vec<Row>,
-    /// Tokens that have no number yet.
+    /// Tokens without a number yet.
     waiting: Vec<First>,
 }
 
-/// One of them.
+/// One of the rows.
 #[derive(Debug)]
 pub struct Row {
     /// The chunk.
@@ -34,7 +34,7 @@ pub struct Row {
     columns: [Column; COLUMNS],
 }
 
-/// The tokens of a column, which several rows may share.
+/// The tokens of a column; several rows may share it.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     start: usize,
@@ -42,7 +42,7 @@ pub struct Column {
 }
 
 impl IndexRows {
-    /// Returns no rows, with room for the tokens of about `bytes` of text.
+    /// Returns an empty set of rows, with capacity for the tokens of about `bytes` of text.
     pub fn for_text(bytes: usize) -> Self {
         Self { tokens: Vec::with_capacity(bytes / TOKEN_BYTES_MEAN), ..Self::default() }
     }
@@ -55,14 +55,15 @@ impl IndexRows {
         Column { start, end: self.tokens.len() }
     }
 
-    /// Adds a token to the column that is being made.
+    /// Adds a token to the current column.
     #[inline]
     pub fn add(&mut self, token: &[u8]) {
         if token.len() > FIRST_BYTES {
             self.number_waiting();
             self.tokens.push(self.numbers.of_long(token, &mut self.terms));
         } else if !token.is_empty() {
-            // Numbered later, as where a token ends cannot be foreseen, and looking up the next one would wait for it.
+            // Numbered later, in bulk: ends of tokens are unpredictable branches, and a lookup per
+            // token would stall on each.
             self.waiting.push(first(token));
         }
     }
@@ -72,13 +73,13 @@ impl IndexRows {
         self.rows.push(Row { id, revision, columns });
     }
 
-    /// Takes the terms out, by number; no token can be added from then on.
+    /// Takes the terms out, by number; no token can be added afterwards.
     pub fn take_terms(&mut self) -> Vec<Term> {
         self.numbers = Numbers::default();
         std::mem::take(&mut self.terms)
     }
 
-    /// Returns the rows in the order in which they were added.
+    /// Returns the rows in the order they were added.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -101,8 +102,8 @@ pub struct Term {
     rest: Box<[u8]>,
 }
 
-/// The first bytes of a term as a number that orders as they do, 0 behind the last. Most terms have no more, so that
-/// they are told apart without a look at a text that no cache of the processor holds.
+/// The first bytes of a term as a number in the same order, 0 after the last. Most terms have no
+/// more, so they are compared without reading a text that is in no processor cache.
 type First = u128;
 const FIRST_BYTES: usize = 2 * LANES;
 
@@ -114,7 +115,7 @@ fn first(token: &[u8]) -> First {
 }
 
 impl Term {
-    /// Writes the bytes of the term over those of `bytes`.
+    /// Writes the bytes of the term over the beginning of `bytes`.
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let length = FIRST_BYTES - self.first.trailing_zeros() as usize / 8;
         bytes.clear();
@@ -123,7 +124,7 @@ impl Term {
     }
 }
 
-/// The numbers of terms, given as these are met.
+/// Numbers terms in the order they are first seen.
 #[derive(Debug, Default)]
 pub struct Numbers {
     short: HashMap<First, u32, RandomState>,
@@ -131,7 +132,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Returns the number of `term`, which is added to `terms` where it is new.
+    /// Returns the number of `term`, and adds it to `terms` if it is new.
     pub fn of(&mut self, term: Term, terms: &mut Vec<Term>) -> u32 {
         if term.rest.is_empty() {
             return self.of_short(term.first, terms);

@@ -1,17 +1,18 @@
-//! The record by which FTS5 knows the segments of an index (fts5_index.c, "Structure Record").
+//! The record of an index's segments (fts5_index.c, "Structure Record").
 
 use super::varint;
 
-/// What comes first says which settings were read last, and stays as it is.
+/// It begins with a counter of settings changes, which stays unchanged.
 const COOKIE_BYTES: usize = 4;
-/// Marks a structure whose segments name the origin of their rows, as that of a table with `contentless_delete` does.
+/// Marks a structure whose segments name the origin of their rows, as in a table with
+/// `contentless_delete`.
 const VERSION_2: &[u8] = &[0xff, 0, 0, 1];
 
 /// Levels and segments that FTS5 allows (fts5_index.c, `FTS5_MAX_LEVEL` and `FTS5_MAX_SEGMENT`).
 const LEVELS_MAX: u64 = 64;
 const SEGMENTS_MAX: u64 = 2000;
 
-/// The segments of an index, by level: as they were written on level 0, and merged on those above.
+/// The segments of an index by level: unmerged on level 0, merged on those above.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Structure {
     cookie: Vec<u8>,
@@ -21,13 +22,13 @@ pub struct Structure {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Level {
-    /// So many of the segments are being merged.
+    /// Number of its segments that are being merged.
     merging: u64,
     segments: Vec<Segment>,
 }
 
-/// What is known of a segment: its id; first and last leaf; origin of its oldest and newest rows; pages of tombstones
-/// and how many these are; rows.
+/// The data of a segment: its id; first and last leaf; origins of its oldest and newest rows; pages
+/// and number of tombstones; rows.
 type Segment = [u64; 8];
 
 const ID: usize = 0;
@@ -36,7 +37,7 @@ const TOMBSTONES: usize = 6;
 const ROWS: usize = 7;
 
 impl Structure {
-    /// Reads a record; `None` where it is none of those that a knowledge base has.
+    /// Reads a record; `None` if a knowledge base cannot have it.
     pub fn read(record: &[u8]) -> Option<Self> {
         let (cookie, rest) = record.split_at_checked(COOKIE_BYTES)?;
         let rest = &mut rest.strip_prefix(VERSION_2)?;
@@ -81,22 +82,22 @@ impl Structure {
         record
     }
 
-    /// Returns how many segments were not merged yet.
+    /// Returns the number of unmerged segments.
     pub fn unmerged(&self) -> usize {
         self.levels.first().map_or(0, |level| level.segments.len())
     }
 
-    /// Returns how many merged ones there are on the level that has the most.
+    /// Returns the largest number of merged segments on a level.
     pub fn merged_most(&self) -> usize {
         self.levels.iter().skip(1).map(|level| level.segments.len()).max().unwrap_or(0)
     }
 
-    /// Tells whether a merge is under way.
+    /// Reports whether a merge is in progress.
     pub fn is_merging(&self) -> bool {
         self.levels.iter().any(|level| level.merging > 0)
     }
 
-    /// Adds a segment and returns its id and its origin, by which its rows name it.
+    /// Adds a segment and returns its id and its origin, by which its rows refer to it.
     pub fn add(&mut self, leaves: u32, rows: usize) -> (i64, i64) {
         let used: Vec<_> = self.segments().map(|segment| segment[ID]).collect();
         let id = (1..).find(|id| !used.contains(id)).unwrap_or_default();
@@ -114,7 +115,7 @@ impl Structure {
         (id as i64, origin as i64)
     }
 
-    /// Returns how many rows the segments have, those that were deleted since not counted.
+    /// Returns the number of rows in the segments, including those deleted since.
     pub fn rows(&self) -> u64 {
         self.segments().map(|segment| segment[ROWS].saturating_sub(segment[TOMBSTONES])).sum()
     }

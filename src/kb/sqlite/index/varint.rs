@@ -1,5 +1,5 @@
-//! SQLite's integers of variable length: seven bits a byte, the highest first, and all eight of the ninth byte
-//! (<https://sqlite.org/fileformat2.html#varint>).
+//! SQLite's variable-length integers: seven bits per byte, most significant first, and all eight
+//! bits of the ninth byte (<https://sqlite.org/fileformat2.html#varint>).
 
 /// Appends `value` to `bytes`.
 #[inline]
@@ -25,7 +25,7 @@ fn put_long(bytes: &mut Vec<u8>, value: u64) {
     bytes.push(value as u8 & 0x7f);
 }
 
-/// Takes the integer at the start of `bytes` off; `None` where they end before it does.
+/// Decodes and removes the integer at the start of `bytes`; `None` if they end before it does.
 pub fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut value: u64 = 0;
     for (index, byte) in bytes.iter().take(9).enumerate() {
