@@ -87,8 +87,8 @@ pub fn findings(_: &str, text: &str) -> Vec<String> {
         // A noun after a number or a placeholder, as in `{count} page(s)`.
         let is_plural = |before: &str| {
             let number = before.trim_end_matches(|c: char| c.is_ascii_lowercase());
-            number.len() < before.len() && number.ends_with("} ")
-                || number.trim_end().ends_with(|c: char| c.is_ascii_digit())
+            let number = number.strip_suffix(' ').filter(|_| number.len() < before.len());
+            number.is_some_and(|number| number.ends_with(|c: char| c == '}' || c.is_ascii_digit()))
         };
         if text.match_indices("(s)").any(|(at, _)| is_plural(&text[..at])) {
             findings.push(format!("{line}: \"(s)\": write a plural, with `support::numbers::counted`"));
