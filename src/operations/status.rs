@@ -101,9 +101,9 @@ mod tests {
             error: error.to_owned(),
         };
         let counted = count_reasons(&[
-            failure("a.pdf", "a.pdf: needs OCR: its 3 page(s) have no text"),
+            failure("a.pdf", "a.pdf: needs OCR: 3 pages without text"),
             failure("b.md", "b.md: binary content (PNG image)"),
-            failure("c.pdf", "c.pdf: needs OCR: its 12 page(s) have no text"),
+            failure("c.pdf", "c.pdf: needs OCR: 12 pages without text"),
             failure("d.md", "/docs/d.md: 12 MiB is over max_file_size (10 MiB)"),
         ]);
         let counted: Vec<_> =

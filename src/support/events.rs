@@ -1,41 +1,41 @@
-//! What a run tells while it works. Lower layers emit; only the router decides what is shown.
+//! Events of a run. Lower layers emit them; only `cli` decides what is shown.
 
 use crate::domain::{Failure, RunState};
 
 /// Something that happened during a run.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The run begins, or goes on after an interruption.
+    /// The run starts, or continues after an interruption.
     Started {
         /// The run.
         run: &'a RunState,
-        /// It was begun by an earlier process.
+        /// Whether an earlier process started it.
         continued: bool,
     },
     /// State was saved.
     Saved {
-        /// The run as it now stands on disk.
+        /// The run as stored now.
         run: &'a RunState,
     },
     /// A document is being read.
     Reading {
         /// Name of its source.
         source: &'a str,
-        /// Its address.
+        /// Its URI.
         uri: &'a str,
     },
     /// A web site is being visited.
     Crawling {
         /// Name of the source.
         source: &'a str,
-        /// Urls that wait.
+        /// Waiting URLs.
         queued: u64,
         /// Pages visited by this run.
         visited: u64,
     },
-    /// A document was not taken in.
+    /// A document was not ingested.
     Failed {
-        /// Which, and why.
+        /// The document, and the reason.
         failure: &'a Failure,
     },
     /// Suspiciously many documents of a source are no longer listed, and are kept.
@@ -44,10 +44,10 @@ pub enum Event<'a> {
         source: &'a str,
         /// Documents that are not listed.
         gone: u64,
-        /// Documents that the knowledge base has of the source.
+        /// Documents of the source in the knowledge base.
         known: u64,
     },
-    /// Something is not as asked, and nothing is lost.
+    /// Something deviates from what was requested, but nothing is lost.
     Warning {
         /// What happened and what to do next.
         message: &'a str,
@@ -56,7 +56,7 @@ pub enum Event<'a> {
 
 /// Receives events, from several threads.
 pub trait EventSink: Sync {
-    /// Takes note of `event`; must be quick.
+    /// Handles `event`; must return quickly.
     fn emit(&self, event: &Event<'_>);
 }
 

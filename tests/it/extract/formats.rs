@@ -87,7 +87,7 @@ fn pdf_has_pages() {
     assert_eq!(document.metadata["pages"], serde_json::json!([0, 34]));
     assert_eq!(document.metadata["page_count"], 2);
     let error = attempt("a.pdf", pdf(&["", ""])).result.unwrap_err();
-    assert_eq!(error.to_string(), "a.pdf: needs OCR: its 2 page(s) have no text");
+    assert_eq!(error.to_string(), "a.pdf: needs OCR: 2 pages without text");
     let error = attempt("a.pdf", b"%PDF-1.7\ngarbage".to_vec()).result.unwrap_err();
     assert!(error.to_string().starts_with("a.pdf: cannot be read as PDF: "), "{error}");
 }

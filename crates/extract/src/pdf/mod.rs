@@ -1,12 +1,13 @@
 //! PDF: text in reading order with the page on which it stands, by unpdf.
 //!
 //! Lines that stand at the top or bottom of most pages are left out. A document without text is a
-//! failure that says so: what is on its pages needs OCR.
+//! failure that says so: its pages need OCR.
 
 mod right_to_left;
 
 use std::collections::HashMap;
 
+use kbingest_support::numbers::counted;
 use serde_json::Value;
 use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
@@ -52,7 +53,10 @@ impl Extractor for Pdf {
         let (text, pages) = join(&without_running_lines(pages_of(&marked)));
         if !text.contains(char::is_alphanumeric) {
             let count = document.metadata.page_count;
-            return Err(failed(format!("needs OCR: its {count} page(s) have no text")));
+            return Err(failed(format!(
+                "needs OCR: {} without text",
+                counted(count.into(), "page")
+            )));
         }
         let metadata = metadata(&document.metadata, pages);
         let stated = document.metadata.title.as_deref().and_then(title::clean);
