@@ -91,7 +91,8 @@ pub fn findings(_: &str, text: &str) -> Vec<String> {
             number.is_some_and(|number| number.ends_with(|c: char| c == '}' || c.is_ascii_digit()))
         };
         if text.match_indices("(s)").any(|(at, _)| is_plural(&text[..at])) {
-            findings.push(format!("{line}: \"(s)\": write a plural, with `support::numbers::counted`"));
+            findings
+                .push(format!("{line}: \"(s)\": write a plural, with `support::numbers::counted`"));
         }
     }
     findings
@@ -102,7 +103,8 @@ fn words(text: &str) -> Vec<(usize, String)> {
     let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '\'');
     let mut words = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
-        let found = text.split(|c| !is_inside(c)).filter(|word| word.contains(char::is_alphanumeric));
+        let found =
+            text.split(|c| !is_inside(c)).filter(|word| word.contains(char::is_alphanumeric));
         words.extend(found.map(|word| (line, word.to_lowercase())));
     }
     words
