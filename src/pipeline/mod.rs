@@ -1,8 +1,9 @@
-//! The steps of a run, without threads: Crawl -> Save -> Chunk -> Enqueue, and Claim -> Embed -> Commit.
+//! The steps of a run, without threads: Crawl -> Save -> Chunk -> Enqueue, and Claim -> Embed ->
+//! Commit.
 //!
-//! The producer and the consumer share the knowledge base, the stop signal and the event sink, all held
-//! by the [`Context`]; texts go from one to the other as [`Work`]. What is written at each step is
-//! committed before the next checkpoint.
+//! The producer and the consumer share the knowledge base, the stop signal and the event sink, all
+//! held by the [`Context`]; texts go from one to the other as [`Work`]. What is written at each
+//! step is committed before the next checkpoint.
 
 pub mod consumer;
 mod crawl;
@@ -38,40 +39,40 @@ use plan::StageFingerprints;
 pub use pool::{Pool, Threads};
 pub use progress::Progress;
 
-/// How often a thread looks into the file for a request to stop.
+/// How often a thread checks the file for a request to stop.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 
-/// What every step of a run works with.
+/// The shared state of every step of a run.
 pub struct Context<'a> {
     /// Reads the knowledge base.
     pub kb: &'a Reader,
-    /// Where everything is written.
+    /// Writes everything.
     pub run: &'a Run<'a>,
-    /// Where documents come from.
+    /// The sources of documents.
     pub sources: &'a [AnySource],
     /// Turns bytes into text.
     pub extraction: &'a Extraction,
     /// How texts are split into chunks.
     pub chunk: &'a ChunkConfig,
-    /// Of what makes chunks and vectors.
+    /// Fingerprints of the chunkers and the embedder.
     pub fingerprints: &'a StageFingerprints,
-    /// What makes the tokens of the full-text index.
+    /// Makes the tokens of the full-text index.
     pub analyser: &'a Analyser,
-    /// What makes vectors.
+    /// Makes vectors.
     pub embedder: &'a dyn Embedder,
-    /// Spreads the work of one step over the processors.
+    /// Distributes the work of one step over the processors.
     pub pool: &'a Pool,
-    /// Deletions go through, however many.
+    /// Whether deletions are allowed, however many.
     pub allow_deletes: bool,
-    /// Asks for a stop.
+    /// Requests a stop.
     pub stop: &'a StopSignal,
     /// Called at every checkpoint.
     pub hook: Option<&'a CheckpointHook>,
-    /// Is told what happens.
+    /// Receives events.
     pub events: &'a dyn EventSink,
-    /// How far the run has come.
+    /// The progress of the run.
     pub progress: Progress,
-    /// When the request to stop was last looked for.
+    /// When the file was last checked for a request to stop.
     pub polled: Mutex<Option<Instant>>,
 }
 
@@ -80,15 +81,15 @@ pub struct Context<'a> {
 pub struct Work {
     /// Queue rows.
     pub ranges: Vec<ChunkRange>,
-    /// Their chunks with texts, so that nothing is read back; `None`: they are in the file only.
+    /// Their chunks with texts, so that nothing is read back; `None` if they are only in the file.
     pub units: Option<Vec<Unit>>,
 }
 
-/// Where the producer hands work over; full when the consumer is behind.
+/// Where the producer hands work over; it blocks when the consumer is behind.
 pub type Handoff = SyncSender<Work>;
 
 impl Context<'_> {
-    /// Stops here where somebody asked for it, in this process or through the file.
+    /// Stops here if a stop was requested, in this process or through the file.
     pub fn reached(&self, checkpoint: Checkpoint) -> Result<(), Error> {
         if let Some(hook) = self.hook {
             hook(checkpoint, self.stop);
@@ -96,7 +97,7 @@ impl Context<'_> {
         if self.is_stopping()? { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// Tells whether somebody asked for a stop, in this process or through the file.
+    /// Reports whether a stop was requested, in this process or through the file.
     pub fn is_stopping(&self) -> Result<bool, Error> {
         if !self.stop.is_requested() && self.poll_is_due() && self.run.cancel_requested()? {
             self.stop.request();

@@ -39,7 +39,8 @@ impl Plan {
     }
 }
 
-/// Fingerprints of what makes chunks and vectors today; a revision with others is chunked or embedded again.
+/// Fingerprints of what makes chunks and vectors today; a revision with others is chunked or
+/// embedded again.
 #[derive(Clone, Debug)]
 pub struct StageFingerprints {
     /// Of the chunker of every media type with its settings.
@@ -71,8 +72,8 @@ impl StageFingerprints {
     }
 }
 
-/// Plans an `ingest`: continues an unfinished run, unless it `starts_over`, else begins a new one. It always looks at the
-/// sources.
+/// Plans an `ingest`: continues an unfinished run, unless it `starts_over`, else starts a new one.
+/// It always lists the sources.
 pub fn plan_ingest(
     kb: &Reader,
     fingerprints: &StageFingerprints,
@@ -81,7 +82,8 @@ pub fn plan_ingest(
 ) -> Result<Plan, KbError> {
     match kb.last_run()? {
         Some(mut run) if !run.status.is_complete() && !starts_over => {
-            // Its listing may be stale even if complete, and a completed run promises the present state.
+            // Its listing may be stale even if complete, and a completed run promises the present
+            // state.
             run.phases.crawling = PhaseStatus::Pending;
             plan_rest(kb, &run, fingerprints)
         }
@@ -108,8 +110,9 @@ pub fn plan_rest(
 
 /// Decides what an interrupted run still has to do.
 ///
-/// A completed phase is skipped; a crawl that is complete with chunks still queued goes straight to embedding. The queue
-/// overrules the phases: a phase that calls itself completed while work waits is resumed.
+/// A completed phase is skipped; a crawl that is complete with chunks still queued goes straight to
+/// embedding. The queue overrules the phases: a phase that calls itself completed while work waits
+/// is resumed.
 pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
     let open = |status: PhaseStatus| status != PhaseStatus::Completed;
     let crawl = open(phases.crawling);
@@ -118,9 +121,9 @@ pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
     Plan { crawl, restage: chunk, chunk, embed, unfinished: Some(run) }
 }
 
-/// Returns whether `last`, the run before this one, has left nothing that was made with other settings than these: it
-/// looked for that or came after a run that had, and nothing failed. Looking is a twentieth of a run that finds nothing
-/// changed.
+/// Returns whether `last`, the run before this one, has left nothing that was made with other
+/// settings than these: it looked for that or came after a run that had, and nothing failed.
+/// Looking is a twentieth of a run that finds nothing changed.
 fn is_settled(last: &RunState, settings: &SettingsHashes) -> bool {
     last.status == RunStatus::Completed && last.settings == *settings
 }

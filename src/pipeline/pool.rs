@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_thread_rests_while_its_processor_is_taken() {
         let pool = pool(2);
-        let threads = pool.get().expect("two threads can be had");
+        let threads = pool.get().expect("two threads are available");
         let under_way = || {
             let step = |_| {
                 thread::sleep(Duration::from_micros(200));
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_only_thread_never_rests() {
         let pool = pool(1);
-        let threads = pool.get().expect("a thread can be had");
+        let threads = pool.get().expect("a thread is available");
         let _taken = threads.take_processor();
         assert_eq!(threads.map::<_, _, Vec<_>>(0..3, |item| 2 * item), [0, 2, 4]);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -1,4 +1,5 @@
-//! Making again what the saved texts determine: to compare it with what is stored, and to replace it.
+//! Making again what the saved texts determine: to compare it with what is stored, and to replace
+//! it.
 
 use super::{Context, Threads, full_text};
 use crate::analysis::Analyser;
@@ -8,8 +9,9 @@ use crate::error::Error;
 use crate::kb::{Analyse, Finding, KbError, Maintenance, QueuedChunk, Recomputed, Unit};
 use crate::support::checkpoint::StopSignal;
 
-/// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge base or of a run;
-/// returns how many chunks it holds, or [`Error::Stopped`] with the old index as it was.
+/// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge
+/// base or of a run; returns how many chunks it has, or [`Error::Stopped`] with the old index
+/// unchanged.
 pub fn rebuild_index(
     rebuild: impl FnOnce(&str, Analyse<'_>) -> Result<Option<u64>, KbError>,
     analyser: &Analyser,
@@ -33,7 +35,8 @@ pub fn renew_index(context: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Compares hashes of embedded texts and the full-text index with what the saved texts come to; returns what differs.
+/// Compares hashes of embedded texts and the full-text index with what the saved texts come to;
+/// returns what differs.
 pub fn check_recomputed(
     kb: Maintenance<'_>,
     analyser: &Analyser,

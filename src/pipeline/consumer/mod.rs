@@ -1,4 +1,5 @@
-//! Claim -> Embed -> Commit, batch by batch: a batch is embedded on the pool while the one before it is committed.
+//! Claim -> Embed -> Commit, batch by batch: a batch is embedded on the pool while the one before
+//! it is committed.
 
 pub mod handover;
 
@@ -17,14 +18,15 @@ use crate::kb::{
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
-/// Queue rows of one commit at most: 12,288 chunks. What the producer hands over at once fits in most often, as every
-/// commit leaves a segment of full text to be merged, however small.
+/// Queue rows of one commit at most: 12,288 chunks. What the producer hands over at once fits in
+/// most often, as every commit leaves a segment of full text to be merged, however small.
 const RANGES_PER_BATCH: usize = 48;
 /// Texts of one call of the embedder.
 const TEXTS_PER_CALL: usize = 64;
 
-/// Works off the queue up to `waiting`, its end before the producer started, then what comes over `work`, then
-/// what is left. A `None` of `work` says that nothing is there yet: what is done is committed meanwhile.
+/// Works off the queue up to `waiting`, its end before the producer started, then what comes over
+/// `work`, then what is left. A `None` of `work` says that nothing is there yet: what is done is
+/// committed meanwhile.
 pub fn run(
     context: &Context<'_>,
     tracker: &PhaseTracker,
@@ -97,14 +99,14 @@ impl Consumer<'_> {
             if pending.is_empty() {
                 return Ok(());
             }
-            if !pending.iter().any(is_suspicious) {
+            if !pending.iter().any(needs_isolation) {
                 let ranges: Vec<_> = pending.iter().map(|pending| pending.range).collect();
                 self.process(&ranges, &kb.load(&ranges)?)?;
                 continue;
             }
             for pending in pending {
                 let ranges = [pending.range];
-                if !pending.is_alone && is_suspicious(&pending) {
+                if !pending.is_alone && needs_isolation(&pending) {
                     run.isolate(pending.range)?;
                 } else if pending.is_alone && pending.attempts >= retry::DEATHS_MAX {
                     let error =
@@ -124,7 +126,8 @@ impl Consumer<'_> {
         self.store(self.settle(ranges, embedded)?)
     }
 
-    /// Claim -> Embed for the chunks of `units`, all in memory, that lie in `ranges`, while `before` is committed.
+    /// Claim -> Embed for the chunks of `units`, all in memory, that lie in `ranges`, while
+    /// `before` is committed.
     fn embed_beside(
         &self,
         ranges: &[ChunkRange],
@@ -155,7 +158,8 @@ impl Consumer<'_> {
         Ok(self.context.run.claim(ranges)?)
     }
 
-    /// Gives claimed ranges back where they could not be embedded, and goes on where a text is to blame.
+    /// Gives claimed ranges back where they could not be embedded, and goes on where a text is to
+    /// blame.
     fn settle(
         &self,
         ranges: &[ChunkRange],
@@ -209,7 +213,8 @@ impl Consumer<'_> {
         Ok(context.run.commit(commit)?)
     }
 
-    /// One text is the reason why a batch failed: goes on document by document, and sets that one aside.
+    /// One text is the reason why a batch failed: goes on document by document, and sets that one
+    /// aside.
     fn process_apart(&self, ranges: &[ChunkRange], error: &EmbedError) -> Result<(), Error> {
         let Context { kb, run, .. } = *self.context;
         let mut apart = Vec::new();
@@ -260,7 +265,8 @@ impl Consumer<'_> {
         Ok((chunks, (all.len() - wanted.len()) as u64))
     }
 
-    /// Embeds up to [`TEXTS_PER_CALL`] texts; waits and tries again where the embedder is unavailable.
+    /// Embeds up to [`TEXTS_PER_CALL`] texts; waits and tries again where the embedder is
+    /// unavailable.
     fn embed_batch(&self, batch: &[(&Unit, &QueuedChunk)]) -> Result<Vec<StoredVector>, Error> {
         let texts: Vec<String> = batch
             .iter()
@@ -305,8 +311,8 @@ impl Consumer<'_> {
     }
 }
 
-/// Tells whether `pending` has to be claimed alone.
-fn is_suspicious(pending: &PendingRange) -> bool {
+/// Reports whether `pending` has to be claimed alone.
+fn needs_isolation(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 

@@ -17,8 +17,8 @@ use crate::pipeline::Context;
 use crate::source::{Content, ReadError, Source};
 use crate::support::panics::panic_message;
 
-/// Reads and extracts documents, in parallel, in their order. One that was never saved and is gone since it was listed is
-/// left out: the next listing would not have it either.
+/// Reads and extracts documents, in parallel, in their order. One that was never saved and is gone
+/// since it was listed is left out: the next listing would not have it either.
 pub fn read_all(
     context: &Context<'_>,
     source: &dyn Source,
@@ -72,7 +72,7 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
     (fingerprint, outcome)
 }
 
-/// Returns the hash that tells whether a document is as it was; what its source knows of it counts, too.
+/// Returns the hash that shows whether a document is unchanged; includes its source's metadata.
 fn content_hash(bytes: &[u8], metadata: &BTreeMap<String, Value>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(bytes);

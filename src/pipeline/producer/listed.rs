@@ -1,7 +1,8 @@
 //! Crawl -> Save -> Chunk -> Enqueue for a source that lists its documents.
 //!
-//! A batch is chunked while the next one is read, and handed over when the one after it is noted: the commits of the
-//! consumer take most of the time, nothing else is written meanwhile, and the pool has something to do then.
+//! A batch is chunked while the next one is read, and handed over when the one after it is noted:
+//! the commits of the consumer take most of the time, nothing else is written meanwhile, and the
+//! pool has something to do then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,8 +22,8 @@ use crate::support::events::Event;
 
 /// Documents of a batch at most.
 const BATCH_DOCUMENTS: usize = 512;
-/// Addresses looked at before the next checkpoint, unchanged ones included. What is changed among them is stored
-/// together.
+/// URIs compared before the next checkpoint, unchanged ones included. The changed ones among them
+/// are stored together.
 const BATCH_SIGHTINGS: usize = 16_384;
 /// How often progress is saved while nothing else is written.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -181,8 +182,8 @@ impl Crawl<'_> {
         Ok(())
     }
 
-    /// Notes and reads documents, and does beside that what is left of the batch before; returns what was read, and what
-    /// there is to hand over.
+    /// Notes and reads documents, and does beside that what is left of the batch before; returns
+    /// what was read, and what there is to hand over.
     fn read_beside(
         &self,
         to_read: Vec<ToRead>,
@@ -206,8 +207,8 @@ impl Crawl<'_> {
         Ok((readings?, queued?))
     }
 
-    /// Chunk -> Enqueue beside the reading of the next batch. Returns what to hand over when the one after it is noted;
-    /// where documents are slow to read, that is done here.
+    /// Chunk -> Enqueue beside the reading of the next batch. Returns what to hand over when the
+    /// one after it is noted; where documents are slow to read, that is done here.
     fn chunk_beside(
         &self,
         saved: Vec<TextRevision>,

@@ -1,6 +1,6 @@
-//! Merges a source's listing with the ledger: what is new or changed, what is as it was, what is gone.
+//! Merges a source's listing with the ledger: which documents are new, changed, unchanged or gone.
 //!
-//! Both sides come in the same order, so one pass decides, and neither is held in memory.
+//! Both sides have the same order, so one pass decides, and neither is held in memory.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -14,14 +14,14 @@ use crate::source::{ListError, Listing, uri};
 /// Ledger rows read at a time.
 const PAGE_ROWS: usize = 1000;
 
-/// One address of a source or of the ledger.
+/// One URI of a source or of the ledger.
 #[derive(Debug)]
 pub enum Sighting {
-    /// New, or not as it was when it was last read.
+    /// New, or changed since it was last read.
     Changed(ToRead),
-    /// As it was; counted already where an earlier process of this run has read it.
+    /// Unchanged; already counted if an earlier process of this run has read it.
     Unchanged {
-        /// This run has not counted it yet.
+        /// Whether this run has not counted it yet.
         count: bool,
     },
     /// Known and no longer listed.
@@ -35,9 +35,9 @@ pub enum Sighting {
 pub struct ToRead {
     /// As listed.
     pub entry: Entry,
-    /// The document, where the ledger knows it.
+    /// The document, if the ledger knows it.
     pub document: Option<DocumentId>,
-    /// This run has not counted it yet.
+    /// Whether this run has not counted it yet.
     pub count: bool,
 }
 
@@ -50,7 +50,8 @@ pub struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// Merges `listing` with what the knowledge base knows of the source `name`; an empty one for a source that is gone.
+    /// Merges `listing` with the ledger of the source `name`; an empty listing is for a source that
+    /// is gone.
     pub fn new(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
         Self {
             listing: listing.peekable(),
@@ -60,9 +61,9 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Returns the next address, or `None` at the end of both sides.
+    /// Returns the next URI, or `None` at the end of both sides.
     pub fn next(&mut self) -> Result<Option<Sighting>, KbError> {
-        // An entry that cannot be listed has no place in the order.
+        // An entry that cannot be listed has no position in the order.
         if let Some(Err(error)) = self.listing.next_if(Result::is_err) {
             return Ok(Some(Sighting::Unlisted(error)));
         }
@@ -98,12 +99,12 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Tells whether reading `entry` would end as it last did.
+    /// Reports whether reading `entry` would have the same result as the last time.
     fn is_unchanged(&self, entry: &Entry, row: &LedgerRow) -> bool {
         let would_fail_again = match row.failure {
             None | Some((Stage::Chunk | Stage::Embed, _)) => true,
             Some((Stage::Extract, kind)) => kind != FailureKind::Transient,
-            // Limits, permissions and passing trouble leave no trace in the version.
+            // Limits, permissions and transient errors do not change the version.
             Some((Stage::Crawl, _)) => false,
         };
         would_fail_again
@@ -113,7 +114,8 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// The ledger of one source, page by page: no long read transaction keeps the WAL from shrinking.
+/// The ledger of one source, page by page: a long read transaction would keep the WAL from
+/// shrinking.
 struct Ledger<'a> {
     kb: &'a Reader,
     source: &'a str,
@@ -133,7 +135,7 @@ impl<'a> Ledger<'a> {
         if self.peeked.is_none() {
             if self.page.len() == 0 && !self.is_done {
                 let page = self.kb.ledger_page(self.source, self.after.as_deref(), PAGE_ROWS)?;
-                // Rows that this run adds from here on lie behind the listing already.
+                // Rows that this run adds from here on are behind the listing already.
                 self.is_done = page.len() < PAGE_ROWS;
                 self.after = page.last().map(|row| row.uri.clone());
                 self.page = page.into_iter();

@@ -1,29 +1,31 @@
-//! Documents that processes died at: taken one by one, and set aside where they alone are to blame.
+//! Documents that were in flight when a process crashed: processed one by one, and quarantined if
+//! they alone crashed it.
 
 use crate::error::Error;
 use crate::kb::{Reader, Suspect, Suspects};
 use crate::support::retry;
 
-/// What earlier processes of this run left in flight. A kill from outside leaves suspects too, so that
-/// one death says nothing yet.
+/// The documents that earlier processes of this run left in flight. A kill from outside leaves
+/// suspects too, so one crash proves nothing.
 pub struct Suspicion {
     suspects: Suspects,
 }
 
 impl Suspicion {
-    /// Reads who is under suspicion; nobody is unless a process died.
+    /// Reads the suspects; there are none unless a process crashed.
     pub fn load(kb: &Reader) -> Result<Self, Error> {
         Ok(Self { suspects: kb.suspects()? })
     }
 
-    /// Tells whether the document has to be taken with nothing else at work.
+    /// Reports whether the document has to be processed with nothing else in flight.
     pub fn holds(&self, source: &str, uri: &str) -> bool {
         self.find(source, uri).is_some_and(|suspect| {
             suspect.is_alone || suspect.attempts >= retry::DEATHS_BEFORE_ISOLATION
         })
     }
 
-    /// Returns why the document is set aside, where processes died over it alone often enough.
+    /// Returns why the document is quarantined, if processes crashed often enough with it alone in
+    /// flight.
     pub fn verdict(&self, source: &str, uri: &str) -> Option<String> {
         let suspect = self.find(source, uri)?;
         (suspect.is_alone && suspect.attempts >= retry::DEATHS_MAX)
@@ -31,7 +33,7 @@ impl Suspicion {
     }
 
     fn find(&self, source: &str, uri: &str) -> Option<&Suspect> {
-        // Nearly always empty: no key is made to look into nothing.
+        // Nearly always empty: no key is allocated for a look-up then.
         if self.suspects.is_empty() {
             return None;
         }

@@ -1,7 +1,8 @@
 //! Deletions: documents that their source no longer has.
 //!
-//! Only after a complete listing of that source without an error, and never silently: where
-//! suspiciously many would go, as when a disk is not mounted, they stay, and the run says so.
+//! Only after a complete listing of that source without an error, and never silently: if
+//! suspiciously many would be deleted, as when a disk is not mounted, they are kept, and the run
+//! reports it.
 
 use std::collections::HashSet;
 
@@ -12,13 +13,14 @@ use crate::kb::Reader;
 use crate::pipeline::Context;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
+use crate::support::numbers::counted;
 
-/// Deletions that are always carried out, however small the source.
+/// Deletions that are always allowed, however small the source.
 const ALWAYS_ALLOWED: u64 = 10;
 /// Documents deleted in one transaction.
 const DOCUMENTS_PER_BATCH: usize = 256;
 
-/// What a listing says about documents that are gone.
+/// The documents that a listing shows to be gone.
 #[derive(Debug, Default)]
 pub struct Gone {
     /// Documents of the ledger that were not listed.
@@ -29,13 +31,14 @@ pub struct Gone {
     pub incomplete: bool,
 }
 
-/// Returns whether so many deletions look like an outage of the source: more than half, and more than ten.
+/// Returns whether so many deletions look like an outage of the source: more than half, and more
+/// than ten.
 pub fn looks_like_an_outage(gone: u64, known: u64) -> bool {
     gone > ALWAYS_ALLOWED && gone * 2 > known
 }
 
-/// Fails if kb.toml, which was not allowed, names a knowledge base elsewhere that holds none of its sources: a run would
-/// delete somebody else's documents.
+/// Fails if a kb.toml that is not allowed names a knowledge base outside of its folder with none of
+/// its sources: a run would delete somebody else's documents.
 pub fn refuse_to_empty(kb: &Reader, config: &Config) -> Result<(), Error> {
     let held = kb.source_names()?;
     let tables = config.source.tables(None);
@@ -47,7 +50,7 @@ pub fn refuse_to_empty(kb: &Reader, config: &Config) -> Result<(), Error> {
     Err(Error::OtherSources { config: config.path.clone(), kb: config.kb.clone(), held })
 }
 
-/// Deletes what is gone from `source`, or withholds it and says so.
+/// Deletes what is gone from `source`, or withholds it and reports that.
 pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<(), Error> {
     gone.documents.retain(|document| !gone.unlisted.contains(document));
     if gone.documents.is_empty() {
@@ -56,8 +59,8 @@ pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<
     let count = gone.documents.len() as u64;
     if gone.incomplete {
         let message = format!(
-            "source \"{source}\": {count} document(s) are not listed, and stay because part of the \
-             source cannot be listed"
+            "source \"{source}\": kept {} that are not listed, because part of the source cannot be listed",
+            counted(count, "document")
         );
         context.events.emit(&Event::Warning { message: &message });
         return Ok(());
