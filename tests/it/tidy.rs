@@ -1,18 +1,20 @@
-//! The rules that the code keeps, checked on the code itself: layers, circles, module docs, sizes of files,
-//! where SQL may stand, and that nothing of one machine is in the repository. Lints check the others: printing,
-//! `unwrap` and long functions (Cargo.toml, clippy.toml, src/lib.rs).
+//! The rules that the code keeps, checked on the code itself: layers, circles, module docs, sizes
+//! of files, where SQL may stand, unwanted words, and that nothing of one machine is in the
+//! repository. Lints check the others: printing, `unwrap` and long functions (Cargo.toml,
+//! clippy.toml, src/lib.rs).
 //!
-//! Reads the repository and writes nothing. Every rule is a function from text to findings, and the tests
-//! at the end feed each of them something bad.
+//! Reads the repository and writes nothing. Every rule is a function from text to findings, and the
+//! tests at the end feed each of them something bad.
 
 mod circles;
 mod rust;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Modules from the top down: one uses only modules in groups further down. A group with several are
-/// stages, which never use each other.
+/// Modules from the top down: one uses only modules in groups further down. A group with several
+/// are stages, which never use each other.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["operations"],
@@ -192,7 +194,8 @@ fn hosts(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Tells whether a host is one for everybody: a name with a dot, no port and no password; or an example.
+/// Tells whether a host is one for everybody: a name with a dot, no port and no password; or an
+/// example.
 fn is_public(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or(host);
     if ["localhost", "127.0.0.1"].contains(&name) {
@@ -261,6 +264,11 @@ fn nothing_of_one_machine_is_in_the_repository() {
     enforce(|path| !DATA.iter().any(|data| path.starts_with(data)), machine_findings);
 }
 
+#[test]
+fn words_are_plain() {
+    enforce(words::applies_to, words::findings);
+}
+
 // From here on: every rule finds what it is there to find.
 
 fn check(rule: impl Fn(&str, &str) -> Vec<String>, path: &str, text: &str, expected: &[&str]) {
@@ -317,6 +325,19 @@ fn misplaced_code_is_found() {
     let raw = "f(r#\"\n  SELECT a\n\"#)";
     check(sql_findings, "a.rs", raw, &["1: SQL outside kb: \"\\n  SELECT a\\n\""]);
     check(sql_findings, "a.rs", "f(\"SELECT\"); g(\"Select one\")", &[]);
+}
+
+#[test]
+fn unwanted_words_are_found() {
+    let check = |text, expected: &[&str]| check(words::findings, "a.md", text, expected);
+    check("Made\n/// anew.", &["2: \"anew\": write \"again, from scratch\""]);
+    check("it goes on\n//! with it", &["1: \"goes on with\": write \"continues, resumes\""]);
+    check("renew; goes on; without", &[]);
+    let plural = ["1: \"(s)\": write a plural, with `support::numbers::counted`"];
+    check("format!(\"{count} page(s)\")", &plural);
+    check("its 3 page(s)", &plural);
+    check("Some(s) => sha256(s), f(s)", &[]);
+    assert!(words::applies_to("src/cli/args.rs") && !words::applies_to("src/main.rs"));
 }
 
 #[test]
