@@ -6,15 +6,13 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 
-use kbingest::config::Config;
-use kbingest::kb::{Hit, Query, SearchMode, Show};
-use kbingest::operations::{self, IngestOptions, Session, Target};
-use kbingest::support::checkpoint::StopSignal;
-use kbingest::support::events::Silent;
+use kbingest::{Config, Hit, IngestOptions, Query, Session, Show, Target};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // First of all: PDF, Office and mail files are then read in a child process, which is this program once more.
+    kbingest::serve_if_asked();
+
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().unwrap_or_else(|| "examples/handbook/kb.toml".to_owned());
     let query = arguments.next().unwrap_or_else(|| "how do I undo a release?".to_owned());
@@ -26,21 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Brings the knowledge base of `config` up to date and returns the best three passages for `query`.
-pub fn ingest_and_search(config: Config, query: &str) -> Result<Vec<Hit>, Box<dyn Error>> {
-    // `stop.request()` from another thread ends the run at its next checkpoint; an `EventSink` of your
-    // own is told how it goes.
-    let stop = Arc::new(StopSignal::default());
-    let session = Session { stop, events: &Silent, hook: None };
-    let report = operations::ingest(&config, &IngestOptions::default(), &session)?;
-    report.ended?;
+/// Brings the knowledge base of `config` up to date and returns the best three passages for `text`.
+pub fn ingest_and_search(config: Config, text: &str) -> Result<Vec<Hit>, Box<dyn Error>> {
+    let report = kbingest::ingest(&config, &IngestOptions::default(), &Session::default())?;
     // A document that cannot be read does not stop the run: its last good version stays searchable.
     for failure in &report.failures {
         eprintln!("{}: {}", failure.uri, failure.error);
     }
-    let options = Query {
-        show: Show { limit: 3, mode: SearchMode::Hybrid, ..Show::default() },
-        ..Query::new(query)
-    };
-    Ok(operations::search(&Target::Config(Box::new(config)), &options)?.hits)
+    report.ended?;
+    let query = Query { show: Show { limit: 3, ..Show::default() }, ..Query::new(text) };
+    Ok(kbingest::search(&Target::from(config), &query)?.hits)
 }

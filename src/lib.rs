@@ -1,11 +1,43 @@
 //! Builds knowledge bases for retrieval from documents, and keeps them up to date.
 //!
-//! A *knowledge base* is one SQLite file with the documents' text, their chunks, vectors and a
-//! full-text index. [`operations::ingest()`] brings it up to date with its sources;
-//! [`operations::search()`] asks it. `examples/ingest_and_search.rs` does both in a few lines.
+//! A *knowledge base* is one SQLite file with the text of documents, their chunks, vectors and a full-text index. A
+//! [`Config`] names the *sources* of documents: folders, git repositories, archives, files of records and web sites.
+//! [`ingest()`] brings the knowledge base in line with them, [`search()`] finds passages in it:
 //!
-//! A module uses only modules below it in this list; `source`, `extract`, `chunk` and `embed` never
-//! use each other. A test holds the code to it.
+//! ```no_run
+#![doc = include_str!("../examples/ingest_and_search.rs")]
+//! ```
+//!
+//! # Runs
+//!
+//! [`ingest()`] does only what changed. It may be stopped by a [`StopSignal`] or killed at any instruction: the next
+//! [`ingest()`] or [`resume()`] continues it, and searches see each document in its old version or its new one, never a
+//! mix. The [`RunReport`] says how the run [`ended`](RunReport::ended); a document that cannot be read is one of its
+//! [`failures`](RunReport::failures) and keeps its last good version. While it works, an [`EventSink`] receives
+//! [`Event`]s with the state of the run. [`status()`] and [`cancel()`] work from other processes, [`check()`] verifies
+//! and repairs a knowledge base.
+//!
+//! # Searches
+//!
+//! [`search()`] opens a knowledge base for one [`Query`]; [`open_searcher`] returns a [`Searcher`] for any number of them,
+//! which threads share and which sees what runs commit meanwhile. [`eval()`] measures searches against known answers.
+//!
+//! # What can be replaced
+//!
+//! An [`Embedder`] of your own makes the vectors of a [`Session`]. `[[extract.command]]` tables of kb.toml add formats.
+//! The crate [`kbingest_extract`] is what turns documents into Markdown, and is useful alone.
+//!
+//! # Documents of strangers
+//!
+//! Parsers of PDF, Office and mail files may crash, loop or eat memory. If `main` begins with [`serve_if_asked`] they run
+//! in child processes with limits and without rights, as they do in the program `kbingest`; in other programs a panic
+//! costs one document, and neither time nor memory is limited. A kb.toml that starts programs or reaches outside of its
+//! folder is refused until the user allows it: [`Config::requests`] lists what it asks for.
+//!
+//! # Errors
+//!
+//! An [`Error`] ended an operation; [`Error::exit_code`] is what the program `kbingest` would exit with.
+//! Modules that are not documented here are not stable.
 
 #![warn(
     clippy::print_stdout,
@@ -13,32 +45,77 @@
     reason = "what prints is `cli`, with writes that survive a closed pipe"
 )]
 
+// A module uses only modules below it in this list; `source`, `extract`, `chunk` and `embed` never use each other. A test
+// holds the code to it. They are public for the tests and benchmarks of this package.
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod operations;
+#[doc(hidden)]
 pub mod workers;
 
+#[doc(hidden)]
 pub mod pipeline;
 
+#[doc(hidden)]
 pub mod search;
 
+#[doc(hidden)]
 pub mod error;
 
+#[doc(hidden)]
 pub mod config;
 
+#[doc(hidden)]
 pub mod source;
 
+#[doc(hidden)]
 pub mod extract;
 
+#[doc(hidden)]
 pub mod chunk;
 
+#[doc(hidden)]
 pub mod embed;
 
+#[doc(hidden)]
 pub mod kb;
 
+#[doc(hidden)]
 pub mod analysis;
 
+#[doc(hidden)]
 pub mod eval;
 
+#[doc(hidden)]
 pub mod support;
 
+#[doc(hidden)]
 pub mod domain;
+
+pub use analysis::SearchConfig;
+pub use chunk::ChunkConfig;
+pub use config::{Config, ConfigError, Request};
+pub use domain::{
+    Failure, FailureKind, MediaType, Metrics, Phase, PhaseStatus, Phases, QueueStats, RunId,
+    RunState, RunStatus, Stage,
+};
+pub use embed::{EmbedConfig, EmbedError, Embedder, Embeddings, Model};
+pub use error::{Error, ExitCode, chain};
+pub use eval::EvalReport;
+pub use extract::{ExtractConfig, Metadata, child::serve_if_asked};
+pub use kb::{Day, Explanation, Filter, Finding, Hit, KbError, Query, SearchMode, Show, UriGlob};
+pub use operations::{
+    Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings, EvalOptions,
+    ExtractReport, Gate, IngestOptions, Publication, RunReport, SearchReport, Session,
+    StatusReport, Target, cancel, check, chunk, eval, extract, ingest, open_searcher,
+    publish_if_good, resume, search, status,
+};
+pub use pipeline::outcome::Completed;
+pub use pipeline::phases::PhaseSeconds;
+pub use search::{Searcher, Warning};
+pub use source::{
+    ArchiveConfig, DirectoryConfig, GitConfig, RecordsConfig, SourceConfig, WebConfig,
+};
+pub use support::checkpoint::StopSignal;
+pub use support::events::{Event, EventSink, Silent};

@@ -41,7 +41,7 @@ impl fmt::Display for Warning {
                 "its vectors are of a model that is not at hand: full-text search only"
             }
             Self::OldIndex => {
-                "its full-text index is of another version; `kbingest ingest` renews it"
+                "its full-text index is of another version; the next ingest renews it"
             }
         })
     }

@@ -6,6 +6,7 @@
 //! it.
 
 mod allowed;
+mod place;
 mod programs;
 mod requests;
 
@@ -14,7 +15,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue};
 
 use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
@@ -161,6 +161,37 @@ impl Problem {
 }
 
 impl Config {
+    /// Returns the default settings for the knowledge base at `kb`, to be completed in code: without a source, and trusted.
+    /// Relative paths are relative to the current folder. Operations check them as they check a kb.toml.
+    pub fn new(kb: impl Into<PathBuf>) -> Self {
+        // Without a current folder they are left relative.
+        let base = std::env::current_dir().unwrap_or_default();
+        Self {
+            kb: base.join(kb.into()),
+            path: PathBuf::new(),
+            source: SourceConfig::default(),
+            extract: ExtractConfig { base: Some(base.clone()), ..ExtractConfig::default() },
+            chunk: ChunkConfig::default(),
+            embed: EmbedConfig::default(),
+            search: SearchConfig::default(),
+            base,
+            is_trusted: true,
+            trust_hash: String::new(),
+            cache: None,
+            hash: String::new(),
+        }
+    }
+
+    /// Fails if a setting is wrong, as [`Config::load`] does for those of a file.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let Self { source, extract, chunk, embed, search, .. } = self;
+        let problems = check(&Tables { source, extract, chunk, embed, search }, "", None);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::Wrong { path: self.path.clone(), text: String::new(), problems })
+    }
+
     /// Loads the settings at `path` and checks them, the folders of its sources included.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::load_with(path, true)
@@ -280,13 +311,31 @@ fn default_kb(config: &Path) -> PathBuf {
 
 /// Parses and checks `text`; with `base`, the folder of kb.toml, the folders of the sources too.
 fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
-    let file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
+    let file: File = toml::from_str(text).map_err(|error| vec![place::of_syntax(text, &error)])?;
     let mut problems = Vec::new();
     if let Some(message) = file.kb.problem(base) {
-        problems.push(table_problem(text, "kb", message));
+        problems.push(place::of_table(text, "kb", message));
     }
+    let File { source, extract, chunk, embed, search, .. } = &file;
+    problems.extend(check(&Tables { source, extract, chunk, embed, search }, text, base));
+    if problems.is_empty() { Ok(file) } else { Err(problems) }
+}
+
+/// The tables of kb.toml that are checked, whether they come from a file or from code.
+struct Tables<'a> {
+    source: &'a SourceConfig,
+    extract: &'a ExtractConfig,
+    chunk: &'a ChunkConfig,
+    embed: &'a EmbedConfig,
+    search: &'a SearchConfig,
+}
+
+/// Returns what is wrong in `tables`, which `text` says if they come from a file; with `base`, the folder of kb.toml, the
+/// folders of the sources must exist.
+fn check(tables: &Tables<'_>, text: &str, base: Option<&Path>) -> Vec<Problem> {
+    let mut problems = Vec::new();
     let mut names = HashSet::new();
-    for (table, name, found) in file.source.tables(base) {
+    for (table, name, found) in tables.source.tables(base) {
         let found = found.into_iter();
         problems.extend(found.map(|(span, key, message)| Problem { span, key, message }));
         if !names.insert(name.get_ref().as_str()) {
@@ -304,102 +353,19 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
         problems.push(Problem {
             span: 0..0,
             key: "source".to_owned(),
-            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]], [[source.web]], [[source.archive]] or [[source.records]] table"
+            message: "no source: add a [[source.directory]] table with `name` and `path`, or a [[source.git]], \
+                      [[source.web]], [[source.archive]] or [[source.records]] table"
                 .to_owned(),
         });
     }
-    if let Err(message) = file.extract.validate() {
-        problems.push(table_problem(text, "extract", message));
+    let checked = [
+        ("extract", tables.extract.validate()),
+        ("chunk", tables.chunk.validate()),
+        ("embed", tables.embed.validate()),
+        ("search", tables.search.validate()),
+    ];
+    for (table, result) in checked {
+        problems.extend(result.err().map(|message| place::of_table(text, table, message)));
     }
-    if let Err(message) = file.chunk.validate() {
-        problems.push(table_problem(text, "chunk", message));
-    }
-    if let Err(message) = file.embed.validate() {
-        problems.push(table_problem(text, "embed", message));
-    }
-    if let Err(message) = file.search.validate() {
-        problems.push(table_problem(text, "search", message));
-    }
-    if problems.is_empty() { Ok(file) } else { Err(problems) }
-}
-
-fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
-    let span = error.span().unwrap_or(0..0);
-    let mut message = error.message().trim().replace('\n', "; ");
-    for (theirs, ours) in WORDS {
-        message = message.replace(theirs, ours);
-    }
-    Problem { key: key_at(text, span.start), message, span }
-}
-
-/// Serde's words for Rust types, and words about kb.toml for the same.
-const WORDS: [(&str, &str); 13] = [
-    ("unknown field", "unknown key"),
-    ("missing field", "missing key"),
-    ("duplicate field", "duplicate key"),
-    ("there are no fields", "this table has no keys"),
-    ("expected usize", "expected a whole number, 0 or more"),
-    ("expected u64", "expected a whole number, 0 or more"),
-    ("expected f64", "expected a number"),
-    ("expected u32", "expected a whole number, 0 or more"),
-    ("expected a string", "expected a text in quotes"),
-    ("expected path string", "expected a path in quotes"),
-    ("expected a boolean", "expected true or false"),
-    ("expected a sequence", "expected a list"),
-    ("map, expected a list", "table, expected a list of tables: write [[two brackets]]"),
-];
-
-/// Returns a problem of the value that `message` begins with, in `table`; of the table if it names
-/// none.
-fn table_problem(text: &str, table: &str, message: String) -> Problem {
-    let name = message.split_whitespace().next().unwrap_or_default();
-    let mut names = name.strip_prefix(&format!("{table}.")).unwrap_or(name).split('.');
-    let found = DeTable::parse(text).ok().and_then(|root| {
-        let (key, mut value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == table)?;
-        let mut place = (key.span(), table.to_owned());
-        while let DeValue::Table(inner) = value.get_ref()
-            && let Some(name) = names.next()
-            && let Some((key, next)) = inner.iter().find(|(key, _)| key.get_ref() == name)
-        {
-            place = (next.span(), format!("{}.{}", place.1, key.get_ref()));
-            value = next;
-        }
-        Some(place)
-    });
-    let (span, key) = found.unwrap_or_else(|| (0..0, table.to_owned()));
-    Problem { span, key, message }
-}
-
-/// Returns the key whose line contains the byte at `at`, with the table above it.
-///
-/// toml's errors give a position but no key; the text has both.
-fn key_at(text: &str, at: usize) -> String {
-    let at = text.floor_char_boundary(at);
-    let line_end = text[at..].find('\n').map_or(text.len(), |end| at + end);
-    let mut table = "";
-    let mut key = "";
-    for line in text[..line_end].lines() {
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            let header = header.strip_prefix('[').unwrap_or(header);
-            table = header.split(']').next().unwrap_or_default().trim();
-            key = "";
-        } else if let Some((name, _)) = line.split_once('=')
-            && is_key(name.trim())
-        {
-            key = name.trim();
-        }
-    }
-    match (table, key) {
-        ("", key) => key.to_owned(),
-        (table, "") => table.to_owned(),
-        (table, key) => format!("{table}.{key}"),
-    }
-}
-
-/// Distinguishes a key from a comment, and from a text in a list of several lines.
-fn is_key(name: &str) -> bool {
-    let is_quoted = |quote| name.len() >= 2 && name.starts_with(quote) && name.ends_with(quote);
-    let is_bare = || name.chars().all(|c| c.is_alphanumeric() || " \t-_.".contains(c));
-    is_quoted('"') || is_quoted('\'') || is_bare()
+    problems
 }

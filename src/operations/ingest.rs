@@ -58,6 +58,7 @@ pub(super) fn ingest_into(
     options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    config.check()?;
     config.insist_on_trust()?;
     if !options.allow_network_fs {
         kb::check_file_system(path)?;

@@ -29,7 +29,7 @@ pub use status::{ReasonCount, StatusReport, status};
 use crate::config::Config;
 use crate::error::Error;
 use crate::support::checkpoint::{CheckpointHook, StopSignal};
-use crate::support::events::EventSink;
+use crate::support::events::{EventSink, Silent};
 use crate::support::lock;
 
 /// The target of a command: a kb.toml, or a knowledge base alone.
@@ -69,14 +69,27 @@ pub fn refuse_others(kb: &Path) -> Result<(), Error> {
     Ok(lock::refuse_others(&candidate(kb))?)
 }
 
-/// How the caller follows and controls a run.
+impl From<Config> for Target {
+    fn from(config: Config) -> Self {
+        Self::Config(Box::new(config))
+    }
+}
+
+/// How the caller follows and controls a run; by default nobody does.
 pub struct Session<'a> {
     /// Requests a stop.
     pub stop: Arc<StopSignal>,
     /// Receives events.
     pub events: &'a dyn EventSink,
     /// Called at every checkpoint; for tests.
+    #[doc(hidden)]
     pub hook: Option<&'a CheckpointHook>,
+}
+
+impl Default for Session<'_> {
+    fn default() -> Self {
+        Self { stop: Arc::default(), events: &Silent, hook: None }
+    }
 }
 
 /// Reports whether `path` is a knowledge base and not a kb.toml.

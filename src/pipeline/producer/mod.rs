@@ -1,7 +1,7 @@
 //! Crawl -> Save -> Chunk -> Enqueue, batch by batch.
 //!
-//! A document of a folder, a repository, an archive or a file of records passes [`merge`] (is it new or changed?),
-//! [`document`] (read, extract, chunk: nothing is written), [`steps`] (save, enqueue) and is handed to the consumer.
+//! A document of a folder, a repository, an archive or a file of records passes `merge` (is it new or changed?),
+//! `document` (read, extract, chunk: nothing is written), `steps` (save, enqueue) and is handed to the consumer.
 
 mod ahead;
 pub(super) mod document;
