@@ -25,8 +25,13 @@ use serde::Deserialize;
 pub use language::{IndexLanguages, Language};
 pub use query::{Clause, Field, ParsedQuery, Sequence, Word, meaning};
 
+use crate::support::fingerprint::Fingerprint;
+
 /// Increased when the same text might give other tokens; the index is then rebuilt.
 const CODE_VERSION: u32 = 1;
+/// Names of the analyser and its setting in fingerprints.
+const NAME: &str = "words";
+const LANGUAGE: &str = "language";
 /// ASCII marks that a token may contain.
 pub const TOKEN_MARKS: &str = "_.-/:@+#";
 
@@ -103,15 +108,22 @@ impl Analyser {
     /// Returns the analyser that made an index with this fingerprint, or `None` if another version
     /// of this program made it.
     pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
-        let language = fingerprint.rsplit_once('=').map_or(AUTO, |(_, language)| language);
-        let analyser =
-            Self::new(&SearchConfig { language: language.to_owned(), ..SearchConfig::default() });
+        let Fingerprint { settings, .. } = fingerprint.parse().ok()?;
+        let language = settings.get(LANGUAGE)?.to_owned();
+        let analyser = Self::new(&SearchConfig { language, ..SearchConfig::default() });
         (analyser.fingerprint() == fingerprint).then_some(analyser)
     }
 
     /// Returns everything that decides the tokens of a text: code version and settings.
     pub fn fingerprint(&self) -> String {
-        format!("words@{CODE_VERSION}:language={}", self.language.map_or(AUTO, Language::code))
+        let language = self.language.map_or(AUTO, Language::code);
+        Fingerprint::new(NAME, CODE_VERSION).with(LANGUAGE, language).to_string()
+    }
+
+    /// Reports whether some version of this program may have named its analyser like this.
+    pub fn is_fingerprint(text: &str) -> bool {
+        let fingerprint = text.parse::<Fingerprint>();
+        fingerprint.is_ok_and(|it| it.name == NAME && it.settings.get(LANGUAGE).is_some())
     }
 
     /// Returns the language that a document is analysed in.

@@ -27,6 +27,7 @@ pub use embedded::{body_text, context_line, embedded_text};
 pub use key::keys;
 
 use crate::domain::{Chunk, MediaType};
+use crate::support::fingerprint::Fingerprint;
 
 /// Allowed values of `max_tokens`.
 pub const MAX_TOKENS_RANGE: std::ops::RangeInclusive<usize> = 32..=8192;
@@ -100,15 +101,13 @@ impl ChunkConfig {
     /// Returns everything that decides how a text is split, with the tokeniser `tokens`, such as
     /// `markdown@3:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> String {
-        let Self { max_tokens, overlap_tokens } = self;
-        let id = chunker.id();
-        let mut fingerprint =
-            format!("{id}:max_tokens={max_tokens},overlap_tokens={overlap_tokens}");
+        let mut fingerprint = Fingerprint::of_code(chunker.id())
+            .with("max_tokens", self.max_tokens)
+            .with("overlap_tokens", self.overlap_tokens);
         if tokens != DEFAULT_TOKENISER {
-            fingerprint.push_str(",tokens=");
-            fingerprint.push_str(tokens);
+            fingerprint = fingerprint.with("tokens", tokens);
         }
-        fingerprint
+        fingerprint.to_string()
     }
 
     /// Checks the settings; the error names the key and the allowed values.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::gather::{DIM, sum_of_rows};
 use super::hash::unit;
 use super::{EmbedError, Embedder, Embeddings, Model, WordCache, WordPiece};
+use crate::support::fingerprint::Fingerprint;
 
 /// The vocabulary of the model, one token a line.
 pub const VOCABULARY: &str = include_str!("../../assets/static-en-256/vocab.txt");
@@ -50,7 +51,7 @@ struct Weights {
 impl Builtin {
     /// Returns the embedder without touching its weights.
     pub fn new() -> Self {
-        let fingerprint = format!("{NAME}@{CODE_VERSION}:{}", &ASSET_SHA256[..12]);
+        let fingerprint = Fingerprint::new(NAME, CODE_VERSION).with_hash(&ASSET_SHA256[..12]).to_string();
         let (name, tokens) = (NAME.into(), "wordpiece");
         let model = Model { name, dim: DIM, fingerprint, tokens, hybrid_weight: 0.5 };
         Self { model, weights: OnceLock::new() }

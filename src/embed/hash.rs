@@ -4,6 +4,7 @@
 //! other, as with a real model, and tests of search see an order.
 
 use super::{EmbedError, Embedder, Embeddings, Model};
+use crate::support::fingerprint::Fingerprint;
 
 /// The embedder of `[embed.hash]`: sums of vectors drawn from the BLAKE3 hash of each word.
 pub struct Hash {
@@ -14,7 +15,7 @@ impl Hash {
     /// Returns the embedder `hash-<dim>`.
     pub fn new(dim: usize) -> Self {
         let name = format!("hash-{dim}");
-        let fingerprint = format!("{name}@1");
+        let fingerprint = Fingerprint::new(&name, 1).to_string();
         Self { model: Model { fingerprint, name, dim, tokens: "words", hybrid_weight: 0.5 } }
     }
 

@@ -14,6 +14,8 @@ pub use builtin::{Builtin, VOCABULARY};
 pub use hash::Hash;
 pub use wordpiece::{WordCache, WordPiece};
 
+use crate::support::fingerprint::Fingerprint;
+
 /// Turns texts into vectors of one fixed space.
 ///
 /// The same text gives the same vector, whatever else is in the call and on every machine, so that
@@ -157,10 +159,9 @@ pub fn open(config: &EmbedConfig) -> Result<Box<dyn Embedder>, EmbedError> {
 
 /// Opens the embedder that made vectors with this fingerprint, or `None` where this program has no such.
 pub fn for_fingerprint(fingerprint: &str) -> Result<Option<Box<dyn Embedder>>, EmbedError> {
-    let hash = fingerprint
-        .strip_prefix("hash-")
-        .and_then(|rest| rest.split('@').next()?.parse().ok())
-        .map(|dim| HashConfig { dim });
+    let Ok(Fingerprint { name, .. }) = fingerprint.parse() else { return Ok(None) };
+    let dim = name.strip_prefix("hash-").and_then(|dim| dim.parse().ok());
+    let hash = dim.map(|dim| HashConfig { dim });
     let config = EmbedConfig { builtin: None, hash };
     if config.validate().is_err() {
         return Ok(None);

@@ -98,21 +98,12 @@ fn check_all(target: &Target, kb: Maintenance<'_>) -> Result<Vec<Finding>, Error
         if let Some(analyser) = Analyser::for_fingerprint(&fingerprint) {
             let pool = workers::pool(0);
             findings = check_recomputed(kb, &analyser, pool.get()?)?;
-        } else if !is_of_an_analyser(&fingerprint) {
+        } else if !fingerprint.is_empty() && !Analyser::is_fingerprint(&fingerprint) {
             let invariant = "the file names what made its full-text index";
             findings.push(Finding { invariant, subject: target.kb().display().to_string() });
         }
     }
     Ok(findings)
-}
-
-/// Returns whether some version of this program may have made an analyser with this fingerprint.
-fn is_of_an_analyser(fingerprint: &str) -> bool {
-    fingerprint.is_empty()
-        || fingerprint.split_once("@").is_some_and(|(name, rest)| {
-            let version = rest.split_once(":language=").map(|(version, _)| version.parse::<u32>());
-            name == "words" && matches!(version, Some(Ok(_)))
-        })
 }
 
 /// Builds a new knowledge base from everything readable and replaces the damaged one; returns the

@@ -9,11 +9,12 @@ pub mod events;
 pub mod limits;
 pub mod lock;
 pub mod percent;
+pub mod quoted;
 pub mod recent;
 pub mod retry;
 pub mod secrets;
 
 pub use kbingest_extract::dom as html;
 pub use kbingest_support::{
-    byte_size, cache, files, numbers, own_folder, panics, rows, sandbox, storage, supervise,
+    byte_size, cache, files, fingerprint, numbers, own_folder, panics, rows, sandbox, storage, supervise,
 };

@@ -10,6 +10,7 @@
 //! - `search`: queries, filters, folding, the index made anew
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
+//! - `fingerprint`: what is stored to decide whether work is done again
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
@@ -26,6 +27,7 @@ mod config;
 mod crash;
 mod eval;
 mod extract;
+mod fingerprint;
 mod fuzz;
 mod git;
 mod handover;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kbingest_support::byte_size::ByteSize;
 use kbingest_support::cache::Cache;
+use kbingest_support::fingerprint::Settings;
 use serde::Deserialize;
 
 use crate::child::own_program;
@@ -89,11 +90,12 @@ impl ExtractConfig {
     }
 
     /// Returns what may make a document fail under these settings and not under others.
-    pub(crate) fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> Settings {
         let Self { max_text, max_pages, max_memory, max_seconds, .. } = self;
-        format!(
-            "text={},pages={max_pages},memory={},seconds={max_seconds}",
-            max_text.0, max_memory.0
-        )
+        Settings::default()
+            .with("text", max_text.0)
+            .with("pages", max_pages)
+            .with("memory", max_memory.0)
+            .with("seconds", max_seconds)
     }
 }

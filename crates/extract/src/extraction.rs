@@ -3,19 +3,15 @@
 
 use std::sync::Arc;
 
+use kbingest_support::fingerprint::Fingerprint;
 use kbingest_support::stop::StopSignal;
 
 use crate::child::Children;
 use crate::command::Commands;
 use crate::extractor::in_process;
+use crate::fingerprint::ExtractFingerprint;
 use crate::formats::{by_content, by_id, extractor};
 use crate::{ExtractConfig, ExtractError, Extracted, Extractor};
-
-/// Stands before the extractor that the content asked for, where its name asked for another.
-const BY_CONTENT: char = '>';
-
-/// Stands before the limits under which extraction failed.
-const UNDER_LIMITS: char = '!';
 
 /// Larger documents are extracted in a child whatever their format, where `max_seconds`, `max_memory` and a stop hold
 /// for them. What is smaller is done before any of these matters, even by work that grows with its square.
@@ -30,7 +26,7 @@ pub struct Extraction {
 
 /// What extracting a document came to.
 pub struct Attempt {
-    /// What it was done with; see [`Extraction::is_current`].
+    /// What it was done with, an [`ExtractFingerprint`]; see [`Extraction::is_current`].
     pub fingerprint: String,
     /// The text, or why there is none.
     pub result: Result<Extracted, ExtractError>,
@@ -48,24 +44,26 @@ impl Extraction {
     pub fn extract(&self, uri: &str, bytes: Vec<u8>) -> Attempt {
         if let Some(command) = self.commands.find(uri) {
             let result = self.commands.extract(command, uri, &bytes);
-            return self.attempt(command.fingerprint.clone(), self.checked(uri, result));
+            return self.attempt(command.fingerprint.clone(), None, self.checked(uri, result));
         }
         let expected = extractor(uri);
         let actual = by_content(uri, &bytes).unwrap_or(expected);
-        let mut fingerprint = expected.id().to_owned();
-        if actual.id() != expected.id() {
-            fingerprint.push(BY_CONTENT);
-            fingerprint.push_str(actual.id());
-        }
-        self.attempt(fingerprint, self.guarded(actual, uri, bytes))
+        let is_other = actual.id() != expected.id();
+        let by_name = Fingerprint::of_code(expected.id());
+        let by_content = is_other.then(|| Fingerprint::of_code(actual.id()));
+        self.attempt(by_name, by_content, self.guarded(actual, uri, bytes))
     }
 
-    fn attempt(&self, mut fingerprint: String, result: Result<Extracted, ExtractError>) -> Attempt {
-        if matches!(result, Err(ExtractError::Permanent { .. })) {
-            fingerprint.push(UNDER_LIMITS);
-            fingerprint.push_str(&self.config.fingerprint());
-        }
-        Attempt { fingerprint, result }
+    fn attempt(
+        &self,
+        by_name: Fingerprint,
+        by_content: Option<Fingerprint>,
+        result: Result<Extracted, ExtractError>,
+    ) -> Attempt {
+        let has_failed = matches!(result, Err(ExtractError::Permanent { .. }));
+        let limits = has_failed.then(|| self.config.fingerprint());
+        let fingerprint = ExtractFingerprint { by_name, by_content, limits };
+        Attempt { fingerprint: fingerprint.to_string(), result }
     }
 
     fn guarded(
@@ -106,7 +104,7 @@ impl Extraction {
     /// Returns the fingerprint of a document whose bytes are not known.
     pub fn expected(&self, uri: &str) -> &str {
         match self.commands.find(uri) {
-            Some(command) => &command.fingerprint,
+            Some(command) => &command.id,
             None => extractor(uri).id(),
         }
     }
@@ -119,18 +117,14 @@ impl Extraction {
     /// Tells whether extracting the same bytes again would end as it did when `fingerprint` was made.
     pub fn is_current(&self, uri: &str, fingerprint: &str) -> bool {
         let wanted = self.expected(uri);
-        // Nearly always: no command and no extractor has a sign of what follows in its name.
+        // Nearly always.
         if fingerprint == wanted {
             return true;
         }
-        let (chosen, limits) = match fingerprint.split_once(UNDER_LIMITS) {
-            Some((chosen, limits)) => (chosen, Some(limits)),
-            None => (fingerprint, None),
-        };
-        let (expected, actual) = chosen.split_once(BY_CONTENT).unwrap_or((chosen, chosen));
-        expected == wanted
-            && (actual == expected || by_id(actual).is_some())
-            && limits.is_none_or(|limits| limits == self.config.fingerprint())
+        let Ok(made) = fingerprint.parse::<ExtractFingerprint>() else { return false };
+        made.by_name.to_string() == wanted
+            && made.by_content.is_none_or(|extractor| by_id(&extractor.to_string()).is_some())
+            && made.limits.is_none_or(|limits| limits == self.config.fingerprint())
     }
 }
 

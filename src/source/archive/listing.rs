@@ -19,6 +19,7 @@ use super::member::Listed;
 use crate::source::file::Stamp;
 use crate::support::cache::{Cache, LISTINGS};
 use crate::support::files;
+use crate::support::fingerprint::Fingerprint;
 
 /// Changes whenever the same archive and settings would give another listing.
 const FORMAT: &str = "members@1";
@@ -67,7 +68,7 @@ impl State {
 
 impl ListingStore {
     /// Stores the listing as `name` in `cache`; `settings` are those that it depends on.
-    pub(super) fn new(cache: &Arc<Cache>, name: String, settings: &str) -> Self {
+    pub(super) fn new(cache: &Arc<Cache>, name: String, settings: &Fingerprint) -> Self {
         Self { cache: Arc::clone(cache), name, settings: format!("{FORMAT} {settings}") }
     }
 

@@ -33,6 +33,7 @@ use crate::domain::{Entry, Version};
 use crate::support::cache::{Cache, SPOOL};
 use crate::support::checkpoint::StopSignal;
 use crate::support::files;
+use crate::support::fingerprint::Fingerprint;
 
 pub use config::ArchiveConfig;
 
@@ -78,13 +79,16 @@ impl ArchiveSource {
             members: config.max_members,
             depth: *config.max_depth.get_ref(),
         };
-        let plain = |patterns: &[Spanned<String>]| {
-            patterns.iter().map(|pattern| pattern.get_ref().clone()).collect::<Vec<_>>()
-        };
         let path = setting.base.join(config.path.get_ref());
-        let (include, exclude) = (plain(&config.include), plain(&config.exclude));
-        let settings =
-            format!("{LISTED_BY} {path:?} {include:?} {exclude:?} {} {limits:?}", config.hidden);
+        let settings = Fingerprint::of_code(LISTED_BY)
+            .with("path", path.display())
+            .with_each("include", config.include.iter().map(Spanned::get_ref))
+            .with_each("exclude", config.exclude.iter().map(Spanned::get_ref))
+            .with("hidden", config.hidden)
+            .with("max_file_size", limits.file_size.0)
+            .with("max_total_size", limits.total_size.0)
+            .with("max_members", limits.members)
+            .with("max_depth", limits.depth);
         Ok(Self {
             path,
             wanted: Wanted { globs, hidden: config.hidden },

@@ -12,6 +12,7 @@ use super::config::Format;
 use super::record::{Fields, Record};
 use crate::domain::Version;
 use crate::source::uri;
+use crate::support::quoted::{self, quoted};
 use crate::support::rows;
 
 /// Possible separators of a table whose name does not show it.
@@ -112,8 +113,15 @@ impl Table {
 
     /// Gives each record its URI; among several with the same id, the first gets it.
     fn name_records(&mut self, ranges: Vec<Range<usize>>, fields: &Fields, file_name: &str) {
-        let header = blake3::hash(format!("{:?}", self.columns.names).as_bytes());
-        let settings = format!("{:?} {:?} {:?}", fields.id, fields.title, fields.text);
+        // Another form would read every record again.
+        let header = format!("StringRecord({})", quoted::list(&self.columns.names));
+        let header = blake3::hash(header.as_bytes());
+        let text = quoted::list(fields.text.iter().map(String::as_str));
+        let title = match &fields.title {
+            Some(title) => format!("Some({})", quoted(title)),
+            None => "None".to_owned(),
+        };
+        let settings = format!("{} {title} {text}", quoted(&fields.id));
         let place = |number: usize| format!("row {number} of {file_name}");
         let mut unreported = 0_usize;
         let mut problem = |problems: &mut Vec<Problem>, one: Problem| {

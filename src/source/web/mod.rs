@@ -17,6 +17,7 @@ mod pace;
 mod proxy;
 mod robots;
 mod scope;
+mod settings;
 mod sitemap;
 mod visit;
 mod zstd;
@@ -227,7 +228,7 @@ impl WebSource {
             prefers_markdown: config.prefer_markdown,
             content_selectors: selectors(&config.content_selectors)?,
             remove_selectors: selectors(&config.remove_selectors)?,
-            settings: settings(config),
+            settings: settings::hash(config),
             name,
         })
     }
@@ -551,24 +552,4 @@ fn headers(config: &WebConfig) -> Result<Vec<(String, String)>, String> {
         }
     };
     config.headers.iter().map(of).collect()
-}
-
-/// Returns a hash of the settings that decide which pages there are, and what is extracted from
-/// them.
-fn settings(config: &WebConfig) -> String {
-    let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
-        values.iter().map(|value| value.get_ref().clone()).collect()
-    };
-    let decisive = format!(
-        "{:?}",
-        (
-            [&config.start_urls, &config.include, &config.exclude].map(|values| texts(values)),
-            [&config.drop_parameters, &config.keep_parameters].map(|values| texts(values)),
-            [&config.content_selectors, &config.remove_selectors].map(|values| texts(values)),
-            (config.url_prefix.get_ref(), config.max_depth, config.same_host),
-            (config.max_per_folder, config.user_agent.get_ref()),
-            (config.respect_robots, config.prefer_markdown, config.max_page_size.get_ref().0),
-        )
-    );
-    blake3::hash(decisive.as_bytes()).to_hex()[..16].to_owned()
 }

@@ -1,6 +1,7 @@
 //! The `[[extract.command]]` tables of kb.toml.
 
 use globset::{Glob, GlobBuilder};
+use kbingest_support::fingerprint::Fingerprint;
 use serde::Deserialize;
 
 /// Stands for the document's file in a command line.
@@ -47,12 +48,12 @@ impl CommandConfig {
     }
 
     /// Returns what decides the text that it makes of the same bytes.
-    pub(super) fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         for argument in &self.run {
             hasher.update(argument.as_bytes()).update(b"\0");
         }
-        format!("{ID}:{}", &hasher.finalize().to_hex()[..16])
+        Fingerprint::of_code(ID).with_hash(&hasher.finalize().to_hex()[..16])
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
+use kbingest_support::fingerprint::Fingerprint;
 use kbingest_support::stop::StopSignal;
 
 use crate::text::markdown::Markdown;
@@ -36,19 +37,23 @@ pub(super) struct Command {
     run: Vec<String>,
     env: Vec<String>,
     /// Decides the text that comes out.
-    pub(super) fingerprint: String,
+    pub(super) fingerprint: Fingerprint,
+    /// The fingerprint as text.
+    pub(super) id: String,
 }
 
 impl Commands {
     /// Prepares them; starts none. A glob that [`CommandConfig::validate`] refuses matches nothing.
     pub(super) fn new(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
         let prepare = |one: &CommandConfig| {
+            let fingerprint = one.fingerprint();
             Some(Command {
                 matcher: glob(&one.pattern).ok()?.compile_matcher(),
                 is_of_path: one.pattern.contains('/'),
                 run: absolute(&one.run, config.base.as_ref()),
                 env: one.env.clone(),
-                fingerprint: one.fingerprint(),
+                id: fingerprint.to_string(),
+                fingerprint,
             })
         };
         Self {
@@ -68,7 +73,7 @@ impl Commands {
 
     /// Returns what decides the texts that come out of any of them; empty where there are none.
     pub(super) fn fingerprint(&self) -> String {
-        let all: Vec<_> = self.commands.iter().map(|one| one.fingerprint.as_str()).collect();
+        let all: Vec<_> = self.commands.iter().map(|one| one.id.as_str()).collect();
         all.join(" ")
     }
 

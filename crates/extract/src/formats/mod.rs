@@ -120,3 +120,17 @@ fn extract_inner(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> 
     let extractor = by_content(name, &bytes).unwrap_or_else(|| extractor(name));
     in_process(extractor, name, bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use kbingest_support::fingerprint::Fingerprint;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_fingerprints() {
+        for extractor in ALL {
+            assert_eq!(Fingerprint::of_code(extractor.id()).to_string(), extractor.id());
+        }
+    }
+}

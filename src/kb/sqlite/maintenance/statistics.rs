@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use crate::domain::QueueStats;
+use crate::domain::{ExtractFingerprint, QueueStats};
 use crate::kb::KbError;
 use crate::kb::sqlite::convert::from_sql;
 use crate::kb::sqlite::{Maintenance, Reader, schema};
@@ -128,18 +128,19 @@ impl Revisions {
         Ok(counted)
     }
 
-    /// Returns the documents by the extractor at the end of their fingerprint, `markdown@1` or
-    /// `markdown@1>pdf@1`.
+    /// Returns the documents by the name of what extracted them.
     fn formats(&self) -> Vec<FormatCount> {
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for (fingerprint, documents) in &self.extract_fps {
-            let extractor = fingerprint.rsplit('>').next().unwrap_or(fingerprint);
-            *counts.entry(extractor.split('@').next().unwrap_or(extractor)).or_default() +=
-                documents;
+            let format = match fingerprint.parse::<ExtractFingerprint>() {
+                Ok(fingerprint) => fingerprint.extractor().name.clone(),
+                Err(_) => fingerprint.clone(),
+            };
+            *counts.entry(format).or_default() += documents;
         }
         let mut formats: Vec<_> = counts
             .into_iter()
-            .map(|(format, documents)| FormatCount { format: format.to_owned(), documents })
+            .map(|(format, documents)| FormatCount { format, documents })
             .collect();
         formats.sort_by_key(|count| std::cmp::Reverse(count.documents));
         formats
