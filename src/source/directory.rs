@@ -50,11 +50,7 @@ impl DirectorySource {
     ) -> Result<Self, SourceError> {
         let name = config.name.get_ref().clone();
         let root = base.join(config.path.get_ref());
-        let globs = Globs::new(
-            config.include.iter().map(|pattern| pattern.get_ref().as_str()),
-            config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
-        )
-        .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
+        let globs = Globs::of_source(&name, &config.include, &config.exclude)?;
         Ok(Self {
             root: std::path::absolute(&root).unwrap_or(root),
             name,

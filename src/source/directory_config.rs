@@ -1,18 +1,13 @@
 //! `[[source.directory]]`: the settings of one folder, with their positions in kb.toml for error
 //! messages.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ByteSize;
-use super::globs;
-
-const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(10 << 20);
-const MAX_DOCUMENTS_DEFAULT: u64 = 1_000_000;
-const NAME_CHARS_MAX: usize = 64;
+use super::settings::{Checks, max_documents_default, max_file_size_default};
+use super::{ByteSize, Problems};
 
 /// One folder of documents.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,59 +44,24 @@ fn yes() -> bool {
     true
 }
 
-pub(super) fn max_file_size_default() -> Spanned<ByteSize> {
-    Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
-}
-
-pub(super) fn max_documents_default() -> Spanned<u64> {
-    Spanned::new(0..0, MAX_DOCUMENTS_DEFAULT)
-}
-
 impl DirectoryConfig {
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     ///
     /// With `base`, the folder of kb.toml, `path` must be a folder on this machine.
-    pub fn problems(&self, base: Option<&Path>) -> Vec<(Range<usize>, String, String)> {
-        let mut problems = Vec::new();
-        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
-            if let Err(what) = result {
-                problems.push((span, format!("source.directory.{key}"), what));
-            }
-        };
-        check(self.name.span(), "name", check_name(self.name.get_ref()));
+    pub fn problems(&self, base: Option<&Path>) -> Problems {
+        let mut checks = Checks::of("source.directory");
+        checks.name(&self.name);
         if let Some(base) = base {
-            check(self.path.span(), "path", check_path(&base.join(self.path.get_ref())));
+            let path = base.join(self.path.get_ref());
+            checks.add(self.path.span(), "path", check_path(&path));
         }
-        for pattern in &self.include {
-            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
-        }
-        for pattern in &self.exclude {
-            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
-        }
-        check(
-            self.max_file_size.span(),
-            "max_file_size",
-            check_size(*self.max_file_size.get_ref()),
-        );
-        let documents = &self.max_documents;
-        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
-        problems
+        checks.globs("include", &self.include);
+        checks.globs("exclude", &self.exclude);
+        checks.size("max_file_size", &self.max_file_size);
+        checks.max_documents(&self.max_documents);
+        checks.into_problems()
     }
-}
-
-/// Checks the name of a source of any kind. Files of ours are named after it, so it must be a
-/// single path component and not hidden.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if begins_well && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) {
-        return Ok(());
-    }
-    Err(format!(
-        "\"{name}\" is not a name; allowed are 1 to {NAME_CHARS_MAX} letters a-z and A-Z, digits, `-`, `_` and `.`, \
-         the first a letter or a digit"
-    ))
 }
 
 fn check_path(path: &Path) -> Result<(), String> {
@@ -110,20 +70,6 @@ fn check_path(path: &Path) -> Result<(), String> {
         Ok(_) => Err(format!("{} is not a folder", path.display())),
         Err(error) => Err(format!("cannot find the folder {}: {error}", path.display())),
     }
-}
-
-pub(super) fn check_size(size: ByteSize) -> Result<(), String> {
-    if size == ByteSize(0) {
-        return Err("a limit of 0 skips every file; allowed is 1 byte and more".into());
-    }
-    Ok(())
-}
-
-pub(super) fn check_documents(max: u64) -> Result<(), String> {
-    if max == 0 {
-        return Err("a limit of 0 leaves out every document; allowed is 1 and more".into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

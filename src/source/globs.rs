@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobSet};
+use toml::Spanned;
+
+use super::SourceError;
 
 /// Include and exclude globs, matched on the whole path relative to the root.
 #[derive(Clone, Debug)]
@@ -32,6 +35,16 @@ impl Globs {
         })
     }
 
+    /// Compiles the `include` and `exclude` of the source `name`.
+    pub(super) fn of_source(
+        name: &str,
+        include: &[Spanned<String>],
+        exclude: &[Spanned<String>],
+    ) -> Result<Self, SourceError> {
+        Self::new(texts(include), texts(exclude))
+            .map_err(|reason| SourceError::Config { name: name.to_owned(), reason })
+    }
+
     /// Reports whether the file at `path` is wanted, judging by its own path.
     pub(super) fn wants_file(&self, path: &Path) -> bool {
         self.include.as_ref().is_none_or(|include| include.is_match(path))
@@ -42,6 +55,10 @@ impl Globs {
     pub(super) fn wants_folder(&self, path: &Path) -> bool {
         !self.exclude_folder.is_match(path)
     }
+}
+
+fn texts(patterns: &[Spanned<String>]) -> impl Iterator<Item = &str> + Clone {
+    patterns.iter().map(|pattern| pattern.get_ref().as_str())
 }
 
 /// Compiles several globs into one.

@@ -15,6 +15,7 @@ mod git;
 mod globs;
 mod records;
 mod rules;
+mod settings;
 mod sorted_spool;
 pub mod uri;
 mod walk;

@@ -1,16 +1,13 @@
 //! `[[source.archive]]`: the settings of one archive, with their positions in kb.toml for error
 //! messages.
 
-use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{
-    check_documents, check_name, check_size, max_documents_default, max_file_size_default,
-};
-use crate::source::{ByteSize, Problems, globs};
+use crate::source::settings::{Checks, max_documents_default, max_file_size_default};
+use crate::source::{ByteSize, Problems};
 
 const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
 const MAX_MEMBERS_DEFAULT: u64 = 100_000;
@@ -68,30 +65,17 @@ impl ArchiveConfig {
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
-        let mut problems = Vec::new();
-        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
-            if let Err(what) = result {
-                problems.push((span, format!("source.archive.{key}"), what));
-            }
-        };
-        check(self.name.span(), "name", check_name(self.name.get_ref()));
-        for pattern in &self.include {
-            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
-        }
-        for pattern in &self.exclude {
-            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
-        }
-        for (key, size) in
-            [("max_file_size", &self.max_file_size), ("max_total_size", &self.max_total_size)]
-        {
-            check(size.span(), key, check_size(*size.get_ref()));
-        }
-        let documents = &self.max_documents;
-        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
+        let mut checks = Checks::of("source.archive");
+        checks.name(&self.name);
+        checks.globs("include", &self.include);
+        checks.globs("exclude", &self.exclude);
+        checks.size("max_file_size", &self.max_file_size);
+        checks.size("max_total_size", &self.max_total_size);
+        checks.max_documents(&self.max_documents);
         let depth = *self.max_depth.get_ref();
         let allowed = depth <= DEPTH_MAX;
         let wrong = || Err(format!("allowed is 0 to {DEPTH_MAX}, not {depth}"));
-        check(self.max_depth.span(), "max_depth", if allowed { Ok(()) } else { wrong() });
-        problems
+        checks.add(self.max_depth.span(), "max_depth", if allowed { Ok(()) } else { wrong() });
+        checks.into_problems()
     }
 }

@@ -68,11 +68,7 @@ impl ArchiveSource {
     /// Prepares the source without touching its file.
     pub fn new(config: &ArchiveConfig, setting: &Setting<'_>) -> Result<Self, SourceError> {
         let name = config.name.get_ref().clone();
-        let globs = Globs::new(
-            config.include.iter().map(|pattern| pattern.get_ref().as_str()),
-            config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
-        )
-        .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
+        let globs = Globs::of_source(&name, &config.include, &config.exclude)?;
         let limits = Limits {
             file_size: *config.max_file_size.get_ref(),
             total_size: *config.max_total_size.get_ref(),

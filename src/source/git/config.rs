@@ -1,16 +1,13 @@
 //! `[[source.git]]`: the settings of one repository, with their positions in kb.toml for error
 //! messages.
 
-use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{
-    check_documents, check_name, check_size, max_documents_default, max_file_size_default,
-};
-use crate::source::{Problems, globs};
+use crate::source::Problems;
+use crate::source::settings::{Checks, empty, max_documents_default, max_file_size_default};
 use crate::support::byte_size::ByteSize;
 use crate::support::percent;
 
@@ -56,10 +53,6 @@ pub struct GitConfig {
     pub password_env: Spanned<String>,
 }
 
-fn empty() -> Spanned<String> {
-    Spanned::new(0..0, String::new())
-}
-
 fn one() -> u32 {
     1
 }
@@ -72,36 +65,23 @@ impl GitConfig {
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
-        let mut problems = Vec::new();
-        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
-            if let Err(what) = result {
-                problems.push((span, format!("source.git.{key}"), what));
-            }
-        };
-        check(self.name.span(), "name", check_name(self.name.get_ref()));
-        check(self.url.span(), "url", check_url(self.url.get_ref()));
-        check(self.reference.span(), "ref", check_reference(self.reference.get_ref()));
-        check(
-            self.subdirectory.span(),
-            "subdirectory",
-            check_subdirectory(self.subdirectory.get_ref()),
-        );
-        for pattern in &self.include {
-            check(pattern.span(), "include", globs::glob(pattern.get_ref()).map(drop));
-        }
-        for pattern in &self.exclude {
-            check(pattern.span(), "exclude", globs::glob(pattern.get_ref()).map(drop));
-        }
-        let size = &self.max_file_size;
-        check(size.span(), "max_file_size", check_size(*size.get_ref()));
-        let documents = &self.max_documents;
-        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
+        let mut checks = Checks::of("source.git");
+        checks.name(&self.name);
+        checks.add(self.url.span(), "url", check_url(self.url.get_ref()));
+        let reference = &self.reference;
+        checks.add(reference.span(), "ref", check_reference(reference.get_ref()));
+        let folder = &self.subdirectory;
+        checks.add(folder.span(), "subdirectory", check_subdirectory(folder.get_ref()));
+        checks.globs("include", &self.include);
+        checks.globs("exclude", &self.exclude);
+        checks.size("max_file_size", &self.max_file_size);
+        checks.max_documents(&self.max_documents);
         let variable = &self.password_env;
         if !variable.get_ref().is_empty() {
-            let has_server = is_http(self.url.get_ref());
-            check(variable.span(), "password_env", check_variable(variable.get_ref(), has_server));
+            let result = check_variable(variable.get_ref(), is_http(self.url.get_ref()));
+            checks.add(variable.span(), "password_env", result);
         }
-        problems
+        checks.into_problems()
     }
 
     /// Returns `url`, made absolute if it is a path.

@@ -78,11 +78,7 @@ impl GitSource {
     /// Prepares the source without touching repository or clone.
     pub fn new(config: &GitConfig, setting: &Setting<'_>) -> Result<Self, SourceError> {
         let name = config.name.get_ref().clone();
-        let globs = Globs::new(
-            config.include.iter().map(|pattern| pattern.get_ref().as_str()),
-            config.exclude.iter().map(|pattern| pattern.get_ref().as_str()),
-        )
-        .map_err(|reason| SourceError::Config { name: name.clone(), reason })?;
+        let globs = Globs::of_source(&name, &config.include, &config.exclude)?;
         let git = Git::new(clone_name(config, setting.base), setting);
         Ok(Self {
             clone: CachedClone::new(git, config, setting.base),

@@ -1,15 +1,12 @@
 //! `[[source.records]]`: the settings of one file of records, with their positions in kb.toml for
 //! error messages.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::source::directory_config::{
-    check_documents, check_name, check_size, max_documents_default,
-};
+use crate::source::settings::{Checks, empty, max_documents_default};
 use crate::source::{ByteSize, Problems};
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
@@ -56,10 +53,6 @@ pub(super) enum Format {
     JsonLines,
 }
 
-fn empty() -> Spanned<String> {
-    Spanned::new(0..0, String::new())
-}
-
 fn max_file_size_default() -> Spanned<ByteSize> {
     Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
 }
@@ -68,32 +61,22 @@ impl RecordsConfig {
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
-        let mut problems = Vec::new();
-        let mut check = |span: Range<usize>, key: &str, result: Result<(), String>| {
-            if let Err(what) = result {
-                problems.push((span, format!("source.records.{key}"), what));
-            }
-        };
-        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        let mut checks = Checks::of("source.records");
+        checks.name(&self.name);
         let format_key = if self.format.get_ref().is_empty() { "path" } else { "format" };
         let span = if format_key == "path" { self.path.span() } else { self.format.span() };
-        check(span, format_key, self.format().map(drop));
-        check(self.list.span(), "list", check_pointer(self.list.get_ref()));
-        check(self.id.span(), "id", check_field(self.id.get_ref()));
+        checks.add(span, format_key, self.format().map(drop));
+        checks.add(self.list.span(), "list", check_pointer(self.list.get_ref()));
+        checks.add(self.id.span(), "id", check_field(self.id.get_ref()));
         let text = self.text.get_ref();
         let at_least_one = if text.is_empty() { Err(NO_TEXT.to_owned()) } else { Ok(()) };
-        check(self.text.span(), "text", at_least_one);
+        checks.add(self.text.span(), "text", at_least_one);
         for field in text {
-            check(self.text.span(), "text", check_field(field));
+            checks.add(self.text.span(), "text", check_field(field));
         }
-        check(
-            self.max_file_size.span(),
-            "max_file_size",
-            check_size(*self.max_file_size.get_ref()),
-        );
-        let documents = &self.max_documents;
-        check(documents.span(), "max_documents", check_documents(*documents.get_ref()));
-        problems
+        checks.size("max_file_size", &self.max_file_size);
+        checks.max_documents(&self.max_documents);
+        checks.into_problems()
     }
 
     /// Returns the format of the records, from `format` or else the name of the file.

@@ -8,7 +8,7 @@ use toml::Spanned;
 use url::Url;
 
 use super::address;
-use crate::source::directory_config::{check_name, check_size};
+use crate::source::settings::{Checks, empty};
 use crate::source::{Problems, globs};
 use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
@@ -112,10 +112,6 @@ fn yes() -> bool {
     true
 }
 
-fn empty() -> Spanned<String> {
-    Spanned::new(0..0, String::new())
-}
-
 fn strings(values: &[&str]) -> Vec<Spanned<String>> {
     values.iter().map(|value| Spanned::new(0..0, (*value).to_owned())).collect()
 }
@@ -164,13 +160,8 @@ impl WebConfig {
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
-        let mut problems = Vec::new();
-        let mut check = |span: std::ops::Range<usize>, key: &str, result: Result<(), String>| {
-            if let Err(what) = result {
-                problems.push((span, format!("source.web.{key}"), what));
-            }
-        };
-        check(self.name.span(), "name", check_name(self.name.get_ref()));
+        let mut checks = Checks::of("source.web");
+        checks.name(&self.name);
         let of_each: [(&str, &[Spanned<String>], Rule); 10] = [
             ("start_urls", &self.start_urls, check_url),
             ("urls", &self.urls, check_url),
@@ -184,47 +175,44 @@ impl WebConfig {
             ("remove_selectors", &self.remove_selectors, |it| Selector::parse(it).map(drop)),
         ];
         for (key, values, rule) in of_each {
-            for value in values {
-                check(value.span(), key, rule(value.get_ref()));
-            }
+            checks.each(key, values, rule);
         }
         let prefix = self.url_prefix.get_ref();
         if !prefix.is_empty() {
-            check(self.url_prefix.span(), "url_prefix", check_url(prefix));
+            checks.add(self.url_prefix.span(), "url_prefix", check_url(prefix));
         }
         let agent = self.user_agent.get_ref();
-        check(self.user_agent.span(), "user_agent", check_user_agent(agent));
+        checks.add(self.user_agent.span(), "user_agent", check_user_agent(agent));
         let rate = *self.requests_per_second.get_ref();
         let is_rate = rate > 0.0 && rate <= RATE_MAX;
-        check(
+        checks.add(
             self.requests_per_second.span(),
             "requests_per_second",
             is_rate.then_some(()).ok_or(format!("{rate} is not above 0 and at most {RATE_MAX}")),
         );
         let concurrency = *self.max_concurrency.get_ref();
         let is_count = (1..=CONCURRENCY_MAX).contains(&concurrency);
-        check(
+        checks.add(
             self.max_concurrency.span(),
             "max_concurrency",
             is_count.then_some(()).ok_or(format!("{concurrency} is not 1 to {CONCURRENCY_MAX}")),
         );
         let timeout = *self.timeout.get_ref();
         let is_timeout = (1..=3600).contains(&timeout);
-        check(
+        checks.add(
             self.timeout.span(),
             "timeout",
             is_timeout.then_some(()).ok_or(format!("{timeout} is not 1 to 3600 seconds")),
         );
-        let size = &self.max_page_size;
-        check(size.span(), "max_page_size", check_size(*size.get_ref()));
+        checks.size("max_page_size", &self.max_page_size);
         let has_start = !self.start_urls.is_empty()
             || !self.urls.is_empty()
             || !self.url_file.as_os_str().is_empty()
             || self.sitemaps.iter().any(|sitemap| is_url(sitemap.get_ref()));
         let nowhere =
             "nothing to crawl: add `start_urls`, `urls`, `url_file` or the url of a sitemap";
-        check(self.name.span(), "start_urls", has_start.then_some(()).ok_or(nowhere.to_owned()));
-        problems
+        checks.add(self.name.span(), "start_urls", has_start.then_some(()).ok_or(nowhere.to_owned()));
+        checks.into_problems()
     }
 }
 
