@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
+use crate::domain::DocumentError;
 use crate::embed::EmbedError;
-use crate::extract::ExtractError;
 use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
@@ -131,7 +131,7 @@ pub enum Error {
     Embed(#[from] EmbedError),
     /// The one document requested cannot be extracted.
     #[error(transparent)]
-    Extract(#[from] ExtractError),
+    Document(#[from] DocumentError),
     /// A result cannot be printed.
     #[error("cannot write to stdout")]
     Output {
@@ -174,7 +174,7 @@ impl Error {
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }
-            Self::Extract(_) => ExitCode::DocumentsFailed,
+            Self::Document(_) => ExitCode::DocumentsFailed,
             Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
             Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }

@@ -1,6 +1,6 @@
 //! From a document's bytes to its text: the crate `kbingest-extract`, which is useful alone.
 
 pub use kbingest_extract::{
-    Attempt, CommandConfig, ExtractConfig, ExtractError, Extracted, Extraction, Extractor,
+    Attempt, CommandConfig, DocumentError, ExtractConfig, Extracted, Extraction, Extractor,
     Metadata, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
 };

@@ -13,7 +13,7 @@ pub use chunk::{Chunk, LineRange, Span};
 pub use document::{Entry, Version};
 pub use failure::{Failure, Stage};
 pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
-pub use kbingest_extract::{ExtractFingerprint, FailureKind, MediaType};
+pub use kbingest_extract::{DocumentError, ExtractFingerprint, FailureKind, MediaType};
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
 pub use run::{Metrics, RunState, RunStatus, SettingsHashes};

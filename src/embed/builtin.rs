@@ -51,7 +51,8 @@ struct Weights {
 impl Builtin {
     /// Returns the embedder without touching its weights.
     pub fn new() -> Self {
-        let fingerprint = Fingerprint::new(NAME, CODE_VERSION).with_hash(&ASSET_SHA256[..12]).to_string();
+        let fingerprint =
+            Fingerprint::new(NAME, CODE_VERSION).with_hash(&ASSET_SHA256[..12]).to_string();
         let (name, tokens) = (NAME.into(), "wordpiece");
         let model = Model { name, dim: DIM, fingerprint, tokens, hybrid_weight: 0.5 };
         Self { model, weights: OnceLock::new() }

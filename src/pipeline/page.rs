@@ -13,7 +13,7 @@ use super::traps::Traps;
 use crate::domain::{FailureKind, MediaType, Stage, Version};
 use crate::error::chain;
 use crate::extract::html::{self, Options};
-use crate::extract::{self, ExtractError, Extraction};
+use crate::extract::{self, Extraction};
 use crate::kb::{
     FoundLink, NewText, Outcome, PageLinks, PageReport, PageState, QueuedPage, Reading,
 };
@@ -357,8 +357,8 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     };
     let converted = match guard(|| html::convert(&page.url, bytes, &options)) {
         Ok(Ok(converted)) => converted,
-        Ok(Err(ExtractError::Skipped { reason, .. })) => {
-            return excluded(site, page, reason, FailureKind::Skipped);
+        Ok(Err(error)) if error.kind == FailureKind::Skipped => {
+            return excluded(site, page, error.reason, FailureKind::Skipped);
         }
         Ok(Err(error)) => return failed(page, chain(&error)),
         Err(panic) => return failed(page, panic),

@@ -12,10 +12,10 @@ use std::fmt::Write;
 
 use encoding_rs::Encoding;
 use kbingest::domain::{FailureKind, MediaType};
-use kbingest::extract::{ExtractError, Extracted, TITLE_CHARS_MAX, extractor};
+use kbingest::extract::{DocumentError, Extracted, TITLE_CHARS_MAX, extractor};
 use proptest::prelude::*;
 
-fn extract(uri: &str, bytes: impl Into<Vec<u8>>) -> Result<Extracted, ExtractError> {
+fn extract(uri: &str, bytes: impl Into<Vec<u8>>) -> Result<Extracted, DocumentError> {
     extractor(uri).extract(uri, bytes.into())
 }
 
@@ -127,7 +127,7 @@ fn binary_content_is_skipped_with_what_it_looks_like() {
     let check = |bytes: &[u8], expected: &str| {
         let error = extract("a.md", bytes).unwrap_err();
         assert_eq!(error.to_string(), format!("a.md: {expected}"));
-        assert_eq!(error.kind(), FailureKind::Skipped);
+        assert_eq!(error.kind, FailureKind::Skipped);
     };
     check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary content (PNG image)");
     check(b"%PDF-1.7\nall of it printable", "binary content (PDF document)");
@@ -149,7 +149,7 @@ fn text_that_cannot_be_decoded_is_a_permanent_failure() {
     let lone_surrogates = [b"\xff\xfe".to_vec(), b"\x41\xd8".repeat(50)].concat();
     let error = extract("a.md", lone_surrogates).unwrap_err();
     assert_eq!(error.to_string(), "a.md: looks like utf-16le, but cannot be decoded as that");
-    assert_eq!(error.kind(), FailureKind::Permanent);
+    assert_eq!(error.kind, FailureKind::Permanent);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::package::Package;
 use crate::writer::escaped;
 use crate::xml::{self, Element, Part};
 use crate::{
-    ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, escapes, title,
+    DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, escapes, title,
 };
 
 /// EPUB 2 and 3.
@@ -35,8 +35,8 @@ impl Extractor for Epub {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
-        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
+        let failed = |reason: String| DocumentError::permanent(uri, reason);
         let mut package = Package::open(uri, bytes)?;
         let container = package.read("META-INF/container.xml")?;
         let place = root_file(&String::from_utf8_lossy(&container))
@@ -59,7 +59,7 @@ impl Extractor for Epub {
             }
             text.push_str(&page.markdown);
             if text.len() > TEXT_BYTES_MAX {
-                return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+                return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
             }
         }
         if damaged > 0 && text.len() == front_bytes {
@@ -188,7 +188,7 @@ impl Extractor for FictionBook {
         "fb2@2"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let text = crate::text::encoding::decode(uri, bytes)?.text;
         let mut teller = FictionTeller::default();
         xml::read(&text, |part| {
@@ -197,7 +197,7 @@ impl Extractor for FictionBook {
         })
         .map_err(|error| {
             let reason = format!("cannot be read as FB2 {error}");
-            ExtractError::Permanent { uri: uri.to_owned(), reason }
+            DocumentError::permanent(uri, reason)
         })?;
         let page = html::convert_text(uri, &teller.html, &Options::whole())?;
         Ok(Extracted {

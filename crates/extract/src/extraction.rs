@@ -11,7 +11,7 @@ use crate::command::Commands;
 use crate::extractor::in_process;
 use crate::fingerprint::ExtractFingerprint;
 use crate::formats::{by_content, by_id, extractor};
-use crate::{ExtractConfig, ExtractError, Extracted, Extractor};
+use crate::{DocumentError, ExtractConfig, Extracted, Extractor, FailureKind};
 
 /// Larger documents are extracted in a child whatever their format, where `max_seconds`, `max_memory` and a stop hold
 /// for them. What is smaller is done before any of these matters, even by work that grows with its square.
@@ -29,7 +29,7 @@ pub struct Attempt {
     /// What it was done with, an [`ExtractFingerprint`]; see [`Extraction::is_current`].
     pub fingerprint: String,
     /// The text, or why there is none.
-    pub result: Result<Extracted, ExtractError>,
+    pub result: Result<Extracted, DocumentError>,
 }
 
 impl Extraction {
@@ -58,9 +58,9 @@ impl Extraction {
         &self,
         by_name: Fingerprint,
         by_content: Option<Fingerprint>,
-        result: Result<Extracted, ExtractError>,
+        result: Result<Extracted, DocumentError>,
     ) -> Attempt {
-        let has_failed = matches!(result, Err(ExtractError::Permanent { .. }));
+        let has_failed = matches!(&result, Err(error) if error.kind == FailureKind::Permanent);
         let limits = has_failed.then(|| self.config.fingerprint());
         let fingerprint = ExtractFingerprint { by_name, by_content, limits };
         Attempt { fingerprint: fingerprint.to_string(), result }
@@ -71,7 +71,7 @@ impl Extraction {
         extractor: &'static dyn Extractor,
         uri: &str,
         bytes: Vec<u8>,
-    ) -> Result<Extracted, ExtractError> {
+    ) -> Result<Extracted, DocumentError> {
         let extracted = match &self.children {
             Some(children) if extractor.is_risky() || bytes.len() > IN_PROCESS_BYTES_MAX => {
                 children.extract(extractor, uri, &bytes)
@@ -85,18 +85,18 @@ impl Extraction {
     fn checked(
         &self,
         uri: &str,
-        result: Result<Extracted, ExtractError>,
-    ) -> Result<Extracted, ExtractError> {
+        result: Result<Extracted, DocumentError>,
+    ) -> Result<Extracted, DocumentError> {
         let extracted = result?;
         if extracted.text.len() as u64 > self.config.max_text.0 {
             let reason = format!("its text is over max_text ({})", self.config.max_text);
-            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+            return Err(DocumentError::permanent(uri, reason));
         }
         let pages = extracted.pages();
         if pages > self.config.max_pages {
             let reason =
                 format!("its {pages} pages are over max_pages ({})", self.config.max_pages);
-            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+            return Err(DocumentError::permanent(uri, reason));
         }
         Ok(extracted)
     }

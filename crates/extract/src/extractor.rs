@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kbingest_support::panics::panic_message;
 
-use crate::{ExtractError, Extracted};
+use crate::{DocumentError, Extracted};
 
 /// Turns the bytes of one format into text.
 pub trait Extractor: Send + Sync {
@@ -19,25 +19,25 @@ pub trait Extractor: Send + Sync {
     }
 
     /// Extracts the text; `uri` gives the title where the text itself has none.
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError>;
 }
 
 /// Extracts a file that stands in another document, such as an attachment, by the extractor of its own format.
-pub(crate) type ExtractInner = fn(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError>;
+pub(crate) type ExtractInner = fn(name: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError>;
 
 /// Extracts in this process; a panic becomes an error.
 pub(crate) fn in_process(
     extractor: &dyn Extractor,
     uri: &str,
     bytes: Vec<u8>,
-) -> Result<Extracted, ExtractError> {
+) -> Result<Extracted, DocumentError> {
     let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
     catch_unwind(work).unwrap_or_else(|panic| {
         let said = panic_message(panic.as_ref());
         // What a library says may have lines, and the document's own words.
         let said: String = said.chars().take(200).collect();
         let reason = format!("internal error of {}: {said}", extractor.id());
-        Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
+        Err(DocumentError::permanent(uri, reason))
     })
 }
 
@@ -52,7 +52,7 @@ mod tests {
             "panicking@1"
         }
 
-        fn extract(&self, _: &str, _: Vec<u8>) -> Result<Extracted, ExtractError> {
+        fn extract(&self, _: &str, _: Vec<u8>) -> Result<Extracted, DocumentError> {
             panic!("at {}", 1);
         }
     }

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "markdown", "a@1>", "a@1!", "a@1>b", "a@1>b@1>c@1", "a@1!x=1!y=1", ">a@1"] {
+        for text in ["", "markdown", "a@1>", "a@1!", "a@1>b", "a@1>b@1>c@1", "a@1!x=1!y=1", ">a@1"]
+        {
             assert!(text.parse::<ExtractFingerprint>().is_err(), "{text}");
         }
     }

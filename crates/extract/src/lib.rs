@@ -12,7 +12,7 @@
 //! let document = extraction.extract("pumps.html", page.to_vec()).result?;
 //! assert_eq!(document.title, "Pumps");
 //! assert_eq!(document.text, "# Seals\n\nCheck them **weekly**.\n");
-//! # Ok::<(), kbingest_extract::ExtractError>(())
+//! # Ok::<(), kbingest_extract::DocumentError>(())
 //! ```
 //!
 //! Parsers of PDF, Office and mail files may crash, loop or eat memory. A program whose `main` begins with
@@ -61,7 +61,7 @@ pub use kbingest_support::stop::StopSignal;
 
 pub use command::CommandConfig;
 pub use config::ExtractConfig;
-pub use error::{ExtractError, FailureKind};
+pub use error::{DocumentError, FailureKind};
 pub use extracted::{Extracted, MediaType, Metadata, TEXT_BYTES_MAX, TITLE_CHARS_MAX};
 pub use extraction::{Attempt, Extraction};
 pub use extractor::Extractor;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::Writer;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Characters of an output that are kept.
 const OUTPUT_CHARS_MAX: usize = 2000;
@@ -19,9 +19,9 @@ impl Extractor for Notebook {
         "notebook@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
-        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+        let failed = |reason: String| DocumentError::permanent(uri, reason);
         let notebook: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|error| failed(format!("cannot be read as a notebook: {error}")))?;
         let cells = cells(&notebook).ok_or_else(|| failed("has no cells".to_owned()))?;
@@ -35,7 +35,7 @@ impl Extractor for Notebook {
             write_cell(cell, language, &mut writer);
         }
         if writer.is_full() {
-            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         let text = writer.finish();
         let heading = text.lines().find_map(|line| line.strip_prefix("# ")).and_then(title::clean);

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
-use crate::ExtractError;
+use crate::DocumentError;
 
 /// Bytes of one part when unpacked.
 const PART_BYTES_MAX: u64 = 64 << 20;
@@ -22,8 +22,8 @@ pub(crate) struct Package<'a> {
 
 impl<'a> Package<'a> {
     /// Opens the package.
-    pub(crate) fn open(uri: &'a str, bytes: Vec<u8>) -> Result<Self, ExtractError> {
-        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+    pub(crate) fn open(uri: &'a str, bytes: Vec<u8>) -> Result<Self, DocumentError> {
+        let failed = |reason: String| DocumentError::permanent(uri, reason);
         let archive = ZipArchive::new(Cursor::new(bytes))
             .map_err(|error| failed(format!("cannot be read as a ZIP file: {error}")))?;
         if archive.len() > PARTS_MAX {
@@ -44,9 +44,9 @@ impl<'a> Package<'a> {
     }
 
     /// Unpacks a part.
-    pub(crate) fn read(&mut self, name: &str) -> Result<Vec<u8>, ExtractError> {
+    pub(crate) fn read(&mut self, name: &str) -> Result<Vec<u8>, DocumentError> {
         let uri = self.uri;
-        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+        let failed = |reason: String| DocumentError::permanent(uri, reason);
         let part = self
             .archive
             .by_name(name)

@@ -6,7 +6,7 @@
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use crate::writer::{Writer, escaped};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Groups inside each other at most.
 const DEPTH_MAX: usize = 1000;
@@ -59,15 +59,15 @@ impl Extractor for Rtf {
         "rtf@2"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         if !bytes.starts_with(b"{\\rtf") {
             let reason = "cannot be read as RTF: it does not begin like that".to_owned();
-            return Err(ExtractError::Permanent { uri: uri.to_owned(), reason });
+            return Err(DocumentError::permanent(uri, reason));
         }
         let mut reader = Reader::new(&bytes);
         reader.read();
         if reader.writer.is_full() {
-            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         let mut metadata = reader.metadata;
         let stated = metadata.remove("title").and_then(|title| title::clean(title.as_str()?));

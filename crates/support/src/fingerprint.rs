@@ -136,8 +136,7 @@ impl FromStr for Settings {
 
 /// Returns what was read from `text` if it would be written as the same text again.
 fn canonical<T: fmt::Display>(text: &str, read: Option<T>) -> Result<T, ParseError> {
-    read.filter(|read| read.to_string() == text)
-        .ok_or_else(|| ParseError { text: text.to_owned() })
+    read.filter(|read| read.to_string() == text).ok_or_else(|| ParseError { text: text.to_owned() })
 }
 
 fn write_escaped(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
@@ -170,7 +169,11 @@ fn unescaped(text: &str) -> Option<String> {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not a fingerprint: name@version or name@version:key=value,…", self.text)
+        write!(
+            f,
+            "\"{}\" is not a fingerprint: name@version or name@version:key=value,…",
+            self.text
+        )
     }
 }
 
@@ -219,7 +222,8 @@ mod tests {
         for text in ["a@01", "a@+1", "a@99999999999", "a@1@2", "a@1>b@1", "a@1!b=1", "a@1 "] {
             check(text);
         }
-        for text in ["a@1:", "a@1:,", "a@1:k=a=b", "a@1:k=%2c", "a@1:k=%", "a@1:k=%zz", "a@1:k=é%FF"]
+        for text in
+            ["a@1:", "a@1:,", "a@1:k=a=b", "a@1:k=%2c", "a@1:k=%", "a@1:k=%zz", "a@1:k=é%FF"]
         {
             check(text);
         }

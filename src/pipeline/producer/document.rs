@@ -65,7 +65,7 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
             text: extracted.text,
         }),
         Err(error) => {
-            let (kind, error) = (error.kind(), chain(&error));
+            let (kind, error) = (error.kind, chain(&error));
             Outcome::Failed { stage: Stage::Extract, kind, error }
         }
     };

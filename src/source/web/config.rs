@@ -211,7 +211,11 @@ impl WebConfig {
             || self.sitemaps.iter().any(|sitemap| is_url(sitemap.get_ref()));
         let nowhere =
             "nothing to crawl: add `start_urls`, `urls`, `url_file` or the url of a sitemap";
-        checks.add(self.name.span(), "start_urls", has_start.then_some(()).ok_or(nowhere.to_owned()));
+        checks.add(
+            self.name.span(),
+            "start_urls",
+            has_start.then_some(()).ok_or(nowhere.to_owned()),
+        );
         checks.into_problems()
     }
 }

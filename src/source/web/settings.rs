@@ -17,7 +17,8 @@ pub(super) fn hash(config: &WebConfig) -> String {
         &config.remove_selectors,
     ]
     .map(|values| quoted::list(values.iter().map(|value| value.get_ref().as_str())));
-    let (prefix, agent) = (quoted(config.url_prefix.get_ref()), quoted(config.user_agent.get_ref()));
+    let (prefix, agent) =
+        (quoted(config.url_prefix.get_ref()), quoted(config.user_agent.get_ref()));
     let WebConfig { max_depth, same_host, max_per_folder, respect_robots, prefer_markdown, .. } =
         config;
     let max_page_size = config.max_page_size.get_ref().0;

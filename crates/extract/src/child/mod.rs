@@ -20,7 +20,7 @@ pub(crate) use serve::own_program;
 pub use serve::serve_if_asked;
 pub(crate) use worker::STOP_GRACE;
 
-use crate::{ExtractConfig, ExtractError, Extracted, Extractor};
+use crate::{DocumentError, ExtractConfig, Extracted, Extractor};
 use exchange::{Exchange, Loss};
 use kbingest_support::byte_size::ByteSize;
 use kbingest_support::stop::StopSignal;
@@ -59,7 +59,7 @@ impl Children {
         extractor: &dyn Extractor,
         uri: &str,
         bytes: &[u8],
-    ) -> Result<Extracted, ExtractError> {
+    ) -> Result<Extracted, DocumentError> {
         loop {
             let mut worker = self.take(uri)?;
             let is_fresh = worker.documents == 0;
@@ -84,7 +84,7 @@ impl Children {
         extractor: &dyn Extractor,
         uri: &str,
         bytes: &[u8],
-    ) -> Result<Result<Extracted, ExtractError>, Loss> {
+    ) -> Result<Result<Extracted, DocumentError>, Loss> {
         let request = wire::Request {
             extractor: extractor.id().to_owned(),
             uri: uri.to_owned(),
@@ -101,16 +101,15 @@ impl Children {
             Some(reply) => reply.into_result(uri, body),
             None => {
                 let reason = wire::BROKEN.to_owned();
-                Err(ExtractError::Permanent { uri: uri.to_owned(), reason })
+                Err(DocumentError::permanent(uri, reason))
             }
         })
     }
 
-    fn take(&self, uri: &str) -> Result<Worker, ExtractError> {
+    fn take(&self, uri: &str) -> Result<Worker, DocumentError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.start(), Ok).map_err(|error| ExtractError::Transient {
-            uri: uri.to_owned(),
-            reason: format!("cannot start a process to extract it: {error}"),
+        idle.map_or_else(|| self.start(), Ok).map_err(|error| {
+            DocumentError::transient(uri, format!("cannot start a process to extract it: {error}"))
         })
     }
 
@@ -136,9 +135,9 @@ impl Children {
         Ok(Worker { process, documents: 0, words: Vec::new() })
     }
 
-    fn describe(&self, loss: Loss, mut worker: Worker, uri: &str) -> ExtractError {
-        let permanent = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
-        let transient = |reason| ExtractError::Transient { uri: uri.to_owned(), reason };
+    fn describe(&self, loss: Loss, mut worker: Worker, uri: &str) -> DocumentError {
+        let permanent = |reason: String| DocumentError::permanent(uri, reason);
+        let transient = |reason: String| DocumentError::transient(uri, reason);
         match loss {
             Loss::Deadline => {
                 permanent(format!("takes longer than max_seconds ({})", self.max_seconds))

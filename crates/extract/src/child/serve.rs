@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::wire::{self, Reply, Request};
 use crate::extractor::in_process;
 use crate::formats::by_id;
-use crate::{ExtractError, Extracted};
+use crate::{DocumentError, Extracted};
 
 /// Files that a child may have open: its three pipes, and the few that the system opens for itself.
 const FILES_MAX: u64 = 16;
@@ -101,14 +101,14 @@ fn serve(memory_bytes: u64, parent: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(request: &Request, body: Vec<u8>) -> Result<Extracted, ExtractError> {
+fn answer(request: &Request, body: Vec<u8>) -> Result<Extracted, DocumentError> {
     let Request { extractor, uri, .. } = request;
     match by_id(extractor) {
         Some(extractor) => in_process(extractor, uri, body),
-        None => Err(ExtractError::Transient {
-            uri: uri.clone(),
-            reason: format!("the program has changed: {extractor} is not in it"),
-        }),
+        None => Err(DocumentError::transient(
+            uri.as_str(),
+            format!("the program has changed: {extractor} is not in it"),
+        )),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExtractError, Extracted, MediaType, Metadata};
+use crate::{DocumentError, Extracted, FailureKind, MediaType, Metadata};
 
 /// Lengths of head and body, little endian.
 pub(super) const LENGTHS_BYTES: usize = 4 + 8;
@@ -26,32 +26,26 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Extracted { title: String, media_type: String, encoding: String, metadata: Metadata },
-    Skipped { reason: String },
-    Permanent { reason: String },
-    Transient { reason: String },
+    Failed { kind: FailureKind, reason: String },
 }
 
 impl Reply {
     /// Takes a result apart into reply and body.
-    pub(super) fn of(result: Result<Extracted, ExtractError>) -> (Self, String) {
+    pub(super) fn of(result: Result<Extracted, DocumentError>) -> (Self, String) {
         match result {
             Ok(Extracted { title, media_type, text, encoding, metadata }) => {
                 let media_type = media_type.as_str().to_owned();
                 (Self::Extracted { title, media_type, encoding, metadata }, text)
             }
-            Err(ExtractError::Skipped { reason, .. }) => (Self::Skipped { reason }, String::new()),
-            Err(ExtractError::Permanent { reason, .. }) => {
-                (Self::Permanent { reason }, String::new())
-            }
-            Err(ExtractError::Transient { reason, .. }) => {
-                (Self::Transient { reason }, String::new())
+            // An extractor's error has neither another subject nor a cause.
+            Err(DocumentError { kind, reason, .. }) => {
+                (Self::Failed { kind, reason }, String::new())
             }
         }
     }
 
     /// Puts reply and body together again.
-    pub(super) fn into_result(self, uri: &str, body: Vec<u8>) -> Result<Extracted, ExtractError> {
-        let uri = uri.to_owned();
+    pub(super) fn into_result(self, uri: &str, body: Vec<u8>) -> Result<Extracted, DocumentError> {
         match self {
             Self::Extracted { title, media_type, encoding, metadata } => {
                 let known = MediaType::ALL.into_iter().find(|one| one.as_str() == media_type);
@@ -59,12 +53,10 @@ impl Reply {
                     (Some(media_type), Ok(text)) => {
                         Ok(Extracted { title, media_type, text, encoding, metadata })
                     }
-                    _ => Err(ExtractError::Permanent { uri, reason: BROKEN.to_owned() }),
+                    _ => Err(DocumentError::permanent(uri, BROKEN)),
                 }
             }
-            Self::Skipped { reason } => Err(ExtractError::Skipped { uri, reason }),
-            Self::Permanent { reason } => Err(ExtractError::Permanent { uri, reason }),
-            Self::Transient { reason } => Err(ExtractError::Transient { uri, reason }),
+            Self::Failed { kind, reason } => Err(DocumentError::new(kind, uri, reason)),
         }
     }
 }

@@ -16,7 +16,7 @@ use kbingest_support::fingerprint::Fingerprint;
 use kbingest_support::stop::StopSignal;
 
 use crate::text::markdown::Markdown;
-use crate::{ExtractConfig, ExtractError, Extracted, Extractor, title};
+use crate::{DocumentError, ExtractConfig, Extracted, Extractor, title};
 use config::{PATH, glob};
 use watch::Watch;
 use workspace::Workspace;
@@ -83,10 +83,12 @@ impl Commands {
         command: &Command,
         uri: &str,
         bytes: &[u8],
-    ) -> Result<Extracted, ExtractError> {
-        let file = self.workspace.put(uri, bytes).map_err(|error| ExtractError::Transient {
-            uri: uri.to_owned(),
-            reason: format!("cannot write it to a file for its command: {error}"),
+    ) -> Result<Extracted, DocumentError> {
+        let file = self.workspace.put(uri, bytes).map_err(|error| {
+            DocumentError::transient(
+                uri,
+                format!("cannot write it to a file for its command: {error}"),
+            )
         })?;
         let path = file.path().to_string_lossy();
         let arguments = command.run.iter().map(|one| one.replace(PATH, &path)).collect::<Vec<_>>();

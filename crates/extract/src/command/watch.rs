@@ -17,7 +17,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::child::STOP_GRACE;
-use crate::{ExtractConfig, ExtractError};
+use crate::{DocumentError, ExtractConfig};
 
 /// How often time and requests to stop are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -77,9 +77,9 @@ impl Watch {
         command: &[String],
         env: &[String],
         folder: &Path,
-    ) -> Result<Vec<u8>, ExtractError> {
-        let permanent = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
-        let transient = |reason| ExtractError::Transient { uri: uri.to_owned(), reason };
+    ) -> Result<Vec<u8>, DocumentError> {
+        let permanent = |reason: String| DocumentError::permanent(uri, reason);
+        let transient = |reason: String| DocumentError::transient(uri, reason);
         let name = command.first().map_or("", String::as_str);
         let mut group = self
             .start(command, env, folder)

@@ -4,7 +4,7 @@ use kbingest_support::rows;
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::{Writer, escaped};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Separators, likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -23,7 +23,7 @@ impl Extractor for Csv {
         "csv@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let is_tabs = title::extension(uri).as_deref() == Some("tsv");
@@ -45,7 +45,7 @@ impl Extractor for Csv {
             writer.end_table();
         }
         if writer.is_full() {
-            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         let mut metadata = Metadata::new();
         metadata.insert("row_count".to_owned(), rows.saturating_sub(1).into());

@@ -11,7 +11,7 @@ pub(crate) mod xml;
 
 use crate::text::encoding::{self, Decoded};
 use crate::text::plain;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 pub(crate) use element::read_xml;
 
@@ -53,7 +53,7 @@ impl Extractor for Json {
         "json@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         told_or_plain(uri, bytes, json::read)
     }
 }
@@ -63,7 +63,7 @@ impl Extractor for JsonLines {
         "jsonl@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         told_or_plain(uri, bytes, json::read_lines)
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn told_or_plain(
     uri: &str,
     bytes: Vec<u8>,
     read: impl Fn(&str) -> Option<Node>,
-) -> Result<Extracted, ExtractError> {
+) -> Result<Extracted, DocumentError> {
     let read = |text: &str| {
         let node = read(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         (!matches!(node, Node::Value(_))).then_some(node)
@@ -92,10 +92,10 @@ pub(crate) fn told_or_plain(
     }
 }
 
-fn told(uri: &str, node: &Node, encoding: String) -> Result<Extracted, ExtractError> {
+fn told(uri: &str, node: &Node, encoding: String) -> Result<Extracted, DocumentError> {
     let text = tell::tell(node);
     if text.len() > TEXT_BYTES_MAX {
-        return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
     let stated = node.value("title").and_then(title::clean);
     Ok(Extracted {

@@ -8,7 +8,7 @@ use crate::text::encoding::{self, Decoded};
 use crate::text::plain;
 use crate::writer::{Writer, escaped};
 use crate::xml::{self, Part};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// How far into a document its first element is looked for.
 const LOOK_BYTES: usize = 4096;
@@ -21,7 +21,7 @@ impl Extractor for Xml {
         "xml@3"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOK_BYTES)]).into_owned();
         let convert = match first_element(&start).as_deref() {
             Some("rss" | "feed" | "RDF") => feed,

@@ -5,7 +5,7 @@
 
 use kbingest_support::files;
 
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata};
 
 /// Environment variable that makes `*.fault` a format.
 pub(crate) const VARIABLE: &str = "KBINGEST_TEST_FAULTS";
@@ -27,7 +27,7 @@ impl Extractor for Fault {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match text.lines().next().unwrap_or_default() {
             "panic" => panic!("planted"),
@@ -43,7 +43,7 @@ impl Extractor for Fault {
             // As much as the pipe holds, and more.
             "shout" => shout(),
             "fail" => {
-                return Err(ExtractError::Permanent { uri: uri.into(), reason: "planted".into() });
+                return Err(DocumentError::permanent(uri, "planted"));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use crate::extractor::{Extractor, in_process};
 use crate::office;
 #[cfg(feature = "pdf")]
 use crate::pdf;
-use crate::{ExtractError, Extracted};
+use crate::{DocumentError, Extracted};
 use crate::{data, ebook, html, mail, markup, notebook, odf, rtf, text, title};
 use sniff::Content;
 
@@ -116,7 +116,7 @@ pub(crate) fn by_content(uri: &str, bytes: &[u8]) -> Option<&'static dyn Extract
 }
 
 /// Extracts a file that stands in another document.
-fn extract_inner(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+fn extract_inner(name: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
     let extractor = by_content(name, &bytes).unwrap_or_else(|| extractor(name));
     in_process(extractor, name, bytes)
 }

@@ -16,7 +16,7 @@ pub use crate::dom::{Facts, Selector};
 
 use crate::dom::{self, NodeId, Tree};
 use crate::text::encoding::{self, Decoded};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// How a page is converted.
 #[derive(Default)]
@@ -62,7 +62,7 @@ pub struct Page {
 
 /// Converts the bytes of a page. Fails where they are no text, or where the Markdown would be larger
 /// than [`TEXT_BYTES_MAX`].
-pub fn convert(uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Page, ExtractError> {
+pub fn convert(uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Page, DocumentError> {
     let Decoded { text, encoding } = match charset::declared(&bytes, options.charset) {
         Some(encoding) => encoding::decode_as(uri, encoding, &bytes)?,
         None => encoding::decode(uri, bytes)?,
@@ -77,7 +77,7 @@ pub(super) fn convert_text(
     uri: &str,
     text: &str,
     options: &Options<'_>,
-) -> Result<Page, ExtractError> {
+) -> Result<Page, DocumentError> {
     let tree = dom::parse(text);
     let facts = tree.facts();
     let followed = tree.links().filter(|link| !link.nofollow);
@@ -85,7 +85,7 @@ pub(super) fn convert_text(
     let block::Rendered { markdown, anchors, is_full } =
         block::render(&tree, &root::find(&tree, options), options);
     if is_full {
-        return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
     let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.text(id)));
     let title = facts.title.as_deref().and_then(title::clean).or_else(heading);
@@ -104,7 +104,7 @@ impl Extractor for Html {
         "html@3"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let page = convert(uri, bytes, &Options::default())?;
         let title = page.title.clone().unwrap_or_else(|| title::from_stem(uri));
         let metadata = page.metadata();

@@ -11,7 +11,7 @@ use super::text::{without_encoded, without_quotation};
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
 use crate::writer::escaped;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// EML, one message.
 pub(crate) struct Mail {
@@ -34,7 +34,7 @@ impl Extractor for Mail {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
         let mut text = String::new();
         let place =
@@ -53,7 +53,7 @@ impl Extractor for Mailbox {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let mut text = String::new();
         for bytes in messages(&bytes) {
             if let Some(message) = parse(bytes) {
@@ -73,8 +73,8 @@ impl Extractor for Mailbox {
     }
 }
 
-fn no_message(uri: &str) -> ExtractError {
-    ExtractError::Permanent { uri: uri.to_owned(), reason: "has no message in it".to_owned() }
+fn no_message(uri: &str) -> DocumentError {
+    DocumentError::permanent(uri, "has no message in it")
 }
 
 fn extracted(uri: &str, title: Option<String>, text: String, metadata: Metadata) -> Extracted {
@@ -206,7 +206,7 @@ fn write_message(
     message: &Message<'_>,
     place: Place,
     text: &mut String,
-) -> Result<(), ExtractError> {
+) -> Result<(), DocumentError> {
     separate(text);
     let marks = "#".repeat(place.level);
     if let Some(subject) = subject(message) {
@@ -238,13 +238,13 @@ fn write_message(
             write_attachment(uri, part, place, text)?;
         }
         if text.len() > TEXT_BYTES_MAX {
-            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
     }
     Ok(())
 }
 
-fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), ExtractError> {
+fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), DocumentError> {
     let body = match &part.body {
         // What cannot be decoded by the letter comes as it is, and as text.
         PartType::Text(body) | PartType::Html(body) if part.is_encoding_problem => {
@@ -274,7 +274,7 @@ fn write_attachment(
     part: &MessagePart<'_>,
     place: Place,
     text: &mut String,
-) -> Result<(), ExtractError> {
+) -> Result<(), DocumentError> {
     if let PartType::Message(message) = &part.body {
         // One that was cut off before its first part would make its parser panic.
         return if place.depth < DEPTH_MAX && !message.parts.is_empty() {

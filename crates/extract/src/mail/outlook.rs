@@ -13,7 +13,7 @@ use super::text::without_encoded;
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
 use crate::writer::escaped;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// Bytes of one property that are read.
 const PROPERTY_BYTES_MAX: u64 = 32 << 20;
@@ -61,10 +61,10 @@ impl Extractor for Outlook {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|error| {
             let reason = format!("cannot be read as an Outlook message: {error}");
-            ExtractError::Permanent { uri: uri.to_owned(), reason }
+            DocumentError::permanent(uri, reason)
         })?;
         let mut text = String::new();
         let message = Message::read(&mut file, "");
@@ -159,7 +159,7 @@ impl Message {
         depth: usize,
         text: &mut String,
         attached: &mut Attached,
-    ) -> Result<(), ExtractError> {
+    ) -> Result<(), DocumentError> {
         separate(text);
         let marks = "#".repeat((depth + 1).min(6));
         let subject = self.subject.as_deref().unwrap_or("No subject");
@@ -203,7 +203,7 @@ impl Message {
                 write_attached(file, &storage, depth, text, attached);
             }
             if text.len() > TEXT_BYTES_MAX {
-                return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+                return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
             }
         }
         Ok(())

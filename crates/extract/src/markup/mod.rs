@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::text::encoding::{self, Decoded};
 use crate::writer::Cells;
 use crate::writer::Writer;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// One kind of markup.
 pub(crate) struct Markup {
@@ -91,7 +91,7 @@ impl Extractor for Markup {
         self.id
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let mut scribe = Scribe {
             writer: Writer::new(TEXT_BYTES_MAX),
@@ -102,7 +102,7 @@ impl Extractor for Markup {
         (self.scan)(text.strip_prefix('\u{feff}').unwrap_or(&text), &mut scribe);
         scribe.flush();
         if scribe.writer.is_full() {
-            return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+            return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
         Ok(Extracted {
             title: scribe.title.unwrap_or_else(|| title::from_stem(uri)),

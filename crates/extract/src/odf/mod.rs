@@ -10,7 +10,7 @@ mod teller;
 use crate::html::{self, Options};
 use crate::package::Package;
 use crate::xml::{self, Part};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 use styles::Styles;
 use teller::Teller;
 
@@ -44,7 +44,7 @@ impl Extractor for OpenDocument {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let mut package = Package::open(uri, bytes)?;
         let content = package.read("content.xml")?;
         let content = String::from_utf8_lossy(&content);
@@ -76,21 +76,21 @@ impl Extractor for OpenDocument {
 /// What is told: the text, its first heading, and where its sheets begin.
 type Told = (String, Option<String>, Vec<usize>);
 
-fn broken(uri: &str, error: &str) -> ExtractError {
+fn broken(uri: &str, error: &str) -> DocumentError {
     let reason = format!("its content.xml cannot be read {error}");
-    ExtractError::Permanent { uri: uri.to_owned(), reason }
+    DocumentError::permanent(uri, reason)
 }
 
-fn workbook(uri: &str, content: &str) -> Result<Told, ExtractError> {
+fn workbook(uri: &str, content: &str) -> Result<Told, DocumentError> {
     let workbook = sheets::tell(content).map_err(|error| broken(uri, &error))?;
     if workbook.is_full {
-        return Err(ExtractError::over_limit(uri, "text", TEXT_BYTES_MAX));
+        return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
     let name = workbook.name.as_deref().and_then(title::clean);
     Ok((workbook.markdown, name, workbook.starts))
 }
 
-fn document(uri: &str, content: &str, package: &mut Package<'_>) -> Result<Told, ExtractError> {
+fn document(uri: &str, content: &str, package: &mut Package<'_>) -> Result<Told, DocumentError> {
     let mut styles = Styles::default();
     // Only lists and titles ask for what styles say.
     let is_asked = content.contains("<text:list") || content.contains("<text:p ");

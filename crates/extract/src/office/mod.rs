@@ -11,7 +11,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
 pub(crate) struct Office;
@@ -25,19 +25,16 @@ impl Extractor for Office {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
-        let failed = |error: &Error| ExtractError::Permanent {
-            uri: uri.to_owned(),
-            reason: match error {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
+        let failed = |error: &Error| {
+            let reason = match error {
                 Error::Encrypted => "is encrypted: it opens with a password only".to_owned(),
                 error => format!("cannot be read as an Office document: {error}"),
-            },
+            };
+            DocumentError::permanent(uri, reason)
         };
         if is_binary_workbook(&bytes) {
-            return Err(ExtractError::Permanent {
-                uri: uri.to_owned(),
-                reason: BINARY_WORKBOOK.to_owned(),
-            });
+            return Err(DocumentError::permanent(uri, BINARY_WORKBOOK));
         }
         let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let mut document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;

@@ -11,7 +11,7 @@ use kbingest_support::numbers::counted;
 use serde_json::Value;
 use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
 
 /// Pages of a document at most.
 const PAGES_MAX: u32 = 20_000;
@@ -37,8 +37,8 @@ impl Extractor for Pdf {
         true
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
-        let failed = |reason| ExtractError::Permanent { uri: uri.to_owned(), reason };
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
+        let failed = |reason: String| DocumentError::permanent(uri, reason);
         let options = ParseOptions::new().lenient().with_resources(false).sequential();
         let document = PdfParser::from_bytes_with_options(&bytes, options)
             .and_then(|parser| match parser.page_count() {

@@ -5,7 +5,7 @@
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::{Writer, escaped};
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
 /// VTT and SRT.
 pub(crate) struct Captions;
@@ -15,7 +15,7 @@ impl Extractor for Captions {
         "captions@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let mut writer = Writer::new(TEXT_BYTES_MAX);
         let mut speaker = String::new();

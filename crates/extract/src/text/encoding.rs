@@ -4,7 +4,7 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
 
-use crate::ExtractError;
+use crate::DocumentError;
 
 /// A NUL byte this near to the start means binary; git looks as far.
 const NUL_SCAN_BYTES: usize = 8 << 10;
@@ -54,8 +54,8 @@ pub(crate) struct Decoded {
 
 /// Decodes the bytes of a document; those of valid UTF-8 stay as they are, BOM and line ends
 /// included.
-pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, ExtractError> {
-    let skipped = |reason| ExtractError::Skipped { uri: uri.to_owned(), reason };
+pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError> {
+    let skipped = |reason: String| DocumentError::skipped(uri, reason);
     if let Some((encoding, bom_bytes)) = Encoding::for_bom(&bytes)
         && encoding != encoding_rs::UTF_8
     {
@@ -104,9 +104,9 @@ pub(crate) fn decode_as(
     uri: &str,
     encoding: &'static Encoding,
     bytes: &[u8],
-) -> Result<Decoded, ExtractError> {
+) -> Result<Decoded, DocumentError> {
     match binary(bytes) {
-        Some(reason) => Err(ExtractError::Skipped { uri: uri.into(), reason }),
+        Some(reason) => Err(DocumentError::skipped(uri, reason)),
         None => decode_legacy(uri, encoding, bytes),
     }
 }
@@ -115,17 +115,17 @@ fn decode_legacy(
     uri: &str,
     encoding: &'static Encoding,
     bytes: &[u8],
-) -> Result<Decoded, ExtractError> {
+) -> Result<Decoded, DocumentError> {
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
     let name = encoding.name().to_lowercase();
     if has_many_controls(&text) {
-        return Err(ExtractError::Skipped { uri: uri.into(), reason: "binary content".into() });
+        return Err(DocumentError::skipped(uri, "binary content"));
     }
     if broken && has_many_broken(&text) {
-        return Err(ExtractError::Permanent {
-            uri: uri.into(),
-            reason: format!("looks like {name}, but cannot be decoded as that"),
-        });
+        return Err(DocumentError::permanent(
+            uri,
+            format!("looks like {name}, but cannot be decoded as that"),
+        ));
     }
     Ok(Decoded { text: text.into_owned(), encoding: name })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::text::encoding::{self, Decoded};
 use crate::text::front_matter;
-use crate::{ExtractError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
 
 /// Where a title nearly always is. The parser reads all that it is given before its first event, so
 /// this saves most of the time.
@@ -26,7 +26,7 @@ impl Extractor for Markdown {
         "markdown@1"
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let (metadata, body) =
             front_matter::split(uri, text.strip_prefix('\u{feff}').unwrap_or(&text));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::text::encoding::{self, Decoded};
-use crate::{ExtractError, Extracted, Extractor, MediaType, title};
+use crate::{DocumentError, Extracted, Extractor, MediaType, title};
 
 /// Prose: paragraphs between blank lines.
 pub(crate) const PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Plain };
@@ -22,7 +22,7 @@ impl Extractor for Plain {
         self.id
     }
 
-    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         Ok(Extracted {
             title: title::from_name(uri),
