@@ -12,8 +12,8 @@ use super::directory_config::DirectoryConfig;
 use super::file::{self, Stamp};
 use super::globs::Globs;
 use super::walk::{Found, Kind, Walk, WalkError, Walking};
-use super::{ByteSize, Content, ListError, Listing, ReadError, Source, SourceError, limited, uri};
-use crate::domain::Entry;
+use super::{ByteSize, Content, ListError, Listing, Source, SourceError, limited, uri};
+use crate::domain::{DocumentError, Entry};
 
 /// Names of one folder that are held in memory, even if fewer documents are allowed: some may be
 /// empty folders.
@@ -105,16 +105,15 @@ impl DirectorySource {
 
     /// Returns the path below the root of a listed document; if links are followed, with all links
     /// resolved.
-    fn place_of(&self, root: &Root, entry: &Entry) -> Result<PathBuf, ReadError> {
+    fn place_of(&self, root: &Root, entry: &Entry) -> Result<PathBuf, DocumentError> {
         let relative = uri::decode(&entry.uri);
         let path = self.root.join(&relative);
         let leaves = |component| !matches!(component, Component::Normal(_));
         if relative.components().any(leaves) || relative.as_os_str().is_empty() {
-            return Err(ReadError::Permanent { path, reason: "the uri leaves the source".into() });
+            return Err(DocumentError::permanent(file::named(&path), "the uri leaves the source"));
         }
         if beneath::is_too_long(root.path(), &relative) {
-            let source = rustix::io::Errno::NAMETOOLONG.into();
-            return Err(ReadError::Transient { path, source });
+            return Err(DocumentError::unreadable(&path, rustix::io::Errno::NAMETOOLONG));
         }
         if !self.follow_links {
             return Ok(relative);
@@ -123,11 +122,10 @@ impl DirectorySource {
             Ok(real) => match real.strip_prefix(root.path()) {
                 Ok(place) => Ok(place.to_owned()),
                 Err(_) => {
-                    let reason = "its link leaves the source".into();
-                    Err(ReadError::Skipped { path, reason })
+                    Err(DocumentError::skipped(file::named(&path), "its link leaves the source"))
                 }
             },
-            Err(source) => Err(ReadError::Transient { path, source }),
+            Err(source) => Err(DocumentError::unreadable(&path, source)),
         }
     }
 }
@@ -143,13 +141,13 @@ impl Source for DirectorySource {
         Ok(limited(Box::new(listing), self.max_documents))
     }
 
-    fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
+    fn read(&self, entry: &Entry) -> Result<Content, DocumentError> {
         let path = || self.root.join(uri::decode(&entry.uri));
-        let transient = |source| ReadError::Transient { path: path(), source };
-        let root = self.opened_root().map_err(|error| transient(io::Error::other(error)))?;
+        let unreachable = |error| DocumentError::unreadable(&path(), io::Error::other(error));
+        let root = self.opened_root().map_err(unreachable)?;
         let place = self.place_of(&root, entry)?;
         let (folder, name) = beneath::split(&place);
-        let folder = root.pass(folder).map_err(|error| ReadError::unopened(&path(), error))?;
+        let folder = root.pass(folder).map_err(|error| DocumentError::unopened(&path(), error))?;
         file::read_in(&folder, name, &path(), self.max_file_size)
     }
 }

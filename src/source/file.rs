@@ -13,8 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, openat, statat};
 
 use super::beneath::PASSED;
-use super::{ByteSize, Content, ReadError};
-use crate::domain::Version;
+use super::{ByteSize, Content};
+use crate::domain::{DocumentError, Version};
 
 /// Attempts at a file that changes while it is read; after these it is left to the next run.
 const READ_ATTEMPTS: usize = 2;
@@ -72,12 +72,11 @@ impl Stamp {
 }
 
 /// Reads the regular file at `path`, which may be reached through links but must not be one.
-pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, ReadError> {
+pub(super) fn read(path: &Path, max: ByteSize) -> Result<Content, DocumentError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder =
         open(folder.unwrap_or(Path::new(".")), PASSED.difference(OFlags::NOFOLLOW), Mode::empty());
-    let folder =
-        folder.map_err(|error| ReadError::Transient { path: path.into(), source: error.into() })?;
+    let folder = folder.map_err(|error| DocumentError::unreadable(path, error))?;
     read_in(&folder, path.file_name().unwrap_or_default(), path, max)
 }
 
@@ -91,10 +90,10 @@ pub(super) fn read_in(
     name: &OsStr,
     path: &Path,
     max: ByteSize,
-) -> Result<Content, ReadError> {
-    let transient = |source| ReadError::Transient { path: path.into(), source };
+) -> Result<Content, DocumentError> {
+    let transient = |source: io::Error| DocumentError::unreadable(path, source);
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
-    let found = found.map_err(|error| ReadError::unopened(path, error))?;
+    let found = found.map_err(|error| DocumentError::unopened(path, error))?;
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
     check_kind_and_size(path, is_file, found.st_size.unsigned_abs(), max)?;
     let mut file = open_in(folder, name).map_err(transient)?;
@@ -125,12 +124,9 @@ fn check_kind_and_size(
     is_file: bool,
     size_bytes: u64,
     max: ByteSize,
-) -> Result<(), ReadError> {
+) -> Result<(), DocumentError> {
     if !is_file {
-        return Err(ReadError::Skipped {
-            path: path.into(),
-            reason: "not a regular file any more".into(),
-        });
+        return Err(DocumentError::skipped(named(path), "not a regular file any more"));
     }
     if size_bytes > max.0 {
         return Err(too_large(path, ByteSize(size_bytes), max));
@@ -138,11 +134,13 @@ fn check_kind_and_size(
     Ok(())
 }
 
-fn too_large(path: &Path, size: ByteSize, max: ByteSize) -> ReadError {
-    ReadError::Skipped {
-        path: path.into(),
-        reason: format!("{size} is over max_file_size ({max})"),
-    }
+fn too_large(path: &Path, size: ByteSize, max: ByteSize) -> DocumentError {
+    DocumentError::skipped(named(path), format!("{size} is over max_file_size ({max})"))
+}
+
+/// Returns a path as errors name it.
+pub(super) fn named(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {

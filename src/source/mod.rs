@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::domain::{Entry, FailureKind, Version};
+use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{self, Cache};
 use crate::support::checkpoint::StopSignal;
 use crate::support::storage;
@@ -64,7 +64,7 @@ pub trait Source: Send + Sync {
     fn list(&self) -> Result<Listing<'_>, SourceError>;
 
     /// Reads the current state of a document, which may be newer than the listed one.
-    fn read(&self, entry: &Entry) -> Result<Content, ReadError>;
+    fn read(&self, entry: &Entry) -> Result<Content, DocumentError>;
 }
 
 /// A document's bytes and the version they belong to.
@@ -204,64 +204,6 @@ impl SourceError {
     /// source.
     pub fn ends_run(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Cache { .. })
-    }
-}
-
-/// A document that could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Skipped on purpose.
-    #[error("{}: {reason}", path.display())]
-    Skipped {
-        /// The file.
-        path: PathBuf,
-        /// Why it is skipped.
-        reason: String,
-    },
-    /// Cannot be read until it changes.
-    #[error("{}: {reason}", path.display())]
-    Permanent {
-        /// The file.
-        path: PathBuf,
-        /// Why it cannot be read.
-        reason: String,
-    },
-    /// It was removed after it was listed.
-    #[error("cannot read {}", path.display())]
-    Gone {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// May work in the next run. Denied permission is transient too: granting it changes neither
-    /// size nor mtime, so nothing else would make a later run retry.
-    #[error("cannot read {}", path.display())]
-    Transient {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-}
-
-impl ReadError {
-    /// Returns the error of a file that `error` kept from being opened, by its own name and not through a link.
-    fn unopened(path: &Path, error: impl Into<io::Error>) -> Self {
-        let (path, source) = (path.to_owned(), error.into());
-        match source.kind() {
-            io::ErrorKind::NotFound => Self::Gone { path, source },
-            _ => Self::Transient { path, source },
-        }
-    }
-
-    /// Returns what a later run does about it.
-    pub fn kind(&self) -> FailureKind {
-        match self {
-            Self::Skipped { .. } => FailureKind::Skipped,
-            Self::Permanent { .. } => FailureKind::Permanent,
-            Self::Gone { .. } | Self::Transient { .. } => FailureKind::Transient,
-        }
     }
 }
 

@@ -239,7 +239,7 @@ fn fifos_sockets_and_devices_are_never_opened() {
     let source = source(root.path(), "");
     for uri in ["fifo.md", "socket.md"] {
         let error = source.read(&one(uri)).unwrap_err();
-        assert_eq!(error.kind(), FailureKind::Skipped);
+        assert_eq!(error.kind, FailureKind::Skipped);
         assert!(error.to_string().ends_with(": not a regular file any more"), "{error}");
     }
 }
@@ -264,7 +264,7 @@ fn a_vanished_file_is_a_failure_of_its_own() {
     let entries = entries(&source);
     fs::remove_file(root.path().join("a.md")).unwrap();
     let error = source.read(&entries[0]).unwrap_err();
-    assert_eq!(error.kind(), FailureKind::Transient);
+    assert_eq!(error.kind, FailureKind::Transient);
     assert_eq!(error.to_string(), format!("cannot read {}", root.path().join("a.md").display()));
     assert!(source.read(&entries[1]).is_ok());
 }
@@ -290,7 +290,7 @@ fn permissions_are_failures_of_what_they_protect() {
     without_privileges(|| {
         let source = source(root.path(), "");
         assert_eq!(listed(&source), ["a.md", "closed.md", "!! dark", "z.md"]);
-        assert_eq!(source.read(&one("closed.md")).unwrap_err().kind(), FailureKind::Transient);
+        assert_eq!(source.read(&one("closed.md")).unwrap_err().kind, FailureKind::Transient);
     });
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
 }
@@ -333,7 +333,7 @@ fn a_file_whose_path_is_too_long_is_listed_and_fails_when_read() {
     let source = source(root.path(), "");
     let entries = entries(&source);
     assert_eq!((entries.len(), entries[0].size_bytes), (1, 0));
-    assert_eq!(source.read(&entries[0]).unwrap_err().kind(), FailureKind::Transient);
+    assert_eq!(source.read(&entries[0]).unwrap_err().kind, FailureKind::Transient);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn large_files_are_listed_but_not_read() {
     assert_eq!(source.read(&one("exact.md")).unwrap().bytes.len(), 1000);
     let check = |uri: &str, expected: &str| {
         let error = source.read(&one(uri)).unwrap_err();
-        assert_eq!(error.kind(), FailureKind::Skipped);
+        assert_eq!(error.kind, FailureKind::Skipped);
         assert!(error.to_string().ends_with(expected), "{error}");
     };
     check("over.md", "over.md: 1001 bytes is over max_file_size (1000 bytes)");

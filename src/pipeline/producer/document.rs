@@ -14,7 +14,7 @@ use crate::error::{Error, chain};
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
 use crate::pipeline::Context;
-use crate::source::{Content, ReadError, Source};
+use crate::source::{Content, Source};
 use crate::support::panics::panic_message;
 
 /// Reads and extracts documents, in parallel, in their order. One that was never saved and is gone
@@ -39,9 +39,9 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
             size_bytes = content.bytes.len() as u64;
             extract_one(context.extraction, entry.format_name(), content)
         }
-        Err(ReadError::Gone { .. }) if document.is_none() => return None,
+        Err(error) if error.is_gone && document.is_none() => return None,
         Err(error) => {
-            let (kind, error) = (error.kind(), chain(&error));
+            let (kind, error) = (error.kind, chain(&error));
             let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
             (context.extraction.expected(entry.format_name()).to_owned(), outcome)
         }

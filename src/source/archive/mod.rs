@@ -26,10 +26,8 @@ use self::member::{Listed, Member, Wanted};
 use self::unpack::{UnpackError, Unpacked, Unpacking};
 use super::file::Stamp;
 use super::globs::Globs;
-use super::{
-    ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, limited, uri,
-};
-use crate::domain::{Entry, Version};
+use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, limited, uri};
+use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{Cache, SPOOL};
 use crate::support::checkpoint::StopSignal;
 use crate::support::files;
@@ -192,9 +190,9 @@ impl Source for ArchiveSource {
         Ok(limited(Box::new(listing), self.max_documents))
     }
 
-    fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
-        let path = || Path::new(&entry.uri).to_owned();
-        let transient = |source| ReadError::Transient { path: path(), source };
+    fn read(&self, entry: &Entry) -> Result<Content, DocumentError> {
+        let transient =
+            |source: io::Error| DocumentError::unreadable(Path::new(&entry.uri), source);
         let unpacked = self.unpacked().map_err(|error| transient(io::Error::other(error)))?;
         let members = &unpacked.listed.members;
         let found = members.binary_search_by(|one| uri::uri_order(&one.uri, &entry.uri));
@@ -203,10 +201,10 @@ impl Source for ArchiveSource {
         };
         let member: &Member = &members[at];
         if let Some(reason) = &member.too_large {
-            return Err(ReadError::Skipped { path: path(), reason: reason.clone() });
+            return Err(DocumentError::skipped(&entry.uri, reason));
         }
         if let Some(reason) = &member.damage {
-            return Err(ReadError::Permanent { path: path(), reason: reason.clone() });
+            return Err(DocumentError::permanent(&entry.uri, reason));
         }
         let mut bytes = vec![0; usize::try_from(member.size_bytes).unwrap_or(0)];
         unpacked.spool.read_exact_at(&mut bytes, member.offset).map_err(transient)?;

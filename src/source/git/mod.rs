@@ -19,7 +19,7 @@ mod objects;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ use self::command::{Git, GitError};
 use self::dates::Dates;
 use self::objects::{Blob, Objects};
 use super::globs::Globs;
-use super::{ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, uri};
-use crate::domain::{Entry, Version};
+use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, uri};
+use crate::domain::{DocumentError, Entry, Version};
 
 pub use config::GitConfig;
 
@@ -257,9 +257,9 @@ impl Source for GitSource {
         Ok(Box::new(problems.into_iter().map(Err).chain(files.into_iter().map(Ok))))
     }
 
-    fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
-        let path = PathBuf::from(&entry.uri);
-        let skipped = |reason: String| ReadError::Skipped { path: path.clone(), reason };
+    fn read(&self, entry: &Entry) -> Result<Content, DocumentError> {
+        let path = Path::new(&entry.uri);
+        let skipped = |reason: String| DocumentError::skipped(&entry.uri, reason);
         let id = entry.version.as_ref().map_or("", |version| version.0.as_str());
         if id.starts_with(SUBMODULE) {
             let reason = "a submodule; make its repository a source of its own";
@@ -287,9 +287,9 @@ impl Source for GitSource {
                 let source = io::Error::other(format!(
                     "blob {id} is missing in the clone, which is made again in the next run"
                 ));
-                Err(ReadError::Transient { path, source })
+                Err(DocumentError::unreadable(path, source))
             }
-            Err(source) => Err(ReadError::Transient { path, source }),
+            Err(source) => Err(DocumentError::unreadable(path, source)),
         }
     }
 }

@@ -16,10 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::config::Format;
 use self::record::Fields;
 use self::table::Table;
-use super::{
-    ByteSize, Content, ListError, Listing, ReadError, Setting, Source, SourceError, file, limited,
-};
-use crate::domain::{Entry, Version};
+use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, file, limited};
+use crate::domain::{DocumentError, Entry, Version};
 
 pub use config::RecordsConfig;
 
@@ -74,11 +72,9 @@ impl RecordsSource {
             return Ok(Arc::clone(table));
         }
         let content = file::read(&path, self.max_file_size).map_err(|error| {
-            unreachable(match error {
-                ReadError::Gone { source, .. } | ReadError::Transient { source, .. } => source,
-                ReadError::Skipped { reason, .. } | ReadError::Permanent { reason, .. } => {
-                    io::Error::other(reason)
-                }
+            unreachable(match error.source {
+                Some(source) => source.downcast().map_or_else(io::Error::other, |source| *source),
+                None => io::Error::other(error.reason),
             })
         })?;
         let file_name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -119,18 +115,17 @@ impl Source for RecordsSource {
         Ok(limited(Box::new((0..count).map(entry)), self.max_documents))
     }
 
-    fn read(&self, entry: &Entry) -> Result<Content, ReadError> {
-        let path = || Path::new(&entry.uri).to_owned();
+    fn read(&self, entry: &Entry) -> Result<Content, DocumentError> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let row = table.as_ref().and_then(|(_, table)| Some((table, table.find(&entry.uri)?)));
         let Some((table, row)) = row else {
             let source = io::Error::other("its record is gone");
-            return Err(ReadError::Transient { path: path(), source });
+            return Err(DocumentError::unreadable(Path::new(&entry.uri), source));
         };
         let (text, metadata) = table
             .record(row)
             .map(|record| (self.fields.text_of(&record), self.fields.metadata_of(record)))
-            .map_err(|reason| ReadError::Permanent { path: path(), reason })?;
+            .map_err(|reason| DocumentError::permanent(&entry.uri, reason))?;
         let metadata: BTreeMap<_, _> = metadata.into_iter().collect();
         Ok(Content { bytes: text.into_bytes(), version: Some(row.version.clone()), metadata })
     }
