@@ -191,11 +191,8 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         KbError::Full { .. } => ExitCode::StorageFull,
         KbError::Io { .. }
         | KbError::NetworkFileSystem { .. }
-        | KbError::Create { .. }
         | KbError::Replaced(_)
-        | KbError::Special(_)
-        | KbError::Unreadable { .. }
-        | KbError::Remove { .. } => ExitCode::StorageIo,
+        | KbError::Special(_) => ExitCode::StorageIo,
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,
     }

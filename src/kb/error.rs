@@ -66,23 +66,15 @@ pub enum KbError {
         /// What SQLite or the system said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The file cannot be read or written.
-    #[error("cannot read or write {path}{}", reason.as_deref().map_or(String::new(), |reason| format!(": {reason}")))]
+    /// A file cannot be read, written, created or removed.
+    #[error("cannot {action} {path}")]
     Io {
+        /// What failed, as in `create`.
+        action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said, where SQLite kept it.
-        reason: Option<String>,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// The state of the file cannot be read.
-    #[error("cannot read {path}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// The error of the system or of SQLite.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file lies on a file system that does not lock and share memory as SQLite needs it.
     #[error(
@@ -93,22 +85,6 @@ pub enum KbError {
         path: PathBuf,
         /// Type of the file system.
         file_system: String,
-    },
-    /// The file cannot be made.
-    #[error("cannot create {path}")]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file cannot be removed.
-    #[error("cannot remove {path}")]
-    Remove {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
     },
     /// A FIFO or a device is where a file of the knowledge base has its place.
     #[error("{0} is not a regular file; remove it, or name another knowledge base")]
@@ -122,6 +98,17 @@ pub enum KbError {
     /// A statement failed: our mistake, or not yet told apart (see [`KbError::told_apart`]).
     #[error("unexpected database error")]
     Sql(#[source] rusqlite::Error),
+}
+
+/// What SQLite does with a file when it fails; it does not say which.
+const READ_OR_WRITE: &str = "read or write";
+
+/// An error of SQLite with the answer of the system that SQLite kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+struct Refused {
+    reason: std::io::Error,
+    source: rusqlite::Error,
 }
 
 impl From<rusqlite::Error> for KbError {
@@ -168,8 +155,8 @@ impl KbError {
                 libc::EIO | libc::EMFILE | libc::ENFILE | libc::EROFS | libc::EACCES | libc::EPERM,
                 _,
             ) if is_storage => {
-                let reason = Some(std::io::Error::from_raw_os_error(errno).to_string());
-                Self::Io { path, reason, source: error }
+                let reason = std::io::Error::from_raw_os_error(errno);
+                Self::io(READ_OR_WRITE, &path, Refused { reason, source: error })
             }
             // Our statements keep the rules of our tables, unless the values that they compute with break them.
             (_, Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig)) => {
@@ -177,7 +164,7 @@ impl KbError {
             }
             _ if is_damage(&error) => Self::Damaged(error.to_string()),
             (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Self::Busy,
-            _ if is_storage => Self::Io { path, reason: None, source: error },
+            _ if is_storage => Self::io(READ_OR_WRITE, &path, error),
             _ => Self::Sql(error),
         }
     }
@@ -206,6 +193,15 @@ impl KbError {
             }
             _ => None,
         }
+    }
+
+    /// Returns the error of a file at `path` that the system or SQLite refused to `action`.
+    pub fn io(
+        action: &'static str,
+        path: &Path,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Io { action, path: path.to_owned(), source: source.into() }
     }
 
     /// Returns the error of a write to `path` that found no space.

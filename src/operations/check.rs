@@ -140,8 +140,7 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
         for ending in ["-wal", "-shm", "-journal"] {
             files::remove_one(&storage::beside(path, ending))?;
         }
-        std::fs::rename(&fresh, path)
-            .map_err(|source| KbError::Create { path: path.to_owned(), source })?;
+        std::fs::rename(&fresh, path).map_err(|source| KbError::io("create", path, source))?;
         files::remove_database(&fresh)?;
     }
     if repair.documents_requeued + repair.documents_to_read > 0 {
@@ -199,7 +198,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         };
         copied.map_err(|source| match storage::is_full(&source) {
             true => KbError::full(&to, source),
-            false => KbError::Create { path: to, source },
+            false => KbError::io("create", &to, source),
         })?;
     }
     Ok(())

@@ -68,7 +68,7 @@ pub(super) fn remove_database(path: &Path) -> Result<(), Error> {
 
 /// Removes a file, if there is one.
 pub(super) fn remove_one(path: &Path) -> Result<(), Error> {
-    files::remove(path).map_err(|source| KbError::Remove { path: path.to_owned(), source }.into())
+    files::remove(path).map_err(|source| KbError::io("remove", path, source).into())
 }
 
 #[cfg(test)]

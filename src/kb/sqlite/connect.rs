@@ -121,6 +121,6 @@ pub(super) fn make_private_file(path: &Path) -> Result<(), KbError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if storage::is_full(&error) => Err(KbError::full(path, error)),
-        Err(source) => Err(KbError::Create { path: path.to_owned(), source }),
+        Err(source) => Err(KbError::io("create", path, source)),
     }
 }

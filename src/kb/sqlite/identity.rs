@@ -69,6 +69,6 @@ fn id(path: &Path) -> Result<Option<FileId>, KbError> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(source) => Err(KbError::Unreadable { path: path.to_owned(), source }),
+        Err(source) => Err(KbError::io("read", path, source)),
     }
 }
