@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::source::located::Located;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::settings::{Checks, max_documents_default, max_file_size_default};
 use super::{ByteSize, Problems};
@@ -14,15 +14,15 @@ use super::{ByteSize, Problems};
 #[serde(deny_unknown_fields)]
 pub struct DirectoryConfig {
     /// Name of the source: letters, digits, `-`, `_` and `.`, at most 64.
-    pub name: Spanned<String>,
+    pub name: Located<String>,
     /// The folder, relative to kb.toml.
-    pub path: Spanned<PathBuf>,
+    pub path: Located<PathBuf>,
     /// Globs of files to include, relative to `path`; empty means all.
     #[serde(default)]
-    pub include: Vec<Spanned<String>>,
+    pub include: Vec<Located<String>>,
     /// Globs of files and folders to exclude; they win over `include`.
     #[serde(default)]
-    pub exclude: Vec<Spanned<String>>,
+    pub exclude: Vec<Located<String>>,
     /// Obey `.gitignore`, `.git/info/exclude` and `.kbignore`, and skip `.git` itself.
     #[serde(default = "yes")]
     pub gitignore: bool,
@@ -34,10 +34,10 @@ pub struct DirectoryConfig {
     pub follow_links: bool,
     /// Larger files are skipped and reported.
     #[serde(default = "max_file_size_default")]
-    pub max_file_size: Spanned<ByteSize>,
+    pub max_file_size: Located<ByteSize>,
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
-    pub max_documents: Spanned<u64>,
+    pub max_documents: Located<u64>,
 }
 
 fn yes() -> bool {
@@ -45,6 +45,21 @@ fn yes() -> bool {
 }
 
 impl DirectoryConfig {
+    /// Returns the folder at `path` with the defaults of all other settings.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into().into(),
+            path: path.into().into(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            gitignore: yes(),
+            hidden: false,
+            follow_links: false,
+            max_file_size: max_file_size_default(),
+            max_documents: max_documents_default(),
+        }
+    }
+
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     ///
@@ -117,7 +132,7 @@ max_file_size = "10MiB"
     "#);
 
         let mut missing = config.directory[1].clone();
-        missing.path = toml::Spanned::new(0..0, PathBuf::from("missing"));
+        missing.path = PathBuf::from("missing").into();
         let (_, key, what) = missing.problems(Some(base.path())).remove(0);
         assert_eq!(key, "source.directory.path");
         assert!(what.starts_with("cannot find the folder "), "{what}");

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::source::located::Located;
 use globset::{Glob, GlobBuilder, GlobSet};
-use toml::Spanned;
 
 use super::SourceError;
 
@@ -38,8 +38,8 @@ impl Globs {
     /// Compiles the `include` and `exclude` of the source `name`.
     pub(super) fn of_source(
         name: &str,
-        include: &[Spanned<String>],
-        exclude: &[Spanned<String>],
+        include: &[Located<String>],
+        exclude: &[Located<String>],
     ) -> Result<Self, SourceError> {
         Self::new(texts(include), texts(exclude))
             .map_err(|reason| SourceError::Config { name: name.to_owned(), reason })
@@ -57,7 +57,7 @@ impl Globs {
     }
 }
 
-fn texts(patterns: &[Spanned<String>]) -> impl Iterator<Item = &str> + Clone {
+fn texts(patterns: &[Located<String>]) -> impl Iterator<Item = &str> + Clone {
     patterns.iter().map(|pattern| pattern.get_ref().as_str())
 }
 

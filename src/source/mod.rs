@@ -13,6 +13,7 @@ mod directory_config;
 mod file;
 mod git;
 mod globs;
+mod located;
 mod records;
 mod rules;
 mod settings;
@@ -29,7 +30,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use toml::Spanned;
 
 use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{self, Cache};
@@ -40,6 +40,7 @@ pub use archive::{ArchiveConfig, ArchiveSource};
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
+pub use located::Located;
 pub use records::{RecordsConfig, RecordsSource};
 pub use sorted_spool::SortedSpool;
 pub use web::{
@@ -252,7 +253,7 @@ pub type Problems = Vec<(Range<usize>, String, String)>;
 impl SourceConfig {
     /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, folders
     /// must exist.
-    pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Spanned<String>, Problems)> {
+    pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Located<String>, Problems)> {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
         let sites = self.web.iter().map(|one| ("web", &one.name, one.problems()));

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
+use crate::source::located::Located;
 
 use super::{ByteSize, Problems, globs};
 
@@ -14,18 +14,18 @@ const MAX_DOCUMENTS_DEFAULT: u64 = 1_000_000;
 const NAME_CHARS_MAX: usize = 64;
 
 /// Returns the default of `max_file_size`.
-pub(super) fn max_file_size_default() -> Spanned<ByteSize> {
-    Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
+pub(super) fn max_file_size_default() -> Located<ByteSize> {
+    Located::from(MAX_FILE_SIZE_DEFAULT)
 }
 
 /// Returns the default of `max_documents`.
-pub(super) fn max_documents_default() -> Spanned<u64> {
-    Spanned::new(0..0, MAX_DOCUMENTS_DEFAULT)
+pub(super) fn max_documents_default() -> Located<u64> {
+    Located::from(MAX_DOCUMENTS_DEFAULT)
 }
 
 /// Returns the default of a text that may be left out.
-pub(super) fn empty() -> Spanned<String> {
-    Spanned::new(0..0, String::new())
+pub(super) fn empty() -> Located<String> {
+    Located::from(String::new())
 }
 
 /// The checks of one table, which collect its problems in order.
@@ -57,7 +57,7 @@ impl Checks {
     pub(super) fn each(
         &mut self,
         key: &str,
-        values: &[Spanned<String>],
+        values: &[Located<String>],
         rule: impl Fn(&str) -> Result<(), String>,
     ) {
         for value in values {
@@ -67,24 +67,24 @@ impl Checks {
 
     /// Checks the name of a source. Files of ours are named after it, so it must be a single path
     /// component and not hidden.
-    pub(super) fn name(&mut self, name: &Spanned<String>) {
+    pub(super) fn name(&mut self, name: &Located<String>) {
         self.add(name.span(), "name", check_name(name.get_ref()));
     }
 
     /// Checks a list of globs.
-    pub(super) fn globs(&mut self, key: &str, patterns: &[Spanned<String>]) {
+    pub(super) fn globs(&mut self, key: &str, patterns: &[Located<String>]) {
         self.each(key, patterns, |pattern| globs::glob(pattern).map(drop));
     }
 
     /// Checks a limit on the size of one or several files.
-    pub(super) fn size(&mut self, key: &str, size: &Spanned<ByteSize>) {
+    pub(super) fn size(&mut self, key: &str, size: &Located<ByteSize>) {
         let is_zero = *size.get_ref() == ByteSize(0);
         let zero = "a limit of 0 skips every file; allowed is 1 byte and more";
         self.add(size.span(), key, refused_if(is_zero, zero));
     }
 
     /// Checks the limit on the number of documents.
-    pub(super) fn max_documents(&mut self, max: &Spanned<u64>) {
+    pub(super) fn max_documents(&mut self, max: &Located<u64>) {
         let is_zero = *max.get_ref() == 0;
         let zero = "a limit of 0 leaves out every document; allowed is 1 and more";
         self.add(max.span(), "max_documents", refused_if(is_zero, zero));

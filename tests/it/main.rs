@@ -1,7 +1,7 @@
 //! The integration tests, one binary. What belongs where:
 //!
 //! - `tidy`: layers, module docs, file sizes
-//! - `config`, `cli`: what a person types and reads
+//! - `config`, `cli`: what a person types and reads; `library`: what programs use
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `git`, `web`, `archive`, `records`: the sources that are not folders, from listing to knowledge base
 //! - `child`, `command`: documents that break their extractor, and programs of the user's, through the real binary
@@ -36,6 +36,7 @@ mod history;
 mod hostile;
 mod ingest;
 mod kills;
+mod library;
 mod migration;
 mod poison;
 mod publish;

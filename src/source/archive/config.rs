@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::source::located::Located;
 use serde::Deserialize;
-use toml::Spanned;
 
 use crate::source::settings::{Checks, max_documents_default, max_file_size_default};
 use crate::source::{ByteSize, Problems};
@@ -20,48 +20,64 @@ const DEPTH_MAX: u32 = 8;
 #[serde(deny_unknown_fields)]
 pub struct ArchiveConfig {
     /// Name of the source, unique among all sources.
-    pub name: Spanned<String>,
+    pub name: Located<String>,
     /// The file, relative to kb.toml: zip, tar, or tar compressed with gzip.
-    pub path: Spanned<PathBuf>,
+    pub path: Located<PathBuf>,
     /// Globs of members to include; empty means all.
     #[serde(default)]
-    pub include: Vec<Spanned<String>>,
+    pub include: Vec<Located<String>>,
     /// Globs of members to exclude; they win over `include`.
     #[serde(default)]
-    pub exclude: Vec<Spanned<String>>,
+    pub exclude: Vec<Located<String>>,
     /// Include members with a file or folder name that begins with a dot.
     #[serde(default)]
     pub hidden: bool,
     /// Larger members are skipped and reported.
     #[serde(default = "max_file_size_default")]
-    pub max_file_size: Spanned<ByteSize>,
+    pub max_file_size: Located<ByteSize>,
     /// Limit on the unpacked size of all members.
     #[serde(default = "max_total_size_default")]
-    pub max_total_size: Spanned<ByteSize>,
+    pub max_total_size: Located<ByteSize>,
     /// Limit on the members examined.
     #[serde(default = "max_members_default")]
     pub max_members: u64,
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
-    pub max_documents: Spanned<u64>,
+    pub max_documents: Located<u64>,
     /// Levels of archives inside the archive to open; 0: they are ignored.
     #[serde(default = "depth_default")]
-    pub max_depth: Spanned<u32>,
+    pub max_depth: Located<u32>,
 }
 
-fn max_total_size_default() -> Spanned<ByteSize> {
-    Spanned::new(0..0, MAX_TOTAL_SIZE_DEFAULT)
+fn max_total_size_default() -> Located<ByteSize> {
+    Located::from(MAX_TOTAL_SIZE_DEFAULT)
 }
 
 fn max_members_default() -> u64 {
     MAX_MEMBERS_DEFAULT
 }
 
-fn depth_default() -> Spanned<u32> {
-    Spanned::new(0..0, 0)
+fn depth_default() -> Located<u32> {
+    Located::from(0)
 }
 
 impl ArchiveConfig {
+    /// Returns the archive at `path` with the defaults of all other settings.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into().into(),
+            path: path.into().into(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            hidden: false,
+            max_file_size: max_file_size_default(),
+            max_total_size: max_total_size_default(),
+            max_members: max_members_default(),
+            max_documents: max_documents_default(),
+            max_depth: depth_default(),
+        }
+    }
+
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {

@@ -19,7 +19,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use toml::Spanned;
+use crate::source::located::Located;
 
 use self::listing::ListingStore;
 use self::member::{Listed, Member, Wanted};
@@ -76,8 +76,8 @@ impl ArchiveSource {
         let path = setting.base.join(config.path.get_ref());
         let settings = Fingerprint::of_code(LISTED_BY)
             .with("path", path.display())
-            .with_each("include", config.include.iter().map(Spanned::get_ref))
-            .with_each("exclude", config.exclude.iter().map(Spanned::get_ref))
+            .with_each("include", config.include.iter().map(Located::get_ref))
+            .with_each("exclude", config.exclude.iter().map(Located::get_ref))
             .with("hidden", config.hidden)
             .with("max_file_size", limits.file_size.0)
             .with("max_total_size", limits.total_size.0)

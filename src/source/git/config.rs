@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use crate::source::located::Located;
 use serde::Deserialize;
-use toml::Spanned;
 
 use crate::source::Problems;
 use crate::source::settings::{Checks, empty, max_documents_default, max_file_size_default};
@@ -16,31 +16,31 @@ use crate::support::percent;
 #[serde(deny_unknown_fields)]
 pub struct GitConfig {
     /// Name of the source, unique among all sources.
-    pub name: Spanned<String>,
+    pub name: Located<String>,
     /// What `git fetch` takes: an https, ssh or git URL, `user@host:path`, or a folder, relative to
     /// kb.toml.
-    pub url: Spanned<String>,
+    pub url: Located<String>,
     /// Branch, tag or full commit id; empty means the branch that the repository has checked out.
     #[serde(default = "empty", rename = "ref")]
-    pub reference: Spanned<String>,
+    pub reference: Located<String>,
     /// The only folder of the repository to ingest; empty means all.
     #[serde(default = "empty")]
-    pub subdirectory: Spanned<String>,
+    pub subdirectory: Located<String>,
     /// Globs of files to include, relative to `subdirectory`; empty means all.
     #[serde(default)]
-    pub include: Vec<Spanned<String>>,
+    pub include: Vec<Located<String>>,
     /// Globs of files and folders to exclude; they win over `include`.
     #[serde(default)]
-    pub exclude: Vec<Spanned<String>>,
+    pub exclude: Vec<Located<String>>,
     /// Include files with a file or folder name that begins with a dot.
     #[serde(default)]
     pub hidden: bool,
     /// Larger files are skipped and reported.
     #[serde(default = "max_file_size_default")]
-    pub max_file_size: Spanned<ByteSize>,
+    pub max_file_size: Located<ByteSize>,
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
-    pub max_documents: Spanned<u64>,
+    pub max_documents: Located<u64>,
     /// Commits of history to fetch; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
@@ -50,7 +50,7 @@ pub struct GitConfig {
     /// Environment variable that holds the password or token; empty: git asks the user's own
     /// helpers.
     #[serde(default = "empty")]
-    pub password_env: Spanned<String>,
+    pub password_env: Located<String>,
 }
 
 fn one() -> u32 {
@@ -62,6 +62,24 @@ fn username_default() -> String {
 }
 
 impl GitConfig {
+    /// Returns the repository at `url` with the defaults of all other settings.
+    pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            name: name.into().into(),
+            url: url.into().into(),
+            reference: empty(),
+            subdirectory: empty(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            hidden: false,
+            max_file_size: max_file_size_default(),
+            max_documents: max_documents_default(),
+            depth: one(),
+            username: username_default(),
+            password_env: empty(),
+        }
+    }
+
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::source::located::Located;
 use serde::Deserialize;
-use toml::Spanned;
 
 use crate::source::settings::{Checks, empty, max_documents_default};
 use crate::source::{ByteSize, Problems};
@@ -16,28 +16,28 @@ const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
 #[serde(deny_unknown_fields)]
 pub struct RecordsConfig {
     /// Name of the source, unique among all sources.
-    pub name: Spanned<String>,
+    pub name: Located<String>,
     /// The file, relative to kb.toml.
-    pub path: Spanned<PathBuf>,
+    pub path: Located<PathBuf>,
     /// Its format, if its name does not show it.
     #[serde(default = "empty")]
-    pub format: Spanned<String>,
+    pub format: Located<String>,
     /// JSON pointer to the list of records in a JSON file; empty: the whole file is that list.
     #[serde(default = "empty")]
-    pub list: Spanned<String>,
+    pub list: Located<String>,
     /// Field with a record's permanent id.
-    pub id: Spanned<String>,
+    pub id: Located<String>,
     /// Field with its title; empty: the id is the title.
     #[serde(default = "empty")]
-    pub title: Spanned<String>,
+    pub title: Located<String>,
     /// Fields that make up its text. All others are metadata.
-    pub text: Spanned<Vec<String>>,
+    pub text: Located<Vec<String>>,
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
-    pub max_documents: Spanned<u64>,
+    pub max_documents: Located<u64>,
     /// A larger file is not read.
     #[serde(default = "max_file_size_default")]
-    pub max_file_size: Spanned<ByteSize>,
+    pub max_file_size: Located<ByteSize>,
 }
 
 /// Format of a file of records.
@@ -53,11 +53,32 @@ pub(super) enum Format {
     JsonLines,
 }
 
-fn max_file_size_default() -> Spanned<ByteSize> {
-    Spanned::new(0..0, MAX_FILE_SIZE_DEFAULT)
+fn max_file_size_default() -> Located<ByteSize> {
+    Located::from(MAX_FILE_SIZE_DEFAULT)
 }
 
 impl RecordsConfig {
+    /// Returns the records of the file at `path`, by their fields with an id and with texts, with the defaults of all
+    /// other settings.
+    pub fn new(
+        name: impl Into<String>,
+        path: impl Into<PathBuf>,
+        id: impl Into<String>,
+        text: Vec<String>,
+    ) -> Self {
+        Self {
+            name: name.into().into(),
+            path: path.into().into(),
+            format: empty(),
+            list: empty(),
+            id: id.into().into(),
+            title: empty(),
+            text: text.into(),
+            max_documents: max_documents_default(),
+            max_file_size: max_file_size_default(),
+        }
+    }
+
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {

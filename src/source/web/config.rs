@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::source::located::Located;
 use serde::Deserialize;
-use toml::Spanned;
 use url::Url;
 
 use super::address;
@@ -27,29 +27,29 @@ type Rule = fn(&str) -> Result<(), String>;
 #[serde(deny_unknown_fields)]
 pub struct WebConfig {
     /// Name of the source, unique among all sources.
-    pub name: Spanned<String>,
+    pub name: Located<String>,
     /// Pages at which the crawl starts; their links are followed.
     #[serde(default)]
-    pub start_urls: Vec<Spanned<String>>,
+    pub start_urls: Vec<Located<String>>,
     /// Single pages, whose links are not followed.
     #[serde(default)]
-    pub urls: Vec<Spanned<String>>,
+    pub urls: Vec<Located<String>>,
     /// File with single pages, one per line, relative to kb.toml; empty means none.
     #[serde(default)]
     pub url_file: PathBuf,
     /// Sitemaps to start from: URLs; `robots`, those that robots.txt names; `auto`, also
     /// /sitemap.xml.
     #[serde(default = "sitemaps_default")]
-    pub sitemaps: Vec<Spanned<String>>,
+    pub sitemaps: Vec<Located<String>>,
     /// Beginning of the URLs that belong to the site; empty means the folder of each start URL.
     #[serde(default = "empty")]
-    pub url_prefix: Spanned<String>,
+    pub url_prefix: Located<String>,
     /// Globs of paths to include, without the leading slash; empty means all.
     #[serde(default)]
-    pub include: Vec<Spanned<String>>,
+    pub include: Vec<Located<String>>,
     /// Globs of paths to exclude; they win over `include`.
     #[serde(default)]
-    pub exclude: Vec<Spanned<String>>,
+    pub exclude: Vec<Located<String>>,
     /// Limit on the pages visited in one run.
     #[serde(default = "max_pages_default")]
     pub max_pages: u64,
@@ -68,55 +68,55 @@ pub struct WebConfig {
     pub same_host: bool,
     /// Globs of query parameters to remove from URLs.
     #[serde(default = "drop_parameters_default")]
-    pub drop_parameters: Vec<Spanned<String>>,
+    pub drop_parameters: Vec<Located<String>>,
     /// Globs of query parameters to keep, whatever `drop_parameters` says.
     #[serde(default)]
-    pub keep_parameters: Vec<Spanned<String>>,
+    pub keep_parameters: Vec<Located<String>>,
     /// User agent of the crawler; robots.txt is matched with its first word.
     #[serde(default = "user_agent_default")]
-    pub user_agent: Spanned<String>,
+    pub user_agent: Located<String>,
     /// Limit on the requests per second to one host.
     #[serde(default = "rate_default")]
-    pub requests_per_second: Spanned<f64>,
+    pub requests_per_second: Located<f64>,
     /// Requests to one host at the same time.
     #[serde(default = "concurrency_default")]
-    pub max_concurrency: Spanned<usize>,
+    pub max_concurrency: Located<usize>,
     /// Time limit of a request, in seconds.
     #[serde(default = "timeout_default")]
-    pub timeout: Spanned<u64>,
+    pub timeout: Located<u64>,
     /// Larger pages are skipped; counted after decompression.
     #[serde(default = "max_page_size_default")]
-    pub max_page_size: Spanned<ByteSize>,
+    pub max_page_size: Located<ByteSize>,
     /// Request headers as `Name=VARIABLE`, whose values are in environment variables.
     #[serde(default)]
-    pub headers: Vec<Spanned<String>>,
+    pub headers: Vec<Located<String>>,
     /// Obey robots.txt and the robots rules of pages.
     #[serde(default = "yes")]
     pub respect_robots: bool,
     /// Hosts that may have private IP addresses, such as those of an intranet.
     #[serde(default)]
-    pub private_hosts: Vec<Spanned<String>>,
+    pub private_hosts: Vec<Located<String>>,
     /// Prefer Markdown if a server offers both.
     #[serde(default = "yes")]
     pub prefer_markdown: bool,
     /// Selectors of the main content, of which the first match is used; empty means the usual
     /// places.
     #[serde(default)]
-    pub content_selectors: Vec<Spanned<String>>,
+    pub content_selectors: Vec<Located<String>>,
     /// Selectors of elements to remove, besides navigation and the like.
     #[serde(default)]
-    pub remove_selectors: Vec<Spanned<String>>,
+    pub remove_selectors: Vec<Located<String>>,
 }
 
 fn yes() -> bool {
     true
 }
 
-fn strings(values: &[&str]) -> Vec<Spanned<String>> {
-    values.iter().map(|value| Spanned::new(0..0, (*value).to_owned())).collect()
+fn strings(values: &[&str]) -> Vec<Located<String>> {
+    values.iter().map(|value| Located::from((*value).to_owned())).collect()
 }
 
-fn sitemaps_default() -> Vec<Spanned<String>> {
+fn sitemaps_default() -> Vec<Located<String>> {
     strings(&["robots"])
 }
 
@@ -132,37 +132,69 @@ fn max_depth_default() -> u32 {
     30
 }
 
-fn drop_parameters_default() -> Vec<Spanned<String>> {
+fn drop_parameters_default() -> Vec<Located<String>> {
     strings(&["utm_*", "fbclid", "gclid", "mc_?id", "*sessionid", "*sessid", "sid"])
 }
 
-fn user_agent_default() -> Spanned<String> {
-    Spanned::new(0..0, "kbingest".to_owned())
+fn user_agent_default() -> Located<String> {
+    Located::from("kbingest".to_owned())
 }
 
-fn rate_default() -> Spanned<f64> {
-    Spanned::new(0..0, 2.0)
+fn rate_default() -> Located<f64> {
+    Located::from(2.0)
 }
 
-fn concurrency_default() -> Spanned<usize> {
-    Spanned::new(0..0, 1)
+fn concurrency_default() -> Located<usize> {
+    Located::from(1)
 }
 
-fn timeout_default() -> Spanned<u64> {
-    Spanned::new(0..0, 30)
+fn timeout_default() -> Located<u64> {
+    Located::from(30)
 }
 
-fn max_page_size_default() -> Spanned<ByteSize> {
-    Spanned::new(0..0, ByteSize(10 << 20))
+fn max_page_size_default() -> Located<ByteSize> {
+    Located::from(ByteSize(10 << 20))
 }
 
 impl WebConfig {
+    /// Returns the site whose crawl starts at `start_url`, with the defaults of all other settings.
+    pub fn new(name: impl Into<String>, start_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into().into(),
+            start_urls: vec![start_url.into().into()],
+            urls: Vec::new(),
+            url_file: PathBuf::new(),
+            sitemaps: sitemaps_default(),
+            url_prefix: empty(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            max_pages: max_pages_default(),
+            max_queued: 0,
+            max_per_folder: max_per_folder_default(),
+            max_depth: max_depth_default(),
+            same_host: yes(),
+            drop_parameters: drop_parameters_default(),
+            keep_parameters: Vec::new(),
+            user_agent: user_agent_default(),
+            requests_per_second: rate_default(),
+            max_concurrency: concurrency_default(),
+            timeout: timeout_default(),
+            max_page_size: max_page_size_default(),
+            headers: Vec::new(),
+            respect_robots: yes(),
+            private_hosts: Vec::new(),
+            prefer_markdown: yes(),
+            content_selectors: Vec::new(),
+            remove_selectors: Vec::new(),
+        }
+    }
+
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.web");
         checks.name(&self.name);
-        let of_each: [(&str, &[Spanned<String>], Rule); 10] = [
+        let of_each: [(&str, &[Located<String>], Rule); 10] = [
             ("start_urls", &self.start_urls, check_url),
             ("urls", &self.urls, check_url),
             ("sitemaps", &self.sitemaps, check_sitemap),

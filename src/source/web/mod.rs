@@ -39,6 +39,7 @@ use self::scope::Scope;
 use self::visit::{FileError, FileStart, Visitor};
 use super::{Setting, SourceError};
 use crate::domain::SiteFile;
+use crate::source::located::Located;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html::Selector;
 use crate::support::{files, secrets};
@@ -167,7 +168,7 @@ impl WebSource {
         let name = config.name.get_ref().clone();
         let wrong = |reason: String| SourceError::Config { name: name.clone(), reason };
         let parse = |url: &str| Url::parse(url).map_err(|error| wrong(not_an_url(url, error)));
-        let texts = |values: &[toml::Spanned<String>]| -> Vec<String> {
+        let texts = |values: &[Located<String>]| -> Vec<String> {
             values.iter().map(|value| value.get_ref().clone()).collect()
         };
         let mut starts = Vec::new();
@@ -188,7 +189,7 @@ impl WebSource {
         let scope = Scope::new(config, &roots).map_err(wrong)?;
         let normalised = |urls: Vec<Url>| urls.into_iter().filter_map(|url| scope.normalise(url));
         let (starts, listed) = (normalised(starts).collect(), normalised(listed).collect());
-        let selectors = |values: &[toml::Spanned<String>]| -> Result<Vec<_>, _> {
+        let selectors = |values: &[Located<String>]| -> Result<Vec<_>, _> {
             values.iter().map(|text| Selector::parse(text.get_ref()).map_err(wrong)).collect()
         };
         let agent = config.user_agent.get_ref().clone();
@@ -544,7 +545,7 @@ fn max_queued(config: &WebConfig) -> u64 {
 
 /// Returns the user's headers with their values from the environment.
 fn headers(config: &WebConfig) -> Result<Vec<(String, String)>, String> {
-    let of = |header: &toml::Spanned<String>| {
+    let of = |header: &Located<String>| {
         let (name, variable) = config::parse_header(header.get_ref())?;
         match std::env::var(variable) {
             Ok(value) => Ok((name.to_owned(), value)),

@@ -11,6 +11,7 @@ use url::{Origin, Url};
 use super::address::{host, may_be_asked};
 use super::config::WebConfig;
 use crate::source::globs::{self, Globs};
+use crate::source::located::Located;
 
 /// Limit on a URL that is followed, in characters.
 const URL_CHARS_MAX: usize = 2000;
@@ -50,10 +51,10 @@ pub(super) struct Scope {
 impl Scope {
     /// `roots` are the URLs from which the crawl starts.
     pub(super) fn new(config: &WebConfig, roots: &[Url]) -> Result<Self, String> {
-        let text = |value: &toml::Spanned<String>| value.get_ref().clone();
+        let text = |value: &Located<String>| value.get_ref().clone();
         let include: Vec<_> = config.include.iter().map(text).collect();
         let exclude: Vec<_> = config.exclude.iter().map(text).collect();
-        let parameters = |names: &[toml::Spanned<String>]| {
+        let parameters = |names: &[Located<String>]| {
             globs::set(names.iter().map(|name| name.get_ref().as_str()))
         };
         let prefix = config.url_prefix.get_ref();
