@@ -108,16 +108,16 @@ impl Analyser {
     /// Returns the analyser that made an index with this fingerprint, or `None` if another version
     /// of this program made it.
     pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
-        let Fingerprint { settings, .. } = fingerprint.parse().ok()?;
-        let language = settings.get(LANGUAGE)?.to_owned();
+        let made_by: Fingerprint = fingerprint.parse().ok()?;
+        let language = made_by.settings.get(LANGUAGE)?.to_owned();
         let analyser = Self::new(&SearchConfig { language, ..SearchConfig::default() });
-        (analyser.fingerprint() == fingerprint).then_some(analyser)
+        (analyser.fingerprint() == made_by).then_some(analyser)
     }
 
     /// Returns everything that decides the tokens of a text: code version and settings.
-    pub fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self) -> Fingerprint {
         let language = self.language.map_or(AUTO, Language::code);
-        Fingerprint::new(NAME, CODE_VERSION).with(LANGUAGE, language).to_string()
+        Fingerprint::new(NAME, CODE_VERSION).with(LANGUAGE, language)
     }
 
     /// Reports whether some version of this program may have named its analyser like this.
@@ -222,7 +222,8 @@ mod tests {
         let check = |language: &str| {
             let config = SearchConfig { language: language.to_owned(), ..SearchConfig::default() };
             let analyser = Analyser::new(&config);
-            assert_eq!(Analyser::for_fingerprint(&analyser.fingerprint()), Some(analyser));
+            let fingerprint = analyser.fingerprint().to_string();
+            assert_eq!(Analyser::for_fingerprint(&fingerprint), Some(analyser));
         };
         check("auto");
         check("de");

@@ -100,14 +100,14 @@ impl Default for ChunkConfig {
 impl ChunkConfig {
     /// Returns everything that decides how a text is split, with the tokeniser `tokens`, such as
     /// `markdown@3:max_tokens=256,overlap_tokens=0`.
-    pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> String {
-        let mut fingerprint = Fingerprint::of_code(chunker.id())
+    pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> Fingerprint {
+        let fingerprint = Fingerprint::of_code(chunker.id())
             .with("max_tokens", self.max_tokens)
             .with("overlap_tokens", self.overlap_tokens);
-        if tokens != DEFAULT_TOKENISER {
-            fingerprint = fingerprint.with("tokens", tokens);
+        if tokens == DEFAULT_TOKENISER {
+            return fingerprint;
         }
-        fingerprint.to_string()
+        fingerprint.with("tokens", tokens)
     }
 
     /// Checks the settings; the error names the key and the allowed values.

@@ -95,7 +95,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
     Ok(ExtractReport {
         schema: 1,
         path: path.to_owned(),
-        extractor: fingerprint,
+        extractor: fingerprint.to_string(),
         title,
         media_type,
         encoding,
@@ -115,7 +115,7 @@ pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Er
     Ok(ChunkReport {
         schema: 1,
         path: path.to_owned(),
-        chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens),
+        chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens).to_string(),
         chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, chunk)).collect(),
         title,
     })

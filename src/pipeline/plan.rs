@@ -53,11 +53,18 @@ impl StageFingerprints {
     /// Returns the fingerprints of these settings and this program.
     pub fn new(config: &ChunkConfig, embedder: &dyn Embedder) -> Self {
         let model = embedder.model();
-        let of = |media_type| config.fingerprint(chunk::chunker(media_type), model.tokens);
+        let of =
+            |media_type| config.fingerprint(chunk::chunker(media_type), model.tokens).to_string();
         Self {
             chunk: MediaType::ALL.map(|media_type| (media_type, of(media_type))).to_vec(),
             embed: model.fingerprint.clone(),
         }
+    }
+
+    /// Returns the fingerprint of the chunks of a text.
+    pub fn of_chunks(&self, media_type: MediaType) -> &str {
+        let found = self.chunk.iter().find(|(known, _)| *known == media_type);
+        found.map(|(_, fingerprint)| fingerprint).expect("there is one for every media type")
     }
 
     /// Returns what a run with these remembers, whose kb.toml has the hash `config`.

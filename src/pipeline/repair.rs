@@ -22,13 +22,13 @@ pub fn rebuild_index(
         let units: Vec<&Unit> = units.iter().collect();
         (!stop.is_requested()).then(|| full_text::rows(&units, analyser, threads))
     };
-    rebuild(&analyser.fingerprint(), &analyse)?.ok_or(Error::Stopped)
+    rebuild(&analyser.fingerprint().to_string(), &analyse)?.ok_or(Error::Stopped)
 }
 
 /// Rebuilds the full-text index if another analyser made it.
 pub fn renew_index(context: &Context<'_>) -> Result<(), Error> {
     let Context { kb, run, analyser, pool, stop, .. } = *context;
-    if kb.analysis_fingerprint()? != analyser.fingerprint() {
+    if kb.analysis_fingerprint()? != analyser.fingerprint().to_string() {
         let rebuild = |name: &str, analyse: Analyse<'_>| run.rebuild_index(name, analyse);
         rebuild_index(rebuild, analyser, pool.get()?, stop)?;
     }

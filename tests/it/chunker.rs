@@ -217,7 +217,8 @@ fn the_config_says_what_is_allowed() {
 #[test]
 fn the_fingerprint_names_chunker_and_settings() {
     let config = ChunkConfig::default();
-    let fingerprints = |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens));
+    let fingerprints =
+        |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens).to_string());
     let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
     insta::assert_snapshot!(all.join("\n"), @r"
     markdown@3:max_tokens=256,overlap_tokens=0

@@ -26,8 +26,8 @@ pub struct Extraction {
 
 /// What extracting a document came to.
 pub struct Attempt {
-    /// What it was done with, an [`ExtractFingerprint`]; see [`Extraction::is_current`].
-    pub fingerprint: String,
+    /// What it was done with; see [`Extraction::is_current`].
+    pub fingerprint: ExtractFingerprint,
     /// The text, or why there is none.
     pub result: Result<Extracted, DocumentError>,
 }
@@ -63,7 +63,7 @@ impl Extraction {
         let has_failed = matches!(&result, Err(error) if error.kind == FailureKind::Permanent);
         let limits = has_failed.then(|| self.config.fingerprint());
         let fingerprint = ExtractFingerprint { by_name, by_content, limits };
-        Attempt { fingerprint: fingerprint.to_string(), result }
+        Attempt { fingerprint, result }
     }
 
     fn guarded(

@@ -40,7 +40,10 @@ impl Fingerprint {
 
     /// Returns the fingerprint of code by its `id`, a constant such as `markdown@3`.
     pub fn of_code(id: &'static str) -> Self {
-        id.parse().expect("the id of code is a name and a version")
+        let parts = id.split_once('@');
+        let parts = parts.and_then(|(name, version)| Some((name, version.parse().ok()?)));
+        let (name, version) = parts.expect("the id of code is a name and a version");
+        Self::new(name, version)
     }
 
     /// Adds a setting.

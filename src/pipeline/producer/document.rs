@@ -69,7 +69,7 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
             Outcome::Failed { stage: Stage::Extract, kind, error }
         }
     };
-    (fingerprint, outcome)
+    (fingerprint.to_string(), outcome)
 }
 
 /// Returns the hash that shows whether a document is unchanged; includes its source's metadata.
@@ -108,7 +108,7 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
             NewChunk { chunk, key, input_hash }
         })
         .collect();
-    let chunk_fp = context.chunk.fingerprint(chunker, context.embedder.model().tokens);
+    let chunk_fp = context.fingerprints.of_chunks(*media_type).to_owned();
     ChunkedRevision { id: *id, chunks, chunk_fp }
 }
 

@@ -59,7 +59,7 @@ pub fn pdf(pages: &[&str]) -> Vec<u8> {
 #[test]
 fn the_content_decides_where_the_name_lies() {
     let check = |uri: &str, bytes: Vec<u8>, fingerprint: &str| {
-        assert_eq!(attempt(uri, bytes).fingerprint, fingerprint, "{uri}");
+        assert_eq!(attempt(uri, bytes).fingerprint.to_string(), fingerprint, "{uri}");
     };
     check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
     check("a.pdf", pdf(&["Text"]), "pdf@2");
