@@ -170,7 +170,7 @@ fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn 
     let mut clock = Clock::default();
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();
-        clock.time(|| run.begin_intake(&uris, &[], false))?;
+        clock.time(|| run.set_in_flight(&uris, &[], false))?;
         let saved = clock.time(|| run.save(SOURCE, &batch.readings, Metrics::default(), 0.0))?;
         store_chunks(&run, &saved, batch.parts, &mut clock)?;
     }

@@ -30,7 +30,7 @@ pub enum KbError {
         /// That of this program.
         current: usize,
     },
-    /// It calls itself a knowledge base, and its tables are not those that this program makes.
+    /// It claims to be a knowledge base, but its tables are not those that this program creates.
     #[error("{path}: its schema is not ours: {difference}")]
     ForeignSchema {
         /// The file.
@@ -61,9 +61,9 @@ pub enum KbError {
     Full {
         /// The file.
         path: PathBuf,
-        /// Space left where it lies.
+        /// Space left on its disk.
         free_bytes: u64,
-        /// What SQLite or the system said.
+        /// The error of SQLite or of the system.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file cannot be read, written, created or removed.
@@ -92,10 +92,10 @@ pub enum KbError {
     /// Another process wrote for longer than we wait.
     #[error("the knowledge base is busy: another process is writing")]
     Busy,
-    /// Another process has taken the run over.
+    /// Another process now owns the run.
     #[error("run {0} is no longer ours: another process has taken it over")]
     LostRun(crate::domain::RunId),
-    /// A statement failed: our mistake, or not yet told apart (see [`KbError::told_apart`]).
+    /// A statement failed: our mistake, or not classified yet (see [`KbError::classify`]).
     #[error("unexpected database error")]
     Sql(#[source] rusqlite::Error),
 }
@@ -103,7 +103,7 @@ pub enum KbError {
 /// What SQLite does with a file when it fails; it does not say which.
 const READ_OR_WRITE: &str = "read or write";
 
-/// An error of SQLite with the answer of the system that SQLite kept.
+/// An error of SQLite with the `errno` that SQLite kept.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 struct Refused {
@@ -118,11 +118,11 @@ impl From<rusqlite::Error> for KbError {
 }
 
 impl KbError {
-    /// Tells a failed statement on the file at `path` apart by what the caller can do about it.
+    /// Classifies a failed statement on the file at `path` by what the caller can do about it.
     ///
-    /// `errno` is what the system last answered SQLite: a read that failed once (EIO) is reported as a
-    /// malformed database, too many open files as a read-only one.
-    pub fn told_apart(self, path: &Path, errno: i32) -> Self {
+    /// `errno` is the last one that SQLite got from the system: SQLite reports a read that failed
+    /// once (EIO) as a malformed database, and too many open files as a read-only one.
+    pub fn classify(self, path: &Path, errno: i32) -> Self {
         let Self::Sql(error) = self else { return self };
         let path = path.to_owned();
         let code = error.sqlite_error_code();
@@ -140,7 +140,7 @@ impl KbError {
         );
         let hidden = || files::cannot_create_beside(&path).and_then(|error| error.raw_os_error());
         let errno = match (errno, code) {
-            // Where SQLite cannot make a file it tries to read it, and keeps what came of that.
+            // If SQLite cannot create a file it tries to read it, and keeps the error of that.
             (0 | libc::ENOENT, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
                 hidden().unwrap_or(0)
             }
@@ -158,7 +158,8 @@ impl KbError {
                 let reason = std::io::Error::from_raw_os_error(errno);
                 Self::io(READ_OR_WRITE, &path, Refused { reason, source: error })
             }
-            // Our statements keep the rules of our tables, unless the values that they compute with break them.
+            // Our statements obey the constraints of our tables, unless they compute with damaged
+            // values.
             (_, Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig)) => {
                 Self::Damaged(error.to_string())
             }
@@ -169,10 +170,10 @@ impl KbError {
         }
     }
 
-    /// Returns what is damaged, where a statement of the program's own failed at it.
+    /// Returns what is damaged, if a statement of this program failed because of damage.
     ///
-    /// Such a statement fails to compile only where the schema lacks what it names, and meets a rule of the
-    /// tables only where rows break it already: damaged, too.
+    /// Our statements fail to compile only if the schema lacks what they name, and violate
+    /// constraints only if existing rows do: both are damage.
     pub fn damage(&self) -> Option<String> {
         match self {
             Self::Damaged(what) => Some(what.clone()),
@@ -181,7 +182,7 @@ impl KbError {
                     || matches!(error, rusqlite::Error::SqlInputError { .. })
                     || matches!(
                         error.sqlite_error_code(),
-                        // FTS5 calls some damage to its settings a want of memory.
+                        // FTS5 reports some damage to its settings as being out of memory.
                         Some(
                             ErrorCode::Unknown
                                 | ErrorCode::ConstraintViolation
@@ -211,14 +212,14 @@ impl KbError {
     }
 }
 
-/// Tells whether a statement failed because the file contradicts itself or its schema.
+/// Reports whether a statement failed because the file contradicts itself or its schema.
 fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
-    let is_told = matches!(
+    let is_reported = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     );
-    // A schema that names what there is not, which no version of ours wrote.
+    // A schema that refers to something missing, which no version of ours wrote.
     let is_schema = matches!(
         error,
         Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. }
@@ -227,8 +228,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
                 || message.starts_with("invalid fts5 file format")
                 || message == "integer overflow"
     );
-    // Rows that the tables' own rules forbid: what wrote them was no statement.
-    is_told
+    // Rows that violate the tables' own constraints: no statement wrote them.
+    is_reported
         || is_schema
         || matches!(
             error,

@@ -1,14 +1,14 @@
 //! Score fusion of full-text and vector search.
 //!
-//! `bm25 / max(bm25) + weight * cosine` over the union of both candidate lists. Rank fusion with
-//! equal weights was measured to fall below BM25 alone when the embedder is small, because it
-//! throws away how far apart the scores are.
+//! `bm25 / max(bm25) + weight * cosine` over the chunks that either search found. Rank fusion with
+//! equal weights was measured to be worse than BM25 alone if the embedder is small, because it
+//! ignores how far apart the scores are.
 
 use crate::domain::ChunkId;
 
 /// A chunk that one of the two searches found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate {
+pub struct FoundChunk {
     /// The chunk.
     pub id: ChunkId,
     /// BM25 score, larger is better; `None` if no word of the query occurs.
@@ -19,14 +19,14 @@ pub struct Candidate {
     pub score: f64,
 }
 
-impl Candidate {
+impl FoundChunk {
     /// Returns a chunk without a score.
     pub fn new(id: ChunkId) -> Self {
         Self { id, bm25: None, cosine: None, score: 0.0 }
     }
 }
 
-/// How the two scores of a candidate become one.
+/// How the two scores of a chunk become one.
 #[derive(Clone, Copy, Debug)]
 pub struct Fusion {
     best_bm25: f64,
@@ -35,31 +35,30 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    /// Scores `candidates` in place and ranks them, best first; equal scores by id.
-    pub fn rank(candidates: &mut [Candidate], vector_weight: f64) -> Self {
-        let best_bm25 =
-            candidates.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f64::max);
+    /// Scores `chunks` in place and ranks them, best first; equal scores by id.
+    pub fn rank(chunks: &mut [FoundChunk], vector_weight: f64) -> Self {
+        let best_bm25 = chunks.iter().filter_map(|chunk| chunk.bm25).fold(0.0, f64::max);
         // Without any text score the weight would only scale the cosine.
         let vector_weight = if best_bm25 > 0.0 { vector_weight } else { 1.0 };
         let fusion = Self { best_bm25, vector_weight };
-        for candidate in candidates.iter_mut() {
-            candidate.score = fusion.text_part(candidate) + fusion.vector_part(candidate);
+        for chunk in chunks.iter_mut() {
+            chunk.score = fusion.text_part(chunk) + fusion.vector_part(chunk);
         }
-        candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        chunks.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         fusion
     }
 
-    /// Returns what words add to the score of a candidate.
-    pub fn text_part(&self, candidate: &Candidate) -> f64 {
-        match candidate.bm25 {
+    /// Returns what words add to the score of a chunk.
+    pub fn text_part(&self, chunk: &FoundChunk) -> f64 {
+        match chunk.bm25 {
             Some(bm25) if self.best_bm25 > 0.0 => bm25 / self.best_bm25,
             _ => 0.0,
         }
     }
 
     /// Returns what its vector adds.
-    pub fn vector_part(&self, candidate: &Candidate) -> f64 {
-        self.vector_weight * candidate.cosine.map_or(0.0, f64::from)
+    pub fn vector_part(&self, chunk: &FoundChunk) -> f64 {
+        self.vector_weight * chunk.cosine.map_or(0.0, f64::from)
     }
 }
 
@@ -68,12 +67,12 @@ mod tests {
     use super::*;
 
     fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f64, expected: &[(i64, f64)]) {
-        let mut candidates: Vec<_> = input
+        let mut chunks: Vec<_> = input
             .iter()
-            .map(|&(id, bm25, cosine)| Candidate { bm25, cosine, ..Candidate::new(ChunkId(id)) })
+            .map(|&(id, bm25, cosine)| FoundChunk { bm25, cosine, ..FoundChunk::new(ChunkId(id)) })
             .collect();
-        Fusion::rank(&mut candidates, weight);
-        let ranked: Vec<_> = candidates.iter().map(|c| (c.id.0, c.score)).collect();
+        Fusion::rank(&mut chunks, weight);
+        let ranked: Vec<_> = chunks.iter().map(|c| (c.id.0, c.score)).collect();
         assert_eq!(ranked, expected);
     }
 

@@ -1,9 +1,9 @@
 //! The knowledge base: one SQLite file that holds the documents' text, their chunks and vectors,
 //! the full-text index, the queue of work and the record of every run.
 //!
-//! What it promises: every method is one transaction; a reader sees each document in its old or its
-//! new version, never neither and never a mix; ids are never given out twice; a write by a process
-//! that no longer owns the run fails. All SQL of the program lives below this module.
+//! Guarantees: every method is one transaction; a reader sees each document in its old or its new
+//! version, never a mix; ids are never reused; a write by a process that no longer owns the run
+//! fails. All SQL of the program is below this module.
 
 mod error;
 mod fusion;
@@ -11,11 +11,11 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    Analyse, ChunkedRevision, Commit, CrawledSite, Day, Explanation, Filter, FilterError, Finding,
-    FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow, Maintenance, NewChunk,
-    NewText, OVER_LIMIT, Outcome, PageLinks, PageReport, PageState, PendingRange, Place, Query,
-    QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, Reader, Reading, Recomputed, Repair,
-    ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, StaleRevision, StartPage,
-    Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit, UriGlob,
-    WordWeights, Writer, check_file_system,
+    Analyse, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
+    FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,
+    Maintenance, NewChunk, NewText, OVER_LIMIT, Outcome, PageLinks, PageReport, PageState,
+    PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, Reader, Reading,
+    Recomputed, Repair, ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, StaleRevision,
+    StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
+    UriGlob, WordWeights, Writer, check_file_system,
 };

@@ -201,7 +201,7 @@ impl Job<'_> {
         let continued = plan.unfinished.is_some();
         session.events.emit(&Event::Started { run: &state, continued });
         if plan.chunk {
-            run.take_back_stale(&self.fingerprints.chunk, &self.fingerprints.embed)?;
+            run.reset_stale(&self.fingerprints.chunk, &self.fingerprints.embed)?;
         }
         let extract =
             ExtractConfig { workspace: Some(Arc::clone(self.cache)), ..self.extract.clone() };

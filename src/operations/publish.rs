@@ -68,7 +68,7 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     };
     let copy = candidate.exists().then(|| Writer::create_or_open(candidate)).transpose()?;
     if let Some(copy) = copy
-        && copy.reader().maintenance().goes_on_from(&live)?
+        && copy.reader().maintenance().continues_from(&live)?
     {
         return Ok(Some(live));
     }
@@ -80,7 +80,7 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
 /// Copies the content of `candidate` into `live`, which must be the file that was there `before`.
 fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(), Error> {
     if let Some(before) = before {
-        before.insist_on_files()?;
+        before.check_files()?;
     } else if live.exists() {
         return Err(KbError::Replaced(live.to_owned()).into());
     }

@@ -230,7 +230,7 @@ impl Crawl<'_> {
         let reports = self.read_pages(site, together, false)?;
         self.save_pages(site, reports)?;
         // Until the next batch starts, no document is in flight that a crash could be blamed on.
-        context.run.begin_intake(&[], &[], false)?;
+        context.run.set_in_flight(&[], &[], false)?;
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Crawl<'_> {
             .map(|(page, _)| (site.name(), page.url.as_str()))
             .collect();
         if !documents.is_empty() {
-            context.run.begin_intake(&documents, &[], alone)?;
+            context.run.set_in_flight(&documents, &[], alone)?;
         }
         let read = |(page, answer)| report(site, page, answer);
         Ok(context.pool.get()?.map(answered, read))

@@ -13,7 +13,7 @@ pub struct Plan {
     /// List the sources and read what changed.
     pub crawl: bool,
     /// Look for what was made with other settings than today's.
-    pub restage: bool,
+    pub redo: bool,
     /// Split saved texts into chunks.
     pub chunk: bool,
     /// Embed what is queued.
@@ -25,7 +25,7 @@ pub struct Plan {
 impl Plan {
     /// Everything: the plan of a new run.
     pub const WHOLE: Self =
-        Self { crawl: true, restage: true, chunk: true, embed: true, unfinished: None };
+        Self { crawl: true, redo: true, chunk: true, embed: true, unfinished: None };
 
     /// Returns the phases as the run continues with them: what is done stays completed.
     pub fn phases(self) -> Phases {
@@ -95,8 +95,8 @@ pub fn plan_ingest(
             plan_rest(kb, &run, fingerprints)
         }
         last => {
-            let restage = !last.is_some_and(|run| is_settled(&run, settings));
-            Ok(Plan { restage, ..Plan::WHOLE })
+            let redo = !last.is_some_and(|run| is_settled(&run, settings));
+            Ok(Plan { redo, ..Plan::WHOLE })
         }
     }
 }
@@ -111,7 +111,7 @@ pub fn plan_rest(
     let stale = kb.stale_revisions(&fingerprints.chunk, &fingerprints.embed, 1)?;
     Ok(match stale.is_empty() {
         true => plan,
-        false => Plan { restage: true, chunk: true, embed: true, ..plan },
+        false => Plan { redo: true, chunk: true, embed: true, ..plan },
     })
 }
 
@@ -125,7 +125,7 @@ pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
     let crawl = open(phases.crawling);
     let chunk = crawl || open(phases.cleaning) || queue.unchunked_revisions > 0;
     let embed = chunk || open(phases.embedding) || queue.has_work();
-    Plan { crawl, restage: chunk, chunk, embed, unfinished: Some(run) }
+    Plan { crawl, redo: chunk, chunk, embed, unfinished: Some(run) }
 }
 
 /// Returns whether `last`, the run before this one, has left nothing that was made with other
@@ -150,7 +150,7 @@ mod tests {
         let queue = QueueStats { pending, unchunked_revisions, ..QueueStats::default() };
         assert_eq!(
             plan_resume(RunId(7), &phases, &queue),
-            Plan { crawl, restage: chunk, chunk, embed, unfinished: Some(RunId(7)) },
+            Plan { crawl, redo: chunk, chunk, embed, unfinished: Some(RunId(7)) },
             "{phases:?} {queue:?}"
         );
     }

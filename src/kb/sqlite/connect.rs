@@ -22,9 +22,9 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbErr
     }
     refuse_special(path)?;
     let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| KbError::from(error).told_apart(path, 0))?;
+        .map_err(|error| KbError::from(error).classify(path, 0))?;
     let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
-    configured.map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+    configured.map_err(|error| error.classify(path, errno::last(&connection)))?;
     Ok(connection)
 }
 
@@ -36,20 +36,20 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
     // Opened for writing if possible, but never used for it: the last connection that closes
     // removes the WAL's files, which a read-only one would leave behind.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = match look_into(path, flags) {
-        Err((error, _)) if is_for_want_of_a_folder(&error) && lies_still(path) => {
+    let opened = match try_open(path, flags) {
+        Err((error, _)) if cannot_make_wal(&error) && is_immutable(path) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX
                 | OpenFlags::SQLITE_OPEN_URI;
-            look_into(&immutable_uri(path), flags)
+            try_open(&immutable_uri(path), flags)
         }
         opened => opened,
     };
-    opened.map_err(|(error, errno)| schema::foreign(path, error).told_apart(path, errno))
+    opened.map_err(|(error, errno)| schema::foreign(path, error).classify(path, errno))
 }
 
-/// Fails if the file, or one of SQLite's beside it, is a FIFO or a device, for which SQLite would
-/// wait.
+/// Fails if the file, or one of SQLite's beside it, is a FIFO or a device: SQLite would block on
+/// it.
 fn refuse_special(path: &Path) -> Result<(), KbError> {
     for path in storage::database_files(path) {
         if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -60,7 +60,7 @@ fn refuse_special(path: &Path) -> Result<(), KbError> {
 }
 
 /// Opens a file for reading only, and reads from it; the error includes the system's last one.
-fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
+fn try_open(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
     let look = || {
         configure(&connection)?;
@@ -72,14 +72,14 @@ fn look_into(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Err
 }
 
 /// Reports whether SQLite could not create the files that it needs beside another.
-fn is_for_want_of_a_folder(error: &rusqlite::Error) -> bool {
+fn cannot_make_wal(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
 /// Reports whether nobody can write to `path`: WAL needs a writable folder for its shared memory,
 /// and there is no log left. Such a file may be read as an immutable one.
-fn lies_still(path: &Path) -> bool {
+fn is_immutable(path: &Path) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let refusal = files::cannot_create_beside(path).map(|error| error.kind());
     let is_refused = matches!(refusal, Some(PermissionDenied | ReadOnlyFilesystem));

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{checksum, size_to_sql};
-use super::tally::RunKey;
+use super::run_row::RunKey;
 use super::{Run, Writer, ledger, revisions, seal, take_ids};
 use crate::domain::{DocumentId, FailureKind, MediaType, Metrics, RevisionId, Stage, Version};
 use crate::kb::KbError;

@@ -55,8 +55,7 @@ pub fn allow_views(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Lets a run write the pages of the full-text index itself, which `DEFENSIVE` forbids all
-/// statements.
+/// Lets a run write the pages of the full-text index itself, which `DEFENSIVE` forbids.
 ///
 /// Only for the writing connection, after comparing the schema: `DEFENSIVE` guards against SQL that
 /// is not ours, and then the file contains none.

@@ -45,7 +45,7 @@ impl OpenFiles {
     }
 
     /// Fails unless every path still names the open file.
-    pub fn insist(&self) -> Result<(), KbError> {
+    pub fn check(&self) -> Result<(), KbError> {
         for (path, known) in &self.files {
             if id(path)? != Some(*known) {
                 return Err(KbError::Replaced(path.clone()));

@@ -1,4 +1,5 @@
-//! The ledger: what the knowledge base knows of a source's documents, in the order of a sorted walk.
+//! The ledger: what the knowledge base knows about a source's documents, in the order of a sorted
+//! walk.
 
 use std::sync::Arc;
 
@@ -9,23 +10,23 @@ use super::convert::{failure_kind, from_sql, size_to_sql, stage};
 use crate::domain::{DocumentId, Failure, FailureKind, RunId, Stage, Version};
 use crate::kb::KbError;
 
-/// Characters of an address, and of an error, that a failure is reported with.
+/// Limit on the characters of a URI, and of an error, in the report of a failure.
 const FAILURE_CHARS_MAX: u32 = 8192;
 
-/// What reading a document last came to.
+/// The state of a document when it was last read.
 #[derive(Clone, Debug)]
 pub struct LedgerRow {
     /// The document.
     pub id: DocumentId,
-    /// Its address.
+    /// Its URI.
     pub uri: String,
-    /// State of the bytes last read; `None` where only their hash can tell.
+    /// Version of the bytes last read; `None` if only their hash shows a change.
     pub version: Option<Version>,
-    /// The extractor that handled them.
+    /// The extractor that was used.
     pub extract_fp: Arc<str>,
     /// The run that read them.
     pub run: RunId,
-    /// Where and how it failed, if it did.
+    /// Stage and kind of its failure, if it failed.
     pub failure: Option<(Stage, FailureKind)>,
 }
 
@@ -47,7 +48,7 @@ impl Reader {
                  ORDER BY replace(document.uri, '/', char(1)) LIMIT ?3",
             )?;
             let after = after.unwrap_or("");
-            // Neighbours mostly have the same, and share it.
+            // Neighbours mostly have the same extractor, and share its name.
             let mut extract_fp: Arc<str> = "".into();
             let rows = statement.query_map(params![source, after, size_to_sql(limit)], |row| {
                 let failed = match row.get::<_, Option<String>>(5)? {
@@ -74,7 +75,7 @@ impl Reader {
         })
     }
 
-    /// Returns the document of `source` with this address.
+    /// Returns the document of `source` with this URI.
     pub fn find_document(&self, source: &str, uri: &str) -> Result<Option<DocumentId>, KbError> {
         self.read(|tx| find_document(tx, source, uri))
     }
@@ -82,7 +83,7 @@ impl Reader {
     /// Returns how many documents of `source` the knowledge base knows.
     pub fn document_count(&self, source: &str) -> Result<u64, KbError> {
         self.read(|tx| {
-            // SQLite counts all rows without a look at each, and most often all are of one source.
+            // SQLite counts all rows without reading each, and usually all are of one source.
             let mut statement = tx.prepare_cached(
                 "SELECT CASE WHEN (SELECT min(source) FROM document) = ?1
                               AND (SELECT max(source) FROM document) = ?1
@@ -111,8 +112,8 @@ impl Reader {
         })
     }
 
-    /// Returns the documents that are not taken in as they now are, by source and address. Addresses and errors are cut
-    /// to what is stored today: files of earlier versions may hold any.
+    /// Returns the documents that are not indexed in their current version, by source and URI. URIs
+    /// and errors are truncated to the limits of today: files of earlier versions may exceed them.
     pub fn failures(&self) -> Result<Vec<Failure>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
@@ -135,7 +136,7 @@ impl Reader {
     }
 }
 
-/// Returns the document of `source` with the address `uri`.
+/// Returns the document of `source` with the URI `uri`.
 pub(super) fn find_document(
     tx: &Transaction<'_>,
     source: &str,

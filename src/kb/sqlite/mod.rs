@@ -11,8 +11,8 @@ mod errno;
 mod frontier;
 mod guard;
 mod identity;
+mod in_flight;
 mod index;
-mod intake;
 mod ledger;
 mod maintenance;
 mod pool;
@@ -20,13 +20,13 @@ mod queue;
 mod reader;
 mod revisions;
 mod run;
+mod run_row;
 mod runs;
 mod schema;
 mod seal;
 mod search;
 mod shape;
 mod stage;
-mod tally;
 mod units;
 mod vectors;
 mod writer;
@@ -43,15 +43,15 @@ pub use frontier::{
     CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
     QueuedPage, ROWS_PER_QUEUED, StartPage,
 };
+pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
-pub use intake::{Suspect, Suspects};
 pub use ledger::LedgerRow;
 pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};
 pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
 pub use run::Run;
 pub use search::{
-    Day, Explanation, Filter, FilterError, Hit, Place, Query, QueryVector, Scoring, SearchMode,
+    Day, Duplicate, Explanation, Filter, FilterError, Hit, Query, QueryVector, Scoring, SearchMode,
     Show, UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};

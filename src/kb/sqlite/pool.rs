@@ -51,12 +51,11 @@ impl Pool {
         Self { state: Mutex::new(state), returned: Condvar::new() }
     }
 
-    /// Lends a connection: the one returned last, whose caches are warm, else what `open` opens,
-    /// else the next that is returned.
+    /// Lends a connection: the one returned last, whose caches are warm; or what `open` opens; or
+    /// the next one that is returned.
     ///
-    /// If `open` fails, which may be for want of file descriptors or because the file was replaced,
-    /// the pool stays as small as it is: one connection is always there, and it reads the file that
-    /// the first one has open.
+    /// If `open` fails, for lack of file descriptors or because the file was replaced, the pool
+    /// does not grow: the first connection always exists, and reads the file that it has open.
     pub fn borrow(&self, open: impl FnOnce() -> Result<ReadConnection, KbError>) -> Borrowed<'_> {
         let mut state = self.lock();
         if state.idle.is_empty() && state.open < state.open_max {
@@ -83,7 +82,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock can leave the state half changed.
+        // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

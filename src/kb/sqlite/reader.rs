@@ -1,4 +1,4 @@
-//! A knowledge base that is read.
+//! A knowledge base that is open for reading.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,21 +13,21 @@ use super::pool::{Borrowed, Pool, ReadConnection};
 use super::{errno, is_interrupted, schema};
 use crate::kb::KbError;
 
-/// As far as SQLite maps a file, a little less than 2 GiB.
+/// Limit on the bytes of a file that SQLite maps, a little less than 2 GiB.
 const MAPPED_BYTES_MAX: i64 = 0x7fff_0000;
-/// Of the connection that reads what another writes: each commit makes its pages stale.
+/// Page cache of the connection that reads while a run writes: each commit makes its pages stale.
 const READER_CACHE_PAGES: i64 = 256;
-/// Connections of one reader at most, on a machine with as many processors. Each has a cache of 4
-/// MiB; the file is mapped by each and lies in memory once.
+/// Limit on the connections of one reader, also limited by the number of processors. Each has a
+/// cache of 4 MiB; all map the file, which is in memory once.
 const CONNECTIONS_MAX: usize = 4;
 
-/// A knowledge base that is open for reading, beside whatever writes to it; shared by threads,
-/// which read at the same time.
+/// A knowledge base that is open for reading, also while it is written; threads share it and read
+/// at the same time.
 pub struct Reader {
     path: PathBuf,
     connections: Pool,
-    /// What every commit requires; `None` if it is only read and its folder gives SQLite no place
-    /// for a log.
+    /// Checked at every commit; `None` if the file is only read and SQLite cannot create a log in
+    /// its folder.
     files: Option<OpenFiles>,
 }
 
@@ -38,8 +38,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens an existing knowledge base; works beside a running ingest, and for a file on a
-    /// read-only medium.
+    /// Opens an existing knowledge base, also while a run writes it, or on a read-only medium.
     pub fn open(path: &Path) -> Result<Self, KbError> {
         let first = open_for_searches(path)?;
         let files = OpenFiles::of(&first.connection, path).ok();
@@ -48,8 +47,8 @@ impl Reader {
         Ok(Self { path: path.to_owned(), connections, files })
     }
 
-    /// Opens the file that `writer` has open, whose schema it has compared. One connection is
-    /// enough for the short reads of a run.
+    /// Opens the file that `writer` has open, whose schema was compared. One connection is enough
+    /// for the short reads of a run.
     pub(super) fn beside(writer: &Connection, path: &Path) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = connect(path, flags)?;
@@ -57,17 +56,16 @@ impl Reader {
             .pragma_update(None, "cache_size", READER_CACHE_PAGES)
             .and_then(|()| connection.pragma_update(None, "query_only", true))
             .and_then(|()| guard::allow_views(&connection))
-            .map_err(|error| KbError::from(error).told_apart(path, errno::last(&connection)))?;
-        // The log is there now: both connections have read.
+            .map_err(|error| KbError::from(error).classify(path, errno::last(&connection)))?;
+        // The log exists now: both connections have read.
         let files = Some(OpenFiles::of(writer, path)?);
         let connections = Pool::new(ReadConnection::new(connection)?, 1);
         Ok(Self { path: path.to_owned(), connections, files })
     }
 
-    /// Fails if the path no longer names the file that is open: what was written to it is lost
-    /// then.
-    pub fn insist_on_files(&self) -> Result<(), KbError> {
-        self.files.as_ref().map_or(Ok(()), OpenFiles::insist)
+    /// Fails if the path no longer names the open file: what was written to it would be lost.
+    pub fn check_files(&self) -> Result<(), KbError> {
+        self.files.as_ref().map_or(Ok(()), OpenFiles::check)
     }
 
     /// Reports whether `other` has the same file open.
@@ -83,8 +81,8 @@ impl Reader {
         &self.path
     }
 
-    /// Runs `work` in one read transaction, for no longer than a search may take: all that it reads
-    /// is of one moment.
+    /// Runs `work` in one read transaction, within the time limit of a search: it sees one state of
+    /// the file.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
@@ -100,7 +98,7 @@ impl Reader {
         self.read_within(Some(guard::READING_MAX), work)
     }
 
-    /// The same for work that reads the whole file, however long that takes; a signal ends it.
+    /// The same for work that reads the whole file, without a time limit; a signal ends it.
     pub(super) fn read_all<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
@@ -122,7 +120,7 @@ impl Reader {
             (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
                 KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
             }
-            (error, _) => error.told_apart(&self.path, errno::last(&reader.connection)),
+            (error, _) => error.classify(&self.path, errno::last(&reader.connection)),
         })
     }
 
@@ -131,7 +129,7 @@ impl Reader {
         self.connections.borrow(|| self.open_another())
     }
 
-    /// Opens the file once more; fails if the path names another one by now.
+    /// Opens the file once more; fails if the path names another file now.
     fn open_another(&self) -> Result<ReadConnection, KbError> {
         let another = open_for_searches(&self.path)?;
         let opened = OpenFiles::of(&another.connection, &self.path)?;
@@ -144,10 +142,10 @@ impl Reader {
 
 /// Opens a connection for searches, and checks that the file is ours.
 fn open_for_searches(path: &Path) -> Result<ReadConnection, KbError> {
-    let connection = connect_read_only(path).map_err(|error| error.told_apart(path, 0))?;
-    // A search reads every vector: pages that need no copy halve its time.
+    let connection = connect_read_only(path).map_err(|error| error.classify(path, 0))?;
+    // A search reads every vector: mapped pages, which are not copied, halve its time.
     connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
     schema::check_current(&connection, path)
-        .map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+        .map_err(|error| error.classify(path, errno::last(&connection)))?;
     Ok(ReadConnection::new(connection)?)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Row, Transaction, params};
 
 use super::convert::{ID_END, from_sql, small, within};
-use super::tally::count_superseded;
+use super::run_row::count_superseded;
 use super::{index, vectors};
 use crate::domain::{ChunkId, DocumentId, RevisionId, RunId};
 use crate::kb::KbError;
@@ -98,7 +98,7 @@ pub fn remove(tx: &Transaction<'_>, doomed: &[RevisionRow]) -> Result<(), KbErro
 }
 
 /// Resets an unfinished revision to its saved text, to be chunked again for `run`.
-pub fn back_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Result<(), KbError> {
+pub fn reset_to_saved(tx: &Transaction<'_>, row: &RevisionRow, run: RunId) -> Result<(), KbError> {
     // The checks between columns require changing the row before its chunks are deleted.
     tx.prepare_cached(
         "UPDATE revision SET state = 'saved', first_chunk = NULL, chunk_total = 0, chunk_stored = 0,

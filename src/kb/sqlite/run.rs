@@ -2,14 +2,14 @@
 
 use rusqlite::Transaction;
 
-use super::tally::{RunKey, tally};
+use super::run_row::{RunKey, update_run};
 use super::{Reader, Writer};
 use crate::domain::{Metrics, RunId};
 use crate::kb::KbError;
 use crate::support::events::{Event, EventSink};
 
-/// A run that this process works on. Each of its writing methods is one transaction, which also
-/// checks that the run is still ours and writes the heartbeat, and is followed by [`Event::Saved`].
+/// A run of this process. Each of its writing methods is one transaction, which also checks that
+/// the run is still ours and writes the heartbeat, and is followed by [`Event::Saved`].
 pub struct Run<'a> {
     pub(super) kb: &'a Writer,
     pub(super) key: RunKey,
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Returns its number.
+    /// Returns its id.
     pub fn id(&self) -> RunId {
         self.key.id
     }
@@ -57,7 +57,7 @@ impl Run<'_> {
     ) -> Result<T, KbError> {
         let (value, run) = self.kb.write(|tx| {
             let value = work(tx, &mut delta)?;
-            Ok((value, tally(tx, self.key, &delta, percent)?))
+            Ok((value, update_run(tx, self.key, &delta, percent)?))
         })?;
         self.events.emit(&Event::Saved { run: &run });
         Ok(value)

@@ -3,7 +3,9 @@
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::convert::from_sql;
-use super::tally::{COLUMNS, RunKey, count_superseded, read_run, run_from_row, tally, with_phases};
+use super::run_row::{
+    COLUMNS, RunKey, count_superseded, read_run, run_from_row, update_run, with_phases,
+};
 use super::{Reader, Run, Writer};
 use crate::domain::{
     Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus, SettingsHashes,
@@ -57,7 +59,7 @@ impl Writer {
             }
             tx.execute("DELETE FROM run WHERE id <= ?1", [id.0 - RUNS_KEPT])?;
             adopt_waiting(tx, id)?;
-            let state = tally(tx, key, &Metrics::default(), None)?;
+            let state = update_run(tx, key, &Metrics::default(), None)?;
             Ok((key, state))
         })?;
         Ok((Run { kb: self, key, events }, state))
@@ -101,12 +103,12 @@ impl Writer {
                 )?;
             }
             super::queue::return_claims(tx)?;
-            super::intake::suspect_in_flight(tx)?;
+            super::in_flight::suspect_in_flight(tx)?;
             adopt_waiting(tx, id)?;
             for phase in Phase::ALL {
                 write_phase(tx, id, phase, phases.get(phase))?;
             }
-            let state = tally(tx, key, &Metrics::default(), None)?;
+            let state = update_run(tx, key, &Metrics::default(), None)?;
             Ok((key, state))
         })?;
         Ok((Run { kb: self, key, events }, state))
@@ -149,9 +151,9 @@ impl Run<'_> {
         let run = self.key;
         self.kb.write(|tx| {
             let percent = status.is_complete().then_some(100.0);
-            tally(tx, run, &Metrics::default(), percent)?;
-            // Only a process that crashes leaves its intake behind.
-            super::intake::clear(tx)?;
+            update_run(tx, run, &Metrics::default(), percent)?;
+            // Only a process that crashes leaves documents in flight.
+            super::in_flight::clear(tx)?;
             if status.is_complete() {
                 write_phase(tx, run.id, Phase::Embedding, PhaseStatus::Completed)?;
             }
@@ -176,7 +178,7 @@ impl Run<'_> {
     }
 }
 
-/// Assigns chunks that wait from earlier runs, as after a repair, to run `id`: a run only stores
+/// Assigns chunks left waiting by earlier runs, as after a repair, to run `id`: a run only stores
 /// chunks that it has queued.
 fn adopt_waiting(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
     let mut statement = tx.prepare_cached(

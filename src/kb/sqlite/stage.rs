@@ -4,13 +4,14 @@ use rusqlite::{Statement, ToSql, Transaction, params};
 
 use super::convert::{media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
+use super::run_row::RunKey;
 use super::seal::{self, ChunkRow};
-use super::tally::RunKey;
 use super::{Reader, Run, take_ids};
 use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId};
 use crate::kb::KbError;
 
-/// Limit on the chunk ids of one queue row: a row per chunk costs 4 to 5 times the whole store.
+/// Limit on the chunk ids of one queue row: a row per chunk made the store 4 to 5 times as
+/// expensive.
 const CHUNKS_PER_RANGE: i64 = 256;
 
 /// A revision whose text is saved and has to be chunked.
@@ -109,7 +110,7 @@ impl Reader {
         embed_fp: &str,
         limit: usize,
     ) -> Result<Vec<StaleRevision>, KbError> {
-        // One pass over all revisions: a run that finds nothing to do makes it, too.
+        // One pass over all revisions, as even a run that finds nothing to do makes it.
         let kinds = "WHEN ? THEN ? ".repeat(chunk_fps.len());
         let sql = format!(
             "SELECT id, state = 'live', chunk_fp <> wanted FROM
@@ -195,7 +196,7 @@ impl Run<'_> {
     ///
     /// Done before a consumer starts: it would store vectors of the current embedder under the name
     /// of another, or of chunks that the producer is about to replace.
-    pub fn take_back_stale(
+    pub fn reset_stale(
         &self,
         chunk_fps: &[(MediaType, String)],
         embed_fp: &str,
@@ -220,7 +221,7 @@ impl Run<'_> {
         self.write(|tx| {
             for id in stale {
                 if let Some(row) = revisions::find(tx, RevisionId(id))? {
-                    revisions::back_to_saved(tx, &row, self.key.id)?;
+                    revisions::reset_to_saved(tx, &row, self.key.id)?;
                 }
             }
             Ok(())
@@ -229,7 +230,7 @@ impl Run<'_> {
 
     /// Resets revisions to the stage that a changed setting requires; live ones stay live beside a
     /// new revision that shares their text. Returns the ranges queued if only vectors are needed.
-    pub fn restage(
+    pub fn redo(
         &self,
         stale: &[StaleRevision],
         embed_fp: &str,
@@ -239,7 +240,7 @@ impl Run<'_> {
             for revision in stale {
                 let Some(row) = revisions::find(tx, revision.id)? else { continue };
                 if !revision.is_live {
-                    revisions::back_to_saved(tx, &row, self.key.id)?;
+                    revisions::reset_to_saved(tx, &row, self.key.id)?;
                     continue;
                 }
                 delta.documents_restaged += 1;

@@ -1,4 +1,4 @@
-//! Reading chunks with the text that they are spans of, by revision.
+//! Reads chunks by revision, with the text that they are spans of.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -7,29 +7,29 @@ use super::convert::{id, size_from_sql, size_to_sql, small, utf8};
 use crate::domain::{Chunk, ChunkId, ChunkRange, LineRange, RevisionId, Span};
 use crate::kb::KbError;
 
-/// Chunks of one revision that want vectors, with the text they are cut from.
+/// Chunks of one revision, with its text.
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// The revision.
     pub revision: RevisionId,
-    /// Address of the document inside its source.
+    /// URI of the document inside its source.
     pub uri: String,
     /// Title of the document.
     pub title: String,
     /// The whole text.
     pub text: String,
-    /// Chunks of the whole revision, wanted or not.
+    /// Number of chunks of the whole revision.
     pub chunk_total: usize,
-    /// The wanted ones, in order.
+    /// The chunks that were asked for, in order.
     pub chunks: Vec<QueuedChunk>,
 }
 
-/// A chunk that wants a vector.
+/// A chunk to embed.
 #[derive(Clone, Debug)]
 pub struct QueuedChunk {
     /// Its id.
     pub id: ChunkId,
-    /// Where it is in the text.
+    /// Its position in the text.
     pub chunk: Chunk,
     /// Hash of its embedded text.
     pub input_hash: [u8; 16],
@@ -53,8 +53,8 @@ impl Reader {
         })
     }
 
-    /// Reads a whole revision whose last `wanted` chunks are about to be stored; `None` where more than
-    /// these are missing.
+    /// Reads a whole revision whose last `wanted` chunks are about to be stored; `None` if more
+    /// than these are missing.
     pub fn load_if_complete_with(
         &self,
         revision: RevisionId,
@@ -89,8 +89,8 @@ fn load_range(
     load_where(tx, &condition, &[range.first.0, range.last.0], units)
 }
 
-/// Adds the chunks that meet `condition` to `units`, going on with the last unit where its revision goes
-/// on.
+/// Adds the chunks that meet `condition` to `units`; those of the last unit's revision are added to
+/// it.
 pub fn load_where(
     tx: &Transaction<'_>,
     condition: &str,
@@ -132,7 +132,7 @@ pub fn load_where(
     Ok(())
 }
 
-/// Returns the span `start .. end` of `text`; an error if it is none.
+/// Returns the span `start .. end` of `text`; an error if there is no such span.
 fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
     match text.get(start..end) {
         Some(_) => Ok(Span::new(start, end)),

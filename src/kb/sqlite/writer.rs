@@ -1,4 +1,4 @@
-//! A knowledge base that is written.
+//! A knowledge base that is open for writing.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -13,9 +13,9 @@ use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::storage;
 
-/// Space below which a run is not begun: its first batches would fill it.
+/// Free space below which no run starts: its first batches would fill the disk.
 const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
-/// Pages in the WAL before SQLite copies them back; 32 MiB at 8 KiB a page.
+/// Pages in the WAL at which SQLite copies them back; 32 MiB at 8 KiB a page.
 const WAL_PAGES: i64 = 4096;
 
 /// A knowledge base that is open for writing; shared by the threads of a run.
@@ -26,7 +26,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens the knowledge base at `path`, and creates it if there is none.
+    /// Opens the knowledge base at `path`, creating it if it does not exist.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
         if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
             let wanted = ByteSize(FREE_BYTES_MIN);
@@ -36,7 +36,7 @@ impl Writer {
         Self::open(path)
     }
 
-    /// Opens an existing knowledge base; brings an older file to this version's schema.
+    /// Opens an existing knowledge base; updates the schema of an older file.
     pub fn open(path: &Path) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = connect(path, flags)?;
@@ -45,12 +45,12 @@ impl Writer {
             connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
             Ok(())
         });
-        prepared.map_err(|error| error.told_apart(path, errno::last(&connection)))?;
+        prepared.map_err(|error| error.classify(path, errno::last(&connection)))?;
         let reader = Reader::beside(&connection, path)?;
         Ok(Self { reader, connection: Mutex::new(connection) })
     }
 
-    /// Returns what reads the same file, through a connection of its own.
+    /// Returns a reader of the same file, with a connection of its own.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
@@ -64,24 +64,24 @@ impl Writer {
         let transact = || {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
-            self.reader.insist_on_files()?;
+            self.reader.check_files()?;
             tx.commit()?;
             Ok(value)
         };
         let result: Result<T, KbError> = transact();
-        result.map_err(|error| self.told_apart(error, &connection))
+        result.map_err(|error| self.classify(error, &connection))
     }
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
     }
 
-    pub(super) fn told_apart(&self, error: KbError, connection: &Connection) -> KbError {
-        error.told_apart(self.reader.path(), errno::last(connection))
+    pub(super) fn classify(&self, error: KbError, connection: &Connection) -> KbError {
+        error.classify(self.reader.path(), errno::last(connection))
     }
 
-    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, gives space back and updates
-    /// the planner's statistics, so that one clean file is left.
+    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, frees
+    /// space and updates the planner's statistics: one clean file is left.
     pub fn finish(
         &self,
         merge_pages_max: u64,
@@ -89,27 +89,27 @@ impl Writer {
     ) -> Result<(), KbError> {
         let writer = self.connection();
         tidy(&writer, merge_pages_max, should_stop)
-            // A run that stored and deleted nothing writes nothing.
+            // A run that stored and deleted nothing writes nothing here.
             .and_then(|()| match merge_pages_max > 0 && !should_stop() {
                 true => shrink::when_mostly_free(&writer, self.reader.path()),
                 false => Ok(()),
             })
-            .map_err(|error| self.told_apart(error, &writer))?;
-        self.reader.insist_on_files()
+            .map_err(|error| self.classify(error, &writer))?;
+        self.reader.check_files()
     }
 
-    /// Merges segments for two steps, where there are too many of them for a run that goes on.
+    /// Merges segments for two steps during a run, if there are too many.
     pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
         let writer = self.connection();
         let mut merged = merge::step_when_full(&writer);
         if matches!(merged, Ok(true)) {
             merged = merge::step_when_full(&writer);
         }
-        merged.map(drop).map_err(|error| self.told_apart(error, &writer))
+        merged.map(drop).map_err(|error| self.classify(error, &writer))
     }
 }
 
-/// Refuses a network file system for the knowledge base at `path`.
+/// Fails if `path` is on a network file system.
 pub fn check_file_system(path: &Path) -> Result<(), KbError> {
     match storage::network_file_system(path) {
         None => Ok(()),
@@ -130,15 +130,15 @@ pub(super) fn tidy(
         budget = budget.saturating_sub(merge::PAGES_PER_STEP);
     }
     writer.execute_batch("PRAGMA optimize")?;
-    // A reader may hold the WAL; the next run empties it then.
+    // A reader may hold the WAL; the next run then empties it.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
-/// Gives out `count` new ids of the table `name` and returns the first; they are never given out again.
+/// Reserves `count` new ids of the table `name` and returns the first; ids are never reused.
 pub(super) fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
     let count = convert::to_sql(count);
-    // RETURNING would make a table for the one row.
+    // RETURNING would create a table for the one row.
     tx.prepare_cached("UPDATE counter SET last = last + ?2 WHERE name = ?1")?
         .execute(rusqlite::params![name, count])?;
     let last: i64 = tx

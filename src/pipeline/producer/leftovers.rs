@@ -11,27 +11,27 @@ use crate::pipeline::{Context, Work};
 use crate::support::checkpoint::Checkpoint;
 
 /// Revisions reset to an earlier stage in one transaction.
-const RESTAGE_REVISIONS: usize = 256;
+const REDO_REVISIONS: usize = 256;
 
 /// Resets revisions made with other settings to the stage that the change asks for.
-pub(super) fn restage(steps: &Steps<'_>) -> Result<(), Error> {
+pub(super) fn redo(steps: &Steps<'_>) -> Result<(), Error> {
     let Context { kb, run, fingerprints, .. } = *steps.context;
     let StageFingerprints { chunk, embed } = fingerprints;
     loop {
         steps.context.reached(Checkpoint::BeforeBatch)?;
-        let stale = kb.stale_revisions(chunk, embed, RESTAGE_REVISIONS)?;
+        let stale = kb.stale_revisions(chunk, embed, REDO_REVISIONS)?;
         if stale.is_empty() {
             return Ok(());
         }
         steps.tracker.begin(steps.context, Phase::Cleaning)?;
-        let ranges = run.restage(&stale, embed)?;
+        let ranges = run.redo(&stale, embed)?;
         if !ranges.is_empty() {
             steps.hand_over(Some(Work { ranges, units: None }))?;
         }
     }
 }
 
-/// Chunks texts that an earlier process or [`restage`] left saved.
+/// Chunks texts that an earlier process or [`redo`] left saved.
 pub(super) fn chunk_saved(steps: &Steps<'_>) -> Result<(), Error> {
     let batch_bytes = usize::try_from(BATCH_BYTES).unwrap_or(usize::MAX);
     loop {
@@ -63,6 +63,6 @@ fn chunk_recorded(
 ) -> Result<(), Error> {
     let documents: Vec<_> =
         revisions.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-    steps.context.run.begin_intake(&documents, &[], alone)?;
+    steps.context.run.set_in_flight(&documents, &[], alone)?;
     steps.hand_over(steps.chunk_and_enqueue(revisions)?)
 }

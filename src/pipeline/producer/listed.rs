@@ -228,7 +228,7 @@ impl Crawl<'_> {
         let begun: Vec<_> = to_read.iter().map(|one| (source, one.entry.uri.as_str())).collect();
         let in_progress: Vec<_> =
             saved.iter().map(|one| (one.source.as_str(), one.uri.as_str())).collect();
-        self.context.run.begin_intake(&begun, &in_progress, alone)?;
+        self.context.run.set_in_flight(&begun, &in_progress, alone)?;
         Ok(())
     }
 

@@ -35,8 +35,8 @@ pub fn run(
 ) -> Result<(), Error> {
     let steps = Steps { context, tracker, handoff, suspicion: Suspicion::load(context.kb)? };
     let listings = if plan.crawl { ahead::expect(context, plan)? } else { Vec::new() };
-    if plan.restage {
-        leftovers::restage(&steps)?;
+    if plan.redo {
+        leftovers::redo(&steps)?;
     }
     if plan.chunk {
         leftovers::chunk_saved(&steps)?;

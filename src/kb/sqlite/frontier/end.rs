@@ -8,8 +8,8 @@ use crate::kb::sqlite::Run;
 
 impl Run<'_> {
     /// Returns the documents of `source` whose page a complete crawl did not find: no page links to
-    /// it any more, or it was redirected or excluded; or it is gone, for the second run in a row,
-    /// or with no link to it on any existing page.
+    /// it any more, or it was redirected or excluded; or it is gone, for the second run in a row or
+    /// without a link to it on any existing page.
     pub fn gone_pages(&self, source: &str) -> Result<Vec<DocumentId>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(

@@ -15,7 +15,7 @@ use crate::kb::KbError;
 use crate::kb::sqlite::Run;
 use crate::kb::sqlite::convert::{from_sql, size_to_sql};
 use crate::kb::sqlite::documents::{Reading, SaveResult, save_one};
-use crate::kb::sqlite::tally::RunKey;
+use crate::kb::sqlite::run_row::RunKey;
 
 /// Why a URL is not visited because of a limit of kb.toml.
 pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";

@@ -5,10 +5,10 @@ use rusqlite::{Transaction, params};
 
 use super::{PageReport, PageState};
 use crate::kb::KbError;
-use crate::kb::sqlite::tally::RunKey;
+use crate::kb::sqlite::run_row::RunKey;
 
-/// Queues pages again whose twin turns out not to be one. Called when the state of `report` is
-/// saved, of the page or of the twin: either may be visited first.
+/// Queues pages again whose twin turns out not to be one. Called when the state of `report`, of the
+/// page or of the twin, is saved: either may be visited first.
 pub fn settle(
     tx: &Transaction<'_>,
     run: RunKey,

@@ -8,11 +8,11 @@ use super::{matching, row_count};
 use crate::analysis::{IndexLanguages, Language};
 use crate::kb::KbError;
 
-/// A language is common if one in so many texts is in it.
+/// A language is common if at least one text in this many is in it.
 const COMMON_SHARE: u64 = 20;
 
-/// The languages that a connection found last, and for which content of the file: counting them
-/// takes some dozen queries, and they only change when another connection commits.
+/// The languages that a connection found last, and the state of the file they belong to: counting
+/// them takes dozens of queries, and they only change when another connection commits.
 #[derive(Debug, Default)]
 pub struct LanguageCache(Option<(i64, Arc<IndexLanguages>)>);
 

@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(segments(&connection), (0, times));
         }
         assert_eq!(level_min(&connection), 8);
-        // As many above: those are merged no sooner than there are eight.
+        // As many above: they are not merged before there are eight.
         write(&mut connection, 100..103);
         assert!(!step_at_end(&connection, 1000).unwrap());
         write(&mut connection, 103..108);

@@ -1,4 +1,4 @@
-//! The full-text index: entering tokens, and making the whole of it anew.
+//! The full-text index: adds and removes tokens, rebuilds the whole.
 
 mod compare;
 mod doclist;
@@ -31,14 +31,16 @@ pub use segment::Segment;
 const COLUMNS: usize = 5;
 
 impl Segment {
-    /// Makes a segment of the rows of `parts`, all in ascending order. If this SQLite writes other pages than we do, or
-    /// is newer than we know, the rows are inserted one by one instead, which takes longer.
+    /// Makes a segment of the rows of `parts`, which are in ascending order. If this SQLite writes
+    /// other pages than we do, or is newer than the tests know, the rows are inserted one by one
+    /// instead, which takes longer.
     pub fn new(parts: Vec<IndexRows>) -> Self {
         if trial::pages_are_those_of_fts5() { Self::of_pages(parts) } else { Self::of_texts(parts) }
     }
 }
 
-/// Adds the rows of `finished` revisions; those of others, which were replaced meanwhile, are left out.
+/// Adds the rows of `finished` revisions; rows of other revisions, which were replaced meanwhile,
+/// are skipped.
 pub fn insert(
     tx: &Transaction<'_>,
     finished: &[RevisionId],
@@ -50,14 +52,15 @@ pub fn insert(
     left_out.map(|(id, _)| id).try_for_each(|id| remove(tx, id))
 }
 
-/// Takes the row of a chunk out; those of many go in ascending order, or FTS5 writes a segment for each.
+/// Removes the row of a chunk; the rows of several are removed in ascending order, or FTS5 writes a
+/// segment for each.
 pub fn remove(tx: &Transaction<'_>, id: ChunkId) -> Result<(), KbError> {
     tx.prepare_cached("DELETE FROM chunk_fts WHERE rowid = ?1")?.execute([id.0])?;
     Ok(())
 }
 
-/// Takes out the rows of the chunks `first ..= last`; only those that are there are looked at, as damage may name ranges
-/// that have no end.
+/// Removes the rows of the chunks `first ..= last`; reads only existing rows, as damage may cause
+/// ranges of any length.
 pub fn remove_between(tx: &Transaction<'_>, first: ChunkId, last: ChunkId) -> Result<(), KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT id FROM chunk_fts_docsize WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
@@ -66,21 +69,21 @@ pub fn remove_between(tx: &Transaction<'_>, first: ChunkId, last: ChunkId) -> Re
     ids.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(|id| remove(tx, id))
 }
 
-/// Returns how many rows the index holds, without counting them.
+/// Returns the number of rows in the index, without counting them.
 pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
     let averages = segment::block(tx, segment::AVERAGES_ID)?;
     Ok(varint::take(&mut &averages[..]).unwrap_or_default())
 }
 
-/// Returns how many rows the segments of the index have, and of how many it knows the size; the same unless a segment
-/// is lost.
+/// Returns the number of rows in the segments of the index, and the number whose size it has
+/// recorded; they are equal unless a segment is lost.
 pub fn segment_rows(tx: &Transaction<'_>) -> Result<(u64, u64), KbError> {
     let sizes: i64 =
         tx.query_row("SELECT count(*) FROM chunk_fts_docsize", [], |row| row.get(0))?;
     Ok((segment::structure(tx)?.rows(), from_sql(sizes)))
 }
 
-/// Returns how many rows match `expression`, counted up to `most`.
+/// Returns the number of rows that match `expression`, at most `most`.
 pub fn matching(tx: &Transaction<'_>, expression: &str, most: u64) -> Result<u64, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM chunk_fts WHERE chunk_fts MATCH ?1 LIMIT ?2)",

@@ -1,4 +1,4 @@
-//! Making the whole index again, from the texts of every live revision; which analyser made it.
+//! Rebuilds the whole index from the texts of every live revision; records which analyser made it.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -8,7 +8,7 @@ use crate::kb::KbError;
 use crate::kb::sqlite::units::{Unit, load_where};
 use crate::kb::sqlite::{Reader, Run, Writer};
 
-/// Texts analysed at once when the index is made anew, in chunks.
+/// Chunks that are analysed together when the index is rebuilt.
 const CHUNKS_PER_BATCH: usize = 4096;
 
 impl Reader {
@@ -22,10 +22,12 @@ impl Reader {
 }
 
 impl Writer {
-    /// Rebuilds the whole index with what `analyse` makes of every live revision; returns how many chunks it holds.
-    /// One transaction: a search sees the old index or the new one, and a kill leaves the old one.
+    /// Rebuilds the whole index with what `analyse` makes of every live revision; returns the
+    /// number of chunks in it. One transaction: a search sees the old index or the new one, and a
+    /// kill leaves the old one.
     ///
-    /// `analyse` is called with some thousand chunks at a time; if it returns `None`, nothing is changed.
+    /// `analyse` is called for some thousand chunks at a time; if it returns `None`, nothing is
+    /// changed.
     pub fn rebuild_index(
         &self,
         fingerprint: &str,
@@ -36,7 +38,7 @@ impl Writer {
 }
 
 impl Run<'_> {
-    /// Rebuilds the whole index as [`Writer::rebuild_index`] does, as a part of the run.
+    /// Rebuilds the whole index like [`Writer::rebuild_index`], as a part of the run.
     pub fn rebuild_index(
         &self,
         fingerprint: &str,
@@ -46,10 +48,10 @@ impl Run<'_> {
     }
 }
 
-/// Returns the rows of chunks, ascending by chunk, in parts; `None` ends the work.
+/// Returns the rows of chunks, ascending by chunk, in parts; `None` stops the rebuild.
 pub type Analyse<'a> = &'a dyn Fn(&[Unit]) -> Option<Vec<IndexRows>>;
 
-/// The index made from the texts of every live revision.
+/// The rebuild of the index from the texts of every live revision.
 struct Rebuild<'a> {
     fingerprint: &'a str,
     analyse: Analyse<'a>,
@@ -57,7 +59,7 @@ struct Rebuild<'a> {
 }
 
 impl<'a> Rebuild<'a> {
-    /// Rebuilds the index within a transaction of `write`; `None` if `analyse` ended the work.
+    /// Rebuilds the index within a transaction of `write`; `None` if `analyse` stopped it.
     fn within(
         fingerprint: &'a str,
         analyse: Analyse<'a>,
@@ -70,7 +72,8 @@ impl<'a> Rebuild<'a> {
         if rebuild.is_stopped { Ok(None) } else { rebuilt.map(Some) }
     }
 
-    /// Fills the index of an open transaction; an error, which rolls it back, also if it is stopped.
+    /// Fills the index in an open transaction; if it is stopped, it returns an error, which rolls
+    /// back.
     fn carry_out(&mut self, tx: &Transaction<'_>) -> Result<u64, KbError> {
         tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
         let mut count = 0;
@@ -103,7 +106,7 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// Returns every live revision that has chunks, in the order of these.
+/// Returns every live revision that has chunks, ordered by chunk.
 fn live_revisions(tx: &Transaction<'_>) -> Result<Vec<RevisionId>, KbError> {
     let mut statement = tx.prepare(
         "SELECT id FROM revision WHERE state = 'live' AND chunk_total > 0 ORDER BY first_chunk",

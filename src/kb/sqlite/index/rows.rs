@@ -8,7 +8,7 @@ use super::COLUMNS;
 use crate::domain::{ChunkId, RevisionId};
 use crate::support::ascii::{LANES, Lanes};
 
-/// Approximate bytes of text per token; in English rather fewer.
+/// Approximate bytes of text per token; a little fewer in English.
 const TOKEN_BYTES_MEAN: usize = 5;
 
 /// Some rows of the index.
@@ -73,7 +73,7 @@ impl IndexRows {
         self.rows.push(Row { id, revision, columns });
     }
 
-    /// Takes the terms out, by number; no token can be added afterwards.
+    /// Takes the terms, by number; no token can be added afterwards.
     pub fn take_terms(&mut self) -> Vec<Term> {
         self.numbers = Numbers::default();
         std::mem::take(&mut self.terms)

@@ -1,8 +1,9 @@
-//! A segment of the full-text index, made outside of FTS5 and handed to it.
+//! A segment of the full-text index, built outside of FTS5 and then added to it.
 //!
-//! FTS5 enters a row token by token into a hash of all terms that exceeds the caches of a processor. Here the rows
-//! of a batch are known: they are inverted at once, on whatever thread, and what is left to a transaction is to write
-//! the pages. These are, byte for byte, those that FTS5 writes for the same rows.
+//! FTS5 adds a row token by token to a hash of all terms that exceeds the caches of a processor.
+//! Here the rows of a batch are known: they are inverted together, on any thread, and the
+//! transaction only writes the pages. These are byte for byte the pages that FTS5 writes for the
+//! same rows.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -15,7 +16,7 @@ use super::{COLUMNS, varint};
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
-/// Ids of the blocks that are no page of a segment.
+/// Ids of the blocks that are not pages of a segment.
 pub const AVERAGES_ID: i64 = 1;
 const STRUCTURE_ID: i64 = 10;
 /// Bits of a block's id below that of its segment (`FTS5_SEGMENT_ROWID`).
@@ -28,7 +29,7 @@ pub struct Segment {
     rows: Vec<StoredRow>,
 }
 
-/// How rows get into the index.
+/// How rows are added to the index.
 #[derive(Debug)]
 enum Form {
     /// As the pages that FTS5 would write.
@@ -74,7 +75,7 @@ impl Segment {
     pub(super) fn of_pages(mut parts: Vec<IndexRows>) -> Self {
         let inverted = Inverted::new(&mut parts);
         let rows = || parts.iter().flat_map(|part| part.rows());
-        // Beside each other, as every term goes through them.
+        // In an array of their own, as they are read for every term.
         let ids: Vec<_> = rows().map(|row| row.id.0 as u64).collect();
         let mut leaves = Leaves::for_tokens(inverted.token_count());
         let mut doclist = Doclist::default();
@@ -95,7 +96,7 @@ impl Segment {
         Self { form: Form::Pages(leaves.finish()), rows: rows.collect() }
     }
 
-    /// Returns how many rows it has.
+    /// Returns the number of its rows.
     pub fn row_count(&self) -> usize {
         self.rows.len()
     }
@@ -105,7 +106,7 @@ impl Segment {
         self.rows.iter().map(|row| (row.id, row.revision))
     }
 
-    /// Adds its rows, of which none may be there, to the index.
+    /// Adds its rows, none of which may exist yet, to the index.
     pub fn store(&self, tx: &Transaction<'_>) -> Result<(), KbError> {
         match &self.form {
             Form::Pages(pages) if pages.leaves == 0 => Ok(()),
@@ -126,7 +127,7 @@ impl Segment {
     }
 
     fn store_pages(&self, tx: &Transaction<'_>, pages: &Pages) -> Result<(), KbError> {
-        // FTS5 writes what it holds back of this transaction where a savepoint begins.
+        // FTS5 writes what it has buffered in this transaction when a savepoint begins.
         tx.execute_batch("SAVEPOINT segment; RELEASE segment")?;
         let mut structure = structure(tx)?;
         let (id, origin) = structure.add(pages.leaves, self.rows.len());
@@ -142,8 +143,8 @@ impl Segment {
         }
         replace_block(tx, STRUCTURE_ID, &structure.record())?;
         self.store_sizes(tx, origin)?;
-        // It keeps its records in memory while no other connection writes, and forgets them where a savepoint is
-        // rolled back in which it was used. No row has this id.
+        // FTS5 caches its records while no other connection writes, and drops the cache if a
+        // savepoint in which it was used is rolled back. No row has this id.
         tx.execute_batch(
             "SAVEPOINT segment; DELETE FROM chunk_fts WHERE rowid = 0;
              ROLLBACK TO segment; RELEASE segment",
@@ -151,7 +152,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes how many tokens each row has, and adds that to those of all (fts5_index.c, "Averages Record").
+    /// Writes the number of tokens of each row, and adds it to the totals (fts5_index.c, "Averages
+    /// Record").
     fn store_sizes(&self, tx: &Transaction<'_>, origin: i64) -> Result<(), KbError> {
         let averages = block(tx, AVERAGES_ID)?;
         let rest = &mut &averages[..];
@@ -184,7 +186,7 @@ pub fn structure(tx: &Connection) -> Result<Structure, KbError> {
     Structure::read(&block(tx, STRUCTURE_ID)?).ok_or_else(damaged)
 }
 
-/// Returns a block of FTS5's data, empty where there is none.
+/// Returns a block of FTS5's data, empty if there is none.
 pub fn block(tx: &Connection, id: i64) -> Result<Vec<u8>, KbError> {
     let mut statement = tx.prepare_cached("SELECT block FROM chunk_fts_data WHERE id = ?1")?;
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or_default())

@@ -1,7 +1,9 @@
-//! Whether the pages that we write for FTS5 are those that it would write: tried once in each process, in memory.
+//! Tests once per process, in memory, whether the pages that we write for FTS5 are those that it
+//! would write.
 //!
-//! The form of its pages is not documented as one that others may write, and depends on when it forgets what it has read.
-//! Where the trial fails, or SQLite is newer than the last version that all tests passed with, rows are inserted.
+//! The format of its pages is not documented for other writers, and depends on when it drops its
+//! caches. If the trial fails, or SQLite is newer than the last version that all tests passed with,
+//! rows are inserted instead.
 
 use std::sync::OnceLock;
 
@@ -13,10 +15,10 @@ use super::segment::Segment;
 use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
-/// SQLite 3.54.1, the newest that the pages were compared with.
+/// SQLite 3.54.1, the newest version whose pages were compared.
 const SQLITE_VERSION_TESTED_MAX: i32 = 3_054_001;
 
-/// Returns whether rows may be entered as pages.
+/// Returns whether rows may be added as pages.
 pub fn pages_are_those_of_fts5() -> bool {
     static ARE_SAME: OnceLock<bool> = OnceLock::new();
     *ARE_SAME.get_or_init(|| {
@@ -32,7 +34,7 @@ pub fn pages_are_those_of_fts5() -> bool {
     })
 }
 
-/// Enters a few batches in both ways, with deletions between, and compares all that FTS5 keeps.
+/// Adds a few batches in both ways, with deletions between, and compares everything FTS5 stores.
 fn compare() -> Result<bool, KbError> {
     let (mut expected, mut actual) = (index()?, index()?);
     let batches = [
@@ -49,7 +51,7 @@ fn compare() -> Result<bool, KbError> {
     Ok(dump(&expected)? == dump(&actual)?)
 }
 
-/// All that FTS5 keeps of an index.
+/// Everything FTS5 stores for an index.
 type Dump = Vec<(String, Vec<u8>, Option<i64>)>;
 
 /// A row as texts: the tokens of each column, separated by spaces.
@@ -62,7 +64,7 @@ pub(super) struct TextRow {
 pub(super) fn index() -> Result<Connection, KbError> {
     let connection = Connection::open_in_memory()?;
     let schema = include_str!("../migrations/0001_tables.sql");
-    // Its own tables and settings; making the rest would take longer than the trial.
+    // Only the index and its settings; creating the whole schema would take longer than the trial.
     for start in ["CREATE VIRTUAL TABLE chunk_fts ", "INSERT INTO chunk_fts (chunk_fts, rank)"] {
         let statement = schema.find(start).map_or("", |at| &schema[at..]);
         let end = statement.find(";\n").map_or(statement.len(), |at| at + 1);
@@ -71,7 +73,7 @@ pub(super) fn index() -> Result<Connection, KbError> {
     Ok(connection)
 }
 
-/// Returns all that FTS5 keeps.
+/// Returns everything FTS5 stores.
 fn dump(connection: &Connection) -> Result<Dump, KbError> {
     let sql = "SELECT 'block ' || id, block, NULL FROM chunk_fts_data
                UNION ALL SELECT 'leaf of ' || segid || ' ' || hex(term), CAST(term AS BLOB), pgno FROM chunk_fts_idx
@@ -81,10 +83,10 @@ fn dump(connection: &Connection) -> Result<Dump, KbError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Enters rows into the index of an open transaction.
+/// Adds rows to the index of an open transaction.
 type Way = fn(&Transaction<'_>, &[TextRow]) -> Result<(), KbError>;
 
-/// Deletes rows and enters others, in one transaction.
+/// Deletes rows and adds others, in one transaction.
 pub(super) fn enter(
     way: Way,
     connection: &mut Connection,
@@ -99,12 +101,12 @@ pub(super) fn enter(
     Ok(tx.commit()?)
 }
 
-/// Enters rows as pages.
+/// Adds rows as pages.
 pub(super) fn by_pages(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
     Segment::of_pages(parts(rows)).store(tx)
 }
 
-/// Has FTS5 enter rows.
+/// Inserts rows through FTS5.
 fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
     for TextRow { id, columns: [title, heading, text, path, language] } in rows {
         tx.execute(
@@ -116,7 +118,7 @@ fn by_fts5(tx: &Transaction<'_>, rows: &[TextRow]) -> Result<(), KbError> {
     Ok(())
 }
 
-/// Returns rows as the threads of a pool make them.
+/// Returns rows in parts, as the threads of a pool produce them.
 fn parts(rows: &[TextRow]) -> Vec<IndexRows> {
     let (first, second) = rows.split_at(rows.len() / 3);
     vec![index_rows(first), index_rows(second)]
@@ -179,7 +181,8 @@ mod tests {
         }
     }
 
-    /// Enters batches in all ways, each after a row of the one before is deleted, and compares what is written.
+    /// Adds batches in all ways, each after deleting a row of the previous one, and compares what
+    /// is stored.
     fn check(batches: &[Vec<TextRow>]) {
         let ways: [Way; 3] = [by_fts5, by_pages, by_texts];
         let mut indexes = ways.map(|way| (way, index().unwrap()));

@@ -258,8 +258,8 @@ impl Maintenance<'_> {
         })
     }
 
-    /// Returns the differences from what `recompute` makes of the saved texts: embedded texts, keys
-    /// of chunks, and the full-text index with all its positions.
+    /// Returns the differences from what `recompute` computes from the saved texts: embedded texts,
+    /// keys of chunks, and the full-text index with all its positions.
     ///
     /// `recompute` gets a batch of whole live revisions at a time.
     pub fn check_recomputed(

@@ -16,7 +16,7 @@ impl Maintenance<'_> {
     pub fn copy_to(&self, target: &Writer) -> Result<(), KbError> {
         let reader = self.reader.connection();
         let mut writer = target.connection();
-        target.reader().insist_on_files()?;
+        target.reader().check_files()?;
         let copied =
             Backup::new(&reader.connection, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
@@ -24,13 +24,12 @@ impl Maintenance<'_> {
             Ok(_) => Err(KbError::Busy),
             Err(error) => Err(error.into()),
         };
-        copied.map_err(|error| target.told_apart(error, &writer))?;
-        target.reader().insist_on_files()
+        copied.map_err(|error| target.classify(error, &writer))?;
+        target.reader().check_files()
     }
 
-    /// Reports whether this knowledge base is a copy of the current `other`, whether changed since
-    /// or not.
-    pub fn goes_on_from(&self, other: &Reader) -> Result<bool, KbError> {
+    /// Reports whether this knowledge base began as a copy of the current content of `other`.
+    pub fn continues_from(&self, other: &Reader) -> Result<bool, KbError> {
         let last = other.read(|tx| {
             let last = tx.query_row("SELECT id, owner FROM run ORDER BY id DESC", [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))

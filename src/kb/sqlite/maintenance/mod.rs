@@ -21,14 +21,14 @@ pub struct Maintenance<'a> {
 }
 
 impl Reader {
-    /// Returns what examines the whole file.
+    /// Returns the operations on the whole file.
     pub fn maintenance(&self) -> Maintenance<'_> {
         Maintenance { reader: self }
     }
 }
 
 impl<'a> Maintenance<'a> {
-    /// Returns the connection.
+    /// Returns the reader.
     pub fn reader(self) -> &'a Reader {
         self.reader
     }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use crate::domain::ChunkId;
 
 /// Hits of each side that are fused.
-pub const CANDIDATES: usize = 100;
+pub const FUSED_MAX: usize = 100;
 
 /// A score with its chunk, ordered so that the worst is the greatest: a heap's top is the one to
 /// drop.
@@ -26,19 +26,19 @@ impl Ord for Scored {
     }
 }
 
-/// Keeps the [`CANDIDATES`] best scores seen; of equal ones, the first.
+/// Keeps the [`FUSED_MAX`] best scores seen; of equal ones, the first.
 #[derive(Default)]
 pub struct Best(BinaryHeap<Scored>);
 
 impl Best {
     /// Reports whether there are as many as are fused.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= CANDIDATES
+        self.0.len() >= FUSED_MAX
     }
 
     /// Keeps a chunk if its score is one of the best.
     pub fn offer(&mut self, id: ChunkId, score: f64) {
-        if self.0.len() < CANDIDATES {
+        if self.0.len() < FUSED_MAX {
             self.0.push(Scored(score, id));
         } else if let Some(mut worst) = self.0.peek_mut()
             && score > worst.0

@@ -1,5 +1,4 @@
-//! Which documents a search admits: those of a source, at certain URIs, with certain metadata, of
-//! a time.
+//! Which documents a search covers: by source, URI, metadata and date.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +13,7 @@ use crate::analysis::ParsedQuery;
 const DATE_KEYS: [&str; 7] =
     ["date", "git.changed", "updated", "modified", "last_modified", "published", "created"];
 
-/// Which documents are searched; everything that is given must hold.
+/// Which documents are searched; all given conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only documents of this source.
@@ -64,8 +63,8 @@ pub struct Day(Date);
 impl FromStr for Day {
     type Err = FilterError;
 
-    /// Reads the day that `text` begins with or stands for: ISO 8601 (also a month or a year alone,
-    /// its first day), or a date of a mail (RFC 2822).
+    /// Reads the day that `text` begins with or stands for: ISO 8601 (a month or a year alone mean
+    /// its first day), or the date of a mail (RFC 2822).
     fn from_str(text: &str) -> Result<Self, FilterError> {
         parse_date(text).map(Self).ok_or_else(|| FilterError::Day(text.to_owned()))
     }
@@ -80,10 +79,10 @@ impl fmt::Display for Day {
 /// Why a text cannot be part of a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// It is no glob.
+    /// It is not a glob.
     #[error("{0}; a glob is needed, as in \"operations/**\" or \"**/*.md\"")]
     Glob(String),
-    /// It is no day.
+    /// It is not a day.
     #[error("\"{0}\" is no day; one is needed, as in 2025-01-31, 2025-01 or 2025")]
     Day(String),
 }
@@ -131,7 +130,7 @@ impl Filter {
             && (self.after.is_none() && self.before.is_none() || self.admits_date(&metadata))
     }
 
-    /// A document without a readable date is of no time.
+    /// A document without a readable date matches no date.
     fn admits_date(&self, metadata: &Value) -> bool {
         let texts = DATE_KEYS.iter().filter_map(|key| find(metadata, key)?.as_str());
         texts.filter_map(parse_date).next().is_some_and(|date| {
@@ -141,7 +140,7 @@ impl Filter {
     }
 }
 
-/// Reports whether the sources that a query names admit `source`.
+/// Reports whether the sources named in a query include `source`.
 pub fn is_named(query: &ParsedQuery, source: &str) -> bool {
     let names = |names: &[String]| names.iter().any(|name| name == source);
     (query.sources.is_empty() || names(&query.sources)) && !names(&query.excluded_sources)

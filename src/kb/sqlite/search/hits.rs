@@ -1,4 +1,4 @@
-//! From ranked chunks to passages for people: reads them, folds repeated and neighbouring ones,
+//! Turns ranked chunks into passages for people: reads them, folds repeated and neighbouring ones,
 //! adds their context.
 
 use std::ops::Range;
@@ -6,10 +6,10 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-use super::places;
+use super::locations;
 use super::query::Show;
 use crate::kb::KbError;
-use crate::kb::fusion::{Candidate, Fusion};
+use crate::kb::fusion::{FoundChunk, Fusion};
 use crate::kb::sqlite::convert::{from_sql, size_to_sql, small, to_sql};
 
 /// Limit on the chunks of one passage.
@@ -45,7 +45,7 @@ pub struct Hit {
     pub bm25: Option<f64>,
     /// Cosine to the query.
     pub cosine: Option<f32>,
-    /// How the score came about, if asked for.
+    /// How the score was computed, if asked for.
     pub explanation: Option<Explanation>,
     /// Identifies the chunk across revisions, 32 hex digits; the best one if the passage has
     /// several.
@@ -59,13 +59,13 @@ pub struct Hit {
     /// Text of the chunks after it, if asked for.
     pub after: String,
     /// Other hits with the same text.
-    pub duplicates: Vec<Place>,
+    pub duplicates: Vec<Duplicate>,
 }
 
-/// How a score came about: `text_part + vector_part`.
+/// How a score was computed: `text_part + vector_part`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// BM25 against the best of this search; 0 if no word matches.
+    /// BM25 relative to the best of this search; 0 if no word matches.
     pub text_part: f64,
     /// Cosine times its weight.
     pub vector_part: f64,
@@ -75,9 +75,9 @@ pub struct Explanation {
     pub words: Vec<String>,
 }
 
-/// Lines of a document.
+/// Another passage with the same text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct Duplicate {
     /// Name of the source.
     pub source: String,
     /// URI inside the source.
@@ -102,10 +102,10 @@ fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
 
 impl Explanation {
     /// Returns the explanation of a score, without words.
-    fn of(candidate: &Candidate, fusion: &Fusion) -> Self {
+    fn of(chunk: &FoundChunk, fusion: &Fusion) -> Self {
         Self {
-            text_part: fusion.text_part(candidate),
-            vector_part: fusion.vector_part(candidate),
+            text_part: fusion.text_part(chunk),
+            vector_part: fusion.vector_part(chunk),
             vector_weight: fusion.vector_weight,
             words: Vec::new(),
         }
@@ -113,50 +113,50 @@ impl Explanation {
 }
 
 /// A hit with the rows it is made of.
-struct Placed {
+struct Passage {
     hit: Hit,
     content: i64,
     revision: i64,
     ordinals: (i64, i64),
 }
 
-/// Reads the hits to `show` of `ranked` candidates. If they are folded, neighbours are merged and
-/// repeated texts left out, and the next ones take their places. The scores are explained by
-/// `fusion`, the words of an explanation left out.
+/// Reads the hits to `show` of `ranked` chunks. With folding, neighbours are joined, repeated texts
+/// are left out, and the next ones move up. The scores are explained by `fusion`, except for the
+/// words.
 pub fn read(
     tx: &Transaction<'_>,
-    ranked: &[Candidate],
+    ranked: &[FoundChunk],
     fusion: &Fusion,
     show: &Show,
 ) -> Result<Vec<Hit>, KbError> {
-    let mut placed: Vec<Placed> = Vec::new();
-    for candidate in ranked {
-        if placed.len() == show.limit {
+    let mut passages: Vec<Passage> = Vec::new();
+    for chunk in ranked {
+        if passages.len() == show.limit {
             break;
         }
         // The index names a chunk that does not exist only if the file is damaged.
-        let Some(mut new) = read_one(tx, candidate)? else { continue };
-        if show.folds && fold(tx, &mut placed, &new)? {
+        let Some(mut new) = read_one(tx, chunk)? else { continue };
+        if show.folds && fold(tx, &mut passages, &new)? {
             continue;
         }
         if show.explains {
-            new.hit.explanation = Some(Explanation::of(candidate, fusion));
+            new.hit.explanation = Some(Explanation::of(chunk, fusion));
         }
-        placed.push(new);
+        passages.push(new);
     }
-    for one in &mut placed {
-        (one.hit.page, one.hit.anchor) = places::find(tx, one.revision, one.hit.start_byte)?;
+    for one in &mut passages {
+        (one.hit.page, one.hit.anchor) = locations::find(tx, one.revision, one.hit.start_byte)?;
         if show.context > 0 {
             (one.hit.before, one.hit.after) = read_neighbours(tx, one, show.context)?;
         }
     }
-    Ok(placed.into_iter().map(|one| one.hit).collect())
+    Ok(passages.into_iter().map(|one| one.hit).collect())
 }
 
 /// Adds `new` to a hit that it adjoins or repeats; returns whether there was one.
-fn fold(tx: &Transaction<'_>, placed: &mut [Placed], new: &Placed) -> Result<bool, KbError> {
+fn fold(tx: &Transaction<'_>, passages: &mut [Passage], new: &Passage) -> Result<bool, KbError> {
     let ordinal = new.ordinals.0;
-    let neighbour = placed.iter_mut().find(|one| {
+    let neighbour = passages.iter_mut().find(|one| {
         let (first, last) = one.ordinals;
         one.revision == new.revision
             && last - first + 1 < CHUNKS_PER_PASSAGE
@@ -173,10 +173,10 @@ fn fold(tx: &Transaction<'_>, placed: &mut [Placed], new: &Placed) -> Result<boo
         hit.text = slice(tx, one.content, to_sql(hit.start_byte)..to_sql(hit.end_byte))?;
         return Ok(true);
     }
-    let repeated = placed.iter_mut().find(|one| one.hit.text == new.hit.text);
+    let repeated = passages.iter_mut().find(|one| one.hit.text == new.hit.text);
     if let Some(one) = repeated {
         let Hit { source, uri, start_line, end_line, .. } = new.hit.clone();
-        one.hit.duplicates.push(Place { source, uri, start_line, end_line });
+        one.hit.duplicates.push(Duplicate { source, uri, start_line, end_line });
         return Ok(true);
     }
     Ok(false)
@@ -190,7 +190,7 @@ fn common_path(a: &str, b: &str) -> String {
     shared.join(SEPARATOR)
 }
 
-fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed>, KbError> {
+fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT document.source, document.uri, revision.title, chunk.heading_path,
                 chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
@@ -202,7 +202,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
          JOIN content ON content.id = revision.content_id
          WHERE chunk.id = ?1",
     )?;
-    let found = statement.query_row([candidate.id.0], |row| {
+    let found = statement.query_row([chunk.id.0], |row| {
         let number = |column: usize| small(row, column).map(from_sql);
         let hit = Hit {
             source: row.get(0)?,
@@ -215,9 +215,9 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
             end_byte: number(7)?,
             page: None,
             anchor: None,
-            score: candidate.score,
-            bm25: candidate.bm25,
-            cosine: candidate.cosine,
+            score: chunk.score,
+            bm25: chunk.bm25,
+            cosine: chunk.cosine,
             explanation: None,
             key: row.get(8)?,
             text: readable(row.get(9)?),
@@ -228,7 +228,7 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
         };
         let ordinal = small(row, 12)?;
         let (content, revision) = (row.get(10)?, row.get(11)?);
-        Ok(Placed { hit, content, revision, ordinals: (ordinal, ordinal) })
+        Ok(Passage { hit, content, revision, ordinals: (ordinal, ordinal) })
     });
     Ok(found.optional()?)
 }
@@ -236,22 +236,22 @@ fn read_one(tx: &Transaction<'_>, candidate: &Candidate) -> Result<Option<Placed
 /// Returns the text of up to `context` chunks before and after a hit.
 fn read_neighbours(
     tx: &Transaction<'_>,
-    placed: &Placed,
+    passage: &Passage,
     context: usize,
 ) -> Result<(String, String), KbError> {
     let context = size_to_sql(context);
-    let (first, last) = placed.ordinals;
+    let (first, last) = passage.ordinals;
     let (start, end): (i64, i64) = tx
         .prepare_cached(
             "SELECT min(start_byte), max(end_byte) FROM chunk
              WHERE revision_id = ?1 AND ordinal BETWEEN ?2 AND ?3",
         )?
         .query_row(
-            [placed.revision, first.saturating_sub(context), last.saturating_add(context)],
+            [passage.revision, first.saturating_sub(context), last.saturating_add(context)],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-    let before = slice(tx, placed.content, start..to_sql(placed.hit.start_byte))?;
-    let after = slice(tx, placed.content, to_sql(placed.hit.end_byte)..end)?;
+    let before = slice(tx, passage.content, start..to_sql(passage.hit.start_byte))?;
+    let after = slice(tx, passage.content, to_sql(passage.hit.end_byte)..end)?;
     Ok((before, after))
 }
 
@@ -262,8 +262,8 @@ fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String
     Ok(readable(text))
 }
 
-/// Returns a passage even if bytes of it are damaged: one document must not stop every search that
-/// finds it. `check --read-data` finds the damage.
+/// Returns a passage even if some of its bytes are damaged: one document must not make every search
+/// that finds it fail. `check --read-data` finds the damage.
 fn readable(text: Option<Vec<u8>>) -> String {
     // `substr` gives NULL if the span lies outside of the text.
     String::from_utf8(text.unwrap_or_default())

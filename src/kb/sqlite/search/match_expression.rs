@@ -1,11 +1,11 @@
 //! Queries as expressions of FTS5.
 //!
-//! Every token is quoted and holds no quote: no query is a syntax error, and none can reach FTS5's
+//! Every token is quoted and contains no quote: no query is a syntax error, and none can use FTS5's
 //! operators.
 
 use crate::analysis::{Clause, Field, ParsedQuery, Sequence, Word};
 
-/// Columns that a query is looked for in; addresses and languages only if asked for.
+/// Columns that a query is searched in; URIs and languages only if asked for.
 const TEXT_COLUMNS: &str = "{title heading text}";
 
 /// Returns an expression that matches chunks with all of `words`, or with any of them.
@@ -81,7 +81,7 @@ fn sequence(sequence: &Sequence) -> String {
 }
 
 fn quote(text: &str) -> String {
-    // Tokens hold no quotes; doubled all the same, so that this file alone shows it is safe.
+    // Tokens contain no quotes; doubled nevertheless, so that this file alone shows it is safe.
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 

@@ -3,8 +3,8 @@
 mod best;
 mod filter;
 mod hits;
+mod locations;
 mod match_expression;
-mod places;
 mod query;
 mod terms;
 
@@ -19,18 +19,18 @@ use self::terms::Terms;
 use crate::analysis::{self, IndexLanguages, ParsedQuery};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::fusion::{Candidate, Fusion};
+use crate::kb::fusion::{FoundChunk, Fusion};
 use crate::kb::sqlite::Reader;
 use crate::kb::sqlite::convert::{from_sql, id};
 use crate::kb::sqlite::vectors::{self, Space};
 
 pub use filter::{Day, Filter, FilterError, UriGlob};
-pub use hits::{Explanation, Hit, Place};
+pub use hits::{Duplicate, Explanation, Hit};
 pub use query::{Query, QueryVector, Scoring, SearchMode, Show, WordWeights};
 
 impl Reader {
-    /// Returns the best hits of `query`, best first, ranked by `scoring`; the mode that the query
-    /// asks for is the caller's to follow.
+    /// Returns the best hits of `query`, best first, ranked by `scoring`; the caller chooses it by
+    /// the mode of the query.
     pub fn search(&self, query: &Query, scoring: &Scoring) -> Result<Vec<Hit>, KbError> {
         let (search, mut hits) = self.read_with_languages(|tx, languages| {
             let search = Search::new(query, scoring, languages.get(tx)?);
@@ -80,8 +80,8 @@ impl<'a> Search<'a> {
             Some(vector) => Space::of(tx, &vector.embed_fp)?,
             None => None,
         };
-        // Words are only entered of live documents; vectors are stored before their documents are
-        // live.
+        // Only live documents have full-text rows, but vectors are stored before their documents
+        // are live.
         let eligible = match self.is_filtered() || vector.is_some() {
             true => Some(eligible_chunks(tx, self)?),
             false => None,
@@ -90,22 +90,22 @@ impl<'a> Search<'a> {
             let restriction = terms.restriction(tx)?;
             let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
             for (id, cosine) in nearest(tx, space.as_ref(), vector, eligible, &admits)? {
-                found.insert(id, Candidate { cosine: Some(cosine), ..Candidate::new(id) });
+                found.insert(id, FoundChunk { cosine: Some(cosine), ..FoundChunk::new(id) });
             }
         }
         if let Some(weights) = words {
             let eligible = eligible.as_deref().filter(|_| self.is_filtered());
             terms.add_matches(tx, *weights, eligible, &mut found)?;
         }
-        let mut candidates: Vec<_> = found.into_values().collect();
+        let mut chunks: Vec<_> = found.into_values().collect();
         if let (Some(vector), Some(space)) = (vector, &space) {
-            for candidate in candidates.iter_mut().filter(|c| c.cosine.is_none()) {
-                candidate.cosine = cosine_of(tx, space, candidate.id, vector)?;
+            for chunk in chunks.iter_mut().filter(|c| c.cosine.is_none()) {
+                chunk.cosine = cosine_of(tx, space, chunk.id, vector)?;
             }
         }
         let weight = vector.as_ref().map_or(0.0, |vector| vector.weight);
-        let fusion = Fusion::rank(&mut candidates, weight);
-        hits::read(tx, &candidates, &fusion, &self.query.show)
+        let fusion = Fusion::rank(&mut chunks, weight);
+        hits::read(tx, &chunks, &fusion, &self.query.show)
     }
 
     fn is_filtered(&self) -> bool {
@@ -118,8 +118,8 @@ impl<'a> Search<'a> {
         filter::is_named(&self.parsed, document.source) && self.query.filter.admits(document)
     }
 
-    /// Marks the words of a hit that the query asks for, and adds them to its explanation, as far
-    /// as asked for.
+    /// Marks the words of a hit that the query asks for, and adds them to its explanation, if asked
+    /// for.
     fn mark(&self, hit: &mut Hit) {
         let find = |text: &str| {
             analysis::matches(text, &self.languages.all, |token| self.parsed.asks_for(token))

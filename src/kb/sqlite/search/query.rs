@@ -1,4 +1,4 @@
-//! What is searched for: a text, which documents may answer it, and what of the answers is wanted.
+//! A search: a text, which documents are searched, and what is returned.
 
 use serde::Serialize;
 

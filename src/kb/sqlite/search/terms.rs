@@ -10,14 +10,15 @@ use super::{contains, match_expression};
 use crate::analysis::{ParsedQuery, Word};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::fusion::Candidate;
+use crate::kb::fusion::FoundChunk;
 use crate::kb::sqlite::index;
 
-/// A word in more than one of so many chunks says little; it is dropped if others remain.
+/// A word in more than one of this many chunks says little; it is dropped if others remain.
 const COMMON_SHARE: u64 = 5;
-/// Words that are looked up however common they are.
+/// Number of words that are looked up however common they are.
 const WORDS_MIN: usize = 2;
-/// Rows that the words of a query match in all, beyond which the most common of them are dropped.
+/// Limit on the rows that the words of a query match together; beyond it, the most common words are
+/// dropped.
 const MATCHES_MAX: u64 = 32_768;
 
 /// A query as expressions of FTS5.
@@ -57,8 +58,8 @@ impl Terms {
         match_expression::restricted(wanted, self.required.as_deref(), self.excluded.as_deref())
     }
 
-    /// Returns which chunks have what the query requires and nothing that it excludes; `None` if
-    /// all may be found.
+    /// Returns which chunks have everything that the query requires and nothing that it excludes;
+    /// `None` if it does not restrict them.
     pub fn restriction(&self, tx: &Transaction<'_>) -> Result<Option<Restriction>, KbError> {
         Ok(match (&self.required, &self.excluded) {
             (None, None) => None,
@@ -70,14 +71,14 @@ impl Terms {
         })
     }
 
-    /// Adds the best text matches to `found`, and the text score of what is found already. If too
-    /// few have every word, those that have any are looked up.
+    /// Adds the best text matches to `found`, and the text score of what was found already. If too
+    /// few have every word, chunks with any word are looked up.
     pub fn add_matches(
         &self,
         tx: &Transaction<'_>,
         weights: WordWeights,
         eligible: Option<&[(i64, i64)]>,
-        found: &mut HashMap<ChunkId, Candidate>,
+        found: &mut HashMap<ChunkId, FoundChunk>,
     ) -> Result<(), KbError> {
         let mut best = Best::default();
         if let Some(expression) = self.restricted(self.all.as_deref()) {
@@ -88,14 +89,14 @@ impl Terms {
             best = text_matches(tx, weights, &expression, eligible, found)?;
         }
         for Scored(bm25, id) in best.into_scores() {
-            found.entry(id).or_insert(Candidate::new(id)).bm25 = Some(bm25);
+            found.entry(id).or_insert(FoundChunk::new(id)).bm25 = Some(bm25);
         }
         Ok(())
     }
 }
 
-/// Returns the words that are worth looking up: without those that every fifth chunk has, and
-/// without the most common ones if all together would take long; some always remain.
+/// Returns the words worth looking up: without those that every fifth chunk has, and without the
+/// most common ones if together they would take long; some always remain.
 fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError> {
     if words.len() <= WORDS_MIN {
         return Ok(words.to_vec());
@@ -124,7 +125,7 @@ fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError>
 
 /// Which chunks a query admits.
 pub enum Restriction {
-    /// These alone.
+    /// Only these.
     OneOf(HashSet<i64>),
     /// All but these.
     NoneOf(HashSet<i64>),
@@ -147,13 +148,13 @@ fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, 
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Returns the best matches of `expression`, and enters the text score of what is found already.
+/// Returns the best matches of `expression`, and sets the text score of what was found already.
 fn text_matches(
     tx: &Transaction<'_>,
     weights: WordWeights,
     expression: &str,
     eligible: Option<&[(i64, i64)]>,
-    found: &mut HashMap<ChunkId, Candidate>,
+    found: &mut HashMap<ChunkId, FoundChunk>,
 ) -> Result<Best, KbError> {
     let mut best = Best::default();
     // The columns: title, heading, text, path, language.
@@ -168,8 +169,8 @@ fn text_matches(
         }
         // FTS5 gives the better match the lower, negative score.
         let bm25 = Some(-row.get::<_, f64>(1)?).filter(|score| score.is_finite()).unwrap_or(0.0);
-        if let Some(candidate) = found.get_mut(&id) {
-            candidate.bm25 = Some(bm25);
+        if let Some(chunk) = found.get_mut(&id) {
+            chunk.bm25 = Some(bm25);
         }
         best.offer(id, bm25);
     }

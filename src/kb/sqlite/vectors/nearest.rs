@@ -1,7 +1,7 @@
 //! Exact nearest neighbours: compares every vector of a space with the query.
 //!
-//! There is one loop, which is also compiled for AVX2 and used if the processor has it; sums are
-//! integers, so both give the same result.
+//! There is one loop, which is also compiled for AVX2 and used if the processor supports it; sums
+//! are integers, so both give the same result.
 #![expect(
     unsafe_code,
     reason = "a function that is compiled for AVX2 is called where there is AVX2"

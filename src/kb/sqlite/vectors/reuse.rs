@@ -1,4 +1,4 @@
-//! Vectors that a new revision of a document takes from the one that it replaces.
+//! Vectors that a new revision of a document reuses from the one it replaces.
 
 use std::collections::HashMap;
 

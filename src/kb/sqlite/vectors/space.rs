@@ -18,7 +18,7 @@ const DIM_END: i64 = 100_001;
 /// Upper bound of the chunk ids that share a block, which its slots can distinguish.
 const WIDTH_END: i64 = 128;
 
-/// Vectors that can be compared with one another: all those of one embedder.
+/// Vectors that can be compared with one another: all vectors of one embedder.
 #[derive(Clone, Copy, Debug)]
 pub struct Space {
     id: i64,

@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::kb::KbError;
 
 /// Page, from 1, and fragment of the heading above; `None` if the document has none.
-pub type Place = (Option<u64>, Option<String>);
+pub type Location = (Option<u64>, Option<String>);
 
-/// Returns the place of the passage of a revision that begins at `start_byte`.
-pub fn find(tx: &Transaction<'_>, revision: i64, start_byte: u64) -> Result<Place, KbError> {
+/// Returns the location of the passage of a revision that begins at `start_byte`.
+pub fn find(tx: &Transaction<'_>, revision: i64, start_byte: u64) -> Result<Location, KbError> {
     let metadata: Option<(String, String)> = tx
         .prepare_cached("SELECT metadata, encoding FROM revision WHERE id = ?1")?
         .query_row([revision], |row| Ok((row.get(0)?, row.get(1)?)))

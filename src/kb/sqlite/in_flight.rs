@@ -39,16 +39,16 @@ impl Reader {
 
 impl Run<'_> {
     /// Records that documents, by source and URI, are about to be read or chunked; those recorded
-    /// before are done, unless they are `going_on`. The attempts of one that is `alone` count from
+    /// before are done, unless they are `continued`. The attempts of one that is `alone` count from
     /// its first time alone.
-    pub fn begin_intake(
+    pub fn set_in_flight(
         &self,
         documents: &[(&str, &str)],
-        going_on: &[(&str, &str)],
+        continued: &[(&str, &str)],
         alone: bool,
     ) -> Result<(), KbError> {
         self.write(|tx| {
-            forget_done(tx, going_on)?;
+            forget_done(tx, continued)?;
             let mut upsert = tx.prepare_cached(
                 "INSERT INTO intake (source, uri, attempts, is_alone, in_flight)
                  VALUES (?1, ?2, 1, ?3, 1)
@@ -63,16 +63,16 @@ impl Run<'_> {
     }
 }
 
-/// Removes the documents in flight that are not `going_on`. They are compared here, as SQLite would
-/// turn a bound list into a table.
-fn forget_done(tx: &Transaction<'_>, going_on: &[(&str, &str)]) -> Result<(), KbError> {
-    let going_on: HashSet<_> = going_on.iter().copied().collect();
+/// Removes the documents in flight that are not `continued`. They are compared here, as SQLite
+/// would turn a bound list into a table.
+fn forget_done(tx: &Transaction<'_>, continued: &[(&str, &str)]) -> Result<(), KbError> {
+    let continued: HashSet<_> = continued.iter().copied().collect();
     let mut select = tx.prepare_cached("SELECT source, uri FROM intake WHERE in_flight = 1")?;
     let in_flight = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let in_flight: Vec<(String, String)> = in_flight.collect::<Result<_, _>>()?;
     let mut delete = tx.prepare_cached("DELETE FROM intake WHERE source = ?1 AND uri = ?2")?;
     for (source, uri) in &in_flight {
-        if !going_on.contains(&(source.as_str(), uri.as_str())) {
+        if !continued.contains(&(source.as_str(), uri.as_str())) {
             delete.execute([source, uri])?;
         }
     }

@@ -28,7 +28,7 @@ pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_m
 /// updated run.
 ///
 /// Part of every write transaction of a run. Fails if the run is no longer ours.
-pub fn tally(
+pub fn update_run(
     tx: &Transaction<'_>,
     run: RunKey,
     delta: &Metrics,
