@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stop = Arc::new(StopSignal::default());
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.request())?;
-    let session = Session { stop, events: &Printer, hook: None };
+    let session = Session { stop, events: &Printer, ..Session::default() };
     let report = kbingest::ingest(&config, &IngestOptions::default(), &session)?;
     match &report.ended {
         Ok(completed) => println!("{completed:?} after {:.1} s", report.seconds),

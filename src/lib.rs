@@ -24,7 +24,8 @@
 //!
 //! # What can be replaced
 //!
-//! An [`Embedder`] of your own makes the vectors of a [`Session`]. `[[extract.command]]` tables of kb.toml add formats.
+//! An [`Embedder`] of your own, set as [`Session::embedder`] and handed to [`Searcher::open`], makes the vectors:
+//! `examples/own_embedder.rs` is one. `[[extract.command]]` tables of kb.toml add formats.
 //! The crate [`kbingest_extract`] is what turns documents into Markdown, and is useful alone.
 //!
 //! # Documents of strangers
@@ -100,7 +101,7 @@ pub use domain::{
     Failure, FailureKind, MediaType, Metrics, Phase, PhaseStatus, Phases, QueueStats, RunId,
     RunState, RunStatus, Stage,
 };
-pub use embed::{EmbedConfig, EmbedError, Embedder, Embeddings, Model};
+pub use embed::{EmbedConfig, EmbedError, Embedder, Embeddings, Limits, Model, Role};
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;
 pub use extract::{ExtractConfig, Metadata, child::serve_if_asked};

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use crate::analysis::{self, Analyser, SearchConfig};
-use crate::embed::{self, Embedder};
+use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{Hit, Query, QueryVector, Reader, Scoring, SearchMode, StoredVector, WordWeights};
 
@@ -133,7 +133,7 @@ impl Searcher {
         let Some(embedder) = self.embedder.as_deref().filter(|_| !meaning.trim().is_empty()) else {
             return Ok(None);
         };
-        let embeddings = embedder.embed(&[&meaning])?;
+        let embeddings = embed::unit_vectors(embedder, &[&meaning], Role::Query)?;
         let row = embeddings.rows().next().unwrap_or_default();
         let model = embedder.model();
         Ok(Some(QueryVector {

@@ -105,7 +105,7 @@ fn in_own_process(task: &str, path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
 fn be_run(toml: &Path) -> Result<(), Box<dyn Error>> {
     let since = Instant::now();
     let stop = Arc::new(StopSignal::default());
-    let session = Session { stop, events: &Silent, hook: None };
+    let session = Session { stop, events: &Silent, hook: None, embedder: None };
     let report = operations::ingest(&Config::load(toml)?, &IngestOptions::default(), &session)?;
     if report.exit_code != 0 {
         return Err(format!("{report:?}").into());

@@ -14,7 +14,7 @@ use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
 use kbingest::domain::{
     ChunkId, ChunkRange, MediaType, Metrics, RevisionId, SettingsHashes, Version,
 };
-use kbingest::embed::{Builtin, Embedder};
+use kbingest::embed::{Builtin, Embedder, Role};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexRows, NewChunk, NewText, Outcome, Reading, Run, SaveResult,
     StoredChunk, StoredVector, Writer,
@@ -114,7 +114,7 @@ fn prepare_one(
     let mut parts = Vec::with_capacity(chunks.len());
     for (chunk, key) in chunks.into_iter().zip(keys) {
         let embedded = embedded_text(&title, &text, &chunk);
-        let embeddings = embedder.embed(&[&embedded])?;
+        let embeddings = embedder.embed(&[&embedded], Role::Document)?;
         let row = embeddings.rows().next().ok_or("no vector")?;
         let columns = [
             title.clone(),
@@ -217,7 +217,8 @@ fn store_chunks(
             push_row(&mut rows, id, revision, columns);
         }
         let rows = vec![rows];
-        let commit = Commit { ranges, chunks: &stored, rows, reused: 0, percent: 0.0 };
+        let (left, chunks, reused) = (&[], &stored, 0);
+        let commit = Commit { ranges, left, chunks, rows, reused, percent: 0.0 };
         clock.time(|| run.claim(ranges))?;
         clock.time(|| run.commit(commit))?;
     }

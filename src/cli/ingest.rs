@@ -101,7 +101,7 @@ fn execute(
     })?;
     limits::raise_open_files();
     let display = Display::new(arguments.progress, quiet || arguments.json);
-    let report = operation(&Session { stop, events: &display, hook: None });
+    let report = operation(&Session { stop, events: &display, hook: None, embedder: None });
     display.finish();
     let report = report?;
     let printed = show(&report, arguments.json, quiet, target);

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::gather::{DIM, sum_of_rows};
 use super::hash::unit;
-use super::{EmbedError, Embedder, Embeddings, Model, WordCache, WordPiece};
+use super::{EmbedError, Embedder, Embeddings, Model, Role, WordCache, WordPiece};
 use crate::support::fingerprint::Fingerprint;
 
 /// The vocabulary of the model, one token a line.
@@ -118,7 +118,7 @@ impl Embedder for Builtin {
             .map_or(0, |weights| WORDS.with_borrow_mut(|cache| weights.words.count(cache, text)))
     }
 
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+    fn embed(&self, texts: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
         let weights = self.weights()?;
         let mut values = Vec::with_capacity(texts.len() * DIM);
         WORDS.with_borrow_mut(|cache| {
@@ -127,6 +127,10 @@ impl Embedder for Builtin {
             }
         });
         Ok(Embeddings::new(DIM, values))
+    }
+
+    fn knows_every_text(&self) -> bool {
+        false
     }
 }
 
@@ -168,13 +172,14 @@ fn unpack_row(row: &mut [u8; DIM], scale: i16, packed: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK_ROWS, Builtin, DIM, Embedder, WordCache, unpack};
+    use super::{BLOCK_ROWS, Builtin, DIM, Embedder, Role, WordCache, unpack};
 
     #[test]
     fn bits_are_the_same_on_every_machine() {
         let embedder = Builtin::new();
         assert_eq!(embedder.model().fingerprint, "static-en-256@1:3940453e32f9");
-        let matrix = embedder.embed(&["How do I restore a backup?"]).expect("never fails");
+        let matrix =
+            embedder.embed(&["How do I restore a backup?"], Role::Document).expect("never fails");
         let row = matrix.rows().next().expect("one text");
         let mut hasher = blake3::Hasher::new();
         for value in row {
@@ -187,9 +192,9 @@ mod tests {
     fn a_row_depends_on_its_own_text_only() {
         let embedder = Builtin::new();
         let texts = ["Tide tables", "", "\u{1F980}", "the harbour master", "tide  TABLES\n"];
-        let together = embedder.embed(&texts).expect("never fails");
+        let together = embedder.embed(&texts, Role::Document).expect("never fails");
         for (text, row) in texts.iter().zip(together.rows()) {
-            let alone = embedder.embed(&[text]).expect("never fails");
+            let alone = embedder.embed(&[text], Role::Document).expect("never fails");
             assert_eq!(alone.rows().next(), Some(row), "{text:?}");
             let square: f32 = row.iter().map(|value| value * value).sum();
             let expected = if embedder.count_tokens(text) > 1 { 1.0 } else { 0.0 };

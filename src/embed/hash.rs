@@ -3,7 +3,7 @@
 //! Each lower-cased word adds a pseudo-random vector, so that texts that share words are near each
 //! other, as with a real model, and tests of search see an order.
 
-use super::{EmbedError, Embedder, Embeddings, Model};
+use super::{EmbedError, Embedder, Embeddings, Model, Role};
 use crate::support::fingerprint::Fingerprint;
 
 /// The embedder of `[embed.hash]`: sums of vectors drawn from the BLAKE3 hash of each word.
@@ -43,9 +43,13 @@ impl Embedder for Hash {
         text.split_whitespace().count()
     }
 
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+    fn embed(&self, texts: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
         let values = texts.iter().flat_map(|text| self.row(text)).collect();
         Ok(Embeddings::new(self.model.dim, values))
+    }
+
+    fn knows_every_text(&self) -> bool {
+        false
     }
 }
 
@@ -68,13 +72,16 @@ pub(super) fn unit(sums: &[i64]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Embedder, Hash};
+    use super::{Embedder, Hash, Role};
 
     #[test]
     fn shared_words_are_near_and_case_is_ignored() {
         let embedder = Hash::new(64);
         let matrix = embedder
-            .embed(&["red green blue", "Green RED blue", "red green", "four five", " "])
+            .embed(
+                &["red green blue", "Green RED blue", "red green", "four five", " "],
+                Role::Document,
+            )
             .expect("never fails");
         let rows: Vec<&[f32]> = matrix.rows().collect();
         let cosine =

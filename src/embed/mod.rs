@@ -1,6 +1,7 @@
 //! Embedders: text to unit vectors. This file holds the trait, its result, its config and the choice
 //! of model; each model has its own file.
 
+mod answer;
 mod builtin;
 mod characters;
 mod gather;
@@ -8,8 +9,11 @@ mod hash;
 mod vocabulary;
 mod wordpiece;
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
+pub use answer::{Embeddings, unit_vectors};
 pub use builtin::{Builtin, VOCABULARY};
 pub use hash::Hash;
 pub use wordpiece::{WordCache, WordPiece};
@@ -18,19 +22,94 @@ use crate::support::fingerprint::Fingerprint;
 
 /// Turns texts into vectors of one fixed space.
 ///
-/// The same text gives the same vector, whatever else is in the call and on every machine, so that
-/// an interrupted and resumed ingest ends in the same content as an uninterrupted one.
+/// The same text in the same role gives the same vector, whatever else is in the call and on every
+/// machine, so that an interrupted and resumed ingest ends in the same content as an uninterrupted
+/// one.
+///
+/// Threads of a pool call it at the same time, as many as [`Embedder::limits`] allow. A call may
+/// take long: the caller looks for a stop between calls. A panic ends the run as an error does;
+/// what other calls returned is stored. `examples/own_embedder.rs` has an embedder of its own.
 pub trait Embedder: Send + Sync {
-    /// Returns what identifies the vector space.
+    /// Returns what identifies the vector space; always the same.
     fn model(&self) -> &Model;
 
     /// Returns the number of tokens that the model sees for `text`.
     ///
-    /// Additive over white space: a text cut between words counts as the sum of its parts.
+    /// Additive over white space: a text cut between words counts as the sum of its parts. Chunks
+    /// are sized by it, on every text that is ingested, so it must be quick and cannot fail.
     fn count_tokens(&self, text: &str) -> usize;
 
-    /// Embeds `texts`, one row each, in their order.
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError>;
+    /// Embeds `texts`, which are not empty, as texts of `role`: one row of [`Model::dim`]
+    /// components for each, in their order.
+    ///
+    /// Rows may have any length but zero: whoever calls scales them to unit length.
+    /// [`unit_vectors`] checks all of this, and an answer of another shape is an error. It does not
+    /// retry by itself: [`EmbedError`] says what the caller does about each error.
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError>;
+
+    /// Returns how much it takes at once.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// Reports whether every text has a vector; true unless the model says otherwise.
+    ///
+    /// A model of words may know none of a text's words, and returns a row of zeros for it. From
+    /// any other such a row means that something is broken.
+    fn knows_every_text(&self) -> bool {
+        true
+    }
+}
+
+impl<E: Embedder + ?Sized> Embedder for &E {
+    fn model(&self) -> &Model {
+        (**self).model()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        (**self).count_tokens(text)
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+        (**self).embed(texts, role)
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    fn knows_every_text(&self) -> bool {
+        (**self).knows_every_text()
+    }
+}
+
+/// What a text is embedded for; models that are trained on pairs embed the two differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// To be found.
+    Document,
+    /// To find others.
+    Query,
+}
+
+/// How much an embedder takes at once; a limit of 0 counts as 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Texts of one call.
+    pub texts: usize,
+    /// Tokens of all texts of one call together, as [`Embedder::count_tokens`] counts them. A text
+    /// of more is sent alone. `usize::MAX`: no limit.
+    pub tokens: usize,
+    /// Calls under way at the same time; never more than the run has threads. `usize::MAX`: no
+    /// limit.
+    pub in_flight: usize,
+}
+
+impl Default for Limits {
+    /// What suits a model in this process: calls of some ten milliseconds at most, on every thread.
+    fn default() -> Self {
+        Self { texts: 64, tokens: usize::MAX, in_flight: usize::MAX }
+    }
 }
 
 /// What identifies a vector space.
@@ -48,39 +127,22 @@ pub struct Model {
     pub hybrid_weight: f64,
 }
 
-/// A flat matrix of vectors, `rows` x `dim`, each row of unit length (or all zero for a text
-/// without a known token).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Embeddings {
-    dim: usize,
-    values: Vec<f32>,
-}
-
-impl Embeddings {
-    /// Returns a matrix of `values`, row after row; their number is a multiple of `dim`.
-    pub fn new(dim: usize, values: Vec<f32>) -> Self {
-        assert!(dim > 0 && values.len().is_multiple_of(dim), "whole rows of {dim}");
-        Self { dim, values }
-    }
-
-    /// Returns the rows in order, each of `dim` components.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dim)
-    }
-}
-
-/// Why texts could not be embedded.
+/// Why texts could not be embedded: a variant for each thing that the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
-    /// May pass: try again later.
+    /// May pass: the same call is made again, a few times, then the run ends and can be resumed.
     #[error("embedder {model} is unavailable: {reason}")]
     Unavailable {
         /// Name of the model.
         model: String,
         /// What it said.
         reason: String,
+        /// How long it asks to be left alone, of which a minute is granted; `None`: a wait that
+        /// doubles each time.
+        retry_after: Option<Duration>,
     },
-    /// Will not pass by waiting: credentials, quota, an answer of the wrong shape.
+    /// Will not pass by waiting (credentials, quota, an answer of the wrong shape): the run ends at
+    /// once.
     #[error("embedder {model} refuses: {reason}")]
     Refused {
         /// Name of the model.
@@ -88,7 +150,8 @@ pub enum EmbedError {
         /// What it said.
         reason: String,
     },
-    /// One of the texts is the reason; the others may pass without it.
+    /// At least one of the texts cannot be embedded: they are sent again by halves until it is
+    /// found, its document fails, and the others are stored.
     #[error("embedder {model} cannot embed this text: {reason}")]
     BadInput {
         /// Name of the model.

@@ -74,7 +74,7 @@ pub(super) fn ingest_into(
     }
     let cache = cache_of(config);
     let sources = open_sources(config, &cache, session)?;
-    let embedder = embed::open(&config.embed)?;
+    let embedder = embedder_for(config, session)?;
     let analyser = Analyser::new(&config.search);
     let job = Job {
         kb: &kb,
@@ -121,7 +121,7 @@ fn resume_with(
 ) -> Result<RunReport, Error> {
     let cache = cache_of(config);
     let sources = open_sources(config, &cache, session)?;
-    let embedder = embed::open(&config.embed)?;
+    let embedder = embedder_for(config, session)?;
     let analyser = Analyser::new(&config.search);
     let job = Job {
         kb,
@@ -152,7 +152,7 @@ fn resume_without_config(
 ) -> Result<RunReport, Error> {
     let plan = plan::plan_resume(run.id, &run.phases, &kb.reader().queue_stats()?);
     let embedder =
-        embedder_of(kb.reader())?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
+        embedder_of(kb.reader(), session)?.filter(|_| !plan.chunk).ok_or_else(|| Error::Usage {
             message: format!("{} alone is not enough to resume this run", path.display()),
             hint: Some("name its kb.toml: the sources or settings are still needed".to_owned()),
         })?;
@@ -274,10 +274,28 @@ fn cache_of(config: &Config) -> Arc<Cache> {
     Arc::new(Cache::new(&config.kb, config.cache.as_deref()))
 }
 
-/// Returns the embedder that made the vectors of `kb`, if all are of one that this program has.
-fn embedder_of(kb: &Reader) -> Result<Option<Box<dyn Embedder>>, Error> {
-    match kb.embed_fingerprints()?.as_slice() {
-        [fingerprint] => Ok(embed::for_fingerprint(fingerprint)?),
-        _ => Ok(None),
+/// Returns the embedder of `session`, or else the one that `config` names.
+fn embedder_for<'a>(
+    config: &Config,
+    session: &Session<'a>,
+) -> Result<Box<dyn Embedder + 'a>, Error> {
+    Ok(match session.embedder {
+        Some(embedder) => Box::new(embedder),
+        None => embed::open(&config.embed)?,
+    })
+}
+
+/// Returns the embedder that made the vectors of `kb`, if all are of one that is at hand.
+fn embedder_of<'a>(
+    kb: &Reader,
+    session: &Session<'a>,
+) -> Result<Option<Box<dyn Embedder + 'a>>, Error> {
+    let fingerprints = kb.embed_fingerprints()?;
+    let [fingerprint] = fingerprints.as_slice() else { return Ok(None) };
+    match session.embedder {
+        Some(embedder) if embedder.model().fingerprint == *fingerprint => {
+            Ok(Some(Box::new(embedder)))
+        }
+        _ => Ok(embed::for_fingerprint(fingerprint)?.map(|embedder| embedder as _)),
     }
 }

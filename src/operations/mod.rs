@@ -27,6 +27,7 @@ pub use search::{SearchReport, open_searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
 
 use crate::config::Config;
+use crate::embed::Embedder;
 use crate::error::Error;
 use crate::support::checkpoint::{CheckpointHook, StopSignal};
 use crate::support::events::{EventSink, Silent};
@@ -84,11 +85,13 @@ pub struct Session<'a> {
     /// Called at every checkpoint; for tests.
     #[doc(hidden)]
     pub hook: Option<&'a CheckpointHook>,
+    /// Makes the vectors instead of the model that kb.toml names.
+    pub embedder: Option<&'a dyn Embedder>,
 }
 
 impl Default for Session<'_> {
     fn default() -> Self {
-        Self { stop: Arc::default(), events: &Silent, hook: None }
+        Self { stop: Arc::default(), events: &Silent, hook: None, embedder: None }
     }
 }
 

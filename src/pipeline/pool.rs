@@ -65,6 +65,34 @@ impl Threads {
         self.pool.install(|| items.collect())
     }
 
+    /// Returns what `step` makes of each of `items`, in their order, with at most `at_once` of them
+    /// under way at the same time. A step must not use the pool itself.
+    ///
+    /// No thread waits for its turn: one that did, within a step that waits for the pool, would
+    /// wait forever.
+    pub fn map_at_most<T: Sync, R: Send>(
+        &self,
+        at_once: usize,
+        items: &[T],
+        step: impl Fn(&T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        let next = AtomicUsize::new(0);
+        let lane = |_| {
+            let mut results = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(index) else { return results };
+                let _under_way = self.begin_step();
+                results.push((index, step(item)));
+            }
+        };
+        let lanes = at_once.clamp(1, self.count()).min(items.len());
+        let lanes = (0..lanes).into_par_iter().with_max_len(1).map(lane);
+        let mut results = self.pool.install(|| lanes.flatten_iter().collect::<Vec<_>>());
+        results.sort_unstable_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
     /// Does `work` on the pool, and `own` on this thread.
     pub fn beside<A: Send, B>(
         &self,
@@ -149,6 +177,25 @@ mod tests {
         // Neither ends before the other has begun.
         let both = Barrier::new(2);
         threads.map::<_, _, Vec<_>>(0..2, |_| both.wait().is_leader());
+    }
+
+    #[test]
+    fn no_more_steps_are_under_way_than_are_allowed() {
+        let pool = pool(4);
+        let threads = pool.get().expect("four threads can be had");
+        let items: Vec<usize> = (0..200).collect();
+        for (at_once, most) in [(0, 1), (1, 1), (2, 2), (usize::MAX, 4)] {
+            let under_way = AtomicUsize::new(0);
+            let step = |&item: &usize| {
+                let count = under_way.fetch_add(1, Ordering::Relaxed) + 1;
+                thread::yield_now();
+                under_way.fetch_sub(1, Ordering::Relaxed);
+                assert!(count <= most, "{count} of {most}");
+                item
+            };
+            assert_eq!(threads.map_at_most(at_once, &items, step), items);
+        }
+        assert_eq!(threads.map_at_most(2, &[], |item: &usize| *item), Vec::<usize>::new());
     }
 
     #[test]

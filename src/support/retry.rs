@@ -21,6 +21,12 @@ pub fn backoff(attempts: u32) -> Duration {
     FIRST_DELAY.saturating_mul(1 << doublings).min(DELAY_MAX)
 }
 
+/// Returns the wait after the `attempts`-th failed attempt: `asked_for`, at most a minute, or the
+/// backoff.
+pub fn delay(attempts: u32, asked_for: Option<Duration>) -> Duration {
+    asked_for.map_or_else(|| backoff(attempts), |asked_for| asked_for.min(DELAY_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +36,14 @@ mod tests {
         let delays_ms: Vec<_> = (1..=4).map(|n| backoff(n).as_millis()).collect();
         assert_eq!(delays_ms, [200, 400, 800, 1600]);
         assert_eq!(backoff(u32::MAX), DELAY_MAX);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_granted_up_to_a_minute() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(delay(1, Some(Duration::ZERO)), Duration::ZERO);
+        assert_eq!(delay(4, Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(delay(1, Some(hour)), DELAY_MAX);
+        assert_eq!(delay(2, None), backoff(2));
     }
 }

@@ -103,7 +103,7 @@ impl Repository {
     fn ingest_to(&self, exit_code: u8) -> (RunReport, String) {
         let heard = Heard::default();
         let stop = Arc::new(StopSignal::default());
-        let session = Session { stop, events: &heard, hook: None };
+        let session = Session { stop, events: &heard, hook: None, embedder: None };
         let options = IngestOptions { threads: 2, ..IngestOptions::default() };
         let report = operations::ingest(&self.place.config(), &options, &session).unwrap();
         let warnings = heard.0.into_inner().unwrap().join("\n");

@@ -204,7 +204,7 @@ impl History {
         let fired = Arc::new(AtomicBool::new(false));
         let hook = hook(run.clone(), self.place.kb(), killed.clone(), Arc::clone(&fired));
         let stop = Arc::new(StopSignal::default());
-        let session = Session { stop, events: &Silent, hook: Some(&hook) };
+        let session = Session { stop, events: &Silent, hook: Some(&hook), embedder: None };
         let ended = catch_unwind(AssertUnwindSafe(|| self.start(run, &session)));
         let has_fired = fired.load(Ordering::SeqCst);
         let fault = run.fault.filter(|_| has_fired).map(|(fault, ..)| fault);

@@ -7,6 +7,7 @@
 //! - `child`, `command`: documents that break their extractor, and programs of the user's, through the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
 //!   compared by whole dumps
+//! - `embedder`: an embedder that fails, by a script
 //! - `search`: queries, filters, folding, the index made anew
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
@@ -25,6 +26,7 @@ mod command;
 mod concurrent;
 mod config;
 mod crash;
+mod embedder;
 mod eval;
 mod extract;
 mod fingerprint;

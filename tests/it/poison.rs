@@ -37,7 +37,8 @@ fn be_victim(is_fatal: impl Fn(Checkpoint, &rusqlite::Connection) -> bool + Send
             std::process::abort();
         }
     };
-    let session = Session { stop: Default::default(), events: &Silent, hook: Some(&hook) };
+    let session =
+        Session { stop: Default::default(), events: &Silent, hook: Some(&hook), embedder: None };
     panic!("still alive: {:?}", operations::ingest(&config, &IngestOptions::default(), &session));
 }
 

@@ -224,7 +224,7 @@ pub fn try_ingest(
 ) -> Result<RunReport, Error> {
     let stop = Arc::new(StopSignal::default());
     let options = IngestOptions { threads: 2, ..options };
-    operations::ingest(config, &options, &Session { stop, events: &Silent, hook })
+    operations::ingest(config, &options, &Session { stop, events: &Silent, hook, embedder: None })
 }
 
 pub fn resume(config: &Config, hook: Option<&CheckpointHook>) -> RunReport {
@@ -233,7 +233,7 @@ pub fn resume(config: &Config, hook: Option<&CheckpointHook>) -> RunReport {
 
 pub fn resume_target(target: &Target, hook: Option<&CheckpointHook>) -> RunReport {
     let stop = Arc::new(StopSignal::default());
-    operations::resume(target, 2, &Session { stop, events: &Silent, hook }).unwrap()
+    operations::resume(target, 2, &Session { stop, events: &Silent, hook, embedder: None }).unwrap()
 }
 
 /// Returns a hook that asks for the stop at the `visit`-th (from 1) visit of `at`, or of any checkpoint.

@@ -356,7 +356,7 @@ fn clear_crawl_failure(
     if cleared == 0 {
         return Ok(());
     }
-    let buried: Option<String> = tx
+    let dead: Option<String> = tx
         .prepare_cached(
             "SELECT queue.error FROM revision JOIN queue
                ON queue.first_chunk < revision.first_chunk + revision.chunk_total
@@ -366,7 +366,7 @@ fn clear_crawl_failure(
         )?
         .query_row([document.0], |row| row.get(0))
         .optional()?;
-    if let Some(error) = buried {
+    if let Some(error) = dead {
         record_failure(tx, run, document, Stage::Embed, FailureKind::Permanent, &error)?;
     }
     Ok(())

@@ -41,6 +41,9 @@ pub struct StoredChunk {
 pub struct Commit<'a> {
     /// Queue rows that it settles.
     pub ranges: &'a [ChunkRange],
+    /// Parts of `ranges` without vectors, ascending: they are queued again as if they had not been
+    /// claimed.
+    pub left: &'a [ChunkRange],
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
     /// Full-text rows of every revision that the vectors complete, ascending by chunk, in parts.
@@ -121,7 +124,7 @@ impl Run<'_> {
 
     /// Splits a pending range into one per revision, to be claimed alone from here on, so that a chunk which
     /// stops the others is found; returns the parts.
-    pub fn isolate(&self, range: ChunkRange) -> Result<Vec<ChunkRange>, KbError> {
+    pub fn split_by_document(&self, range: ChunkRange) -> Result<Vec<ChunkRange>, KbError> {
         self.write(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT min(id), max(id) FROM chunk WHERE id BETWEEN ?1 AND ?2 GROUP BY revision_id",
@@ -143,8 +146,9 @@ impl Run<'_> {
         })
     }
 
-    /// Sets ranges aside and records their documents as failed.
-    pub fn bury(&self, ranges: &[ChunkRange], error: &str) -> Result<(), KbError> {
+    /// Marks ranges as dead, so that no run embeds them by itself, and records their documents as
+    /// failed.
+    pub fn mark_dead(&self, ranges: &[ChunkRange], error: &str) -> Result<(), KbError> {
         self.write(|tx| {
             for range in ranges {
                 tx.execute(
@@ -210,14 +214,42 @@ impl Run<'_> {
             delta.chunks_reused = commit.reused.min(delta.chunks_stored);
             revisions::publish(tx, &finished)?;
             index::insert(tx, &finished, &segment)?;
+            let mut left = commit.left;
             for range in commit.ranges {
-                tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?
-                    .execute([range.first.0])?;
+                let count = left.partition_point(|part| part.first <= range.last);
+                let (own, others) = left.split_at(count);
+                requeue(tx, range, own)?;
+                left = others;
             }
             Ok(())
         })?;
         self.kb.merge_when_full()
     }
+}
+
+/// Puts the parts `left` of a claimed range in its place.
+fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Result<(), KbError> {
+    let mut delete = tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?;
+    if left.is_empty() {
+        delete.execute([range.first.0])?;
+        return Ok(());
+    }
+    let before = tx
+        .prepare_cached("SELECT attempts - 1, is_alone FROM queue WHERE first_chunk = ?1")?
+        .query_row([range.first.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))
+        .optional()?;
+    // Without a row its revisions are gone, and without a chunk that of a part.
+    let Some((attempts, is_alone)) = before else { return Ok(()) };
+    delete.execute([range.first.0])?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO queue (first_chunk, last_chunk, state, attempts, is_alone)
+         SELECT ?1, ?2, 'pending', ?3, ?4
+         WHERE EXISTS (SELECT 1 FROM chunk WHERE id BETWEEN ?1 AND ?2)",
+    )?;
+    for part in left {
+        insert.execute(params![part.first.0, part.last.0, attempts.max(0), is_alone])?;
+    }
+    Ok(())
 }
 
 /// Gives back what a dead process had claimed; its attempts stay counted.

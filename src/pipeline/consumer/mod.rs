@@ -1,28 +1,25 @@
 //! Claim -> Embed -> Commit, batch by batch: a batch is embedded on the pool while the one before
 //! it is committed.
 
+mod calls;
 pub mod handover;
 
 use std::cell::RefCell;
 
+use self::calls::Answers;
 use self::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work, full_text};
-use crate::chunk;
 use crate::domain::{ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
-use crate::kb::{
-    Commit, IndexRows, PendingRange, QueuedChunk, ReusableVectors, StoredChunk, StoredVector, Unit,
-};
+use crate::kb::{Commit, IndexRows, PendingRange, QueuedChunk, ReusableVectors, StoredChunk, Unit};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
 /// Queue rows of one commit at most: 12,288 chunks. What the producer hands over at once fits in
 /// most often, as every commit leaves a segment of full text to be merged, however small.
 const RANGES_PER_BATCH: usize = 48;
-/// Texts of one call of the embedder.
-const TEXTS_PER_CALL: usize = 64;
 
 /// Works off the queue up to `waiting`, its end before the producer started, then what comes over
 /// `work`, then what is left. A `None` of `work` says that nothing is there yet: what is done is
@@ -54,12 +51,23 @@ struct Consumer<'a> {
     tracker: &'a PhaseTracker,
 }
 
-/// A claimed batch that is embedded and not committed yet.
+/// A claimed batch that is embedded, as far as it could be, and not committed yet.
 struct Embedded {
     ranges: Vec<ChunkRange>,
-    chunks: Vec<StoredChunk>,
+    vectors: Vectors,
     rows: Vec<IndexRows>,
+}
+
+/// Vectors of the chunks of a batch.
+struct Vectors {
+    chunks: Vec<StoredChunk>,
     reused: u64,
+    /// Chunks that have none, ascending.
+    missing: Vec<ChunkId>,
+    /// Those of them that cannot be embedded.
+    bad: Vec<(ChunkId, EmbedError)>,
+    /// Why the others have none.
+    error: Option<Error>,
 }
 
 /// The chunks of one revision that belong to one batch.
@@ -107,11 +115,11 @@ impl Consumer<'_> {
             for pending in pending {
                 let ranges = [pending.range];
                 if !pending.is_alone && needs_isolation(&pending) {
-                    run.isolate(pending.range)?;
+                    run.split_by_document(pending.range)?;
                 } else if pending.is_alone && pending.attempts >= retry::DEATHS_MAX {
                     let error =
                         format!("embedding it ended the process {} times", pending.attempts);
-                    run.bury(&ranges, &error)?;
+                    run.mark_dead(&ranges, &error)?;
                 } else {
                     self.process(&ranges, &kb.load(&ranges)?)?;
                 }
@@ -123,7 +131,7 @@ impl Consumer<'_> {
     fn process(&self, ranges: &[ChunkRange], units: &[Unit]) -> Result<(), Error> {
         self.claim(ranges)?;
         let embedded = self.embed(ranges, &parts(ranges, units));
-        self.store(self.settle(ranges, embedded)?)
+        self.store(Some(self.settle(ranges, embedded)?))
     }
 
     /// Claim -> Embed for the chunks of `units`, all in memory, that lie in `ranges`, while
@@ -135,21 +143,23 @@ impl Consumer<'_> {
         before: Option<Embedded>,
     ) -> Result<Option<Embedded>, Error> {
         if let Err(error) = self.claim(ranges) {
-            // Asked to stop: what is embedded is kept.
-            if let Some(before) = before {
-                self.commit(before)?;
-            }
-            return Err(error);
+            return self.store(before).and(Err(error));
         }
         let parts = parts(ranges, units);
         let threads = self.context.pool.get()?;
-        let (mut embedded, stored) =
+        let (embedded, stored) =
             threads.beside(|| self.embed(ranges, &parts), || self.store(before));
-        if stored.is_err() {
-            embedded = Err(Error::Stopped);
+        let is_stopped = matches!(stored, Err(Error::Stopped));
+        let embedded = if is_stopped { embedded } else { stored.and(embedded) };
+        let mut embedded = self.settle(ranges, embedded)?;
+        if is_stopped {
+            embedded.vectors.error.get_or_insert(Error::Stopped);
         }
-        let settled = self.settle(ranges, embedded);
-        stored.and(settled)
+        if embedded.vectors.error.is_some() {
+            self.store(Some(embedded)).map(|()| None)
+        } else {
+            Ok(Some(embedded))
+        }
     }
 
     fn claim(&self, ranges: &[ChunkRange]) -> Result<(), Error> {
@@ -158,27 +168,17 @@ impl Consumer<'_> {
         Ok(self.context.run.claim(ranges)?)
     }
 
-    /// Gives claimed ranges back where they could not be embedded, and goes on where a text is to
-    /// blame.
+    /// Gives claimed ranges back if nothing could be embedded.
     fn settle(
         &self,
         ranges: &[ChunkRange],
         embedded: Result<Embedded, Error>,
-    ) -> Result<Option<Embedded>, Error> {
-        let run = self.context.run;
-        match embedded {
-            Ok(embedded) => Ok(Some(embedded)),
-            Err(Error::Embed(error @ EmbedError::BadInput { .. })) => {
-                run.release(ranges)?;
-                self.process_apart(ranges, &error)?;
-                Ok(None)
-            }
-            Err(error) => {
-                // Where even this fails, the next process gives the claims back.
-                let _ = run.release(ranges);
-                Err(error)
-            }
+    ) -> Result<Embedded, Error> {
+        if embedded.is_err() {
+            // If even this fails, the next process gives the claims back.
+            let _ = self.context.run.release(ranges);
         }
+        embedded
     }
 
     fn embed(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<Embedded, Error> {
@@ -187,57 +187,57 @@ impl Consumer<'_> {
         let threads = self.context.pool.get()?;
         let (vectors, rows) =
             threads.join(|| self.vectors(parts, reusable), || self.full_text_rows(parts));
-        let ((chunks, reused), rows) = (vectors?, rows?);
-        Ok(Embedded { ranges: ranges.to_vec(), chunks, rows, reused })
+        Ok(Embedded { ranges: ranges.to_vec(), vectors: vectors?, rows: rows? })
     }
 
-    /// Commits what is embedded, unless it is time to stop.
+    /// Commits what is embedded, unless a stop is asked for at this checkpoint. Vectors are kept if
+    /// it was asked for before, or if the embedder failed after it had made them.
     fn store(&self, embedded: Option<Embedded>) -> Result<(), Error> {
-        let Some(embedded) = embedded else { return Ok(()) };
+        let Some(mut embedded) = embedded else { return Ok(()) };
+        let context = self.context;
         let ranges = embedded.ranges.clone();
-        let stored =
-            self.context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(embedded));
+        let stored = match embedded.vectors.error.take() {
+            Some(error) => self.commit(embedded).and(Err(error)),
+            None => match context.is_stopping() {
+                Ok(true) => self.commit(embedded).and(Err(Error::Stopped)),
+                Ok(false) => {
+                    context.reached(Checkpoint::BeforeCommit).and_then(|()| self.commit(embedded))
+                }
+                Err(error) => Err(error),
+            },
+        };
         if stored.is_err() {
-            let _ = self.context.run.release(&ranges);
+            let _ = context.run.release(&ranges);
         }
         stored
     }
 
+    /// Commits the vectors that there are, queues the other chunks again, and marks those of them
+    /// as dead that cannot be embedded.
     fn commit(&self, embedded: Embedded) -> Result<(), Error> {
-        let Embedded { ranges, chunks, rows, reused } = embedded;
+        let Embedded { ranges, vectors, rows } = embedded;
+        let Vectors { chunks, reused, missing, bad, .. } = vectors;
+        if chunks.is_empty() && bad.is_empty() && !missing.is_empty() {
+            return Ok(self.context.run.release(&ranges)?);
+        }
         let context = self.context;
         context.progress.store_chunks(chunks.len() as u64);
         let percent = context.progress.percent();
-        let commit = Commit { ranges: &ranges, chunks: &chunks, rows, reused, percent };
-        let _processor = context.pool.get()?.take_processor();
-        Ok(context.run.commit(commit)?)
-    }
-
-    /// One text is the reason why a batch failed: goes on document by document, and sets that one
-    /// aside.
-    fn process_apart(&self, ranges: &[ChunkRange], error: &EmbedError) -> Result<(), Error> {
-        let Context { kb, run, .. } = *self.context;
-        let mut apart = Vec::new();
-        for range in ranges {
-            apart.extend(run.isolate(*range)?);
+        let left = left(&ranges, &missing, &bad);
+        let commit =
+            Commit { ranges: &ranges, left: &left, chunks: &chunks, rows, reused, percent };
+        {
+            let _processor = context.pool.get()?.take_processor();
+            context.run.commit(commit)?;
         }
-        if apart == ranges && apart.len() == 1 {
-            run.bury(ranges, &error.to_string())?;
-            return Ok(());
-        }
-        for range in apart {
-            let ranges = [range];
-            self.process(&ranges, &kb.load(&ranges)?)?;
+        for (id, error) in bad {
+            context.run.mark_dead(&[ChunkRange { first: id, last: id }], &error.to_string())?;
         }
         Ok(())
     }
 
-    /// Returns a vector for every chunk of `parts`, and how many came from `reusable`.
-    fn vectors(
-        &self,
-        parts: &[Part<'_>],
-        reusable: ReusableVectors,
-    ) -> Result<(Vec<StoredChunk>, u64), Error> {
+    /// Returns vectors for the chunks of `parts`, from `reusable` or the embedder.
+    fn vectors(&self, parts: &[Part<'_>], reusable: ReusableVectors) -> Result<Vectors, Error> {
         let all: Vec<_> = parts
             .iter()
             .flat_map(|part| part.chunks.iter().map(move |chunk| (part.unit, chunk)))
@@ -247,47 +247,22 @@ impl Consumer<'_> {
             .filter(|(_, queued)| !reusable.contains_key(&queued.input_hash))
             .copied()
             .collect();
-        let batches: Vec<_> = wanted.chunks(TEXTS_PER_CALL).collect();
-        let embed = |batch: &&[_]| self.embed_batch(batch);
-        let embedded: Result<Vec<_>, Error> = self.context.pool.get()?.map(&batches, embed);
-        let mut fresh = embedded?.into_iter().flatten();
+        let Answers { vectors, bad, error } = calls::embed(self.context, &wanted)?;
+        let bad = bad.into_iter().map(|(index, error)| (wanted[index].1.id, error)).collect();
+        let mut fresh = vectors.into_iter();
         let mut chunks = Vec::with_capacity(all.len());
+        let mut missing = Vec::new();
         for (unit, queued) in &all {
-            let vector = match reusable.get(&queued.input_hash) {
-                Some(vector) => vector.clone(),
-                None => fresh.next().ok_or_else(|| Error::Internal {
-                    place: "consumer",
-                    message: "the embedder returned too few rows".to_owned(),
-                })?,
-            };
-            chunks.push(StoredChunk { id: queued.id, revision: unit.revision, vector });
-        }
-        Ok((chunks, (all.len() - wanted.len()) as u64))
-    }
-
-    /// Embeds up to [`TEXTS_PER_CALL`] texts; waits and tries again where the embedder is
-    /// unavailable.
-    fn embed_batch(&self, batch: &[(&Unit, &QueuedChunk)]) -> Result<Vec<StoredVector>, Error> {
-        let texts: Vec<String> = batch
-            .iter()
-            .map(|(unit, queued)| chunk::embedded_text(&unit.title, &unit.text, &queued.chunk))
-            .collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut attempts = 1;
-        loop {
-            match self.context.embedder.embed(&texts) {
-                Ok(embeddings) => {
-                    return Ok(embeddings.rows().map(StoredVector::quantise).collect());
+            let reused = reusable.get(&queued.input_hash).cloned();
+            match reused.or_else(|| fresh.next().flatten()) {
+                Some(vector) => {
+                    chunks.push(StoredChunk { id: queued.id, revision: unit.revision, vector });
                 }
-                Err(EmbedError::Unavailable { .. }) if attempts < retry::ATTEMPTS_MAX => {
-                    if self.context.stop.wait_for(retry::backoff(attempts)) {
-                        return Err(Error::Stopped);
-                    }
-                    attempts += 1;
-                }
-                Err(error) => return Err(error.into()),
+                None => missing.push(queued.id),
             }
         }
+        let reused = (all.len() - wanted.len()) as u64;
+        Ok(Vectors { chunks, reused, missing, bad, error })
     }
 
     /// Returns the full-text rows of every revision that `parts` complete.
@@ -325,4 +300,20 @@ fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
         (start < end).then(|| Part { unit, chunks: &unit.chunks[start..end] })
     };
     units.iter().filter_map(part).collect()
+}
+
+/// Returns the parts of `ranges` that `missing` chunks make up; each of the `bad` ones is a part of
+/// its own. All are ascending.
+fn left(
+    ranges: &[ChunkRange],
+    missing: &[ChunkId],
+    bad: &[(ChunkId, EmbedError)],
+) -> Vec<ChunkRange> {
+    let is_bad = |id: ChunkId| bad.binary_search_by_key(&id, |(bad, _)| *bad).is_ok();
+    let is_joined = |a: &ChunkId, b: &ChunkId| {
+        let begins_range = ranges.binary_search_by_key(b, |range| range.first).is_ok();
+        a.0 + 1 == b.0 && !begins_range && !is_bad(*a) && !is_bad(*b)
+    };
+    let part = |ids: &[ChunkId]| ChunkRange { first: ids[0], last: ids[ids.len() - 1] };
+    missing.chunk_by(is_joined).map(part).collect()
 }

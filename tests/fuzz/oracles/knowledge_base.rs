@@ -37,7 +37,7 @@ fn run(toml: &Path) -> Option<u8> {
     let config = Config::load(toml).expect("it is well formed");
     let stop = Arc::new(StopSignal::default());
     let options = IngestOptions { threads: 1, ..IngestOptions::default() };
-    let session = Session { stop, events: &Silent, hook: None };
+    let session = Session { stop, events: &Silent, hook: None, embedder: None };
     ingest(&config, &options, &session).ok().map(|report| report.exit_code)
 }
 

@@ -145,7 +145,12 @@ fn read_all(
 /// Does with it what writes to it; `turn` chooses, as each leaves another file behind.
 fn write_one(target: &Target, turn: usize) -> (&'static str, Result<(), Error>) {
     let Target::Config(config) = target else { unreachable!("the tests name a kb.toml") };
-    let session = Session { stop: Arc::new(StopSignal::default()), events: &Silent, hook: None };
+    let session = Session {
+        stop: Arc::new(StopSignal::default()),
+        events: &Silent,
+        hook: None,
+        embedder: None,
+    };
     let options = IngestOptions { threads: 1, ..IngestOptions::default() };
     match turn % 4 {
         0 => ("ingest", operations::ingest(config, &options, &session).map(drop)),
@@ -431,7 +436,7 @@ fn what_is_published_goes_into_the_file_that_was_there() {
             }
         };
         let stop = Arc::new(StopSignal::default());
-        let session = Session { stop, events: &Silent, hook: Some(&hook) };
+        let session = Session { stop, events: &Silent, hook: Some(&hook), embedder: None };
         let options = IngestOptions::default();
         let queries = evaluation(&place.path("queries.jsonl"));
         match operations::publish_if_good(&config, &options, &queries, &session) {

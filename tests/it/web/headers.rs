@@ -162,7 +162,12 @@ fn the_frontier_is_told_as_it_grows_and_shrinks() {
     }
     remove_kb(&site.place.kb());
     let crawl = Crawl::default();
-    let session = Session { stop: Arc::new(StopSignal::default()), events: &crawl, hook: None };
+    let session = Session {
+        stop: Arc::new(StopSignal::default()),
+        events: &crawl,
+        hook: None,
+        embedder: None,
+    };
     let options = IngestOptions { threads: 2, ..IngestOptions::default() };
     operations::ingest(&site.place.config(), &options, &session).unwrap();
     // One page of four is never more than a third of the work.

@@ -1,0 +1,163 @@
+//! What an embedder answers, checked before anybody uses it: an embedder may be a program or a
+//! server that we did not write.
+
+use super::{EmbedError, Embedder, Role};
+
+/// How far the squared length of a row may be from 1 before the row is scaled.
+const SQUARE_TOLERANCE: f32 = 1e-3;
+
+/// A flat matrix of vectors, row after row.
+///
+/// Nothing is checked when it is made; [`unit_vectors`] does that for whoever calls an embedder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    dim: usize,
+    values: Vec<f32>,
+}
+
+impl Embeddings {
+    /// Returns the matrix of `values`, row after row of `dim` components.
+    pub fn new(dim: usize, values: Vec<f32>) -> Self {
+        Self { dim, values }
+    }
+
+    /// Returns the rows in order, each of `dim` components. What does not fill a row is left out.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dim.max(1))
+    }
+
+    /// Scales every row to unit length. Returns what is wrong with the first one that has none.
+    fn scale_to_unit(&mut self, may_be_zero: bool) -> Result<(), String> {
+        for (index, row) in self.values.chunks_exact_mut(self.dim.max(1)).enumerate() {
+            // Rows of most models have it, and keep every bit.
+            if (square(row) - 1.0).abs() < SQUARE_TOLERANCE {
+                continue;
+            }
+            let length = row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            if !length.is_finite() {
+                return Err(format!("row {index} of its answer has a component that is no number"));
+            }
+            if length > 0.0 {
+                row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+            } else if !may_be_zero {
+                return Err(format!("row {index} of its answer is all zero"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Embeds `texts` and returns a row of unit length for each, in their order.
+///
+/// An answer of the wrong shape or with a row that has no direction is [`EmbedError::Refused`]:
+/// asking again would change nothing, and it must not be stored.
+pub fn unit_vectors(
+    embedder: &dyn Embedder,
+    texts: &[&str],
+    role: Role,
+) -> Result<Embeddings, EmbedError> {
+    let mut answer = embedder.embed(texts, role)?;
+    let model = embedder.model();
+    let checked = if answer.dim != model.dim || model.dim == 0 {
+        Err(format!("its answer has {} components a row, not {}", answer.dim, model.dim))
+    } else if answer.values.len() != texts.len() * model.dim {
+        let (values, rows) = (answer.values.len(), texts.len());
+        Err(format!("its answer has {values} values, not {rows} rows of {}", model.dim))
+    } else {
+        answer.scale_to_unit(!embedder.knows_every_text())
+    };
+    match checked {
+        Ok(()) => Ok(answer),
+        Err(reason) => Err(EmbedError::Refused { model: model.name.clone(), reason }),
+    }
+}
+
+/// Returns the sum of the squares of `row`, in a fixed order that lets a few be computed at once.
+fn square(row: &[f32]) -> f32 {
+    let (blocks, rest) = row.as_chunks::<16>();
+    let mut sums = [0.0_f32; 16];
+    for block in blocks {
+        for (sum, value) in sums.iter_mut().zip(block) {
+            *sum += value * value;
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Embeddings, unit_vectors};
+    use crate::embed::{EmbedError, Embedder, Model, Role};
+
+    /// Answers every call with the same rows.
+    struct Fixed {
+        model: Model,
+        answer: Embeddings,
+        knows_every_text: bool,
+    }
+
+    impl Embedder for Fixed {
+        fn model(&self) -> &Model {
+            &self.model
+        }
+
+        fn count_tokens(&self, text: &str) -> usize {
+            text.split_whitespace().count()
+        }
+
+        fn embed(&self, _: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
+            Ok(self.answer.clone())
+        }
+
+        fn knows_every_text(&self) -> bool {
+            self.knows_every_text
+        }
+    }
+
+    /// Returns what becomes of an answer of `dim` and `values` to one text, of a model of two
+    /// components.
+    fn check(dim: usize, values: &[f32], knows_every_text: bool) -> Result<Vec<f32>, String> {
+        let model = Model {
+            name: "fixed".into(),
+            dim: 2,
+            fingerprint: "fixed@1".into(),
+            tokens: "words",
+            hybrid_weight: 0.5,
+        };
+        let answer = Embeddings::new(dim, values.to_vec());
+        let embedder = Fixed { model, answer, knows_every_text };
+        unit_vectors(&embedder, &["text"], Role::Query)
+            .map(|answer| answer.values)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn rows_get_unit_length_and_those_that_have_it_keep_their_bits() {
+        for row in [[1.0, 0.0], [0.6, 0.8], [0.600_01, 0.800_01]] {
+            assert_eq!(check(2, &row, true), Ok(row.to_vec()));
+        }
+        for scale in [1e-40, 1e-20, 0.1, 3.0, 1e20, 1e37] {
+            let row = check(2, &[3.0 * scale, 4.0 * scale], true).expect("it has a direction");
+            assert!((row[0] - 0.6).abs() < 1e-3 && (row[1] - 0.8).abs() < 1e-3, "{scale} {row:?}");
+        }
+        assert_eq!(check(2, &[0.0, 0.0], false), Ok(vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn what_has_another_shape_or_no_direction_is_refused() {
+        let refused = |reason: &str| Err(format!("embedder fixed refuses: {reason}"));
+        let components = |dim| refused(&format!("its answer has {dim} components a row, not 2"));
+        assert_eq!(check(0, &[], true), components(0));
+        assert_eq!(check(3, &[1.0, 0.0, 0.0], true), components(3));
+        let values = |count| refused(&format!("its answer has {count} values, not 1 rows of 2"));
+        for count in [0, 1, 3, 4] {
+            assert_eq!(check(2, &vec![1.0; count], true), values(count));
+        }
+        assert_eq!(check(2, &[0.0, -0.0], true), refused("row 0 of its answer is all zero"));
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let expected = refused("row 0 of its answer has a component that is no number");
+            assert_eq!(check(2, &[1.0, wrong], true), expected);
+            assert_eq!(check(2, &[wrong, 0.0], false), expected);
+        }
+    }
+}
