@@ -24,7 +24,7 @@ use crate::support::numbers::counted;
 
 /// Limit on the pages of a batch.
 const BATCH_PAGES: usize = 64;
-/// How long visits are started for a batch.
+/// How long a batch collects visits.
 const BATCH_TIME: Duration = Duration::from_secs(1);
 /// Start URLs queued in one transaction.
 const STARTS_PER_BATCH: usize = 1000;
@@ -33,10 +33,10 @@ const OUTAGES_MAX: u32 = 10;
 /// Longest wait before URLs that are not due are checked again.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// How a crawl ended.
+/// Why a crawl ended.
 #[derive(Debug, Default)]
 struct End {
-    /// What is unavailable but may exist.
+    /// What was unavailable but may exist.
     outage: Option<String>,
     /// There are more pages than `max_pages` allows.
     is_limited: bool,
@@ -142,7 +142,7 @@ impl Crawl<'_> {
                 let is_outage = matches!(answer, Answer::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
             }
-            self.take_in_pages(&site, pages, answers)?;
+            self.ingest_pages(&site, pages, answers)?;
             if outages_in_a_row >= OUTAGES_MAX {
                 let outage = Some(format!("{outages_in_a_row} requests in a row failed"));
                 return Ok(End { outage, ..End::default() });
@@ -161,7 +161,7 @@ impl Crawl<'_> {
         let mut requests = Vec::new();
         let mut places = Vec::new();
         for (place, page) in pages.iter().enumerate() {
-            // If a page is newly listed as Markdown, it has to be read to find that out.
+            // A page newly listed as Markdown has to be read to learn its twin.
             let has_new_twin = page.twin.is_none()
                 && source.prefers_markdown
                 && site.listed_twin(&page.url).is_some();
@@ -202,7 +202,7 @@ impl Crawl<'_> {
     }
 
     /// Extract -> Save -> Chunk -> Enqueue for the visits of a batch.
-    fn take_in_pages(
+    fn ingest_pages(
         &self,
         site: &Site<'_>,
         pages: Vec<QueuedPage>,
@@ -229,12 +229,12 @@ impl Crawl<'_> {
         context.events.emit(&Event::Reading { source: name, uri: first });
         let reports = self.read_pages(site, together, false)?;
         self.save_pages(site, reports)?;
-        // Until the next batch starts, no document is in flight that a crash could be blamed on.
+        // Nothing is in flight until the next batch starts, so a crash then blames no document.
         context.run.set_in_flight(&[], &[], false)?;
         Ok(())
     }
 
-    /// Records what is about to be extracted, and extracts it.
+    /// Records the pages about to be extracted, and extracts them.
     fn read_pages(
         &self,
         site: &Site<'_>,

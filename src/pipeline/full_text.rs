@@ -1,4 +1,4 @@
-//! Rows of the full-text index, made of the texts of revisions on the pool.
+//! Rows of the full-text index, made from the texts of revisions on the pool.
 
 use super::Threads;
 use crate::analysis::{self, Analyser};
@@ -16,7 +16,7 @@ pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<Inde
     })
 }
 
-/// Cuts `units` into at most `count` shares of about as much text.
+/// Splits `units` into at most `count` shares with about the same amount of text.
 fn shares<'a, 'b>(mut units: &'a [&'b Unit], count: usize) -> Vec<&'a [&'b Unit]> {
     let bytes: usize = units.iter().map(|unit| unit.text.len()).sum();
     let mut shares = Vec::with_capacity(count);

@@ -2,8 +2,8 @@
 //! Commit.
 //!
 //! The producer and the consumer share the knowledge base, the stop signal and the event sink, all
-//! held by the [`Context`]; texts go from one to the other as [`Work`]. What is written at each
-//! step is committed before the next checkpoint.
+//! held by the [`Context`]; texts pass from one to the other as [`Work`]. What a step writes is
+//! committed before the next checkpoint.
 
 pub mod consumer;
 mod crawl;
@@ -85,7 +85,7 @@ pub struct Work {
     pub units: Option<Vec<Unit>>,
 }
 
-/// Where the producer hands work over; it blocks when the consumer is behind.
+/// The channel from producer to consumer; it blocks when the consumer is behind.
 pub type Handoff = SyncSender<Work>;
 
 impl Context<'_> {

@@ -1,10 +1,10 @@
-//! How a run ended, and what that means: its status, its message, the exit code.
+//! The outcome of a run: its status, its message, its exit code.
 
 use crate::domain::{Failure, FailureKind, Metrics, RunState, RunStatus};
 use crate::error::{Error, ExitCode, chain};
 use crate::kb::{KbError, Run};
 
-/// How a run ended that did all that it could, by what is most urgent to know.
+/// The outcome of a run that did everything it could; of several, the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Completed {
     /// The knowledge base equals its sources, or there was nothing to do.
@@ -17,12 +17,12 @@ pub enum Completed {
     SourceUnreachable,
     /// Suspiciously many documents are no longer listed, and are kept.
     DeletionsWithheld,
-    /// The gate of the evaluation does not hold: the knowledge base is what it was before.
+    /// The gate of the evaluation failed: the knowledge base is unchanged.
     NotPublished,
 }
 
 impl Completed {
-    /// Returns how a run with these metrics ended.
+    /// Returns the outcome of a run with these metrics.
     fn new(metrics: &Metrics, failures: &[Failure]) -> Self {
         let has_failed = failures.iter().any(|failure| failure.kind != FailureKind::Skipped);
         let reasons = [
@@ -35,7 +35,7 @@ impl Completed {
         holding.max().unwrap_or(Self::UpToDate)
     }
 
-    /// Returns the exit code of a process that ended so.
+    /// Returns the exit code of a process with this outcome.
     pub fn exit_code(self) -> ExitCode {
         match self {
             Self::UpToDate => ExitCode::Success,
@@ -65,20 +65,22 @@ impl Completed {
     }
 }
 
-/// A run whose end is written.
+/// A run whose outcome is saved.
 #[derive(Debug)]
 pub struct Ended {
-    /// The run as it now is on disk.
+    /// The final state of the run, as saved.
     pub run: RunState,
-    /// Documents that are missing or out of date in the knowledge base, with those of earlier runs.
+    /// Documents that are missing or out of date in the knowledge base, including those of earlier
+    /// runs.
     pub failures: Vec<Failure>,
-    /// How it ended.
+    /// Its outcome.
     pub result: Result<Completed, Error>,
 }
 
-/// Writes how `run` ended, which was at `before` when this process began; `worked` is what its workers returned.
+/// Saves the outcome of `run`, whose state was `before` when this process began; `worked` is the
+/// result of its workers.
 ///
-/// Fails if the end cannot be written and nothing else went wrong before.
+/// Fails if it cannot be saved and nothing else went wrong before.
 pub fn settle(run: &Run<'_>, before: &RunState, worked: Result<(), Error>) -> Result<Ended, Error> {
     let (failures, result) = judge(run, before, worked);
     let (status, message) = match &result {
@@ -98,7 +100,7 @@ pub fn settle(run: &Run<'_>, before: &RunState, worked: Result<(), Error>) -> Re
     }
 }
 
-/// Returns the error that ended a run; a stop that was asked for is none.
+/// Returns the error that ended a run; a requested stop is not an error.
 pub fn failed<T>(result: &Result<T, Error>) -> Option<&Error> {
     result.as_ref().err().filter(|error| !matches!(error, Error::Stopped))
 }
@@ -120,16 +122,16 @@ fn judge(
         (Ok((failures, _)), Err(error)) => (failures, Err(error)),
         // The first error counts.
         (Err(_), Err(error)) if !matches!(error, Error::Stopped) => (Vec::new(), Err(error)),
-        // Nobody knows how the run ended.
+        // The outcome could not be determined.
         (Err(error), _) => (Vec::new(), Err(error.into())),
     }
 }
 
-/// Pages of the full-text index that are merged at the end of a run with these metrics, which count all of its
-/// processes: a process that is stopped merges nothing.
+/// Limit on the full-text pages that are merged at the end of a run with these metrics. They count
+/// all processes of the run, as a process that is stopped merges nothing.
 ///
-/// Enough that a first run leaves one segment, which halves the time of a search by words, while a small edit never pays
-/// for a large merge. Each document deleted counts as a page.
+/// Large enough that a first run leaves one segment, which halves the time of a search by words; a
+/// small edit never pays for a large merge. Each deleted document counts as a page.
 pub fn merge_pages_max(metrics: &Metrics) -> u64 {
     metrics.chunks_stored / CHUNKS_PER_MERGED_PAGE + metrics.documents_deleted
 }

@@ -184,7 +184,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Turns the answer to a visit into what is saved about it.
+/// Turns the response to a visit into what is saved about it.
 pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
     // A page that was queued in an earlier run has not been counted yet.
     if let Ok(url) = page.url.parse() {
@@ -526,7 +526,7 @@ fn markdown_links(text: &str) -> Vec<String> {
     links.collect()
 }
 
-/// Returns a name whose extension shows the format: by the media type, else that of the URL.
+/// Returns a name whose extension shows the format: from the media type, or else from the URL.
 fn file_name(url: &Url, media_type: &str) -> String {
     let of_path = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
     let ending = match media_type {

@@ -1,4 +1,4 @@
-//! Moves the phases of a run on, in the file and in time.
+//! Tracks the phases of a run in the file, and how long each takes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -47,13 +47,13 @@ pub struct PhaseSeconds {
 }
 
 impl PhaseTracker {
-    /// Goes on from `phases`.
+    /// Continues from `phases`.
     pub fn new(phases: Phases) -> Self {
         let state = State { phases, started: [None; 3], seconds: PhaseSeconds::default() };
         Self { state: Mutex::new(state) }
     }
 
-    /// Notes that `phase` is at work; nothing where it is already, or completed.
+    /// Marks `phase` as in progress, unless it already is or is completed.
     pub fn begin(&self, context: &Context<'_>, phase: Phase) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.phases.get(phase) != PhaseStatus::Pending {
@@ -65,7 +65,7 @@ impl PhaseTracker {
         Ok(())
     }
 
-    /// Notes that `phases` are done, in one transaction; nothing where they were already.
+    /// Marks `phases` as completed, in one transaction, unless they already are.
     pub fn complete(&self, context: &Context<'_>, phases: &[Phase]) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_open = |phase: &Phase| state.phases.get(*phase) != PhaseStatus::Completed;
@@ -80,7 +80,7 @@ impl PhaseTracker {
         Ok(())
     }
 
-    /// Notes that embedding is done; the file will say so when the run ends, which is next.
+    /// Marks embedding as completed; the file follows when the run ends, which is next.
     pub fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.close(Phase::Embedding);
@@ -108,7 +108,7 @@ mod tests {
     use crate::support::checkpoint::StopSignal;
     use crate::support::events::Silent;
 
-    /// Passes a run that has just begun to `test`, with what reads its phases back from the file.
+    /// Passes a new run to `test`, with a function that reads its phases from the file.
     fn with_run(test: impl FnOnce(&Context<'_>, &dyn Fn() -> [PhaseStatus; 3])) {
         let folder = tempfile::tempdir().unwrap();
         let kb = Writer::create_or_open(&folder.path().join("kb.kb")).unwrap();
@@ -159,7 +159,7 @@ mod tests {
             // They overlap.
             begin(Embedding, [InProgress, Pending, InProgress]);
             complete(&[], [InProgress, Pending, InProgress]);
-            // One that had nothing to do is completed without having begun.
+            // A phase with nothing to do is completed without having begun.
             complete(&[Crawling, Cleaning], [Completed, Completed, InProgress]);
             begin(Cleaning, [Completed, Completed, InProgress]);
             complete(&[Crawling], [Completed, Completed, InProgress]);
@@ -177,7 +177,7 @@ mod tests {
             for phase in Phase::ALL {
                 tracker.begin(context, phase).unwrap();
             }
-            // The file holds what was written by this one only: that the last phase has begun.
+            // The file only has what this tracker wrote: that the last phase has begun.
             assert_eq!(stored(), [Pending, Pending, InProgress]);
             tracker.complete(context, &[Phase::Crawling, Phase::Cleaning]).unwrap();
             assert_eq!(stored(), [Pending, Completed, InProgress]);

@@ -1,4 +1,4 @@
-//! What a run has to do: all of it, or what an earlier process left of it.
+//! What a run has to do: everything, or what an earlier process left.
 
 use crate::chunk::{self, ChunkConfig};
 use crate::domain::{
@@ -12,7 +12,7 @@ use crate::kb::{KbError, Reader};
 pub struct Plan {
     /// List the sources and read what changed.
     pub crawl: bool,
-    /// Look for what was made with other settings than today's.
+    /// Find and redo what was made with settings other than the current ones.
     pub redo: bool,
     /// Split saved texts into chunks.
     pub chunk: bool,
@@ -27,7 +27,7 @@ impl Plan {
     pub const WHOLE: Self =
         Self { crawl: true, redo: true, chunk: true, embed: true, unfinished: None };
 
-    /// Returns the phases as the run continues with them: what is done stays completed.
+    /// Returns the phases for a continued run: completed ones stay completed.
     pub fn phases(self) -> Phases {
         let status =
             |to_do: bool| if to_do { PhaseStatus::Pending } else { PhaseStatus::Completed };
@@ -39,13 +39,13 @@ impl Plan {
     }
 }
 
-/// Fingerprints of what makes chunks and vectors today; a revision with others is chunked or
-/// embedded again.
+/// Fingerprints of the current chunkers and embedder; a revision with others is chunked or embedded
+/// again.
 #[derive(Clone, Debug)]
 pub struct StageFingerprints {
-    /// Of the chunker of every media type with its settings.
+    /// Fingerprint of the chunker of every media type, with its settings.
     pub chunk: Vec<(MediaType, String)>,
-    /// Of the embedder.
+    /// Fingerprint of the embedder.
     pub embed: String,
 }
 
@@ -67,7 +67,8 @@ impl StageFingerprints {
         found.map(|(_, fingerprint)| fingerprint).expect("there is one for every media type")
     }
 
-    /// Returns what a run with these remembers, whose kb.toml has the hash `config`.
+    /// Returns the hashes that a run with these settings records; `config` is the hash of its
+    /// kb.toml.
     pub fn settings(&self, config: &str) -> SettingsHashes {
         let mut hasher = blake3::Hasher::new();
         for (_, chunk_fp) in &self.chunk {
@@ -101,7 +102,7 @@ pub fn plan_ingest(
     }
 }
 
-/// Plans the rest of the unfinished `run`, with what other settings than its own would change.
+/// Plans the rest of the unfinished `run`, including what a change of settings requires.
 pub fn plan_rest(
     kb: &Reader,
     run: &RunState,
@@ -128,9 +129,9 @@ pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
     Plan { crawl, redo: chunk, chunk, embed, unfinished: Some(run) }
 }
 
-/// Returns whether `last`, the run before this one, has left nothing that was made with other
-/// settings than these: it looked for that or came after a run that had, and nothing failed.
-/// Looking is a twentieth of a run that finds nothing changed.
+/// Returns whether `last`, the run before this one, left nothing that was made with settings other
+/// than these: it checked that, or followed a run that did, and nothing failed. The check is a
+/// twentieth of a run that finds nothing changed.
 fn is_settled(last: &RunState, settings: &SettingsHashes) -> bool {
     last.status == RunStatus::Completed && last.settings == *settings
 }

@@ -1,5 +1,5 @@
-//! The pool of threads that a run's steps are spread over, started when one of them first has something to do:
-//! starting it is a thirtieth of a run that finds nothing changed.
+//! The thread pool for a run's steps, started when first needed: starting it takes a thirtieth of a
+//! run that finds nothing changed.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +13,14 @@ use crate::error::Error;
 
 type Start = Box<dyn FnOnce() -> Result<Threads, String> + Send>;
 
-/// How long a thread rests before it looks again whether there is a processor for it.
+/// How long a thread rests before it checks again whether a processor is free.
 const REST: Duration = Duration::from_millis(2);
 
 /// A pool that starts when it is first needed.
 pub struct Pool(LazyLock<Result<Threads, String>, Start>);
 
 impl Pool {
-    /// Returns a pool that `start` will start, or tell why it cannot be.
+    /// Returns a pool that `start` starts when needed; it may fail with a reason.
     pub fn new(
         start: impl FnOnce() -> Result<ThreadPool, ThreadPoolBuildError> + Send + 'static,
     ) -> Self {
@@ -30,7 +30,7 @@ impl Pool {
         })))
     }
 
-    /// Returns the pool's threads; fails where the system gives it none.
+    /// Returns the pool's threads; fails if they could not be started.
     pub fn get(&self) -> Result<&Threads, Error> {
         let internal =
             |message: &String| Error::Internal { place: "thread pool", message: message.clone() };
@@ -40,19 +40,21 @@ impl Pool {
 
 /// The threads of a pool, one for each processor.
 ///
-/// A commit, on a thread of its own, takes about as long as all else that is done for its batch. While it lasts, one of
-/// these rests: one more at work than there are processors would slow them all, by what each pushes out of the caches of
-/// the processors, and the commit, which the others wait for in the end, the most.
+/// A commit, on a thread of its own, takes about as long as everything else that is done for its
+/// batch. While it lasts, one of these threads rests: more active threads than processors would
+/// evict each other's caches and slow everything down, most of all the commit, which the others
+/// wait for in the end.
 pub struct Threads {
     pool: ThreadPool,
     /// Steps under way.
     steps: AtomicUsize,
-    /// Processors that other threads have taken.
+    /// Processors that threads outside of the pool use.
     taken: AtomicUsize,
 }
 
 impl Threads {
-    /// Returns what `step` makes of each of `items`, in their order. A step must not use the pool itself.
+    /// Returns the results of `step` for `items`, in their order. A step must not use the pool
+    /// itself.
     pub fn map<T: Send, R: Send, C: FromParallelIterator<R> + Send>(
         &self,
         items: impl IntoParallelIterator<Item = T>,
@@ -65,11 +67,10 @@ impl Threads {
         self.pool.install(|| items.collect())
     }
 
-    /// Returns what `step` makes of each of `items`, in their order, with at most `at_once` of them
-    /// under way at the same time. A step must not use the pool itself.
+    /// Returns the results of `step` for `items`, in their order, with at most `at_once` of them
+    /// running at the same time. A step must not use the pool itself.
     ///
-    /// No thread waits for its turn: one that did, within a step that waits for the pool, would
-    /// wait forever.
+    /// No thread waits for its turn: inside a step that waits for the pool, it would wait forever.
     pub fn map_at_most<T: Sync, R: Send>(
         &self,
         at_once: usize,
@@ -93,7 +94,7 @@ impl Threads {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Does `work` on the pool, and `own` on this thread.
+    /// Does `work` on the pool and `own` on this thread.
     pub fn beside<A: Send, B>(
         &self,
         work: impl FnOnce() -> A + Send,
@@ -107,12 +108,12 @@ impl Threads {
         (worked.expect("the scope ends when its work is done"), done)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of threads.
     pub fn count(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// Does both on the pool, at the same time where two threads have nothing else to do.
+    /// Does both on the pool, in parallel if two threads are idle.
     pub fn join<A: Send, B: Send>(
         &self,
         one: impl FnOnce() -> A + Send,
@@ -121,13 +122,14 @@ impl Threads {
         self.pool.join(one, other)
     }
 
-    /// Takes a processor for this thread, which is none of the pool's, if there are two.
+    /// Reserves a processor for this thread, which is not one of the pool's, if there are at least
+    /// two.
     pub fn take_processor(&self) -> InUse<'_> {
         self.taken.fetch_add(1, Ordering::Relaxed);
         InUse(&self.taken)
     }
 
-    /// Waits for a processor; one step is always under way.
+    /// Waits for a processor; one step may always run.
     fn begin_step(&self) -> InUse<'_> {
         let processors = self.pool.current_num_threads();
         let begin = |steps: usize| {

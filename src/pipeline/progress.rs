@@ -1,17 +1,18 @@
-//! One number for how far a run has come.
+//! The progress of a run as one number.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Share of the producer in percent; the rest is the consumer's.
 const PRODUCER_SHARE: f64 = 70.0;
 
-/// What the producer has done at most while it is not done.
+/// Limit on the producer's progress while it is not finished.
 const PRODUCED_MAX: f64 = 0.99;
 
 /// Counts documents and chunks towards the run's percentage.
 ///
-/// The number of documents is known before the first is read (from the ledger, else by counting), so that
-/// the percentage does not run backwards as more are found; the knowledge base keeps it from falling.
+/// The number of documents is known before the first is read (from the ledger or by counting), so
+/// the percentage does not decrease as more are found; the knowledge base also keeps it from
+/// falling.
 #[derive(Debug, Default)]
 pub struct Progress {
     documents_expected: AtomicU64,
@@ -22,28 +23,29 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Adds documents that the producer will look at; until [`Self::finish_producing`] there may be more.
+    /// Adds documents that the producer will process; until [`Self::finish_producing`] there may be
+    /// more.
     pub fn expect_documents(&self, count: u64) {
         self.is_producing.store(true, Ordering::Relaxed);
         self.documents_expected.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Raises the number of documents to `count`, where more are found than were expected.
+    /// Raises the number of documents to `count` if more were found than expected.
     pub fn expect_at_least(&self, count: u64) {
         self.documents_expected.fetch_max(count, Ordering::Relaxed);
     }
 
-    /// Returns how many documents the producer is done with.
+    /// Returns the number of documents that the producer has finished.
     pub fn documents_seen(&self) -> u64 {
         self.documents_seen.load(Ordering::Relaxed)
     }
 
-    /// Adds documents that the producer is done with.
+    /// Adds documents that the producer has finished.
     pub fn see_documents(&self, count: u64) {
         self.documents_seen.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Notes that the producer is done.
+    /// Records that the producer is finished.
     pub fn finish_producing(&self) {
         self.is_producing.store(false, Ordering::Relaxed);
     }
@@ -53,7 +55,7 @@ impl Progress {
         self.chunks_queued.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Adds chunks that the consumer is done with.
+    /// Adds chunks that the consumer has finished.
     pub fn store_chunks(&self, count: u64) {
         self.chunks_stored.fetch_add(count, Ordering::Relaxed);
     }
@@ -70,7 +72,7 @@ impl Progress {
         } else {
             1.0
         };
-        // Of the chunks there will be, only as many are queued as documents were seen.
+        // Only as large a share of all chunks is queued as documents were seen.
         let consumed = share(&self.chunks_stored, &self.chunks_queued) * produced;
         PRODUCER_SHARE * produced + (100.0 - PRODUCER_SHARE) * consumed
     }

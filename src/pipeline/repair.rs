@@ -1,5 +1,5 @@
-//! Making again what the saved texts determine: to compare it with what is stored, and to replace
-//! it.
+//! Recomputes everything that the saved texts determine: to compare it with what is stored, and to
+//! replace it.
 
 use super::{Context, Threads, full_text};
 use crate::analysis::Analyser;
@@ -35,8 +35,8 @@ pub fn renew_index(context: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Compares hashes of embedded texts and the full-text index with what the saved texts come to;
-/// returns what differs.
+/// Compares the hashes of embedded texts and the full-text index with those recomputed from the
+/// saved texts; returns the differences.
 pub fn check_recomputed(
     kb: Maintenance<'_>,
     analyser: &Analyser,
@@ -48,7 +48,7 @@ pub fn check_recomputed(
             let wrong = unit.chunks.iter().filter(|chunk| !has_hash(unit, chunk));
             let before = differing.len();
             differing.extend(wrong.map(|chunk| chunk.id));
-            // Spans that lead out of the text cannot be analysed.
+            // Spans outside of the text cannot be analysed.
             if differing.len() == before
                 || unit.chunks.iter().all(|queued| fits(unit, &queued.chunk))
             {
@@ -68,7 +68,7 @@ fn has_hash(unit: &Unit, queued: &QueuedChunk) -> bool {
     }
 }
 
-/// Returns whether all that a chunk consists of lies in the text.
+/// Returns whether every span of a chunk is within the text.
 fn fits(unit: &Unit, chunk: &Chunk) -> bool {
     [Some(chunk.span), chunk.prefix, chunk.overlap]
         .into_iter()

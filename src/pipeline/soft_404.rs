@@ -22,8 +22,8 @@ struct ErrorPage {
 }
 
 impl Soft404s {
-    /// Reports whether the page at `url` reads like the error page of its host. `probe` returns the URL
-    /// and the text of that; it is called once per host.
+    /// Reports whether the page at `url` reads like the error page of its host. `probe` returns the
+    /// URL and the text of that page; it is called once per host.
     pub fn resembles(
         &self,
         url: &Url,

@@ -1,15 +1,16 @@
-//! Listing ahead: how many documents a run will look at, known before the first is read.
+//! Lists ahead: how many documents a run will compare, known before the first is read.
 
 use crate::error::Error;
 use crate::pipeline::Context;
 use crate::pipeline::plan::Plan;
 use crate::source::{AnySource, Listing, SortedSpool, Source, SourceError};
 
-/// A listing that was made ahead; `None` if the ledger says well enough how long it will be.
+/// A listing made ahead; `None` if the ledger gives a good enough estimate of its length.
 type Ahead<'a> = Option<Result<Listing<'a>, SourceError>>;
 
-/// Sets the number that progress is measured against: what the ledger holds of each source, or the length of its
-/// listing if the ledger is empty or half filled. Such a listing is made once, here, and returned.
+/// Sets the total that progress is measured against: the number of documents in the ledger for each
+/// source, or the length of its listing if the ledger is empty or half filled. Such a listing is
+/// made once, here, and returned.
 pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<'a>>, Error> {
     let mut listings = Vec::with_capacity(context.sources.len());
     for source in context.sources {
@@ -20,7 +21,7 @@ pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<
                 (listed.as_ref().map_or(known, |(count, _)| *count), Some(listed))
             }
             AnySource::Listed(_) => (known, None),
-            // Nobody knows how many there will be; never nothing, which would be all done.
+            // The number is unknown; it is never 0, which would mean complete.
             AnySource::Crawled(_) => (known.max(1), None),
         };
         context.progress.expect_documents(expected);
@@ -29,7 +30,7 @@ pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<
     Ok(listings)
 }
 
-/// Lists `source` to the end; returns how many documents it has, and its listing.
+/// Lists `source` completely; returns its number of documents, and its listing.
 fn list(source: &dyn Source) -> Result<(u64, Listing<'static>), SourceError> {
     let mut spool = SortedSpool::default();
     let mut errors = Vec::new();
@@ -40,7 +41,7 @@ fn list(source: &dyn Source) -> Result<(u64, Listing<'static>), SourceError> {
         }
     }
     let count = spool.len();
-    // An entry that cannot be listed has no place in the order.
+    // An entry that cannot be listed has no position in the order.
     let listing = errors.into_iter().map(Err).chain(spool.sorted());
     Ok((count, Box::new(listing)))
 }

@@ -1,13 +1,13 @@
-//! What is done to one document alone: reading, extracting, chunking. Nothing here writes.
+//! Steps for one document alone: read, extract, chunk. Nothing here writes.
 //!
-//! A panic in these is caught: it costs that document and not the run.
+//! A panic in one of them is caught: only that document fails, not the run.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
-use super::merge::ToRead;
+use super::comparison::ToRead;
 use crate::chunk::{self, ChunkInput};
 use crate::domain::Stage;
 use crate::error::{Error, chain};
@@ -17,8 +17,8 @@ use crate::pipeline::Context;
 use crate::source::{Content, Source};
 use crate::support::panics::panic_message;
 
-/// Reads and extracts documents, in parallel, in their order. One that was never saved and is gone
-/// since it was listed is left out: the next listing would not have it either.
+/// Reads and extracts documents in parallel, in their order. A document that was never saved and
+/// was removed since it was listed is skipped, as the next listing would not contain it either.
 pub fn read_all(
     context: &Context<'_>,
     source: &dyn Source,
@@ -49,7 +49,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
     Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome })
 }
 
-/// Extracts one document; returns what it was done with, too.
+/// Extracts one document; also returns the fingerprint of the extractor.
 pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
     let Content { bytes, metadata, .. } = content;
     let content_hash = content_hash(&bytes, &metadata);
@@ -83,7 +83,7 @@ fn content_hash(bytes: &[u8], metadata: &BTreeMap<String, Value>) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Cuts texts into chunks, in parallel, in their order; an error is that document's alone.
+/// Splits texts into chunks in parallel, in their order; an error concerns one document only.
 pub fn chunk_all(
     context: &Context<'_>,
     revisions: &[TextRevision],
@@ -112,7 +112,7 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
     ChunkedRevision { id: *id, chunks, chunk_fp }
 }
 
-/// Runs `work` and turns a panic into what it said.
+/// Runs `work`; turns a panic into its message.
 pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let message = panic_message(panic.as_ref());

@@ -1,5 +1,5 @@
-//! What earlier processes and other settings left to do: saved texts without chunks, and what today's settings would make
-//! differently.
+//! Work left by earlier processes and other settings: saved texts without chunks, and revisions
+//! that the current settings would make differently.
 
 use super::BATCH_BYTES;
 use super::steps::Steps;
@@ -13,7 +13,7 @@ use crate::support::checkpoint::Checkpoint;
 /// Revisions reset to an earlier stage in one transaction.
 const REDO_REVISIONS: usize = 256;
 
-/// Resets revisions made with other settings to the stage that the change asks for.
+/// Resets revisions made with other settings to the stage that the change requires.
 pub(super) fn redo(steps: &Steps<'_>) -> Result<(), Error> {
     let Context { kb, run, fingerprints, .. } = *steps.context;
     let StageFingerprints { chunk, embed } = fingerprints;
@@ -55,7 +55,7 @@ pub(super) fn chunk_saved(steps: &Steps<'_>) -> Result<(), Error> {
     }
 }
 
-/// Records what is about to be chunked, and chunks it.
+/// Records the documents about to be chunked, and chunks them.
 fn chunk_recorded(
     steps: &Steps<'_>,
     revisions: Vec<TextRevision>,

@@ -1,15 +1,15 @@
 //! Crawl -> Save -> Chunk -> Enqueue for a source that lists its documents.
 //!
-//! A batch is chunked while the next one is read, and handed over when the one after it is noted:
-//! the commits of the consumer take most of the time, nothing else is written meanwhile, and the
-//! pool has something to do then.
+//! A batch is chunked while the next one is read, and handed over when the one after it is
+//! recorded: the consumer's commits take most of the time, nothing else is written meanwhile, and
+//! the pool stays busy.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::BATCH_BYTES;
+use super::comparison::{Compared, Comparison, ToRead};
 use super::document::read_all;
-use super::merge::{Merge, Sighting, ToRead};
 use super::reconcile::{Gone, reconcile};
 use super::steps::{Steps, saved_revisions};
 use crate::domain::{FailureKind, Metrics, Stage};
@@ -20,15 +20,15 @@ use crate::source::{ListError, Listing, Source, SourceError, uri};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 
-/// Documents of a batch at most.
+/// Limit on the documents of a batch.
 const BATCH_DOCUMENTS: usize = 512;
 /// URIs compared before the next checkpoint, unchanged ones included. The changed ones among them
 /// are stored together.
-const BATCH_SIGHTINGS: usize = 16_384;
+const BATCH_COMPARED: usize = 16_384;
 /// How often progress is saved while nothing else is written.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What one look through a part of a listing found.
+/// The result of comparing a part of a listing.
 #[derive(Default)]
 struct Batch {
     to_read: Vec<ToRead>,
@@ -40,12 +40,12 @@ struct Batch {
     is_last: bool,
 }
 
-/// What a batch leaves to be done beside the next one.
+/// Work left from a batch, done while the next one is read.
 #[derive(Default)]
 struct Begun {
-    /// Queued, and not handed over.
+    /// Queued, not handed over yet.
     queued: Option<Work>,
-    /// Saved, and not chunked.
+    /// Saved, not chunked yet.
     saved: Vec<TextRevision>,
 }
 
@@ -60,9 +60,9 @@ pub(super) fn crawl(
 
 /// Deletes the documents of a source that kb.toml no longer names.
 pub(super) fn forget_source(context: &Context<'_>, name: &str) -> Result<(), Error> {
-    let mut merge = Merge::new(context, name, Box::new(std::iter::empty()));
+    let mut comparison = Comparison::new(context, name, Box::new(std::iter::empty()));
     let mut gone = Gone::default();
-    while !gather(&mut merge, &mut gone)?.is_last {
+    while !gather(&mut comparison, &mut gone)?.is_last {
         context.reached(Checkpoint::BeforeBatch)?;
     }
     reconcile(context, name, gone)
@@ -84,14 +84,14 @@ impl Crawl<'_> {
             Err(error) if error.ends_run() => return Err(error.into()),
             Err(error) => return self.steps.skip_unreachable(&chain(&error)),
         };
-        let mut merge = Merge::new(context, source.name(), listing);
+        let mut comparison = Comparison::new(context, source.name(), listing);
         let mut gone = Gone::default();
         let mut begun = Begun::default();
         let mut unsaved = Metrics::default();
         let mut saved_at = Instant::now();
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
-            let batch = gather(&mut merge, &mut gone)?;
+            let batch = gather(&mut comparison, &mut gone)?;
             unsaved.documents_crawled += batch.seen;
             unsaved.documents_unchanged += batch.unchanged;
             context.progress.see_documents(batch.seen);
@@ -126,13 +126,13 @@ impl Crawl<'_> {
         reconcile(context, source.name(), gone)
     }
 
-    /// Does what is left of a batch, with none beside it.
+    /// Finishes the work left from a batch when no other follows.
     fn end(&self, begun: Begun) -> Result<(), Error> {
         self.steps.hand_over(begun.queued)?;
         self.steps.hand_over(self.steps.chunk_and_enqueue(begun.saved)?)
     }
 
-    /// Reads and saves a batch, and does what is left of the one before it.
+    /// Reads and saves a batch, and finishes the work left from the previous one.
     fn read_batch(
         &self,
         batch: Batch,
@@ -182,8 +182,8 @@ impl Crawl<'_> {
         Ok(())
     }
 
-    /// Notes and reads documents, and does beside that what is left of the batch before; returns
-    /// what was read, and what there is to hand over.
+    /// Records and reads documents while it finishes the work left from the previous batch; returns
+    /// the readings, and the work to hand over.
     fn read_beside(
         &self,
         to_read: Vec<ToRead>,
@@ -207,8 +207,8 @@ impl Crawl<'_> {
         Ok((readings?, queued?))
     }
 
-    /// Chunk -> Enqueue beside the reading of the next batch. Returns what to hand over when the
-    /// one after it is noted; where documents are slow to read, that is done here.
+    /// Chunk -> Enqueue while the next batch is read. Returns the work to hand over when the batch
+    /// after it is recorded; if documents are slow to read, it is handed over here.
     fn chunk_beside(
         &self,
         saved: Vec<TextRevision>,
@@ -222,7 +222,7 @@ impl Crawl<'_> {
         Ok(None)
     }
 
-    /// Records what is about to be read, and what is about to be chunked beside it.
+    /// Records the documents about to be read, and those chunked at the same time.
     fn record(&self, to_read: &[ToRead], saved: &[TextRevision], alone: bool) -> Result<(), Error> {
         let source = self.source.name();
         let begun: Vec<_> = to_read.iter().map(|one| (source, one.entry.uri.as_str())).collect();
@@ -232,7 +232,7 @@ impl Crawl<'_> {
         Ok(())
     }
 
-    /// Saves what was read; returns what is new.
+    /// Saves readings; returns the new revisions.
     fn save(&self, readings: Vec<Reading>, delta: Metrics) -> Result<Vec<TextRevision>, Error> {
         let (context, source) = (self.context, self.source.name());
         let percent = context.progress.percent();
@@ -244,28 +244,28 @@ impl Crawl<'_> {
     }
 }
 
-/// Takes the next batch from `merge`.
-fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Error> {
+/// Collects the next batch of `comparison`.
+fn gather(comparison: &mut Comparison<'_>, gone: &mut Gone) -> Result<Batch, Error> {
     let mut batch = Batch::default();
     let mut bytes = 0;
-    for _ in 0..BATCH_SIGHTINGS {
-        match merge.next()? {
+    for _ in 0..BATCH_COMPARED {
+        match comparison.next()? {
             None => {
                 batch.is_last = true;
                 break;
             }
-            Some(Sighting::Unchanged { count }) => {
+            Some(Compared::Unchanged { count }) => {
                 batch.seen += u64::from(count);
                 batch.unchanged += u64::from(count);
             }
-            Some(Sighting::Changed(to_read)) => {
+            Some(Compared::Changed(to_read)) => {
                 batch.seen += u64::from(to_read.count);
                 bytes += to_read.entry.size_bytes;
                 batch.to_read.push(to_read);
             }
-            Some(Sighting::Gone(document)) => gone.documents.push(document),
-            Some(Sighting::Unlisted(error)) if error.is_limit => batch.left_out = Some(error),
-            Some(Sighting::Unlisted(error)) => batch.unlisted.push(error),
+            Some(Compared::Gone(document)) => gone.documents.push(document),
+            Some(Compared::Unlisted(error)) if error.is_limit => batch.left_out = Some(error),
+            Some(Compared::Unlisted(error)) => batch.unlisted.push(error),
         }
         if batch.to_read.len() == BATCH_DOCUMENTS || bytes >= BATCH_BYTES {
             break;
@@ -274,7 +274,7 @@ fn gather(merge: &mut Merge<'_>, gone: &mut Gone) -> Result<Batch, Error> {
     Ok(batch)
 }
 
-/// An entry that cannot be listed is a document that cannot be read; the root itself goes by `.`.
+/// An entry that cannot be listed is reported as a document that cannot be read; the root as `.`.
 fn unlisted_uri(error: &ListError) -> String {
     if error.uri.is_empty() { ".".to_owned() } else { uri::shortened(&error.uri).into_owned() }
 }

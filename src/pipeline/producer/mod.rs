@@ -1,13 +1,14 @@
 //! Crawl -> Save -> Chunk -> Enqueue, batch by batch.
 //!
-//! A document of a folder, a repository, an archive or a file of records passes `merge` (is it new or changed?),
-//! `document` (read, extract, chunk: nothing is written), `steps` (save, enqueue) and is handed to the consumer.
+//! A document of a folder, a repository, an archive or a file of records passes `comparison` (is it
+//! new or changed?), `document` (read, extract, chunk: nothing is written), `steps` (save, enqueue)
+//! and is handed to the consumer.
 
 mod ahead;
+mod comparison;
 pub(super) mod document;
 mod leftovers;
 mod listed;
-mod merge;
 mod quarantine;
 pub mod reconcile;
 pub(super) mod steps;
@@ -22,8 +23,8 @@ use crate::domain::Phase;
 use crate::error::Error;
 use crate::source::AnySource;
 
-/// Bytes of a batch: the batch that reaches them is full. Every batch waits for the disk five times, so that smaller
-/// ones cost time, and larger ones memory.
+/// A batch is full when it has this many bytes. Every batch waits for the disk five times, so
+/// smaller ones cost time, larger ones memory.
 const BATCH_BYTES: u64 = 3 * 1024 * 1024;
 
 /// Runs the producer's part of `plan`; queued work goes to `handoff`.
@@ -55,7 +56,7 @@ pub fn run(
         forget_removed_sources(context)?;
         context.progress.finish_producing();
     }
-    // Without a crawl to do, that is complete already.
+    // Without a crawl these phases are complete already.
     tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
 }
 

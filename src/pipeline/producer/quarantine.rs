@@ -53,18 +53,18 @@ mod tests {
             let suspicion = Suspicion { suspects };
             let actual = (suspicion.holds("docs", "a.md"), suspicion.verdict("docs", "a.md"));
             assert_eq!(actual, (holds, verdict.map(str::to_owned)), "{attempts}, {is_alone}");
-            // Nobody else is under suspicion.
+            // No other document is suspect.
             for (source, uri) in [("docs", "b.md"), ("other", "a.md"), ("docs", "")] {
                 assert!(!suspicion.holds(source, uri), "{source} {uri}");
                 assert_eq!(suspicion.verdict(source, uri), None, "{source} {uri}");
             }
         };
-        // In a batch it may have been another document, or a kill from outside.
+        // In a batch, another document may be the cause, or a kill from outside.
         check(0, false, false, None);
         check(1, false, false, None);
         check(2, false, true, None);
         check(100, false, true, None);
-        // By itself it stays alone, and three deaths are enough.
+        // Alone in flight it stays alone, and three crashes are enough.
         check(0, true, true, None);
         check(1, true, true, None);
         check(2, true, true, None);

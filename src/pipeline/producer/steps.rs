@@ -1,4 +1,5 @@
-//! The steps that every kind of source shares: Save -> Chunk -> Enqueue, and handing the queued work over.
+//! The steps that all kinds of source share: Save -> Chunk -> Enqueue, and handing over the queued
+//! work.
 
 use super::document::chunk_all;
 use super::quarantine::Suspicion;
@@ -11,7 +12,7 @@ use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::secrets;
 
-/// What the producer works with.
+/// What the steps of the producer share.
 pub(in crate::pipeline) struct Steps<'a> {
     pub(in crate::pipeline) context: &'a Context<'a>,
     pub(super) tracker: &'a PhaseTracker,
@@ -20,7 +21,7 @@ pub(in crate::pipeline) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Chunk -> Enqueue for saved texts; returns what there is to hand over.
+    /// Chunk -> Enqueue for saved texts; returns the work to hand over.
     pub(in crate::pipeline) fn chunk_and_enqueue(
         &self,
         revisions: Vec<TextRevision>,
@@ -54,7 +55,7 @@ impl Steps<'_> {
 
     pub(in crate::pipeline) fn hand_over(&self, work: Option<Work>) -> Result<(), Error> {
         let Some(work) = work else { return Ok(()) };
-        // The consumer is gone only after an error of its own, which is the one that is told.
+        // The consumer is only gone after an error of its own, which is the one reported.
         self.handoff.send(work).map_err(|_| Error::Stopped)
     }
 
@@ -72,7 +73,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// An outage deletes nothing and stops no other source.
+    /// An outage deletes nothing and does not affect other sources.
     pub(in crate::pipeline) fn skip_unreachable(&self, error: &str) -> Result<(), Error> {
         let Context { run, events, .. } = *self.context;
         let message = format!("{error}; its documents stay as they are");
@@ -126,7 +127,7 @@ pub(in crate::pipeline) fn saved_revisions(
     saved.collect()
 }
 
-/// Pairs texts with their chunks and the ids that these were given.
+/// Combines texts with their chunks and the ids assigned to these.
 fn units(
     revisions: Vec<TextRevision>,
     chunked: Vec<ChunkedRevision>,

@@ -1,4 +1,5 @@
-//! Merges a source's listing with the ledger: which documents are new, changed, unchanged or gone.
+//! Compares a source's listing with the ledger: which documents are new, changed, unchanged or
+//! gone.
 //!
 //! Both sides have the same order, so one pass decides, and neither is held in memory.
 
@@ -14,9 +15,9 @@ use crate::source::{ListError, Listing, uri};
 /// Ledger rows read at a time.
 const PAGE_ROWS: usize = 1000;
 
-/// One URI of a source or of the ledger.
+/// The result for one URI of the listing or the ledger.
 #[derive(Debug)]
-pub enum Sighting {
+pub enum Compared {
     /// New, or changed since it was last read.
     Changed(ToRead),
     /// Unchanged; already counted if an earlier process of this run has read it.
@@ -33,7 +34,7 @@ pub enum Sighting {
 /// A document to read.
 #[derive(Debug)]
 pub struct ToRead {
-    /// As listed.
+    /// The entry of the listing.
     pub entry: Entry,
     /// The document, if the ledger knows it.
     pub document: Option<DocumentId>,
@@ -41,17 +42,17 @@ pub struct ToRead {
     pub count: bool,
 }
 
-/// The merged sequence.
-pub struct Merge<'a> {
+/// The results in the order of both sides.
+pub struct Comparison<'a> {
     listing: Peekable<Listing<'a>>,
     ledger: Ledger<'a>,
     extraction: &'a Extraction,
     run: RunId,
 }
 
-impl<'a> Merge<'a> {
-    /// Merges `listing` with the ledger of the source `name`; an empty listing is for a source that
-    /// is gone.
+impl<'a> Comparison<'a> {
+    /// Compares `listing` with the ledger of the source `name`; the listing is empty if kb.toml no
+    /// longer names the source.
     pub fn new(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
         Self {
             listing: listing.peekable(),
@@ -61,16 +62,16 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Returns the next URI, or `None` at the end of both sides.
-    pub fn next(&mut self) -> Result<Option<Sighting>, KbError> {
+    /// Returns the result for the next URI, or `None` at the end of both sides.
+    pub fn next(&mut self) -> Result<Option<Compared>, KbError> {
         // An entry that cannot be listed has no position in the order.
         if let Some(Err(error)) = self.listing.next_if(Result::is_err) {
-            return Ok(Some(Sighting::Unlisted(error)));
+            return Ok(Some(Compared::Unlisted(error)));
         }
         let is_too_long = |entry: &Entry| entry.uri.len() > uri::BYTES_MAX;
         let too_long = |item: &Result<Entry, _>| item.as_ref().is_ok_and(is_too_long);
         if let Some(Ok(entry)) = self.listing.next_if(too_long) {
-            return Ok(Some(Sighting::Unlisted(ListError::too_long(&entry.uri))));
+            return Ok(Some(Compared::Unlisted(ListError::too_long(&entry.uri))));
         }
         let order = match (self.listing.peek(), self.ledger.peek()?) {
             (None, None) => return Ok(None),
@@ -82,20 +83,20 @@ impl<'a> Merge<'a> {
         let entry = if order.is_le() { self.listing.next().and_then(Result::ok) } else { None };
         Ok(match (entry, row) {
             (Some(entry), row) => Some(self.compare(entry, row)),
-            (None, Some(row)) => Some(Sighting::Gone(row.id)),
+            (None, Some(row)) => Some(Compared::Gone(row.id)),
             (None, None) => None,
         })
     }
 
-    fn compare(&self, entry: Entry, row: Option<LedgerRow>) -> Sighting {
+    fn compare(&self, entry: Entry, row: Option<LedgerRow>) -> Compared {
         let Some(row) = row else {
-            return Sighting::Changed(ToRead { entry, document: None, count: true });
+            return Compared::Changed(ToRead { entry, document: None, count: true });
         };
         let count = row.run != self.run;
         if self.is_unchanged(&entry, &row) {
-            Sighting::Unchanged { count }
+            Compared::Unchanged { count }
         } else {
-            Sighting::Changed(ToRead { entry, document: Some(row.id), count })
+            Compared::Changed(ToRead { entry, document: Some(row.id), count })
         }
     }
 
@@ -135,7 +136,7 @@ impl<'a> Ledger<'a> {
         if self.peeked.is_none() {
             if self.page.len() == 0 && !self.is_done {
                 let page = self.kb.ledger_page(self.source, self.after.as_deref(), PAGE_ROWS)?;
-                // Rows that this run adds from here on are behind the listing already.
+                // Rows that this run adds from here on sort before the current entry.
                 self.is_done = page.len() < PAGE_ROWS;
                 self.after = page.last().map(|row| row.uri.clone());
                 self.page = page.into_iter();
@@ -182,22 +183,22 @@ mod tests {
         Err(ListError { uri: uri.to_owned(), blocks_deletions: true, is_limit: false, source })
     }
 
-    fn shown(sighting: Sighting) -> String {
+    fn shown(sighting: Compared) -> String {
         let counted = |count| if count { "" } else { ", counted already" };
         match sighting {
-            Sighting::Changed(ToRead { entry, document: None, count }) => {
+            Compared::Changed(ToRead { entry, document: None, count }) => {
                 format!("{:.9} is new{}", entry.uri, counted(count))
             }
-            Sighting::Changed(ToRead { entry, document: Some(id), count }) => {
+            Compared::Changed(ToRead { entry, document: Some(id), count }) => {
                 format!("{} of {} changed{}", entry.uri, id.0, counted(count))
             }
-            Sighting::Unchanged { count } => format!("unchanged{}", counted(count)),
-            Sighting::Gone(id) => format!("{} is gone", id.0),
-            Sighting::Unlisted(error) => format!("{:.9} is unlisted: {}", error.uri, error.source),
+            Compared::Unchanged { count } => format!("unchanged{}", counted(count)),
+            Compared::Gone(id) => format!("{} is gone", id.0),
+            Compared::Unlisted(error) => format!("{:.9} is unlisted: {}", error.uri, error.source),
         }
     }
 
-    /// Checks what comes of a listing and a ledger.
+    /// Checks the results for a listing and a ledger.
     fn check(
         listing: Vec<Result<Entry, ListError>>,
         ledger: impl FnOnce(&Extraction) -> Vec<LedgerRow>,
@@ -210,10 +211,14 @@ mod tests {
         let page = rows.into_iter();
         let ledger = Ledger { page, is_done: true, ..Ledger::new(kb.reader(), "docs") };
         let listing: Listing<'_> = Box::new(listing.into_iter());
-        let mut merge =
-            Merge { listing: listing.peekable(), ledger, extraction: &extraction, run: THIS_RUN };
+        let mut comparison = Comparison {
+            listing: listing.peekable(),
+            ledger,
+            extraction: &extraction,
+            run: THIS_RUN,
+        };
         let mut actual = Vec::new();
-        while let Some(sighting) = merge.next().unwrap() {
+        while let Some(sighting) = comparison.next().unwrap() {
             actual.push(shown(sighting));
         }
         assert_eq!(actual, expected);
@@ -247,7 +252,8 @@ mod tests {
         ];
         check(all, rows, &["unchanged"; 4]);
         check(vec![], rows, &["1 is gone", "2 is gone", "3 is gone", "4 is gone"]);
-        // A folder's files stand before a file whose name goes on with what sorts behind the slash.
+        // The files of a folder sort before a file whose name continues with a character above the
+        // slash.
         check(
             vec![
                 listed("b/b.md", one),
@@ -297,12 +303,12 @@ mod tests {
         };
         check(Some("1"), |_| {}, true);
         check(Some("2"), |_| {}, false);
-        // Only its bytes can tell.
+        // Only its bytes show a change.
         check(None, |_| {}, false);
         check(None, |row| row.version = None, false);
         check(Some("1"), |row| row.version = None, false);
         check(Some("1"), |row| row.extract_fp = "another@1".into(), false);
-        // What failed for good fails again; what came in between says nothing of the bytes.
+        // A permanent failure would recur; a failure to read says nothing about the bytes.
         use FailureKind::{Permanent, Skipped, Transient};
         check(Some("1"), |row| row.failure = Some((Stage::Extract, Permanent)), true);
         check(Some("1"), |row| row.failure = Some((Stage::Extract, Skipped)), true);
