@@ -1,4 +1,4 @@
-//! The `[extract]` table of kb.toml: what one document may cost.
+//! The `[extract]` table of kb.toml: limits on one document.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,37 +14,38 @@ use crate::command::CommandConfig;
 /// Least memory that a worker can start with.
 const MEMORY_MIN: ByteSize = ByteSize(64 << 20);
 
-/// Most pages that may be asked for; a page without text costs little, and there is `max_seconds`.
+/// Limit on `max_pages`; a page without text costs little, and there is `max_seconds`.
 const PAGES_MAX: usize = 100_000;
 
-/// Longest that a document may take.
+/// Limit on `max_seconds`.
 const SECONDS_MAX: u64 = 3600;
 
 /// Limits of extraction.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExtractConfig {
-    /// Text of a document at most.
+    /// Limit on the text of a document.
     pub max_text: ByteSize,
-    /// Pages of a document at most, where its format has pages, slides or sheets.
+    /// Limit on the pages, slides or sheets of a document.
     pub max_pages: usize,
     /// Memory of the process that extracts a document of a risky format.
     pub max_memory: ByteSize,
     /// Seconds that such a document may take.
     pub max_seconds: u64,
-    /// `[[extract.command]]`: programs for formats of their own; the first that matches is taken.
+    /// `[[extract.command]]`: programs for further formats; the first that matches is used.
     pub command: Vec<CommandConfig>,
     /// The folder of kb.toml, to which a program with a `/` in its name is relative.
     #[serde(skip)]
     pub base: Option<PathBuf>,
     #[doc(hidden)]
-    /// Cache in which commands find their documents, in a folder of this process alone: made when it is needed, removed
-    /// at the end. `None`: somewhere among the system's temporary files.
+    /// Cache that contains the documents of commands, in a folder of this process alone: created
+    /// when needed, removed at the end. `None`: among the system's temporary files.
     #[serde(skip)]
     pub workspace: Option<Arc<Cache>>,
-    /// The program that is started for risky formats. Where `None`, they are extracted in this process, in which a
-    /// panic costs the document alone, but neither memory nor time is limited. At first it is this program, if its
-    /// `main` began with [`serve_if_asked`](crate::child::serve_if_asked).
+    /// The program that is started for risky formats. If `None`, they are extracted in this
+    /// process: a panic costs only the document, but neither memory nor time is limited. By default
+    /// it is this program, if its `main` began with
+    /// [`serve_if_asked`](crate::child::serve_if_asked).
     #[serde(skip)]
     pub program: Option<PathBuf>,
 }
@@ -89,7 +90,7 @@ impl ExtractConfig {
         self.command.iter().try_for_each(CommandConfig::validate)
     }
 
-    /// Returns what may make a document fail under these settings and not under others.
+    /// Returns the limits that may decide whether a document fails.
     pub(crate) fn fingerprint(&self) -> Settings {
         let Self { max_text, max_pages, max_memory, max_seconds, .. } = self;
         Settings::default()

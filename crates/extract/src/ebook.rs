@@ -15,13 +15,13 @@ use crate::{
 /// EPUB 2 and 3.
 pub(crate) struct Epub;
 
-/// What the package document says.
+/// The content of the package document.
 #[derive(Default)]
 struct Book {
     metadata: Metadata,
     title: Option<String>,
     authors: Vec<String>,
-    /// Id, address and properties of each item.
+    /// Id, path and properties of each item.
     items: Vec<(String, String, String)>,
     spine: Vec<String>,
 }
@@ -144,7 +144,7 @@ impl Book {
         }
     }
 
-    /// Returns what stands on no page of it and is looked for all the same: who wrote it, and what it is about.
+    /// Returns what is on no page but is searched for: the author and the subject.
     fn front(&self) -> String {
         let mut front = String::new();
         if !self.authors.is_empty() {
@@ -157,7 +157,7 @@ impl Book {
         front
     }
 
-    /// Returns the addresses of the chapters in reading order; a table of contents is none.
+    /// Returns the paths of the chapters in reading order, without the table of contents.
     fn chapters(&self) -> impl Iterator<Item = &str> {
         self.spine.iter().filter_map(|id| {
             let (_, href, properties) = self.items.iter().find(|(item, _, _)| item == id)?;
@@ -166,7 +166,7 @@ impl Book {
     }
 }
 
-/// Returns the name of the part that `href` means in `folder`.
+/// Returns the name of the part that `href` refers to from `folder`.
 fn resolve(folder: &str, href: &str) -> String {
     let path = href.split('#').next().unwrap_or(href);
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
@@ -190,41 +190,41 @@ impl Extractor for FictionBook {
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let text = crate::text::encoding::decode(uri, bytes)?.text;
-        let mut teller = FictionTeller::default();
+        let mut renderer = FictionRenderer::default();
         xml::read(&text, |part| {
-            teller.tell(part);
+            renderer.render(part);
             true
         })
         .map_err(|error| {
             let reason = format!("cannot be read as FB2 {error}");
             DocumentError::permanent(uri, reason)
         })?;
-        let page = html::convert_text(uri, &teller.html, &Options::whole())?;
+        let page = html::convert_text(uri, &renderer.html, &Options::whole())?;
         Ok(Extracted {
-            title: title::clean(&teller.title).unwrap_or_else(|| title::from_stem(uri)),
+            title: title::clean(&renderer.title).unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
             text: page.markdown,
             encoding: "fb2".to_owned(),
-            metadata: teller.metadata,
+            metadata: renderer.metadata,
         })
     }
 }
 
-/// Tells FB2 as HTML: the sections of its bodies, with their titles as headings.
+/// Renders FB2 as HTML: the sections of its bodies, with their titles as headings.
 #[derive(Default)]
-struct FictionTeller {
+struct FictionRenderer {
     html: String,
     title: String,
     metadata: Metadata,
     path: Vec<String>,
 }
 
-impl FictionTeller {
+impl FictionRenderer {
     fn is_in(&self, name: &str) -> bool {
         self.path.iter().any(|one| one == name)
     }
 
-    /// Returns the tag that an element of a body becomes.
+    /// Returns the tag for an element of a body.
     fn tag(&self, name: &str) -> Option<String> {
         let sections = self.path.iter().filter(|one| *one == "section").count();
         Some(match name {
@@ -239,7 +239,7 @@ impl FictionTeller {
         })
     }
 
-    fn tell(&mut self, part: Part<'_>) {
+    fn render(&mut self, part: Part<'_>) {
         match part {
             Part::Start(element) => {
                 if self.is_in("body")

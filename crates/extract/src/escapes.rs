@@ -1,6 +1,6 @@
-//! Bytes that are written as a sign and two hexadecimal digits: `%20` in addresses, `=20` in mails.
+//! Bytes written as a sign and two hexadecimal digits: `%20` in URLs, `=20` in mails.
 
-/// Returns the text with what is written so decoded; what is not stays.
+/// Decodes such bytes in a text; everything else stays.
 pub(crate) fn decoded(text: &str, sign: u8) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,14 +1,14 @@
-//! What extraction returns: a text with its title, its kind and what the document says of itself.
+//! The result of extraction: a text with its title, its media type and its metadata.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// What a document says of itself, by name.
+/// The metadata of a document, by name.
 pub type Metadata = BTreeMap<String, Value>;
 
-/// Bytes of text that a document may come to.
+/// Limit on the bytes of a document's text.
 pub const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// A document's text and what is known about it.
@@ -18,17 +18,17 @@ pub struct Extracted {
     pub title: String,
     /// Decides how the text is chunked.
     pub media_type: MediaType,
-    /// The whole text; empty where the document is blank.
+    /// The whole text; empty if the document is blank.
     pub text: String,
-    /// What the bytes were: `utf-8`, `utf-8-bom`, `utf-16le`, `windows-1252`, …; `utf-8-lossy`
-    /// where a few broken characters were replaced.
+    /// Encoding of the bytes: `utf-8`, `utf-8-bom`, `utf-16le`, `windows-1252`, …; `utf-8-lossy` if
+    /// a few broken characters were replaced.
     pub encoding: String,
-    /// What it says of itself: front matter as written; `author`, `date`, `language` and the like.
+    /// Front matter as written; `author`, `date`, `language` and the like.
     pub metadata: Metadata,
 }
 
 impl Extracted {
-    /// Returns how many pages, slides or sheets it has; 0 where its format has none.
+    /// Returns its number of pages, slides or sheets; 0 if its format has none.
     pub(crate) fn pages(&self) -> usize {
         let starts = self.metadata.get("pages").and_then(Value::as_array).map_or(0, Vec::len);
         let stated = self.metadata.get("page_count").and_then(Value::as_u64);
@@ -39,16 +39,16 @@ impl Extracted {
     }
 }
 
-/// Longest title that is kept.
+/// Limit on the characters of a title.
 pub const TITLE_CHARS_MAX: usize = 300;
 
-/// What kind of text a revision holds, which decides how it is chunked.
+/// The kind of a text, which decides how it is chunked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum MediaType {
     /// CommonMark with tables and front matter.
     #[serde(rename = "text/markdown")]
     Markdown,
-    /// Prose without markup that we understand: paragraphs between blank lines.
+    /// Prose without known markup: paragraphs between blank lines.
     #[serde(rename = "text/plain")]
     Plain,
     /// Program text, configuration and data: lines matter, blank lines separate groups.

@@ -1,5 +1,6 @@
-//! Extraction as a run does it: the extractor by content and name, risky ones in a process of their own,
-//! limits, and the fingerprint that tells whether it would come out differently.
+//! Extraction as a run does it: chooses the extractor by content and name, runs risky ones in a
+//! process of their own, applies limits, and keeps the fingerprint that shows whether the result
+//! would differ.
 
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ use crate::fingerprint::ExtractFingerprint;
 use crate::formats::{by_content, by_id, extractor};
 use crate::{DocumentError, ExtractConfig, Extracted, Extractor, FailureKind};
 
-/// Larger documents are extracted in a child whatever their format, where `max_seconds`, `max_memory` and a stop hold
-/// for them. What is smaller is done before any of these matters, even by work that grows with its square.
+/// Larger documents of any format are extracted in a child, where `max_seconds`, `max_memory` and a
+/// stop apply. Smaller ones are finished before any of these matters, even if the work grows with
+/// the square of the size.
 const IN_PROCESS_BYTES_MAX: usize = 128 << 10;
 
 /// Extracts documents; shared by threads.
@@ -24,23 +26,23 @@ pub struct Extraction {
     commands: Commands,
 }
 
-/// What extracting a document came to.
+/// The result of extracting a document.
 pub struct Attempt {
-    /// What it was done with; see [`Extraction::is_current`].
+    /// What extracted it; see [`Extraction::is_current`].
     pub fingerprint: ExtractFingerprint,
     /// The text, or why there is none.
     pub result: Result<Extracted, DocumentError>,
 }
 
 impl Extraction {
-    /// Starts nothing yet; a process is started when it is first needed. One that is at work when `stop`
-    /// is requested is ended a moment later.
+    /// Starts nothing yet; a process is started when first needed. A busy one is killed shortly
+    /// after `stop` is requested.
     pub fn open(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
         let children = config.program.as_ref().map(|_| Children::new(config, stop.clone()));
         Self { config: config.clone(), children, commands: Commands::new(config, stop) }
     }
 
-    /// Extracts a document. Never panics, and takes nothing but this document down with it.
+    /// Extracts a document. Never panics; a failure affects only this document.
     pub fn extract(&self, uri: &str, bytes: Vec<u8>) -> Attempt {
         if let Some(command) = self.commands.find(uri) {
             let result = self.commands.extract(command, uri, &bytes);
@@ -81,7 +83,7 @@ impl Extraction {
         self.checked(uri, extracted)
     }
 
-    /// Refuses a text that is over the limit.
+    /// Rejects a text over the limit.
     fn checked(
         &self,
         uri: &str,
@@ -109,12 +111,13 @@ impl Extraction {
         }
     }
 
-    /// Returns what decides the texts that come out of any command; empty where there are none.
+    /// Returns what determines the texts of all commands; empty if there are none.
     pub fn commands(&self) -> String {
         self.commands.fingerprint()
     }
 
-    /// Tells whether extracting the same bytes again would end as it did when `fingerprint` was made.
+    /// Reports whether extracting the same bytes again would have the same result as when
+    /// `fingerprint` was made.
     pub fn is_current(&self, uri: &str, fingerprint: &str) -> bool {
         let wanted = self.expected(uri);
         // Nearly always.

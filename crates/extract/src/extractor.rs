@@ -1,4 +1,5 @@
-//! What turns the bytes of one format into text, and runs so that a panic costs one document.
+//! The trait of extractors, each for the bytes of one format, and running one so that a panic costs
+//! only its document.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,20 +10,21 @@ use crate::{DocumentError, Extracted};
 /// Turns the bytes of one format into text.
 pub trait Extractor: Send + Sync {
     /// Returns name and version, as in `markdown@1`; the version rises whenever the same bytes
-    /// would give another text or title.
+    /// would result in another text or title.
     fn id(&self) -> &'static str;
 
-    /// Tells whether hostile bytes might crash it, or keep it busy or hungry without end: then it runs in
-    /// a child process.
+    /// Reports whether hostile bytes might make it crash, loop or use too much memory: then it runs
+    /// in a child process.
     fn is_risky(&self) -> bool {
         false
     }
 
-    /// Extracts the text; `uri` gives the title where the text itself has none.
+    /// Extracts the text; the title comes from `uri` if the text itself has none.
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError>;
 }
 
-/// Extracts a file that stands in another document, such as an attachment, by the extractor of its own format.
+/// Extracts a file inside another document, such as an attachment, with the extractor of its own
+/// format.
 pub(crate) type ExtractInner = fn(name: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError>;
 
 /// Extracts in this process; a panic becomes an error.
@@ -34,7 +36,7 @@ pub(crate) fn in_process(
     let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
     catch_unwind(work).unwrap_or_else(|panic| {
         let said = panic_message(panic.as_ref());
-        // What a library says may have lines, and the document's own words.
+        // The message of a library may have several lines, and contain words of the document.
         let said: String = said.chars().take(200).collect();
         let reason = format!("internal error of {}: {said}", extractor.id());
         Err(DocumentError::permanent(uri, reason))

@@ -1,8 +1,9 @@
 //! Bytes of documents to Markdown, with anchors, pages and metadata.
 //!
-//! Nothing is read, written or kept: a document is its URI, of which only the name counts, and its bytes. The text of
-//! a Markdown or plain document in UTF-8 is its bytes, byte order mark and line ends included, so that spans and line
-//! numbers are those of the file; every other format becomes Markdown, and spans are those of that.
+//! It reads and writes no files: a document is its URI, of which only the name counts, and its
+//! bytes. The text of a Markdown or plain document in UTF-8 is its bytes, including byte order mark
+//! and line ends, so that spans and line numbers are those of the file; every other format becomes
+//! Markdown, and spans refer to that.
 //!
 //! ```
 //! use kbingest_extract::{ExtractConfig, Extraction};
@@ -15,9 +16,9 @@
 //! # Ok::<(), kbingest_extract::DocumentError>(())
 //! ```
 //!
-//! Parsers of PDF, Office and mail files may crash, loop or eat memory. A program whose `main` begins with
-//! [`child::serve_if_asked`] has them run in child processes with limits and without rights; in others a panic costs
-//! the document alone, and nothing limits time and memory.
+//! Parsers of PDF, Office and mail files may crash, loop or use too much memory. If the `main` of a
+//! program begins with [`child::serve_if_asked`], they run in child processes with limits and
+//! without rights; otherwise a panic costs only the document, but time and memory are not limited.
 
 #![warn(
     clippy::print_stdout,

@@ -1,4 +1,4 @@
-//! Jupyter notebooks: text as it is, code with its language, short outputs.
+//! Jupyter notebooks: text unchanged, code with its language, short outputs.
 //!
 //! After nbformat 4, with the cells of version 3 where they differ. Pictures are left out.
 
@@ -8,7 +8,7 @@ use crate::text::encoding::{self, Decoded};
 use crate::writer::Writer;
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
-/// Characters of an output that are kept.
+/// Limit on the characters kept of an output.
 const OUTPUT_CHARS_MAX: usize = 2000;
 
 /// IPYNB.
@@ -52,7 +52,7 @@ impl Extractor for Notebook {
     }
 }
 
-/// Returns the cells, which version 3 has one level further down.
+/// Returns the cells, which version 3 has one level deeper.
 fn cells(notebook: &Value) -> Option<Vec<&Value>> {
     if let Some(cells) = notebook["cells"].as_array() {
         return Some(cells.iter().collect());
@@ -104,7 +104,7 @@ fn joined(value: &Value) -> String {
     }
 }
 
-/// Leaves out what colours a terminal.
+/// Removes terminal colours.
 fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut parts = text.split("\u{1b}[");

@@ -1,4 +1,4 @@
-//! ZIP files as packages of named parts: bounded, whatever their directory says.
+//! ZIP files as packages of named parts, with limits that hold for any directory.
 
 use std::io::{Cursor, Read};
 
@@ -6,10 +6,10 @@ use zip::ZipArchive;
 
 use crate::DocumentError;
 
-/// Bytes of one part when unpacked.
+/// Limit on the unpacked bytes of one part.
 const PART_BYTES_MAX: u64 = 64 << 20;
 
-/// Parts of a package at most.
+/// Limit on the parts of a package.
 const PARTS_MAX: usize = 20_000;
 
 /// An opened package.
@@ -32,12 +32,12 @@ impl<'a> Package<'a> {
         Ok(Self { uri, archive, budget: 4 * PART_BYTES_MAX })
     }
 
-    /// Tells whether there is a part of that name.
+    /// Reports whether there is a part of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.archive.index_for_name(name).is_some()
     }
 
-    /// Tells whether there is a part in that folder.
+    /// Reports whether there is a part in that folder.
     #[cfg(feature = "office")]
     pub(crate) fn has_below(&self, folder: &str) -> bool {
         self.archive.file_names().flatten().any(|name| name.starts_with(folder))

@@ -1,20 +1,20 @@
 //! Rich Text Format: its words, paragraphs and tables.
 //!
 //! After the RTF Specification 1.9.1: groups, control words and symbols, Unicode with its fallback.
-//! Fonts, pictures and all that is marked as ignorable are left out.
+//! Fonts, pictures and everything marked as ignorable are left out.
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use crate::writer::{Writer, escaped};
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
-/// Groups inside each other at most.
+/// Limit on nested groups.
 const DEPTH_MAX: usize = 1000;
 
 /// Levels of lists.
 const LEVELS_MAX: usize = 8;
 
-/// Groups that hold no text of the document.
+/// Groups without text of the document.
 const NO_TEXT: &[&str] = &[
     "fonttbl",
     "colortbl",
@@ -42,7 +42,7 @@ const NO_TEXT: &[&str] = &[
     "fldinst",
 ];
 
-/// Groups inside of `info` that say something of the document, and as what it is kept.
+/// Groups inside of `info` that contain metadata, and the names it gets.
 const INFO: [(&str, &str); 5] = [
     ("title", "title"),
     ("author", "author"),
@@ -81,23 +81,23 @@ impl Extractor for Rtf {
     }
 }
 
-/// Where the text of a group goes.
+/// Destination of the text of a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Destination {
     Text,
     Nowhere,
-    /// What stands before an item of a list.
+    /// The mark of a list item.
     Mark,
     /// Metadata of this name.
     Info(&'static str),
 }
 
-/// What a group may change and its end restores.
+/// State that a group may change and its end restores.
 #[derive(Clone, Copy)]
 struct Group {
     destination: Destination,
     is_note: bool,
-    /// Bytes after a Unicode character that stand for it where Unicode is not known.
+    /// Bytes after a Unicode character that replace it for readers without Unicode.
     fallback: usize,
     /// Level of the paragraph's heading; 0: none.
     level: usize,
@@ -113,14 +113,14 @@ struct Reader<'a> {
     groups: Vec<Group>,
     /// Bytes in the document's encoding that are not decoded yet.
     raw: Vec<u8>,
-    /// Fallback bytes still to be left out.
+    /// Fallback bytes left to skip.
     to_skip: usize,
     line: String,
-    /// Text of a group that is no text of the document.
+    /// Text of a group that is not text of the document.
     aside: String,
     /// The mark of the paragraph's item.
     mark: Option<String>,
-    /// Items that were read, in Markdown.
+    /// Items read so far, in Markdown.
     items: Vec<String>,
     metadata: Metadata,
     cells: Vec<String>,
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         self.end_list();
     }
 
-    /// Keeps what a group said that was no text.
+    /// Stores the text of a group that is not text of the document.
     fn end_group(&mut self, ended: Group) {
         if ended.is_note && !self.group.is_note {
             self.line.truncate(self.line.trim_end().len());
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns where the text of the group goes.
+    /// Returns the destination of the group's text.
     fn place(&mut self) -> Option<&mut String> {
         match self.group.destination {
             Destination::Text => Some(&mut self.line),
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
     fn word(&mut self, word: &str, number: Option<i64>) {
         match word {
             _ if NO_TEXT.contains(&word) => self.go_to(Destination::Nowhere),
-            // Without a name for it, what a document says of itself is not text.
+            // Metadata without a name for it is not text of the document.
             "info" => self.go_to(Destination::Info("")),
             "listtext" | "pntext" => self.go_to(Destination::Mark),
             "footnote" if self.group.destination == Destination::Text => {
@@ -336,7 +336,7 @@ impl<'a> Reader<'a> {
         if self.group.destination != Destination::Text {
             return;
         }
-        // Paragraphs in a cell end with the cell, those of a note with the note.
+        // Paragraphs in a cell end with the cell, those in a note with the note.
         if !self.cells.is_empty() || self.group.is_note {
             self.line.push(' ');
             return;
@@ -356,7 +356,7 @@ impl<'a> Reader<'a> {
                     && number.bytes().all(|b| b.is_ascii_digit())
             });
             let mark = if is_number { mark.as_str() } else { "-" };
-            // Three blanks are inside of both kinds of items.
+            // Three blanks are enough indentation for both kinds of items.
             let indent = "   ".repeat(self.group.depth.min(LEVELS_MAX));
             return self.items.push(format!("{indent}{mark} {text}"));
         }

@@ -1,21 +1,21 @@
-//! What holds for tables of all programs: where they are in a sheet, and which merged cells are told more than once.
+//! Tables in the sheets of all programs: where they are, and which merged cells are repeated.
 
 use std::ops::Range;
 
-/// Places of a document that merged cells are told in at most.
+/// Limit on the repetitions of merged cells in a document.
 pub(crate) const COVERED_MAX: usize = 100_000;
 
-/// Characters of a label: a merged cell with more is text, and told once.
+/// Limit on the characters of a label: a merged cell with more is text, and not repeated.
 const LABEL_CHARS_MAX: usize = 200;
 
-/// Tells whether the text of a merged cell is a label, which is told wherever it reaches.
+/// Reports whether the text of a merged cell is a label, which is repeated wherever it reaches.
 pub(crate) fn is_label(text: &str) -> bool {
     text.chars().count() <= LABEL_CHARS_MAX
 }
 
-/// Returns the tables of a sheet, told by number and columns of each row that is not empty: which of these rows are its
-/// own, and the columns that it fills. What goes on in the same columns, more than one, is the same table: rows are
-/// left empty within one, too.
+/// Returns the tables of a sheet, given number and columns of each row that is not empty: the rows
+/// and the columns of each table. Rows that continue in the same columns, at least two, are the
+/// same table, as tables may contain empty rows.
 pub(crate) fn parts(
     rows: impl Iterator<Item = (usize, Range<usize>)>,
 ) -> Vec<(Range<usize>, Range<usize>)> {
@@ -38,7 +38,7 @@ pub(crate) fn parts(
     parts
 }
 
-/// Makes one of the last two where both are in the same columns.
+/// Joins the last two if they fill the same columns.
 fn join_last(parts: &mut Vec<(Range<usize>, Range<usize>)>) {
     if let [.., (above, columns), (below, same)] = parts.as_mut_slice()
         && columns == same

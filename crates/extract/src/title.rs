@@ -1,4 +1,4 @@
-//! Titles, and the parts of a uri that they are made from.
+//! Titles, and the parts of a URI that they are made from.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::TITLE_CHARS_MAX;
 
 /// Returns the last part of `uri`.
 pub(crate) fn file_name(uri: &str) -> &str {
-    // Of every document in every run: splitting by characters would take five times as long.
+    // For every document in every run: splitting by characters would take five times as long.
     uri.bytes().rposition(|byte| byte == b'/').map_or(uri, |slash| &uri[slash + 1..])
 }
 

@@ -1,14 +1,14 @@
-//! Reading XML as a stream of simple events: local names, resolved text, a limit on depth.
+//! Reads XML as a stream of simple events: local names, resolved text, a limit on depth.
 
 use std::cell::OnceCell;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// Elements inside each other at most.
+/// Limit on nested elements.
 const DEPTH_MAX: usize = 512;
 
-/// What comes next.
+/// The next event.
 pub(crate) enum Part<'a> {
     /// An element begins.
     Start(Element<'a>),
@@ -23,7 +23,7 @@ pub(crate) struct Element<'a> {
     /// Name without its prefix.
     pub(crate) name: String,
     start: &'a BytesStart<'a>,
-    /// Read when the first of them is asked for: of most elements none is.
+    /// Read when first needed: most elements' attributes are not.
     attributes: OnceCell<Vec<(String, String)>>,
 }
 

@@ -32,8 +32,8 @@ impl StopSignal {
         self.is_requested()
     }
 
-    /// Waits until `ready` returns something, and returns it; `None` if a stop is requested before. `ready`, which must
-    /// not block, is called at the start and after each [`Self::wake`].
+    /// Waits until `ready` returns something, and returns it; `None` if a stop is requested before.
+    /// `ready`, which must not block, is called at the start and after each [`Self::wake`].
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Option<T> {
         self.wait(None, ready)
     }

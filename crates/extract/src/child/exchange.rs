@@ -1,4 +1,4 @@
-//! One document through the pipes: never waits for a child that does not read, write or end.
+//! One document through the pipes: never blocks on a child that does not read, write or end.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -11,30 +11,30 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use super::wire::{self, LENGTHS_BYTES};
 use super::worker::{STOP_GRACE, Worker};
 
-/// How often a request to stop is looked for.
+/// How often a requested stop is checked for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Read at once.
+/// Bytes read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Why there is no answer.
+/// Why there is no reply.
 pub(super) enum Loss {
     /// The child ended.
     Died,
     /// It took too long.
     Deadline,
-    /// Its answer is over the limit.
+    /// Its reply is over the limit.
     TooLarge,
-    /// The run is to stop.
+    /// A stop was requested.
     Stopped,
-    /// The pipes do not work.
+    /// A pipe failed.
     Io(io::Error),
 }
 
-/// Head and body of an answer.
+/// Head and body of a reply.
 type Answer = (Vec<u8>, Vec<u8>);
 
-/// What an exchange has to keep to.
+/// The limits of an exchange.
 pub(super) struct Exchange<'a> {
     pub(super) deadline: Instant,
     pub(super) stop: Option<&'a StopSignal>,
@@ -42,7 +42,7 @@ pub(super) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Sends `request` and returns head and body of the answer.
+    /// Sends `request` and returns head and body of the reply.
     pub(super) fn run(&self, worker: &mut Worker, request: [&[u8]; 2]) -> Result<Answer, Loss> {
         let (Some(mut input), Some(mut output)) =
             (worker.process.stdin.take(), worker.process.stdout.take())
@@ -81,7 +81,7 @@ impl Exchange<'_> {
         Ok(result)
     }
 
-    /// Takes the answer apart once it is there.
+    /// Splits the reply once it is complete.
     fn whole(&self, answer: &mut Vec<u8>) -> Result<Option<Answer>, Loss> {
         let Some((head, body)) = wire::lengths(answer) else { return Ok(None) };
         if body as u64 > self.text_bytes_max {
@@ -109,7 +109,7 @@ impl Exchange<'_> {
     }
 }
 
-/// A request on its way.
+/// A request that is being sent.
 struct Outgoing<'a> {
     pieces: [&'a [u8]; 2],
     sent: usize,
@@ -129,7 +129,7 @@ impl Outgoing<'_> {
         match input.write(rest) {
             Ok(sent) => self.sent += sent,
             Err(error) if is_passing(&error) => {}
-            // It died; what it said comes through the other pipe.
+            // It died; what it wrote is in the other pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Loss::Died),
             Err(error) => return Err(Loss::Io(error)),
         }
@@ -137,7 +137,7 @@ impl Outgoing<'_> {
     }
 }
 
-/// Waits until one of the pipes has something, a little while at most.
+/// Waits until one of the pipes is ready, for a short time at most.
 fn wait(pipes: &mut [PollFd<'_>]) -> Result<(), Loss> {
     let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
     match poll(pipes, Some(&tick)) {
@@ -146,7 +146,7 @@ fn wait(pipes: &mut [PollFd<'_>]) -> Result<(), Loss> {
     }
 }
 
-/// Reads what is there; false where there will be no more.
+/// Reads what is available; returns false at the end.
 fn receive(output: &mut impl Read, answer: &mut Vec<u8>) -> Result<bool, Loss> {
     let mut piece = [0; PIECE_BYTES];
     match output.read(&mut piece) {

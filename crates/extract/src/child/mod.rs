@@ -1,9 +1,9 @@
 //! Child processes for formats whose parsers may crash, loop or eat memory.
 //!
-//! A child is this program, started as `extract-worker`: [`serve_if_asked`] at the beginning of its `main`. It is used for many documents, one at a time; it
-//! is ended with its process group when a document takes too long, and replaced when it dies. It dies with
-//! its parent: the kernel sees to that, and its input ends. Documents and texts go through pipes; a
-//! child writes no file.
+//! A child is this program, started as `extract-worker`: [`serve_if_asked`] at the beginning of its
+//! `main`. It extracts many documents, one at a time; it is killed with its process group if a
+//! document takes too long, and replaced when it dies. It dies with its parent: the kernel ensures
+//! that, and its input ends. Documents and texts go through pipes; a child writes no files.
 
 mod exchange;
 mod serve;
@@ -27,7 +27,7 @@ use kbingest_support::stop::StopSignal;
 use kbingest_support::supervise;
 use worker::Worker;
 
-/// Documents after which a child is replaced, so that what leaks in a library does not add up.
+/// Documents after which a child is replaced, to bound the memory that a library leaks.
 const DOCUMENTS_MAX: u32 = 500;
 
 /// The children of one run.
@@ -71,7 +71,7 @@ impl Children {
                     }
                     return result;
                 }
-                // It may have been one of the documents before.
+                // One of the documents before may be the cause.
                 Err(Loss::Died) if !is_fresh => {}
                 Err(loss) => return Err(self.describe(loss, worker, uri)),
             }
@@ -152,7 +152,8 @@ impl Children {
         }
     }
 
-    /// Returns how a child died, from its exit status and its last words, and whether somebody else ended it.
+    /// Returns how a child died, from its exit status and the end of its stderr, and whether it was
+    /// killed from outside.
     fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
         use std::os::unix::process::ExitStatusExt;
         worker.hear();

@@ -1,4 +1,4 @@
-//! The child's side: takes its limits on, then extracts one document after the other until its input
+//! The child's side: sets its limits, then extracts one document after the other until its input
 //! ends.
 
 use std::ffi::OsString;
@@ -18,21 +18,23 @@ use crate::extractor::in_process;
 use crate::formats::by_id;
 use crate::{DocumentError, Extracted};
 
-/// Files that a child may have open: its three pipes, and the few that the system opens for itself.
+/// Limit on the open files of a child: its three pipes, and a few that the system opens.
 const FILES_MAX: u64 = 16;
 
 /// The first argument of a child.
 pub(super) const SUBCOMMAND: &str = "extract-worker";
 
-/// This program, once it is known to serve as a child if it is started as one.
+/// This program, if it can start itself as a child.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Makes this program extract risky formats in child processes of its own, with the limits of
-/// [`ExtractConfig`](crate::ExtractConfig) and without rights. Call it at the very beginning of `main`.
+/// [`ExtractConfig`](crate::ExtractConfig) and without rights. Call it at the very beginning of
+/// `main`.
 ///
-/// A child is this program, started once more with other arguments: there this function extracts what its parent
-/// sends, ends the process, and does not return. The arguments are `extract-worker` or `supervise` with
-/// numbers after them; with any others it only notes where the program is, and returns.
+/// A child is this program started again with other arguments: this function then extracts what its
+/// parent sends, ends the process, and does not return. The arguments are `extract-worker` or
+/// `supervise` with numbers after them; with any others it only records the path of the program,
+/// and returns.
 ///
 /// From then on [`ExtractConfig::default`](crate::ExtractConfig::default) names this program.
 ///
@@ -47,7 +49,7 @@ pub fn serve_if_asked() {
     if is_asked(SUBCOMMAND)
         && let (Some(memory_bytes), Some(parent)) = (number(1), number(2))
     {
-        // A pipe that breaks means that nobody waits for an answer any more.
+        // A broken pipe means that nobody waits for a reply any more.
         let _ = serve(memory_bytes, parent);
         std::process::exit(0);
     }
@@ -55,7 +57,7 @@ pub fn serve_if_asked() {
         && let (Some(memory_bytes), Some(separator)) = (number(1), arguments.get(2))
         && separator == "--"
     {
-        // Nobody reads an error of its own; the code says that nothing came of it.
+        // Nobody reads its errors; the exit code reports the failure.
         let code = supervise::supervise(memory_bytes, &arguments[3..]).unwrap_or(1);
         std::process::exit(i32::from(code));
     }
@@ -64,33 +66,33 @@ pub fn serve_if_asked() {
     }
 }
 
-/// Returns the program that children are started from: this one, if its `main` began with [`serve_if_asked`].
+/// Returns the program that children are started from: this one, if its `main` began with
+/// [`serve_if_asked`].
 pub(crate) fn own_program() -> Option<PathBuf> {
     PROGRAM.get().cloned()
 }
 
-/// Returns this program, also when its file was replaced since it was started.
+/// Returns this program, even if its file was replaced since it started.
 fn running_program() -> Option<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Some(running.to_owned()) } else { std::env::current_exe().ok() }
 }
 
-/// Runs a child. `memory_bytes` is its address space at most, `parent` the process that it must not
-/// outlive.
+/// Runs a child with `memory_bytes` of address space; it must not outlive the process `parent`.
 fn serve(memory_bytes: u64, parent: u64) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have ended before this was set.
     if getppid().map(|pid| u64::from(pid.as_raw_nonzero().get().unsigned_abs())) != Some(parent) {
         return Ok(());
     }
-    // What it says about a panic is told by the parent.
+    // The parent reports panics.
     std::panic::set_hook(Box::new(|_| ()));
     let mut output = own_stdout()?;
     limit(Resource::Core, 0);
     limit(Resource::Fsize, 0);
     limit(Resource::Nofile, FILES_MAX);
     limit(Resource::As, memory_bytes);
-    // A kernel that has nothing of it leaves the limits above; `--version -v` says so.
+    // A kernel without sandboxing leaves the limits above; `--version -v` reports it.
     sandbox::enter();
     let mut input = io::stdin().lock();
     while let Some((request, body)) = wire::read(&mut input)? {
@@ -112,7 +114,7 @@ fn answer(request: &Request, body: Vec<u8>) -> Result<Extracted, DocumentError> 
     }
 }
 
-/// Takes stdout for the answers, so that a library that prints does not spoil them.
+/// Reserves stdout for replies, so that a library that prints does not corrupt them.
 fn own_stdout() -> io::Result<File> {
     let output = rustix::io::dup(io::stdout())?;
     let nowhere = File::options().write(true).open("/dev/null")?;
@@ -120,13 +122,13 @@ fn own_stdout() -> io::Result<File> {
     Ok(File::from(output))
 }
 
-/// Sets a limit for good; what the system refuses it does not enforce anyway.
+/// Sets a limit permanently; a limit that the system refuses is not enforced.
 fn limit(resource: Resource, value: u64) {
     let _ = setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
 }
 
-/// Gives the next document its processor time, on top of what those before it took. Only the soft limit:
-/// the parent's deadline comes first, this one holds where the parent cannot look.
+/// Adds processor time for the next document. Only the soft limit: the parent's deadline comes
+/// first, this one applies if the parent cannot enforce it.
 fn limit_processor(seconds: u64) {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs();
     let current = Some(used + seconds + 1);

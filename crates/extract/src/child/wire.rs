@@ -1,4 +1,4 @@
-//! What parent and child tell each other through their pipes: a head in JSON and a body of bytes.
+//! The messages between parent and child: a head in JSON and a body of bytes.
 
 use std::io::{self, Read, Write};
 
@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) max_seconds: u64,
 }
 
-/// How it went; the text is the body.
+/// The result; the text is the body.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Extracted { title: String, media_type: String, encoding: String, metadata: Metadata },
@@ -30,7 +30,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// Takes a result apart into reply and body.
+    /// Splits a result into reply and body.
     pub(super) fn of(result: Result<Extracted, DocumentError>) -> (Self, String) {
         match result {
             Ok(Extracted { title, media_type, text, encoding, metadata }) => {
@@ -44,7 +44,7 @@ impl Reply {
         }
     }
 
-    /// Puts reply and body together again.
+    /// Joins reply and body to a result.
     pub(super) fn into_result(self, uri: &str, body: Vec<u8>) -> Result<Extracted, DocumentError> {
         match self {
             Self::Extracted { title, media_type, encoding, metadata } => {
@@ -61,7 +61,7 @@ impl Reply {
     }
 }
 
-/// What is told of an answer that cannot be read.
+/// The reason given for a reply that cannot be read.
 pub(super) const BROKEN: &str = "its extractor gave an answer that cannot be read";
 
 /// Returns lengths and head of a message.
@@ -74,7 +74,7 @@ pub(super) fn head(message: &impl Serialize, body_bytes: usize) -> io::Result<Ve
     Ok(head)
 }
 
-/// Returns how long head and body are, once enough is there to tell.
+/// Returns the lengths of head and body, once enough bytes have arrived.
 pub(super) fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     let (head, rest) = bytes.split_first_chunk::<4>()?;
     let (body, _) = rest.split_first_chunk::<8>()?;

@@ -1,4 +1,4 @@
-//! One child process, from its start to its end.
+//! One child process.
 
 use std::io::Read;
 use std::process::Child;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-/// Last words of a child that are kept.
+/// Limit on the bytes of stderr that are kept.
 const WORDS_BYTES_MAX: usize = 4 << 10;
 
-/// What a stop leaves a child to finish its document.
+/// Time that a stop leaves a child to finish its document.
 pub(crate) const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// One child, alive until it is dropped.
 pub(super) struct Worker {
     pub(super) process: Child,
     pub(super) documents: u32,
-    /// The end of what it said on stderr.
+    /// The end of its stderr.
     pub(super) words: Vec<u8>,
 }
 
 impl Worker {
-    /// Takes what the child says on stderr, so that it never waits there; the end of it is kept.
+    /// Reads the child's stderr, so that it never blocks; keeps the end.
     pub(super) fn hear(&mut self) {
         let Some(stderr) = &mut self.process.stderr else { return };
         let _ = fcntl_setfl(&*stderr, OFlags::NONBLOCK);
@@ -42,12 +42,12 @@ impl Worker {
         }
     }
 
-    /// Ends the child and all that it may have started, and waits for it.
+    /// Kills the child and everything it may have started, and waits for it.
     pub(super) fn end(&mut self) -> Option<std::process::ExitStatus> {
         if let Ok(Some(status)) = self.process.try_wait() {
             return Some(status);
         }
-        // Not reaped yet, so that the number is still its own.
+        // Not reaped yet, so its pid is not reused.
         if let Some(pid) = rustix::process::Pid::from_raw(self.process.id().cast_signed()) {
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }

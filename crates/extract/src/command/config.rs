@@ -7,19 +7,20 @@ use serde::Deserialize;
 /// Stands for the document's file in a command line.
 pub(super) const PATH: &str = "{path}";
 
-/// How what a command wrote becomes a text; the version rises whenever that changes.
+/// Names how a command's output becomes a text; the version rises whenever that changes.
 const ID: &str = "command@1";
 
 /// One `[[extract.command]]` table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandConfig {
-    /// Glob of the documents that it is for: of their names, or of their addresses where it has a `/`.
+    /// Glob of the documents it applies to: of their names, or of their URIs if it contains a `/`.
     #[serde(rename = "match")]
     pub pattern: String,
-    /// Program and arguments; no shell is between. `{path}` stands for the document's file.
+    /// Program and arguments, run without a shell. `{path}` stands for the document's file.
     pub run: Vec<String>,
-    /// Environment variables that it gets besides PATH, HOME, LANG, LC_ALL, LC_CTYPE and TMPDIR.
+    /// Environment variables that it gets in addition to PATH, HOME, LANG, LC_ALL, LC_CTYPE and
+    /// TMPDIR.
     #[serde(default)]
     pub env: Vec<String>,
 }
@@ -47,7 +48,7 @@ impl CommandConfig {
         Ok(())
     }
 
-    /// Returns what decides the text that it makes of the same bytes.
+    /// Returns what determines the text for given bytes.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         for argument in &self.run {
@@ -57,7 +58,7 @@ impl CommandConfig {
     }
 }
 
-/// Reads a glob as kb.toml has it.
+/// Parses a glob as in kb.toml.
 pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
     if pattern.is_empty() || pattern.starts_with('/') {
         return Err(format!(

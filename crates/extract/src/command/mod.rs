@@ -1,8 +1,10 @@
-//! Formats that a program of the user's turns into Markdown: the `[[extract.command]]` tables of kb.toml.
+//! Formats that a program of the user converts to Markdown: the `[[extract.command]]` tables of
+//! kb.toml.
 //!
-//! A command gets the document as a file of its own and writes Markdown to stdout. It runs in a process
-//! group that ends with it, with the document's time and with this process, whichever is first. Who may name
-//! commands is decided where kb.toml is loaded; here they are trusted.
+//! A command gets the document as a file of its own and writes Markdown to stdout. Its process
+//! group is killed when it ends, when the document's time is up, or when this process ends,
+//! whichever is first. Whether a kb.toml may name commands is decided when it is loaded; here they
+//! are trusted.
 
 mod config;
 mod watch;
@@ -36,14 +38,15 @@ pub(super) struct Command {
     is_of_path: bool,
     run: Vec<String>,
     env: Vec<String>,
-    /// Decides the text that comes out.
+    /// Determines the text.
     pub(super) fingerprint: Fingerprint,
     /// The fingerprint as text.
     pub(super) id: String,
 }
 
 impl Commands {
-    /// Prepares them; starts none. A glob that [`CommandConfig::validate`] refuses matches nothing.
+    /// Prepares the commands; starts none. A glob that [`CommandConfig::validate`] refuses matches
+    /// nothing.
     pub(super) fn new(config: &ExtractConfig, stop: Option<Arc<StopSignal>>) -> Self {
         let prepare = |one: &CommandConfig| {
             let fingerprint = one.fingerprint();
@@ -63,7 +66,7 @@ impl Commands {
         }
     }
 
-    /// Returns the first command that is for `uri`.
+    /// Returns the first command that applies to `uri`.
     pub(super) fn find(&self, uri: &str) -> Option<&Command> {
         let name = title::file_name(uri);
         self.commands
@@ -71,13 +74,13 @@ impl Commands {
             .find(|one| one.matcher.is_match(if one.is_of_path { uri } else { name }))
     }
 
-    /// Returns what decides the texts that come out of any of them; empty where there are none.
+    /// Returns what determines the texts of all commands; empty if there are none.
     pub(super) fn fingerprint(&self) -> String {
         let all: Vec<_> = self.commands.iter().map(|one| one.id.as_str()).collect();
         all.join(" ")
     }
 
-    /// Extracts a document by `command`.
+    /// Extracts a document with `command`.
     pub(super) fn extract(
         &self,
         command: &Command,
@@ -97,7 +100,7 @@ impl Commands {
     }
 }
 
-/// A program with a `/` in its name stands relative to kb.toml; others are looked for in `PATH`.
+/// A program with a `/` in its name is relative to kb.toml; others are searched for in `PATH`.
 fn absolute(run: &[String], base: Option<&PathBuf>) -> Vec<String> {
     let mut run = run.to_vec();
     if let (Some(program), Some(base)) = (run.first_mut(), base)

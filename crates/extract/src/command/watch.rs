@@ -1,5 +1,5 @@
-//! A command at work: what it writes is taken, up to a limit; it is ended with its group when it takes too
-//! long, writes too much, or the run is to stop.
+//! A running command: its output is read up to a limit; it is killed with its group if it takes too
+//! long, writes too much, or a stop is requested.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,19 +19,19 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::child::STOP_GRACE;
 use crate::{DocumentError, ExtractConfig};
 
-/// How often time and requests to stop are looked at.
+/// How often time and requested stops are checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Read at once.
+/// Bytes read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What a command said on stderr, at most; the end of it is kept.
+/// Limit on the bytes of stderr that are kept, from its end.
 const WORDS_BYTES_MAX: usize = 4 << 10;
 
-/// What of this is told.
+/// Limit on the characters of it that are reported.
 const WORDS_CHARS_MAX: usize = 500;
 
-/// What a command sees of this program's environment, which may hold secrets of others.
+/// The variables of this program's environment that a command gets; others may hold secrets.
 const ENVIRONMENT: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"];
 
 /// Runs commands within the limits of a document.
@@ -43,7 +43,7 @@ pub(super) struct Watch {
     stop: Option<Arc<StopSignal>>,
 }
 
-/// Why a command was ended, or cannot be heard.
+/// Why a command was killed, or cannot be read.
 enum Loss {
     Deadline,
     TooLarge,
@@ -51,7 +51,7 @@ enum Loss {
     Io(io::Error),
 }
 
-/// What a command wrote so far.
+/// The output of a command so far.
 #[derive(Default)]
 struct Heard {
     output: Vec<u8>,
@@ -69,8 +69,8 @@ impl Watch {
         }
     }
 
-    /// Runs `command` in `folder` and returns what it wrote to stdout; an exit code other than 0 is a failure.
-    /// Of the environment it sees [`ENVIRONMENT`] and the variables named by `env`.
+    /// Runs `command` in `folder` and returns its stdout; an exit code other than 0 is a failure.
+    /// Its environment is [`ENVIRONMENT`] and the variables named by `env`.
     pub(super) fn run(
         &self,
         uri: &str,
@@ -93,7 +93,7 @@ impl Watch {
             Loss::Stopped => transient("the run was stopped while it was extracted".to_owned()),
             Loss::Io(error) => transient(format!("cannot talk to {name}: {error}")),
         })?;
-        let words = told(&heard.words);
+        let words = tail(&heard.words);
         match code {
             Some(0) => Ok(heard.output),
             Some(code)
@@ -111,8 +111,8 @@ impl Watch {
         }
     }
 
-    /// Starts a command below a process that ends it when this one ends. Without a program for that, as for
-    /// those who use the library, it is started directly.
+    /// Starts a command below a process that kills it when this one ends. Without a program for
+    /// that, as in other programs that use the library, it is started directly.
     fn start(&self, command: &[String], env: &[String], folder: &Path) -> io::Result<Group> {
         let mut process = match (&self.program, command) {
             (Some(program), _) => {
@@ -137,7 +137,7 @@ impl Watch {
         Ok(Group(process.spawn()?))
     }
 
-    /// Takes what is written until the command ends, and returns its exit code.
+    /// Reads the output until the command ends, and returns its exit code.
     fn listen(&self, group: &mut Group, heard: &mut Heard) -> Result<Option<i32>, Loss> {
         let deadline = Instant::now() + Duration::from_secs(self.max_seconds);
         let mut stop_at = None;
@@ -147,7 +147,7 @@ impl Watch {
         loop {
             let has_ended = group.has_ended().map_err(Loss::Io)?;
             if has_ended {
-                // What it left behind writes nothing any more.
+                // What it left running can no longer write.
                 group.kill();
             }
             self.hear(group, heard)?;
@@ -167,7 +167,7 @@ impl Watch {
         }
     }
 
-    /// Takes what is there.
+    /// Reads what is available.
     fn hear(&self, group: &mut Group, heard: &mut Heard) -> Result<(), Loss> {
         let limit = usize::try_from(self.max_text.0).unwrap_or(usize::MAX);
         take(&mut group.0.stdout, &mut heard.output, |output| output.len() <= limit)
@@ -183,18 +183,18 @@ impl Watch {
     }
 }
 
-/// A process that leads its group; dropped, it and all of the group are ended.
+/// A process that leads its group; when dropped, it and the whole group are killed.
 struct Group(Child);
 
 impl Group {
-    /// Returns what is still open of its output.
+    /// Returns the pipes that are still open.
     fn pipes(&self) -> Vec<BorrowedFd<'_>> {
         let stdout = self.0.stdout.as_ref().map(AsFd::as_fd);
         let stderr = self.0.stderr.as_ref().map(AsFd::as_fd);
         stdout.into_iter().chain(stderr).collect()
     }
 
-    /// Tells whether it ended; it is not waited for yet, so that its number stays its own.
+    /// Reports whether it has ended; it is not reaped yet, so its pid is not reused.
     fn has_ended(&self) -> io::Result<bool> {
         let Some(pid) = self.pid() else { return Ok(true) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -214,7 +214,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Where it was waited for already, the number may be somebody else's by now.
+        // If it was reaped already, the pid may belong to another process.
         if matches!(self.0.try_wait(), Ok(None)) {
             self.kill();
             let _ = self.0.wait();
@@ -222,7 +222,7 @@ impl Drop for Group {
     }
 }
 
-/// Waits until something is written, a little while at most.
+/// Waits until something is written, for a short time at most.
 fn wait(group: &Group) -> Result<(), Loss> {
     let mut pipes: Vec<_> = group
         .pipes()
@@ -236,7 +236,7 @@ fn wait(group: &Group) -> Result<(), Loss> {
     }
 }
 
-/// Reads what is there while `goes_on`; a pipe at its end is closed.
+/// Reads what is available while `goes_on`; a pipe at its end is closed.
 fn take<P: Read>(
     pipe: &mut Option<P>,
     into: &mut Vec<u8>,
@@ -260,13 +260,14 @@ fn take<P: Read>(
     Ok(())
 }
 
-/// Reports whether somebody else ended a command, or the process above it, which has no code then.
+/// Reports whether a command, or the process above it, was killed from outside; it has no code
+/// then.
 fn is_from_outside(code: Option<i32>) -> bool {
     code.is_none_or(|code| supervise::is_from_outside(code - 128))
 }
 
-/// Returns the end of what was said, as one line.
-fn told(words: &[u8]) -> String {
+/// Returns the end of the output as one line.
+fn tail(words: &[u8]) -> String {
     let words = String::from_utf8_lossy(words);
     let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
     let skipped = line.chars().count().saturating_sub(WORDS_CHARS_MAX);

@@ -1,8 +1,8 @@
-//! The folder in which commands find their documents.
+//! The folder that contains the documents of commands.
 //!
-//! On disk: a folder of this process alone, in the cache of the knowledge base or in the system's folder for temporary
-//! files, made with the first document and removed at the end. What a killed process left in the cache is removed by
-//! the next run, under its lock.
+//! On disk: a folder of this process alone, in the cache of the knowledge base or in the system's
+//! folder for temporary files, created with the first document and removed at the end. What a
+//! killed process left in the cache is removed by the next run, under its lock.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use crate::title;
 /// Characters of an extension that are kept.
 const EXTENSION_CHARS_MAX: usize = 16;
 
-/// Names that are tried for a folder of our own among those of others.
+/// Limit on the names tried for a new folder.
 const TRIES_MAX: u32 = 100;
 
-/// Where documents are put for commands.
+/// Writes documents to files for commands.
 pub(super) struct Workspace {
-    /// In whose folder it is to be; `None`: somewhere among the system's temporary files.
+    /// The cache that contains the folder; `None`: among the system's temporary files.
     wanted: Option<Arc<Cache>>,
     made: Mutex<Option<Arc<OwnFolder>>>,
     next: AtomicU64,
 }
 
-/// A document in a folder of its own; both are gone when it is dropped.
+/// A document in a folder of its own; both are removed when it is dropped.
 pub(super) struct Placed {
     all: Arc<OwnFolder>,
     name: String,
@@ -38,12 +38,12 @@ pub(super) struct Placed {
 }
 
 impl Workspace {
-    /// Makes nothing yet.
+    /// Creates nothing yet.
     pub(super) fn new(wanted: Option<Arc<Cache>>) -> Self {
         Self { wanted, made: Mutex::default(), next: AtomicU64::new(0) }
     }
 
-    /// Writes a document to a file that has the ending of its name and no other part of it.
+    /// Writes a document to a file that has the extension of its name and no other part of it.
     pub(super) fn put(&self, uri: &str, bytes: &[u8]) -> io::Result<Placed> {
         let number = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let all = self.folder()?;
@@ -82,7 +82,7 @@ impl Drop for Workspace {
         let _ = match (&self.wanted, Arc::try_unwrap(folder)) {
             (Some(cache), _) => cache.folder().and_then(|cache| cache.remove(WORKSPACE)),
             (None, Ok(folder)) => folder.remove_all(),
-            // A document is still in use, which nobody is left to do.
+            // A document is still in use, by a process that no longer exists.
             (None, Err(folder)) => folder.clear(),
         };
     }
@@ -94,7 +94,7 @@ impl Placed {
         &self.path
     }
 
-    /// Returns its folder, in which a command may leave files.
+    /// Returns its folder, in which a command may create files.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -9,7 +9,7 @@ use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES
 /// Separators, likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Records from which the separator is guessed.
+/// Number of records from which the separator is guessed.
 const GUESS_RECORDS: usize = 20;
 
 /// Bytes from which the separator is guessed.
@@ -59,8 +59,8 @@ impl Extractor for Csv {
     }
 }
 
-/// Returns the separator by which most of the first records have as many fields as the first, two at
-/// least.
+/// Returns the separator with which most of the first records have as many fields as the first, at
+/// least two.
 fn guess(text: &str) -> u8 {
     let start = &text[..text.floor_char_boundary(GUESS_BYTES)];
     let agreeing = |separator: u8| {

@@ -1,4 +1,4 @@
-//! XML that holds data as nodes: attributes and elements by name.
+//! XML that contains data, as nodes: attributes and elements by name.
 
 use super::{NODES_MAX, Node};
 use crate::xml::{self, Part};
@@ -11,8 +11,8 @@ struct Open {
     text: String,
 }
 
-/// Returns the elements of a text; `None` where it is not XML, is too much of it, or where texts and elements are
-/// mixed, as they are in documents.
+/// Returns the elements of a text; `None` if it is not XML, is over a limit, or mixes texts and
+/// elements, as documents do.
 pub(crate) fn read_xml(text: &str) -> Option<Node> {
     let mut open = vec![Open::default()];
     let mut is_data = true;
@@ -59,7 +59,7 @@ pub(crate) fn read_xml(text: &str) -> Option<Node> {
     (!root.members.is_empty() && nodes < NODES_MAX).then_some(Node::Object(root.members))
 }
 
-/// Only what holds other elements is certainly none; a text after it is then mixed.
+/// Only a node with elements cannot be an attribute; a text after it is then mixed.
 fn is_attribute(node: &Node) -> bool {
     matches!(node, Node::Value(_))
 }

@@ -1,19 +1,19 @@
-//! JSON (RFC 8259) as nodes: names in their order, numbers as they are written.
+//! JSON (RFC 8259) as nodes: names in their order, numbers as written.
 //!
-//! What is valid is decided by serde_json; this walks a text that is.
+//! serde_json decides what is valid; this walks a valid text.
 
 use serde_json::value::RawValue;
 
 use super::{DEPTH_MAX, NODES_MAX, Node};
 
-/// Returns the value of a text; `None` where it is not JSON, or too much of it.
+/// Returns the value of a text; `None` if it is not JSON or over a limit.
 pub(super) fn read(text: &str) -> Option<Node> {
     let valid: &RawValue = serde_json::from_str(text).ok()?;
     let mut nodes_left = NODES_MAX;
     Walk { text: valid.get(), at: 0, nodes_left: &mut nodes_left }.value(0)
 }
 
-/// Returns the values of lines as a list; `None` where one of them is not JSON.
+/// Returns the values of lines as a list; `None` if one of them is not JSON.
 pub(super) fn read_lines(text: &str) -> Option<Node> {
     let mut nodes_left = NODES_MAX;
     let mut values = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn read_lines(text: &str) -> Option<Node> {
     Some(Node::List(values))
 }
 
-/// A place in a valid text.
+/// A position in a valid text.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -32,7 +32,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Takes a value; `None` where a limit is reached.
+    /// Reads a value; `None` if a limit is reached.
     fn value(&mut self, depth: usize) -> Option<Node> {
         *self.nodes_left = self.nodes_left.checked_sub(1)?;
         if depth > DEPTH_MAX {
@@ -86,7 +86,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes a text in quotes; one that is no Unicode stays as it is written.
+    /// Reads a text in quotes; one that is not valid Unicode stays as written.
     fn string(&mut self) -> Option<String> {
         let start = self.at;
         let bytes = self.text.as_bytes();

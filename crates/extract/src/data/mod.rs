@@ -1,12 +1,14 @@
-//! Data without a form of its own: JSON, lines of JSON, and XML that is no document, told by path.
+//! Data without a format of its own: JSON, lines of JSON, and XML that is not a document, rendered
+//! by path.
 //!
-//! Lists and objects become headings, so that a value that is found comes with the path to it; values become
-//! list items, and lists of like objects tables. What cannot be told so stays as it is.
+//! Lists and objects become headings, so that a value is found with the path to it; values become
+//! list items, and lists of similar objects tables. Data that cannot be rendered so stays
+//! unchanged.
 
 pub(crate) mod csv;
 mod element;
 mod json;
-mod tell;
+mod render;
 pub(crate) mod xml;
 
 use crate::text::encoding::{self, Decoded};
@@ -15,24 +17,25 @@ use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES
 
 pub(crate) use element::read_xml;
 
-/// Values of a document at most; more stays as it is. A limit on memory: this is no child process.
+/// Limit on the values of a document; with more it stays unchanged. This bounds memory, as no child
+/// process does.
 const NODES_MAX: usize = 1_000_000;
 
-/// Lists and objects inside each other; deeper data stays as it is.
+/// Limit on nested lists and objects; deeper data stays unchanged.
 const DEPTH_MAX: usize = 128;
 
 /// A value.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Node {
-    /// A text, a number, true, false or null, as it is read.
+    /// A text, a number, true, false or null, as shown.
     Value(String),
     List(Vec<Node>),
-    /// Names in the order of the document; one may be there twice.
+    /// Names in the order of the document; a name may be repeated.
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
-    /// Returns the value of this name, where that is no list or object.
+    /// Returns the value of this name, unless it is a list or object.
     fn value(&self, wanted: &str) -> Option<&str> {
         let Self::Object(members) = self else { return None };
         members.iter().find_map(|(name, node)| match node {
@@ -54,7 +57,7 @@ impl Extractor for Json {
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
-        told_or_plain(uri, bytes, json::read)
+        rendered_or_plain(uri, bytes, json::read)
     }
 }
 
@@ -64,12 +67,12 @@ impl Extractor for JsonLines {
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
-        told_or_plain(uri, bytes, json::read_lines)
+        rendered_or_plain(uri, bytes, json::read_lines)
     }
 }
 
-/// Tells what `read` finds in a document; where it finds nothing, the document stays as it is.
-pub(crate) fn told_or_plain(
+/// Renders what `read` finds in a document; if it finds nothing, the document stays unchanged.
+pub(crate) fn rendered_or_plain(
     uri: &str,
     bytes: Vec<u8>,
     read: impl Fn(&str) -> Option<Node>,
@@ -78,22 +81,23 @@ pub(crate) fn told_or_plain(
         let node = read(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         (!matches!(node, Node::Value(_))).then_some(node)
     };
-    // Data may hold any character, also so many that are no text that the document would seem binary.
+    // Data may contain any character, even so many control characters that the document would seem
+    // binary.
     if let Ok(text) = std::str::from_utf8(&bytes) {
         return match read(text) {
-            Some(node) => told(uri, &node, "utf-8".to_owned()),
+            Some(node) => extracted(uri, &node, "utf-8".to_owned()),
             None => plain::SOURCE.extract(uri, bytes),
         };
     }
     let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
     match read(&text) {
-        Some(node) => told(uri, &node, encoding),
+        Some(node) => extracted(uri, &node, encoding),
         None => plain::SOURCE.extract(uri, text.into_bytes()),
     }
 }
 
-fn told(uri: &str, node: &Node, encoding: String) -> Result<Extracted, DocumentError> {
-    let text = tell::tell(node);
+fn extracted(uri: &str, node: &Node, encoding: String) -> Result<Extracted, DocumentError> {
+    let text = render::render(node);
     if text.len() > TEXT_BYTES_MAX {
         return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }

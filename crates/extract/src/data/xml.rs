@@ -1,8 +1,9 @@
-//! XML: feeds (RSS, Atom) and outlines (OPML) become Markdown, data is told by path, other XML stays as it is.
+//! XML: feeds (RSS, Atom) and outlines (OPML) become Markdown, data is rendered by path, other XML
+//! stays unchanged.
 
 use serde_json::Value;
 
-use super::{read_xml, told_or_plain};
+use super::{read_xml, rendered_or_plain};
 use crate::html::{self, Options};
 use crate::text::encoding::{self, Decoded};
 use crate::text::plain;
@@ -10,7 +11,7 @@ use crate::writer::{Writer, escaped};
 use crate::xml::{self, Part};
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
-/// How far into a document its first element is looked for.
+/// Bytes of a document in which its first element is searched.
 const LOOK_BYTES: usize = 4096;
 
 /// XML, RSS, ATOM and OPML files.
@@ -26,7 +27,7 @@ impl Extractor for Xml {
         let convert = match first_element(&start).as_deref() {
             Some("rss" | "feed" | "RDF") => feed,
             Some("opml") => outline,
-            _ => return told_or_plain(uri, bytes, read_xml),
+            _ => return rendered_or_plain(uri, bytes, read_xml),
         };
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
         let Ok((stated, markdown)) = convert(uri, &text) else {
@@ -84,7 +85,7 @@ fn feed(uri: &str, text: &str) -> Converted {
             Part::End(_) => drop(path.pop()),
             Part::Text(text) => {
                 let Some(entry) = entries.last_mut() else { return true };
-                // Pictures have titles and links, too.
+                // Pictures also have titles and links.
                 let is_own = path.iter().rev().nth(1).is_none_or(|outer| outer != "image");
                 match path.last().map(String::as_str) {
                     Some("title") if is_own => entry.title.push_str(text),

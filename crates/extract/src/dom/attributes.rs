@@ -1,8 +1,8 @@
-//! Cuts attributes off tags that have far too many: html5ever compares each with all before it.
+//! Removes attributes from tags that have far too many: html5ever compares each with all before it.
 
 use std::borrow::Cow;
 
-/// Attributes of one tag that are read; pages have a few dozen at most.
+/// Limit on the attributes of one tag; pages have a few dozen at most.
 const ATTRIBUTES_MAX: usize = 256;
 
 /// Elements whose content is not markup.
@@ -39,7 +39,7 @@ pub(super) fn capped(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// A start tag: where it ends, at `>` or the end of the text, and where it has to be cut.
+/// A start tag: its end, at `>` or the end of the text, and where it has to be truncated.
 struct Tag<'a> {
     name: &'a [u8],
     cut: Option<usize>,
@@ -67,7 +67,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Returns the end of the attribute that begins at `at`; always behind it.
+/// Returns the end of the attribute that begins at `at`; always after it.
 fn end_of_attribute(bytes: &[u8], start: usize) -> usize {
     let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
     // An equals sign at the start belongs to the name.

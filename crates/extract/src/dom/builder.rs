@@ -1,9 +1,9 @@
-//! Puts html5ever's tokens together to a tree, by what closes what.
+//! Builds a tree from html5ever's tokens, by the rules for what closes what.
 //!
 //! After the HTML standard, section 13.2.6 "Tree construction", as far as it decides where text
 //! belongs. What differs: formatting elements are not opened again after a block (repeating 20 open
-//! `<b>` in every paragraph is how small pages become large trees), text between the cells of a table
-//! stays there, and elements nested deeper than [`DEPTH_MAX`] become siblings.
+//! `<b>` in every paragraph is how small pages become large trees), text between the cells of a
+//! table stays there, and elements nested deeper than [`DEPTH_MAX`] become siblings.
 
 use std::cell::RefCell;
 
@@ -16,7 +16,7 @@ use html5ever::tokenizer::{
 
 use super::tree::{NodeId, Tree};
 
-/// Elements inside each other at most.
+/// Limit on nested elements.
 const DEPTH_MAX: usize = 256;
 
 /// Elements that have no content.
@@ -68,11 +68,11 @@ const BLOCKS: &[&str] = &[
     "ul",
 ];
 
-/// Elements that an end tag of something else does not reach beyond.
+/// Elements whose boundary the end tag of another element does not cross.
 const SCOPES: &[&str] =
     &["table", "td", "th", "caption", "html", "body", "template", "button", "object", "marquee"];
 
-/// Elements that a list item does not reach beyond when the next one begins.
+/// Elements whose boundary the start of the next list item does not cross.
 const ITEM_SCOPES: &[&str] = &[
     "ul",
     "ol",
@@ -101,11 +101,11 @@ const ITEM_SCOPES: &[&str] = &[
 const TABLE_PARTS: &[&str] =
     &["caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "td", "th"];
 
-/// Elements that belong into `head`.
+/// Elements that belong in `head`.
 const HEAD_PARTS: &[&str] =
     &["base", "link", "meta", "title", "style", "script", "noscript", "template", "bgsound"];
 
-/// Elements for the look of words; blocks inside them are not closed with them.
+/// Elements that format words; blocks inside them are not closed with them.
 const FORMATTING: &[&str] = &[
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "span", "strike", "strong",
     "tt", "u",
@@ -118,7 +118,7 @@ pub(super) fn build(text: &str) -> Tree {
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(text));
-    // It returns early at the end of each script, which a browser would run.
+    // It returns at the end of each script, which a browser would run.
     while !input.is_empty() {
         let _ = tokenizer.feed(&input);
     }
@@ -187,7 +187,7 @@ impl State {
         }
     }
 
-    /// Tells whether a start tag says nothing where it stands: a second `html` or `body`, a form around
+    /// Reports whether a start tag has no meaning here: a second `html` or `body`, a form around
     /// the rows of a table.
     fn is_out_of_place(&self, name: &str) -> bool {
         match name {
@@ -205,7 +205,7 @@ impl State {
         self.open.iter().take(3).any(|&id| self.tree.name(id) == name)
     }
 
-    /// Closes what an element called `name` cannot be inside of.
+    /// Closes elements that cannot contain one called `name`.
     fn close_for(&mut self, name: &str) {
         if !HEAD_PARTS.contains(&name) && self.tree.name(self.current()) == "head" {
             self.open.pop();
@@ -235,8 +235,8 @@ impl State {
         }
     }
 
-    /// Closes the innermost open element of these names, and what is inside it, unless one of `scopes`
-    /// stands between.
+    /// Closes the innermost open element of these names, and everything inside it, unless one of
+    /// `scopes` is in between.
     fn close(&mut self, names: &[&str], scopes: &[&str]) {
         for at in (0..self.open.len()).rev() {
             let name = self.tree.name(self.open[at]);
@@ -251,7 +251,7 @@ impl State {
 
     fn end(&mut self, name: &str) {
         match name {
-            // What follows belongs to the body all the same.
+            // What follows still belongs to the body.
             "html" | "body" => {}
             "br" => {
                 let parent = self.current();
@@ -268,8 +268,8 @@ impl State {
         }
     }
 
-    /// Ends an element that may have begun outside the block that stands here: the block stays open, so
-    /// that its own end tag does not close one further out.
+    /// Ends an element that may have begun outside the current block: the block stays open, so that
+    /// its own end tag does not close an outer one.
     fn end_formatting(&mut self, name: &str) {
         let mut has_blocks = false;
         for at in (0..self.open.len()).rev() {

@@ -1,17 +1,17 @@
-//! What a page says of itself: title, language, address, what robots may do, where its links go.
+//! What a page declares: title, language, URL, rules for robots, links.
 
 use super::tree::{NodeId, Tree};
 
-/// What a page says of itself, as written: addresses may be relative to `base`.
+/// What a page declares, as written: URLs may be relative to `base`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `<title>`, white space as it is.
+    /// `<title>`, with its white space.
     pub title: Option<String>,
     /// `lang` of the page.
     pub language: Option<String>,
-    /// `<base href>`, which the addresses of the page are relative to.
+    /// `<base href>`, the base of the page's relative URLs.
     pub base: Option<String>,
-    /// `<link rel=canonical>`: the address that the page wants to be known by.
+    /// `<link rel=canonical>`: the page's preferred URL.
     pub canonical: Option<String>,
     /// `<link rel=alternate type=text/markdown>`: the page as Markdown.
     pub markdown: Option<String>,
@@ -28,16 +28,16 @@ pub struct Facts {
 /// What a page allows robots to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Robots {
-    /// It wants to be in no index.
+    /// It must not be indexed.
     pub noindex: bool,
-    /// None of its links are to be followed.
+    /// None of its links may be followed.
     pub nofollow: bool,
 }
 
 /// A link to another page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// The address as written, trimmed.
+    /// The URL as written, trimmed.
     pub href: &'a str,
     /// `rel=nofollow`.
     pub nofollow: bool,
@@ -58,13 +58,13 @@ impl Robots {
 }
 
 impl Tree {
-    /// Returns what the page says of itself.
+    /// Returns what the page declares.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         for id in self.all() {
             match self.name(id) {
                 "html" => set(&mut facts.language, self.attribute(id, "lang")),
-                // Drawings have titles, too.
+                // Drawings also have titles.
                 "title" if self.name(self.parent(id)) != "svg" => {
                     set(&mut facts.title, Some(&self.text(id)));
                 }
@@ -100,7 +100,7 @@ impl Tree {
         }
     }
 
-    /// Returns the links of the page in their order, those without an address left out.
+    /// Returns the links of the page in their order, except those without a URL.
     pub fn links(&self) -> impl Iterator<Item = Link<'_>> {
         self.all().filter(|&id| matches!(self.name(id), "a" | "area")).filter_map(|id| {
             let href = self.attribute(id, "href")?.trim();
@@ -120,7 +120,7 @@ impl Tree {
     }
 }
 
-/// Takes the first value that says anything.
+/// Keeps the first value that is not blank.
 fn set(place: &mut Option<String>, value: Option<&str>) {
     if place.is_none() {
         *place = value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);

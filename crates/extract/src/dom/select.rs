@@ -1,4 +1,4 @@
-//! The part of CSS selectors that names places in a page: `main`, `#content`, `div.body`,
+//! The subset of CSS selectors that selects parts of a page: `main`, `#content`, `div.body`,
 //! `[role=main]`, `.docs article`.
 
 use super::tree::{NodeId, Tree};
@@ -22,7 +22,7 @@ enum Condition {
 }
 
 impl Selector {
-    /// Parses a selector; the error says what is understood.
+    /// Parses a selector; the error lists what is supported.
     pub fn parse(text: &str) -> Result<Self, String> {
         let compounds: Option<Vec<_>> = text.split_whitespace().map(Compound::parse).collect();
         compounds.filter(|all| !all.is_empty()).map(|compounds| Self { compounds }).ok_or_else(
@@ -30,12 +30,12 @@ impl Selector {
         )
     }
 
-    /// Tells whether it asks the element itself for no attribute.
+    /// Reports whether it requires no attribute of the element itself.
     pub fn is_bare(&self) -> bool {
         self.compounds.last().is_some_and(|last| last.conditions.is_empty())
     }
 
-    /// Tells whether the element is one that is meant.
+    /// Reports whether it selects the element.
     pub fn matches(&self, tree: &Tree, id: NodeId) -> bool {
         let Some((last, outer)) = self.compounds.split_last() else { return false };
         if !last.matches(tree, id) {

@@ -7,23 +7,23 @@ use html5ever::LocalName;
 pub struct NodeId(u32);
 
 impl NodeId {
-    /// The root, which stands above `html`.
+    /// The root, the parent of `html`.
     pub const ROOT: Self = Self(0);
 
-    /// Returns its place among all nodes, in document order.
+    /// Returns its index among all nodes, in document order.
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub enum Data {
-    /// An element with its name in lower case, and where its attributes are.
+    /// An element with its name in lower case, and the range of its attributes.
     Element {
         /// The name.
         name: LocalName,
-        /// First attribute, and how many there are.
+        /// First attribute, and their number.
         attributes: (u32, u32),
     },
     /// Text, as a range of the tree's pool.
@@ -36,7 +36,7 @@ pub enum Data {
 /// A node with its relatives.
 #[derive(Debug)]
 pub struct Node {
-    /// What it is.
+    /// Its content.
     pub data: Data,
     parent: NodeId,
     first: Option<NodeId>,
@@ -64,12 +64,12 @@ impl Tree {
         &self.nodes[id.index()]
     }
 
-    /// Returns how many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Tells whether there is nothing but the root.
+    /// Reports whether there is only the root.
     pub fn is_empty(&self) -> bool {
         self.nodes.len() == 1
     }
@@ -104,7 +104,7 @@ impl Tree {
         attributes.iter().find(|(name, _)| &**name == wanted).map(|(_, value)| value.as_str())
     }
 
-    /// Tells whether an element has any attribute.
+    /// Reports whether an element has any attribute.
     pub fn has_attributes(&self, id: NodeId) -> bool {
         matches!(self.node(id).data, Data::Element { attributes: (_, count), .. } if count > 0)
     }
@@ -134,7 +134,7 @@ impl Tree {
         (id.0 + 1..self.end_of(id).0).map(NodeId)
     }
 
-    /// Returns the first node behind `id` and all that is below it.
+    /// Returns the first node after `id` and its descendants.
     fn end_of(&self, id: NodeId) -> NodeId {
         let mut at = id;
         while let Some(last) = self.node(at).last {
@@ -143,7 +143,7 @@ impl Tree {
         NodeId(at.0 + 1)
     }
 
-    /// Returns all text below `id`, as it is.
+    /// Returns all text below `id`, unchanged.
     pub fn text(&self, id: NodeId) -> String {
         self.descendants(id).map(|node| self.own_text(node)).collect()
     }
@@ -169,7 +169,7 @@ impl Tree {
         let start = self.pool.len() as u32;
         self.pool.push_str(text);
         let end = self.pool.len() as u32;
-        // Text comes in pieces: around every entity, for one.
+        // Text arrives in pieces, for example around entities.
         if let Some(last) = self.node(parent).last
             && let Data::Text { range } = &mut self.nodes[last.index()].data
             && range.1 == start

@@ -1,7 +1,7 @@
-//! Documents that break their extractor on purpose, to test that they cost themselves alone.
+//! Documents that break their extractor on purpose, to test that only they fail.
 //!
-//! Only in debug builds, and only where [`VARIABLE`] is set. The content of a file `*.fault` names what
-//! happens.
+//! Only in debug builds, and only if [`VARIABLE`] is set. The content of a file `*.fault` names
+//! what happens.
 
 use kbingest_support::files;
 
@@ -10,7 +10,7 @@ use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata};
 /// Environment variable that makes `*.fault` a format.
 pub(crate) const VARIABLE: &str = "KBINGEST_TEST_FAULTS";
 
-/// Tells whether faults are asked for.
+/// Reports whether faults are enabled.
 pub(crate) fn is_on() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
@@ -32,7 +32,7 @@ impl Extractor for Fault {
         match text.lines().next().unwrap_or_default() {
             "panic" => panic!("planted"),
             "overflow" => overflow(0).to_string().clear(),
-            // A loop that yielded would get no processor time on a busy machine.
+            // A loop that yields would get no processor time on a busy machine.
             "loop" => loop {
                 std::hint::spin_loop();
             },
@@ -40,7 +40,7 @@ impl Extractor for Fault {
             "exit" => std::process::exit(7),
             "abort" => std::process::abort(),
             "write" => write_a_file(),
-            // As much as the pipe holds, and more.
+            // More than the pipe can hold.
             "shout" => shout(),
             "fail" => {
                 return Err(DocumentError::permanent(uri, "planted"));

@@ -52,7 +52,7 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         Some("tex" | "latex" | "ltx") => &markup::LATEX,
         Some("xml" | "rss" | "atom" | "opml") => &data::xml::Xml,
         None | Some("txt" | "text" | "log") => &text::plain::PLAIN,
-        // Markup that we do not parse, programs, configuration and data.
+        // Unknown markup, programs, configuration and data.
         Some(_) => &text::plain::SOURCE,
     }
 }
@@ -90,12 +90,12 @@ const ALL: &[&dyn Extractor] = &[
     &fault::Fault,
 ];
 
-/// Returns the extractor with this id, its version included.
+/// Returns the extractor with this id, including its version.
 pub(crate) fn by_id(id: &str) -> Option<&'static dyn Extractor> {
     ALL.iter().copied().find(|extractor| extractor.id() == id)
 }
 
-/// Returns the extractor that the content asks for; `None` leaves it to the name.
+/// Returns the extractor that the content requires; `None` leaves it to the name.
 pub(crate) fn by_content(uri: &str, bytes: &[u8]) -> Option<&'static dyn Extractor> {
     match sniff::content(uri, bytes)? {
         #[cfg(feature = "pdf")]
@@ -115,7 +115,7 @@ pub(crate) fn by_content(uri: &str, bytes: &[u8]) -> Option<&'static dyn Extract
     }
 }
 
-/// Extracts a file that stands in another document.
+/// Extracts a file inside another document.
 fn extract_inner(name: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
     let extractor = by_content(name, &bytes).unwrap_or_else(|| extractor(name));
     in_process(extractor, name, bytes)

@@ -1,7 +1,7 @@
-//! What a document is by its content, where that says more than its name.
+//! Detects the format of a document by its content, if that is more reliable than its name.
 //!
-//! Only formats with an unmistakable beginning are recognised; what is text is left to the name. A name
-//! that promises a format that the content is not is no error either.
+//! Only formats with an unmistakable beginning are detected; for text the name decides. It is no
+//! error if the name promises another format.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use zip::ZipArchive;
 
 use crate::{markup, title};
 
-/// What a document turns out to be, whatever its name says.
+/// The detected format, whatever the name.
 pub(super) enum Content {
     Pdf,
     /// Word, Excel or PowerPoint.
@@ -21,25 +21,25 @@ pub(super) enum Content {
     Rtf,
     ManPage,
     Html,
-    /// Not what its name says: text, or binary content that is refused as such.
+    /// Not what its name promises: text, or binary content that is refused as such.
     Other,
 }
 
-/// Names of formats that are no text, and whose content is looked at before they are believed.
+/// Extensions of binary formats, which are checked against the content.
 const BINARY_NAMES: &[&str] = &[
     "pdf", "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "doc", "xls", "ppt", "msg",
     "odt", "odp", "ods", "ott", "otp", "ots", "epub", "rtf",
 ];
 
-/// How far into a file its marks are looked for.
+/// Bytes at the start of a file in which marks are searched.
 const LOOK_BYTES: usize = 1024;
 
-/// Returns what the content is; `None` leaves it to the name.
+/// Returns the format of the content; `None` leaves it to the name.
 pub(super) fn content(uri: &str, bytes: &[u8]) -> Option<Content> {
     let start = &bytes[..bytes.len().min(LOOK_BYTES)];
     let extension = title::extension(uri).unwrap_or_default();
     let has_binary_name = BINARY_NAMES.contains(&extension.as_ref());
-    // Some producers put a few bytes before the mark.
+    // Some programs write a few bytes before the mark.
     if start.starts_with(b"%PDF-") || extension == "pdf" && contains(start, b"%PDF-") {
         return Some(Content::Pdf);
     }
@@ -53,7 +53,7 @@ pub(super) fn content(uri: &str, bytes: &[u8]) -> Option<Content> {
     if start.starts_with(b"{\\rtf") {
         return Some(Content::Rtf);
     }
-    // The section, as in `ls.1` or `open.3posix`; logs are rotated to such names, too.
+    // The section, as in `ls.1` or `open.3posix`; rotated logs have such names too.
     if extension.starts_with(|c: char| c.is_ascii_digit()) && markup::is_man_page(start) {
         return Some(Content::ManPage);
     }
@@ -61,7 +61,7 @@ pub(super) fn content(uri: &str, bytes: &[u8]) -> Option<Content> {
     if is_html && (has_binary_name || matches!(extension.as_ref(), "" | "txt")) {
         return Some(Content::Html);
     }
-    // Whatever it is, it is not what its name says: text, or binary content that is told as such.
+    // It is not what its name promises: text, or binary content that is reported as such.
     has_binary_name.then_some(Content::Other)
 }
 
@@ -76,9 +76,9 @@ fn begins_like_html(start: &[u8]) -> bool {
     begins(b"<!doctype html") || begins(b"<html")
 }
 
-/// Returns what a ZIP file is a package of.
+/// Returns the format of a ZIP package.
 fn in_zip(bytes: &[u8]) -> Option<Content> {
-    // A package of OpenDocument or EPUB begins with its type, so that nobody has to unpack it.
+    // A package of OpenDocument or EPUB begins with its type, so it need not be unpacked.
     let start = &bytes[..bytes.len().min(LOOK_BYTES)];
     if contains(start, b"mimetypeapplication/epub+zip") {
         return Some(Content::Epub);
@@ -100,7 +100,8 @@ fn in_zip(bytes: &[u8]) -> Option<Content> {
     (has("content.xml") && has("mimetype")).then_some(Content::OpenDocument)
 }
 
-/// Returns what an OLE file holds: a message has streams for its properties, everything else is Office.
+/// Returns the format of an OLE file: a message has streams for its properties, everything else is
+/// Office.
 fn in_ole(extension: &str, bytes: &[u8]) -> Content {
     // Names in the directory are in UTF-16.
     let mark: Vec<u8> =

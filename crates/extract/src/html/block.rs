@@ -8,14 +8,14 @@ use crate::TEXT_BYTES_MAX;
 use crate::dom::{NodeId, Tree};
 use crate::writer::Writer;
 
-/// Fragments that are kept, one for a heading.
+/// Limit on the fragments kept, one per heading.
 const ANCHORS_MAX: usize = 2000;
 
 /// The converted content.
 pub(super) struct Rendered {
     pub(super) markdown: String,
     pub(super) anchors: Vec<(usize, String)>,
-    /// There is more than may be written.
+    /// The limit on the text was reached.
     pub(super) is_full: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn render(tree: &Tree, root: &Root, options: &Options<'_>) -> Rendere
 }
 
 impl Renderer<'_> {
-    /// Writes what is below `id`: blocks, and paragraphs of what stands between them.
+    /// Writes the content of `id`: blocks, and paragraphs of what is between them.
     pub(super) fn blocks(&mut self, id: NodeId) {
         self.run_of(self.tree.children(id));
     }
@@ -100,8 +100,8 @@ impl Renderer<'_> {
         self.writer.heading(level, &text);
     }
 
-    /// Returns the fragment of a heading: its own id, that of an anchor in it, or that of the section
-    /// that it opens.
+    /// Returns the fragment of a heading: its own id, that of an anchor in it, or that of the
+    /// section it begins.
     fn anchor(&self, id: NodeId) -> Option<String> {
         let tree = self.tree;
         let id_of = |node| tree.attribute(node, "id");
@@ -155,7 +155,8 @@ impl Renderer<'_> {
                 None => "- ".to_owned(),
             };
             self.writer.open_item(&mark);
-            // A list between the items of another belongs to the one before it; it is close enough.
+            // A list between the items of another belongs to the item before it; this is close
+            // enough.
             if tree.name(node) == "li" {
                 self.blocks(node);
                 number = number.map(|number| number + 1);
@@ -167,7 +168,7 @@ impl Renderer<'_> {
         self.writer.close();
     }
 
-    /// Tells whether an item has one paragraph at most, beside lists that follow it.
+    /// Reports whether an item has at most one paragraph, apart from lists that follow it.
     fn is_tight(&self, item: NodeId) -> bool {
         let tree = self.tree;
         let (mut runs, mut in_run) = (0, false);
@@ -204,7 +205,7 @@ impl Renderer<'_> {
                 "br" => text.push('\n'),
                 name => {
                     self.code_text(node, text);
-                    // Some highlighters have a block for each line.
+                    // Some highlighters write a block for each line.
                     if matches!(name, "div" | "p" | "li") && !text.ends_with('\n') {
                         text.push('\n');
                     }
@@ -213,7 +214,8 @@ impl Renderer<'_> {
         }
     }
 
-    /// Returns the language of a block of code, by the classes of highlighters on it, in it or around it.
+    /// Returns the language of a block of code, from the classes of highlighters on it, in it or
+    /// around it.
     fn language(&self, id: NodeId) -> String {
         let tree = self.tree;
         let inner = tree.children(id).find(|&node| tree.name(node) == "code");

@@ -1,15 +1,16 @@
 //! The encoding that a server or the page itself declares.
 //!
-//! After the HTML standard, section 13.2.3 "The input byte stream": a byte order mark wins, then the
-//! server, then `<meta charset>` within the first bytes. A declaration is not believed where the bytes
-//! are UTF-8 all the same: so many pages lie.
+//! After the HTML standard, section 13.2.3 "The input byte stream": a byte order mark wins, then
+//! the server, then `<meta charset>` within the first bytes. A declaration is ignored if the bytes
+//! are UTF-8, as many pages declare a wrong encoding.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, X_USER_DEFINED};
 
-/// How far into the page its own declaration is looked for; the standard says 1024, pages do not.
+/// Bytes of the page in which its own declaration is searched; the standard says 1024, but pages
+/// exceed it.
 const SCAN_BYTES: usize = 4096;
 
-/// Returns the encoding to decode with; `None` where it is for the bytes to tell.
+/// Returns the encoding to decode with; `None` if the bytes have to decide.
 pub(super) fn declared(bytes: &[u8], charset: Option<&str>) -> Option<&'static Encoding> {
     if Encoding::for_bom(bytes).is_some() || std::str::from_utf8(bytes).is_ok() {
         return None;

@@ -1,22 +1,22 @@
-//! What stands in a line: words, links, code, emphasis, images.
+//! Inline content: words, links, code, emphasis, images.
 
 use super::redirect;
 use super::renderer::Renderer;
 use crate::dom::NodeId;
 use crate::writer::{escaped, inline_code};
 
-/// Inline Markdown that grows: white space in a row is one space.
+/// Growing inline Markdown: white space collapses to one space.
 #[derive(Debug, Default)]
 pub(super) struct Inline {
     pub(super) text: String,
-    /// A space has to come before the next word.
+    /// A space is due before the next word.
     space: bool,
     /// There was white space before the first word.
     indented: bool,
 }
 
 impl Inline {
-    /// Tells whether there is no word.
+    /// Reports whether it contains no word.
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
@@ -36,7 +36,7 @@ impl Inline {
         }
     }
 
-    /// Adds what is Markdown already.
+    /// Adds text that is already Markdown.
     fn push_markup(&mut self, markup: &str) {
         if std::mem::take(&mut self.space) && !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push(' ');
@@ -53,7 +53,7 @@ impl Inline {
 }
 
 impl Renderer<'_> {
-    /// Adds a node and what is below it.
+    /// Adds a node and its content.
     pub(super) fn inline(&self, id: NodeId, line: &mut Inline) {
         if self.is_left_out(id) {
             return;
@@ -82,7 +82,7 @@ impl Renderer<'_> {
             "math" => self.math(id, line),
             "wbr" => {}
             name => {
-                // Cells and blocks that ended up in a line are words apart.
+                // Cells and blocks inside a line are separate words.
                 let is_apart =
                     matches!(name, "td" | "th" | "li" | "p" | "div" | "dt" | "dd" | "tr");
                 line.space |= is_apart;
@@ -98,14 +98,14 @@ impl Renderer<'_> {
         }
     }
 
-    /// Returns all below `id` in one piece.
+    /// Returns the content of `id` in one piece.
     pub(super) fn inline_text(&self, id: NodeId) -> String {
         let mut line = Inline::default();
         self.inline_children(id, &mut line);
         line.text
     }
 
-    /// Emphasis, where it marks whole words; in the middle of one the marks would cut it in two.
+    /// Emphasis, if it covers whole words; inside a word the marks would split it.
     fn marked(&self, id: NodeId, mark: &str, line: &mut Inline) {
         let mut inner = Inline { space: line.space, ..Inline::default() };
         self.inline_children(id, &mut inner);
@@ -125,7 +125,7 @@ impl Renderer<'_> {
         line.space |= inner.space;
     }
 
-    /// Returns the character that comes right after an element.
+    /// Returns the character right after an element.
     fn text_after(&self, id: NodeId) -> Option<char> {
         self.tree.own_text(self.tree.next(id)?).chars().next()
     }
@@ -160,13 +160,13 @@ impl Renderer<'_> {
             return;
         }
         let source = self.tree.attribute(id, "src").unwrap_or_default().trim();
-        // Neither data nor another part of a mail is anything that a reader of the text could open.
+        // A reader of the text can open neither data nor another part of a mail.
         let is_inside = ["data:", "cid:"].iter().any(|scheme| source.starts_with(scheme));
         let source = if is_inside { String::new() } else { self.address(source) };
         line.push_markup(&format!("![{}]({source})", escaped(&alt).replace(']', "\\]")));
     }
 
-    /// Formulas as TeX where the page has that beside its MathML.
+    /// Formulas as TeX if the page has it beside its MathML.
     fn math(&self, id: NodeId, line: &mut Inline) {
         let tree = self.tree;
         let is_tex = |&node: &NodeId| {
@@ -183,7 +183,7 @@ impl Renderer<'_> {
         }
     }
 
-    /// Returns an address as the destination of a link.
+    /// Returns a URL as the destination of a link.
     fn address(&self, written: &str) -> String {
         let address = match self.resolve {
             Some(resolve) => resolve(written),

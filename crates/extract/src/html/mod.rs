@@ -1,6 +1,6 @@
-//! HTML: the main content of a page as Markdown, with what the page says of itself.
+//! HTML: the main content of a page as Markdown, with what the page declares.
 //!
-//! Also what the content of other formats is turned into on its way to Markdown: mails, e-books.
+//! Other formats become HTML first, too: mails, e-books.
 
 mod block;
 mod charset;
@@ -21,21 +21,21 @@ use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES
 /// How a page is converted.
 #[derive(Default)]
 pub struct Options<'a> {
-    /// Encoding that the server gives, as in `utf-8`; wins over what the page says.
+    /// Encoding according to the server, as in `utf-8`; overrides the page's declaration.
     pub charset: Option<&'a str>,
-    /// Where the main content is: the first of these that is found, instead of the usual places.
+    /// Selectors of the main content, tried in order instead of the usual ones.
     pub content: &'a [Selector],
-    /// All of it is content, as in a chapter or a mail: no place of the main content is looked for.
+    /// Everything is content, as in a chapter or a mail: the main content is not searched.
     pub is_whole: bool,
-    /// What is left out, beside navigation and the like.
+    /// What to leave out, besides navigation and the like.
     pub leave_out: &'a [Selector],
-    /// Turns an address as written in the page into the one that its link gets, such as one that is no
-    /// longer relative; `None` leaves addresses as they are.
+    /// Turns a URL as written in the page into that of its link, for example an absolute one;
+    /// `None` leaves URLs unchanged.
     pub resolve: Option<&'a dyn Fn(&str) -> String>,
 }
 
 impl Options<'_> {
-    /// Returns those for a text that is all content.
+    /// Returns the options for a text that is all content.
     pub(super) fn whole() -> Self {
         Self { is_whole: true, ..Self::default() }
     }
@@ -44,23 +44,22 @@ impl Options<'_> {
 /// A converted page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Main content. Headings, lists, tables, code with its language, links and images with a description
-    /// are kept.
+    /// Main content. Headings, lists, tables, code with its language, links and images with a
+    /// description are kept.
     pub markdown: String,
     /// Byte of [`Self::markdown`] at which a heading begins, and the fragment that links to it.
     pub anchors: Vec<(usize, String)>,
     /// Title of the page: `<title>`, else the first heading.
     pub title: Option<String>,
-    /// What the page says of itself.
+    /// What the page declares.
     pub facts: Facts,
-    /// Every link of the page, navigation included, as written; those that are not to be followed are left
-    /// out.
+    /// Every link of the page that may be followed, as written, including navigation.
     pub links: Vec<String>,
-    /// What the bytes were, as in [`Extracted::encoding`].
+    /// Encoding of the bytes, as in [`Extracted::encoding`].
     pub encoding: String,
 }
 
-/// Converts the bytes of a page. Fails where they are no text, or where the Markdown would be larger
+/// Converts the bytes of a page. Fails if they are not text, or if the Markdown would be larger
 /// than [`TEXT_BYTES_MAX`].
 pub fn convert(uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Page, DocumentError> {
     let Decoded { text, encoding } = match charset::declared(&bytes, options.charset) {
@@ -72,7 +71,7 @@ pub fn convert(uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Page,
     Ok(page)
 }
 
-/// Converts a page that is text already.
+/// Converts a page that is already text.
 pub(super) fn convert_text(
     uri: &str,
     text: &str,

@@ -1,5 +1,5 @@
-//! Links that lead through a redirect: filters of mail and search engines write an address of their own around each
-//! target. The target is what a reader wants, and it is shorter.
+//! Links through redirects: filters of mail and search engines wrap each target in a URL of their
+//! own. Readers want the target, and it is shorter.
 
 use mail_parser::decoders::base64::base64_decode;
 
@@ -21,7 +21,7 @@ const REDIRECTS: [(&str, &str, &str); 12] = [
     ("slack-redir.net", "/link", "url"),
 ];
 
-/// Returns the address that a known redirect leads to; `None` for every other address.
+/// Returns the target of a known redirect; `None` for every other URL.
 pub(super) fn target(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
@@ -47,14 +47,14 @@ pub(super) fn target(address: &str) -> Option<String> {
             _ => escapes::decoded(value, b'%'),
         }
     };
-    // Relative to the page of who redirects.
+    // Relative to the page of the redirecting site.
     let found = if found.starts_with('/') && !found.starts_with("//") {
         format!("{scheme}://{host}{found}")
     } else {
         found
     };
     let is_address = ["https://", "http://"].iter().any(|scheme| found.starts_with(scheme));
-    // A star stands for a character that is told elsewhere.
+    // A star replaces a character that is encoded elsewhere.
     let is_whole = !found.contains(|c: char| c.is_whitespace() || c.is_control() || c == '*');
     (is_address && is_whole).then_some(found)
 }
@@ -65,7 +65,7 @@ fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Decodes Base64 with the alphabet of addresses (RFC 4648, section 5), with or without its end.
+/// Decodes URL-safe Base64 (RFC 4648, section 5), with or without padding.
 fn base64(text: &str) -> Option<String> {
     let mut text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
     let end = text.len().next_multiple_of(4) - text.len();

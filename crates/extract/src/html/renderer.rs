@@ -1,4 +1,4 @@
-//! The state of a conversion: what is written so far, and what each node of the page is to it.
+//! The state of a conversion: the text so far, and the role of each node of the page.
 
 use crate::dom::{NodeId, Tree};
 use crate::writer::Writer;
@@ -14,23 +14,23 @@ pub(super) struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    /// Tells whether a node is no content.
+    /// Reports whether a node is not content.
     pub(super) fn is_left_out(&self, id: NodeId) -> bool {
         self.left_out[id.index()]
     }
 
-    /// Tells whether blocks stand below `id`.
+    /// Reports whether `id` contains blocks.
     pub(super) fn has_blocks(&self, id: NodeId) -> bool {
         self.has_blocks[id.index()]
     }
 
-    /// Tells whether a node is a block, or has one below it.
+    /// Reports whether a node is or contains a block.
     pub(super) fn is_block(&self, id: NodeId) -> bool {
         self.has_blocks(id) || is_block_name(self.tree.name(id))
     }
 }
 
-/// Tells whether elements of this name stand on lines of their own.
+/// Reports whether elements of this name are blocks.
 fn is_block_name(name: &str) -> bool {
     matches!(
         name,
@@ -87,7 +87,7 @@ fn is_block_name(name: &str) -> bool {
     )
 }
 
-/// Returns for every node whether a block stands below it.
+/// Returns for every node whether it contains a block.
 pub(super) fn has_blocks(tree: &Tree) -> Vec<bool> {
     let mut has_blocks = vec![false; tree.len()];
     // A parent comes before its children.

@@ -1,12 +1,12 @@
-//! Where the main content of a page is, and what in it is none.
+//! Finds the main content of a page, and what to leave out of it.
 
 use std::sync::LazyLock;
 
 use super::{Options, Selector};
 use crate::dom::{NodeId, Tree};
 
-/// Places of the main content, best first: what authors mark as such, then what the generators of
-/// documentation and blogs call it. (mdBook, Sphinx and Docusaurus mark it.)
+/// Selectors of the main content, best first: what authors mark as such, then the names used by
+/// generators of documentation and blogs. (mdBook, Sphinx and Docusaurus mark it.)
 static CONTENT: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     let selectors = [
         "[role=main]",
@@ -24,7 +24,7 @@ static CONTENT: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     parsed(&selectors)
 });
 
-/// What is no content wherever it stands.
+/// Never content.
 static NEVER: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     let selectors = [
         "nav",
@@ -43,7 +43,7 @@ static NEVER: LazyLock<Vec<Selector>> = LazyLock::new(|| {
         ".mw-editsection",
         ".mw-jump-link",
         ".noprint",
-        // DocBook, Sphinx, Doxygen: links to the neighbours.
+        // DocBook, Sphinx, Doxygen: links to previous and next pages.
         ".navheader",
         ".navfooter",
         "div.related",
@@ -62,13 +62,13 @@ static NEVER: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     parsed(&selectors)
 });
 
-/// What is no content around it, where nothing says what is.
+/// Not content when it is around content that nothing marks.
 static AROUND: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     let selectors = [
         "body header",
         "footer",
         "aside",
-        // Landmarks of the page; inside of its content pages call other things so, too.
+        // Landmarks of the page; inside its content pages use these names for other things.
         "[role=banner]",
         "[role=contentinfo]",
         "[role=complementary]",
@@ -93,7 +93,7 @@ static AROUND: LazyLock<Vec<Selector>> = LazyLock::new(|| {
     parsed(&selectors)
 });
 
-/// A place found by its name alone has at least one in so many bytes of the page's text.
+/// Content found by its name alone has at least this share of the page's text.
 const SHARE_MIN: usize = 3;
 
 fn parsed(selectors: &[&str]) -> Vec<Selector> {
@@ -102,9 +102,9 @@ fn parsed(selectors: &[&str]) -> Vec<Selector> {
 
 /// The content of a page.
 pub(super) struct Root {
-    /// Elements that hold it, in order, none inside another.
+    /// Elements that contain it, in order, none inside another.
     pub(super) roots: Vec<NodeId>,
-    /// By node: it and what is below it is left out.
+    /// By node: whether it and its content are left out.
     pub(super) left_out: Vec<bool>,
 }
 
@@ -113,7 +113,7 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     let body = tree.find("body").unwrap_or(NodeId::ROOT);
     let wanted: &[Selector] = if options.content.is_empty() { &CONTENT } else { options.content };
     let left_out = |around: bool| -> Vec<bool> {
-        // Most elements have no attributes, and most selectors ask for some.
+        // Most elements have no attributes, and most selectors require some.
         let matches = |selectors: &[Selector], id| {
             let has_attributes = tree.has_attributes(id);
             selectors.iter().any(|s| (has_attributes || s.is_bare()) && s.matches(tree, id))
@@ -138,7 +138,7 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     for (index, selector) in wanted.iter().enumerate() {
         let roots = outermost(tree, tree.all().filter(|&id| selector.matches(tree, id)));
         let bytes = text_bytes(tree, &inner, &roots);
-        // The author's word is taken for it; a name such as `article` may be that of a teaser.
+        // What the author marks is trusted; a name such as `article` may be that of a teaser.
         let is_marked = index < 2 || !options.content.is_empty();
         if bytes > 0 && (is_marked || bytes * SHARE_MIN >= total) {
             return Root { roots, left_out: inner };
@@ -150,12 +150,12 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     for id in tree.all().take_while(|&id| first.is_some_and(|first| id < first)) {
         outer[id.index()] |= tree.name(id) == "img";
     }
-    // A page that is nothing but a header is one all the same.
+    // A page that is only a header is kept.
     let left_out = if text_bytes(tree, &outer, &[body]) == 0 { inner } else { outer };
     Root { roots: vec![body], left_out }
 }
 
-/// Tells whether the content of an element is no text of the page.
+/// Reports whether the content of an element is never text of the page.
 fn has_no_text(name: &str) -> bool {
     matches!(
         name,
@@ -200,7 +200,7 @@ fn is_inside_article(tree: &Tree, id: NodeId) -> bool {
     false
 }
 
-/// Leaves out elements that stand inside an earlier one.
+/// Removes elements inside an earlier one.
 fn outermost(tree: &Tree, found: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
     let mut roots = Vec::new();
     let mut end = 0;
@@ -213,7 +213,7 @@ fn outermost(tree: &Tree, found: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
     roots
 }
 
-/// Returns how many bytes of words there are.
+/// Returns the number of bytes of words.
 fn text_bytes(tree: &Tree, left_out: &[bool], roots: &[NodeId]) -> usize {
     let mut bytes = 0;
     for &root in roots {

@@ -1,15 +1,15 @@
-//! Tables: data becomes a Markdown table, layout becomes the blocks in it.
+//! Tables: data becomes a Markdown table, a layout table becomes the blocks in it.
 
 use super::renderer::Renderer;
 use crate::dom::NodeId;
 
-/// Columns of a table, and rows that a cell reaches down, at most.
+/// Limit on the columns of a table, and on the rows that a cell spans.
 const SPAN_MAX: usize = 1000;
 
-/// Cells of a table at most, those counted that a span repeats.
+/// Limit on the cells of a table, including those repeated by spans.
 const CELLS_MAX: usize = 1_000_000;
 
-/// A cell that reaches down into rows to come.
+/// A cell that spans further rows.
 #[derive(Clone)]
 struct Reaching {
     rows: usize,
@@ -38,7 +38,7 @@ impl Renderer<'_> {
         self.writer.table(&grid);
     }
 
-    /// Writes what stands in a table and in none of its cells.
+    /// Writes content of a table outside of its cells.
     fn stray(&mut self, id: NodeId) {
         let tree = self.tree;
         let is_part = |node| {
@@ -60,7 +60,7 @@ impl Renderer<'_> {
                     self.stray(node);
                     self.rows_of(node, rows);
                 }
-                // Cells without a row make one.
+                // Cells without a row form one.
                 "td" | "th" if !has_loose_cells => {
                     has_loose_cells = true;
                     rows.push(id);
@@ -76,7 +76,7 @@ impl Renderer<'_> {
         self.tree.children(row).filter(is_cell).collect()
     }
 
-    /// Tells whether a table is there to put things beside each other.
+    /// Reports whether a table is only used for layout.
     fn is_layout(&self, id: NodeId, rows: &[NodeId]) -> bool {
         let tree = self.tree;
         let is_plain_role = matches!(tree.attribute(id, "role"), Some("presentation" | "none"));
@@ -92,7 +92,8 @@ impl Renderer<'_> {
             || tree.descendants(id).any(|node| is_big(node) && !self.is_left_out(node))
     }
 
-    /// Returns the cells row by row; one that spans several is repeated, so that each row says all.
+    /// Returns the cells row by row; a cell that spans several is repeated, so that each row is
+    /// complete.
     fn grid(&self, rows: &[NodeId]) -> Vec<Vec<String>> {
         let mut grid = Vec::with_capacity(rows.len());
         let mut reaching: Vec<Option<Reaching>> = Vec::new();
@@ -131,7 +132,7 @@ impl Renderer<'_> {
     }
 }
 
-/// Fills the next columns with the cells that reach down into them.
+/// Fills the next columns with the cells that span this row.
 fn reach_down(line: &mut Vec<String>, reaching: &mut [Option<Reaching>]) {
     while let Some(place) = reaching.get_mut(line.len())
         && let Some(cell) = place

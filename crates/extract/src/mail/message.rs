@@ -1,4 +1,4 @@
-//! Mail: messages and mailboxes, with their attachments through the extractors of their formats.
+//! Mail: messages and mailboxes, with their attachments extracted by their formats.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::Value;
 
-use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, separate, told_name, write_file, write_head};
+use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, display_name, separate, write_file, write_head};
 use super::text::{without_encoded, without_quotation};
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
@@ -138,10 +138,10 @@ fn names(address: &Address<'_>) -> String {
     people(address, |name, address| format!("{name} <{address}>"))
 }
 
-/// Returns the people of a header as the text tells them, as in `ada@example.org (Ada), bob@example.org`: the older
-/// form of RFC 822, in which Markdown has nothing to escape.
-fn told_names(address: &Address<'_>) -> String {
-    people(address, told_name)
+/// Returns the people of a header as shown in the text, as in `ada@example.org (Ada),
+/// bob@example.org`: the older form of RFC 822, in which Markdown has nothing to escape.
+fn display_names(address: &Address<'_>) -> String {
+    people(address, display_name)
 }
 
 fn people(address: &Address<'_>, both: impl Fn(&str, &str) -> String) -> String {
@@ -152,7 +152,7 @@ fn people(address: &Address<'_>, both: impl Fn(&str, &str) -> String) -> String 
     people.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the attachments that are not only there for other parts: signatures and keys are.
+/// Returns the attachments, except those that only serve other parts: signatures and keys.
 fn attachments<'a>(message: &'a Message<'_>) -> impl Iterator<Item = (u32, &'a MessagePart<'a>)> {
     const SEALS: [(&str, &str); 5] = [
         ("application", "pgp-signature"),
@@ -167,7 +167,8 @@ fn attachments<'a>(message: &'a Message<'_>) -> impl Iterator<Item = (u32, &'a M
         .take(ATTACHMENTS_MAX)
 }
 
-/// Returns the names of attached files, each with its description; pictures that stand in the text are none.
+/// Returns the names of attached files, each with its description; without pictures shown in the
+/// text.
 fn attached_files(message: &Message<'_>) -> Option<String> {
     let is_shown = |part: &MessagePart<'_>| {
         let disposition = part.content_disposition();
@@ -175,21 +176,22 @@ fn attached_files(message: &Message<'_>) -> Option<String> {
     };
     let files = attachments(message).filter(|(_, part)| is_shown(part)).filter_map(|(_, part)| {
         let name = part.attachment_name()?;
-        let told = part.content_description().map(|told| format!("{name} ({})", told.trim()));
-        Some(told.unwrap_or_else(|| name.to_owned()))
+        let rendered =
+            part.content_description().map(|rendered| format!("{name} ({})", rendered.trim()));
+        Some(rendered.unwrap_or_else(|| name.to_owned()))
     });
     let files: Vec<_> = files.collect();
     (!files.is_empty()).then(|| files.join(", "))
 }
 
-/// Where a message stands.
+/// Position of a message in the document.
 #[derive(Clone, Copy)]
 struct Place {
     /// Level of its heading.
     level: usize,
-    /// Messages around it.
+    /// Number of messages around it.
     depth: usize,
-    /// The document is this message: its date is metadata, and nobody looks for words of it.
+    /// The document is this message: its date is metadata, and nobody searches for words of it.
     is_document: bool,
     /// Extracts attached files.
     extract_inner: ExtractInner,
@@ -215,16 +217,16 @@ fn write_message(
     let date = message.date().filter(|_| !place.is_document).map(mail_parser::DateTime::to_rfc3339);
     write_head(
         &[
-            ("From", message.from().map(told_names)),
-            ("To", message.to().map(told_names)),
-            ("Cc", message.cc().map(told_names)),
+            ("From", message.from().map(display_names)),
+            ("To", message.to().map(display_names)),
+            ("Cc", message.cc().map(display_names)),
             ("Date", date),
             ("Message-ID", message.message_id().map(str::to_owned)),
             ("Attachments", attached_files(message)),
         ],
         text,
     );
-    // In their order: what is said about a file may stand behind it.
+    // In their order: what is said about a file may come after it.
     let bodies = message.text_body.iter().filter_map(|&id| Some((id, message.part(id)?)));
     let is_text =
         |part: &MessagePart<'_>| matches!(part.body, PartType::Text(_) | PartType::Html(_));
@@ -246,7 +248,7 @@ fn write_message(
 
 fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), DocumentError> {
     let body = match &part.body {
-        // What cannot be decoded by the letter comes as it is, and as text.
+        // Content that cannot be decoded exactly is kept, as text.
         PartType::Text(body) | PartType::Html(body) if part.is_encoding_problem => {
             without_quotation(body)
         }
@@ -268,7 +270,7 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
     Ok(())
 }
 
-/// Writes what an attachment holds, where that is text.
+/// Writes the text of an attachment, if it has any.
 fn write_attachment(
     uri: &str,
     part: &MessagePart<'_>,
@@ -276,7 +278,7 @@ fn write_attachment(
     text: &mut String,
 ) -> Result<(), DocumentError> {
     if let PartType::Message(message) = &part.body {
-        // One that was cut off before its first part would make its parser panic.
+        // A message truncated before its first part would make its parser panic.
         return if place.depth < DEPTH_MAX && !message.parts.is_empty() {
             write_message(uri, message, place.inside(), text)
         } else {
@@ -284,7 +286,7 @@ fn write_attachment(
         };
     }
     let name = part.attachment_name().and_then(title::clean).unwrap_or_default();
-    // Parts without a name are most often another form of the body.
+    // Parts without a name are usually another form of the body.
     let is_body = name.is_empty() && matches!(part.body, PartType::Text(_) | PartType::Html(_));
     if is_body {
         return write_body(uri, part, text);

@@ -1,4 +1,5 @@
-//! Mail: messages, mailboxes and Outlook messages, with their attachments by the extractors of their formats.
+//! Mail: messages, mailboxes and Outlook messages, with their attachments extracted by their
+//! formats.
 
 mod message;
 #[cfg(feature = "office")]

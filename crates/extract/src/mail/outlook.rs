@@ -1,21 +1,21 @@
 //! Outlook messages (MSG): subject, people, text and attachments.
 //!
-//! After [MS-OXMSG]: an OLE file with a stream for each property, named by its number and type. An attachment is
-//! a storage of such streams, and so is a message that is attached.
+//! After [MS-OXMSG]: an OLE file with a stream for each property, named by its number and type. An
+//! attachment is a storage of such streams, and so is an attached message.
 
 use std::fmt::Write;
 use std::io::{Cursor, Read};
 
 use serde_json::Value;
 
-use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, separate, told_name, write_file, write_head};
+use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, display_name, separate, write_file, write_head};
 use super::text::without_encoded;
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
 use crate::writer::escaped;
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
 
-/// Bytes of one property that are read.
+/// Limit on the bytes of one property.
 const PROPERTY_BYTES_MAX: u64 = 32 << 20;
 
 const SUBJECT: &str = "0037";
@@ -32,16 +32,17 @@ const ATTACHED_NAME: &str = "3707";
 const ATTACHED_SHORT_NAME: &str = "3704";
 const CONTENT_ID: &str = "3712";
 
-/// The times of a message as the stream of its properties of fixed size names them: type, then number.
+/// The times of a message, as named in the stream of its properties of fixed size: type, then
+/// number.
 const SUBMITTED: [u8; 4] = [0x40, 0, 0x39, 0];
 const DELIVERED: [u8; 4] = [0x40, 0, 0x06, 0x0E];
 
-/// Bytes of a property in that stream, and before the first of them ([MS-OXMSG], section 2.4); of a message inside
-/// another it is 8 less.
+/// Bytes of a property in that stream, and before the first of them ([MS-OXMSG], section 2.4); in a
+/// message inside another it is 8 less.
 const PROPERTY_BYTES: usize = 16;
 const PROPERTIES_HEAD: usize = 32;
 
-/// What the storage of an attachment is called, before its number.
+/// Name of the storage of an attachment, before its number.
 const ATTACHMENT: &str = "__attach_version1.0_";
 
 /// MSG files.
@@ -71,7 +72,7 @@ impl Extractor for Outlook {
         let mut attached = Attached { extract_inner: self.extract_inner, names: Vec::new() };
         message.write(uri, &mut file, "", 0, &mut text, &mut attached)?;
         let mut metadata = Metadata::new();
-        let author = message.from.told(|name, address| format!("{name} <{address}>"));
+        let author = message.from.display(|name, address| format!("{name} <{address}>"));
         let known = [
             ("subject", &message.subject),
             ("author", &author),
@@ -97,21 +98,21 @@ impl Extractor for Outlook {
     }
 }
 
-/// Files that are attached to a message, or to one in it.
+/// Files attached to a message, or to one inside it.
 struct Attached {
     extract_inner: ExtractInner,
     names: Vec<String>,
 }
 
-/// Who a message is from.
+/// The sender of a message.
 struct Sender {
     name: Option<String>,
     address: Option<String>,
 }
 
 impl Sender {
-    /// Returns name and address in the form of `both`, or the one that there is.
-    fn told(&self, both: impl Fn(&str, &str) -> String) -> Option<String> {
+    /// Returns name and address in the form of `both`, or the one that exists.
+    fn display(&self, both: impl Fn(&str, &str) -> String) -> Option<String> {
         match (&self.name, &self.address) {
             (Some(name), Some(address)) => Some(both(name, address)),
             (name, address) => address.clone().or_else(|| name.clone()),
@@ -119,7 +120,7 @@ impl Sender {
     }
 }
 
-/// The properties of a message that are told.
+/// The properties of a message that are shown.
 struct Message {
     subject: Option<String>,
     from: Sender,
@@ -132,7 +133,7 @@ struct Message {
 }
 
 impl Message {
-    /// Reads the message in the storage at `place`, which ends with no `/`.
+    /// Reads the message in the storage at `place`, which does not end with `/`.
     fn read(file: &mut Ole, place: &str) -> Self {
         let date = date(file, place);
         let mut get = |number: &str| text_of(file, place, number);
@@ -150,7 +151,7 @@ impl Message {
         }
     }
 
-    /// Writes it and what is attached to it; attached files are noted in `attached`.
+    /// Writes it and its attachments; adds attached files to `attached`.
     fn write(
         &self,
         uri: &str,
@@ -165,7 +166,7 @@ impl Message {
         let subject = self.subject.as_deref().unwrap_or("No subject");
         let _ = writeln!(text, "{marks} {}", escaped(subject));
         let storages = attachments(file, place);
-        // Pictures that stand in the text have an address there, and are none.
+        // Pictures shown in the text are referred to by an address there.
         let mut files = Vec::new();
         for storage in &storages {
             if text_of(file, storage, CONTENT_ID).is_none() {
@@ -174,7 +175,7 @@ impl Message {
         }
         write_head(
             &[
-                ("From", self.from.told(told_name)),
+                ("From", self.from.display(display_name)),
                 ("To", self.to.clone()),
                 ("Cc", self.cc.clone()),
                 ("Date", self.date.clone().filter(|_| depth > 0)),
@@ -210,7 +211,7 @@ impl Message {
     }
 }
 
-/// Returns the storages of what is attached to the message at `place`.
+/// Returns the storages of the attachments of the message at `place`.
 fn attachments(file: &Ole, place: &str) -> Vec<String> {
     let within = if place.is_empty() { "/" } else { place };
     let Ok(entries) = file.read_storage(within) else { return Vec::new() };
@@ -228,7 +229,7 @@ fn file_name(file: &mut Ole, storage: &str) -> Option<String> {
     name.and_then(|name| title::clean(&name))
 }
 
-/// Writes an attached file, where it has text.
+/// Writes an attached file, if it has text.
 fn write_attached(
     file: &mut Ole,
     storage: &str,
@@ -263,7 +264,7 @@ fn date(file: &mut Ole, place: &str) -> Option<String> {
     })
 }
 
-/// Reads a property as text: in UTF-16, else in bytes.
+/// Reads a property as text: in UTF-16, or else in bytes.
 fn text_of(file: &mut Ole, place: &str, number: &str) -> Option<String> {
     let encodings = [
         ("001F", encoding_rs::UTF_16LE),

@@ -1,4 +1,4 @@
-//! What messages of all programs have in common: who they are from and for, and their attachments.
+//! What messages of all programs have in common: sender, recipients and attachments.
 
 use std::fmt::Write;
 
@@ -7,31 +7,31 @@ use crate::extractor::ExtractInner;
 use crate::writer::escaped;
 use crate::{MediaType, title};
 
-/// Messages inside each other, by forwarding, that are read.
+/// Limit on nested messages, by forwarding.
 pub(super) const DEPTH_MAX: usize = 3;
 
-/// Attachments of a message that are read.
+/// Limit on the attachments of a message.
 pub(super) const ATTACHMENTS_MAX: usize = 100;
 
-/// Returns how the text tells somebody who has a name.
-pub(super) fn told_name(name: &str, address: &str) -> String {
+/// Returns how the text shows somebody who has a name.
+pub(super) fn display_name(name: &str, address: &str) -> String {
     format!("{address} ({name})")
 }
 
-/// Writes who a message is from and for: mail is looked for by people as much as by subject.
+/// Writes sender and recipients of a message: mail is searched for by people as much as by subject.
 pub(super) fn write_head(fields: &[(&str, Option<String>)], text: &mut String) {
-    let told = fields.iter().filter_map(|(name, value)| {
+    let rendered = fields.iter().filter_map(|(name, value)| {
         let value = value.as_deref().and_then(title::clean)?;
         Some(format!("**{name}:** {}", escaped(&value)))
     });
-    let told: Vec<_> = told.collect();
-    if !told.is_empty() {
+    let rendered: Vec<_> = rendered.collect();
+    if !rendered.is_empty() {
         separate(text);
-        let _ = writeln!(text, "{}", told.join("  \n"));
+        let _ = writeln!(text, "{}", rendered.join("  \n"));
     }
 }
 
-/// Writes the text of an attached file under its name, where it has any.
+/// Writes the text of an attached file under its name, if it has any.
 pub(super) fn write_file(
     extract: ExtractInner,
     name: &str,
@@ -55,7 +55,7 @@ pub(super) fn write_file(
     text.push('\n');
 }
 
-/// Puts a blank line behind what is there.
+/// Adds a blank line after existing text.
 pub(super) fn separate(text: &mut String) {
     if !text.is_empty() && !text.ends_with("\n\n") {
         text.push('\n');

@@ -1,8 +1,9 @@
-//! What is no text in the text of a mail: files that were written into it, signatures and keys.
+//! Removes from the text of a mail what is not text: embedded files, signatures and keys.
 
 use crate::escapes;
 
-/// How what is left out begins and ends, by lines: uuencode, and OpenPGP's armour (RFC 9580, section 6.2).
+/// First and last lines of what is left out: uuencode, and OpenPGP's armour (RFC 9580, section
+/// 6.2).
 const ENCODED: [(&str, &str); 4] = [
     ("begin ", "end"),
     ("-----BEGIN PGP SIGNATURE-----", "-----END PGP SIGNATURE-----"),
@@ -10,12 +11,12 @@ const ENCODED: [(&str, &str); 4] = [
     ("-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"),
 ];
 
-/// Decodes quoted-printable (RFC 2045, section 6.7) as far as it is that.
+/// Decodes quoted-printable (RFC 2045, section 6.7) as far as it is valid.
 pub(super) fn without_quotation(text: &str) -> String {
     escapes::decoded(&text.replace("=\r\n", "").replace("=\n", ""), b'=')
 }
 
-/// Leaves out what is encoded; what has no end stays.
+/// Leaves out encoded data; without an end it stays.
 pub(super) fn without_encoded(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let ends = |line: &str, kind: usize| line.trim_end() == ENCODED[kind].1;
@@ -24,7 +25,7 @@ pub(super) fn without_encoded(text: &str) -> String {
     let mut kept = Vec::with_capacity(lines.len());
     let mut at = 0;
     while let Some(line) = lines.get(at) {
-        // An end that is not there is not looked for again and again.
+        // A missing end is not searched for again and again.
         let kind = kind(line).filter(|&kind| last[kind] > Some(at));
         let length = kind.and_then(|kind| lines[at..].iter().position(|line| ends(line, kind)));
         if length.is_none() {
@@ -35,7 +36,7 @@ pub(super) fn without_encoded(text: &str) -> String {
     kept.join("\n")
 }
 
-/// Tells what begins with a line, by its place in [`ENCODED`].
+/// Returns the kind of encoding that a line begins, as an index of [`ENCODED`].
 fn kind(line: &str) -> Option<usize> {
     let kind = ENCODED.iter().position(|(begin, _)| line.starts_with(begin))?;
     let mode = line.strip_prefix("begin ").and_then(|rest| rest.split_once(' '));

@@ -42,7 +42,8 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     }
 }
 
-/// Tells whether a line begins or ends what is only there under a condition; which holds is not known here.
+/// Reports whether a line begins or ends a conditional part; whether its condition holds is unknown
+/// here.
 fn is_condition(line: &str) -> bool {
     let is_of = |name: &str| line.starts_with(name);
     is_of("endif::")
@@ -50,22 +51,22 @@ fn is_condition(line: &str) -> bool {
         || (is_of("ifdef::") || is_of("ifndef::")) && line.ends_with("[]")
 }
 
-/// Returns a line with the values of what it refers to by `{name}`; a reference to something else stays.
+/// Returns a line with the values of its references `{name}`; unknown references stay.
 fn resolved<'a>(line: &'a str, attributes: &mut Names) -> Cow<'a, str> {
     let mut rest = line;
-    let mut told = String::new();
+    let mut rendered = String::new();
     while let Some((before, after)) = rest.split_once('{') {
         let end = after.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
         let name = &after[..end.unwrap_or(after.len())];
         let is_reference = after[name.len()..].starts_with('}') && !before.ends_with('\\');
-        told.push_str(before);
-        match is_reference.then(|| attributes.told(name)).flatten() {
+        rendered.push_str(before);
+        match is_reference.then(|| attributes.resolve(name)).flatten() {
             Some(value) => {
-                told.push_str(value);
+                rendered.push_str(value);
                 rest = &after[name.len() + 1..];
             }
             None => {
-                told.push('{');
+                rendered.push('{');
                 rest = after;
             }
         }
@@ -73,11 +74,11 @@ fn resolved<'a>(line: &'a str, attributes: &mut Names) -> Cow<'a, str> {
     if rest.len() == line.len() {
         return Cow::Borrowed(line);
     }
-    told.push_str(rest);
-    Cow::Owned(told)
+    rendered.push_str(rest);
+    Cow::Owned(rendered)
 }
 
-/// Tells whether `line` is a delimiter made of the character of `mark`, as long or longer.
+/// Reports whether `line` is a delimiter made of the character of `mark`, at least as long.
 fn is_delimiter(line: &str, mark: &str) -> bool {
     let first = mark.chars().next().unwrap_or('-');
     line.starts_with(mark) && line.chars().all(|c| c == first) && (mark != "--" || line == mark)
@@ -174,8 +175,8 @@ fn list_item(line: &str) -> Option<String> {
     }
 }
 
-/// Returns the cells of a table: rows are those of the line where a line has several cells, else of as many cells as
-/// the first line has or, failing that, the lines up to the first blank one.
+/// Returns the cells of a table: a row is a line if lines have several cells; otherwise it has as
+/// many cells as the first line, or as the lines up to the first blank one.
 fn cells(block: &[Cow<'_, str>]) -> Cells {
     let mut table = Cells::default();
     let mut first_group = None;
@@ -192,7 +193,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
             }
             let count = line.matches('|').count();
             is_by_line |= count > 1;
-            // What stands before the first bar is the format of its cell, or more of the last cell.
+            // Before the first bar is the format of its cell, or more of the last cell.
             for (index, cell) in line.split('|').skip(1).enumerate() {
                 let mut cell = inline(cell.trim());
                 if index + 1 < count {
@@ -211,7 +212,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
     table
 }
 
-/// Takes the format of the next cell, as in `2+^.>s`, off the end of a cell.
+/// Removes the format of the next cell, as in `2+^.>s`, from the end of a cell.
 fn drop_format(cell: &mut String) {
     let Some(word) = cell.split_whitespace().next_back() else { return };
     let is_format = word.chars().all(|c| c.is_ascii_digit() || "+*^.<>asehmldv".contains(c))
@@ -223,32 +224,32 @@ fn drop_format(cell: &mut String) {
     }
 }
 
-/// Turns links and cross references into those of Markdown; other marks stay.
+/// Converts links and cross references to Markdown; other marks stay.
 fn inline(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         match LINKS.iter().any(|mark| rest.starts_with(mark)).then(|| reference(rest)).flatten() {
             Some((markdown, length)) => {
-                told.push_str(&markdown);
+                rendered.push_str(&markdown);
                 rest = &rest[length..];
             }
             None => {
-                told.push(first);
+                rendered.push(first);
                 rest = &rest[first.len_utf8()..];
             }
         }
     }
-    told
+    rendered
 }
 
-/// What a reference begins with.
+/// Beginnings of references.
 const LINKS: [&str; 6] = ["<<", "link:", "xref:", "https://", "http://", "mailto:"];
 
-/// Longest reference that is looked for: so many begin and never end.
+/// Longest reference that is searched for: many begin and never end.
 const REFERENCE_BYTES_MAX: usize = 2000;
 
-/// Returns a reference at the start of `text` in Markdown, and how long it was.
+/// Returns a reference at the start of `text` in Markdown, and its length.
 fn reference(text: &str) -> Option<(String, usize)> {
     let text = &text[..text.floor_char_boundary(REFERENCE_BYTES_MAX)];
     if let Some(inside) = text.strip_prefix("<<") {

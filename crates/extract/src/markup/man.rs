@@ -2,10 +2,10 @@
 
 use super::Scribe;
 
-/// Macros that set words of a line in another font: their words are said.
+/// Macros that set words of a line in another font: their words are kept.
 const FONTS: &[&str] = &["B", "I", "BR", "BI", "IB", "IR", "RB", "RI", "SM", "SB", "R"];
 
-/// Macros of mdoc that are said as they are.
+/// Macros of mdoc whose words are kept unchanged.
 const SAID: &[&str] = &[
     "Nm", "Fl", "Ar", "Op", "Pa", "Xr", "Dv", "Ev", "Cm", "Va", "Vt", "Ft", "Fn", "Fa", "Fd", "In",
     "Ic", "Li", "Em", "Sy", "Dq", "Sq", "Ql", "Qq", "Pq", "Bq", "Aq", "Er", "Ns", "Lk", "Mt", "Nd",
@@ -25,7 +25,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             "SH" | "Sh" | "SS" | "Ss" => {
                 let level = if name.eq_ignore_ascii_case("sh") { 2 } else { 3 };
                 let text = arguments.join(" ");
-                // The heading may stand on the next line.
+                // The heading may be on the next line.
                 let text = if text.is_empty() { plain(lines.next().unwrap_or("")) } else { text };
                 scribe.heading(level, &text);
             }
@@ -97,7 +97,7 @@ fn mdoc(name: &str, arguments: &[String]) -> String {
     }
 }
 
-/// Returns name and arguments of a request; quotes hold blanks together.
+/// Returns name and arguments of a request; quotes keep blanks together.
 fn request(line: &str) -> Option<(&str, Vec<String>)> {
     let rest = line.strip_prefix(['.', '\''])?.trim_start();
     let (name, rest) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
@@ -124,13 +124,13 @@ fn code_line(line: &str) -> String {
 
 /// Resolves the escapes of roff.
 fn plain(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
-        told.push_str(before);
+        rendered.push_str(before);
         let mut characters = after.chars();
         let (said, length) = match characters.next() {
-            Some('"') => return told,
+            Some('"') => return rendered,
             // A font: one letter, two after a bracket, or a name in brackets.
             Some('f' | 'F' | 'm' | 's' | '*' | 'n') => ("", 1 + name_length(&after[1..])),
             Some('(') => (special(after.get(1..3).unwrap_or_default()), 3),
@@ -147,11 +147,11 @@ fn plain(text: &str) -> String {
             Some(character) => ("", character.len_utf8()),
             None => ("", 0),
         };
-        told.push_str(said);
+        rendered.push_str(said);
         rest = after.get(length..).unwrap_or_default();
     }
-    told.push_str(rest);
-    told
+    rendered.push_str(rest);
+    rendered
 }
 
 fn name_length(text: &str) -> usize {

@@ -1,7 +1,7 @@
-//! Light markup, told as Markdown: AsciiDoc, reStructuredText, Org, LaTeX and man pages.
+//! Lightweight markup, converted to Markdown: AsciiDoc, reStructuredText, Org, LaTeX and man pages.
 //!
-//! Scanners of lines, not parsers: headings, literal blocks, tables, lists and links become what Markdown
-//! has for them, and every other line stays as it was typed. Nothing that is text is lost.
+//! Line scanners, not parsers: headings, literal blocks, tables, lists and links become Markdown,
+//! and every other line stays as typed. No text is lost.
 
 mod asciidoc;
 mod latex;
@@ -33,17 +33,17 @@ pub(crate) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
 /// Man pages, by either macro package.
 pub(crate) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
 
-/// Tells whether a text begins like a man page: with a comment of roff or its first macro.
+/// Reports whether a text begins like a man page: with a comment of roff or its first macro.
 pub(crate) fn is_man_page(start: &[u8]) -> bool {
     [&b".TH "[..], b".Dd ", b".\\\"", b"'\\\"", b".so "].iter().any(|mark| start.starts_with(mark))
 }
 
-/// What a scanner writes to.
+/// The output of a scanner.
 pub(crate) struct Scribe {
     writer: Writer,
     title: Option<String>,
     metadata: Metadata,
-    /// Lines of the paragraph or list that is being read.
+    /// Lines of the current paragraph or list.
     lines: Vec<String>,
 }
 
@@ -114,7 +114,7 @@ impl Extractor for Markup {
     }
 }
 
-/// Returns how many blanks a line begins with; a tab goes to the next multiple of eight.
+/// Returns the indentation of a line in columns; tabs advance to multiples of eight.
 fn indent(line: &str) -> usize {
     let mut column = 0;
     for character in line.chars() {
@@ -127,8 +127,8 @@ fn indent(line: &str) -> usize {
     column
 }
 
-/// Takes the lines of an indented block off `lines`, blank lines inside it included, without the indent
-/// that all have.
+/// Removes the lines of an indented block from `lines`, including blank lines inside it, and
+/// returns them without their common indentation.
 fn take_indented<'a>(lines: &mut &[&'a str], more_than: usize) -> Vec<&'a str> {
     let is_inside = |line: &&str| line.trim().is_empty() || indent(line) > more_than;
     let count = lines.iter().take_while(|line| is_inside(line)).count();
@@ -144,10 +144,10 @@ fn take_indented<'a>(lines: &mut &[&'a str], more_than: usize) -> Vec<&'a str> {
     block.iter().map(|line| line.get(common..).unwrap_or_default()).collect()
 }
 
-/// Bytes that what names stand for may add to a document, so that they cannot multiply.
-const TOLD_BYTES_MAX: usize = 1 << 20;
+/// Limit on the bytes that values of names add to a document, so that they cannot multiply.
+const RESOLVED_BYTES_MAX: usize = 1 << 20;
 
-/// What names stand for, as a document says it.
+/// The values of names that a document defines.
 struct Names {
     values: BTreeMap<String, String>,
     left: usize,
@@ -155,7 +155,7 @@ struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { values: BTreeMap::new(), left: TOLD_BYTES_MAX }
+        Self { values: BTreeMap::new(), left: RESOLVED_BYTES_MAX }
     }
 }
 
@@ -168,8 +168,9 @@ impl Names {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Returns what a name stands for, to be told once; `None` where that is nothing, or too much by now.
-    fn told(&mut self, name: &str) -> Option<&str> {
+    /// Returns the value of a name, to be inserted once; `None` if it has none, or the limit is
+    /// reached.
+    fn resolve(&mut self, name: &str) -> Option<&str> {
         let value = self.values.get(name).filter(|value| value.len() <= self.left)?;
         self.left -= value.len();
         Some(value)

@@ -50,7 +50,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             }
             scribe.code("", &block);
         } else {
-            // What follows a table without a blank line would be a row of it.
+            // What follows a table without a blank line would become a row of it.
             if scribe.lines.last().is_some_and(|line| line.starts_with('|')) {
                 scribe.flush();
             }
@@ -59,7 +59,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     }
 }
 
-/// Returns what stands on a line of fixed width: behind a colon.
+/// Returns the text of a line of fixed width: after a colon.
 fn fixed_width(line: &str) -> Option<&str> {
     let rest = line.strip_prefix(':')?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
@@ -118,26 +118,26 @@ fn table_line(line: &str, scribe: &mut Scribe) {
 
 /// Turns links and code into Markdown.
 fn inline(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("[[") {
-        told.push_str(before);
+        rendered.push_str(before);
         let Some((link, after)) = after.split_once("]]") else {
-            told.push_str("[[");
+            rendered.push_str("[[");
             rest = after;
             break;
         };
         match link.split_once("][") {
-            Some((target, shown)) => told.push_str(&format!("[{shown}]({target})")),
-            None => told.push_str(link),
+            Some((target, shown)) => rendered.push_str(&format!("[{shown}]({target})")),
+            None => rendered.push_str(link),
         }
         rest = after;
     }
-    told.push_str(rest);
-    code(&told)
+    rendered.push_str(rest);
+    code(&rendered)
 }
 
-/// Turns `~code~` and `=verbatim=` into code where they stand as words.
+/// Converts `~code~` and `=verbatim=` to code if they are separate words.
 fn code(text: &str) -> String {
     let mut words = Vec::new();
     for word in text.split(' ') {

@@ -1,23 +1,22 @@
-//! OpenDocument texts, presentations and spreadsheets: their XML, told as HTML, or as tables.
+//! OpenDocument texts, presentations and spreadsheets: their XML, rendered as HTML, or as tables.
 //!
-//! After OpenDocument 1.3, part 3. What the HTML converter knows of lists, tables and spans need not be
-//! known twice.
+//! After OpenDocument 1.3, part 3. The HTML converter then takes care of lists, tables and spans.
 
+mod renderer;
 mod sheets;
 mod styles;
-mod teller;
 
 use crate::html::{self, Options};
 use crate::package::Package;
 use crate::xml::{self, Part};
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use renderer::Renderer;
 use styles::Styles;
-use teller::Teller;
 
 /// Repetitions of a cell or row that are written out.
 const REPEAT_MAX: usize = 100;
 
-/// Elements that are left out with all they hold.
+/// Elements that are left out with their content.
 const LEFT_OUT: [&str; 11] = [
     "annotation",
     "automatic-styles",
@@ -73,16 +72,16 @@ impl Extractor for OpenDocument {
     }
 }
 
-/// What is told: the text, its first heading, and where its sheets begin.
-type Told = (String, Option<String>, Vec<usize>);
+/// The result: the text, its first heading, and where its sheets begin.
+type Rendered = (String, Option<String>, Vec<usize>);
 
 fn broken(uri: &str, error: &str) -> DocumentError {
     let reason = format!("its content.xml cannot be read {error}");
     DocumentError::permanent(uri, reason)
 }
 
-fn workbook(uri: &str, content: &str) -> Result<Told, DocumentError> {
-    let workbook = sheets::tell(content).map_err(|error| broken(uri, &error))?;
+fn workbook(uri: &str, content: &str) -> Result<Rendered, DocumentError> {
+    let workbook = sheets::render(content).map_err(|error| broken(uri, &error))?;
     if workbook.is_full {
         return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
@@ -90,16 +89,20 @@ fn workbook(uri: &str, content: &str) -> Result<Told, DocumentError> {
     Ok((workbook.markdown, name, workbook.starts))
 }
 
-fn document(uri: &str, content: &str, package: &mut Package<'_>) -> Result<Told, DocumentError> {
+fn document(
+    uri: &str,
+    content: &str,
+    package: &mut Package<'_>,
+) -> Result<Rendered, DocumentError> {
     let mut styles = Styles::default();
-    // Only lists and titles ask for what styles say.
+    // Only lists and titles depend on styles.
     let is_asked = content.contains("<text:list") || content.contains("<text:p ");
     if is_asked && let Ok(text) = package.read("styles.xml") {
         styles.read(&String::from_utf8_lossy(&text));
     }
-    let mut teller = Teller::new(styles);
-    xml::read(content, |part| teller.tell(part)).map_err(|error| broken(uri, &error))?;
-    let page = html::convert_text(uri, &teller.finish(), &Options::whole())?;
+    let mut renderer = Renderer::new(styles);
+    xml::read(content, |part| renderer.render(part)).map_err(|error| broken(uri, &error))?;
+    let page = html::convert_text(uri, &renderer.finish(), &Options::whole())?;
     Ok((page.markdown, page.title, Vec::new()))
 }
 

@@ -1,6 +1,7 @@
-//! Tells spreadsheets: a heading for each sheet, and a table for each block of cells in it.
+//! Renders spreadsheets: a heading for each sheet, and a table for each block of cells in it.
 //!
-//! Programs fill rows and sheets up with a million empty cells, which are counted and never made.
+//! Programs fill rows and sheets up with a million empty cells, which are counted and never
+//! created.
 
 use std::ops::Range;
 
@@ -9,30 +10,30 @@ use crate::writer::{Writer, escaped};
 use crate::xml::{self, Element, Part};
 use crate::{TEXT_BYTES_MAX, sheet};
 
-/// What programs have of columns and rows, with some to spare: places beyond are not told apart.
+/// Limit on columns and rows, above those of programs: positions beyond are not distinguished.
 const COLUMNS_MAX: usize = 16_384;
 const ROWS_MAX: usize = 1 << 24;
 
-/// Bytes that a cell takes beside its text.
+/// Bytes that a cell takes besides its text.
 const CELL_BYTES: usize = 4;
 
-/// Merged cells at a time that are told more than once.
+/// Limit on the merged cells that are repeated at a time.
 const MERGED_MAX: usize = 1_000;
 
-/// What is told of a workbook.
+/// The rendered content of a workbook.
 pub(super) struct Workbook {
     pub(super) markdown: String,
     /// Where each sheet begins.
     pub(super) starts: Vec<usize>,
     /// Name of the first sheet.
     pub(super) name: Option<String>,
-    /// There is more than may be written.
+    /// The limit on the text was reached.
     pub(super) is_full: bool,
 }
 
-/// Tells the content of a workbook; the error says where it is not XML.
-pub(super) fn tell(content: &str) -> Result<Workbook, String> {
-    let mut teller = Teller {
+/// Renders the content of a workbook; the error says where it is not XML.
+pub(super) fn render(content: &str) -> Result<Workbook, String> {
+    let mut renderer = Renderer {
         writer: Writer::new(TEXT_BYTES_MAX),
         starts: Vec::new(),
         name: None,
@@ -42,57 +43,57 @@ pub(super) fn tell(content: &str) -> Result<Workbook, String> {
         cells: Vec::new(),
         bytes: 0,
     };
-    xml::read(content, |part| teller.tell(part))?;
-    let mut is_full = teller.is_full();
-    teller.sheet.write(&mut teller.writer);
-    is_full |= teller.writer.is_full();
-    let Teller { starts, name, writer, .. } = teller;
+    xml::read(content, |part| renderer.render(part))?;
+    let mut is_full = renderer.is_full();
+    renderer.sheet.write(&mut renderer.writer);
+    is_full |= renderer.writer.is_full();
+    let Renderer { starts, name, writer, .. } = renderer;
     Ok(Workbook { markdown: writer.finish(), starts, name, is_full })
 }
 
-struct Teller {
+struct Renderer {
     writer: Writer,
     starts: Vec<usize>,
     name: Option<String>,
-    /// How many open elements are left out.
+    /// Number of open elements that are left out.
     left_out: usize,
     covered_left: usize,
     sheet: Sheet,
-    /// The cell that is open; more than one where it holds a table.
+    /// The open cell; several if it contains a table.
     cells: Vec<Cell>,
-    /// Bytes of cells that were read.
+    /// Bytes of cells read so far.
     bytes: usize,
 }
 
-/// A cell as it is read.
+/// A cell while it is read.
 struct Cell {
     text: String,
     is_covered: bool,
     repeat: usize,
     columns: usize,
     rows: usize,
-    /// Where the texts of links are, and where they lead; the last may be open.
+    /// The texts of links and their targets; the last may be open.
     links: Vec<(Range<usize>, String)>,
 }
 
 impl Cell {
     /// Returns its text in one line of Markdown.
-    fn told(&self) -> String {
-        let mut told = String::new();
+    fn rendered(&self) -> String {
+        let mut rendered = String::new();
         let mut push = |text: &str, target: Option<&str>| {
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let is_apart = text.starts_with(char::is_whitespace);
             if !words.is_empty() {
-                if is_apart && !told.is_empty() && !told.ends_with(' ') {
-                    told.push(' ');
+                if is_apart && !rendered.is_empty() && !rendered.ends_with(' ') {
+                    rendered.push(' ');
                 }
                 match target {
-                    Some(target) => told.push_str(&format!("[{}]({target})", escaped(&words))),
-                    None => told.push_str(&escaped(&words)),
+                    Some(target) => rendered.push_str(&format!("[{}]({target})", escaped(&words))),
+                    None => rendered.push_str(&escaped(&words)),
                 }
             }
             if text.ends_with(char::is_whitespace) {
-                told.push(' ');
+                rendered.push(' ');
             }
         };
         let mut at = 0;
@@ -103,12 +104,12 @@ impl Cell {
             at = shown.end;
         }
         push(&self.text[at..], None);
-        told.trim().to_owned()
+        rendered.trim().to_owned()
     }
 }
 
-impl Teller {
-    fn tell(&mut self, part: Part<'_>) -> bool {
+impl Renderer {
+    fn render(&mut self, part: Part<'_>) -> bool {
         match part {
             Part::Start(element) => self.start(&element),
             Part::End(name) => self.end(name),
@@ -199,7 +200,7 @@ impl Teller {
     }
 }
 
-/// A merged cell that reaches into rows to come.
+/// A merged cell that spans further rows.
 struct Merged {
     rows: Range<usize>,
     columns: Range<usize>,
@@ -209,21 +210,21 @@ struct Merged {
 /// A row of cells that are not empty, by column.
 type Row = Vec<(usize, String)>;
 
-/// A sheet as it is read.
+/// A sheet while it is read.
 #[derive(Default)]
 struct Sheet {
     /// Rows that are not empty, by number.
     rows: Vec<(usize, Row)>,
-    /// Number of the row that is being read, and how often it counts.
+    /// Number of the current row, and how often it is repeated.
     number: usize,
     repeat: usize,
     cells: Row,
-    /// Cells of it that merged ones are told in again: those of this row, and those of rows above.
+    /// Cells of it that repeat merged ones: of this row, and of rows above.
     beside: Vec<(usize, String)>,
     below: Vec<(usize, String)>,
     column: usize,
     merged: Vec<Merged>,
-    /// Bytes that the rows take, and those of the row that is being read; repetitions are not made beyond the limit.
+    /// Bytes of the rows, and of the current one; repetitions stop at the limit.
     bytes: usize,
     row_bytes: usize,
 }
@@ -231,7 +232,7 @@ struct Sheet {
 impl Sheet {
     /// Adds a cell to the row.
     fn add(&mut self, cell: &Cell, covered_left: &mut usize) {
-        let text = cell.told();
+        let text = cell.rendered();
         let start = self.column;
         self.column = start.saturating_add(cell.repeat).min(COLUMNS_MAX);
         if !text.is_empty() {
@@ -255,8 +256,8 @@ impl Sheet {
                 if merged.rows.contains(&self.number) {
                     *covered_left = left;
                     let is_beside = merged.rows.start == self.number;
-                    let told = if is_beside { &mut self.beside } else { &mut self.below };
-                    told.extend(columns.map(|column| (column, merged.text.clone())));
+                    let rendered = if is_beside { &mut self.beside } else { &mut self.below };
+                    rendered.extend(columns.map(|column| (column, merged.text.clone())));
                 }
             }
         }
@@ -278,7 +279,7 @@ impl Sheet {
         if cells.is_empty() {
             return;
         }
-        // A merged cell that has the row to itself is a title, and one is enough.
+        // A merged cell that has the row to itself is a title; one is enough.
         let mut row = cells;
         if row.len() > 1 || !below.is_empty() {
             row.extend(beside);
@@ -292,18 +293,19 @@ impl Sheet {
         }
         self.row_bytes = 0;
         self.rows.extend(numbers.map(|number| (number, row.clone())));
-        // What was left out of a repetition is no gap.
+        // Omitted repetitions are not a gap.
         self.number = self.number.min(start + repeat.min(REPEAT_MAX));
     }
 
-    /// Counts what is about to be kept; false where that is too much.
+    /// Counts bytes about to be kept; returns false if they exceed the limit.
     fn takes(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         self.row_bytes = self.row_bytes.saturating_add(bytes);
         self.bytes <= TEXT_BYTES_MAX
     }
 
-    /// Writes what was read: a table for each block between empty rows, unless it goes on in the same columns.
+    /// Writes the sheet: a table for each block between empty rows, unless it continues in the same
+    /// columns.
     fn write(&mut self, writer: &mut Writer) {
         let rows = std::mem::take(self).rows;
         let columns = |row: &Row| {
@@ -323,7 +325,7 @@ impl Sheet {
     }
 }
 
-/// Returns the cells of a row in these columns, the empty ones before its last included.
+/// Returns the cells of a row in these columns, including the empty ones before its last.
 fn filled<'a>(row: &'a Row, columns: &Range<usize>) -> impl Iterator<Item = &'a str> {
     let mut column = columns.start;
     row.iter().flat_map(move |(at, text)| {

@@ -1,10 +1,10 @@
-//! What the styles of an OpenDocument say: which lists are numbered, and which paragraphs are the title.
+//! The styles of an OpenDocument: which lists are numbered, and which paragraphs are the title.
 
 use std::collections::BTreeSet;
 
 use crate::xml::{self, Element, Part};
 
-/// The style of titles, which every program knows by this name.
+/// The style of titles, which has this name in every program.
 const TITLE: &str = "Title";
 
 #[derive(Debug, Default)]
@@ -13,12 +13,12 @@ pub(super) struct Styles {
     numbered: BTreeSet<(String, usize)>,
     /// Styles that are based on that of titles.
     titles: BTreeSet<String>,
-    /// The style of a list that is being read.
+    /// The list style being read.
     list: String,
 }
 
 impl Styles {
-    /// Adds the styles of a part; what comes before an error stands.
+    /// Adds the styles of a part; what precedes an error is kept.
     pub(super) fn read(&mut self, text: &str) {
         let read = xml::read(text, |part| {
             if let Part::Start(element) = part {
@@ -31,7 +31,7 @@ impl Styles {
         }
     }
 
-    /// Adds what one element of them says.
+    /// Adds the content of one of their elements.
     pub(super) fn note(&mut self, element: &Element<'_>) {
         match element.name.as_str() {
             "list-style" => self.list = element.attribute("name").unwrap_or_default().to_owned(),

@@ -1,5 +1,6 @@
-//! Sheets of workbooks as the tables that stand in them: apart where rows between them are empty, and without the
-//! empty rows and columns around them. A table then begins with its header, and a title above it is a line of text.
+//! Splits sheets of workbooks into the tables they contain, at empty rows, without the empty rows
+//! and columns around them. A table then begins with its header, and a title above it is a line of
+//! text.
 
 use std::ops::Range;
 
@@ -7,13 +8,13 @@ use undoc::{Block, Cell, Document, Row, Table};
 
 use crate::sheet;
 
-/// Cuts the sheets of a workbook up.
+/// Splits the sheets of a workbook.
 pub(crate) fn cut(document: &mut Document) {
     for section in &mut document.sections {
         let mut blocks = Vec::with_capacity(section.content.len());
         for block in std::mem::take(&mut section.content) {
             match block {
-                // A merge that is still there reaches over places that have no cell.
+                // A merge that is left covers positions without a cell.
                 Block::Table(table) if !table.has_merged_cells() => add(table, &mut blocks),
                 block => blocks.push(block),
             }
@@ -88,7 +89,7 @@ mod tests {
         let mut document = Document::new();
         document.sections.push(section);
         cut(&mut document);
-        let told: Vec<String> = document.sections[0]
+        let rendered: Vec<String> = document.sections[0]
             .content
             .iter()
             .map(|block| match block {
@@ -102,6 +103,6 @@ mod tests {
                 _ => String::new(),
             })
             .collect();
-        assert_eq!(told, ["Ducks.", "Year|Count\n2019|120\n2020|135", "Sum|\n|255"]);
+        assert_eq!(rendered, ["Ducks.", "Year|Count\n2019|120\n2020|135", "Sum|\n|255"]);
     }
 }

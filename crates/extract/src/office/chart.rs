@@ -1,6 +1,7 @@
-//! Charts of Excel workbooks as tables under the sheet that shows them: their reader passes over them.
+//! Charts of Excel workbooks as tables under the sheet that shows them: their reader ignores them.
 //!
-//! After DrawingML charts (ECMA-376, part 1, section 21.2): title, categories and series, as the workbook keeps them.
+//! After DrawingML charts (ECMA-376, part 1, section 21.2): title, categories and series, as the
+//! workbook keeps them.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +13,13 @@ use crate::xml::{self, Part};
 /// The part of a workbook that names its sheets.
 const WORKBOOK: &str = "xl/workbook.xml";
 
-/// Points of a series at most.
+/// Limit on the points of a series.
 const POINTS_MAX: usize = 10_000;
 
-/// Charts of a workbook at most.
+/// Limit on the charts of a workbook.
 const CHARTS_MAX: usize = 1_000;
 
-/// Points of a series by their place.
+/// Points of a series by index.
 type Points = BTreeMap<usize, String>;
 
 #[derive(Debug, Default)]
@@ -34,7 +35,8 @@ struct Chart {
     series: Vec<Series>,
 }
 
-/// Adds the charts of a workbook to the sheets of its document. What cannot be read is left out, as a picture is.
+/// Adds the charts of a workbook to the sheets of its document. Unreadable ones are left out, like
+/// pictures.
 pub(crate) fn add(document: &mut Document, uri: &str, bytes: Vec<u8>) {
     let Ok(mut package) = Package::open(uri, bytes) else { return };
     if !package.has_below("xl/charts/") {
@@ -73,7 +75,7 @@ fn text(package: &mut Package<'_>, name: &str) -> Option<String> {
 fn sheets(package: &mut Package<'_>) -> Vec<(String, String)> {
     let mut sheets = Vec::new();
     let text = text(package, WORKBOOK).unwrap_or_default();
-    // What comes before an error stands.
+    // What precedes an error is kept.
     let _ = xml::read(&text, |part| {
         if let Part::Start(element) = part
             && element.name == "sheet"
@@ -109,7 +111,7 @@ fn related(package: &mut Package<'_>, part: &str, kind: &str) -> Vec<String> {
     of_kind.map(|(_, name)| name).collect()
 }
 
-/// Returns the name of a part that is told from a folder.
+/// Returns the name of a part that is relative to a folder.
 fn resolved(folder: &str, target: &str) -> String {
     let mut parts: Vec<&str> =
         if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
@@ -125,7 +127,7 @@ fn resolved(folder: &str, target: &str) -> String {
     parts.join("/")
 }
 
-/// Reads a chart; `None` where it shows nothing.
+/// Reads a chart; `None` if it shows nothing.
 fn read(text: &str) -> Option<Chart> {
     let mut chart = Chart::default();
     let mut open: Vec<String> = Vec::new();
@@ -155,7 +157,7 @@ fn read(text: &str) -> Option<Chart> {
     has_values.then_some(chart)
 }
 
-/// Puts a piece of text where the elements around it say.
+/// Stores a piece of text according to the elements around it.
 fn put(chart: &mut Chart, open: &[String], point: usize, text: &str) {
     let is_in = |name: &str| open.iter().any(|element| element == name);
     let last = open.last().map_or("", String::as_str);
@@ -194,9 +196,9 @@ fn table(chart: &Chart) -> Table {
     let lines = chart.series.iter().map(|series| &series.values).chain([&chart.categories]);
     let rows = lines.filter_map(|points| points.keys().last()).max().map_or(0, |last| last + 1);
     for index in 0..rows {
-        let told = |points: &Points| points.get(&index).cloned().unwrap_or_default();
-        let values = chart.series.iter().map(|series| told(&series.values));
-        let cells: Vec<_> = std::iter::once(told(&chart.categories)).chain(values).collect();
+        let rendered = |points: &Points| points.get(&index).cloned().unwrap_or_default();
+        let values = chart.series.iter().map(|series| rendered(&series.values));
+        let cells: Vec<_> = std::iter::once(rendered(&chart.categories)).chain(values).collect();
         if cells.iter().any(|cell| !cell.is_empty()) {
             let cells = cells.into_iter().map(Cell::with_text).collect();
             table.add_row(Row { cells, is_header: false, height: None });
@@ -224,12 +226,12 @@ mod tests {
             </a:r></a:p></c:rich></c:tx></c:title></c:catAx></c:plotArea></c:chart></c:chartSpace>";
         let chart = read(text).unwrap();
         assert_eq!(chart.title, "Ducks & geese");
-        let told: Vec<String> = table(&chart)
+        let rendered: Vec<String> = table(&chart)
             .rows
             .iter()
             .map(|row| row.cells.iter().map(Cell::plain_text).collect::<Vec<_>>().join("|"))
             .collect();
-        assert_eq!(told, ["|Fresh|Salt", "2019|120|", "2021|150|9"]);
+        assert_eq!(rendered, ["|Fresh|Salt", "2019|120|", "2021|150|9"]);
         assert!(read("<c:chartSpace><c:chart><c:title/></c:chart></c:chartSpace>").is_none());
         assert!(read(&text[..500]).is_none());
     }

@@ -1,11 +1,12 @@
-//! Formulas of Word documents as LaTeX: what the reader of the document passes over is put into its text first.
+//! Formulas of Word documents as LaTeX: the reader of the document ignores them, so they are added
+//! to its text first.
 //!
-//! After Office Math Markup (ECMA-376, part 1, section 22.1): the elements that Word's own editor makes; what is
-//! unknown contributes the text inside it.
+//! After Office Math Markup (ECMA-376, part 1, section 22.1): the elements that Word's own editor
+//! writes; unknown ones contribute their text.
 
 use crate::xml::{self, Part};
 
-/// Signs and operators, and what LaTeX calls them.
+/// Signs and operators with their LaTeX names.
 const SIGNS: [(char, &str); 44] = [
     ('α', "alpha"),
     ('β', "beta"),
@@ -53,7 +54,7 @@ const SIGNS: [(char, &str); 44] = [
     ('⋯', "cdots"),
 ];
 
-/// Operators that something is taken over, and what LaTeX calls them.
+/// Operators with limits, and their LaTeX names.
 const LARGE: [(char, &str); 7] = [
     ('∑', "sum"),
     ('∏', "prod"),
@@ -64,13 +65,13 @@ const LARGE: [(char, &str); 7] = [
     ('⋂', "bigcap"),
 ];
 
-/// Functions that LaTeX has a name for.
+/// Functions with a LaTeX name.
 const FUNCTIONS: [&str; 16] = [
     "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "ln", "exp", "lim",
     "min", "max", "det",
 ];
 
-/// Puts a run of text in the place of every formula.
+/// Replaces every formula by a run of text.
 pub(crate) fn replace(document: &str) -> String {
     const END: &str = "</m:oMath>";
     let mut text = String::with_capacity(document.len());
@@ -88,7 +89,7 @@ pub(crate) fn replace(document: &str) -> String {
                 text.push_str(&format!("<w:r><w:t xml:space=\"preserve\">{latex}</w:t></w:r>"));
                 rest = &rest[formula.len()..];
             }
-            // `m:oMathPara` and its settings only stand around formulas.
+            // `m:oMathPara` and its settings only surround formulas.
             None => rest = &rest[tag_end + 1..],
         }
     }
@@ -111,14 +112,14 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// Returns the value of a setting of it, such as the character of an operator.
+    /// Returns the value of one of its settings, such as the character of an operator.
     fn setting(&self, name: &str) -> Option<&str> {
         let properties = self.children.iter().find(|child| child.name.ends_with("Pr"))?;
         properties.child(name).map(|setting| setting.value.as_str())
     }
 }
 
-/// Returns a formula with its dollar signs; empty where there is nothing in it.
+/// Returns a formula with its dollar signs; empty if it has no content.
 fn latex(formula: &str) -> String {
     let mut open = vec![Element::default()];
     let read = xml::read(formula, |part| {
@@ -142,17 +143,17 @@ fn latex(formula: &str) -> String {
         }
         true
     });
-    let told = match read {
-        Ok(()) => open.first().map(told).unwrap_or_default(),
+    let rendered = match read {
+        Ok(()) => open.first().map(render).unwrap_or_default(),
         Err(_) => String::new(),
     };
-    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    if told.is_empty() { told } else { format!("${told}$") }
+    let rendered = rendered.split_whitespace().collect::<Vec<_>>().join(" ");
+    if rendered.is_empty() { rendered } else { format!("${rendered}$") }
 }
 
-/// Tells an element.
-fn told(element: &Element) -> String {
-    let of = |name: &str| element.child(name).map(told).unwrap_or_default();
+/// Renders an element.
+fn render(element: &Element) -> String {
+    let of = |name: &str| element.child(name).map(render).unwrap_or_default();
     match element.name.as_str() {
         "t" => signs(&element.text),
         name if name.ends_with("Pr") => String::new(),
@@ -176,7 +177,7 @@ fn told(element: &Element) -> String {
         }
         "d" => {
             let inside: Vec<_> =
-                element.children.iter().filter(|child| child.name == "e").map(told).collect();
+                element.children.iter().filter(|child| child.name == "e").map(render).collect();
             let open = element.setting("begChr").unwrap_or("(");
             let close = element.setting("endChr").unwrap_or(")");
             format!("\\left{}{}\\right{}", bracket(open), inside.join(" | "), bracket(close))
@@ -191,7 +192,8 @@ fn told(element: &Element) -> String {
         "limUpp" => format!("{}^{{{}}}", of("e"), of("lim")),
         "bar" => format!("\\overline{{{}}}", of("e")),
         "m" => {
-            let row = |row: &Element| row.children.iter().map(told).collect::<Vec<_>>().join(" & ");
+            let row =
+                |row: &Element| row.children.iter().map(render).collect::<Vec<_>>().join(" & ");
             let rows = element.children.iter().filter(|child| child.name == "mr");
             let rows = rows.map(row).collect::<Vec<_>>().join(" \\\\ ");
             format!("\\begin{{matrix}} {rows} \\end{{matrix}}")
@@ -201,10 +203,10 @@ fn told(element: &Element) -> String {
 }
 
 fn all(element: &Element) -> String {
-    element.children.iter().map(told).collect()
+    element.children.iter().map(render).collect()
 }
 
-/// A bracket as `\left` takes it; none is a full stop.
+/// A bracket for `\left`; none is a full stop.
 fn bracket(sign: &str) -> String {
     match sign {
         "" => ".".to_owned(),
@@ -213,16 +215,16 @@ fn bracket(sign: &str) -> String {
     }
 }
 
-/// Returns text in which signs have the names that LaTeX gives them.
+/// Returns text with the LaTeX names of its signs.
 fn signs(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     for sign in text.chars() {
         match SIGNS.iter().chain(&LARGE).find(|(known, _)| *known == sign) {
-            Some((_, name)) => told.push_str(&format!("\\{name} ")),
-            None => told.push(sign),
+            Some((_, name)) => rendered.push_str(&format!("\\{name} ")),
+            None => rendered.push(sign),
         }
     }
-    told
+    rendered
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Merged cells of Office tables, told in every row and column that they cover: a label over three columns is then
-//! found with each of them.
+//! Repeats merged cells of Office tables in every row and column that they cover: a label over
+//! three columns is then found with each of them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use undoc::{Block, Cell, Document, Table};
 
 use crate::sheet;
 
-/// Tells the merged cells of all tables wherever they reach; tables where that is too much stay as they are.
+/// Repeats the merged cells of all tables; tables that would become too large stay unchanged.
 pub(crate) fn spread(document: &mut Document) {
     let mut left = sheet::COVERED_MAX;
     let blocks = document.sections.iter_mut().flat_map(|section| &mut section.content);
@@ -41,8 +41,8 @@ fn spread_table(table: &mut Table, left: &mut usize) {
     }
 }
 
-/// Returns what stands where merged cells reach, by row and column; `None` where that is too much. The cell that
-/// owns a place is not among it.
+/// Returns the text of positions that merged cells cover, by row and column, without those of the
+/// cells themselves; `None` if there are too many.
 fn covered(
     table: &Table,
     places: &[Vec<usize>],
@@ -55,20 +55,20 @@ fn covered(
         {
             let rows = row..height.min(row + cell.row_span.max(1) as usize);
             let columns = column..width.min(column + cell.col_span.max(1) as usize);
-            // Rows that are not as long are filled up to the place.
+            // Shorter rows are filled up to the position.
             *left = left.checked_sub(rows.len() * columns.end)?;
-            // What lies over the whole width is a title, and one is enough.
+            // A cell over the whole width is a title; one is enough.
             let is_title = columns.len() == width;
             let is_label =
                 !is_title && cell.nested_tables.is_empty() && sheet::is_label(&cell.plain_text());
-            let told = if is_label {
+            let rendered = if is_label {
                 Cell { col_span: 1, row_span: 1, ..cell.clone() }
             } else {
                 Cell::new()
             };
             for place in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
                 if place != (row, column) {
-                    covered.entry(place).or_insert_with(|| told.clone());
+                    covered.entry(place).or_insert_with(|| rendered.clone());
                 }
             }
         }
@@ -94,7 +94,7 @@ mod tests {
         table
     }
 
-    fn told(table: &Table) -> Vec<String> {
+    fn rendered(table: &Table) -> Vec<String> {
         let row = |row: &Row| row.cells.iter().map(Cell::plain_text).collect::<Vec<_>>().join("|");
         table.rows.iter().map(row).collect()
     }
@@ -112,7 +112,7 @@ mod tests {
         spread_table(&mut merged, &mut 1000);
         let long = "long ".repeat(50);
         assert_eq!(
-            told(&merged),
+            rendered(&merged),
             [
                 "Canals|||",
                 "Name|2023|2023|2024",
@@ -130,9 +130,9 @@ mod tests {
         let mut rows = vec![vec![cell("a", 900, 60_000), cell("b", 1, 1)]];
         rows.resize(1000, vec![cell("c", 1, 1)]);
         let mut merged = table(rows);
-        let before = told(&merged);
+        let before = rendered(&merged);
         spread_table(&mut merged, &mut 100_000);
-        assert_eq!(told(&merged), before);
+        assert_eq!(rendered(&merged), before);
         assert!(merged.has_merged_cells());
     }
 }

@@ -68,17 +68,17 @@ impl Extractor for Office {
     }
 }
 
-/// What is told of a workbook in a form that nothing here reads.
+/// The reason given for a workbook in a format that nothing here reads.
 const BINARY_WORKBOOK: &str =
     "is a binary workbook (.xlsb), which is not supported: save it as .xlsx";
 
-/// Tells an XLSB package by its main part ([MS-XLSB], section 2.1.7.61).
+/// Detects an XLSB package by its main part ([MS-XLSB], section 2.1.7.61).
 fn is_binary_workbook(bytes: &[u8]) -> bool {
     let archive = zip::ZipArchive::new(std::io::Cursor::new(bytes));
     archive.is_ok_and(|archive| archive.index_for_name("xl/workbook.bin").is_some())
 }
 
-/// Leaves out the HTML that undoc writes where Markdown has nothing of its own.
+/// Removes the HTML that undoc writes for what Markdown lacks.
 fn without_tags(text: &str) -> String {
     const TAGS: [(&str, &str); 8] = [
         ("<u>", ""),
@@ -93,8 +93,8 @@ fn without_tags(text: &str) -> String {
     TAGS.iter().fold(text.to_owned(), |text, (tag, instead)| text.replace(tag, instead))
 }
 
-/// Takes the markers of slides and sheets out; returns the text, and where each of them begins. A slide
-/// whose title is a heading needs no `Slide 3` above it.
+/// Removes the markers of slides and sheets; returns the text, and where each of them begins. A
+/// slide whose title is a heading needs no `Slide 3` above it.
 fn sections(marked: &str) -> (String, Vec<usize>) {
     let mut text = String::with_capacity(marked.len());
     let mut starts = Vec::new();
@@ -133,7 +133,7 @@ fn sections(marked: &str) -> (String, Vec<usize>) {
     (text, starts)
 }
 
-/// Adds a line; one blank line is enough.
+/// Adds a line; at most one blank line in a row.
 fn push_line(text: &mut String, line: &str) {
     if !line.is_empty() || !text.is_empty() && !text.ends_with("\n\n") {
         text.push_str(line);

@@ -1,8 +1,9 @@
-//! Headings and lists of Word documents whose numbers and levels stand in styles: what the reader of the document
-//! passes over is put into its text first.
+//! Headings and lists of Word documents whose numbers and levels are defined by styles: the reader
+//! of the document ignores these, so they are added to its text first.
 //!
-//! After WordprocessingML (ECMA-376, part 1, sections 17.3.1.19, 17.7 and 17.9): numbers are counted as Word does,
-//! over all paragraphs of an abstract numbering. Only the prefix `w:`, which every producer writes, is understood.
+//! After WordprocessingML (ECMA-376, part 1, sections 17.3.1.19, 17.7 and 17.9): numbers are
+//! counted as Word does, over all paragraphs of an abstract numbering. Only the prefix `w:`, which
+//! every program writes, is understood.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use memchr::memmem;
 /// Levels of a numbering.
 const LEVELS: usize = 9;
 
-/// Styles based on each other at most.
+/// Limit on styles based on each other.
 const STYLES_DEEP_MAX: usize = 16;
 
 /// The parts of a Word document that this changes.
@@ -23,8 +24,8 @@ pub(crate) struct Numbered {
     pub(crate) styles: String,
 }
 
-/// Puts the numbers of headings into their text, makes numbered headings headings, and lists whose style says so
-/// lists.
+/// Adds the numbers of headings to their text, turns numbered headings into headings, and
+/// paragraphs with a list style into lists.
 pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbered {
     const PLACE: &str = "<w:numPr>";
     if !document.contains(PLACE) && !styles.contains(PLACE) {
@@ -52,9 +53,11 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
                     && run_of_text.from(told_to) < paragraph_end.from(told_to) =>
             {
                 text.push_str(&without_place(properties));
-                if !number.told.is_empty() {
-                    let told = quick_xml::escape::escape(&number.told);
-                    text.push_str(&format!("<w:r><w:t xml:space=\"preserve\">{told} </w:t></w:r>"));
+                if !number.label.is_empty() {
+                    let label = quick_xml::escape::escape(&number.label);
+                    text.push_str(&format!(
+                        "<w:r><w:t xml:space=\"preserve\">{label} </w:t></w:r>"
+                    ));
                 }
             }
             Some(number) if direct.id.is_none() && !known.is_heading(style) => {
@@ -69,8 +72,8 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
     Numbered { document: text, styles: with_outline_levels(styles) }
 }
 
-/// Finds where something comes next, from places that never go back: what is not there is looked for once, and not
-/// for every paragraph.
+/// Finds the next occurrence from positions that only increase: a text without any is searched
+/// once, not for every paragraph.
 struct Next<'a> {
     text: &'a str,
     wanted: &'static str,
@@ -82,7 +85,7 @@ impl<'a> Next<'a> {
         Self { text, wanted, at: None }
     }
 
-    /// Returns the first place from `start` on; the end of the text where there is none.
+    /// Returns the first occurrence from `start` on; the end of the text if there is none.
     fn from(&mut self, start: usize) -> usize {
         let known = self.at.filter(|&at| at >= start);
         let at = known.unwrap_or_else(|| {
@@ -94,7 +97,7 @@ impl<'a> Next<'a> {
     }
 }
 
-/// Returns the bytes of `<w:pPr>…</w:pPr>`, the properties before a tracked change included.
+/// Returns the length of `<w:pPr>…</w:pPr>`, including the properties before a tracked change.
 fn properties_length(text: &str) -> Option<usize> {
     const END: &str = "</w:pPr>";
     let mut length = text.find(END)? + END.len();
@@ -118,7 +121,7 @@ fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     Some(&text[..end])
 }
 
-/// Returns an attribute of the tag with which the text begins.
+/// Returns an attribute of the tag at the start of the text.
 fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let tag = &text[..text.find('>')?];
     let value =
@@ -131,7 +134,7 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     attribute(element(text, name)?, "w:val")
 }
 
-/// Returns every element of that name with its content; they do not stand inside each other.
+/// Returns every element of that name with its content; they are not nested.
 fn elements<'a>(mut text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     std::iter::from_fn(move || {
         let found = element(text, name)?;
@@ -140,10 +143,10 @@ fn elements<'a>(mut text: &'a str, name: &'a str) -> impl Iterator<Item = &'a st
     })
 }
 
-/// Which numbering a paragraph or a style names.
+/// The numbering of a paragraph or a style.
 #[derive(Debug, Default)]
 struct Place {
-    /// `0` takes a numbering away.
+    /// `0` removes a numbering.
     id: Option<String>,
     level: Option<usize>,
 }
@@ -158,7 +161,7 @@ impl Place {
     }
 }
 
-/// Takes a numbering out of the properties of a paragraph.
+/// Removes the numbering from the properties of a paragraph.
 fn without_place(properties: &str) -> String {
     const END: &str = "</w:numPr>";
     let Some((before, after)) = properties.split_once("<w:numPr>") else {
@@ -191,7 +194,7 @@ impl Styles {
         Self(styles.collect())
     }
 
-    /// Returns a style and those that it is based on, the nearest first.
+    /// Returns a style and its base styles, nearest first.
     fn chain(&self, id: &str) -> impl Iterator<Item = &Style> {
         let based = |style: &&Style| self.0.get(style.based_on.as_deref()?);
         std::iter::successors(self.0.get(id), based).take(STYLES_DEEP_MAX)
@@ -201,7 +204,7 @@ impl Styles {
         self.chain(id).any(|style| style.is_heading)
     }
 
-    /// Returns the numbering of a paragraph: what it says itself, then what its style says.
+    /// Returns the numbering of a paragraph: its own, or else that of its style.
     fn place(&self, style: &str, direct: &Place) -> Option<Place> {
         let by_style = || self.chain(style).find_map(|style| style.place.id.clone());
         let id = direct.id.clone().or_else(by_style).filter(|id| id != "0")?;
@@ -213,14 +216,14 @@ impl Styles {
     }
 }
 
-/// Returns the level of a style that is called `heading 1` to `heading 9`, from 0.
+/// Returns the level of a style called `heading 1` to `heading 9`, from 0.
 fn heading_level(style: &str) -> Option<usize> {
     let name = value(style, "w:name")?.to_ascii_lowercase();
     let level: usize = name.strip_prefix("heading ")?.parse().ok()?;
     level.checked_sub(1).filter(|&level| level < LEVELS)
 }
 
-/// States the outline level of the styles that Word knows as headings by their names.
+/// Adds the outline level to the styles that Word recognises as headings by their names.
 fn with_outline_levels(styles: &str) -> String {
     let mut text = String::with_capacity(styles.len());
     let mut rest = styles;
@@ -231,7 +234,7 @@ fn with_outline_levels(styles: &str) -> String {
         }
         let end = style.as_ptr().addr() - rest.as_ptr().addr() + style.len();
         text.push_str(&rest[..end]);
-        // The reader takes properties of a style wherever they stand in it.
+        // The reader accepts properties of a style at any position in it.
         text.push_str(&format!("<w:pPr><w:outlineLvl w:val=\"{level}\"/></w:pPr>"));
         rest = &rest[end..];
     }
@@ -245,11 +248,11 @@ struct Level {
     format: String,
     /// `%1.%2.`
     text: String,
-    /// The style whose paragraphs are on this level.
+    /// The style of paragraphs on this level.
     style: Option<String>,
 }
 
-/// A use of an abstract numbering, with starts of its own.
+/// A use of an abstract numbering, with its own start numbers.
 #[derive(Debug, Default)]
 struct Instance {
     numbers: String,
@@ -257,11 +260,11 @@ struct Instance {
     is_used: bool,
 }
 
-/// What a paragraph is numbered with.
+/// The number of a paragraph.
 struct Number {
-    /// What stands before its text.
-    told: String,
-    /// The place as XML.
+    /// Written before its text.
+    label: String,
+    /// The numbering as XML.
     place: String,
 }
 
@@ -325,16 +328,17 @@ impl Numbering {
         let number = started.map_or(level.start, |number| number.saturating_add(1));
         *last.get_mut(at)? = Some(number);
         last.iter_mut().skip(at + 1).for_each(|deeper| *deeper = None);
-        let mut told = level.text.clone();
+        let mut rendered = level.text.clone();
         for (index, level) in levels.iter().enumerate().take(at + 1) {
             let number = last.get(index).copied().flatten().unwrap_or(level.start);
-            told = told.replace(&format!("%{}", index + 1), &formatted(number, &level.format));
+            rendered =
+                rendered.replace(&format!("%{}", index + 1), &formatted(number, &level.format));
         }
         if matches!(level.format.as_str(), "bullet" | "none") {
-            told.clear();
+            rendered.clear();
         }
         let place = format!("<w:numPr><w:ilvl w:val=\"{at}\"/><w:numId w:val=\"{id}\"/></w:numPr>");
-        Some(Number { told: told.trim().to_owned(), place })
+        Some(Number { label: rendered.trim().to_owned(), place })
     }
 }
 
@@ -392,14 +396,14 @@ fn roman(number: usize) -> String {
         return number.to_string();
     }
     let mut left = number;
-    let mut told = String::new();
+    let mut rendered = String::new();
     for (value, sign) in SIGNS {
         while left >= value {
-            told.push_str(sign);
+            rendered.push_str(sign);
             left -= value;
         }
     }
-    told
+    rendered
 }
 
 #[cfg(test)]
@@ -413,7 +417,7 @@ mod tests {
         format!("<w:p><w:pPr>{properties}</w:pPr>{text}</w:p>")
     }
 
-    fn told(number: &str) -> String {
+    fn rendered(number: &str) -> String {
         format!("<w:r><w:t xml:space=\"preserve\">{number} </w:t></w:r><w:t>x</w:t>")
     }
 
@@ -424,18 +428,18 @@ mod tests {
         let direct =
             |id: &str| format!("<w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"{id}\"/></w:numPr>");
         let cases = [
-            (style("H1"), TEXT, style("H1"), told("I.")),
-            (style("H2"), TEXT, style("H2"), told("I.c)")),
-            (style("H2"), TEXT, style("H2"), told("I.d)")),
-            // Counted, but nothing to stand before.
+            (style("H1"), TEXT, style("H1"), rendered("I.")),
+            (style("H2"), TEXT, style("H2"), rendered("I.c)")),
+            (style("H2"), TEXT, style("H2"), rendered("I.d)")),
+            // Counted, but without a number before the text.
             (style("H1"), "", style("H1"), String::new()),
-            (style("H2"), TEXT, style("H2"), told("II.c)")),
-            (style("H1") + &direct("7"), TEXT, style("H1"), told("IX.")),
+            (style("H2"), TEXT, style("H2"), rendered("II.c)")),
+            (style("H1") + &direct("7"), TEXT, style("H1"), rendered("IX.")),
             (style("H1") + &direct("0"), TEXT, style("H1") + &direct("0"), TEXT.to_owned()),
             (style("H1") + &direct("6"), TEXT, style("H1"), TEXT.to_owned()),
             (style("LB"), TEXT, direct("6") + &style("LB"), TEXT.to_owned()),
             (direct("5"), TEXT, direct("5"), TEXT.to_owned()),
-            (style("H1"), TEXT, style("H1"), told("XI.")),
+            (style("H1"), TEXT, style("H1"), rendered("XI.")),
             (style("None"), TEXT, style("None"), TEXT.to_owned()),
         ];
         let document: String =
@@ -461,7 +465,7 @@ mod tests {
 
     #[test]
     fn paragraphs_without_an_end_are_read_once() {
-        // Where each paragraph looks for its end, these 12 MB take many minutes.
+        // If each paragraph searched for its end, these 12 MB would take many minutes.
         let open = "<w:p><w:pPr><w:pStyle w:val=\"H1\"/></w:pPr>".repeat(250_000);
         let got = numbered(&open, STYLES, NUMBERING).document;
         assert_eq!(got, open);
@@ -472,9 +476,9 @@ mod tests {
 
     #[test]
     fn numbers_in_letters() {
-        let told: Vec<_> =
+        let rendered: Vec<_> =
             [0, 1, 26, 27, 53].into_iter().map(|number| formatted(number, "lowerLetter")).collect();
-        assert_eq!(told, ["", "a", "z", "aa", "aaa"]);
+        assert_eq!(rendered, ["", "a", "z", "aa", "aaa"]);
         assert_eq!(formatted(1994, "lowerRoman"), "mcmxciv");
         assert_eq!(formatted(7, "decimalZero"), "07");
     }

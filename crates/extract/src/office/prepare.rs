@@ -1,5 +1,5 @@
-//! Office packages as their reader understands them: what it passes over is put into their text first, and what
-//! only costs it time is left out.
+//! Prepares Office packages for their reader: adds what it ignores to their text, and removes what
+//! only costs it time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,32 +14,32 @@ use super::numbering;
 /// The part that holds the text of a Word document.
 const DOCUMENT: &str = "word/document.xml";
 
-/// Its styles, and how its paragraphs are numbered.
+/// The styles, and the numbering of paragraphs.
 const STYLES: &str = "word/styles.xml";
 const NUMBERING: &str = "word/numbering.xml";
 
-/// Where the slides of a presentation are.
+/// Slides of a presentation.
 const SLIDES: &str = "ppt/slides/slide";
 
-/// Where the sheets of a workbook are.
+/// Sheets of a workbook.
 const SHEETS: &str = "xl/worksheets/sheet";
 
-/// Where charts are, of which one bad number would fail the document.
+/// Charts, of which one bad number would make the document fail.
 const CHARTS: [&str; 2] = ["word/charts/chart", "ppt/charts/chart"];
 
-/// What Excel keeps in the place of a number that it could not calculate.
+/// What Excel writes for a number that it could not calculate.
 const NO_NUMBERS: [&str; 7] = ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"];
 
-/// Bytes of the parts when unpacked; longer packages stay as they are.
+/// Limit on the unpacked bytes of the parts; larger packages stay unchanged.
 const PARTS_BYTES_MAX: u64 = 64 << 20;
 
-/// Bytes of a sheet when unpacked from which on its empty cells are worth the look.
+/// Unpacked bytes of a sheet from which on removing its empty cells is worth it.
 const SHEET_BYTES_MIN: u64 = 32 << 10;
 
-/// Parts of a package, by index, with the text that takes the place of theirs.
+/// Changed parts of a package, by index.
 type Changed = BTreeMap<usize, (String, String)>;
 
-/// Returns the package as its reader should see it; `None` where it is right as it is.
+/// Returns the package for its reader; `None` if it needs no change.
 pub(crate) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let mut texts = read_texts(&mut archive)?;
@@ -66,7 +66,7 @@ pub(crate) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
         if name.starts_with(SLIDES) && text.contains("<a:br") {
             changed.insert(index, (name, without_breaks(&text)));
         } else if name.starts_with(SHEETS) {
-            // Unpacked once is enough, even where nothing is left out.
+            // Unpacking once is enough, even if nothing is removed.
             let text = without_empty_cells(&text).unwrap_or(text);
             changed.insert(index, (name, text));
         } else if CHARTS.iter().any(|charts| name.starts_with(charts))
@@ -78,12 +78,12 @@ pub(crate) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
     if changed.is_empty() { None } else { rewritten(archive, &changed) }
 }
 
-/// Unpacks the parts that may need a change, by name; `None` where they are too long.
+/// Unpacks the parts that may need a change, by name; `None` if they are too large.
 fn read_texts(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
 ) -> Option<BTreeMap<String, (usize, String)>> {
     let names: Vec<_> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
-    // What is said of an empty cell would go with it.
+    // Comments on empty cells would be lost with them.
     let has_comments = names.iter().any(|name| name.starts_with("xl/") && name.contains("omment"));
     let mut texts = BTreeMap::new();
     let mut left = PARTS_BYTES_MAX;
@@ -109,7 +109,7 @@ fn read_texts(
     Some(texts)
 }
 
-/// Writes the package anew; what has changed is not packed, because it is read next.
+/// Writes the package again; changed parts are not compressed, as they are read next.
 fn rewritten(mut archive: ZipArchive<Cursor<&[u8]>>, changed: &Changed) -> Option<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -125,8 +125,8 @@ fn rewritten(mut archive: ZipArchive<Cursor<&[u8]>>, changed: &Changed) -> Optio
     Some(writer.finish().ok()?.into_inner())
 }
 
-/// Leaves out cells that have a format and no content, of which programs write millions; `None` where there are
-/// few of them.
+/// Removes cells that have a format and no content, of which programs write millions; `None` if
+/// there are few.
 fn without_empty_cells(sheet: &str) -> Option<String> {
     const CELL: &str = "<c r=";
     const END: &str = "</c>";
@@ -151,7 +151,7 @@ fn without_empty_cells(sheet: &str) -> Option<String> {
     (text.len() < sheet.len()).then_some(text)
 }
 
-/// Leaves out the errors that stand where a chart has numbers.
+/// Removes the errors in place of a chart's numbers.
 fn without_no_numbers(chart: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(chart);
     if chart.contains("<c:v>#") {
@@ -162,25 +162,25 @@ fn without_no_numbers(chart: &str) -> Cow<'_, str> {
     text
 }
 
-/// Puts a space before the text that follows a line break, so that its words do not run together.
+/// Adds a space before the text that follows a line break, to keep its words apart.
 fn without_breaks(slide: &str) -> String {
     const TEXT: &str = "<a:t>";
-    let mut told = String::with_capacity(slide.len());
+    let mut rendered = String::with_capacity(slide.len());
     let mut parts = slide.split("<a:br");
-    told.push_str(parts.next().unwrap_or_default());
+    rendered.push_str(parts.next().unwrap_or_default());
     for part in parts {
-        told.push_str("<a:br");
+        rendered.push_str("<a:br");
         match part.split_once(TEXT) {
             Some((before, after)) if !before.contains("</a:p>") => {
-                told.push_str(before);
-                told.push_str(TEXT);
-                told.push(' ');
-                told.push_str(after);
+                rendered.push_str(before);
+                rendered.push_str(TEXT);
+                rendered.push(' ');
+                rendered.push_str(after);
             }
-            _ => told.push_str(part),
+            _ => rendered.push_str(part),
         }
     }
-    told
+    rendered
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! PDF: text in reading order with the page on which it stands, by unpdf.
+//! PDF: text in reading order with its pages, by unpdf.
 //!
-//! Lines that stand at the top or bottom of most pages are left out. A document without text is a
-//! failure that says so: its pages need OCR.
+//! Lines at the top or bottom of most pages are left out. A document without text is a failure with
+//! its reason: its pages need OCR.
 
 mod right_to_left;
 
@@ -13,16 +13,16 @@ use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
 
-/// Pages of a document at most.
+/// Limit on the pages of a document.
 const PAGES_MAX: u32 = 20_000;
 
-/// Lines at each end of a page among which headers and footers are looked for.
+/// Lines at each end of a page among which headers and footers are searched.
 const EDGE_LINES: usize = 3;
 
 /// Pages that a document must have before a line can be a header.
 const PAGES_MIN: usize = 3;
 
-/// What unpdf puts before each page.
+/// What unpdf writes before each page.
 const MARKER: (&str, &str) = ("<!-- page ", " -->");
 
 /// PDF documents.
@@ -86,7 +86,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
-/// Word processors give the name of the file that was printed.
+/// Word processors use the name of the printed file as title.
 fn is_file_name(title: &str) -> bool {
     let ending = title::extension(title).unwrap_or_default();
     title.starts_with("Microsoft Word - ")
@@ -99,7 +99,7 @@ fn first_heading(text: &str) -> Option<String> {
     title::clean(&line.trim_start_matches('#').replace(['*', '\\'], ""))
 }
 
-/// Takes the text apart at its page markers: number of each page, and its lines.
+/// Splits the text at its page markers: number of each page, and its lines.
 fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
     let mut pages = vec![(1, Vec::new())];
     for line in marked.lines() {
@@ -114,7 +114,7 @@ fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
     pages
 }
 
-/// Leaves out lines that stand at the edge of most pages; numbers in them may differ.
+/// Removes lines at the edge of most pages; numbers in them may differ.
 fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for (_, lines) in &pages {
@@ -138,7 +138,8 @@ fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> 
     kept.collect()
 }
 
-/// Tells a line such as `Page 3` or `Page 3 of 12`, which is no text also where there are few pages.
+/// Detects a line such as `Page 3` or `Page 3 of 12`, which is not text even if there are few
+/// pages.
 fn is_page_number(line: &str) -> bool {
     let words: Vec<_> =
         line.split([' ', '*', '#', '_', '/', '|']).filter(|one| !one.is_empty()).collect();
@@ -147,14 +148,14 @@ fn is_page_number(line: &str) -> bool {
     is_page && words.len() > 1 && words[1..].iter().all(is_rest)
 }
 
-/// Returns where the first and last lines with text are.
+/// Returns the positions of the first and last lines with text.
 fn edges(lines: &[&str]) -> Vec<usize> {
     let filled: Vec<_> = (0..lines.len()).filter(|&at| !lines[at].trim().is_empty()).collect();
     let last = filled.len().saturating_sub(EDGE_LINES).max(EDGE_LINES.min(filled.len()));
     filled[..EDGE_LINES.min(filled.len())].iter().chain(&filled[last..]).copied().collect()
 }
 
-/// Returns what is the same of a header on every page.
+/// Returns the part of a header that is the same on every page.
 fn form(line: &str) -> String {
     let letters = line.chars().filter(|c| !matches!(c, '#' | '*' | '_' | '\\'));
     let digits_alike = letters.map(|c| if c.is_numeric() { '0' } else { c });
@@ -166,7 +167,7 @@ fn form(line: &str) -> String {
     form
 }
 
-/// Puts pages together; returns the text, and where each page begins: entry 0 is page 1.
+/// Joins pages; returns the text, and where each page begins: entry 0 is page 1.
 fn join(pages: &[(u32, Vec<&str>)]) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut starts = Vec::new();

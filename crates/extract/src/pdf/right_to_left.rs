@@ -1,9 +1,9 @@
-//! Scripts that are read from right to left, as they come out of PDF: letters that were drawn as one sign, words that
-//! touch others, and tables.
+//! Repairs right-to-left scripts from PDF: letters that were drawn as one sign, words that touch
+//! others, and tables.
 //!
-//! The sign for lam and alef is turned into its two letters before a line is put from the order of drawing into
-//! that of reading, which leaves these two the wrong way round. Where an alef stands before them, this is certain:
-//! no word of Arabic or Persian has an alef and another one of its forms side by side.
+//! The reader splits the sign for lam and alef into its letters before it reverses the line into
+//! reading order, which swaps the two. After an alef this is certain: no word of Arabic or Persian
+//! has an alef and another one of its forms side by side.
 
 /// The letter alef.
 const ALEF: char = 'ا';
@@ -20,11 +20,11 @@ pub(crate) fn in_reading_order(text: &str) -> String {
         return text.to_owned();
     }
     let text = mended(text);
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut lines = text.split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
         if !is_row(line) {
-            told.push_str(line);
+            rendered.push_str(line);
             continue;
         }
         let mut rows = vec![line];
@@ -35,10 +35,10 @@ pub(crate) fn in_reading_order(text: &str) -> String {
         let latin = letters().filter(char::is_ascii_alphabetic).count();
         let is_table = letters().filter(|&letter| is_right_to_left(letter)).count() > latin;
         for row in rows {
-            if is_table { told.push_str(&reversed(row)) } else { told.push_str(row) }
+            if is_table { rendered.push_str(&reversed(row)) } else { rendered.push_str(row) }
         }
     }
-    told
+    rendered
 }
 
 fn is_row(line: &str) -> bool {
@@ -54,34 +54,34 @@ fn reversed(row: &str) -> String {
     format!("|{}|\n", cells.join("|").replace('\u{1}', "\\|"))
 }
 
-/// Tells letters of Hebrew and Arabic.
+/// Detects letters of Hebrew and Arabic.
 fn is_right_to_left(letter: char) -> bool {
     matches!(letter, '\u{5d0}'..='\u{5ea}') || is_arabic(letter)
 }
 
-/// Returns the text with lam before alef where they certainly were the other way round, and with a space between
+/// Returns the text with lam before alef if they were certainly swapped, and with a space between
 /// Latin and Arabic letters.
 fn mended(text: &str) -> String {
     if !text.contains(ALEF) {
         return text.to_owned();
     }
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
     let mut before = ' ';
     while let Some(letter) = letters.next() {
         if is_arabic(letter) && before.is_ascii_alphabetic()
             || letter.is_ascii_alphabetic() && is_arabic(before)
         {
-            told.push(' ');
+            rendered.push(' ');
         }
         if before == ALEF && ALEFS.contains(&letter) && letters.peek() == Some(&LAM) {
             letters.next();
-            told.push(LAM);
+            rendered.push(LAM);
         }
-        told.push(letter);
+        rendered.push(letter);
         before = letter;
     }
-    told
+    rendered
 }
 
 fn is_arabic(letter: char) -> bool {

@@ -1,7 +1,7 @@
-//! Transcripts: WebVTT and SubRip, what is said without when.
+//! Transcripts: WebVTT and SubRip, without their times.
 //!
-//! After WebVTT (W3C), section 4. Lines of one cue are one paragraph; a speaker is named where another
-//! one begins.
+//! After WebVTT (W3C), section 4. Lines of one cue are one paragraph; a speaker is named when
+//! another one begins.
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::{Writer, escaped};

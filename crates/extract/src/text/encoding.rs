@@ -1,29 +1,28 @@
-//! From bytes to characters: BOM, else UTF-8, else an informed guess; or the finding that it is no
-//! text at all.
+//! Decodes bytes: by BOM, else UTF-8, else an informed guess; or reports that they are not text.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
 
 use crate::DocumentError;
 
-/// A NUL byte this near to the start means binary; git looks as far.
+/// A NUL byte this close to the start means binary; git checks as many bytes.
 const NUL_SCAN_BYTES: usize = 8 << 10;
 
-/// What the guess is made from. chardetng reads 84 MB/s, so more would cost more than everything
-/// else together.
+/// Bytes used for the guess. chardetng reads 84 MB/s, so more would cost more than everything else
+/// together.
 const GUESS_BYTES: usize = 64 << 10;
 
-/// Text has at most one control character in so many bytes.
+/// Text has at most one control character in this many bytes.
 const CONTROL_SHARE: usize = 32;
 
-/// Text has at most one character that cannot be decoded in so many characters.
+/// Text has at most one undecodable character in this many characters.
 const BROKEN_SHARE: usize = 100;
 
-/// UTF-8 that was damaged has at least so many good multi-byte characters for each bad one; other
-/// encodings that are read as UTF-8 have next to none.
+/// Damaged UTF-8 has at least this many good multi-byte characters for each bad one; other
+/// encodings read as UTF-8 have next to none.
 const UTF8_GOOD_PER_BROKEN: usize = 10;
 
-/// Starts of files that are not text, with the name of what they are.
+/// Starts of files that are not text, with the name of their format.
 const MAGICS: [(&[u8], &str); 19] = [
     (b"%PDF-", "PDF document"),
     (b"\x89PNG", "PNG image"),
@@ -46,14 +45,13 @@ const MAGICS: [(&[u8], &str); 19] = [
     (b"ID3", "MP3 audio"),
 ];
 
-/// Text with the name of the encoding that it had.
+/// A text with its original encoding.
 pub(crate) struct Decoded {
     pub(crate) text: String,
     pub(crate) encoding: String,
 }
 
-/// Decodes the bytes of a document; those of valid UTF-8 stay as they are, BOM and line ends
-/// included.
+/// Decodes the bytes of a document; valid UTF-8 stays unchanged, including BOM and line ends.
 pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError> {
     let skipped = |reason: String| DocumentError::skipped(uri, reason);
     if let Some((encoding, bom_bytes)) = Encoding::for_bom(&bytes)
@@ -82,7 +80,7 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
     Ok(Decoded { text, encoding: encoding.into() })
 }
 
-/// Returns what the bytes are if they are plainly no text.
+/// Returns what the bytes are if they are plainly not text.
 fn binary(bytes: &[u8]) -> Option<String> {
     let has_nul = bytes[..bytes.len().min(NUL_SCAN_BYTES)].contains(&0);
     let magic = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic));
@@ -94,7 +92,7 @@ fn binary(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Tells whether a magic is so short and so plain that a text may begin with it.
+/// Reports whether a magic is so short and plain that a text may begin with it.
 fn may_start_text(magic: &[u8]) -> bool {
     magic.len() <= 4 && magic.iter().all(u8::is_ascii_alphanumeric)
 }
@@ -130,7 +128,8 @@ fn decode_legacy(
     Ok(Decoded { text: text.into_owned(), encoding: name })
 }
 
-/// Tells UTF-8 with a few broken bytes (a cut-off log, a bad paste) from text in another encoding.
+/// Distinguishes UTF-8 with a few broken bytes (a truncated log, a bad paste) from text in another
+/// encoding.
 fn is_damaged_utf8(bytes: &[u8]) -> bool {
     let (mut good, mut broken) = (0, 0);
     for chunk in bytes.utf8_chunks() {
@@ -141,7 +140,7 @@ fn is_damaged_utf8(bytes: &[u8]) -> bool {
     good >= broken * UTF8_GOOD_PER_BROKEN
 }
 
-/// Guesses an encoding other than UTF-8 from the text around the first byte that says something.
+/// Guesses an encoding other than UTF-8 from the text around the first informative byte.
 fn guess(bytes: &[u8], first_bad: usize) -> &'static Encoding {
     let start = bytes[..first_bad].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     let start = start.max(first_bad.saturating_sub(GUESS_BYTES / 2));
@@ -151,7 +150,7 @@ fn guess(bytes: &[u8], first_bad: usize) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// Tells whether more of the text's start is control characters than any text has. Tabs, line ends,
+/// Reports whether the text's start has more control characters than any text has. Tabs, line ends,
 /// form feeds, backspaces (overstriking) and escapes (coloured logs) are text.
 fn has_many_controls(text: &str) -> bool {
     let start = &text.as_bytes()[..text.len().min(GUESS_BYTES)];

@@ -1,9 +1,9 @@
 //! Front matter: YAML between `---` lines or TOML between `+++` lines at the very start of a
 //! Markdown file.
 //!
-//! What Jekyll, Hugo and Pandoc agree on; there is no specification. It comes from strangers, so
-//! its size, its nesting and the expansion of YAML's aliases are limited; whatever cannot be read
-//! is no front matter.
+//! The common subset of Jekyll, Hugo and Pandoc; there is no specification. It comes from
+//! strangers, so its size, its nesting and the expansion of YAML's aliases are limited; whatever
+//! cannot be read is not front matter.
 
 use serde_json::Value;
 use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy};

@@ -1,4 +1,4 @@
-//! Markdown: the text as it is, a title from front matter or the first heading, front matter as
+//! Markdown: the text unchanged, a title from front matter or the first heading, front matter as
 //! metadata.
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -8,11 +8,11 @@ use crate::text::encoding::{self, Decoded};
 use crate::text::front_matter;
 use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
 
-/// Where a title nearly always is. The parser reads all that it is given before its first event, so
-/// this saves most of the time.
+/// Where a title nearly always is. The parser reads its whole input before its first event, so this
+/// saves most of the time.
 const NEAR_BYTES: usize = 2 << 10;
 
-/// How far into the body a title is looked for at all.
+/// Bytes of the body in which a title is searched at all.
 const FAR_BYTES: usize = 64 << 10;
 
 /// Keys of front matter that hold a title, best first.
@@ -44,7 +44,7 @@ fn title_of(metadata: &Metadata) -> Option<String> {
     })
 }
 
-/// Returns the text of the first level-1 heading, else of the first heading of any level.
+/// Returns the text of the first level-1 heading, or else of the first heading of any level.
 fn heading(body: &str) -> Option<String> {
     let near = whole_lines(body, NEAR_BYTES);
     let far = whole_lines(body, FAR_BYTES);
@@ -57,8 +57,8 @@ fn heading(body: &str) -> Option<String> {
     title.or(any_level)
 }
 
-/// Tells whether a line looks like a level-1 heading or its underline; a comment in a shell script
-/// does, too.
+/// Reports whether a line looks like a level-1 heading or its underline; a comment in a shell
+/// script does too.
 fn may_hold_title(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
@@ -66,8 +66,8 @@ fn may_hold_title(text: &str) -> bool {
     })
 }
 
-/// Returns the start of `text`, cut after a line: half an underline would make a heading of another
-/// level.
+/// Returns the start of `text`, truncated after a line: half an underline would make a heading of
+/// another level.
 fn whole_lines(text: &str, bytes_max: usize) -> &str {
     if text.len() <= bytes_max {
         return text;
@@ -94,7 +94,7 @@ fn first_heading(text: &str) -> (Option<String>, Option<String>) {
                 }
                 any_level = any_level.or(title);
             }
-            // The logo beside a title is no part of it.
+            // The logo beside a title is not part of it.
             (Event::Start(Tag::Image { .. }), _) => images += 1,
             (Event::End(TagEnd::Image), _) => images -= 1,
             (Event::Text(part) | Event::Code(part), Some(title)) if images == 0 => {

@@ -1,4 +1,4 @@
-//! Documents that are text already: prose, programs, Markdown and transcripts, whatever their encoding.
+//! Documents that are text already: prose, programs, Markdown and transcripts, in any encoding.
 
 pub(crate) mod captions;
 pub(crate) mod encoding;

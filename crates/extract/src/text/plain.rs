@@ -1,4 +1,4 @@
-//! Text without markup that we understand: prose, and program text, configuration and data.
+//! Text without known markup: prose, and program text, configuration and data.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(crate) const PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Pl
 /// Program text, configuration, data, and markup other than Markdown.
 pub(crate) const SOURCE: Plain = Plain { id: "source@1", media_type: MediaType::Source };
 
-/// Decodes, and takes the file's name as title.
+/// Decodes, and uses the file's name as title.
 pub(crate) struct Plain {
     id: &'static str,
     media_type: MediaType,

@@ -1,23 +1,23 @@
-//! Cells of a table in one text: hostile ones have as many cells as bytes.
+//! Cells of a table in one text: hostile tables have as many cells as bytes.
 
 /// The rows of a table, which may differ in length.
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
     text: String,
-    /// Where each cell ends in the text.
+    /// End of each cell in the text.
     ends: Vec<usize>,
-    /// How many cells there are up to the end of each row.
+    /// Number of cells up to the end of each row.
     rows: Vec<usize>,
 }
 
 impl Cells {
-    /// Adds a cell to the row that is not ended.
+    /// Adds a cell to the open row.
     pub(crate) fn push(&mut self, cell: &str) {
         self.text.push_str(cell);
         self.ends.push(self.text.len());
     }
 
-    /// Adds a further line to the cell that was added last; returns whether there is one.
+    /// Adds a further line to the last cell; returns whether there is one.
     pub(crate) fn go_on(&mut self, line: &str) -> bool {
         let Some(end) = self.ends.last_mut() else { return false };
         self.text.push(' ');
@@ -37,23 +37,23 @@ impl Cells {
         self.end_row();
     }
 
-    /// Makes rows of so many cells, the last one of what is left.
+    /// Forms rows of this many cells, the last one of the rest.
     pub(crate) fn regroup(&mut self, columns: usize) {
         let cells = self.ends.len();
         self.rows = (columns..cells + columns).step_by(columns).map(|end| end.min(cells)).collect();
     }
 
-    /// Returns how many cells there are.
+    /// Returns the number of cells.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Returns how many cells the longest row has.
+    /// Returns the number of cells in the longest row.
     pub(crate) fn columns(&self) -> usize {
         self.ranges().map(|range| range.len()).max().unwrap_or(0)
     }
 
-    /// Tells whether nothing is in any cell.
+    /// Reports whether all cells are empty.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }

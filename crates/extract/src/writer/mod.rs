@@ -1,6 +1,6 @@
-//! Writes Markdown block by block: what every converter of a format with structure ends in.
+//! Writes Markdown block by block; every converter of a structured format uses it.
 //!
-//! Blocks stand on lines of their own, with the marks of the lists and quotes around them and blank
+//! Blocks are on lines of their own, with the marks of the lists and quotes around them and blank
 //! lines between them. It is CommonMark with tables of GitHub's kind, the dialect that the chunker
 //! reads.
 
@@ -8,20 +8,20 @@ mod cells;
 
 pub(crate) use cells::Cells;
 
-/// Lists and quotes inside each other that are shown; deeper ones are not indented any more. A limit,
-/// because each level is written again on every line.
+/// Limit on nested lists and quotes that are shown; deeper ones are not indented any more, because
+/// each level is written again on every line.
 const LEVELS_MAX: usize = 16;
 
-/// A Markdown text that grows.
+/// A growing Markdown text.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     text: String,
-    /// What every line begins with.
+    /// The beginning of every line.
     prefix: String,
     levels: Vec<Level>,
-    /// Marks of items that have no line yet, and how much of the prefix stands before them.
+    /// Marks of items that have no line yet, and how much of the prefix precedes them.
     marks: Option<(usize, String)>,
-    /// A blank line has to come before the next block.
+    /// A blank line is due before the next block.
     gap: bool,
     /// Columns of the table whose header is not written yet.
     header: Option<usize>,
@@ -37,7 +37,7 @@ struct Level {
 }
 
 impl Writer {
-    /// Returns a writer that stops behind `bytes_max`; see [`Self::is_full`].
+    /// Returns a writer that stops after `bytes_max`; see [`Self::is_full`].
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, ..Self::default() }
     }
@@ -47,13 +47,13 @@ impl Writer {
         self.text
     }
 
-    /// Returns the byte at which the next block will begin, its marks included.
+    /// Returns the byte at which the next block will begin, including its marks.
     pub(crate) fn next_line(&self) -> usize {
         let has_gap = self.gap && !self.text.is_empty();
         self.text.len() + if has_gap { self.prefix.trim_end().len() + 1 } else { 0 }
     }
 
-    /// Tells whether there is more text than is allowed; the rest is not written.
+    /// Reports whether the limit was reached; the rest is not written.
     pub(crate) fn is_full(&self) -> bool {
         self.text.len() > self.bytes_max
     }
@@ -68,8 +68,8 @@ impl Writer {
         }
     }
 
-    /// Writes a paragraph of inline Markdown; line feeds in it are kept. Marks that would make another
-    /// block of it are escaped.
+    /// Writes a paragraph of inline Markdown; line feeds in it are kept. Marks that would turn it
+    /// into another block are escaped.
     pub(crate) fn paragraph(&mut self, text: &str) {
         if text.trim().is_empty() {
             return;
@@ -85,7 +85,7 @@ impl Writer {
         self.end();
     }
 
-    /// Writes a block of code as it is.
+    /// Writes a block of code, unchanged.
     pub(crate) fn code(&mut self, language: &str, text: &str) {
         let text = text.trim_end();
         if text.is_empty() {
@@ -101,7 +101,7 @@ impl Writer {
         self.end();
     }
 
-    /// Writes blocks that are Markdown already.
+    /// Writes blocks that are already Markdown.
     pub(crate) fn markdown(&mut self, text: &str) {
         let text = text.trim_matches(['\n', '\r']);
         if !text.trim().is_empty() {
@@ -122,14 +122,14 @@ impl Writer {
         }
     }
 
-    /// Writes a table as [`Self::table`] does.
+    /// Writes a table like [`Self::table`].
     pub(crate) fn cells(&mut self, cells: &Cells) {
         if !cells.is_blank() {
             self.rows(cells.columns(), cells.rows());
         }
     }
 
-    /// Writes a table of so many columns; no row has more.
+    /// Writes a table of this many columns; no row has more.
     pub(crate) fn rows<'a>(
         &mut self,
         columns: usize,
@@ -145,13 +145,13 @@ impl Writer {
         self.end_table();
     }
 
-    /// Begins a table of so many columns; the first row is its header.
+    /// Begins a table of this many columns; the first row is its header.
     pub(crate) fn begin_table(&mut self, columns: usize) {
         self.begin();
         self.header = Some(columns);
     }
 
-    /// Writes a row of the table that was begun.
+    /// Writes a row of the open table.
     pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl Iterator<Item = T>) {
         let mut line = String::from("|");
         let mut count = 0;
@@ -188,12 +188,12 @@ impl Writer {
         self.open("> ", "> ", false);
     }
 
-    /// Begins a list; nothing in a tight one is set apart by blank lines.
+    /// Begins a list; a tight one has no blank lines between items.
     pub(crate) fn open_list(&mut self, is_tight: bool) {
         self.levels.push(Level { prefix_bytes: self.prefix.len(), is_tight });
     }
 
-    /// Begins an item of the list that was opened last, with a mark such as `- ` or `1. `.
+    /// Begins an item of the innermost list, with a mark such as `- ` or `1. `.
     pub(crate) fn open_item(&mut self, mark: &str) {
         let is_tight = self.is_tight();
         self.open(mark, &" ".repeat(mark.len()), is_tight);
@@ -222,7 +222,7 @@ impl Writer {
         self.levels.last().is_some_and(|level| level.is_tight)
     }
 
-    /// Sets the next block apart from the last.
+    /// Separates the next block from the last.
     fn begin(&mut self) {
         if std::mem::take(&mut self.gap) && !self.text.is_empty() && !self.is_full() {
             self.text.push_str(self.prefix.trim_end());
@@ -247,7 +247,7 @@ impl Writer {
             None => self.text.push_str(&self.prefix),
         }
         self.text.push_str(line.trim_end_matches('\r'));
-        // Two spaces behind text are a line break; behind marks alone they are nothing.
+        // Two spaces after text are a line break; after marks alone they mean nothing.
         if line.trim().is_empty() {
             self.text.truncate(start + self.text[start..].trim_end().len());
         }
@@ -255,7 +255,7 @@ impl Writer {
     }
 }
 
-/// Adds what a table cell holds: one line, with no bar that would end it.
+/// Adds the content of a table cell: one line, without a bar that would end it.
 fn push_cell(text: &str, line: &mut String) {
     let start = line.len();
     for (index, word) in text.split_whitespace().enumerate() {
@@ -284,7 +284,7 @@ pub(crate) fn longest_run(text: &str, wanted: char) -> usize {
     longest
 }
 
-/// Returns where a backslash has to stand so that the line of a paragraph begins no other block.
+/// Returns where a backslash is needed so that the line of a paragraph begins no other block.
 fn block_mark(line: &str, is_continued: bool) -> Option<usize> {
     let ends_word = |rest: &str| rest.is_empty() || rest.starts_with([' ', '\t']);
     let first = line.chars().next()?;
@@ -308,8 +308,8 @@ fn block_mark(line: &str, is_continued: bool) -> Option<usize> {
     is_mark.then_some(0)
 }
 
-/// Returns plain text as inline Markdown: what would be markup is escaped, and nothing else, so that
-/// words stay words to a search.
+/// Returns plain text as inline Markdown: escapes what would be markup, and nothing else, so that
+/// words stay searchable.
 pub(crate) fn escaped(text: &str) -> String {
     let mut inline = String::with_capacity(text.len() + text.len() / 16);
     let mut before = ' ';
@@ -335,7 +335,7 @@ pub(crate) fn escaped(text: &str) -> String {
     inline
 }
 
-/// Tells whether what follows an ampersand is the name of an entity.
+/// Reports whether an ampersand is followed by the name of an entity.
 fn is_entity(rest: &str) -> bool {
     let letters = rest.bytes().take(32).take_while(u8::is_ascii_alphanumeric).count();
     letters >= 2 && rest[letters..].starts_with(';')

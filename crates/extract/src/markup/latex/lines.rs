@@ -1,6 +1,7 @@
-//! LaTeX with one thing to a line: where environments, items and headings begin and end, as its scanner wants it.
+//! Breaks LaTeX into lines: environments, items and headings begin and end on lines of their own,
+//! as its scanner requires.
 
-/// Commands that stand on a line of their own, with their argument.
+/// Commands that are on a line of their own, with their argument.
 const OWN_LINE: [&str; 10] = [
     "section",
     "subsection",
@@ -26,10 +27,10 @@ const WITH_ARGUMENTS: [&str; 8] = [
     "wrapfigure",
 ];
 
-/// Options and code in a line are no longer.
+/// Options and inline code are not longer than this.
 const NEAR_BYTES: usize = 1000;
 
-/// Returns the text without comments, broken up; environments of `literal` stay as they are.
+/// Returns the text without comments, broken into lines; environments of `literal` stay unchanged.
 pub(super) fn separated(text: &str, literal: &[&str]) -> String {
     let mut lines = Lines { text: String::with_capacity(text.len() + text.len() / 16) };
     let mut inside: Option<String> = None;
@@ -43,7 +44,7 @@ pub(super) fn separated(text: &str, literal: &[&str]) -> String {
             continue;
         }
         let said = without_comment(line);
-        // A line that is a comment ends no paragraph.
+        // A line with only a comment ends no paragraph.
         if said.trim().is_empty() && said.len() < line.len() {
             continue;
         }
@@ -52,7 +53,7 @@ pub(super) fn separated(text: &str, literal: &[&str]) -> String {
         {
             inside = Some(format!("\\end{{{name}}}"));
         }
-        // What stands on its own line has ended it.
+        // A command on its own line has ended the line.
         if said.trim().is_empty() || !lines.text.ends_with('\n') {
             lines.end();
         }
@@ -73,7 +74,7 @@ impl Lines {
         self.text.push('\n');
     }
 
-    /// Ends the line unless nothing is on it.
+    /// Ends the line unless it is empty.
     fn break_up(&mut self) {
         let line = self.text.rsplit('\n').next().unwrap_or_default();
         if line.trim().is_empty() {
@@ -84,7 +85,8 @@ impl Lines {
         }
     }
 
-    /// Adds a line, broken up; returns the name of the environment that begins last on it and does not end there.
+    /// Adds a line, broken up; returns the name of the last environment that begins on it and does
+    /// not end there.
     fn add_line<'a>(&mut self, line: &'a str) -> Option<&'a str> {
         let mut open = None;
         let mut rest = line;
@@ -180,7 +182,7 @@ impl Lines {
     }
 }
 
-/// Takes a comment off; `\%` is a sign.
+/// Removes a comment; `\%` is a sign.
 fn without_comment(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
@@ -192,7 +194,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// Returns the part of a text in which the end of something is looked for.
+/// Returns the part of a text in which an end is searched.
 pub(super) fn near(text: &str) -> &str {
     &text[..text.floor_char_boundary(NEAR_BYTES)]
 }

@@ -1,4 +1,5 @@
-//! LaTeX: sections, lists, literal blocks, tables and captions; formulas and macros of one's own stay as typed.
+//! LaTeX: sections, lists, literal blocks, tables and captions; formulas and user macros stay as
+//! typed.
 
 mod lines;
 
@@ -9,15 +10,16 @@ use lines::{near, separated};
 use super::Scribe;
 use crate::writer::Cells;
 
-/// Lists inside each other that are indented: each level is written again on every line.
+/// Limit on nested lists that are indented: each level is written again on every line.
 const LEVELS_MAX: usize = 16;
 
-/// Returns what a line inside so many lists begins with.
+/// Returns the indentation of a line inside this many lists.
 fn indent(lists: usize) -> String {
     "   ".repeat(lists.min(LEVELS_MAX))
 }
 
-/// Sectioning commands and the level of their heading. A document without chapters begins at 2 all the same.
+/// Sectioning commands and the level of their heading. A document without chapters also begins at
+/// 2.
 const SECTIONS: [(&str, usize); 7] = [
     ("part", 1),
     ("chapter", 1),
@@ -54,7 +56,7 @@ const SHOWN: [(&str, &str); 15] = [
     ("date", ""),
 ];
 
-/// Commands that show nothing, with their argument.
+/// Commands that are left out with their argument.
 const HIDDEN: [&str; 20] = [
     "label",
     "index",
@@ -78,7 +80,7 @@ const HIDDEN: [&str; 20] = [
     "hline",
 ];
 
-/// Commands inside each other that are told.
+/// Limit on nested commands that are rendered.
 const DEPTH_MAX: usize = 16;
 
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
@@ -146,7 +148,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     }
 }
 
-/// Returns the argument of a command that a line begins with.
+/// Returns the argument of a command at the start of a line.
 fn argument<'a>(line: &'a str, command: &str) -> Option<&'a str> {
     let rest = line.strip_prefix('\\')?.strip_prefix(command)?;
     let rest = skip_option(rest.strip_prefix('*').unwrap_or(rest));
@@ -161,7 +163,8 @@ fn skip_option(rest: &str) -> &str {
     }
 }
 
-/// Returns what stands in the braces that `text` begins with, and what follows; all of it where they never close.
+/// Returns the content of the braces that `text` begins with, and what follows; everything if they
+/// never close.
 fn braced(text: &str) -> (&str, &str) {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {
@@ -180,7 +183,7 @@ fn section(line: &str) -> Option<(usize, &str)> {
     found.filter(|(_, words)| !words.trim().is_empty())
 }
 
-/// Returns the language of a block of code, where it is told.
+/// Returns the language of a block of code, if it is given.
 fn language<'a>(line: &'a str, name: &str) -> &'a str {
     let after = line.split_once('}').map_or("", |(_, after)| after);
     if name == "minted" {
@@ -208,7 +211,7 @@ fn cells(block: &[&str]) -> Cells {
     cells
 }
 
-/// Turns commands in running text into Markdown. Formulas stay as they are.
+/// Converts commands in running text to Markdown. Formulas stay unchanged.
 fn inline(text: &str) -> String {
     inline_at(text, 0)
 }
@@ -217,36 +220,36 @@ fn inline_at(text: &str, depth: usize) -> String {
     if depth > DEPTH_MAX {
         return text.to_owned();
     }
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '$', '~', '{', '}']) {
-        told.push_str(&rest[..at]);
+        rendered.push_str(&rest[..at]);
         let (mark, after) = rest[at..].split_at(1);
         rest = match mark {
             "$" => {
                 let end = after.find('$').map_or(after.len(), |end| end + 1);
-                told.push('$');
-                told.push_str(&after[..end]);
+                rendered.push('$');
+                rendered.push_str(&after[..end]);
                 &after[end..]
             }
             "~" => {
-                told.push(' ');
+                rendered.push(' ');
                 after
             }
-            "\\" => command(after, depth, &mut told),
+            "\\" => command(after, depth, &mut rendered),
             // Braces only group.
             _ => after,
         };
     }
-    told.push_str(rest);
-    told.replace("``", "“").replace("''", "”").replace("---", "—").replace("--", "–")
+    rendered.push_str(rest);
+    rendered.replace("``", "“").replace("''", "”").replace("---", "—").replace("--", "–")
 }
 
-/// Tells the command whose name `text` begins with, and returns what follows.
-fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
+/// Renders the command whose name `text` begins with, and returns what follows.
+fn command<'a>(text: &'a str, depth: usize, rendered: &mut String) -> &'a str {
     let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
     if end == 0 {
-        return symbol(text, told);
+        return symbol(text, rendered);
     }
     let (name, after) = text.split_at(end);
     let after = after.strip_prefix('*').unwrap_or(after);
@@ -257,18 +260,18 @@ fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
         }
         return rest;
     }
-    if let Some(sign) = accented(name, after, told) {
+    if let Some(sign) = accented(name, after, rendered) {
         return sign;
     }
     if name == "footnote" && after.starts_with('{') {
         let (note, rest) = braced(after);
-        told.push_str(&format!(" ({})", inline_at(note, depth + 1)));
+        rendered.push_str(&format!(" ({})", inline_at(note, depth + 1)));
         return rest;
     }
     if name == "href" && after.starts_with('{') {
         let (target, rest) = braced(after);
         let (shown, rest) = if rest.starts_with('{') { braced(rest) } else { (target, rest) };
-        told.push_str(&format!("[{}]({target})", inline_at(shown, depth + 1)));
+        rendered.push_str(&format!("[{}]({target})", inline_at(shown, depth + 1)));
         return rest;
     }
     if name == "verb"
@@ -276,7 +279,7 @@ fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
         && let Some(end) = near(&after[mark.len_utf8()..]).find(mark)
     {
         let (code, rest) = after[mark.len_utf8()..].split_at(end);
-        told.push_str(&format!("`{code}`"));
+        rendered.push_str(&format!("`{code}`"));
         return &rest[mark.len_utf8()..];
     }
     let after = skip_option(after);
@@ -286,38 +289,38 @@ fn command<'a>(text: &'a str, depth: usize, told: &mut String) -> &'a str {
             let (inside, rest) = braced(after);
             let is_code = *mark == "`";
             let inside = if is_code { inside.to_owned() } else { inline_at(inside, depth + 1) };
-            told.push_str(&format!("{mark}{inside}{mark}"));
+            rendered.push_str(&format!("{mark}{inside}{mark}"));
             rest
         }
         (None, true)
             if matches!(name, "ref" | "eqref" | "cite" | "citep" | "citet" | "pageref") =>
         {
             let (inside, rest) = braced(after);
-            told.push_str(&format!("[{inside}]"));
+            rendered.push_str(&format!("[{inside}]"));
             rest
         }
         _ => {
             match name {
-                "LaTeX" | "TeX" => told.push_str(name),
-                "ldots" | "dots" => told.push('…'),
+                "LaTeX" | "TeX" => rendered.push_str(name),
+                "ldots" | "dots" => rendered.push('…'),
                 _ => {}
             }
-            // Its argument is text, as far as anybody knows.
+            // Its argument is presumably text.
             if after.starts_with('{') { after } else { after.trim_start_matches(' ') }
         }
     }
 }
 
-/// Tells the command that is the sign with which `text` begins, and returns what follows.
-fn symbol<'a>(text: &'a str, told: &mut String) -> &'a str {
+/// Renders the command that is the sign at the start of `text`, and returns what follows.
+fn symbol<'a>(text: &'a str, rendered: &mut String) -> &'a str {
     let Some(sign) = text.chars().next() else { return text };
     let (name, after) = text.split_at(sign.len_utf8());
-    if let Some(rest) = accented(name, after, told) {
+    if let Some(rest) = accented(name, after, rendered) {
         return rest;
     }
     match sign {
-        '\\' | ' ' | ',' | ';' => told.push(' '),
-        '%' | '&' | '#' | '_' | '$' | '{' | '}' => told.push(sign),
+        '\\' | ' ' | ',' | ';' => rendered.push(' '),
+        '%' | '&' | '#' | '_' | '$' | '{' | '}' => rendered.push(sign),
         _ => {}
     }
     after
@@ -355,10 +358,10 @@ const ACCENTS: [(&str, char); 12] = [
     ("c", '\u{327}'),
 ];
 
-/// Tells a letter with an accent, or one that has a command; returns what follows.
-fn accented<'a>(name: &str, after: &'a str, told: &mut String) -> Option<&'a str> {
+/// Renders a letter with an accent, or one that has a command; returns what follows.
+fn accented<'a>(name: &str, after: &'a str, rendered: &mut String) -> Option<&'a str> {
     if let Some((_, letter)) = LETTERS.iter().find(|(known, _)| *known == name) {
-        told.push_str(letter);
+        rendered.push_str(letter);
         let rest = after.strip_prefix("{}").unwrap_or(after);
         return Some(rest.strip_prefix(' ').unwrap_or(rest));
     }
@@ -369,10 +372,10 @@ fn accented<'a>(name: &str, after: &'a str, told: &mut String) -> Option<&'a str
         Some(inner) => inner.split_at(near(inner).find('}')?),
         None => (bare, ""),
     };
-    // Of i and j with an accent the dot goes, which Unicode does by itself.
+    // The dot of i and j disappears under an accent, which Unicode does by itself.
     let inside = inside.strip_prefix('\\').unwrap_or(inside);
     let letter = inside.chars().next().filter(|letter| letter.is_alphabetic())?;
-    told.extend([letter, *accent].into_iter().nfc());
+    rendered.extend([letter, *accent].into_iter().nfc());
     Some(if bare.starts_with('{') { &rest[1..] } else { &inside[letter.len_utf8()..] })
 }
 

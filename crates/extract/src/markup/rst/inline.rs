@@ -1,8 +1,8 @@
-//! What stands in a line of reStructuredText: literals, roles and links.
+//! Inline reStructuredText: literals, roles and links.
 
-/// Turns literals, roles and links into Markdown.
+/// Converts literals, roles and links to Markdown.
 pub(super) fn inline(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('`') {
         let before = &rest[..at];
@@ -23,15 +23,15 @@ pub(super) fn inline(text: &str) -> String {
             })
         };
         let Some((before, markdown, after)) = parsed else { break };
-        told.push_str(&before);
-        told.push_str(&markdown);
+        rendered.push_str(&before);
+        rendered.push_str(&markdown);
         rest = after;
     }
-    told.push_str(rest);
-    told
+    rendered.push_str(rest);
+    rendered
 }
 
-/// Takes a role such as `:func:` off the end of the text before a quotation.
+/// Removes a role such as `:func:` from the end of the text before a quotation.
 fn without_role(before: &str) -> (&str, Option<&str>) {
     let role = before.strip_suffix(':').and_then(|start| {
         let at = start

@@ -73,42 +73,42 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     blocks(&lines, &mut levels, scribe, 0);
 }
 
-/// Puts the texts of `.. |name| replace:: text` where `|name|` stands.
+/// Inserts the texts of `.. |name| replace:: text` for `|name|`.
 fn substituted(text: &str) -> Cow<'_, str> {
     fn definition(line: &str) -> Option<(&str, &str)> {
-        let (name, told) = line.strip_prefix(".. |")?.split_once("| replace::")?;
-        Some((name, told.trim()))
+        let (name, rendered) = line.strip_prefix(".. |")?.split_once("| replace::")?;
+        Some((name, rendered.trim()))
     }
     let mut known = Names::default();
-    text.lines().filter_map(definition).for_each(|(name, told)| known.set(name, told));
+    text.lines().filter_map(definition).for_each(|(name, rendered)| known.set(name, rendered));
     if known.is_empty() {
         return Cow::Borrowed(text);
     }
-    let mut told = String::with_capacity(text.len());
+    let mut rendered = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let mut rest = line;
         while let Some((before, after)) = rest.split_once('|').filter(|_| !line.starts_with(".. |"))
         {
-            told.push_str(before);
+            rendered.push_str(before);
             let value =
-                after.split_once('|').and_then(|(name, after)| Some((known.told(name)?, after)));
+                after.split_once('|').and_then(|(name, after)| Some((known.resolve(name)?, after)));
             match value {
                 Some((value, after)) => {
-                    told.push_str(value);
+                    rendered.push_str(value);
                     rest = after;
                 }
                 None => {
-                    told.push('|');
+                    rendered.push('|');
                     rest = after;
                 }
             }
         }
-        told.push_str(rest);
+        rendered.push_str(rest);
     }
-    Cow::Owned(told)
+    Cow::Owned(rendered)
 }
 
-/// Directives inside each other at most.
+/// Limit on nested directives.
 const DEPTH_MAX: usize = 16;
 
 fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, depth: usize) {
@@ -159,7 +159,7 @@ fn paragraph_line(line: &str, rest: &mut &[&str], scribe: &mut Scribe) {
             None => inline(line),
         });
     };
-    // A paragraph that ends in two colons announces a literal block; one of them is said.
+    // A paragraph that ends in two colons announces a literal block; one of them is kept.
     match before.trim_end() {
         "" => {}
         text if text.len() < before.len() => scribe.line(inline(text)),
@@ -171,7 +171,8 @@ fn paragraph_line(line: &str, rest: &mut &[&str], scribe: &mut Scribe) {
     }
 }
 
-/// Returns a heading at the start of `lines`, its mark with whether it has a line above, and its lines.
+/// Returns a heading at the start of `lines`, its mark with whether it has an overline, and its
+/// number of lines.
 fn heading<'a>(lines: &[&'a str]) -> Option<(&'a str, (char, bool), usize)> {
     let mark_of = |line: &str| {
         let first = line.chars().next().filter(char::is_ascii_punctuation)?;
@@ -230,7 +231,7 @@ fn directive(
     if depth >= DEPTH_MAX {
         return;
     }
-    let is_told = match name {
+    let is_rendered = match name {
         "math" => {
             let lines: Vec<_> = std::iter::once(argument).chain(content.iter().copied()).collect();
             scribe.code("math", &lines);
@@ -251,7 +252,7 @@ fn directive(
         "list-table" => table(argument, tables::listed(content), scribe),
         _ => false,
     };
-    if !is_told {
+    if !is_rendered {
         note(name, argument, content, scribe);
         blocks(content, levels, scribe, depth + 1);
     }
@@ -259,13 +260,13 @@ fn directive(
 
 /// Returns an option of a directive.
 fn option<'a>(options: &[&'a str], wanted: &str) -> Option<&'a str> {
-    let told = options
+    let rendered = options
         .iter()
         .find_map(|line| line.strip_prefix(':')?.strip_prefix(wanted)?.strip_prefix(':'));
-    told.map(str::trim).filter(|told| !told.is_empty())
+    rendered.map(str::trim).filter(|rendered| !rendered.is_empty())
 }
 
-/// Tells a table with its caption, where it is one.
+/// Writes a table with its caption; returns false if it is none.
 fn table(caption: &str, cells: Option<Cells>, scribe: &mut Scribe) -> bool {
     let Some(cells) = cells else { return false };
     if !caption.is_empty() {
@@ -275,11 +276,11 @@ fn table(caption: &str, cells: Option<Cells>, scribe: &mut Scribe) -> bool {
     true
 }
 
-/// Tells the name of what stands in a directive.
+/// Writes the name of the content of a directive.
 fn note(name: &str, argument: &str, content: &[&str], scribe: &mut Scribe) {
     let is_admonition = content.iter().any(|line| !line.is_empty()) || !argument.is_empty();
     if is_admonition {
-        // As in `py:function:: sorted(iterable)`: what is described; else what kind of note it is.
+        // As in `py:function:: sorted(iterable)`: what is described; otherwise the kind of note.
         let shown = if name.contains(':') || argument.is_empty() {
             String::new()
         } else {
@@ -291,7 +292,7 @@ fn note(name: &str, argument: &str, content: &[&str], scribe: &mut Scribe) {
             format!("**{name}:**{shown}")
         };
         scribe.line(label);
-        // What begins beside the name of a note goes on in the next line.
+        // Text beside the name of a note continues on the next line.
         let goes_on = NOTES.contains(&name) && content.first().is_some_and(|line| !line.is_empty());
         if !goes_on || argument.is_empty() {
             scribe.flush();

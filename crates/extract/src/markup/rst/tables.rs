@@ -1,11 +1,12 @@
-//! Tables of reStructuredText: simple ones and grids, and those of the directives `csv-table` and `list-table`.
+//! Tables of reStructuredText: simple ones and grids, and those of the directives `csv-table` and
+//! `list-table`.
 
 use kbingest_support::rows;
 
 use super::inline::inline;
 use crate::writer::Cells;
 
-/// Tells whether a line begins a table.
+/// Reports whether a line begins a table.
 pub(super) fn is_table(line: &str) -> bool {
     is_grid(line) || is_border(line)
 }
@@ -14,13 +15,13 @@ fn is_grid(line: &str) -> bool {
     line.len() > 4 && line.starts_with('+') && line.chars().all(|c| "+-=".contains(c))
 }
 
-/// Tells whether a line is a border of a simple table.
+/// Reports whether a line is a border of a simple table.
 fn is_border(line: &str) -> bool {
     line.len() > 4 && line.contains("= ") && line.chars().all(|c| "= ".contains(c))
 }
 
-/// Returns how many lines a table has. A simple one ends with its third border, or with its second where a blank
-/// line follows that.
+/// Returns the number of lines of a table. A simple one ends with its third border, or with its
+/// second if a blank line follows.
 pub(super) fn lines(lines: &[&str]) -> usize {
     let first = lines.first().copied().unwrap_or_default();
     let to_blank = || lines.iter().take_while(|line| !line.is_empty()).count();
@@ -42,12 +43,12 @@ pub(super) fn lines(lines: &[&str]) -> usize {
     to_blank()
 }
 
-/// Returns the cells of a table; `None` where it is not as plain as Markdown's.
+/// Returns the cells of a table; `None` if Markdown cannot express it.
 pub(super) fn cells(lines: &[&str]) -> Option<Cells> {
     if is_grid(lines.first()?) { grid(lines) } else { simple(lines) }
 }
 
-/// Columns by the border; a row whose first cell is empty goes on with the one before.
+/// Columns by the border; a row whose first cell is empty continues the previous one.
 fn simple(lines: &[&str]) -> Option<Cells> {
     let border = lines.first()?;
     let mut starts = Vec::new();
@@ -63,12 +64,12 @@ fn simple(lines: &[&str]) -> Option<Cells> {
     }
     let mut table = Rows::default();
     for line in lines.iter().filter(|line| !is_border(line) && !line.is_empty()) {
-        // Columns that are joined are underlined; cells that reach out of theirs cannot be told.
+        // Joined columns are underlined; cells that exceed their column cannot be separated.
         if line.chars().all(|c| "- ".contains(c)) {
             return None;
         }
         let signs: Vec<char> = line.chars().collect();
-        // A line has no more cells than it reaches.
+        // A line has only the cells that it is long enough for.
         let reached = starts.partition_point(|start| *start < signs.len()).max(1);
         let cells = (0..reached).map(|index| {
             let start = starts[index].min(signs.len());
@@ -83,7 +84,7 @@ fn simple(lines: &[&str]) -> Option<Cells> {
     Some(table.finish())
 }
 
-/// Cells between bars; `None` where one reaches over several rows or columns.
+/// Cells between bars; `None` if one spans several rows or columns.
 fn grid(lines: &[&str]) -> Option<Cells> {
     let border: Vec<char> = lines.first()?.chars().collect();
     let bars: Vec<usize> =
@@ -111,11 +112,11 @@ fn grid(lines: &[&str]) -> Option<Cells> {
     Some(table.finish())
 }
 
-/// Rows that may go on in further lines.
+/// Rows that may continue on further lines.
 #[derive(Default)]
 struct Rows {
     cells: Cells,
-    /// The one that may go on.
+    /// The row that may continue.
     last: Vec<String>,
 }
 
@@ -163,7 +164,8 @@ pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Cells {
     cells
 }
 
-/// Returns the cells of a `list-table`: a list of lists; `None` where a cell has more than a paragraph.
+/// Returns the cells of a `list-table`: a list of lists; `None` if a cell has more than a
+/// paragraph.
 pub(super) fn listed(content: &[&str]) -> Option<Cells> {
     let mut cells = Cells::default();
     let mut has_row = false;

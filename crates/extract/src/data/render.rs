@@ -4,42 +4,42 @@ use super::Node;
 use crate::TEXT_BYTES_MAX;
 use crate::writer::{Writer, escaped};
 
-/// Headings have so many levels; what is deeper is named by its path below the last.
+/// Levels of headings; deeper nodes are named by their path below the last.
 const LEVELS_MAX: usize = 6;
 
-/// Columns of a table at most.
+/// Limit on the columns of a table.
 const COLUMNS_MAX: usize = 20;
 
-/// Bytes of a value in a table.
+/// Limit on the bytes of a value in a table.
 const CELL_BYTES_MAX: usize = 500;
 
-/// Names of the value that an object in a list goes by.
+/// Names of the value that serves as the heading of an object in a list.
 const NAMES: [&str; 4] = ["name", "title", "id", "key"];
 
-/// Bytes of such a name.
+/// Limit on the bytes of such a heading.
 const NAME_BYTES_MAX: usize = 80;
 
-/// Tells `node`.
-pub(super) fn tell(node: &Node) -> String {
-    let mut teller = Teller { writer: Writer::new(TEXT_BYTES_MAX), in_list: false };
-    teller.tell(node, 0, "");
-    teller.end_list();
-    teller.writer.finish()
+/// Renders `node`.
+pub(super) fn render(node: &Node) -> String {
+    let mut renderer = Renderer { writer: Writer::new(TEXT_BYTES_MAX), in_list: false };
+    renderer.render(node, 0, "");
+    renderer.end_list();
+    renderer.writer.finish()
 }
 
-struct Teller {
+struct Renderer {
     writer: Writer,
     /// A list of values is open.
     in_list: bool,
 }
 
-impl Teller {
-    /// Tells a node below `level` headings; `path` is what these do not say.
-    fn tell(&mut self, node: &Node, level: usize, path: &str) {
+impl Renderer {
+    /// Renders a node below `level` headings; `path` is the part of its path that they do not show.
+    fn render(&mut self, node: &Node, level: usize, path: &str) {
         match node {
             Node::Value(value) => self.item(path, value),
             Node::Object(members) => {
-                // Values first: what comes after the heading of an object inside would belong to that.
+                // Values first: after the heading of an inner object they would belong to that.
                 let (values, others): (Vec<_>, Vec<_>) =
                     members.iter().partition(|(_, node)| is_value(node));
                 for (name, value) in values {
@@ -67,14 +67,14 @@ impl Teller {
         }
     }
 
-    /// Tells a list or object under its name.
+    /// Renders a list or object under its name.
     fn below(&mut self, name: &str, node: &Node, level: usize, path: &str) {
         if level < LEVELS_MAX && !name.trim().is_empty() {
             self.end_list();
             self.writer.heading(level + 1, &escaped(name));
-            self.tell(node, level + 1, path);
+            self.render(node, level + 1, path);
         } else {
-            self.tell(node, level, &joined(path, name));
+            self.render(node, level, &joined(path, name));
         }
     }
 
@@ -102,7 +102,7 @@ fn joined(path: &str, name: &str) -> String {
     format!("{path}{dot}{name}")
 }
 
-/// Tells whether a node is told in one item: a value, or a list of values.
+/// Reports whether a node is rendered as one item: a value, or a list of values.
 fn is_value(node: &Node) -> bool {
     match node {
         Node::Value(_) => true,
@@ -119,7 +119,7 @@ fn shown(node: &Node) -> String {
     }
 }
 
-/// Returns header and rows where the nodes are objects of short values with the same names.
+/// Returns header and rows if the nodes are objects of short values with the same names.
 fn table(nodes: &[Node]) -> Option<Vec<Vec<String>>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for node in nodes {
@@ -156,7 +156,7 @@ mod tests {
             "jobs": [{"name": "build", "steps": [["a", {"run": "make\nmake test"}]]}, {"steps": "none"}],
             "a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": "deep"}}}}}}}
         }"#;
-        insta::assert_snapshot!(tell(&json::read(text).unwrap()), @r"
+        insta::assert_snapshot!(render(&json::read(text).unwrap()), @r"
         - version: 3.8
 
         # service

@@ -1,4 +1,4 @@
-//! Tells the content of an OpenDocument as HTML, element by element.
+//! Renders the content of an OpenDocument as HTML, element by element.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ const HEADINGS: [(&str, &str); 6] = [
     ("<h6>", "</h6>"),
 ];
 
-/// Stands among the end tags for the title of a slide, and is none.
+/// Marks the title of a slide among the end tags; it is never written.
 const SLIDE_TITLE: &str = "</title>";
 
-/// An element that is open.
+/// An open element.
 struct Open {
-    /// What is written at its end.
+    /// Written at its end.
     closing: &'static str,
     /// Where it began.
     start: usize,
-    /// Texts before it.
+    /// Number of texts before it.
     texts: usize,
 }
 
-/// A list that is open.
+/// An open list.
 struct List {
     style: String,
     /// Number of the last item.
@@ -40,27 +40,27 @@ struct List {
 }
 
 #[derive(Default)]
-pub(super) struct Teller {
+pub(super) struct Renderer {
     html: String,
     styles: Styles,
     open: Vec<Open>,
-    /// Texts that were told.
+    /// Number of texts rendered.
     texts: usize,
-    /// How many open elements are left out.
+    /// Number of open elements that are left out.
     left_out: usize,
-    /// Where the cell or row began, and how often it is to be told.
+    /// Start of the cell or row, and how often it is repeated.
     repeats: Vec<(usize, usize)>,
     slides: usize,
-    /// Where the heading of the slide stands.
+    /// Position of the slide's heading.
     slide_heading: std::ops::Range<usize>,
     lists: Vec<List>,
-    /// The last numbers of lists by style and level, for those that go on.
+    /// The last numbers of lists by style and level, for lists that continue.
     numbers: BTreeMap<(String, usize), usize>,
-    /// An item began, and nothing of it is told.
+    /// An item began, and nothing of it is rendered yet.
     item_begins: bool,
 }
 
-impl Teller {
+impl Renderer {
     pub(super) fn new(styles: Styles) -> Self {
         Self { styles, ..Self::default() }
     }
@@ -70,8 +70,8 @@ impl Teller {
         self.html
     }
 
-    /// Tells a part; false where there is too much already.
-    pub(super) fn tell(&mut self, part: Part<'_>) -> bool {
+    /// Renders a part; returns false once the limit is reached.
+    pub(super) fn render(&mut self, part: Part<'_>) -> bool {
         match part {
             Part::Start(element) => self.start(&element),
             Part::End(name) => self.end(name),
@@ -89,7 +89,7 @@ impl Teller {
 
     fn start(&mut self, element: &Element<'_>) {
         let name = element.name.as_str();
-        // A covered cell is told by the one that covers it.
+        // A covered cell is rendered by the one that covers it.
         if self.left_out > 0 || LEFT_OUT.contains(&name) || name == "covered-table-cell" {
             self.styles.note(element);
             self.left_out += 1;
@@ -130,7 +130,7 @@ impl Teller {
         self.open.push(Open { closing, start, texts });
     }
 
-    /// Returns the tags of an element that asks for nothing but them.
+    /// Returns the tags of an element that needs nothing else.
     fn tags(&self, element: &Element<'_>) -> (&'static str, &'static str) {
         match element.name.as_str() {
             "h" => {
@@ -177,8 +177,8 @@ impl Teller {
         "</td>"
     }
 
-    /// Begins a list. An item that holds nothing else is no item: programs write it around lists that are set in, and
-    /// these belong to the item before.
+    /// Begins a list. An item that contains only a list is not rendered: programs write it around
+    /// nested lists, and these belong to the item before.
     fn begin_list(&mut self, element: &Element<'_>) -> &'static str {
         if std::mem::take(&mut self.item_begins)
             && let Some(item) = self.open.last_mut()
@@ -206,7 +206,7 @@ impl Teller {
         "</ol>"
     }
 
-    /// Writes the tag of an item of which something is about to be told.
+    /// Writes the tag of an item before its first content.
     fn begin_item(&mut self) {
         if std::mem::take(&mut self.item_begins) {
             self.html.push_str("<li>");
@@ -262,18 +262,18 @@ impl Teller {
         self.html.replace_range(std::mem::take(&mut self.slide_heading), &heading);
     }
 
-    /// Writes what was told since `start` as often as it counts; emptiness is not repeated at length.
+    /// Repeats what was rendered since `start`; empty content is not repeated much.
     fn repeat(&mut self, start: usize, count: usize) {
         if count <= 1 {
             return;
         }
-        let told = self.html[start..].to_owned();
-        let is_empty = !told.contains("<p>");
+        let rendered = self.html[start..].to_owned();
+        let is_empty = !rendered.contains("<p>");
         for _ in 1..count.min(if is_empty { 8 } else { REPEAT_MAX }) {
             if self.html.len() > TEXT_BYTES_MAX {
                 break;
             }
-            self.html.push_str(&told);
+            self.html.push_str(&rendered);
         }
     }
 }
