@@ -1,7 +1,8 @@
-//! How fast documents become text, by format, on one thread: `cargo run --release --example extract_speed -- FOLDER…`
+//! How fast documents become text, by format, on one thread: `cargo run --release --example
+//! extract_speed -- FOLDER…`
 //!
-//! Every file below the folders is read first, then extracted in this process until a second has passed for its
-//! format. Prints megabytes of documents per second, as docs/formats.md shows them.
+//! Every file below the folders is read first, then extracted in this process until a second has
+//! passed for its format. Prints megabytes of documents per second, as docs/formats.md shows them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

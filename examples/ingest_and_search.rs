@@ -1,7 +1,8 @@
 //! Builds a knowledge base and asks it a question, through the library alone:
 //!
 //! ```sh
-//! cargo run --release --example ingest_and_search -- examples/handbook/kb.toml "who may restart a host?"
+//! cargo run --release --example ingest_and_search -- \
+//!     examples/handbook/kb.toml "who may restart a host?"
 //! ```
 
 use std::error::Error;
@@ -10,7 +11,8 @@ use std::path::Path;
 use kbingest::{Config, Hit, IngestOptions, Query, Session, Show, Target};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // First of all: PDF, Office and mail files are then read in a child process, which is this program once more.
+    // First of all: PDF, Office and mail files are then read in a child process, which is this
+    // program once more.
     kbingest::serve_if_asked();
 
     let mut arguments = std::env::args().skip(1);

@@ -1,11 +1,12 @@
-//! What a process has used: CPU time, memory, bytes written. Linux; elsewhere the table lacks some lines.
+//! What a process has used: CPU time, memory, bytes written. Linux; elsewhere the table lacks some
+//! lines.
 
 use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Returns the CPU seconds, user and system, of this process so far; to the nanosecond, also where the kernel tells user
-/// and system apart by the ticks of its clock.
+/// Returns the CPU seconds, user and system, of this process so far; to the nanosecond, also where
+/// the kernel tells user and system apart by the ticks of its clock.
 pub fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
@@ -21,7 +22,8 @@ pub fn written_bytes() -> Option<u64> {
     field("/proc/self/io", "write_bytes:")
 }
 
-/// Returns the CPU seconds of the processes that this one has waited for; counted in steps of 10 ms.
+/// Returns the CPU seconds of the processes that this one has waited for; counted in steps of 10
+/// ms.
 pub fn children_cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name, in parentheses, may hold anything.

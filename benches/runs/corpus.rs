@@ -1,7 +1,8 @@
 //! A corpus of Markdown with the shape of real documentation, the same for one seed and size.
 //!
-//! Words are those of the model's vocabulary, as frequent as their rank there says (Zipf); sizes, headings,
-//! lists, tables, code and identifiers are drawn as often as the documentation of programs has them.
+//! Words are those of the model's vocabulary, as frequent as their rank there says (Zipf); sizes,
+//! headings, lists, tables, code and identifiers are drawn as often as the documentation of
+//! programs has them.
 
 use std::fmt::Write;
 use std::fs;
@@ -28,7 +29,8 @@ pub fn make(folder: &Path, size_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds a sentence to every `nth` document below `folder`; returns how many bytes these documents have.
+/// Adds a sentence to every `nth` document below `folder`; returns how many bytes these documents
+/// have.
 pub fn edit(paths: &[std::path::PathBuf], nth: usize) -> io::Result<u64> {
     let mut changed = 0;
     for (number, path) in paths.iter().enumerate().step_by(nth) {

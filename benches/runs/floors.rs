@@ -1,7 +1,9 @@
-//! The floors that an ingest stands on: what each of its steps costs by itself, with the same libraries.
+//! The floors that an ingest stands on: what each of its steps costs by itself, with the same
+//! libraries.
 //!
-//! CPU seconds of this process. Nothing here is shared with the program but its chunker and its tokenizer, so that an
-//! overhead of the program cannot hide in its floor. What each floor is stands at its function.
+//! CPU seconds of this process. Nothing here is shared with the program but its chunker and its
+//! tokenizer, so that an overhead of the program cannot hide in its floor. What each floor is
+//! stands at its function.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -30,7 +32,8 @@ struct Cut {
     body: String,
 }
 
-/// Walks `folder` with `ignore`'s own parallel walker and looks at each file's metadata; returns the files.
+/// Walks `folder` with `ignore`'s own parallel walker and looks at each file's metadata; returns
+/// the files.
 pub fn walk(folder: &Path) -> Vec<PathBuf> {
     let (sender, files) = std::sync::mpsc::channel();
     ignore::WalkBuilder::new(folder).threads(2).build_parallel().run(|| {
@@ -199,8 +202,9 @@ fn rows(texts: &[String], cuts: &[Cut], path: &Path) -> Result<f64, Box<dyn Erro
     Ok(seconds)
 }
 
-/// Fills the full-text index of the file format with tokens that are made already, in one transaction. Its hash holds
-/// what the caches of a processor hold, as it does in the program, whose commits are small: 32 MiB take longer.
+/// Fills the full-text index of the file format with tokens that are made already, in one
+/// transaction. Its hash holds what the caches of a processor hold, as it does in the program,
+/// whose commits are small: 32 MiB take longer.
 fn index(cuts: &[Cut], path: &Path) -> Result<f64, Box<dyn Error>> {
     let mut connection = open(path)?;
     connection.execute_batch(

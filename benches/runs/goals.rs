@@ -17,11 +17,14 @@ use crate::floors::{self, Floor};
 use crate::store::{self, Stored};
 use crate::{TOML, Usage, corpus, run, walk};
 
-/// Runs after an edit that are added up, and whole processes of which the fastest counts: others disturb, nobody helps.
+/// Runs after an edit that are added up, and whole processes of which the fastest counts: others
+/// disturb, nobody helps.
 const REPEATS: usize = 5;
-/// First runs, each beside the floors: the next minute is another one for a machine that others use, too.
+/// First runs, each beside the floors: the next minute is another one for a machine that others
+/// use, too.
 const FIRST_RUNS: usize = 3;
-/// Runs of a few hundredths of a second that are added up, in turn with what they are compared with.
+/// Runs of a few hundredths of a second that are added up, in turn with what they are compared
+/// with.
 const TURNS: usize = 20;
 /// One document in so many is edited.
 const EDITED: usize = 100;
@@ -67,7 +70,8 @@ pub struct Measured {
     lines: Vec<Line>,
 }
 
-/// Measures every line on the documents in `docs`, and on `large_mb` of Markdown where that is asked for.
+/// Measures every line on the documents in `docs`, and on `large_mb` of Markdown where that is
+/// asked for.
 pub fn measure(
     docs: &Path,
     scratch: &Path,
@@ -176,8 +180,8 @@ fn growing(
 
 fn later_runs(lines: &mut Vec<Line>, docs: &Path, scratch: &Path) -> Result<(), Box<dyn Error>> {
     let (toml, kb) = (scratch.join(TOML), scratch.join("kb.kb"));
-    // Both to the nanosecond, each in a process of its own. A run is counted with the start of its process, as nobody
-    // gets it without; the walk is a floor, and is not.
+    // Both to the nanosecond, each in a process of its own. A run is counted with the start of its
+    // process, as nobody gets it without; the walk is a floor, and is not.
     let (mut unchanged, mut walked) = (0.0, 0.0);
     for _ in 0..TURNS {
         unchanged += run(&toml)?.cpu_seconds;

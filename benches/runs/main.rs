@@ -1,13 +1,15 @@
-//! Whole runs beside the floors that they stand on, in one table: goal, value, and whether it is reached.
+//! Whole runs beside the floors that they stand on, in one table: goal, value, and whether it is
+//! reached.
 //!
 //! ```sh
 //! cargo bench --bench runs
 //! ```
 //!
-//! `KBINGEST_BENCH_MB` sets the size of the corpus (100), `KBINGEST_BENCH_CORPUS` names a folder of Markdown to
-//! use instead (copied first: some of it is edited). `KBINGEST_BENCH_LARGE_MB` adds lines about a corpus of that
-//! size (1000 in the goals; minutes and gigabytes). Ratios within one run say more than seconds: every
-//! line is CPU time against CPU time of the same machine in the same minutes.
+//! `KBINGEST_BENCH_MB` sets the size of the corpus (100), `KBINGEST_BENCH_CORPUS` names a folder of
+//! Markdown to use instead (copied first: some of it is edited). `KBINGEST_BENCH_LARGE_MB` adds
+//! lines about a corpus of that size (1000 in the goals; minutes and gigabytes). Ratios within one
+//! run say more than seconds: every line is CPU time against CPU time of the same machine in the
+//! same minutes.
 
 mod clock;
 mod corpus;
@@ -89,7 +91,8 @@ pub fn run(toml: &Path) -> Result<Usage, Box<dyn Error>> {
     Ok(serde_json::from_slice(&in_own_process(RUN, toml)?)?)
 }
 
-/// Walks `folder` in a process of its own, as cold as that of a run; returns the CPU seconds of the walk alone.
+/// Walks `folder` in a process of its own, as cold as that of a run; returns the CPU seconds of the
+/// walk alone.
 pub fn walk(folder: &Path) -> Result<f64, Box<dyn Error>> {
     Ok(serde_json::from_slice(&in_own_process(WALK, folder)?)?)
 }

@@ -1,8 +1,9 @@
 //! What the durable queue costs: everything that an ingest stores, stored twice.
 //!
-//! *Queued* is the way of the program: texts are saved, chunks queued, ranges claimed, and vectors and full text
-//! committed with the revisions that they complete, batch by batch. *Straight* writes the very rows that this leaves
-//! behind, read into memory before, in one transaction. What is stored is made before any clock runs.
+//! *Queued* is the way of the program: texts are saved, chunks queued, ranges claimed, and vectors
+//! and full text committed with the revisions that they complete, batch by batch. *Straight* writes
+//! the very rows that this leaves behind, read into memory before, in one transaction. What is
+//! stored is made before any clock runs.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,12 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::clock::cpu_seconds;
 
-/// As in the program: bytes of text that are saved together, and ranges that are committed together.
+/// As in the program: bytes of text that are saved together, and ranges that are committed
+/// together.
 const BATCH_BYTES: usize = 3 * 1024 * 1024;
 const RANGES_PER_COMMIT: usize = 48;
-/// Every table that an ingest of files fills, in the order of their references; the last three are the full-text index.
+/// Every table that an ingest of files fills, in the order of their references; the last three are
+/// the full-text index.
 const TABLES: [&str; 11] = [
     "run",
     "phase",

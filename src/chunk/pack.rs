@@ -416,8 +416,8 @@ pub(super) mod tests {
 
     #[test]
     fn parts_of_a_word_are_counted_together() {
-        // As wordpieces do, a long word costs more than its letters one by one: ten letters fit by the sum of their
-        // tokens, and are halved until they fit by their count.
+        // As wordpieces do, a long word costs more than its letters one by one: ten letters fit by
+        // the sum of their tokens, and are halved until they fit by their count.
         let text = "aaaaaaaaaa\n";
         let chunks = chunks(text, (10, 0), |word| word.len().pow(2));
         let actual: Vec<_> =

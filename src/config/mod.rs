@@ -161,8 +161,9 @@ impl Problem {
 }
 
 impl Config {
-    /// Returns the default settings for the knowledge base at `kb`, to be completed in code: without a source, and trusted.
-    /// Relative paths are relative to the current folder. Operations check them as they check a kb.toml.
+    /// Returns the default settings for the knowledge base at `kb`, to be completed in code:
+    /// without a source, and trusted. Relative paths are relative to the current folder. Operations
+    /// check them as they check a kb.toml.
     pub fn new(kb: impl Into<PathBuf>) -> Self {
         // Without a current folder they are left relative.
         let base = std::env::current_dir().unwrap_or_default();
@@ -330,8 +331,8 @@ struct Tables<'a> {
     search: &'a SearchConfig,
 }
 
-/// Returns what is wrong in `tables`, which `text` says if they come from a file; with `base`, the folder of kb.toml, the
-/// folders of the sources must exist.
+/// Returns what is wrong in `tables`, which `text` says if they come from a file; with `base`, the
+/// folder of kb.toml, the folders of the sources must exist.
 fn check(tables: &Tables<'_>, text: &str, base: Option<&Path>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut names = HashSet::new();

@@ -123,7 +123,7 @@ pub struct RunState {
 pub struct SettingsHashes {
     /// Hash of the text of its kb.toml.
     pub config: String,
-    /// Hash of the fingerprints of what makes chunks and vectors, which also depend on the program; empty if a version
-    /// before file format 5 began the run.
+    /// Hash of the fingerprints of what makes chunks and vectors, which also depend on the program;
+    /// empty if a version before file format 5 began the run.
     pub stages: String,
 }

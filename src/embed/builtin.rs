@@ -1,9 +1,9 @@
 //! The model inside this program, `static-en-256`: one vector per word piece, made by
 //! `assets/static-en-256/build.py`.
 //!
-//! A text's vector is the sum of its tokens' rows, at unit length. The rows are whole numbers and so
-//! is the sum, so that the order of additions, the batch and the machine change nothing. The weight
-//! of a word, by how rare it is, is in its row; the row of `[UNK]` is zero.
+//! A text's vector is the sum of its tokens' rows, at unit length. The rows are whole numbers and
+//! so is the sum, so that the order of additions, the batch and the machine change nothing. The
+//! weight of a word, by how rare it is, is in its row; the row of `[UNK]` is zero.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -58,8 +58,8 @@ impl Builtin {
         Self { model, weights: OnceLock::new() }
     }
 
-    /// Checks and unpacks the weights once, in a few milliseconds and 8 MB. Fails when the program file is
-    /// damaged.
+    /// Checks and unpacks the weights once, in a few milliseconds and 8 MB. Fails when the program
+    /// file is damaged.
     fn weights(&self) -> Result<&Weights, EmbedError> {
         self.weights
             .get_or_init(Weights::unpack)

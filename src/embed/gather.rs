@@ -1,7 +1,7 @@
 //! Adds up rows of the built-in model's table, which is most of what a vector costs.
 //!
-//! There is one loop. Where the processor has AVX2 it is compiled for that, too, which takes about a quarter of the
-//! time of SSE2; sums are whole numbers, so that both give the same.
+//! There is one loop. Where the processor has AVX2 it is compiled for that, too, which takes about
+//! a quarter of the time of SSE2; sums are whole numbers, so that both give the same.
 #![expect(
     unsafe_code,
     reason = "a function that is compiled for AVX2 is called where there is AVX2"
@@ -9,8 +9,9 @@
 
 /// Components of a row.
 pub const DIM: usize = 256;
-/// Components that are added up at once: as many as the registers of AVX2 have room for the sums of. Each pass waits for
-/// every row anew, as these lie all over the caches of the processor: half of them took a third longer.
+/// Components that are added up at once: as many as the registers of AVX2 have room for the sums
+/// of. Each pass waits for every row anew, as these lie all over the caches of the processor: half
+/// of them took a third longer.
 const LANES: usize = 128;
 
 /// Returns the sum of the rows `ids` of `rows`, each component modulo 2^16.

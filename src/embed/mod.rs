@@ -1,5 +1,5 @@
-//! Embedders: text to unit vectors. This file holds the trait, its result, its config and the choice
-//! of model; each model has its own file.
+//! Embedders: text to unit vectors. This file holds the trait, its result, its config and the
+//! choice of model; each model has its own file.
 
 mod answer;
 mod builtin;
@@ -220,7 +220,8 @@ pub fn open(config: &EmbedConfig) -> Result<Box<dyn Embedder>, EmbedError> {
     })
 }
 
-/// Opens the embedder that made vectors with this fingerprint, or `None` where this program has no such.
+/// Opens the embedder that made vectors with this fingerprint, or `None` where this program has no
+/// such.
 pub fn for_fingerprint(fingerprint: &str) -> Result<Option<Box<dyn Embedder>>, EmbedError> {
     let Ok(Fingerprint { name, .. }) = fingerprint.parse() else { return Ok(None) };
     let dim = name.strip_prefix("hash-").and_then(|dim| dim.parse().ok());

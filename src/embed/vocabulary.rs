@@ -1,7 +1,7 @@
 //! The pieces of a WordPiece vocabulary, found by their bytes.
 //!
-//! Built anew by every process that embeds, in about one millisecond; each lookup hashes a prefix of
-//! a word that the cache of words did not have.
+//! Built anew by every process that embeds, in about one millisecond; each lookup hashes a prefix
+//! of a word that the cache of words did not have.
 
 /// An open-addressed table of pieces, a quarter to a half full.
 pub(super) struct Vocabulary {
@@ -9,8 +9,9 @@ pub(super) struct Vocabulary {
     pieces: Vec<Piece>,
     /// High half of the hash and id + 1; 0 where free.
     table: Vec<u32>,
-    /// Lengths in bytes of the pieces by their first two bytes, at the start of a word and inside: bit `n` is set where
-    /// one is `n` bytes long. A look into the table is dear, and most lengths have no piece.
+    /// Lengths in bytes of the pieces by their first two bytes, at the start of a word and inside:
+    /// bit `n` is set where one is `n` bytes long. A look into the table is dear, and most lengths
+    /// have no piece.
     lengths: [Vec<u32>; 2],
 }
 

@@ -1,13 +1,14 @@
 //! WordPiece, the tokenizer of uncased BERT: text to rows of the vocabulary.
 //!
 //! The ids are those of the reference implementation without special tokens, so that "[CLS]" in a
-//! text is three words (`tests/it/wordpiece.rs` compares). Steps: drop control characters, decompose
-//! (NFD) and drop non-spacing marks, lower-case, cut at white space and around punctuation and CJK
-//! ideographs; then the longest piece of the vocabulary from the left, again and again (Wu et al.
-//! 2016, "Google's Neural Machine Translation System"). Pieces inside a word are spelled `##piece`.
+//! text is three words (`tests/it/wordpiece.rs` compares). Steps: drop control characters,
+//! decompose (NFD) and drop non-spacing marks, lower-case, cut at white space and around
+//! punctuation and CJK ideographs; then the longest piece of the vocabulary from the left, again
+//! and again (Wu et al. 2016, "Google's Neural Machine Translation System"). Pieces inside a word
+//! are spelled `##piece`.
 //!
-//! ASCII words take a short way: lower-cased while they are read, packed into a `u128`, looked up in
-//! a cache. 180 MB/s of English Markdown on one core, 40 MB/s of Russian or Chinese.
+//! ASCII words take a short way: lower-cased while they are read, packed into a `u128`, looked up
+//! in a cache. 180 MB/s of English Markdown on one core, 40 MB/s of Russian or Chinese.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick};
 
@@ -20,8 +21,8 @@ use crate::support::recent::Recent;
 const WORD_CHARS_MAX: usize = 100;
 /// Words of at most this many bytes are cached.
 const PACKED_BYTES_MAX: usize = size_of::<u128>();
-/// A power of two; 2 MiB for a thread. 2^14 entries, which fit a level 2 cache, miss 1.5 % of the words of English
-/// Markdown, and a miss costs so much that a quarter of these misses is cheaper.
+/// A power of two; 2 MiB for a thread. 2^14 entries, which fit a level 2 cache, miss 1.5 % of the
+/// words of English Markdown, and a miss costs so much that a quarter of these misses is cheaper.
 const CACHE_ENTRIES: usize = 1 << 16;
 /// Ids that fit an entry of the cache.
 const CACHED_IDS_MAX: usize = 7;
@@ -60,8 +61,9 @@ struct Scratch {
 impl WordCache {
     /// Returns an empty cache.
     pub fn new() -> Self {
-        // Not all zero, so that memory is written here: a page that is read first has to be copied when it is written,
-        // which interrupts the other cores, and was a twelfth of a run after an edit of 1 %.
+        // Not all zero, so that memory is written here: a page that is read first has to be copied
+        // when it is written, which interrupts the other cores, and was a twelfth of a run after an
+        // edit of 1 %.
         let free = CachedWord { word: 0, ids_len: 0, ids: [u16::MAX; CACHED_IDS_MAX] };
         Self { words: Recent::new(CACHE_ENTRIES, free), scratch: Scratch::default() }
     }
@@ -173,8 +175,8 @@ impl WordPiece {
         &scratch.ids
     }
 
-    /// Returns the ids of a span without ASCII white space and punctuation: a long word, or any text
-    /// beyond ASCII.
+    /// Returns the ids of a span without ASCII white space and punctuation: a long word, or any
+    /// text beyond ASCII.
     fn ids_of_span<'c>(&self, cache: &'c mut WordCache, span: &str) -> &'c [u16] {
         if span.len() <= PACKED_BYTES_MAX {
             // No clash with the short way: this span holds a byte that is no letter or digit, and a

@@ -1,8 +1,9 @@
-//! Entries in uri order, whatever the order in which they come, in bounded memory: an external merge sort (Knuth, The Art
-//! of Computer Programming, volume 3, section 5.4).
+//! Entries in uri order, whatever the order in which they come, in bounded memory: an external
+//! merge sort (Knuth, The Art of Computer Programming, volume 3, section 5.4).
 //!
-//! On disk: at most one file without a name among the system's temporary files, which the system frees when the process
-//! ends, however it ends. If it cannot be written, the entries stay in memory.
+//! On disk: at most one file without a name among the system's temporary files, which the system
+//! frees when the process ends, however it ends. If it cannot be written, the entries stay in
+//! memory.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -74,8 +75,8 @@ impl SortedSpool {
         self.count == 0
     }
 
-    /// Returns the entries by [`uri::uri_order`]. What cannot be read back ends the listing with an error that blocks
-    /// deletions.
+    /// Returns the entries by [`uri::uri_order`]. What cannot be read back ends the listing with an
+    /// error that blocks deletions.
     pub fn sorted(mut self) -> impl Iterator<Item = Result<Entry, ListError>> + Send + use<> {
         sort(&mut self.entries);
         let file = self.file.clone();

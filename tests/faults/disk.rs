@@ -1,9 +1,9 @@
 //! A disk after the power has failed, made from a log of calls.
 //!
-//! What was synced is there: a file's content by a sync of the file, its name by a sync of the folder
-//! (POSIX promises no more; ext4 does). Of what was not synced any part may be there: every 512-byte
-//! sector of every write, and every change of length, by itself; of the changes to the folder a first part,
-//! because file systems keep their journal in order.
+//! What was synced is there: a file's content by a sync of the file, its name by a sync of the
+//! folder (POSIX promises no more; ext4 does). Of what was not synced any part may be there: every
+//! 512-byte sector of every write, and every change of length, by itself; of the changes to the
+//! folder a first part, because file systems keep their journal in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

@@ -1,9 +1,9 @@
-//! No space for real: a limit on file size (anywhere), a small tmpfs and a small ext4 with blocks of 1 KiB
-//! (as root, where mounting works; else skipped, with the reason). The run says so with exit code 40, and
-//! `resume` ends it once there is space.
+//! No space for real: a limit on file size (anywhere), a small tmpfs and a small ext4 with blocks
+//! of 1 KiB (as root, where mounting works; else skipped, with the reason). The run says so with
+//! exit code 40, and `resume` ends it once there is space.
 //!
-//! On ext4 with small blocks the disk may be full under SQLite's shared memory, which is written through
-//! mmap: that comes as SIGBUS, and ends the same way.
+//! On ext4 with small blocks the disk may be full under SQLite's shared memory, which is written
+//! through mmap: that comes as SIGBUS, and ends the same way.
 
 use std::collections::HashMap;
 use std::fs;
@@ -322,8 +322,8 @@ fn a_full_ext4_ends_the_run() {
     on("ext4", Mount::ext4(96 * MIB));
 }
 
-/// SQLite asks for shared memory in parts of 32 KiB and writes one byte into each page of 4 KiB: with
-/// blocks of 1 KiB the rest of a page takes space only when it is used.
+/// SQLite asks for shared memory in parts of 32 KiB and writes one byte into each page of 4 KiB:
+/// with blocks of 1 KiB the rest of a page takes space only when it is used.
 #[test]
 fn a_full_ext4_under_shared_memory_ends_the_run() {
     if shim::samples(LIMITS).is_some() {

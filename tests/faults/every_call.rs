@@ -1,6 +1,7 @@
-//! Every call of libc that touches our files: the process dies before it or half way through it, or the
-//! call fails, once or for good. Whatever happens the knowledge base is sound, the exit code and the
-//! message tell the truth, and the next run ends in what an undisturbed run would have written.
+//! Every call of libc that touches our files: the process dies before it or half way through it, or
+//! the call fails, once or for good. Whatever happens the knowledge base is sound, the exit code
+//! and the message tell the truth, and the next run ends in what an undisturbed run would have
+//! written.
 //!
 //! Calls are numbered; threads may swap neighbours between runs, which does no harm here.
 
@@ -87,8 +88,8 @@ impl Scenario {
         }
         let code = ended.code();
         if code == Some(0) {
-            // SQLite passes over some errors where nothing depends on the call; so may a fault that hit
-            // nothing.
+            // SQLite passes over some errors where nothing depends on the call; so may a fault that
+            // hit nothing.
             return same(&self.kb(), &self.expected, "after exit code 0");
         }
         let Some(fired) = ended.fired.as_deref() else {
@@ -105,8 +106,8 @@ impl Scenario {
                 says("shared memory")?;
                 says("resume")
             }
-            // Where SQLite cannot make a file it tries to read it, and tells what came of that: by the time
-            // we ask, space is there again.
+            // Where SQLite cannot make a file it tries to read it, and tells what came of that: by
+            // the time we ask, space is there again.
             Fault::Enospc | Fault::Edquot
                 if code == Some(41) && !plan.for_good && fired.starts_with("create kb.kb-") =>
             {

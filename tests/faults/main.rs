@@ -1,7 +1,8 @@
-//! What the machine under a run may do to it, tested on the real binary. Linux with a C compiler; its own
-//! test binary because a test here takes a minute, not a second.
+//! What the machine under a run may do to it, tested on the real binary. Linux with a C compiler;
+//! its own test binary because a test here takes a minute, not a second.
 //!
-//! - `every_call`: each call that touches our files fails or is the last one, and the next run puts it right
+//! - `every_call`: each call that touches our files fails or is the last one, and the next run puts
+//!   it right
 //! - `power_cut`: the power fails after a call, and what was not synced is there in part
 //! - `disk_full`: a limit on file size, a small tmpfs, a small ext4
 //!

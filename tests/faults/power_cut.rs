@@ -1,10 +1,10 @@
-//! The power fails after a call. From the log of a run the disk is made again as it may then be (see
-//! `disk`): the knowledge base is sound, nothing that was acknowledged is gone, and the next run ends in
-//! what an undisturbed run would have written.
+//! The power fails after a call. From the log of a run the disk is made again as it may then be
+//! (see `disk`): the knowledge base is sound, nothing that was acknowledged is gone, and the next
+//! run ends in what an undisturbed run would have written.
 //!
-//! A commit is acknowledged when the program has gone on after it: at the next write to the WAL, or at the
-//! end of the process. What it held is read from the whole disk of that moment, so a commit that was not
-//! synced counts too; losing it is what `synchronous = NORMAL` would do.
+//! A commit is acknowledged when the program has gone on after it: at the next write to the WAL, or
+//! at the end of the process. What it held is read from the whole disk of that moment, so a commit
+//! that was not synced counts too; losing it is what `synchronous = NORMAL` would do.
 
 use std::fs;
 use std::path::{Path, PathBuf};

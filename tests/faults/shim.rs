@@ -151,7 +151,8 @@ pub fn run_with(plan: Plan, command: &str, toml: &Path, kb: &Path) -> Ended {
     start(kbingest, kb)
 }
 
-/// Runs it undisturbed, to success; returns its calls, which are also written to `log` where one is named.
+/// Runs it undisturbed, to success; returns its calls, which are also written to `log` where one is
+/// named.
 pub fn record(command: &str, toml: &Path, kb: &Path, log: Option<&Path>) -> Counts {
     let mut kbingest = kbingest(command, toml);
     let counts = beside(kb, "counts");
@@ -215,8 +216,8 @@ pub fn samples(default: u64) -> Option<u64> {
     }
 }
 
-/// Returns up to `samples` numbers below `count`, evenly spread; `shift` moves them so that neighbouring
-/// sweeps do not look at the same ones.
+/// Returns up to `samples` numbers below `count`, evenly spread; `shift` moves them so that
+/// neighbouring sweeps do not look at the same ones.
 pub fn spread(count: u64, samples: Option<u64>, shift: u64) -> Vec<u64> {
     let Some(samples) = samples.filter(|samples| *samples < count) else {
         return (0..count).collect();

@@ -93,8 +93,8 @@ fn members_are_documents() {
     }
 }
 
-/// Bytes of what was unpacked cannot be seen from outside, so the archive is spoiled without a trace: who lists it
-/// anew finds it broken, and who trusts what is kept does not look.
+/// Bytes of what was unpacked cannot be seen from outside, so the archive is spoiled without a
+/// trace: who lists it anew finds it broken, and who trusts what is kept does not look.
 #[test]
 fn an_unchanged_archive_is_not_unpacked_again() {
     let members: [(&str, &[u8]); 2] = [("a.md", b"# A\n\nWords of a.\n"), ("b.md", b"# B\n")];
@@ -134,7 +134,8 @@ fn an_unchanged_archive_is_not_unpacked_again() {
     assert_eq!(uris(&place), ["a.md", "b.md"]);
 }
 
-/// A kept listing serves a knowledge base that has lost its documents, too: they are unpacked when they are read.
+/// A kept listing serves a knowledge base that has lost its documents, too: they are unpacked when
+/// they are read.
 #[test]
 fn a_kept_listing_is_read_by_unpacking() {
     let place = place("m.zip", "");

@@ -1,7 +1,7 @@
 //! Documents that break their extractor: each costs itself alone, and no child outlives its parent.
 //!
-//! Faults are planted by `*.fault` documents, a format of debug builds only, which the environment has to
-//! ask for.
+//! Faults are planted by `*.fault` documents, a format of debug builds only, which the environment
+//! has to ask for.
 
 use std::collections::BTreeMap;
 use std::fs;

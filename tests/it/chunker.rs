@@ -1,5 +1,5 @@
-//! The chunkers: golden files, config, embedded text and stable keys here; what holds for every text in
-//! `invariants`, hostile input in `hostile`.
+//! The chunkers: golden files, config, embedded text and stable keys here; what holds for every
+//! text in `invariants`, hostile input in `hostile`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The program as people and scripts meet it: help, exit codes, JSON, streams that cannot be written.
+//! The program as people and scripts meet it: help, exit codes, JSON, streams that cannot be
+//! written.
 //!
 //! Everything goes through the real binary.
 

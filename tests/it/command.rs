@@ -1,4 +1,5 @@
-//! `[[extract.command]]`: programs of the user's own, through the real binary, with scripts as programs.
+//! `[[extract.command]]`: programs of the user's own, through the real binary, with scripts as
+//! programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -84,7 +85,8 @@ fn a_command_makes_the_text() {
     );
     assert!(!left_behind(&place));
 
-    // Nothing changed: nothing is run; another command line: what it made is made again, and nothing else.
+    // Nothing changed: nothing is run; another command line: what it made is made again, and
+    // nothing else.
     let (_, again) = ingest(&place, &[]);
     assert_eq!(again["run"]["metrics"]["bytes_read"], 0);
     place.reconfigure("'--from={path}'", "'--from={path}', '-v'");

@@ -1,4 +1,5 @@
-//! Several processes at one knowledge base: who is kept out, what readers see, how a run is cancelled.
+//! Several processes at one knowledge base: who is kept out, what readers see, how a run is
+//! cancelled.
 //!
 //! A run of this process is held at a checkpoint while other processes are started, so that nothing
 //! depends on who is faster.

@@ -8,7 +8,8 @@ use kbingest::config::{Config, ConfigError};
 /// A `docs` source, for the cases that are about something else.
 const SOURCE: &str = "[[source.directory]]\nname = \"docs\"\npath = \"docs\"\n";
 
-/// Returns what `kbingest ingest` says of `text` as kb.toml, beside a folder `docs`; it must end with 2.
+/// Returns what `kbingest ingest` says of `text` as kb.toml, beside a folder `docs`; it must end
+/// with 2.
 fn refusal(text: impl AsRef<[u8]>) -> String {
     let folder = folder();
     std::fs::write(folder.path().join("kb.toml"), text).unwrap();
@@ -462,9 +463,11 @@ fn uncommented(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// Returns every setting that the program knows, such as `chunk.max_tokens`, and every table without one.
+/// Returns every setting that the program knows, such as `chunk.max_tokens`, and every table
+/// without one.
 ///
-/// The program itself is asked: it names the keys of a table when it meets one that it does not know.
+/// The program itself is asked: it names the keys of a table when it meets one that it does not
+/// know.
 fn known_settings() -> Vec<String> {
     let mut known = Vec::new();
     let mut tables: Vec<(String, String)> = vec![(String::new(), String::new())];
@@ -552,8 +555,8 @@ fn shown(config: &Config) -> String {
     text
 }
 
-/// Each setting of the example is taken out in turn: what is left means the same, or is refused because
-/// the setting is required.
+/// Each setting of the example is taken out in turn: what is left means the same, or is refused
+/// because the setting is required.
 #[test]
 fn the_example_shows_the_defaults() {
     const REQUIRED: [&str; 10] = [

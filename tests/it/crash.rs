@@ -1,7 +1,8 @@
 //! The real binary, killed at twenty points of a run, or ended by signals: nothing is lost.
 //!
-//! Each point is a share of the time that a whole run takes. A run starts afresh, is killed there, mostly
-//! killed once more when it goes on, and ends; its end is compared with that of a run left alone.
+//! Each point is a share of the time that a whole run takes. A run starts afresh, is killed there,
+//! mostly killed once more when it goes on, and ends; its end is compared with that of a run left
+//! alone.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -100,8 +101,8 @@ pub fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     was_at_work
 }
 
-/// Kills one process at each of `points` spread over a whole run, and most often a second one that goes
-/// on from there.
+/// Kills one process at each of `points` spread over a whole run, and most often a second one that
+/// goes on from there.
 fn kill_at_points(place: &Place, points: u32, reset: impl Fn()) {
     reset();
     let (mut duration, expected) = whole_run(place);
@@ -264,7 +265,8 @@ fn nohup_keeps_a_run_from_ending_with_its_terminal() {
 fn a_second_signal_ends_the_process_at_once() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);
-    // Signals closer together than a tenth of a second are one. The process cannot come to a checkpoint: nobody can write.
+    // Signals closer together than a tenth of a second are one. The process cannot come to a
+    // checkpoint: nobody can write.
     let status = wait_for("the end of the process", || {
         send("TERM", &child);
         child.try_wait().unwrap()

@@ -1,4 +1,5 @@
-//! `eval`: the measures against an independent implementation of them, and the gate through the binary.
+//! `eval`: the measures against an independent implementation of them, and the gate through the
+//! binary.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

@@ -1,7 +1,8 @@
-//! The oracles of the fuzz targets over their seeds, and over changes of these that are the same in each run.
+//! The oracles of the fuzz targets over their seeds, and over changes of these that are the same in
+//! each run.
 //!
-//! `KBINGEST_FUZZ` sets how many changes of each seed are tried. `tests/fuzz/README.md` tells how to search
-//! with `cargo fuzz`; what that finds becomes a seed.
+//! `KBINGEST_FUZZ` sets how many changes of each seed are tried. `tests/fuzz/README.md` tells how
+//! to search with `cargo fuzz`; what that finds becomes a seed.
 
 #[path = "../fuzz/oracles/mod.rs"]
 pub mod oracles;

@@ -1,4 +1,5 @@
-//! `[[source.git]]`: scripted local repositories, what git leaves behind, and the history of a real book.
+//! `[[source.git]]`: scripted local repositories, what git leaves behind, and the history of a real
+//! book.
 
 mod remote;
 

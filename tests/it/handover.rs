@@ -1,8 +1,9 @@
-//! Every interleaving of producer and consumer, tried by loom: what is queued is done exactly once, and an
-//! error of one side ends the other.
+//! Every interleaving of producer and consumer, tried by loom: what is queued is done exactly once,
+//! and an error of one side ends the other.
 //!
-//! The order of the consumer's work is the program's own ([`in_order`]); the queue, the channel of bounded
-//! length and the stop signal are models of those in `kb`, `std::sync::mpsc` and `support::checkpoint`.
+//! The order of the consumer's work is the program's own ([`in_order`]); the queue, the channel of
+//! bounded length and the stop signal are models of those in `kb`, `std::sync::mpsc` and
+//! `support::checkpoint`.
 
 use std::collections::VecDeque;
 
@@ -122,7 +123,8 @@ impl Shared {
     }
 }
 
-/// Crawls nothing, queues and hands over; what `workers::producer` and `pipeline::producer` come to.
+/// Crawls nothing, queues and hands over; what `workers::producer` and `pipeline::producer` come
+/// to.
 fn produce(shared: &Shared, failing: Failing) -> Result<(), Stopped> {
     let result = (0..BATCHES).try_for_each(|_| {
         shared.reached()?;

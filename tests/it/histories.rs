@@ -1,11 +1,13 @@
-//! Random histories: files are edited, runs are stopped, killed, cancelled, broken off and gone on with,
-//! settings change. After each step every invariant holds; at the end the content is a fresh ingest's.
+//! Random histories: files are edited, runs are stopped, killed, cancelled, broken off and gone on
+//! with, settings change. After each step every invariant holds; at the end the content is a fresh
+//! ingest's.
 //!
-//! Steps are plain data, so that a failing history shrinks to a short one and can be pasted below as a
-//! test. `PROPTEST_CASES` sets how many histories are tried; no file with regressions is kept.
+//! Steps are plain data, so that a failing history shrinks to a short one and can be pasted below
+//! as a test. `PROPTEST_CASES` sets how many histories are tried; no file with regressions is kept.
 //!
-//! A kill is played in this process: the file and its write-ahead log are copied at a checkpoint, and the
-//! copies take their place when the run has ended. What a write can leave half done is left to `crash`.
+//! A kill is played in this process: the file and its write-ahead log are copied at a checkpoint,
+//! and the copies take their place when the run has ended. What a write can leave half done is left
+//! to `crash`.
 
 mod steps;
 
@@ -93,7 +95,8 @@ impl History {
         self.place.docs().join(FILES[file])
     }
 
-    /// Writes a file, with the mtime that it had where `keeps_mtime` and the change is still to be seen.
+    /// Writes a file, with the mtime that it had where `keeps_mtime` and the change is still to be
+    /// seen.
     fn write(&mut self, name: &str, bytes: &[u8], keeps_mtime: bool) {
         let path = self.place.docs().join(name);
         let before = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
@@ -246,7 +249,7 @@ impl History {
         live.into_iter().collect()
     }
 
-    /// Tells whether a run that starts now lists the source, and so ends in what is there.
+    /// Reports whether a run that starts now lists the source, and so ends in what is there.
     fn would_crawl(&self, start: Start) -> bool {
         let kb = self.place.kb();
         let last = kb.exists().then(|| Reader::open(&kb).unwrap().last_run());
@@ -258,7 +261,8 @@ impl History {
         }
     }
 
-    /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing aside.
+    /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing
+    /// aside.
     fn compare_where_whole(&self, report: &RunReport) {
         let is_whole = report.run.as_ref().is_some_and(|run| run.status.is_complete());
         if is_whole && report.exit_code != 21 && self.deaths < DEATHS_BEFORE_SET_ASIDE {
@@ -290,8 +294,8 @@ impl History {
         }
     }
 
-    /// Ingests until nothing is left to do, and compares with a fresh ingest; then mends what cannot be taken
-    /// in, and compares again.
+    /// Ingests until nothing is left to do, and compares with a fresh ingest; then mends what
+    /// cannot be taken in, and compares again.
     fn finish(&mut self) {
         let options = IngestOptions {
             allow_deletes: true,
@@ -436,8 +440,8 @@ fn assert_ending(report: Option<&RunReport>, fault: Option<Fault>) {
     assert!(is_expected, "{fault:?}: {report:#?}");
 }
 
-/// Returns the dump without the revisions of `failed` documents: one that failed keeps its old one, which a
-/// fresh ingest does not have.
+/// Returns the dump without the revisions of `failed` documents: one that failed keeps its old one,
+/// which a fresh ingest does not have.
 fn without_revisions(dump: &str, failed: &[String]) -> String {
     let mut is_failed = false;
     let mut kept = String::new();
@@ -496,8 +500,8 @@ fn every_history_ends_where_a_fresh_ingest_does() {
     }
 }
 
-/// Settings and files that change while work waits in the queue: what chance finds in one of a few hundred
-/// histories.
+/// Settings and files that change while work waits in the queue: what chance finds in one of a few
+/// hundred histories.
 #[test]
 fn what_waits_gives_way_to_what_changed() {
     let run = |fault| {
@@ -526,8 +530,9 @@ fn what_waits_gives_way_to_what_changed() {
     }
 }
 
-/// Found by chance in some four thousand histories: a text waited in the queue while its file could no longer be
-/// taken in, and another model then forgot that failure together with those of embedding.
+/// Found by chance in some four thousand histories: a text waited in the queue while its file could
+/// no longer be taken in, and another model then forgot that failure together with those of
+/// embedding.
 #[test]
 fn a_failure_outlives_a_change_of_settings() {
     let run = |fault, lag| {
@@ -548,7 +553,8 @@ fn a_failure_outlives_a_change_of_settings() {
     }
 }
 
-/// Found by chance: how the broken file ended stood in the ledger when it could no longer be read at all.
+/// Found by chance: how the broken file ended stood in the ledger when it could no longer be read
+/// at all.
 #[test]
 fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
     let run = || {

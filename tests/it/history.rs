@@ -1,7 +1,8 @@
-//! Sixty real commits of a book, one after the other: the incremental content equals a fresh ingest's.
+//! Sixty real commits of a book, one after the other: the incremental content equals a fresh
+//! ingest's.
 //!
-//! Reads `$KBINGEST_CORPORA/history/rust-book`: `base/` is the first state, `steps.jsonl` names what
-//! each commit puts and deletes, `steps/NNN/` holds what it puts.
+//! Reads `$KBINGEST_CORPORA/history/rust-book`: `base/` is the first state, `steps.jsonl` names
+//! what each commit puts and deletes, `steps/NNN/` holds what it puts.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! Hundreds of hostile files among fifty good documents, through the real binary: the run ends, in time and
-//! within 512 MiB, says of each file what became of it, and keeps every good document.
+//! Hundreds of hostile files among fifty good documents, through the real binary: the run ends, in
+//! time and within 512 MiB, says of each file what became of it, and keeps every good document.
 //!
-//! Every file is made by a fixed rule and comes with what is expected of it. `bytes` has encodings, formats
-//! and sizes, `markup` what parsers choke on, `places` names and things that are no files.
+//! Every file is made by a fixed rule and comes with what is expected of it. `bytes` has encodings,
+//! formats and sizes, `markup` what parsers choke on, `places` names and things that are no files.
 
 mod bytes;
 mod markup;
@@ -26,7 +26,8 @@ use serde_json::Value;
 
 use crate::support::{Place, assert_same, assert_sound, markdown, rows};
 
-/// All documents together get what one of them may take at most; a debug build on a busy machine, more.
+/// All documents together get what one of them may take at most; a debug build on a busy machine,
+/// more.
 const RUN_TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 120 } else { 30 });
 const RESIDENT_KIB_MAX: u64 = 512 * 1024;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -123,7 +124,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Makes folders in folders, one step at a time, because no path reaches the last; a file lies in it.
+/// Makes folders in folders, one step at a time, because no path reaches the last; a file lies in
+/// it.
 fn make_abyss(path: &Path) {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
     fs::create_dir_all(path).unwrap();

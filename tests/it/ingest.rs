@@ -1,6 +1,8 @@
-//! What an ingest makes of new, changed, renamed, deleted and broken documents, and of other settings.
+//! What an ingest makes of new, changed, renamed, deleted and broken documents, and of other
+//! settings.
 //!
-//! Where nothing else is said, the knowledge base must equal that of a fresh ingest of the same state.
+//! Where nothing else is said, the knowledge base must equal that of a fresh ingest of the same
+//! state.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -575,7 +577,8 @@ fn deletions_give_their_space_back() {
     assert_eq!(rows(&place.kb(), "PRAGMA page_size"), ["8192"]);
 }
 
-/// A first run lists a source before it reads the first document; what is removed in between is no failure.
+/// A first run lists a source before it reads the first document; what is removed in between is no
+/// failure.
 #[test]
 fn a_file_that_is_removed_since_it_was_listed_is_left_out() {
     let place = Place::new();

@@ -1,8 +1,9 @@
-//! The real binary, killed at random instants, once to three times in a row, while a reader looks on.
+//! The real binary, killed at random instants, once to three times in a row, while a reader looks
+//! on.
 //!
-//! `KBINGEST_KILLS` sets how many kills there are, `KBINGEST_QUERIES` how many looks beside runs that are left
-//! alone; `KBINGEST_SEED` repeats a history as far as the scheduler does, `KBINGEST_BINARY` names another
-//! program to run, such as a release build.
+//! `KBINGEST_KILLS` sets how many kills there are, `KBINGEST_QUERIES` how many looks beside runs
+//! that are left alone; `KBINGEST_SEED` repeats a history as far as the scheduler does,
+//! `KBINGEST_BINARY` names another program to run, such as a release build.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,7 +33,8 @@ const LONG_SECTIONS: usize = 300;
 /// A reader that another process keeps waiting for so long fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Documents that all say of which version they are, and a second kb.toml for runs that nobody disturbs.
+/// Documents that all say of which version they are, and a second kb.toml for runs that nobody
+/// disturbs.
 struct Round {
     place: Place,
     version: usize,

@@ -3,10 +3,12 @@
 //! - `tidy`: layers, module docs, file sizes
 //! - `config`, `cli`: what a person types and reads; `library`: what programs use
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
-//! - `git`, `web`, `archive`, `records`: the sources that are not folders, from listing to knowledge base
-//! - `child`, `command`: documents that break their extractor, and programs of the user's, through the real binary
-//! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the real binary,
-//!   compared by whole dumps
+//! - `git`, `web`, `archive`, `records`: the sources that are not folders, from listing to
+//!   knowledge base
+//! - `child`, `command`: documents that break their extractor, and programs of the user's, through
+//!   the real binary
+//! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the
+//!   real binary, compared by whole dumps
 //! - `embedder`: an embedder that fails, by a script
 //! - `search`: queries, filters, folding, the index made anew
 //! - `security`: what strangers may try

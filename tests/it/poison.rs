@@ -1,4 +1,5 @@
-//! A document that ends the process: found alone after a few deaths, set aside, and the rest goes on.
+//! A document that ends the process: found alone after a few deaths, set aside, and the rest goes
+//! on.
 //!
 //! The process really dies: a hook aborts it, as a stack overflow in a parser would.
 

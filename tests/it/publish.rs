@@ -74,7 +74,8 @@ fn a_run_is_published_where_the_gate_holds_and_only_there() {
     place.assert_equals_fresh_ingest();
     let before = place.dump();
 
-    // What is asked for is gone: the knowledge base stays, the candidate shows what would have come.
+    // What is asked for is gone: the knowledge base stays, the candidate shows what would have
+    // come.
     place.write("river.md", "# River\n\nNothing crosses.\n");
     let said = publish(&place, 22, &WHOLE);
     assert!(said.contains("not published; the knowledge base is unchanged:"), "{said}");

@@ -1,8 +1,9 @@
-//! Damage: what `check --read-data` finds, what `--repair` mends, and what `ingest --retry-failed` tries
-//! again.
+//! Damage: what `check --read-data` finds, what `--repair` mends, and what `ingest --retry-failed`
+//! tries again.
 //!
-//! Rows are damaged with SQL, and the file itself byte by byte. Every live document stays searchable
-//! between the damage and the ingest after the repair; that one ends in what was there before.
+//! Rows are damaged with SQL, and the file itself byte by byte. Every live document stays
+//! searchable between the damage and the ingest after the repair; that one ends in what was there
+//! before.
 
 mod bytes;
 

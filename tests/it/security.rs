@@ -1,4 +1,5 @@
-//! What strangers may try, one file for each threat model of docs/security.md, through the real binary where it can.
+//! What strangers may try, one file for each threat model of docs/security.md, through the real
+//! binary where it can.
 
 mod documents;
 mod folder;

@@ -1,7 +1,8 @@
-//! A run that is stopped at any checkpoint, at any visit, and gone on with ends like one that was not.
+//! A run that is stopped at any checkpoint, at any visit, and gone on with ends like one that was
+//! not.
 //!
-//! Whole dumps are compared, the queue included; in between the knowledge base is sound and no claim is
-//! left.
+//! Whole dumps are compared, the queue included; in between the knowledge base is sound and no
+//! claim is left.
 
 use std::fs;
 use std::path::Path;
@@ -97,7 +98,8 @@ impl Scenario {
         assert_eq!(document_metrics(report), self.metrics, "{context}");
     }
 
-    /// Stops at the first, second, … visit of `checkpoint` until there is none, and goes on each time.
+    /// Stops at the first, second, … visit of `checkpoint` until there is none, and goes on each
+    /// time.
     fn stop_at_every_visit(&self, checkpoint: Checkpoint) {
         for visit in 1.. {
             let config = self.start("stopped.kb");
@@ -148,7 +150,8 @@ impl Scenario {
 /// As many as one batch takes.
 const DOCUMENTS: u64 = 512;
 
-/// 514 documents in `docs`, which is two batches, and three in `notes`; one is longer than one queue row.
+/// 514 documents in `docs`, which is two batches, and three in `notes`; one is longer than one
+/// queue row.
 fn fill(place: &Place) {
     for number in 0..DOCUMENTS {
         place.write(&format!("{:02}/{number:03}.md", number % 7), markdown(number, 1, "common"));
@@ -266,7 +269,8 @@ fn ingest_with_a_complete_crawl_looks_once_more() {
     place.write("0.md", "edited");
     place.write("new.md", "new");
     place.remove("1.md");
-    // What is gone counts as deleted only where it was published before, which the consumer is given the time for.
+    // What is gone counts as deleted only where it was published before, which the consumer is
+    // given the time for.
     let kb = config.kb.clone();
     let hook = move |checkpoint: Checkpoint, _: &StopSignal| {
         if checkpoint == Checkpoint::BeforeBatch {
@@ -376,7 +380,8 @@ fn a_panic_fails_the_run_and_loses_nothing() {
     }
 }
 
-/// Ten documents are live, and new texts of five wait in the queue; the next run has other settings.
+/// Ten documents are live, and new texts of five wait in the queue; the next run has other
+/// settings.
 fn stop_then_reconfigure(old: &str, new: &str) -> Place {
     let place = Place::new();
     for number in 0..10 {
@@ -410,7 +415,8 @@ fn settings_may_change_while_chunks_are_queued() {
     }
 }
 
-/// A resume takes what is live to its own settings, and keeps the kb.toml of its run for the next one to compare with.
+/// A resume takes what is live to its own settings, and keeps the kb.toml of its run for the next
+/// one to compare with.
 #[test]
 fn settings_that_come_back_after_a_resume_with_others_are_seen() {
     for (old, new) in [("max_tokens = 32", "max_tokens = 48"), ("dim = 64", "dim = 32")] {

@@ -1,7 +1,8 @@
-//! What the tests of whole runs share: a folder of documents with its kb.toml, runs with a hook, dumps.
+//! What the tests of whole runs share: a folder of documents with its kb.toml, runs with a hook,
+//! dumps.
 //!
-//! Everything lives in a temporary folder. Every write gets an mtime of its own, long past, so that a
-//! file's version is trusted at once and a rewrite is seen without waiting for the clock.
+//! Everything lives in a temporary folder. Every write gets an mtime of its own, long past, so that
+//! a file's version is trusted at once and a rewrite is seen without waiting for the clock.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -51,8 +52,8 @@ impl Place {
         Self::below(TempDir::new().unwrap())
     }
 
-    /// The same in memory where the machine has such a folder: five times as many runs in the same time,
-    /// for tests of which none is about what reaches the disk.
+    /// The same in memory where the machine has such a folder: five times as many runs in the same
+    /// time, for tests of which none is about what reaches the disk.
     pub fn in_memory() -> Self {
         Self::below(TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap())
     }
@@ -160,7 +161,8 @@ impl Place {
     }
 }
 
-/// Returns the program under test: what `KBINGEST_BINARY` names, or what was built with these tests.
+/// Returns the program under test: what `KBINGEST_BINARY` names, or what was built with these
+/// tests.
 pub fn program() -> Command {
     match std::env::var_os("KBINGEST_BINARY") {
         Some(path) => Command::new(path),
@@ -189,8 +191,8 @@ impl Draw {
     }
 }
 
-/// Returns a folder of the large corpora, which are no part of the repository. Tests that call this are ignored unless
-/// they are asked for.
+/// Returns a folder of the large corpora, which are no part of the repository. Tests that call this
+/// are ignored unless they are asked for.
 pub fn corpora(folder: &str) -> PathBuf {
     let corpora = std::env::var_os("KBINGEST_CORPORA").expect("KBINGEST_CORPORA names a folder");
     Path::new(&corpora).join(folder)
@@ -236,7 +238,8 @@ pub fn resume_target(target: &Target, hook: Option<&CheckpointHook>) -> RunRepor
     operations::resume(target, 2, &Session { stop, events: &Silent, hook, embedder: None }).unwrap()
 }
 
-/// Returns a hook that asks for the stop at the `visit`-th (from 1) visit of `at`, or of any checkpoint.
+/// Returns a hook that asks for the stop at the `visit`-th (from 1) visit of `at`, or of any
+/// checkpoint.
 pub fn stop_at(at: Option<Checkpoint>, visit: u64) -> impl Fn(Checkpoint, &StopSignal) {
     let visits = AtomicU64::new(0);
     move |checkpoint, stop| {
@@ -279,8 +282,8 @@ pub struct Gate {
     open: PathBuf,
 }
 
-/// Adds a source with such a document to the settings of `place`, after all others: what these have is saved when the
-/// gate is reached.
+/// Adds a source with such a document to the settings of `place`, after all others: what these have
+/// is saved when the gate is reached.
 pub fn gated(place: &Place) -> Gate {
     let gate = Gate { reached: place.path("reached"), open: place.path("open") };
     let (reached, open) = (gate.reached.display(), gate.open.display());
@@ -378,7 +381,8 @@ pub fn assert_cancelled(report: &RunReport, context: &str) {
     assert_no_claims(&report.knowledge_base);
 }
 
-/// Returns Markdown of `sections` sections whose words are drawn from `seed`; every section has `word`.
+/// Returns Markdown of `sections` sections whose words are drawn from `seed`; every section has
+/// `word`.
 pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
     const WORDS: [&str; 16] = [
         "river", "lantern", "copper", "window", "harvest", "signal", "orbit", "garden", "marble",
@@ -402,8 +406,8 @@ pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
     text
 }
 
-/// Has the programs that are started from here on end by SIGHUP, also where these tests run under `nohup`: a signal that
-/// is heard here is at its default in them.
+/// Has the programs that are started from here on end by SIGHUP, also where these tests run under
+/// `nohup`: a signal that is heard here is at its default in them.
 pub fn let_hangups_through() {
     let heard = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, heard).unwrap();

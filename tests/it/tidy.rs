@@ -35,6 +35,8 @@ const CIRCLES: &[(&[&str], &str)] = &[];
 
 const FILE_LINES_MAX: usize = 600;
 
+const COMMENT_COLUMNS_MAX: usize = 100;
+
 /// Corpora and data: texts about made-up machines, or of other origin.
 const DATA: &[&str] = &["examples/handbook/docs/", "tests/data/", "assets/", "LICENSE-"];
 
@@ -139,6 +141,20 @@ fn file_size_findings(_: &str, text: &str) -> Vec<String> {
     }
 }
 
+/// Lines of comments that are too long, unless a URL is in them.
+fn comment_findings(_: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        let columns = text.chars().count();
+        let is_comment = text.trim_start().starts_with("//");
+        if is_comment && columns > COMMENT_COLUMNS_MAX && !text.contains("://") {
+            let most = COMMENT_COLUMNS_MAX;
+            findings.push(format!("{line}: a comment of {columns} columns, at most {most}"));
+        }
+    }
+    findings
+}
+
 /// Strings that are SQL.
 fn sql_findings(path: &str, text: &str) -> Vec<String> {
     const VERBS: [&str; 9] =
@@ -194,7 +210,7 @@ fn hosts(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Tells whether a host is one for everybody: a name with a dot, no port and no password; or an
+/// Reports whether a host is one for everybody: a name with a dot, no port and no password; or an
 /// example.
 fn is_public(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or(host);
@@ -252,6 +268,11 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn files_are_of_a_size_to_read() {
     enforce(is_rust, file_size_findings);
+}
+
+#[test]
+fn comments_fit_a_screen() {
+    enforce(is_rust, comment_findings);
 }
 
 #[test]
@@ -316,6 +337,11 @@ fn size_and_doc_findings_are_found() {
     check(doc_findings, "a.rs", "use a;\n//! What\n", &["does not begin with //!"]);
     check(file_size_findings, "a.rs", &"x\n".repeat(600), &[]);
     check(file_size_findings, "a.rs", &"x\n".repeat(601), &["601 lines, at most 600"]);
+    let comment = format!("fn f() {{\n    // {}\n}}", "x".repeat(93));
+    check(comment_findings, "a.rs", &comment, &[]);
+    let found = ["2: a comment of 101 columns, at most 100"];
+    check(comment_findings, "a.rs", &comment.replace("// ", "//  "), &found);
+    check(comment_findings, "a.rs", &format!("// https://a.org/{}", "x".repeat(100)), &[]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Waiting for what other processes and threads do. Nothing here decides how a test ends but when what it waits for
-//! never comes.
+//! Waiting for what other processes and threads do. Nothing here decides how a test ends but when
+//! what it waits for never comes.
 
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::channel;

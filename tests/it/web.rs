@@ -318,7 +318,8 @@ fn a_server_that_asks_for_a_pause_gets_it() {
         .map(|asked| asked.at)
         .collect();
     assert_eq!(times.len(), 2);
-    // The first is noted before it is answered: a slow machine makes the pause longer and never shorter.
+    // The first is noted before it is answered: a slow machine makes the pause longer and never
+    // shorter.
     let second = Duration::from_secs(1);
     assert!(times[1] - times[0] >= second, "{:?}", times[1] - times[0]);
     let first = asked.iter().position(|asked| asked.path == "/docs/guide.html").unwrap();

@@ -1,5 +1,5 @@
-//! The tokenizer against the reference implementation, on tests/data/wordpiece_golden.jsonl (made by
-//! wordpiece_golden.py beside it).
+//! The tokenizer against the reference implementation, on tests/data/wordpiece_golden.jsonl (made
+//! by wordpiece_golden.py beside it).
 
 use kbingest::embed::{VOCABULARY, WordCache, WordPiece};
 

@@ -31,7 +31,8 @@ pub struct LedgerRow {
 }
 
 impl Reader {
-    /// Returns the documents of `source` after `after` in the order of a sorted walk, at most `limit`.
+    /// Returns the documents of `source` after `after` in the order of a sorted walk, at most
+    /// `limit`.
     pub fn ledger_page(
         &self,
         source: &str,

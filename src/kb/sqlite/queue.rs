@@ -122,8 +122,8 @@ impl Run<'_> {
         })
     }
 
-    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a chunk which
-    /// stops the others is found; returns the parts.
+    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a
+    /// chunk which stops the others is found; returns the parts.
     pub fn split_by_document(&self, range: ChunkRange) -> Result<Vec<ChunkRange>, KbError> {
         self.write(|tx| {
             let mut statement = tx.prepare_cached(
@@ -179,8 +179,8 @@ impl Run<'_> {
         })
     }
 
-    /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at once.
-    /// Chunks whose revision is gone are passed over.
+    /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at
+    /// once. Chunks whose revision is gone are passed over.
     pub fn commit(&self, commit: Commit<'_>) -> Result<(), KbError> {
         // Before the transaction: others write meanwhile.
         let segment = Segment::new(commit.rows);

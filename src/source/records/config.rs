@@ -58,8 +58,8 @@ fn max_file_size_default() -> Located<ByteSize> {
 }
 
 impl RecordsConfig {
-    /// Returns the records of the file at `path`, by their fields with an id and with texts, with the defaults of all
-    /// other settings.
+    /// Returns the records of the file at `path`, by their fields with an id and with texts, with
+    /// the defaults of all other settings.
     pub fn new(
         name: impl Into<String>,
         path: impl Into<PathBuf>,

@@ -500,8 +500,8 @@ impl WebSource {
         self.stop().wait_until(ready).ok_or(SourceError::Stopped)
     }
 
-    /// Starts `work` on its own thread. If the system refuses one, there is no answer, and the pages wait for the next
-    /// call.
+    /// Starts `work` on its own thread. If the system refuses one, there is no answer, and the
+    /// pages wait for the next call.
     fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         let stop = Arc::clone(self.stop());
         let work = move || {

@@ -178,7 +178,8 @@ fn folder(url: &Url) -> Url {
 mod tests {
     use super::*;
 
-    /// Returns a URL from what follows its scheme's colon and slashes; no address of this file is one by itself.
+    /// Returns a URL from what follows its scheme's colon and slashes; no address of this file is
+    /// one by itself.
     fn url(scheme: &str, rest: &str) -> Url {
         Url::parse(&format!("{scheme}:{}{rest}", "//")).unwrap()
     }

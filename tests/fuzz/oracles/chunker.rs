@@ -1,4 +1,5 @@
-//! Chunks of any text: in order, on character boundaries, covering it, within their budget, the same each time.
+//! Chunks of any text: in order, on character boundaries, covering it, within their budget, the
+//! same each time.
 
 use std::ops::Range;
 
@@ -150,8 +151,8 @@ fn exempt(text: &str) -> Exempt {
     exempt
 }
 
-/// Checks that only front matter, link definitions and headings without a body are in no chunk, and that
-/// no chunk ends in a heading.
+/// Checks that only front matter, link definitions and headings without a body are in no chunk, and
+/// that no chunk ends in a heading.
 fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
     let exempt = exempt(text);
     let in_ranges = |ranges: &[Range<usize>], at: usize| {

@@ -46,7 +46,8 @@ pub fn sample() -> PathBuf {
     SAMPLE.folder.path().join("kb.kb")
 }
 
-/// Changes bytes of a knowledge base as `data` says, five bytes for each: where, and what is flipped.
+/// Changes bytes of a knowledge base as `data` says, five bytes for each: where, and what is
+/// flipped.
 pub fn damage_is_borne(data: &[u8]) {
     let sample = &*SAMPLE;
     let mut bytes = sample.bytes.clone();

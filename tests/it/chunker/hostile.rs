@@ -13,7 +13,8 @@ use crate::fuzz::oracles::chunker::check_text;
 /// Size of a hostile text. Quadratic work on it takes minutes without optimisation.
 const SIZE_BYTES: usize = 120_000;
 
-/// Times the work that a text may take of what a quarter of it takes: four times are linear, sixteen quadratic.
+/// Times the work that a text may take of what a quarter of it takes: four times are linear,
+/// sixteen quadratic.
 const TIMES_MAX: u32 = 8;
 /// Processor time that is not worth a comparison.
 const TOO_SHORT: Duration = Duration::from_millis(200);
@@ -132,14 +133,16 @@ fn structures(size: usize) -> Vec<String> {
         format!("# a\n{}\ntext\n", flood("[a]: /u\n")),
         (0..size / 20).map(|index| format!("[l{index}]: /u\n\nt\n\n")).collect(),
         format!("# a\nx\n{}# c\ny\n", flood("## b\n")),
-        // Every closing bracket after a full stop makes UAX #29 look ahead, and every combining letter.
+        // Every closing bracket after a full stop makes UAX #29 look ahead, and every combining
+        // letter.
         format!("a.{}", flood(")")),
         format!("a.{}", flood("\u{345}")),
         (1..6).map(path).collect::<String>() + &flood("###### a\nb\n\n"),
     ]
 }
 
-/// Returns the processor time that this thread has had: other work on the machine hardly changes it.
+/// Returns the processor time that this thread has had: other work on the machine hardly changes
+/// it.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
@@ -171,7 +174,8 @@ fn beginning(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// Checks that a text takes about four times as long as one of the same kind and a quarter of its size.
+/// Checks that a text takes about four times as long as one of the same kind and a quarter of its
+/// size.
 fn check_hostile(quarter: &str, text: &str) {
     for media_type in MediaType::ALL {
         let (less, more) = (time_of(quarter, media_type), time_of(text, media_type));

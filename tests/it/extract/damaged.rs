@@ -1,8 +1,8 @@
-//! Damaged files of every format, through the real program: the run ends, good files are in, no child is
-//! left behind.
+//! Damaged files of every format, through the real program: the run ends, good files are in, no
+//! child is left behind.
 //!
-//! Each file of the corpora's pairs is cut off at five places and has 20 bytes flipped. A sample of them in
-//! every run; `KBINGEST_DAMAGED=all` takes all.
+//! Each file of the corpora's pairs is cut off at five places and has 20 bytes flipped. A sample of
+//! them in every run; `KBINGEST_DAMAGED=all` takes all.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -92,7 +92,8 @@ fn damaged_files_cost_only_themselves() {
     let good_failed =
         failures.iter().filter(|one| one["uri"].as_str().unwrap().starts_with("good/")).count();
     assert_eq!(good_failed, 0);
-    // Damage may end a child or run into a limit of ours; it must never be an error that nobody foresaw.
+    // Damage may end a child or run into a limit of ours; it must never be an error that nobody
+    // foresaw.
     let crawled = report["run"]["metrics"]["documents_crawled"].as_u64().unwrap();
     assert_eq!(crawled as usize, count + inputs.len());
 }

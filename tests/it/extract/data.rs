@@ -1,4 +1,5 @@
-//! Data told by path, and light markup that is read line by line: what comes out, and what stays as it is.
+//! Data told by path, and light markup that is read line by line: what comes out, and what stays as
+//! it is.
 
 use kbingest::extract::{ExtractConfig, Extracted, Extraction};
 
@@ -43,7 +44,8 @@ fn data_is_told_by_path() {
     check("a.json", &deep, &deep);
 }
 
-/// Every file of JSONTestSuite: nothing panics, and what is valid by the standard comes out with its values.
+/// Every file of JSONTestSuite: nothing panics, and what is valid by the standard comes out with
+/// its values.
 #[test]
 #[ignore = "needs KBINGEST_CORPORA"]
 fn any_json_is_told_or_left_alone() {

@@ -161,8 +161,8 @@ fn open_documents() {
     assert_eq!(document.text, "## Depths\n\n| a | b |\n| --- | --- |\n");
 }
 
-/// A row of an OpenDocument sheet as programs write it: filled up to the end. `^` is covered by a merged cell, and
-/// what begins with `<` is a cell already.
+/// A row of an OpenDocument sheet as programs write it: filled up to the end. `^` is covered by a
+/// merged cell, and what begins with `<` is a cell already.
 fn sheet_row(texts: &[&str]) -> String {
     let cell = |text: &&str| match *text {
         "" => "<table:table-cell/>".to_owned(),

@@ -1,7 +1,8 @@
-//! Extraction against texts that are known to be right: the pairs of `formats/pairs.jsonl` in the corpora.
+//! Extraction against texts that are known to be right: the pairs of `formats/pairs.jsonl` in the
+//! corpora.
 //!
-//! Word F1 is that of the multisets of words, order the share of expected runs of four words that are
-//! there, must the share of expected strings. Prints the table that docs/formats.md shows:
+//! Word F1 is that of the multisets of words, order the share of expected runs of four words that
+//! are there, must the share of expected strings. Prints the table that docs/formats.md shows:
 //! `KBINGEST_CORPORA=… cargo test --test it pairs -- --ignored --nocapture`
 
 use std::collections::{BTreeMap, HashMap, HashSet};

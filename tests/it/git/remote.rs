@@ -11,7 +11,8 @@ use crate::support::rows;
 use crate::wait::{PATIENCE, end_of, output_of};
 use crate::web::server::{Reply, Server};
 
-/// A server that takes requests and says nothing; tells when one has come, and when the other side has gone.
+/// A server that takes requests and says nothing; tells when one has come, and when the other side
+/// has gone.
 fn silent_server() -> (u16, Receiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

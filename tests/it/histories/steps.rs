@@ -75,7 +75,8 @@ pub struct Run {
     pub retry_failed: bool,
     /// What happens at which visit, from 1, of which checkpoint, or of any.
     pub fault: Option<(Fault, Option<Checkpoint>, u64)>,
-    /// The first checkpoint is left when the second was reached, so that one thread overtakes the other.
+    /// The first checkpoint is left when the second was reached, so that one thread overtakes the
+    /// other.
     pub lag: Option<(Checkpoint, Checkpoint)>,
 }
 

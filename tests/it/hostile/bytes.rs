@@ -1,5 +1,5 @@
-//! Bytes that are hardly text: byte order marks, broken encodings, NULs, other formats under a text's name;
-//! and sizes from nothing to a tebibyte.
+//! Bytes that are hardly text: byte order marks, broken encodings, NULs, other formats under a
+//! text's name; and sizes from nothing to a tebibyte.
 
 use super::{Expect, Hostile, Make};
 

@@ -5,7 +5,8 @@
 
 use super::Hostile;
 
-/// Sizes of every bomb: repetitions. The small one finds stack overflows, the large one what is not linear.
+/// Sizes of every bomb: repetitions. The small one finds stack overflows, the large one what is not
+/// linear.
 const REPETITIONS: [usize; 2] = [2_000, 30_000];
 
 /// Part after part, each so often.

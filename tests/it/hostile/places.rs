@@ -141,8 +141,8 @@ fn special() -> Vec<Hostile> {
     ]
 }
 
-/// Ignore files that are no such thing. The documents beside them stay, but where reading the file would
-/// never end: there the folder counts as one that cannot be listed.
+/// Ignore files that are no such thing. The documents beside them stay, but where reading the file
+/// would never end: there the folder counts as one that cannot be listed.
 fn ignore_files() -> Vec<Hostile> {
     let mut files = Vec::new();
     let makes = [

@@ -16,7 +16,8 @@ const DAMAGED_FILES: u64 = 150;
 /// Copies of the file that are damaged, checked, repaired and compared.
 const DAMAGED_COPIES: u64 = 16;
 
-/// Flips bytes of the file itself; the header of the first page is left, as it says whose file it is.
+/// Flips bytes of the file itself; the header of the first page is left, as it says whose file it
+/// is.
 #[test]
 fn a_damaged_file_never_ends_the_process() {
     const HEADER_BYTES: usize = 100;
@@ -183,7 +184,8 @@ fn found(kb: &Path) -> String {
     found
 }
 
-/// Returns what is wrong with a knowledge base that a repair called mended, or that the ingest after it left.
+/// Returns what is wrong with a knowledge base that a repair called mended, or that the ingest
+/// after it left.
 fn fault_once_repaired(place: &Place, before: &str) -> Option<String> {
     let kb = place.path("damaged.kb");
     let fault = |when: &str| {
@@ -202,8 +204,8 @@ fn fault_once_repaired(place: &Place, before: &str) -> Option<String> {
     differs.or_else(|| fault("ingested"))
 }
 
-/// What is damaged is found, or changes nothing that anybody sees; what a repair calls mended equals a fresh ingest.
-/// `KBINGEST_DAMAGES` sets how many copies are damaged.
+/// What is damaged is found, or changes nothing that anybody sees; what a repair calls mended
+/// equals a fresh ingest. `KBINGEST_DAMAGES` sets how many copies are damaged.
 #[test]
 fn every_visible_damage_is_found_and_mended_or_said() {
     let copies = from_environment("KBINGEST_DAMAGES").unwrap_or(DAMAGED_COPIES);

@@ -23,7 +23,8 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Returns the processes that extract for `parent` and are at work: those that wait use no processor time.
+/// Returns the processes that extract for `parent` and are at work: those that wait use no
+/// processor time.
 fn workers_of(parent: u32) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -72,7 +73,8 @@ fn extract(name: &str, bytes: &str, settings: &str) -> Output {
     kbingest(&["extract", &file, "--config", toml.to_str().unwrap()]).output().unwrap()
 }
 
-/// Formats that are read in this process while they are small have the limits of every document, too.
+/// Formats that are read in this process while they are small have the limits of every document,
+/// too.
 #[test]
 fn memory_is_limited_for_every_format() {
     let keys: String = (0..3_000_000).map(|key| format!("{{\"k\":{key}}},\n")).collect();

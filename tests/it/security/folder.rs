@@ -184,7 +184,8 @@ fn what_lies_beside_the_knowledge_base_is_left_alone() {
     assert!(victim.place.path("kb.kb.git").is_symlink());
 }
 
-/// Without a home the cache is beside the knowledge base, and what lies there must have been made here.
+/// Without a home the cache is beside the knowledge base, and what lies there must have been made
+/// here.
 #[test]
 fn a_cache_that_came_with_the_folder_is_refused_by_name() {
     let victim = Victim::new();

@@ -19,7 +19,8 @@ use rusqlite::{Connection, params};
 
 use crate::support::{Place, ingest, markdown, program, remove_kb, stop_at, try_ingest};
 
-/// Longer than anything takes on a knowledge base of a few documents, on a machine that has other work.
+/// Longer than anything takes on a knowledge base of a few documents, on a machine that has other
+/// work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn run(place: &Place, arguments: &[&str]) -> Output {

@@ -13,7 +13,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// What is made for ourselves is for nobody else, also where the user's own files are for everybody.
+/// What is made for ourselves is for nobody else, also where the user's own files are for
+/// everybody.
 #[test]
 fn nothing_of_ours_can_be_read_by_others() {
     let place = Place::new();

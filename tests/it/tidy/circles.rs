@@ -1,8 +1,9 @@
 //! Circles of imports: files that use each other, directly or through others.
 //!
-//! A file uses another one if it names it or something in it, in an import or elsewhere, by whichever
-//! re-exports. That a `mod.rs` or `lib.rs` uses the files of its folder is their normal shape and counts for nothing:
-//! it chooses among variants that share its trait. Test modules may use what they like.
+//! A file uses another one if it names it or something in it, in an import or elsewhere, by
+//! whichever re-exports. That a `mod.rs` or `lib.rs` uses the files of its folder is their normal
+//! shape and counts for nothing: it chooses among variants that share its trait. Test modules may
+//! use what they like.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +99,8 @@ impl<'a> House<'a> {
         uses
     }
 
-    /// Returns where `named`, a path of `file`, points to: seen from the root, through an import or in a child.
+    /// Returns where `named`, a path of `file`, points to: seen from the root, through an import or
+    /// in a child.
     fn seen_from_root(&self, file: &str, named: &NamedPath) -> Option<Vec<String>> {
         if let Some(path) = named.seen_from_root() {
             return Some(path);

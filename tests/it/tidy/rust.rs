@@ -114,7 +114,8 @@ impl Reader {
         self.is_in_tests = was_in_tests;
     }
 
-    /// Reads the path that continues `before` with `last`, or those of the group in braces that it ends with.
+    /// Reads the path that continues `before` with `last`, or those of the group in braces that it
+    /// ends with.
     fn path(&mut self, mut before: Vec<String>, mut last: Ident, tokens: &mut Tokens) {
         while let Some(TokenTree::Punct(colon)) = tokens.peek()
             && is_half_of_two_colons(colon)

@@ -23,8 +23,8 @@ const PLACES: &[&str] = &[
     "src/workers/",
 ];
 
-/// Words and phrases in lower case, with what to write instead. A hit is nearly always wrong; if not, another
-/// wording is easy to find.
+/// Words and phrases in lower case, with what to write instead. A hit is nearly always wrong; if
+/// not, another wording is easy to find.
 const WORDS: &[(&str, &str)] = &[
     ("all the same", "nevertheless"),
     ("an url", "a URL"),

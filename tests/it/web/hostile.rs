@@ -1,4 +1,5 @@
-//! Sites that lie, never end, or lead where nobody should go: the crawl ends, and asks for nothing off limits.
+//! Sites that lie, never end, or lead where nobody should go: the crawl ends, and asks for nothing
+//! off limits.
 
 use super::Site;
 use super::server::{NOBODY, Reply, Server, html};

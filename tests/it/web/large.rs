@@ -1,5 +1,5 @@
-//! A whole documentation site, from a folder of HTML that `KBINGEST_SITE` names: every page that links lead to is
-//! found, and the second run finds each of them unchanged.
+//! A whole documentation site, from a folder of HTML that `KBINGEST_SITE` names: every page that
+//! links lead to is found, and the second run finds each of them unchanged.
 //!
 //! `apt-get download python3.11-doc && dpkg -x python3.11-doc*.deb site` gives such a folder,
 //! `site/usr/share/doc/python3.11/html`.

@@ -119,7 +119,8 @@ fn markdown_that_cannot_be_had_leaves_the_page() {
     assert!(!asked.iter().any(|path| forbidden.contains(&path.as_str())), "{asked:?}");
     assert_eq!(site.counts(0), [0, 0, 9, 0]);
 
-    // What was there and goes: the page takes its place at once, for nothing leads to the Markdown any more.
+    // What was there and goes: the page takes its place at once, for nothing leads to the Markdown
+    // any more.
     server.put("/docs/gone.md", markdown("Here for a while."));
     server.put("/docs/gone.html", with_twin("gone again", &[], "gone.md"));
     assert_eq!(site.counts(0), [1, 0, 8, 1]);

@@ -9,7 +9,8 @@ use super::Site;
 use super::server::Reply;
 use crate::support::remove_kb;
 
-/// A proxy that connects every name to the same server, so that the names need not be known anywhere.
+/// A proxy that connects every name to the same server, so that the names need not be known
+/// anywhere.
 struct Proxy {
     port: u16,
     targets: Arc<Mutex<Vec<String>>>,
@@ -105,7 +106,8 @@ fn requests_go_through_the_proxy_of_the_environment() {
     let states = site.states().join("\n");
     assert!(states.contains("169.254.169.254 is not public"), "{states}");
 
-    // A name that is listed is asked directly, and is not to be found; a proxy for https has no say in http.
+    // A name that is listed is asked directly, and is not to be found; a proxy for https has no say
+    // in http.
     for variables in [
         [("HTTP_PROXY", address.as_str()), ("NO_PROXY", "example.org,kbingest.invalid")],
         [("HTTPS_PROXY", address.as_str()), ("NO_PROXY", "")],

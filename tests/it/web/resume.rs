@@ -1,4 +1,5 @@
-//! A crawl that is stopped or killed anywhere goes on with what was queued, and asks for no saved page again.
+//! A crawl that is stopped or killed anywhere goes on with what was queued, and asks for no saved
+//! page again.
 
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,5 @@
-//! A web server on loopback for tests: pages that can be changed while it runs, and a record of what was asked.
+//! A web server on loopback for tests: pages that can be changed while it runs, and a record of
+//! what was asked.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
@@ -141,7 +142,8 @@ impl Server {
         self.take_asked().into_iter().map(|asked| asked.path).collect()
     }
 
-    /// Returns the paths of pages that were asked for since the last call, in order: not robots.txt and the like.
+    /// Returns the paths of pages that were asked for since the last call, in order: not robots.txt
+    /// and the like.
     pub fn take_pages(&self) -> Vec<String> {
         let mut paths = self.take_paths();
         paths.retain(|path| {
@@ -156,7 +158,8 @@ impl Server {
 
     /// Waits until all that was asked by clients that are gone by now is known.
     pub fn wait_for_the_gone(&self) {
-        // Clients are heard in the order in which they come: those of before are connected once this one is.
+        // Clients are heard in the order in which they come: those of before are connected once
+        // this one is.
         let last = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let address = last.local_addr().unwrap();
         let clients = || self.shared.clients.lock().unwrap();
@@ -239,7 +242,7 @@ fn reply(asked: &Asked, before: usize, shared: &Shared) -> Reply {
     page.with("ETag", &etag)
 }
 
-/// Tells whether the connection stays open.
+/// Reports whether the connection stays open.
 fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<bool> {
     let mut head = format!("HTTP/1.1 {} Answer\r\n", reply.status);
     for (name, value) in &reply.headers {

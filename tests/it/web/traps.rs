@@ -1,4 +1,5 @@
-//! Sites without end, each of its own kind: what is new in them is found, and then they end by themselves.
+//! Sites without end, each of its own kind: what is new in them is found, and then they end by
+//! themselves.
 
 use super::Site;
 use super::server::{Reply, html};

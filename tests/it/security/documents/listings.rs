@@ -1,5 +1,5 @@
-//! Names, numbers and places of documents: archives, git trees, ignore files and folders that were made to cost more
-//! than they hold, or to lead elsewhere.
+//! Names, numbers and places of documents: archives, git trees, ignore files and folders that were
+//! made to cost more than they hold, or to lead elsewhere.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -325,7 +325,8 @@ fn a_git_tree_without_end_is_cut_off() {
 
 const FOLDER: &str = "[[source.directory]]\nname = 'docs'\npath = 'docs'";
 
-/// Checks what becomes of a folder with `.gitignore`, of which `b.md` was known and `secret.md` is not wanted.
+/// Checks what becomes of a folder with `.gitignore`, of which `b.md` was known and `secret.md` is
+/// not wanted.
 fn check_rules(rules: &[u8], is_obeyed: bool) {
     for (folder, file) in [("", ".gitignore"), ("", ".kbignore"), ("sub/", ".gitignore")] {
         let place = place(FOLDER);
@@ -461,7 +462,8 @@ fn a_folder_exchanged_for_a_link_is_neither_entered_nor_read_through() {
     }
 }
 
-/// While one thread exchanges a folder and a link to another, ten thousand times, others list and read.
+/// While one thread exchanges a folder and a link to another, ten thousand times, others list and
+/// read.
 #[test]
 fn nothing_from_outside_gets_in_however_folders_are_exchanged() {
     let root = inside_and_outside();

@@ -103,7 +103,8 @@ fn a_clone_that_came_with_the_folder_is_not_used() {
     }
 }
 
-/// The folder that the clone is in is ours alone; if something gets into it all the same, it does not count.
+/// The folder that the clone is in is ours alone; if something gets into it all the same, it does
+/// not count.
 #[test]
 fn settings_in_our_clone_are_ours() {
     let place = repository("url = 'repo'");

@@ -16,7 +16,8 @@ fn remote_that_says(place: &Place, words: &str) -> String {
     script.to_str().unwrap().to_owned()
 }
 
-/// Returns the line of a shell script that sends `words` as an error of the protocol, too (gitprotocol-pack(5)).
+/// Returns the line of a shell script that sends `words` as an error of the protocol, too
+/// (gitprotocol-pack(5)).
 fn answer(words: &str) -> String {
     let packet = format!("ERR {words}\nfatal: {words}");
     format!("printf '%s' '{:04x}{packet}'\nexit 1\n", packet.len() + 4)
