@@ -112,3 +112,22 @@ fn readers_ask_for_an_ingest() {
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);
 }
+
+/// The first run of many knowledge bases has one document, and says nothing about the next one.
+#[test]
+fn plans_do_not_depend_on_what_the_file_once_held() {
+    let place = Place::new();
+    place.write("a.md", markdown(1, 2, "alpha"));
+    place.ingest();
+    let statistics = || {
+        let sql = "SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'";
+        rows(&place.kb(), sql)
+    };
+    assert_eq!(statistics(), [""; 0]);
+    // As earlier versions left them.
+    rusqlite::Connection::open(place.kb()).unwrap().execute_batch("ANALYZE").unwrap();
+    assert_eq!(statistics(), ["sqlite_stat1", "sqlite_stat4"]);
+    place.write("b.md", markdown(1, 2, "beta"));
+    place.ingest();
+    assert_eq!(statistics(), [""; 0]);
+}

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 type Entry = (String, String, String, String);
 
 /// Tables in which SQLite stores the results of `ANALYZE`.
-const STATISTICS: [(&str, &str); 2] = [
+pub const STATISTICS: [(&str, &str); 2] = [
     ("sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
     ("sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
 ];

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::connect::{connect, make_private_file};
 use super::index::merge;
 use super::maintenance::shrink;
-use super::{Reader, convert, errno, lock, schema};
+use super::{Reader, convert, errno, lock, schema, shape};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::storage;
@@ -46,6 +46,11 @@ impl Writer {
             Ok(())
         });
         prepared.map_err(|error| error.classify(path, errno::last(&connection)))?;
+        if forget_statistics(&connection) {
+            // Plans are made with what a connection read when it was opened.
+            drop(connection);
+            return Self::open(path);
+        }
         let reader = Reader::beside(&connection, path)?;
         Ok(Self { reader, connection: Mutex::new(connection) })
     }
@@ -80,8 +85,8 @@ impl Writer {
         error.classify(self.reader.path(), errno::last(connection))
     }
 
-    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, frees
-    /// space and updates the planner's statistics: one clean file is left.
+    /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, and
+    /// gives space back, so that one clean file is left.
     pub fn finish(
         &self,
         merge_pages_max: u64,
@@ -129,13 +134,24 @@ pub(super) fn tidy(
     {
         budget = budget.saturating_sub(merge::PAGES_PER_STEP);
     }
-    writer.execute_batch("PRAGMA optimize")?;
-    // A reader may hold the WAL; the next run then empties it.
+    // A reader may hold the WAL; the next run empties it then.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
-/// Reserves `count` new ids of the table `name` and returns the first; ids are never reused.
+/// Drops the statistics of tables that earlier versions, or somebody else, had SQLite collect;
+/// returns whether there were any.
+///
+/// They describe the past: after a run with one document the plans of the next run would scan whole
+/// tables, in a time that grows with the square of its size. The statements here need none.
+fn forget_statistics(connection: &Connection) -> bool {
+    let forget = |table: &str| connection.execute_batch(&format!("DROP TABLE {table}")).is_ok();
+    // Another process may be writing; the next run drops them then.
+    shape::STATISTICS.iter().filter(|(table, _)| forget(table)).count() > 0
+}
+
+/// Gives out `count` new ids of the table `name` and returns the first; they are never given out
+/// again.
 pub(super) fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
     let count = convert::to_sql(count);
     // RETURNING would create a table for the one row.
