@@ -12,6 +12,7 @@ pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<Inde
     threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
         let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
         units.iter().for_each(|unit| add_unit(unit, analyser, &mut rows));
+        rows.finish();
         rows
     })
 }

@@ -73,6 +73,14 @@ impl IndexRows {
         self.rows.push(Row { id, revision, columns });
     }
 
+    /// Frees the memory that only adding needs; no token can be added afterwards. Rows wait for
+    /// their commit while those of the next batch are made.
+    pub fn finish(&mut self) {
+        self.numbers = Numbers::default();
+        self.waiting = Vec::new();
+        self.tokens.shrink_to_fit();
+    }
+
     /// Takes the terms, by number; no token can be added afterwards.
     pub fn take_terms(&mut self) -> Vec<Term> {
         self.numbers = Numbers::default();
