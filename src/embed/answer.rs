@@ -1,4 +1,4 @@
-//! What an embedder answers, checked before anybody uses it: an embedder may be a program or a
+//! The vectors that an embedder returns, checked before use: an embedder may be a program or a
 //! server that we did not write.
 
 use super::{EmbedError, Embedder, Role};
@@ -8,7 +8,7 @@ const SQUARE_TOLERANCE: f32 = 1e-3;
 
 /// A flat matrix of vectors, row after row.
 ///
-/// Nothing is checked when it is made; [`unit_vectors`] does that for whoever calls an embedder.
+/// It is not checked when it is made; [`unit_vectors`] does that for callers of an embedder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embeddings {
     dim: usize,
@@ -21,15 +21,16 @@ impl Embeddings {
         Self { dim, values }
     }
 
-    /// Returns the rows in order, each of `dim` components. What does not fill a row is left out.
+    /// Returns the rows in order, each of `dim` components. An incomplete last row is left out.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.dim.max(1))
     }
 
-    /// Scales every row to unit length. Returns what is wrong with the first one that has none.
+    /// Scales every row to unit length. Returns what is wrong with the first row that has no
+    /// direction.
     fn scale_to_unit(&mut self, may_be_zero: bool) -> Result<(), String> {
         for (index, row) in self.values.chunks_exact_mut(self.dim.max(1)).enumerate() {
-            // Rows of most models have it, and keep every bit.
+            // Rows of most models have unit length, and keep every bit.
             if (square(row) - 1.0).abs() < SQUARE_TOLERANCE {
                 continue;
             }
@@ -49,8 +50,8 @@ impl Embeddings {
 
 /// Embeds `texts` and returns a row of unit length for each, in their order.
 ///
-/// An answer of the wrong shape or with a row that has no direction is [`EmbedError::Refused`]:
-/// asking again would change nothing, and it must not be stored.
+/// Vectors of the wrong shape or a row without direction are [`EmbedError::Refused`]: another call
+/// would change nothing, and they must not be stored.
 pub fn unit_vectors(
     embedder: &dyn Embedder,
     texts: &[&str],
@@ -89,7 +90,7 @@ mod tests {
     use super::{Embeddings, unit_vectors};
     use crate::embed::{EmbedError, Embedder, Model, Role};
 
-    /// Answers every call with the same rows.
+    /// Returns the same rows for every call.
     struct Fixed {
         model: Model,
         answer: Embeddings,
@@ -114,8 +115,7 @@ mod tests {
         }
     }
 
-    /// Returns what becomes of an answer of `dim` and `values` to one text, of a model of two
-    /// components.
+    /// Returns what `dim` and `values` for one text result in, with a model of two components.
     fn check(dim: usize, values: &[f32], knows_every_text: bool) -> Result<Vec<f32>, String> {
         let model = Model {
             name: "fixed".into(),

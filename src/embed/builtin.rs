@@ -17,11 +17,11 @@ use crate::support::fingerprint::Fingerprint;
 
 /// The vocabulary of the model, one token a line.
 pub const VOCABULARY: &str = include_str!("../../assets/static-en-256/vocab.txt");
-/// Its format is documented in build.py.
+/// The format is documented in build.py.
 const ASSET: &[u8] = include_bytes!("../../assets/static-en-256/model.bin");
 const ASSET_SHA256: &str = include_str!("../../assets/static-en-256/model.bin.sha256");
 const NAME: &str = "static-en-256";
-/// Raised when this code gives other vectors from the same asset.
+/// Raised when this code computes other vectors from the same asset.
 const CODE_VERSION: u32 = 1;
 const HEADER_BYTES: usize = 20;
 /// Rows that a sum of 16 bits holds: 255 * 257 = 65,535.
@@ -36,7 +36,7 @@ thread_local! {
 
 /// The embedder of `[embed.builtin]`.
 ///
-/// Unpacked when it is first used: a run that finds nothing changed never is.
+/// Unpacked when first used: a run that finds nothing changed never does.
 pub struct Builtin {
     model: Model,
     weights: OnceLock<Result<Weights, String>>,
@@ -113,7 +113,7 @@ impl Embedder for Builtin {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        // Damaged weights are told by `embed`, which every counted text comes to.
+        // Damaged weights are reported by `embed`, which every counted text reaches.
         self.weights()
             .map_or(0, |weights| WORDS.with_borrow_mut(|cache| weights.words.count(cache, text)))
     }

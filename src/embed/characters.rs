@@ -1,6 +1,7 @@
 //! Character classes of BERT's tokenizer; written by `tests/data/wordpiece_golden.py --classes`.
 //!
-//! They are those of the reference, which follows Unicode 8; a newer Unicode would give other ids.
+//! These are the classes of the reference, which follows Unicode 8; a newer Unicode would result in
+//! other ids.
 
 use Class::{Alone, Mark, Removed, White};
 
@@ -49,7 +50,7 @@ static PLANE_0: [Class; 0x1_0000] = {
     table
 };
 
-/// First and last code point and class, ascending; what lies between is `Class::Word`.
+/// First and last code point and class, ascending; all others are `Class::Word`.
 #[rustfmt::skip]
 const RANGES: &[(u32, u32, Class)] = &[
     (0x0, 0x8, Removed),

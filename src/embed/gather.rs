@@ -1,24 +1,23 @@
 //! Adds up rows of the built-in model's table, which is most of what a vector costs.
 //!
-//! There is one loop. Where the processor has AVX2 it is compiled for that, too, which takes about
-//! a quarter of the time of SSE2; sums are whole numbers, so that both give the same.
+//! There is one loop, which is also compiled for AVX2 and used if the processor supports it: a
+//! quarter of the time of SSE2. Sums are whole numbers, so both give the same result.
 #![expect(
     unsafe_code,
-    reason = "a function that is compiled for AVX2 is called where there is AVX2"
+    reason = "a function that is compiled for AVX2 is called only if the processor has it"
 )]
 
 /// Components of a row.
 pub const DIM: usize = 256;
-/// Components that are added up at once: as many as the registers of AVX2 have room for the sums
-/// of. Each pass waits for every row anew, as these lie all over the caches of the processor: half
-/// of them took a third longer.
+/// Components that are added up at once: as many sums as fit the registers of AVX2. Each pass reads
+/// all rows again from cache; with 64 lanes it took a third longer.
 const LANES: usize = 128;
 
 /// Returns the sum of the rows `ids` of `rows`, each component modulo 2^16.
 pub fn sum_of_rows(rows: &[[u8; DIM]], ids: &[u16]) -> [u16; DIM] {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has just been asked for AVX2.
+        // SAFETY: the processor was just checked for AVX2.
         return unsafe { sum_of_rows_avx2(rows, ids) };
     }
     plain(rows, ids)

@@ -1,7 +1,7 @@
 //! Vectors without meaning, for tests only: cheap, and different for different words.
 //!
-//! Each lower-cased word adds a pseudo-random vector, so that texts that share words are near each
-//! other, as with a real model, and tests of search see an order.
+//! Each lower-cased word adds a pseudo-random vector, so that texts with common words are near each
+//! other, as with a real model, and tests can check an order.
 
 use super::{EmbedError, Embedder, Embeddings, Model, Role};
 use crate::support::fingerprint::Fingerprint;
@@ -58,7 +58,7 @@ impl Embedder for Hash {
 /// The same bits on every machine: one fixed order of additions, and a division and a root that
 /// IEEE 754 defines to the last bit. Up to 2^53 the squares and their sums are exact in any order.
 pub(super) fn unit(sums: &[i64]) -> Vec<f32> {
-    // A few sums at once: none of them waits for another.
+    // A few sums at once: none of them depends on another.
     let mut squares = [0.0; 8];
     for part in sums.chunks(squares.len()) {
         for (square, &sum) in squares.iter_mut().zip(part) {

@@ -22,32 +22,32 @@ use crate::support::fingerprint::Fingerprint;
 
 /// Turns texts into vectors of one fixed space.
 ///
-/// The same text in the same role gives the same vector, whatever else is in the call and on every
-/// machine, so that an interrupted and resumed ingest ends in the same content as an uninterrupted
-/// one.
+/// The same text in the same role has the same vector, whatever else is in the call and on every
+/// machine, so that an interrupted and resumed ingest ends with the same content as an
+/// uninterrupted one.
 ///
-/// Threads of a pool call it at the same time, as many as [`Embedder::limits`] allow. A call may
-/// take long: the caller looks for a stop between calls. A panic ends the run as an error does;
-/// what other calls returned is stored. `examples/own_embedder.rs` has an embedder of its own.
+/// Threads of a pool call it at the same time, within [`Embedder::limits`]. A call may take long:
+/// the caller checks for a stop between calls. A panic ends the run like an error; what other calls
+/// returned is stored. `examples/own_embedder.rs` shows an embedder of one's own.
 pub trait Embedder: Send + Sync {
     /// Returns what identifies the vector space; always the same.
     fn model(&self) -> &Model;
 
     /// Returns the number of tokens that the model sees for `text`.
     ///
-    /// Additive over white space: a text cut between words counts as the sum of its parts. Chunks
-    /// are sized by it, on every text that is ingested, so it must be quick and cannot fail.
+    /// Additive over white space: a text split between words counts as the sum of its parts. Chunks
+    /// are sized by it, for every ingested text, so it must be fast and cannot fail.
     fn count_tokens(&self, text: &str) -> usize;
 
     /// Embeds `texts`, which are not empty, as texts of `role`: one row of [`Model::dim`]
     /// components for each, in their order.
     ///
-    /// Rows may have any length but zero: whoever calls scales them to unit length.
-    /// [`unit_vectors`] checks all of this, and an answer of another shape is an error. It does not
-    /// retry by itself: [`EmbedError`] says what the caller does about each error.
+    /// Rows may have any length except zero: the caller scales them to unit length.
+    /// [`unit_vectors`] checks all of this; another shape is an error. It does not retry: the
+    /// caller does, according to the [`EmbedError`].
     fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError>;
 
-    /// Returns how much it takes at once.
+    /// Returns the limits of one call.
     fn limits(&self) -> Limits {
         Limits::default()
     }
@@ -55,7 +55,7 @@ pub trait Embedder: Send + Sync {
     /// Reports whether every text has a vector; true unless the model says otherwise.
     ///
     /// A model of words may know none of a text's words, and returns a row of zeros for it. From
-    /// any other such a row means that something is broken.
+    /// any other model such a row means that something is broken.
     fn knows_every_text(&self) -> bool {
         true
     }
@@ -83,30 +83,29 @@ impl<E: Embedder + ?Sized> Embedder for &E {
     }
 }
 
-/// What a text is embedded for; models that are trained on pairs embed the two differently.
+/// The role of a text; models that are trained on pairs embed the two differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// To be found.
+    /// A text to find.
     Document,
-    /// To find others.
+    /// A text to search for.
     Query,
 }
 
-/// How much an embedder takes at once; a limit of 0 counts as 1.
+/// Limits of the calls of an embedder; 0 counts as 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Texts of one call.
+    /// Limit on the texts of one call.
     pub texts: usize,
-    /// Tokens of all texts of one call together, as [`Embedder::count_tokens`] counts them. A text
-    /// of more is sent alone. `usize::MAX`: no limit.
+    /// Limit on the tokens of all texts of one call, as [`Embedder::count_tokens`] counts them. A
+    /// longer text is sent alone. `usize::MAX`: no limit.
     pub tokens: usize,
-    /// Calls under way at the same time; never more than the run has threads. `usize::MAX`: no
-    /// limit.
+    /// Limit on concurrent calls, besides the number of threads of the run. `usize::MAX`: no limit.
     pub in_flight: usize,
 }
 
 impl Default for Limits {
-    /// What suits a model in this process: calls of some ten milliseconds at most, on every thread.
+    /// Limits for a model in this process: calls of some ten milliseconds at most, on every thread.
     fn default() -> Self {
         Self { texts: 64, tokens: usize::MAX, in_flight: usize::MAX }
     }
@@ -119,44 +118,43 @@ pub struct Model {
     pub name: String,
     /// Components of a vector.
     pub dim: usize,
-    /// Changes whenever the same text might give another vector: name, weights and code version.
+    /// Changes whenever the same text might have another vector: name, weights and code version.
     pub fingerprint: String,
-    /// What its tokens are; models of the same tokens can have the same chunks.
+    /// Identifies its tokens; models with the same tokens can share chunks.
     pub tokens: &'static str,
     /// Weight of the cosine against the normalised BM25 score in hybrid search, 0 or more.
     pub hybrid_weight: f64,
 }
 
-/// Why texts could not be embedded: a variant for each thing that the caller does about it.
+/// Why texts could not be embedded, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
-    /// May pass: the same call is made again, a few times, then the run ends and can be resumed.
+    /// May pass: the call is retried a few times, then the run ends and can be resumed.
     #[error("embedder {model} is unavailable: {reason}")]
     Unavailable {
         /// Name of the model.
         model: String,
-        /// What it said.
+        /// The reason it gave.
         reason: String,
-        /// How long it asks to be left alone, of which a minute is granted; `None`: a wait that
-        /// doubles each time.
+        /// How long it asks to wait, limited to a minute; `None`: the wait doubles each time.
         retry_after: Option<Duration>,
     },
-    /// Will not pass by waiting (credentials, quota, an answer of the wrong shape): the run ends at
+    /// Will not pass by waiting (credentials, quota, vectors of the wrong shape): the run ends at
     /// once.
     #[error("embedder {model} refuses: {reason}")]
     Refused {
         /// Name of the model.
         model: String,
-        /// What it said.
+        /// The reason it gave.
         reason: String,
     },
-    /// At least one of the texts cannot be embedded: they are sent again by halves until it is
+    /// At least one of the texts cannot be embedded: they are sent again in halves until it is
     /// found, its document fails, and the others are stored.
     #[error("embedder {model} cannot embed this text: {reason}")]
     BadInput {
         /// Name of the model.
         model: String,
-        /// What it said.
+        /// The reason it gave.
         reason: String,
     },
 }
@@ -220,8 +218,7 @@ pub fn open(config: &EmbedConfig) -> Result<Box<dyn Embedder>, EmbedError> {
     })
 }
 
-/// Opens the embedder that made vectors with this fingerprint, or `None` where this program has no
-/// such.
+/// Opens the embedder that made vectors with this fingerprint; `None` if this program has none.
 pub fn for_fingerprint(fingerprint: &str) -> Result<Option<Box<dyn Embedder>>, EmbedError> {
     let Ok(Fingerprint { name, .. }) = fingerprint.parse() else { return Ok(None) };
     let dim = name.strip_prefix("hash-").and_then(|dim| dim.parse().ok());

@@ -1,21 +1,21 @@
 //! The pieces of a WordPiece vocabulary, found by their bytes.
 //!
-//! Built anew by every process that embeds, in about one millisecond; each lookup hashes a prefix
-//! of a word that the cache of words did not have.
+//! Built by every process that embeds, in about one millisecond; each lookup hashes a prefix of a
+//! word that was not in the cache of words.
 
 /// An open-addressed table of pieces, a quarter to a half full.
 pub(super) struct Vocabulary {
     text: &'static str,
     pieces: Vec<Piece>,
-    /// High half of the hash and id + 1; 0 where free.
+    /// High half of the hash and id + 1; 0 if free.
     table: Vec<u32>,
     /// Lengths in bytes of the pieces by their first two bytes, at the start of a word and inside:
-    /// bit `n` is set where one is `n` bytes long. A look into the table is dear, and most lengths
-    /// have no piece.
+    /// bit `n` is set if one is `n` bytes long. A lookup in the table is expensive, and most
+    /// lengths have no piece.
     lengths: [Vec<u32>; 2],
 }
 
-/// Where the bytes of a piece are in the text of the vocabulary, `##` left out.
+/// Position of the bytes of a piece in the text of the vocabulary, without `##`.
 struct Piece {
     start: u32,
     length: u16,
@@ -101,7 +101,7 @@ impl Vocabulary {
             [_] => 0,
             [first, second, ..] => self.lengths[usize::from(inside)][start(*first, *second)],
         };
-        // No longer than the word; a piece of one byte may always be there.
+        // At most the length of the word; a piece of one byte may always exist.
         lengths &= u32::MAX >> (31 - word.len().min(31));
         lengths |= 1 << 1;
         while lengths != 0 {

@@ -27,7 +27,7 @@ const CACHE_ENTRIES: usize = 1 << 16;
 /// Ids that fit an entry of the cache.
 const CACHED_IDS_MAX: usize = 7;
 
-/// A vocabulary and the way to cut text into it.
+/// A vocabulary and the splitting of text into its pieces.
 pub struct WordPiece {
     vocabulary: Vocabulary,
     unknown: u16,
@@ -35,7 +35,7 @@ pub struct WordPiece {
     marks: [u16; 128],
 }
 
-/// Words that one thread has met and their ids; belongs to one `WordPiece`.
+/// Words that one thread has seen, with their ids; belongs to one `WordPiece`.
 pub struct WordCache {
     words: Recent<CachedWord>,
     /// Reused by the words that are not cached.
@@ -52,7 +52,7 @@ struct CachedWord {
 
 #[derive(Default)]
 struct Scratch {
-    /// The normalised word that is being collected.
+    /// The normalised word being collected.
     word: String,
     word_chars: usize,
     ids: Vec<u16>,
@@ -61,9 +61,9 @@ struct Scratch {
 impl WordCache {
     /// Returns an empty cache.
     pub fn new() -> Self {
-        // Not all zero, so that memory is written here: a page that is read first has to be copied
-        // when it is written, which interrupts the other cores, and was a twelfth of a run after an
-        // edit of 1 %.
+        // Not all zero, so that the memory is written here: a page that is read first has to be
+        // copied when it is written, which interrupts the other cores and took a twelfth of a run
+        // after an edit of 1 %.
         let free = CachedWord { word: 0, ids_len: 0, ids: [u16::MAX; CACHED_IDS_MAX] };
         Self { words: Recent::new(CACHE_ENTRIES, free), scratch: Scratch::default() }
     }
@@ -148,7 +148,7 @@ impl WordPiece {
         }
     }
 
-    /// Returns the ids of a word that the cache does not have, and puts it there.
+    /// Computes the ids of a word that is not in the cache, and caches them.
     #[cold]
     fn meet<'c>(
         &self,
@@ -179,8 +179,8 @@ impl WordPiece {
     /// text beyond ASCII.
     fn ids_of_span<'c>(&self, cache: &'c mut WordCache, span: &str) -> &'c [u16] {
         if span.len() <= PACKED_BYTES_MAX {
-            // No clash with the short way: this span holds a byte that is no letter or digit, and a
-            // final U+0000, which packs to nothing, is dropped anyway.
+            // No clash with the fast path: this span contains a byte that is not a letter or digit,
+            // and a final U+0000, which packs to nothing, is dropped anyway.
             return self.ids_of_packed(cache, pack(span.as_bytes()), span);
         }
         self.normalise(&mut cache.scratch, span);
@@ -191,7 +191,7 @@ impl WordPiece {
     fn normalise(&self, scratch: &mut Scratch, span: &str) {
         scratch.ids.clear();
         let kept = span.chars().filter(|&character| class(character) != Class::Removed);
-        // Most spans are decomposed as they stand; asking first doubles the speed of Russian.
+        // Most spans are decomposed already; checking first doubles the speed of Russian.
         if is_nfd_quick(kept.clone()) == IsNormalized::Yes {
             kept.for_each(|character| self.take(scratch, character));
         } else {
@@ -213,7 +213,7 @@ impl WordPiece {
         }
     }
 
-    /// Cuts the collected word into pieces.
+    /// Splits the collected word into pieces.
     fn end_word(&self, scratch: &mut Scratch) {
         let word = scratch.word.as_bytes();
         let ids_before = scratch.ids.len();
@@ -237,7 +237,7 @@ impl WordPiece {
 }
 
 impl Scratch {
-    /// Adds a character to the word, lower-cased; beyond the limit it is counted and forgotten.
+    /// Adds a character to the word, lower-cased; beyond the limit it is only counted.
     fn push(&mut self, character: char) {
         for lower in character.to_lowercase() {
             self.word_chars += 1;
@@ -248,7 +248,7 @@ impl Scratch {
     }
 }
 
-/// What a byte means to the short way.
+/// The meaning of a byte for the fast path.
 #[derive(Clone, Copy)]
 enum Byte {
     /// A letter or digit.

@@ -1,4 +1,4 @@
-//! The queue: claiming ranges of chunks, and storing what came of them.
+//! The queue: claims ranges of chunks, and stores their results.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::domain::{
 };
 use crate::kb::KbError;
 
-/// A range that waits.
+/// A waiting range.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingRange {
     /// Its chunks.
     pub range: ChunkRange,
     /// How often it was claimed before; each time the process died or was killed.
     pub attempts: u32,
-    /// Each time nothing else was claimed, so that it is to blame.
+    /// Each time nothing else was claimed, so it is the cause.
     pub is_alone: bool,
 }
 
@@ -39,16 +39,15 @@ pub struct StoredChunk {
 /// A batch of finished work.
 #[derive(Debug)]
 pub struct Commit<'a> {
-    /// Queue rows that it settles.
+    /// Queue rows that it completes.
     pub ranges: &'a [ChunkRange],
-    /// Parts of `ranges` without vectors, ascending: they are queued again as if they had not been
-    /// claimed.
+    /// Parts of `ranges` without vectors, ascending: they are queued again, as if never claimed.
     pub left: &'a [ChunkRange],
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
     /// Full-text rows of every revision that the vectors complete, ascending by chunk, in parts.
     pub rows: Vec<IndexRows>,
-    /// How many of the vectors were taken over from older revisions.
+    /// How many of the vectors were reused from older revisions.
     pub reused: u64,
     /// Progress of the run with this batch.
     pub percent: f64,
@@ -87,7 +86,7 @@ impl Reader {
         })
     }
 
-    /// Returns how much waits in the queue.
+    /// Returns the state of the queue.
     pub fn queue_stats(&self) -> Result<QueueStats, KbError> {
         self.read(queue_stats)
     }
@@ -108,7 +107,7 @@ impl Run<'_> {
         })
     }
 
-    /// Gives claimed ranges back as if they had not been claimed.
+    /// Returns claimed ranges to the queue, as if never claimed.
     pub fn release(&self, ranges: &[ChunkRange]) -> Result<(), KbError> {
         self.write(|tx| {
             for range in ranges {
@@ -122,8 +121,8 @@ impl Run<'_> {
         })
     }
 
-    /// Splits a pending range into one per revision, to be claimed alone from here on, so that a
-    /// chunk which stops the others is found; returns the parts.
+    /// Splits a pending range into one per revision, to be claimed alone from now on, so that a
+    /// chunk that stops the others is found; returns the parts.
     pub fn split_by_document(&self, range: ChunkRange) -> Result<Vec<ChunkRange>, KbError> {
         self.write(|tx| {
             let mut statement = tx.prepare_cached(
@@ -179,10 +178,10 @@ impl Run<'_> {
         })
     }
 
-    /// Stores vectors, publishes the revisions that they complete, and settles queue rows, all at
-    /// once. Chunks whose revision is gone are passed over.
+    /// Stores vectors, publishes the revisions that they complete, and removes queue rows, in one
+    /// transaction. Chunks whose revision is gone are skipped.
     pub fn commit(&self, commit: Commit<'_>) -> Result<(), KbError> {
-        // Before the transaction: others write meanwhile.
+        // Before the transaction: others can write meanwhile.
         let segment = Segment::new(commit.rows);
         let delta = Metrics { batches_processed: 1, ..Metrics::default() };
         self.write_counted(delta, Some(commit.percent), |tx, delta| {
@@ -227,7 +226,7 @@ impl Run<'_> {
     }
 }
 
-/// Puts the parts `left` of a claimed range in its place.
+/// Replaces a claimed range by its parts `left`.
 fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Result<(), KbError> {
     let mut delete = tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?;
     if left.is_empty() {
@@ -238,7 +237,7 @@ fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Res
         .prepare_cached("SELECT attempts - 1, is_alone FROM queue WHERE first_chunk = ?1")?
         .query_row([range.first.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))
         .optional()?;
-    // Without a row its revisions are gone, and without a chunk that of a part.
+    // Without a row its revisions are gone; without a chunk, the revision of a part is.
     let Some((attempts, is_alone)) = before else { return Ok(()) };
     delete.execute([range.first.0])?;
     let mut insert = tx.prepare_cached(
@@ -252,7 +251,7 @@ fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Res
     Ok(())
 }
 
-/// Gives back what a dead process had claimed; its attempts stay counted.
+/// Returns the claims of a dead process to the queue; its attempts stay counted.
 pub fn return_claims(tx: &Transaction<'_>) -> Result<(), KbError> {
     tx.execute("UPDATE queue SET state = 'pending' WHERE state = 'claimed'", [])?;
     Ok(())

@@ -1,7 +1,7 @@
-//! Calls of the embedder: within its limits, again if it is unavailable, by halves if it cannot
-//! embed a text.
+//! Calls the embedder: within its limits, again if it is unavailable, in halves if it cannot embed
+//! a text.
 //!
-//! What a call returned is kept, whatever becomes of the others: it may have cost time and money.
+//! The vectors of a call are kept even if others fail: they may have cost time and money.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +16,15 @@ use crate::support::checkpoint::StopSignal;
 use crate::support::panics::panic_message;
 use crate::support::retry;
 
-/// How often a waiting call looks whether another one has failed; a stop ends the wait at once.
+/// How often a waiting call checks whether another one has failed; a stop ends the wait at once.
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// A chunk to be embedded, with its revision.
 pub type Wanted<'a> = (&'a Unit, &'a QueuedChunk);
 
-/// What the calls for some texts came to.
+/// The results of the calls for some texts.
 pub struct Answers {
-    /// One for each text, in their order; `None` if it was not sent or came to nothing.
+    /// One for each text, in their order; `None` if it was not sent or failed.
     pub vectors: Vec<Option<StoredVector>>,
     /// Texts that cannot be embedded, by their index, ascending.
     pub bad: Vec<(usize, EmbedError)>,
@@ -45,7 +45,7 @@ pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<Answers, Er
         let before = all.vectors.len();
         all.bad.extend(answer.bad.into_iter().map(|(index, error)| (before + index, error)));
         all.vectors.extend(answer.vectors);
-        // A call that only stopped as another one failed has nothing to say.
+        // A call that only stopped because another one failed has nothing to report.
         if matches!(all.error, None | Some(Error::Stopped)) {
             all.error = answer.error.or(all.error);
         }
@@ -73,7 +73,7 @@ fn batches<'a, 'b>(mut wanted: &'a [Wanted<'b>], limits: Limits) -> Vec<&'a [Wan
 struct Calls<'a> {
     embedder: &'a dyn Embedder,
     stop: &'a StopSignal,
-    /// A call failed in a way that will not pass: no other one is made.
+    /// A call failed permanently: no other call is made.
     has_failed: AtomicBool,
 }
 
@@ -96,9 +96,9 @@ impl Calls<'_> {
     /// Embeds `texts`, of which the first has the index `first` in `answers`, in one call, or in
     /// halves if it fails because of a text. Returns whether there is such a text.
     ///
-    /// If `is_bad`, it is known that there is one: only a half of them, or the text alone, is worth
-    /// a call. One bad text of n costs 2 log2 n more calls at most, and never is a text given up
-    /// that was not sent alone.
+    /// With `is_bad`, one of them is known to fail: only a half of them, or a single text, is worth
+    /// a call. One bad text of n costs 2 log2 n more calls at most, and a text is only given up if
+    /// it was sent alone.
     fn embed_by_halves(
         &self,
         texts: &[&str],
@@ -130,11 +130,11 @@ impl Calls<'_> {
         Ok(left_is_bad || right_is_bad)
     }
 
-    /// Calls the embedder; waits and calls it again while it is unavailable.
+    /// Calls the embedder; waits and retries while it is unavailable.
     fn call(&self, texts: &[&str]) -> Result<Vec<StoredVector>, Error> {
         let mut attempts = 1;
         loop {
-            self.insist_on_going_on()?;
+            self.check_running()?;
             match self.call_once(texts) {
                 Err(Error::Embed(EmbedError::Unavailable { retry_after, .. }))
                     if attempts < retry::ATTEMPTS_MAX =>
@@ -149,8 +149,7 @@ impl Calls<'_> {
 
     fn call_once(&self, texts: &[&str]) -> Result<Vec<StoredVector>, Error> {
         let vectors = || embed::unit_vectors(self.embedder, texts, Role::Document);
-        // Here, and not where the pool's threads are joined: the vectors of other calls would be
-        // lost.
+        // Here, not when the pool's threads are joined: the vectors of other calls would be lost.
         let answer = catch_unwind(AssertUnwindSafe(vectors)).map_err(|panic| {
             Error::Internal { place: "embedder", message: panic_message(&*panic) }
         })??;
@@ -160,7 +159,7 @@ impl Calls<'_> {
     fn wait(&self, delay: Duration) -> Result<(), Error> {
         let since = Instant::now();
         loop {
-            self.insist_on_going_on()?;
+            self.check_running()?;
             let left = delay.saturating_sub(since.elapsed());
             if left.is_zero() {
                 return Ok(());
@@ -169,8 +168,8 @@ impl Calls<'_> {
         }
     }
 
-    /// Fails if a stop was asked for or another call has failed.
-    fn insist_on_going_on(&self) -> Result<(), Error> {
+    /// Fails if a stop was requested or another call has failed.
+    fn check_running(&self) -> Result<(), Error> {
         if self.stop.is_requested() || self.has_failed.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }

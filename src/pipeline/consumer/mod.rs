@@ -17,13 +17,13 @@ use crate::kb::{Commit, IndexRows, PendingRange, QueuedChunk, ReusableVectors, S
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
-/// Queue rows of one commit at most: 12,288 chunks. What the producer hands over at once fits in
-/// most often, as every commit leaves a segment of full text to be merged, however small.
+/// Limit on the queue rows of one commit: 12,288 chunks. What the producer hands over at once
+/// usually fits, as every commit adds a full-text segment to be merged, however small.
 const RANGES_PER_BATCH: usize = 48;
 
-/// Works off the queue up to `waiting`, its end before the producer started, then what comes over
-/// `work`, then what is left. A `None` of `work` says that nothing is there yet: what is done is
-/// committed meanwhile.
+/// Processes the queue up to `waiting`, its end before the producer started, then what arrives
+/// through `work`, then the rest. A `None` of `work` means that nothing has arrived yet: finished
+/// vectors are committed meanwhile.
 pub fn run(
     context: &Context<'_>,
     tracker: &PhaseTracker,
@@ -51,7 +51,7 @@ struct Consumer<'a> {
     tracker: &'a PhaseTracker,
 }
 
-/// A claimed batch that is embedded, as far as it could be, and not committed yet.
+/// A claimed batch that is embedded as far as possible, and not committed yet.
 struct Embedded {
     ranges: Vec<ChunkRange>,
     vectors: Vectors,
@@ -62,11 +62,11 @@ struct Embedded {
 struct Vectors {
     chunks: Vec<StoredChunk>,
     reused: u64,
-    /// Chunks that have none, ascending.
+    /// Chunks without a vector, ascending.
     missing: Vec<ChunkId>,
-    /// Those of them that cannot be embedded.
+    /// The missing chunks that cannot be embedded.
     bad: Vec<(ChunkId, EmbedError)>,
-    /// Why the others have none.
+    /// Why the others are missing.
     error: Option<Error>,
 }
 
@@ -90,7 +90,7 @@ impl Consumer<'_> {
             }
             return Ok(());
         }
-        // What is read from the file has to be there.
+        // Committed first, as the file is read next.
         self.store(embedded.take())?;
         for ranges in ranges.chunks(RANGES_PER_BATCH) {
             self.process(ranges, &self.context.kb.load(ranges)?)?;
@@ -127,15 +127,15 @@ impl Consumer<'_> {
         }
     }
 
-    /// Claim -> Embed -> Commit for the chunks of `units` that lie in `ranges`.
+    /// Claim -> Embed -> Commit for the chunks of `units` in `ranges`.
     fn process(&self, ranges: &[ChunkRange], units: &[Unit]) -> Result<(), Error> {
         self.claim(ranges)?;
         let embedded = self.embed(ranges, &parts(ranges, units));
         self.store(Some(self.settle(ranges, embedded)?))
     }
 
-    /// Claim -> Embed for the chunks of `units`, all in memory, that lie in `ranges`, while
-    /// `before` is committed.
+    /// Claim -> Embed for the chunks of `units`, all in memory, in `ranges`, while `before` is
+    /// committed.
     fn embed_beside(
         &self,
         ranges: &[ChunkRange],
@@ -168,14 +168,14 @@ impl Consumer<'_> {
         Ok(self.context.run.claim(ranges)?)
     }
 
-    /// Gives claimed ranges back if nothing could be embedded.
+    /// Returns claimed ranges to the queue if nothing could be embedded.
     fn settle(
         &self,
         ranges: &[ChunkRange],
         embedded: Result<Embedded, Error>,
     ) -> Result<Embedded, Error> {
         if embedded.is_err() {
-            // If even this fails, the next process gives the claims back.
+            // If even this fails, the next process returns the claims.
             let _ = self.context.run.release(ranges);
         }
         embedded
@@ -190,8 +190,8 @@ impl Consumer<'_> {
         Ok(Embedded { ranges: ranges.to_vec(), vectors: vectors?, rows: rows? })
     }
 
-    /// Commits what is embedded, unless a stop is asked for at this checkpoint. Vectors are kept if
-    /// it was asked for before, or if the embedder failed after it had made them.
+    /// Commits a batch, unless a stop is requested at this checkpoint. Vectors are kept if it was
+    /// requested before, or if the embedder failed after it had made them.
     fn store(&self, embedded: Option<Embedded>) -> Result<(), Error> {
         let Some(mut embedded) = embedded else { return Ok(()) };
         let context = self.context;
@@ -212,8 +212,8 @@ impl Consumer<'_> {
         stored
     }
 
-    /// Commits the vectors that there are, queues the other chunks again, and marks those of them
-    /// as dead that cannot be embedded.
+    /// Commits the existing vectors, queues the other chunks again, and marks those that cannot be
+    /// embedded as dead.
     fn commit(&self, embedded: Embedded) -> Result<(), Error> {
         let Embedded { ranges, vectors, rows } = embedded;
         let Vectors { chunks, reused, missing, bad, .. } = vectors;
@@ -272,7 +272,7 @@ impl Consumer<'_> {
         for part in parts {
             let Part { unit, chunks } = part;
             if unit.chunks.len() == unit.chunk_total {
-                // Its chunks before these were committed, or will be before these.
+                // Its earlier chunks were committed already, or will be before these.
                 if chunks.last().map(|last| last.id) == unit.chunks.last().map(|last| last.id) {
                     whole.push(*unit);
                 }
@@ -291,7 +291,7 @@ fn needs_isolation(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
-/// Returns the part of each unit that lies in `ranges`, which are neighbours in ascending order.
+/// Returns the part of each unit in `ranges`, which are consecutive and ascending.
 fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
     let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Vec::new() };
     let part = |unit: &'a Unit| {
@@ -302,8 +302,8 @@ fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
     units.iter().filter_map(part).collect()
 }
 
-/// Returns the parts of `ranges` that `missing` chunks make up; each of the `bad` ones is a part of
-/// its own. All are ascending.
+/// Returns the parts of `ranges` that consist of `missing` chunks; each `bad` one is a part of its
+/// own. All are ascending.
 fn left(
     ranges: &[ChunkRange],
     missing: &[ChunkId],

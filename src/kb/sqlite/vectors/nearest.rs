@@ -4,7 +4,7 @@
 //! are integers, so both give the same result.
 #![expect(
     unsafe_code,
-    reason = "a function that is compiled for AVX2 is called where there is AVX2"
+    reason = "a function that is compiled for AVX2 is called only if the processor has it"
 )]
 
 use rusqlite::Transaction;
