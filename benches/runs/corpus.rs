@@ -1,8 +1,7 @@
 //! A corpus of Markdown with the shape of real documentation, the same for one seed and size.
 //!
-//! Words are those of the model's vocabulary, as frequent as their rank there says (Zipf); sizes,
-//! headings, lists, tables, code and identifiers are drawn as often as the documentation of
-//! programs has them.
+//! Words come from the model's vocabulary, with frequencies by their rank in it (Zipf); sizes,
+//! headings, lists, tables, code and identifiers are as frequent as in documentation of programs.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,10 +10,10 @@ use std::path::Path;
 
 use kbingest::embed::VOCABULARY;
 
-/// Documents of one folder.
+/// Number of documents in one folder.
 const FOLDER_DOCUMENTS: usize = 100;
 
-/// Makes documents below `folder` until they have `size_bytes` in all; returns the paths.
+/// Makes documents below `folder` with `size_bytes` in total; returns the paths.
 pub fn make(folder: &Path, size_bytes: u64) -> io::Result<()> {
     let mut writer = Writer::new(1);
     let (mut written, mut number) = (0, 0);
@@ -29,8 +28,7 @@ pub fn make(folder: &Path, size_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds a sentence to every `nth` document below `folder`; returns how many bytes these documents
-/// have.
+/// Adds a sentence to every `nth` document below `folder`; returns the bytes of these documents.
 pub fn edit(paths: &[std::path::PathBuf], nth: usize) -> io::Result<u64> {
     let mut changed = 0;
     for (number, path) in paths.iter().enumerate().step_by(nth) {
@@ -48,7 +46,7 @@ pub fn edit(paths: &[std::path::PathBuf], nth: usize) -> io::Result<u64> {
 struct Writer {
     state: u64,
     words: Vec<&'static str>,
-    /// Sums of the words' weights up to each of them.
+    /// Cumulative weights of the words.
     sums: Vec<f64>,
 }
 
@@ -66,7 +64,7 @@ impl Writer {
         Self { state: seed, words, sums }
     }
 
-    /// Returns a number of 0 up to 1.
+    /// Returns a number from 0 to below 1.
     fn draw(&mut self) -> f64 {
         self.state =
             self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);

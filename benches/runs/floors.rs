@@ -1,9 +1,8 @@
-//! The floors that an ingest stands on: what each of its steps costs by itself, with the same
-//! libraries.
+//! The floors of an ingest: what each of its steps costs by itself, with the same libraries.
 //!
-//! CPU seconds of this process. Nothing here is shared with the program but its chunker and its
-//! tokenizer, so that an overhead of the program cannot hide in its floor. What each floor is
-//! stands at its function.
+//! CPU seconds of this process. Only the chunker and the tokenizer are shared with the program, so
+//! that an overhead of the program cannot hide in its floor. Each floor is documented at its
+//! function.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -24,7 +23,7 @@ const DIM: usize = 256;
 /// A step with its CPU seconds.
 pub type Floor = (&'static str, f64);
 
-/// A chunk as the store gets it.
+/// A chunk as the store receives it.
 struct Cut {
     title: String,
     path: String,
@@ -32,8 +31,8 @@ struct Cut {
     body: String,
 }
 
-/// Walks `folder` with `ignore`'s own parallel walker and looks at each file's metadata; returns
-/// the files.
+/// Walks `folder` with `ignore`'s own parallel walker and reads each file's metadata; returns the
+/// files.
 pub fn walk(folder: &Path) -> Vec<PathBuf> {
     let (sender, files) = std::sync::mpsc::channel();
     ignore::WalkBuilder::new(folder).threads(2).build_parallel().run(|| {
@@ -142,7 +141,7 @@ fn cut(folder: &Path, files: &[PathBuf], texts: &[String]) -> Vec<Cut> {
     cuts
 }
 
-/// Writes the stem of every word: stemmed when it is first met, looked up from then on.
+/// Writes the stem of every word: stemmed the first time, then looked up.
 fn analyse(cuts: &[Cut]) -> f64 {
     let stemmer = Stemmer::create(Algorithm::English);
     let ((), seconds) = timed(|| {
@@ -202,9 +201,8 @@ fn rows(texts: &[String], cuts: &[Cut], path: &Path) -> Result<f64, Box<dyn Erro
     Ok(seconds)
 }
 
-/// Fills the full-text index of the file format with tokens that are made already, in one
-/// transaction. Its hash holds what the caches of a processor hold, as it does in the program,
-/// whose commits are small: 32 MiB take longer.
+/// Fills the full-text index of the file format with existing tokens, in one transaction. Its hash
+/// fits the caches of a processor, as in the program, whose commits are small: 32 MiB take longer.
 fn index(cuts: &[Cut], path: &Path) -> Result<f64, Box<dyn Error>> {
     let mut connection = open(path)?;
     connection.execute_batch(

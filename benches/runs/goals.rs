@@ -1,4 +1,4 @@
-//! The lines of the table: what is measured, and what it should come to.
+//! The lines of the table: what is measured, and its goal.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -18,19 +18,18 @@ use crate::store::{self, Stored};
 use crate::{TOML, Usage, corpus, run, walk};
 
 /// Runs after an edit that are added up, and whole processes of which the fastest counts: others
-/// disturb, nobody helps.
+/// only make them slower.
 const REPEATS: usize = 5;
-/// First runs, each beside the floors: the next minute is another one for a machine that others
-/// use, too.
+/// First runs, each measured beside the floors: on a shared machine the next minute is different.
 const FIRST_RUNS: usize = 3;
-/// Runs of a few hundredths of a second that are added up, in turn with what they are compared
+/// Runs of a few hundredths of a second that are added up, alternating with what they are compared
 /// with.
 const TURNS: usize = 20;
-/// One document in so many is edited.
+/// One document in this many is edited.
 const EDITED: usize = 100;
 /// Starts of the program that are measured together, as one is too short for the clock.
 const STARTS: usize = 20;
-/// What the model inside the program is made of.
+/// The files of the model inside the program.
 const MODEL_FILES: [&str; 2] = ["model.bin", "vocab.txt"];
 
 const QUERIES: [&str; 8] = [
@@ -52,7 +51,7 @@ struct Line {
     unit: &'static str,
 }
 
-/// What a value should be.
+/// The goal of a value.
 #[derive(Clone, Copy)]
 enum Goal {
     AtMost(f64),
@@ -70,8 +69,7 @@ pub struct Measured {
     lines: Vec<Line>,
 }
 
-/// Measures every line on the documents in `docs`, and on `large_mb` of Markdown where that is
-/// asked for.
+/// Measures every line on the documents in `docs`, and on `large_mb` of Markdown if requested.
 pub fn measure(
     docs: &Path,
     scratch: &Path,
@@ -150,7 +148,7 @@ fn storing(lines: &mut Vec<Line>, stored: &Stored) {
     line(lines, "longest commit", longest, AtMost(1000.0), "ms");
 }
 
-/// What a first run costs when there is ten times as much, or however much is asked for.
+/// The cost of a first run with ten times as much, or with the requested amount.
 fn growing(
     lines: &mut Vec<Line>,
     full: &Usage,
@@ -180,8 +178,8 @@ fn growing(
 
 fn later_runs(lines: &mut Vec<Line>, docs: &Path, scratch: &Path) -> Result<(), Box<dyn Error>> {
     let (toml, kb) = (scratch.join(TOML), scratch.join("kb.kb"));
-    // Both to the nanosecond, each in a process of its own. A run is counted with the start of its
-    // process, as nobody gets it without; the walk is a floor, and is not.
+    // Both in nanoseconds, each in a process of its own. A run includes the start of its process,
+    // as for every user; the walk is a floor, and does not.
     let (mut unchanged, mut walked) = (0.0, 0.0);
     for _ in 0..TURNS {
         unchanged += run(&toml)?.cpu_seconds;
@@ -192,7 +190,7 @@ fn later_runs(lines: &mut Vec<Line>, docs: &Path, scratch: &Path) -> Result<(), 
     let files = floors::walk(docs);
     let (size_before, used_before) = (size(&kb), used_bytes(&kb)?);
     let (mut edited, mut changed) = (0.0, 0);
-    // Each time other documents, so that every run finds as many changed.
+    // Other documents each time, so that every run finds as many changed.
     for first in 0..REPEATS {
         changed += corpus::edit(&files[first..], EDITED)?;
         edited += run(&toml)?.cpu_seconds;
@@ -215,11 +213,11 @@ fn searches(lines: &mut Vec<Line>, target: &Target) -> Result<(), Box<dyn Error>
         let searcher = operations::open_searcher(target, mode)?;
         let held = median_ms(mode, |options| searcher.search(options).map(drop))?;
         line(lines, &format!("{name} query, median, all held open"), held, AtMost(goal_ms), "ms");
-        let anew = median_ms(mode, |options| operations::search(target, options).map(drop))?;
+        let repeated = median_ms(mode, |options| operations::search(target, options).map(drop))?;
         let what = format!("{name} query, median, opened for each");
-        line(lines, &what, anew, AtMost(80.0), "ms");
+        line(lines, &what, repeated, AtMost(80.0), "ms");
     }
-    // Every vector is compared: the time is as the number of chunks.
+    // Every vector is compared: the time is proportional to the number of chunks.
     let chunks: i64 =
         Connection::open(target.kb())?
             .query_row("SELECT COUNT(*) FROM chunk", [], |row| row.get(0))?;
@@ -258,7 +256,7 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Returns the bytes of the pages of a knowledge base that hold something.
+/// Returns the bytes of the pages of a knowledge base that are in use.
 fn used_bytes(kb: &Path) -> rusqlite::Result<u64> {
     let connection = Connection::open(kb)?;
     let number = |pragma: &str| -> rusqlite::Result<i64> {

@@ -1,5 +1,4 @@
-//! Whole runs beside the floors that they stand on, in one table: goal, value, and whether it is
-//! reached.
+//! Whole runs beside their floors, in one table: goal, value, and whether it is reached.
 //!
 //! ```sh
 //! cargo bench --bench runs
@@ -38,7 +37,7 @@ const CORPUS_MB: u64 = 100;
 /// Name of the settings beside the documents.
 const TOML: &str = "kb.toml";
 
-/// What one run used.
+/// The resources that one run used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// User and system, of all threads.
@@ -86,7 +85,7 @@ fn configure(folder: &Path) -> std::io::Result<PathBuf> {
     Ok(toml)
 }
 
-/// Ingests in a process of its own, and tells what that used, from its start.
+/// Ingests in a process of its own, and returns the resources that it used, from its start.
 pub fn run(toml: &Path) -> Result<Usage, Box<dyn Error>> {
     Ok(serde_json::from_slice(&in_own_process(RUN, toml)?)?)
 }

@@ -1,9 +1,9 @@
-//! What the durable queue costs: everything that an ingest stores, stored twice.
+//! The cost of the durable queue: everything that an ingest stores, stored twice.
 //!
 //! *Queued* is the way of the program: texts are saved, chunks queued, ranges claimed, and vectors
 //! and full text committed with the revisions that they complete, batch by batch. *Straight* writes
-//! the very rows that this leaves behind, read into memory before, in one transaction. What is
-//! stored is made before any clock runs.
+//! the resulting rows, read into memory before, in one transaction. Everything to be stored is
+//! computed before the clock starts.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use kbingest::domain::{
 };
 use kbingest::embed::{Builtin, Embedder, Role};
 use kbingest::kb::{
-    ChunkedRevision, Commit, IndexRows, NewChunk, NewText, Outcome, Reading, Run, SaveResult,
+    ChunkedRevision, Commit, IndexRows, NewChunk, NewText, ReadResult, Reading, Run, SaveResult,
     StoredChunk, StoredVector, Writer,
 };
 use kbingest::support::events::Silent;
@@ -47,7 +47,7 @@ const TABLES: [&str; 11] = [
 ];
 const SOURCE: &str = "docs";
 
-/// What storing everything came to.
+/// The cost of storing everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored {
     /// CPU seconds batch by batch, through the queue.
@@ -58,18 +58,18 @@ pub struct Stored {
     pub longest_commit_seconds: f64,
 }
 
-/// Some documents with all that is stored of them.
+/// Some documents with everything that is stored of them.
 #[derive(Default)]
 struct Batch {
     readings: Vec<Reading>,
     parts: Vec<Vec<Part>>,
 }
 
-/// A chunk; ids are given when it is stored.
+/// A chunk; its id is assigned when it is stored.
 struct Part {
     new: NewChunk,
     vector: StoredVector,
-    /// Title, heading path, text and path, as they are analysed.
+    /// Title, heading path, text and path, analysed.
     columns: [String; 4],
 }
 
@@ -129,7 +129,7 @@ fn prepare_one(
         let new = NewChunk { chunk, key, input_hash };
         parts.push(Part { new, vector: StoredVector::quantise(row), columns });
     }
-    let outcome = Outcome::Text(NewText {
+    let result = ReadResult::Text(NewText {
         content_hash: *blake3::hash(text.as_bytes()).as_bytes(),
         title,
         media_type,
@@ -144,12 +144,12 @@ fn prepare_one(
         extract_fp: "markdown@1".to_owned(),
         count: true,
         size_bytes: 0,
-        outcome,
+        result,
     };
     Ok((reading, parts))
 }
 
-/// The longest of some transactions, and what all of them took.
+/// The longest of some transactions, and the total.
 #[derive(Default)]
 struct Clock {
     cpu_seconds: f64,
@@ -177,7 +177,7 @@ fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn 
         let saved = clock.time(|| run.save(SOURCE, &batch.readings, Metrics::default(), 0.0))?;
         store_chunks(&run, &saved, batch.parts, &mut clock)?;
     }
-    // The last merge of full text is no part of either way.
+    // The last full-text merge belongs to neither way.
     let longest = clock.longest_seconds;
     clock.time(|| kb.finish(0, &|| false))?;
     Ok((clock.cpu_seconds, longest))
@@ -240,7 +240,7 @@ fn push_row(rows: &mut IndexRows, id: ChunkId, revision: RevisionId, columns: [S
 /// Stores the rows of `queued` in one transaction; returns its CPU seconds.
 fn store_straight(queued: &Path, path: &Path) -> Result<f64, Box<dyn Error>> {
     let rows = TABLES.map(|table| read(queued, table));
-    // Makes the tables.
+    // Creates the tables.
     drop(Writer::create_or_open(path)?);
     let mut connection = Connection::open(path)?;
     connection.execute_batch(

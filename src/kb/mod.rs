@@ -13,9 +13,9 @@ pub use error::KbError;
 pub use sqlite::{
     Analyse, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
     FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,
-    Maintenance, NewChunk, NewText, OVER_LIMIT, Outcome, PageLinks, PageReport, PageState,
-    PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, Reader, Reading,
-    Recomputed, Repair, ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, StaleRevision,
-    StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects, TextRevision, Unit,
-    UriGlob, WordWeights, Writer, check_file_system,
+    LoadedRevision, Maintenance, NewChunk, NewText, OVER_LIMIT, PageLinks, PageReport, PageState,
+    PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, ReadResult, Reader,
+    Reading, Recomputed, Repair, ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show,
+    StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,
+    TextRevision, UriGlob, WordWeights, Writer, check_file_system,
 };

@@ -170,7 +170,7 @@ impl Crawl<'_> {
                 continue;
             }
             let Ok(url) = page.url.parse() else {
-                answers.push((place, Answer::Excluded("not an url".to_owned())));
+                answers.push((place, Answer::Excluded("not a URL".to_owned())));
                 continue;
             };
             let known = page.is_known && !has_new_twin;

@@ -3,50 +3,59 @@
 use super::Threads;
 use crate::analysis::{self, Analyser};
 use crate::chunk;
-use crate::kb::{IndexRows, QueuedChunk, Unit};
+use crate::kb::{IndexRows, LoadedRevision, QueuedChunk};
 
 /// Returns the full-text rows of whole revisions, ascending by chunk, in parts.
-pub fn rows(units: &[&Unit], analyser: &Analyser, threads: &Threads) -> Vec<IndexRows> {
-    let mut units = units.to_vec();
-    units.sort_unstable_by_key(|unit| unit.chunks.first().map(|first| first.id));
-    threads.map(shares(&units, threads.count()), |units: &[&Unit]| {
-        let mut rows = IndexRows::for_text(units.iter().map(|unit| unit.text.len()).sum());
-        units.iter().for_each(|unit| add_unit(unit, analyser, &mut rows));
+pub fn rows(
+    revisions: &[&LoadedRevision],
+    analyser: &Analyser,
+    threads: &Threads,
+) -> Vec<IndexRows> {
+    let mut revisions = revisions.to_vec();
+    revisions.sort_unstable_by_key(|revision| revision.chunks.first().map(|first| first.id));
+    threads.map(shares(&revisions, threads.count()), |revisions: &[&LoadedRevision]| {
+        let mut rows =
+            IndexRows::for_text(revisions.iter().map(|revision| revision.text.len()).sum());
+        revisions.iter().for_each(|revision| add_revision(revision, analyser, &mut rows));
         rows.finish();
         rows
     })
 }
 
-/// Splits `units` into at most `count` shares with about the same amount of text.
-fn shares<'a, 'b>(mut units: &'a [&'b Unit], count: usize) -> Vec<&'a [&'b Unit]> {
-    let bytes: usize = units.iter().map(|unit| unit.text.len()).sum();
+/// Splits `revisions` into at most `count` shares with about the same amount of text.
+fn shares<'a, 'b>(
+    mut revisions: &'a [&'b LoadedRevision],
+    count: usize,
+) -> Vec<&'a [&'b LoadedRevision]> {
+    let bytes: usize = revisions.iter().map(|revision| revision.text.len()).sum();
     let mut shares = Vec::with_capacity(count);
-    while !units.is_empty() {
+    while !revisions.is_empty() {
         let mut share_bytes = 0;
-        let is_within = |unit: &&&Unit| {
+        let is_within = |revision: &&&LoadedRevision| {
             let is_within = share_bytes < bytes.div_ceil(count);
-            share_bytes += unit.text.len();
+            share_bytes += revision.text.len();
             is_within
         };
-        let length = units.iter().take_while(is_within).count().max(1);
-        let (share, rest) = units.split_at(length);
+        let length = revisions.iter().take_while(is_within).count().max(1);
+        let (share, rest) = revisions.split_at(length);
         shares.push(share);
-        units = rest;
+        revisions = rest;
     }
     shares
 }
 
 /// Adds the full-text rows of a whole revision to `rows`.
-fn add_unit(unit: &Unit, analyser: &Analyser, rows: &mut IndexRows) {
-    let language = analyser.language_of(&unit.text);
+fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut IndexRows) {
+    let language = analyser.language_of(&revision.text);
     let column = |rows: &mut IndexRows, text: &str| {
         rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
-    let (title, path) = (column(rows, &unit.title), column(rows, &unit.uri.replace('/', " ")));
+    let (title, path) =
+        (column(rows, &revision.title), column(rows, &revision.uri.replace('/', " ")));
     let code = rows.column(|column| column.add(language.code().as_bytes()));
-    for QueuedChunk { id, chunk, .. } in &unit.chunks {
+    for QueuedChunk { id, chunk, .. } in &revision.chunks {
         let heading = column(rows, &chunk.heading_path);
-        let body = column(rows, &chunk::body_text(&unit.text, chunk));
-        rows.push(*id, unit.revision, [title, heading, body, path, code]);
+        let body = column(rows, &chunk::body_text(&revision.text, chunk));
+        rows.push(*id, revision.id, [title, heading, body, path, code]);
     }
 }

@@ -29,7 +29,7 @@ use crate::domain::ChunkRange;
 use crate::embed::Embedder;
 use crate::error::Error;
 use crate::extract::Extraction;
-use crate::kb::{Reader, Run, Unit};
+use crate::kb::{LoadedRevision, Reader, Run};
 use crate::source::AnySource;
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
@@ -82,7 +82,7 @@ pub struct Work {
     /// Queue rows.
     pub ranges: Vec<ChunkRange>,
     /// Their chunks with texts, so that nothing is read back; `None` if they are only in the file.
-    pub units: Option<Vec<Unit>>,
+    pub revisions: Option<Vec<LoadedRevision>>,
 }
 
 /// The channel from producer to consumer; it blocks when the consumer is behind.

@@ -15,7 +15,7 @@ use crate::error::chain;
 use crate::extract::html::{self, Options};
 use crate::extract::{self, Extraction};
 use crate::kb::{
-    FoundLink, NewText, Outcome, PageLinks, PageReport, PageState, QueuedPage, Reading,
+    FoundLink, NewText, PageLinks, PageReport, PageState, QueuedPage, ReadResult, Reading,
 };
 use crate::source::{Answer, Content, Fetched, Validators, Verdict, WebSource};
 use crate::support::clock::now_ms;
@@ -93,7 +93,8 @@ impl<'a> Site<'a> {
     /// Returns the report of a page that is skipped because it crashed the process.
     pub fn quarantine(&self, page: QueuedPage, error: String) -> PageReport {
         let kind = FailureKind::Permanent;
-        let reading = reading(&page, None, Outcome::Failed { stage: Stage::Extract, kind, error });
+        let reading =
+            reading(&page, None, ReadResult::Failed { stage: Stage::Extract, kind, error });
         PageReport { reading: Some(reading), ..bare(page, PageState::Fetched) }
     }
 
@@ -240,7 +241,7 @@ fn bare(page: QueuedPage, state: PageState) -> PageReport {
     }
 }
 
-fn reading(page: &QueuedPage, validators: Option<&Validators>, outcome: Outcome) -> Reading {
+fn reading(page: &QueuedPage, validators: Option<&Validators>, result: ReadResult) -> Reading {
     let version = validators.and_then(|one| one.etag.clone().or_else(|| one.last_modified.clone()));
     Reading {
         document: page.document,
@@ -249,13 +250,13 @@ fn reading(page: &QueuedPage, validators: Option<&Validators>, outcome: Outcome)
         extract_fp: extract::extractor("page.html").id().to_owned(),
         count: true,
         size_bytes: 0,
-        outcome,
+        result,
     }
 }
 
 fn crawl_failure(page: &QueuedPage, kind: FailureKind, error: String) -> Reading {
     let error = secrets::hidden(&error);
-    reading(page, None, Outcome::Failed { stage: Stage::Crawl, kind, error })
+    reading(page, None, ReadResult::Failed { stage: Stage::Crawl, kind, error })
 }
 
 /// Reports an outage: the page is retried in this run, then left to the next.
@@ -330,7 +331,7 @@ fn elsewhere(page: QueuedPage, target: Url, excluded: Option<String>) -> PageRep
 
 fn read_page(site: &Site<'_>, page: QueuedPage, fetched: Fetched) -> PageReport {
     let Ok(url) = Url::parse(&page.url) else {
-        return excluded(site, page, "not an url".to_owned(), FailureKind::Permanent);
+        return excluded(site, page, "not a URL".to_owned(), FailureKind::Permanent);
     };
     if is_html(&fetched) {
         read_html(site, page, &url, fetched)
@@ -351,8 +352,8 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     let options = site.options(&charset, Some(&absolute));
     let failed = |page: QueuedPage, error| {
         let (stage, kind) = (Stage::Extract, FailureKind::Permanent);
-        let outcome = Outcome::Failed { stage, kind, error };
-        let reading = Reading { size_bytes, ..reading(&page, Some(&validators), outcome) };
+        let result = ReadResult::Failed { stage, kind, error };
+        let reading = Reading { size_bytes, ..reading(&page, Some(&validators), result) };
         fetched_as(page, validators.clone(), reading, Vec::new())
     };
     let converted = match guard(|| html::convert(&page.url, bytes, &options)) {
@@ -367,7 +368,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
         return gone(site, page, "the page says that it is not found".to_owned());
     }
     if site.is_soft_404(&page, url, converted.title.as_deref(), &converted.markdown) {
-        let reason = "the page is what the server answers where nothing is".to_owned();
+        let reason = "a soft 404: the text is that of the error page of the server".to_owned();
         return gone(site, page, reason);
     }
     site.traps().read(url, &converted.markdown);
@@ -391,7 +392,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     }
     let metadata = converted.metadata();
     let title = converted.title.unwrap_or_else(|| title_of(url));
-    let outcome = Outcome::Text(NewText {
+    let result = ReadResult::Text(NewText {
         content_hash: text_hash(&title, &converted.markdown),
         title,
         media_type: MediaType::Markdown,
@@ -399,7 +400,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
         metadata: serde_json::Value::from_iter(metadata).to_string(),
         text: converted.markdown,
     });
-    let reading = Reading { size_bytes, ..reading(&page, Some(&validators), outcome) };
+    let reading = Reading { size_bytes, ..reading(&page, Some(&validators), result) };
     fetched_as(page, validators, reading, links)
 }
 
@@ -431,14 +432,14 @@ fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) ->
     let name = file_name(url, &media_type);
     let size_bytes = bytes.len() as u64;
     let content = Content { bytes, version: None, metadata: BTreeMap::new() };
-    let (extract_fp, outcome) = extract_one(site.extraction, &name, content);
-    if let Outcome::Failed { kind: FailureKind::Skipped, error, .. } = &outcome {
+    let (extract_fp, result) = extract_one(site.extraction, &name, content);
+    if let ReadResult::Failed { kind: FailureKind::Skipped, error, .. } = &result {
         let reason = error.strip_prefix(&format!("{name}: ")).unwrap_or(error).to_owned();
         return excluded(site, page, reason, FailureKind::Skipped);
     }
     let respects = site.source.respects_robots();
-    let links = match &outcome {
-        Outcome::Text(text)
+    let links = match &result {
+        ReadResult::Text(text)
             if text.media_type == MediaType::Markdown && !(respects && robots.nofollow) =>
         {
             site.links(&page, url, &markdown_links(&text.text))
@@ -452,7 +453,7 @@ fn read_other(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) ->
             ..excluded(site, page, "noindex".to_owned(), FailureKind::Skipped)
         };
     }
-    let reading = Reading { size_bytes, extract_fp, ..reading(&page, Some(&validators), outcome) };
+    let reading = Reading { size_bytes, extract_fp, ..reading(&page, Some(&validators), result) };
     fetched_as(page, validators, reading, links)
 }
 

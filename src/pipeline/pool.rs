@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn no_more_steps_are_under_way_than_are_allowed() {
         let pool = pool(4);
-        let threads = pool.get().expect("four threads can be had");
+        let threads = pool.get().expect("four threads start");
         let items: Vec<usize> = (0..200).collect();
         for (at_once, most) in [(0, 1), (1, 1), (2, 2), (usize::MAX, 4)] {
             let under_way = AtomicUsize::new(0);

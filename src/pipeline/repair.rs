@@ -6,7 +6,7 @@ use crate::analysis::Analyser;
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId};
 use crate::error::Error;
-use crate::kb::{Analyse, Finding, KbError, Maintenance, QueuedChunk, Recomputed, Unit};
+use crate::kb::{Analyse, Finding, KbError, LoadedRevision, Maintenance, QueuedChunk, Recomputed};
 use crate::support::checkpoint::StopSignal;
 
 /// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge
@@ -18,9 +18,9 @@ pub fn rebuild_index(
     threads: &Threads,
     stop: &StopSignal,
 ) -> Result<u64, Error> {
-    let analyse = |units: &[Unit]| {
-        let units: Vec<&Unit> = units.iter().collect();
-        (!stop.is_requested()).then(|| full_text::rows(&units, analyser, threads))
+    let analyse = |revisions: &[LoadedRevision]| {
+        let revisions: Vec<&LoadedRevision> = revisions.iter().collect();
+        (!stop.is_requested()).then(|| full_text::rows(&revisions, analyser, threads))
     };
     rebuild(&analyser.fingerprint().to_string(), &analyse)?.ok_or(Error::Stopped)
 }
@@ -42,17 +42,18 @@ pub fn check_recomputed(
     analyser: &Analyser,
     threads: &Threads,
 ) -> Result<Vec<Finding>, Error> {
-    let recompute = |units: &[Unit]| {
-        let (mut sound, mut differing): (Vec<&Unit>, Vec<ChunkId>) = (Vec::new(), Vec::new());
-        for unit in units {
-            let wrong = unit.chunks.iter().filter(|chunk| !has_hash(unit, chunk));
+    let recompute = |revisions: &[LoadedRevision]| {
+        let (mut sound, mut differing): (Vec<&LoadedRevision>, Vec<ChunkId>) =
+            (Vec::new(), Vec::new());
+        for revision in revisions {
+            let wrong = revision.chunks.iter().filter(|chunk| !has_hash(revision, chunk));
             let before = differing.len();
             differing.extend(wrong.map(|chunk| chunk.id));
             // Spans outside of the text cannot be analysed.
             if differing.len() == before
-                || unit.chunks.iter().all(|queued| fits(unit, &queued.chunk))
+                || revision.chunks.iter().all(|queued| fits(revision, &queued.chunk))
             {
-                sound.push(unit);
+                sound.push(revision);
             }
         }
         Recomputed { rows: full_text::rows(&sound, analyser, threads), differing }
@@ -60,18 +61,18 @@ pub fn check_recomputed(
     Ok(kb.check_recomputed(&recompute)?)
 }
 
-fn has_hash(unit: &Unit, queued: &QueuedChunk) -> bool {
+fn has_hash(revision: &LoadedRevision, queued: &QueuedChunk) -> bool {
     let QueuedChunk { chunk, input_hash, .. } = queued;
-    fits(unit, chunk) && {
-        let embedded = chunk::embedded_text(&unit.title, &unit.text, chunk);
+    fits(revision, chunk) && {
+        let embedded = chunk::embedded_text(&revision.title, &revision.text, chunk);
         xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes() == *input_hash
     }
 }
 
 /// Returns whether every span of a chunk is within the text.
-fn fits(unit: &Unit, chunk: &Chunk) -> bool {
+fn fits(revision: &LoadedRevision, chunk: &Chunk) -> bool {
     [Some(chunk.span), chunk.prefix, chunk.overlap]
         .into_iter()
         .flatten()
-        .all(|span| unit.text.get(span.start..span.end).is_some())
+        .all(|span| revision.text.get(span.start..span.end).is_some())
 }

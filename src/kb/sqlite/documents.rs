@@ -26,12 +26,12 @@ pub struct Reading {
     /// Bytes read.
     pub size_bytes: u64,
     /// Text or failure.
-    pub outcome: Outcome,
+    pub result: ReadResult,
 }
 
 /// Text or failure.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum ReadResult {
     /// The document's text.
     Text(NewText),
     /// The document was not ingested; an older live revision stays.
@@ -204,8 +204,8 @@ fn save_known(
 ) -> Result<SaveResult, KbError> {
     let counted = u64::from(reading.count);
     delta.bytes_read += reading.size_bytes;
-    match &reading.outcome {
-        Outcome::Failed { stage, kind, error } => {
+    match &reading.result {
+        ReadResult::Failed { stage, kind, error } => {
             // If the bytes could not be read, the ledger keeps the version of the last ones if
             // there is a text of them; without a text it is useless.
             if *stage != Stage::Crawl {
@@ -216,7 +216,7 @@ fn save_known(
             record_failure(tx, run, document, *stage, *kind, error)?;
             Ok(SaveResult::Failed)
         }
-        Outcome::Text(text) => {
+        ReadResult::Text(text) => {
             let newest = newest_revision(tx, document)?;
             let known = newest.as_ref().is_some_and(|(hash, extract_fp, _)| {
                 *hash == text.content_hash && *extract_fp == reading.extract_fp
@@ -251,8 +251,8 @@ fn save_new(
     delta: &mut Metrics,
 ) -> Result<SaveResult, KbError> {
     let document = DocumentId(take_ids(tx, "document", 1)?);
-    let version = match &reading.outcome {
-        Outcome::Failed { stage: Stage::Crawl, .. } => None,
+    let version = match &reading.result {
+        ReadResult::Failed { stage: Stage::Crawl, .. } => None,
         _ => reading.version.as_ref().map(|version| version.0.as_str()),
     };
     let inserted = tx
@@ -268,12 +268,12 @@ fn save_new(
         return save_known(tx, run, (source, known), reading, delta);
     }
     delta.bytes_read += reading.size_bytes;
-    match &reading.outcome {
-        Outcome::Failed { stage, kind, error } => {
+    match &reading.result {
+        ReadResult::Failed { stage, kind, error } => {
             record_failure(tx, run, document, *stage, *kind, error)?;
             Ok(SaveResult::Failed)
         }
-        Outcome::Text(text) => {
+        ReadResult::Text(text) => {
             delta.documents_new += u64::from(reading.count);
             let address = (source, reading);
             Ok(SaveResult::Saved(insert_revision(tx, run, document, address, text)?))

@@ -1,7 +1,7 @@
 //! The knowledge base in SQLite (bundled, WAL).
 //!
 //! On disk: the file itself, `-wal` and `-shm` while it is open. One write connection, used by
-//! whoever holds its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short
+//! the holder of its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short
 //! transactions.
 
 mod connect;
@@ -14,6 +14,7 @@ mod identity;
 mod in_flight;
 mod index;
 mod ledger;
+mod loaded;
 mod maintenance;
 mod pool;
 mod queue;
@@ -27,7 +28,6 @@ mod seal;
 mod search;
 mod shape;
 mod stage;
-mod units;
 mod vectors;
 mod writer;
 
@@ -38,7 +38,7 @@ use rusqlite::Connection;
 use self::connect::BUSY_TIMEOUT;
 use self::writer::{take_ids, tidy};
 
-pub use documents::{NewText, Outcome, Reading, SaveResult};
+pub use documents::{NewText, ReadResult, Reading, SaveResult};
 pub use frontier::{
     CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
     QueuedPage, ROWS_PER_QUEUED, StartPage,
@@ -46,6 +46,7 @@ pub use frontier::{
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
 pub use ledger::LedgerRow;
+pub use loaded::{LoadedRevision, QueuedChunk};
 pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};
 pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
@@ -55,7 +56,6 @@ pub use search::{
     Show, UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
-pub use units::{QueuedChunk, Unit};
 pub use vectors::{ReusableVectors, StoredVector};
 pub use writer::{Writer, check_file_system};
 

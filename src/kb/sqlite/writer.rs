@@ -150,8 +150,7 @@ fn forget_statistics(connection: &Connection) -> bool {
     shape::STATISTICS.iter().filter(|(table, _)| forget(table)).count() > 0
 }
 
-/// Gives out `count` new ids of the table `name` and returns the first; they are never given out
-/// again.
+/// Reserves `count` new ids of the table `name` and returns the first; ids are never reused.
 pub(super) fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i64, KbError> {
     let count = convert::to_sql(count);
     // RETURNING would create a table for the one row.

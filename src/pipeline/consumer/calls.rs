@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::chunk;
 use crate::embed::{self, EmbedError, Embedder, Limits, Role};
 use crate::error::Error;
-use crate::kb::{QueuedChunk, StoredVector, Unit};
+use crate::kb::{LoadedRevision, QueuedChunk, StoredVector};
 use crate::pipeline::Context;
 use crate::support::checkpoint::StopSignal;
 use crate::support::panics::panic_message;
@@ -20,7 +20,7 @@ use crate::support::retry;
 const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// A chunk to be embedded, with its revision.
-pub type Wanted<'a> = (&'a Unit, &'a QueuedChunk);
+pub type Wanted<'a> = (&'a LoadedRevision, &'a QueuedChunk);
 
 /// The results of the calls for some texts.
 pub struct Answers {
@@ -81,7 +81,9 @@ impl Calls<'_> {
     fn embed_batch(&self, batch: &[Wanted<'_>]) -> Answers {
         let texts: Vec<String> = batch
             .iter()
-            .map(|(unit, queued)| chunk::embedded_text(&unit.title, &unit.text, &queued.chunk))
+            .map(|(revision, queued)| {
+                chunk::embedded_text(&revision.title, &revision.text, &queued.chunk)
+            })
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut answers =

@@ -13,7 +13,9 @@ use super::{Context, Work, full_text};
 use crate::domain::{ChunkId, ChunkRange, Phase};
 use crate::embed::EmbedError;
 use crate::error::Error;
-use crate::kb::{Commit, IndexRows, PendingRange, QueuedChunk, ReusableVectors, StoredChunk, Unit};
+use crate::kb::{
+    Commit, IndexRows, LoadedRevision, PendingRange, QueuedChunk, ReusableVectors, StoredChunk,
+};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::retry;
 
@@ -73,7 +75,7 @@ struct Vectors {
 /// The chunks of one revision that belong to one batch.
 #[derive(Clone, Copy)]
 struct Part<'a> {
-    unit: &'a Unit,
+    revision: &'a LoadedRevision,
     chunks: &'a [QueuedChunk],
 }
 
@@ -81,12 +83,12 @@ impl Consumer<'_> {
     /// Processes what the producer handed over, up to the last batch, which is left in `embedded`.
     fn take(
         &self,
-        Work { ranges, units }: Work,
+        Work { ranges, revisions }: Work,
         embedded: &mut Option<Embedded>,
     ) -> Result<(), Error> {
-        if let Some(units) = &units {
+        if let Some(revisions) = &revisions {
             for ranges in ranges.chunks(RANGES_PER_BATCH) {
-                *embedded = self.embed_beside(ranges, units, embedded.take())?;
+                *embedded = self.embed_beside(ranges, revisions, embedded.take())?;
             }
             return Ok(());
         }
@@ -127,25 +129,25 @@ impl Consumer<'_> {
         }
     }
 
-    /// Claim -> Embed -> Commit for the chunks of `units` in `ranges`.
-    fn process(&self, ranges: &[ChunkRange], units: &[Unit]) -> Result<(), Error> {
+    /// Claim -> Embed -> Commit for the chunks of `revisions` in `ranges`.
+    fn process(&self, ranges: &[ChunkRange], revisions: &[LoadedRevision]) -> Result<(), Error> {
         self.claim(ranges)?;
-        let embedded = self.embed(ranges, &parts(ranges, units));
+        let embedded = self.embed(ranges, &parts(ranges, revisions));
         self.store(Some(self.settle(ranges, embedded)?))
     }
 
-    /// Claim -> Embed for the chunks of `units`, all in memory, in `ranges`, while `before` is
+    /// Claim -> Embed for the chunks of `revisions`, all in memory, in `ranges`, while `before` is
     /// committed.
     fn embed_beside(
         &self,
         ranges: &[ChunkRange],
-        units: &[Unit],
+        revisions: &[LoadedRevision],
         before: Option<Embedded>,
     ) -> Result<Option<Embedded>, Error> {
         if let Err(error) = self.claim(ranges) {
             return self.store(before).and(Err(error));
         }
-        let parts = parts(ranges, units);
+        let parts = parts(ranges, revisions);
         let threads = self.context.pool.get()?;
         let (embedded, stored) =
             threads.beside(|| self.embed(ranges, &parts), || self.store(before));
@@ -182,7 +184,7 @@ impl Consumer<'_> {
     }
 
     fn embed(&self, ranges: &[ChunkRange], parts: &[Part<'_>]) -> Result<Embedded, Error> {
-        let revisions: Vec<_> = parts.iter().map(|part| part.unit.revision).collect();
+        let revisions: Vec<_> = parts.iter().map(|part| part.revision.id).collect();
         let reusable = self.context.kb.reusable_vectors(&revisions)?;
         let threads = self.context.pool.get()?;
         let (vectors, rows) =
@@ -240,7 +242,7 @@ impl Consumer<'_> {
     fn vectors(&self, parts: &[Part<'_>], reusable: ReusableVectors) -> Result<Vectors, Error> {
         let all: Vec<_> = parts
             .iter()
-            .flat_map(|part| part.chunks.iter().map(move |chunk| (part.unit, chunk)))
+            .flat_map(|part| part.chunks.iter().map(move |chunk| (part.revision, chunk)))
             .collect();
         let wanted: Vec<_> = all
             .iter()
@@ -252,11 +254,11 @@ impl Consumer<'_> {
         let mut fresh = vectors.into_iter();
         let mut chunks = Vec::with_capacity(all.len());
         let mut missing = Vec::new();
-        for (unit, queued) in &all {
+        for (revision, queued) in &all {
             let reused = reusable.get(&queued.input_hash).cloned();
             match reused.or_else(|| fresh.next().flatten()) {
                 Some(vector) => {
-                    chunks.push(StoredChunk { id: queued.id, revision: unit.revision, vector });
+                    chunks.push(StoredChunk { id: queued.id, revision: revision.id, vector });
                 }
                 None => missing.push(queued.id),
             }
@@ -270,14 +272,14 @@ impl Consumer<'_> {
         let mut whole = Vec::new();
         let mut loaded = Vec::new();
         for part in parts {
-            let Part { unit, chunks } = part;
-            if unit.chunks.len() == unit.chunk_total {
+            let Part { revision, chunks } = part;
+            if revision.chunks.len() == revision.chunk_total {
                 // Its earlier chunks were committed already, or will be before these.
-                if chunks.last().map(|last| last.id) == unit.chunks.last().map(|last| last.id) {
-                    whole.push(*unit);
+                if chunks.last().map(|last| last.id) == revision.chunks.last().map(|last| last.id) {
+                    whole.push(*revision);
                 }
             } else {
-                let (revision, wanted) = (part.unit.revision, part.chunks.len());
+                let (revision, wanted) = (part.revision.id, part.chunks.len());
                 loaded.extend(self.context.kb.load_if_complete_with(revision, wanted)?);
             }
         }
@@ -291,15 +293,15 @@ fn needs_isolation(pending: &PendingRange) -> bool {
     pending.is_alone || pending.attempts >= retry::DEATHS_BEFORE_ISOLATION
 }
 
-/// Returns the part of each unit in `ranges`, which are consecutive and ascending.
-fn parts<'a>(ranges: &[ChunkRange], units: &'a [Unit]) -> Vec<Part<'a>> {
+/// Returns the part of each revision in `ranges`, which are consecutive and ascending.
+fn parts<'a>(ranges: &[ChunkRange], revisions: &'a [LoadedRevision]) -> Vec<Part<'a>> {
     let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Vec::new() };
-    let part = |unit: &'a Unit| {
-        let start = unit.chunks.partition_point(|queued| queued.id < first.first);
-        let end = unit.chunks.partition_point(|queued| queued.id <= last.last);
-        (start < end).then(|| Part { unit, chunks: &unit.chunks[start..end] })
+    let part = |revision: &'a LoadedRevision| {
+        let start = revision.chunks.partition_point(|queued| queued.id < first.first);
+        let end = revision.chunks.partition_point(|queued| queued.id <= last.last);
+        (start < end).then(|| Part { revision, chunks: &revision.chunks[start..end] })
     };
-    units.iter().filter_map(part).collect()
+    revisions.iter().filter_map(part).collect()
 }
 
 /// Returns the parts of `ranges` that consist of `missing` chunks; each `bad` one is a part of its

@@ -12,7 +12,7 @@ use crate::chunk::{self, ChunkInput};
 use crate::domain::Stage;
 use crate::error::{Error, chain};
 use crate::extract::{Attempt, Extraction};
-use crate::kb::{ChunkedRevision, NewChunk, NewText, Outcome, Reading, TextRevision};
+use crate::kb::{ChunkedRevision, NewChunk, NewText, ReadResult, Reading, TextRevision};
 use crate::pipeline::Context;
 use crate::source::{Content, Source};
 use crate::support::panics::panic_message;
@@ -33,7 +33,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
     let ToRead { entry, document, count } = to_read;
     let mut version = None;
     let mut size_bytes = 0;
-    let (extract_fp, outcome) = match source.read(&entry) {
+    let (extract_fp, result) = match source.read(&entry) {
         Ok(content) => {
             version.clone_from(&content.version);
             size_bytes = content.bytes.len() as u64;
@@ -42,20 +42,20 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
         Err(error) if error.is_gone && document.is_none() => return None,
         Err(error) => {
             let (kind, error) = (error.kind, chain(&error));
-            let outcome = Outcome::Failed { stage: Stage::Crawl, kind, error };
-            (context.extraction.expected(entry.format_name()).to_owned(), outcome)
+            let result = ReadResult::Failed { stage: Stage::Crawl, kind, error };
+            (context.extraction.expected(entry.format_name()).to_owned(), result)
         }
     };
-    Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, outcome })
+    Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, result })
 }
 
 /// Extracts one document; also returns the fingerprint of the extractor.
-pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, Outcome) {
+pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (String, ReadResult) {
     let Content { bytes, metadata, .. } = content;
     let content_hash = content_hash(&bytes, &metadata);
     let Attempt { fingerprint, result } = extraction.extract(uri, bytes);
-    let outcome = match result {
-        Ok(extracted) => Outcome::Text(NewText {
+    let result = match result {
+        Ok(extracted) => ReadResult::Text(NewText {
             content_hash,
             title: extracted.title,
             media_type: extracted.media_type,
@@ -66,10 +66,10 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
         }),
         Err(error) => {
             let (kind, error) = (error.kind, chain(&error));
-            Outcome::Failed { stage: Stage::Extract, kind, error }
+            ReadResult::Failed { stage: Stage::Extract, kind, error }
         }
     };
-    (fingerprint.to_string(), outcome)
+    (fingerprint.to_string(), result)
 }
 
 /// Returns the hash that shows whether a document is unchanged; includes its source's metadata.

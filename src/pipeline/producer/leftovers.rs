@@ -26,7 +26,7 @@ pub(super) fn redo(steps: &Steps<'_>) -> Result<(), Error> {
         steps.tracker.begin(steps.context, Phase::Cleaning)?;
         let ranges = run.redo(&stale, embed)?;
         if !ranges.is_empty() {
-            steps.hand_over(Some(Work { ranges, units: None }))?;
+            steps.hand_over(Some(Work { ranges, revisions: None }))?;
         }
     }
 }

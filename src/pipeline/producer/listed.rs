@@ -14,7 +14,7 @@ use super::reconcile::{Gone, reconcile};
 use super::steps::{Steps, saved_revisions};
 use crate::domain::{FailureKind, Metrics, Stage};
 use crate::error::{Error, chain};
-use crate::kb::{Outcome, Reading, TextRevision};
+use crate::kb::{ReadResult, Reading, TextRevision};
 use crate::pipeline::{Context, Work};
 use crate::source::{ListError, Listing, Source, SourceError, uri};
 use crate::support::checkpoint::Checkpoint;
@@ -291,7 +291,7 @@ fn unlisted_reading(
         extract_fp: context.extraction.expected(&uri).to_owned(),
         count: false,
         size_bytes: 0,
-        outcome: Outcome::Failed {
+        result: ReadResult::Failed {
             stage: Stage::Crawl,
             kind: FailureKind::Transient,
             error: chain(error),
@@ -308,7 +308,7 @@ fn quarantined(context: &Context<'_>, one: ToRead, error: String) -> Reading {
         version: one.entry.version,
         count: one.count,
         size_bytes: 0,
-        outcome: Outcome::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },
+        result: ReadResult::Failed { stage: Stage::Extract, kind: FailureKind::Permanent, error },
         uri: one.entry.uri,
     }
 }

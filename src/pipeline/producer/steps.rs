@@ -5,7 +5,9 @@ use super::document::chunk_all;
 use super::quarantine::Suspicion;
 use crate::domain::{ChunkId, Failure, FailureKind, Metrics, Phase, Stage};
 use crate::error::Error;
-use crate::kb::{ChunkedRevision, Outcome, QueuedChunk, Reading, SaveResult, TextRevision, Unit};
+use crate::kb::{
+    ChunkedRevision, LoadedRevision, QueuedChunk, ReadResult, Reading, SaveResult, TextRevision,
+};
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::{Context, Handoff, Work};
 use crate::support::checkpoint::Checkpoint;
@@ -50,7 +52,8 @@ impl Steps<'_> {
         context.progress.queue_chunks(chunked.iter().map(|one| one.chunks.len() as u64).sum());
         context.reached(Checkpoint::AfterEnqueue)?;
         let is_something_queued = !ranges.is_empty();
-        Ok(is_something_queued.then(|| Work { ranges, units: Some(units(kept, chunked, &firsts)) }))
+        Ok(is_something_queued
+            .then(|| Work { ranges, revisions: Some(loaded(kept, chunked, &firsts)) }))
     }
 
     pub(in crate::pipeline) fn hand_over(&self, work: Option<Work>) -> Result<(), Error> {
@@ -91,7 +94,7 @@ impl Steps<'_> {
     ) {
         for (reading, result) in readings.iter().zip(results) {
             tracing::debug!(source, uri = secrets::hidden(&reading.uri), ?result, "read");
-            if let Outcome::Failed { stage, kind, error } = &reading.outcome {
+            if let ReadResult::Failed { stage, kind, error } = &reading.result {
                 let failure = Failure {
                     source: source.to_owned(),
                     uri: reading.uri.clone(),
@@ -112,8 +115,8 @@ pub(in crate::pipeline) fn saved_revisions(
     results: &[SaveResult],
 ) -> Vec<TextRevision> {
     let saved = readings.into_iter().zip(results).filter_map(|(reading, result)| {
-        match (reading.outcome, result) {
-            (Outcome::Text(text), SaveResult::Saved(id)) => Some(TextRevision {
+        match (reading.result, result) {
+            (ReadResult::Text(text), SaveResult::Saved(id)) => Some(TextRevision {
                 id: *id,
                 source: source.to_owned(),
                 uri: reading.uri,
@@ -128,16 +131,16 @@ pub(in crate::pipeline) fn saved_revisions(
 }
 
 /// Combines texts with their chunks and the ids assigned to these.
-fn units(
+fn loaded(
     revisions: Vec<TextRevision>,
     chunked: Vec<ChunkedRevision>,
     firsts: &[Option<ChunkId>],
-) -> Vec<Unit> {
+) -> Vec<LoadedRevision> {
     let parts = revisions.into_iter().zip(chunked).zip(firsts);
-    let units = parts.filter_map(|((revision, chunked), first)| {
+    let revisions = parts.filter_map(|((revision, chunked), first)| {
         let first = first.as_ref()?;
-        Some(Unit {
-            revision: revision.id,
+        Some(LoadedRevision {
+            id: revision.id,
             uri: revision.uri,
             title: revision.title,
             text: revision.text,
@@ -152,5 +155,5 @@ fn units(
                 .collect(),
         })
     });
-    units.collect()
+    revisions.collect()
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::{IndexRows, Segment, merge};
 use crate::domain::RevisionId;
 use crate::kb::KbError;
-use crate::kb::sqlite::units::{Unit, load_where};
+use crate::kb::sqlite::loaded::{LoadedRevision, load_where};
 use crate::kb::sqlite::{Reader, Run, Writer};
 
 /// Chunks that are analysed together when the index is rebuilt.
@@ -49,7 +49,7 @@ impl Run<'_> {
 }
 
 /// Returns the rows of chunks, ascending by chunk, in parts; `None` stops the rebuild.
-pub type Analyse<'a> = &'a dyn Fn(&[Unit]) -> Option<Vec<IndexRows>>;
+pub type Analyse<'a> = &'a dyn Fn(&[LoadedRevision]) -> Option<Vec<IndexRows>>;
 
 /// The rebuild of the index from the texts of every live revision.
 struct Rebuild<'a> {
@@ -77,16 +77,16 @@ impl<'a> Rebuild<'a> {
     fn carry_out(&mut self, tx: &Transaction<'_>) -> Result<u64, KbError> {
         tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
         let mut count = 0;
-        let mut units: Vec<Unit> = Vec::new();
+        let mut loaded: Vec<LoadedRevision> = Vec::new();
         let mut waiting = 0;
         let revisions = live_revisions(tx)?;
         for (index, revision) in revisions.iter().enumerate() {
-            load_where(tx, "revision.id = ?1", &[revision.0], &mut units)?;
-            waiting += units.last().map_or(0, |unit| unit.chunks.len());
+            load_where(tx, "revision.id = ?1", &[revision.0], &mut loaded)?;
+            waiting += loaded.last().map_or(0, |revision| revision.chunks.len());
             if waiting < CHUNKS_PER_BATCH && index + 1 < revisions.len() {
                 continue;
             }
-            let Some(rows) = (self.analyse)(&units) else {
+            let Some(rows) = (self.analyse)(&loaded) else {
                 self.is_stopped = true;
                 return Err(rusqlite::Error::QueryReturnedNoRows.into());
             };
@@ -94,7 +94,7 @@ impl<'a> Rebuild<'a> {
             segment.store(tx)?;
             while merge::step_when_full(tx)? {}
             count += segment.row_count() as u64;
-            units.clear();
+            loaded.clear();
             waiting = 0;
         }
         tx.execute(

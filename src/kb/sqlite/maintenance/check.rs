@@ -7,7 +7,7 @@ use super::{Maintenance, verify};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::sqlite::index::{self, Expected, IndexRows, MAKE_INSTANCES, unfound_words};
-use crate::kb::sqlite::units::{Unit, load_where};
+use crate::kb::sqlite::loaded::{LoadedRevision, load_where};
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
@@ -248,11 +248,11 @@ impl Maintenance<'_> {
             note("the full-text index has all its segments", lost)?;
             if read_data {
                 note("every row can be read", unreadable(tx))?;
-                note("a text is as it was stored", verify::texts(tx))?;
-                note("a vector is as it was stored", verify::vectors(tx))?;
-                note("a revision is as it was stored", verify::revisions(tx))?;
-                note("chunks are as they were stored", verify::chunks(tx))?;
-                note("a failure is as it was stored", verify::failures(tx))?;
+                note("a text matches its checksum", verify::texts(tx))?;
+                note("a vector matches its checksum", verify::vectors(tx))?;
+                note("a revision matches its checksum", verify::revisions(tx))?;
+                note("chunks match their checksums", verify::chunks(tx))?;
+                note("a failure matches its checksum", verify::failures(tx))?;
             }
             Ok(findings)
         })
@@ -264,7 +264,7 @@ impl Maintenance<'_> {
     /// `recompute` gets a batch of whole live revisions at a time.
     pub fn check_recomputed(
         &self,
-        recompute: &dyn Fn(&[Unit]) -> Recomputed,
+        recompute: &dyn Fn(&[LoadedRevision]) -> Recomputed,
     ) -> Result<Vec<Finding>, KbError> {
         self.reader.read(|tx| {
             let mut findings = Vec::new();
@@ -284,7 +284,7 @@ impl Maintenance<'_> {
 
 fn compare(
     tx: &Transaction<'_>,
-    recompute: &dyn Fn(&[Unit]) -> Recomputed,
+    recompute: &dyn Fn(&[LoadedRevision]) -> Recomputed,
     note: &mut dyn FnMut(&'static str, String),
 ) -> Result<(), KbError> {
     // The list is a temporary table of this connection, which otherwise only reads.
@@ -298,25 +298,25 @@ fn compare(
     )?;
     let revisions = statement.query_map([], |row| row.get::<_, i64>(0))?;
     let revisions = revisions.collect::<Result<Vec<_>, _>>()?;
-    let mut units = Vec::new();
+    let mut loaded = Vec::new();
     let mut text_bytes = 0;
-    let mut pass = |units: &mut Vec<Unit>| {
-        let Recomputed { rows, differing } = recompute(units);
+    let mut pass = |loaded: &mut Vec<LoadedRevision>| {
+        let Recomputed { rows, differing } = recompute(loaded);
         rows.into_iter().for_each(|rows| expected.add(rows));
         for chunk in differing {
             note("a chunk's hash is that of its embedded text", format!("chunk {}", chunk.0));
         }
-        units.clear();
+        loaded.clear();
     };
     for revision in revisions {
-        load_where(tx, "revision.id = ?1", &[revision], &mut units)?;
-        text_bytes += units.last().map_or(0, |unit: &Unit| unit.text.len());
+        load_where(tx, "revision.id = ?1", &[revision], &mut loaded)?;
+        text_bytes += loaded.last().map_or(0, |last: &LoadedRevision| last.text.len());
         if text_bytes >= BATCH_BYTES {
-            pass(&mut units);
+            pass(&mut loaded);
             text_bytes = 0;
         }
     }
-    pass(&mut units);
+    pass(&mut loaded);
     let (differing, are_totals_right) = expected.differing(tx)?;
     for chunk in differing {
         note(INDEX_CONTENT, format!("chunk {chunk}"));

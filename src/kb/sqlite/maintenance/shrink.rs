@@ -47,7 +47,7 @@ pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError>
         }
         // Everything is in the file; it is only larger than necessary.
         Err(error) => {
-            tracing::warn!(%error, "free space is not given back");
+            tracing::warn!(%error, "free space is not released");
             Ok(())
         }
     }

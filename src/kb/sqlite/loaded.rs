@@ -9,9 +9,9 @@ use crate::kb::KbError;
 
 /// Chunks of one revision, with its text.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct LoadedRevision {
     /// The revision.
-    pub revision: RevisionId,
+    pub id: RevisionId,
     /// URI of the document inside its source.
     pub uri: String,
     /// Title of the document.
@@ -37,19 +37,19 @@ pub struct QueuedChunk {
 
 impl Reader {
     /// Reads the chunks of `ranges` that have no vector yet, by revision.
-    pub fn load(&self, ranges: &[ChunkRange]) -> Result<Vec<Unit>, KbError> {
+    pub fn load(&self, ranges: &[ChunkRange]) -> Result<Vec<LoadedRevision>, KbError> {
         self.read(|tx| {
-            let mut units: Vec<Unit> = Vec::new();
+            let mut revisions: Vec<LoadedRevision> = Vec::new();
             for range in ranges {
                 load_range(
                     tx,
                     "NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id) AND
                      chunk.id BETWEEN ?1 AND ?2",
                     *range,
-                    &mut units,
+                    &mut revisions,
                 )?;
             }
-            Ok(units)
+            Ok(revisions)
         })
     }
 
@@ -59,7 +59,7 @@ impl Reader {
         &self,
         revision: RevisionId,
         wanted: usize,
-    ) -> Result<Option<Unit>, KbError> {
+    ) -> Result<Option<LoadedRevision>, KbError> {
         self.read(|tx| {
             let ids = tx
                 .prepare_cached(
@@ -71,31 +71,30 @@ impl Reader {
                 })
                 .optional()?;
             let Some(ids) = ids else { return Ok(None) };
-            let mut units = Vec::new();
-            load_range(tx, "chunk.id BETWEEN ?1 AND ?2", ids, &mut units)?;
-            Ok(units.pop())
+            let mut revisions = Vec::new();
+            load_range(tx, "chunk.id BETWEEN ?1 AND ?2", ids, &mut revisions)?;
+            Ok(revisions.pop())
         })
     }
 }
 
-/// Adds the unfinished chunks of `range` that meet `condition` to `units`.
+/// Adds the unfinished chunks of `range` that meet `condition` to `revisions`.
 fn load_range(
     tx: &Transaction<'_>,
     condition: &str,
     range: ChunkRange,
-    units: &mut Vec<Unit>,
+    revisions: &mut Vec<LoadedRevision>,
 ) -> Result<(), KbError> {
     let condition = format!("revision.state = 'chunked' AND {condition}");
-    load_where(tx, &condition, &[range.first.0, range.last.0], units)
+    load_where(tx, &condition, &[range.first.0, range.last.0], revisions)
 }
 
-/// Adds the chunks that meet `condition` to `units`; those of the last unit's revision are added to
-/// it.
+/// Adds the chunks that meet `condition` to `revisions`; the first may belong to the last of these.
 pub fn load_where(
     tx: &Transaction<'_>,
     condition: &str,
     parameters: &[i64],
-    units: &mut Vec<Unit>,
+    revisions: &mut Vec<LoadedRevision>,
 ) -> Result<(), KbError> {
     let sql = format!(
         "SELECT chunk.revision_id, chunk.id, start_byte, end_byte, start_line, end_line, prefix_start,
@@ -106,14 +105,14 @@ pub fn load_where(
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
     while let Some(row) = rows.next()? {
-        let revision = RevisionId(row.get(0)?);
-        if units.last().is_none_or(|unit| unit.revision != revision) {
-            units.push(load_head(tx, revision)?);
+        let current = RevisionId(row.get(0)?);
+        if revisions.last().is_none_or(|last| last.id != current) {
+            revisions.push(load_head(tx, current)?);
         }
         let size = |column: usize| small(row, column).map(size_from_sql);
         let optional =
             |column: usize| row.get::<_, Option<i64>>(column).map(|value| value.map(size_from_sql));
-        let text = units.last().map_or("", |unit| &unit.text);
+        let text = revisions.last().map_or("", |revision| &revision.text);
         let span = span_of(text, size(2)?, size(3)?)?;
         let prefix = optional(6)?.zip(optional(7)?);
         let chunk = Chunk {
@@ -125,8 +124,8 @@ pub fn load_where(
             token_count: size(10)?,
         };
         let id = ChunkId(id(row, 1)?);
-        if let Some(unit) = units.last_mut() {
-            unit.chunks.push(QueuedChunk { id, chunk, input_hash: row.get(11)? });
+        if let Some(revision) = revisions.last_mut() {
+            revision.chunks.push(QueuedChunk { id, chunk, input_hash: row.get(11)? });
         }
     }
     Ok(())
@@ -140,17 +139,17 @@ fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
     }
 }
 
-fn load_head(tx: &Transaction<'_>, revision: RevisionId) -> Result<Unit, KbError> {
+/// Returns a revision without its chunks.
+fn load_head(tx: &Transaction<'_>, id: RevisionId) -> Result<LoadedRevision, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT document.uri, revision.title, content.text, revision.chunk_total
          FROM revision JOIN content ON content.id = revision.content_id
          JOIN document ON document.id = revision.document_id WHERE revision.id = ?1",
     )?;
-    let (uri, title, text, chunk_total) = statement.query_row([revision.0], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, small(row, 3)?))
-    })?;
-    Ok(Unit {
-        revision,
+    let (uri, title, text, chunk_total) = statement
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, small(row, 3)?)))?;
+    Ok(LoadedRevision {
+        id,
         uri,
         title,
         text: utf8(text)?,
