@@ -10,8 +10,8 @@ use std::path::Path;
 use kbingest::DocumentSettings;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // First of all: PDF, Office and mail files are then read in a child process, which is this
-    // program once more.
+    // Before anything else: PDF, Office and mail files are then read in a child process, which is
+    // this program started again.
     kbingest::serve_if_asked();
 
     let path = std::env::args().nth(1).unwrap_or_else(|| "README.md".to_owned());

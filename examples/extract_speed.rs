@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use kbingest::extract::{ExtractConfig, Extraction};
 
-/// For how long each format is measured at least.
+/// Minimum time for which each format is measured.
 const TIME_PER_FORMAT: Duration = Duration::from_secs(1);
 
-/// Files of a format that are taken.
+/// Limit on the files of a format.
 const FILES_MAX: usize = 200;
 
 type Files = BTreeMap<String, Vec<(String, Vec<u8>)>>;
@@ -50,7 +50,7 @@ fn main() -> std::io::Result<()> {
         while spent < TIME_PER_FORMAT {
             failed = 0;
             for (name, bytes) in documents {
-                // What is given away is copied outside of what is measured.
+                // The extractor consumes its input: copied outside of what is measured.
                 let copy = bytes.clone();
                 let start = Instant::now();
                 let attempt = extraction.extract(name, copy);

@@ -11,8 +11,8 @@ use std::path::Path;
 use kbingest::{Config, Hit, IngestOptions, Query, Session, Show, Target};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // First of all: PDF, Office and mail files are then read in a child process, which is this
-    // program once more.
+    // Before anything else: PDF, Office and mail files are then read in a child process, which is
+    // this program started again.
     kbingest::serve_if_asked();
 
     let mut arguments = std::env::args().skip(1);

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! This one hashes the trigrams of words, so that "restoring" is near "restore". A client of a
-//! server would look the same: [`Limits`] say how much it takes at once, [`EmbedError`] what to do
-//! when it fails.
+//! server would look the same: [`Limits`] limit its calls, [`EmbedError`] says what to do when it
+//! fails.
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().unwrap_or_else(|| "examples/handbook/kb.toml".to_owned());
     let query = arguments.next().unwrap_or_else(|| "restoring backups".to_owned());
     let mut config = Config::load(Path::new(&path))?;
-    // Vectors of two models in one file would be embedded again at each change of the model.
+    // With vectors of two models in one file, each change of the model would embed everything
+    // again.
     config.kb.set_extension("trigrams.kb");
     for hit in ingest_and_search(&config, &query)? {
         let place = format!("{}:{}-{}", hit.uri, hit.start_line, hit.end_line);
@@ -44,7 +45,7 @@ pub fn ingest_and_search(config: &Config, query: &str) -> Result<Vec<Hit>, Box<d
     Ok(searcher.search(&Query { show, ..Query::new(query) })?)
 }
 
-/// Counts how often each trigram occurs, in one of [`Trigrams::DIM`] places that its hash chooses.
+/// Counts how often each trigram occurs, in one of [`Trigrams::DIM`] places chosen by its hash.
 struct Trigrams {
     model: Model,
 }
@@ -57,8 +58,8 @@ impl Trigrams {
             model: Model {
                 name: "trigrams".to_owned(),
                 dim: Self::DIM,
-                // Changes whenever the same text might give another vector: all are made again
-                // then.
+                // Changes whenever the same text might have another vector: all are then computed
+                // again.
                 fingerprint: "trigrams-512@1".to_owned(),
                 tokens: "words",
                 hybrid_weight: 0.3,
@@ -90,7 +91,7 @@ impl Embedder for Trigrams {
     }
 
     fn embed(&self, texts: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
-        // A row for each text, of any length: whoever calls scales it.
+        // A row for each text, of any length: the caller scales it.
         let values = texts.iter().flat_map(|text| Self::row(text)).collect();
         Ok(Embeddings::new(Self::DIM, values))
     }

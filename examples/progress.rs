@@ -11,8 +11,8 @@ use std::sync::Arc;
 use kbingest::{Config, Event, EventSink, IngestOptions, Session, StopSignal};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // First of all: PDF, Office and mail files are then read in a child process, which is this
-    // program once more.
+    // Before anything else: PDF, Office and mail files are then read in a child process, which is
+    // this program started again.
     kbingest::serve_if_asked();
 
     let path = std::env::args().nth(1).unwrap_or_else(|| "examples/handbook/kb.toml".to_owned());

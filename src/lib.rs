@@ -2,7 +2,7 @@
 //!
 //! A *knowledge base* is one SQLite file with the text of documents, their chunks, vectors and a
 //! full-text index. A [`Config`] names the *sources* of documents: folders, git repositories,
-//! archives, files of records and web sites. [`ingest()`] brings the knowledge base in line with
+//! archives, files of records and web sites. [`ingest()`] brings the knowledge base up to date with
 //! them, [`search()`] finds passages in it:
 //!
 //! ```no_run

@@ -55,7 +55,7 @@ def damaged(name, content):
 
 
 def ingest(kbingest, files):
-    """Ingests the files into a new knowledge base; returns what came of it."""
+    """Ingests the files into a new knowledge base; returns the result."""
     folder = tempfile.mkdtemp(prefix="kbingest-formats-")
     try:
         for name, content in files.items():
@@ -92,7 +92,7 @@ def ingest(kbingest, files):
 
 
 def processes_with(mark):
-    """Returns the processes in whose environment the mark stands."""
+    """Returns the processes whose environment contains the mark."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

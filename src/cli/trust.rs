@@ -37,7 +37,7 @@ pub fn run(arguments: &TrustCommandArgs) -> Result<Ending, Error> {
 /// Asks the person at the terminal, if there is one, to allow what the kb.toml at `path` asks for.
 ///
 /// Runs before anything else is printed and before signals are caught, so that Ctrl-C ends the
-/// prompt. Whoever loads the file next reports its errors, and refuses it if it is not allowed, by
+/// prompt. The next loading of the file reports its errors, and refuses it if it is not allowed, by
 /// its content at that time.
 pub fn ask(path: &Path, trust: &TrustArgs, is_json: bool) -> Result<(), Error> {
     let has_user = io::stdin().is_terminal() && io::stderr().is_terminal();

@@ -1,4 +1,4 @@
-//! The files in its own folder that the commands of a kb.toml run: whoever changes one of them
+//! The files in its own folder that the commands of a kb.toml run: a change of one of them
 //! changes what is run.
 //!
 //! A file may be named by any argument, as in `["sh", "tools/convert.sh"]` or `["sh", "-c",

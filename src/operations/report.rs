@@ -17,7 +17,7 @@ pub struct RunReport {
     pub schema: u32,
     /// The knowledge base.
     pub knowledge_base: PathBuf,
-    /// The run as it now is on disk; `None` if there was nothing to resume.
+    /// The current run, as saved; `None` if there was nothing to resume.
     pub run: Option<RunState>,
     /// How it ended. In JSON `error`: what ended it, `null` also for a run that was asked to stop.
     #[serde(rename = "error", serialize_with = "error_text")]

@@ -1,9 +1,9 @@
-//! A disk after the power has failed, made from a log of calls.
+//! A disk after a power cut, made from a log of calls.
 //!
-//! What was synced is there: a file's content by a sync of the file, its name by a sync of the
-//! folder (POSIX promises no more; ext4 does). Of what was not synced any part may be there: every
-//! 512-byte sector of every write, and every change of length, by itself; of the changes to the
-//! folder a first part, because file systems keep their journal in order.
+//! Synced data is there: a file's content by a sync of the file, its name by a sync of the folder
+//! (POSIX promises no more; ext4 does). Of unsynced data any part may be there: every 512-byte
+//! sector of every write, and every change of length, independently; of the changes to the folder a
+//! first part, because file systems keep their journal in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -46,7 +46,7 @@ impl Change {
         }
     }
 
-    /// Applies what `random` lets through: of each 256 parts, `share`.
+    /// Applies the parts that `random` admits: of each 256 parts, `share`.
     fn apply_in_part(&self, content: &mut Vec<u8>, share: u64, random: &mut Random) {
         match self {
             Self::Write { offset, bytes } => {
@@ -110,7 +110,7 @@ impl Naming {
     }
 }
 
-/// Files and their names, as they are and as they are sure to be after a power cut.
+/// Files and their names: the current ones, and those that certainly survive a power cut.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     files: Vec<File>,
@@ -179,7 +179,7 @@ impl Disk {
         }
     }
 
-    /// Writes what is there after a power cut to `folder`.
+    /// Writes what survives a power cut to `folder`.
     pub fn write_cut(&self, folder: &Path, random: &mut Random) {
         let mut names = self.synced_names.clone();
         let kept = random.below(self.namings.len() as u64 + 1);
@@ -197,7 +197,7 @@ impl Disk {
     }
 }
 
-/// The lock says nothing, and SQLite makes its shared memory anew.
+/// The lock file is empty, and SQLite creates its shared memory again.
 fn write(folder: &Path, name: &str, content: &[u8]) {
     if !name.ends_with(".lock") && !name.ends_with("-shm") {
         fs::write(folder.join(name), content).unwrap();

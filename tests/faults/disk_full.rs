@@ -1,9 +1,9 @@
-//! No space for real: a limit on file size (anywhere), a small tmpfs and a small ext4 with blocks
-//! of 1 KiB (as root, where mounting works; else skipped, with the reason). The run says so with
-//! exit code 40, and `resume` ends it once there is space.
+//! A really full disk: a limit on file size (anywhere), a small tmpfs and a small ext4 with blocks
+//! of 1 KiB (as root, if mounting works; otherwise skipped, with the reason). The run reports it
+//! with exit code 40, and `resume` completes it once there is space.
 //!
-//! On ext4 with small blocks the disk may be full under SQLite's shared memory, which is written
-//! through mmap: that comes as SIGBUS, and ends the same way.
+//! On ext4 with small blocks the disk may be full when SQLite writes its shared memory through
+//! mmap: that causes SIGBUS, and ends the same way.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,10 +22,10 @@ use crate::support::{Place, SETTINGS, assert_sound, dump, ingest, markdown, read
 const LIMITS: u64 = 12;
 const LEVELS: u64 = 6;
 const MIB: u64 = 1024 * 1024;
-/// A run is not begun below this; see `FREE_BYTES_MIN`.
+/// A run does not start with less; see `FREE_BYTES_MIN`.
 const FREE_MIN: u64 = 16 * MIB;
 const BLOCK: u64 = 1024;
-/// SQLite's shared memory grows by this; see `WALINDEX_PGSZ` in its wal.c.
+/// SQLite's shared memory grows in steps of this size; see `WALINDEX_PGSZ` in its wal.c.
 const SHARED_PART: u64 = 32 * BLOCK;
 
 fn corpus(documents: u64, sections: usize) -> Place {
@@ -37,17 +37,17 @@ fn corpus(documents: u64, sections: usize) -> Place {
     place
 }
 
-/// Fails where a run that found no space did not say so.
+/// Fails if a run that found no space did not report it.
 fn assert_told(ended: &Ended, kb: &Path) {
     assert_eq!(ended.code(), Some(40), "{ended:?}");
     let is_told =
         ended.stderr.contains(&kb.display().to_string()) && ended.stderr.contains("bytes free");
-    // Nobody knows whose page it was that SIGBUS came for.
+    // It is unknown whose page caused the SIGBUS.
     assert!(is_told || ended.stderr.contains("shared memory"), "{ended:?}");
     assert!(ended.stderr.contains("resume") && !ended.stderr.contains("panicked"), "{ended:?}");
 }
 
-/// Goes on with enough space, and compares.
+/// Resumes with enough space, and compares.
 fn assert_recovers(toml: &Path, kb: &Path, expected: &str) {
     let has_run = kb.exists() && read_only(kb).prepare("SELECT * FROM run").is_ok();
     if has_run {
@@ -67,7 +67,7 @@ fn a_limit_on_file_size_is_a_full_disk() {
     let (toml, kb) = (place.toml(), place.kb());
     place.ingest();
     let expected = place.dump();
-    // The WAL grows larger than the file, by pages that are written more than once.
+    // The WAL grows larger than the file, as pages are written more than once.
     let largest = fs::metadata(&kb).unwrap().len() * 3;
     let (mut full, mut whole) = (0, 0);
     for limit in shim::spread(largest / 512, shim::samples(LIMITS).or(Some(400)), 0) {
@@ -90,7 +90,7 @@ fn a_limit_on_file_size_is_a_full_disk() {
     assert!(full > whole, "the limits are too large");
 }
 
-/// What is unpacked or fetched needs space of its own.
+/// Unpacking and fetching need space of their own.
 #[test]
 fn a_source_that_finds_no_space_ends_the_run() {
     let place = Place::new();
@@ -137,7 +137,7 @@ struct Mount {
 }
 
 impl Mount {
-    /// Mounts a tmpfs; the reason where that is not possible.
+    /// Mounts a tmpfs; returns the reason if that is impossible.
     fn tmpfs(size: u64) -> Result<Self, String> {
         let (folder, image) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let size = format!("size={size}");
@@ -145,7 +145,7 @@ impl Mount {
         Ok(Self { folder, _image: image })
     }
 
-    /// Mounts an ext4 with blocks of 1 KiB and nothing kept back for root.
+    /// Mounts an ext4 with blocks of 1 KiB and no reserve for root.
     fn ext4(size: u64) -> Result<Self, String> {
         let (folder, image) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let file = image.path().join("image");
@@ -203,7 +203,7 @@ fn succeed(program: &str, arguments: &[&str]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(format!("{program}: {stderr}")) }
 }
 
-/// Returns how long a file is after a call.
+/// Returns the length of a file after a call.
 fn length_after(action: &Action, length: u64) -> u64 {
     match action {
         Action::Write { offset, bytes } => length.max((offset + bytes.len()) as u64),
@@ -221,7 +221,7 @@ struct SmallDisk {
     needed: Needed,
 }
 
-/// Space that a run takes.
+/// The space that a run takes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Needed {
     /// At most.
@@ -266,7 +266,7 @@ impl SmallDisk {
         needed
     }
 
-    /// Runs with `free` bytes of space; returns how it ended, once it has been put right.
+    /// Runs with `free` bytes of space; returns how it ended, after it was completed.
     fn run(&self, free: u64) -> Ended {
         remove_kb(&self.kb());
         self.mount.fill(free);
@@ -291,7 +291,8 @@ impl SmallDisk {
         bus
     }
 
-    /// Returns too little to begin with, and amounts between what is asked for and what is needed.
+    /// Returns too little space to start, and amounts between the required minimum and what is
+    /// needed.
     fn levels(&self) -> Vec<u64> {
         let most = self.needed.most;
         assert!(most > FREE_MIN + MIB, "the corpus is too small: it needs {most} bytes");
@@ -303,7 +304,7 @@ impl SmallDisk {
 
 fn on(name: &str, mount: Result<Mount, String>) {
     match mount {
-        // Some 2.5 MiB of text: with chunks and WAL more than the least space that is asked for.
+        // Some 2.5 MiB of text: with chunks and WAL more than the required minimum of space.
         Ok(mount) => {
             let disk = SmallDisk::new(mount, 240);
             disk.sweep(name, &disk.levels());
@@ -336,7 +337,7 @@ fn a_full_ext4_under_shared_memory_ends_the_run() {
     };
     let disk = SmallDisk::new(mount, 500);
     let at = disk.needed.at_second_part.expect("the WAL grows beyond 4,062 pages");
-    // What the file system itself takes beside the files is not known to the kilobyte.
+    // The space that the file system itself takes is not known to the kilobyte.
     let levels: Vec<_> = (0..16).map(|level| at + level * 12 * BLOCK - 24 * BLOCK).collect();
     assert!(disk.sweep("ext4, SIGBUS", &levels) > 0, "SIGBUS never came");
 }

@@ -1,9 +1,8 @@
 //! Every call of libc that touches our files: the process dies before it or half way through it, or
-//! the call fails, once or for good. Whatever happens the knowledge base is sound, the exit code
-//! and the message tell the truth, and the next run ends in what an undisturbed run would have
-//! written.
+//! the call fails, once or permanently. In every case the knowledge base is sound, the exit code
+//! and the message are correct, and the next run has the result of an undisturbed run.
 //!
-//! Calls are numbered; threads may swap neighbours between runs, which does no harm here.
+//! Calls are numbered; threads may swap neighbours between runs, which is harmless here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +14,17 @@ use kbingest::operations::{self, CheckOptions, Target};
 use crate::shim::{self, Counts, Ended, Fault, Plan};
 use crate::support::{Place, SETTINGS, dump, markdown, remove_kb, rows};
 
-/// Calls tried per fault, once and for good each, unless `KBINGEST_FAULTS` says otherwise.
+/// Calls tried per fault, once and permanently each, unless `KBINGEST_FAULTS` says otherwise.
 const SAMPLES: u64 = 12;
-/// Findings that are told; more would be of the same cause.
+/// Limit on the findings described; more would have the same cause.
 const FINDINGS_MAX: usize = 25;
 
 /// A run that is disturbed again and again.
 struct Scenario {
     place: Place,
-    /// What it starts from.
+    /// Its initial state.
     base: Option<PathBuf>,
-    /// What it comes to.
+    /// Its result.
     expected: String,
     counts: Counts,
 }
@@ -69,27 +68,27 @@ impl Scenario {
         }
     }
 
-    /// Disturbs one run; returns whether the fault came to pass, or what was wrong.
+    /// Disturbs one run; returns whether the fault occurred, or what was wrong.
     fn disturb(&self, plan: Plan) -> Result<bool, String> {
         self.reset();
         let (toml, kb) = (self.place.toml(), self.kb());
         let ended = shim::run_with(plan, "ingest", &toml, &kb);
-        let told = |what: String| format!("{plan:?}: {what}\n  {ended:?}");
-        self.judge(plan, &ended).map_err(told)?;
-        assert_sound_or_absent(&kb).map_err(told)?;
-        self.recover(plan).map_err(told)?;
+        let described = |what: String| format!("{plan:?}: {what}\n  {ended:?}");
+        self.judge(plan, &ended).map_err(described)?;
+        assert_sound_or_absent(&kb).map_err(described)?;
+        self.recover(plan).map_err(described)?;
         Ok(ended.fired.is_some())
     }
 
-    /// Says what is wrong with how the process ended.
+    /// Returns what is wrong with how the process ended.
     fn judge(&self, plan: Plan, ended: &Ended) -> Result<(), String> {
         if ended.stderr.contains("panicked") {
             return Err("it panicked".to_owned());
         }
         let code = ended.code();
         if code == Some(0) {
-            // SQLite passes over some errors where nothing depends on the call; so may a fault that
-            // hit nothing.
+            // SQLite ignores some errors if nothing depends on the call; a fault that hit nothing
+            // may be ignored too.
             return same(&self.kb(), &self.expected, "after exit code 0");
         }
         let Some(fired) = ended.fired.as_deref() else {
@@ -106,8 +105,8 @@ impl Scenario {
                 says("shared memory")?;
                 says("resume")
             }
-            // Where SQLite cannot make a file it tries to read it, and tells what came of that: by
-            // the time we ask, space is there again.
+            // If SQLite cannot create a file it tries to read it, and reports the error of that: by
+            // the time we check, there is space again.
             Fault::Enospc | Fault::Edquot
                 if code == Some(41) && !plan.for_good && fired.starts_with("create kb.kb-") =>
             {
@@ -125,7 +124,7 @@ impl Scenario {
         }
     }
 
-    /// Goes on undisturbed, by `resume` where the number is odd, and compares.
+    /// Continues undisturbed, with `resume` if the number is odd, and compares.
     fn recover(&self, plan: Plan) -> Result<(), String> {
         let (toml, kb) = (self.place.toml(), self.kb());
         if plan.at % 2 == 1 && has_run(&kb) {
@@ -148,7 +147,7 @@ impl Scenario {
         if queue.is_empty() { Ok(()) } else { Err(format!("left in the queue: {queue:?}")) }
     }
 
-    /// Tries every fault at evenly spread calls, and fails with all that was wrong.
+    /// Tries every fault at evenly spread calls, and fails with everything that was wrong.
     fn sweep(&self, name: &str) {
         let (since, samples) = (Instant::now(), shim::samples(SAMPLES));
         let (mut runs, mut fired, mut findings) = (0, 0, Vec::new());
@@ -169,13 +168,13 @@ impl Scenario {
         }
         let seconds = since.elapsed().as_secs();
         println!("{name}: {:?}, {runs} runs, {fired} faults, {seconds} s", self.counts);
-        let told = findings.iter().take(FINDINGS_MAX).map(String::as_str).collect::<Vec<_>>();
-        assert!(findings.is_empty(), "{} of {runs}:\n{}", findings.len(), told.join("\n"));
+        let described = findings.iter().take(FINDINGS_MAX).map(String::as_str).collect::<Vec<_>>();
+        assert!(findings.is_empty(), "{} of {runs}:\n{}", findings.len(), described.join("\n"));
         assert!(fired * 2 > runs, "only {fired} of {runs} faults came to pass");
     }
 }
 
-/// A handful of documents: each call matters, not the number of documents.
+/// A few documents: each call matters, not the number of documents.
 fn small_corpus() -> Place {
     let place = Place::new();
     place.configure(&SETTINGS.replace("dim = 64", "dim = 16"));
@@ -196,7 +195,7 @@ fn same(kb: &Path, expected: &str, when: &str) -> Result<(), String> {
     if actual == expected { Ok(()) } else { Err(format!("differs {when}: {:?}", differs())) }
 }
 
-/// A fault before the file is a knowledge base leaves none, or an empty file.
+/// A fault before the file is a knowledge base leaves no file, or an empty one.
 fn assert_sound_or_absent(kb: &Path) -> Result<(), String> {
     if !is_knowledge_base(kb) {
         return Ok(());

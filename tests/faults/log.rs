@@ -3,19 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-/// A call that went well.
+/// A successful call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Name of the file, from its folder on; `.` is the folder.
+    /// Path of the file, relative to its folder; `.` is the folder.
     pub name: String,
-    /// Inode of the open file; 0 where the call names no open file.
+    /// Inode of the open file; 0 if the call names no open file.
     pub inode: u64,
     pub action: Action,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Opened; made where it was not there.
+    /// Opened; created if it did not exist.
     Open {
         is_new: bool,
     },

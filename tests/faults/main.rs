@@ -1,5 +1,5 @@
-//! What the machine under a run may do to it, tested on the real binary. Linux with a C compiler;
-//! its own test binary because a test here takes a minute, not a second.
+//! Faults of the machine under a run, tested on the real binary. Linux with a C compiler; a test
+//! binary of its own because a test here takes a minute, not a second.
 //!
 //! - `every_call`: each call that touches our files fails or is the last one, and the next run puts
 //!   it right

@@ -1,10 +1,10 @@
-//! The power fails after a call. From the log of a run the disk is made again as it may then be
-//! (see `disk`): the knowledge base is sound, nothing that was acknowledged is gone, and the next
-//! run ends in what an undisturbed run would have written.
+//! The power fails after a call. From the log of a run a possible state of the disk is made (see
+//! `disk`): the knowledge base is sound, nothing acknowledged is lost, and the next run has the
+//! result of an undisturbed run.
 //!
-//! A commit is acknowledged when the program has gone on after it: at the next write to the WAL, or
-//! at the end of the process. What it held is read from the whole disk of that moment, so a commit
-//! that was not synced counts too; losing it is what `synchronous = NORMAL` would do.
+//! A commit is acknowledged when the program has continued after it: at the next write to the WAL,
+//! or at the end of the process. Its content is read from the whole disk of that moment, so a
+//! commit that was not synced counts too; losing it is what `synchronous = NORMAL` would do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,9 @@ use crate::support::{Place, SETTINGS, assert_sound, dump, ingest, markdown, read
 /// Cuts per run, unless `KBINGEST_FAULTS` says otherwise; `all` is three at every call.
 const SAMPLES: u64 = 40;
 const CUTS_PER_CALL: u64 = 3;
-/// Cuts after each truncate and unlink, in any case: what is cut off must be safe elsewhere.
+/// Cuts after each truncate and unlink, in any case: what they remove must be safe elsewhere.
 const CUTS_PER_LOSS: u64 = 4;
-/// Cuts of the long run, however many are asked for: each takes seconds.
+/// Cuts of the long run, in any case: each takes seconds.
 const SAMPLES_LONG: u64 = 24;
 const FINDINGS_MAX: usize = 10;
 /// Lengths in the WAL's format: https://sqlite.org/fileformat.html, section 4.1.
@@ -32,21 +32,21 @@ const WAL_HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 const PAGE: usize = 8192;
 
-/// What a commit made sure of: numbers that only grow, unlike the number of queue rows.
+/// What a commit guarantees: numbers that only grow, unlike the number of queue rows.
 type Acknowledged = [i64; 6];
 
-/// Runs, those that are complete, what they counted.
+/// Runs, completed runs, and their counts.
 const ACKNOWLEDGED: &str = "SELECT count(*), coalesce(sum(status LIKE 'completed%'), 0),
     coalesce(sum(documents_crawled), 0), coalesce(sum(chunks_queued), 0),
     coalesce(sum(chunks_stored), 0), coalesce(sum(documents_deleted), 0) FROM run";
 
-/// A run that was left alone, with all its calls.
+/// An undisturbed run, with all its calls.
 struct Recording {
     place: Place,
     start: Disk,
     calls: Vec<Call>,
     expected: String,
-    /// From which call on what is acknowledged, ascending.
+    /// The call from which on each is acknowledged, ascending.
     acknowledged: Vec<(usize, Acknowledged)>,
 }
 
@@ -78,7 +78,7 @@ impl Recording {
         let kb = folder.path().join("kb.kb");
         let config = Config { kb: kb.clone(), ..self.place.config() };
         let acknowledged = self.after(calls);
-        // A finding of any kind comes as a panic out of the shared helpers.
+        // A finding of any kind is a panic of the shared helpers.
         let look = std::panic::AssertUnwindSafe(|| look(&config, acknowledged, &self.expected));
         let result = std::panic::catch_unwind(look).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
@@ -87,7 +87,7 @@ impl Recording {
         result.map_err(|finding| format!("after {calls} calls, seed {seed}: {finding}"))
     }
 
-    /// Returns after how many calls to cut, with seeds; ascending.
+    /// Returns the numbers of calls after which to cut, with seeds; ascending.
     fn cuts(&self, samples: Option<u64>) -> Vec<(usize, u64)> {
         let count = (self.calls.len() as u64 + 1) * CUTS_PER_CALL;
         let spread = shim::spread(count, samples, 1);
@@ -115,12 +115,18 @@ impl Recording {
         let seconds = since.elapsed().as_secs();
         let (calls, commits) = (self.calls.len(), self.acknowledged.len());
         println!("{name}: {calls} calls, {commits} commits, {} cuts, {seconds} s", cuts.len());
-        let told = findings.iter().take(FINDINGS_MAX).map(String::as_str).collect::<Vec<_>>();
-        assert!(findings.is_empty(), "{} of {}:\n{}", findings.len(), cuts.len(), told.join("\n"));
+        let reported = findings.iter().take(FINDINGS_MAX).map(String::as_str).collect::<Vec<_>>();
+        assert!(
+            findings.is_empty(),
+            "{} of {}:\n{}",
+            findings.len(),
+            cuts.len(),
+            reported.join("\n")
+        );
     }
 }
 
-/// Looks at what the power cut left, and goes on.
+/// Examines what the power cut left, and continues.
 fn look(config: &Config, acknowledged: Acknowledged, expected: &str) -> Result<(), String> {
     let found = counts(&config.kb).unwrap_or([0; 6]);
     if found.iter().zip(acknowledged).any(|(found, acknowledged)| *found < acknowledged) {
@@ -141,7 +147,7 @@ fn look(config: &Config, acknowledged: Acknowledged, expected: &str) -> Result<(
     if dump(&config.kb) == expected { Ok(()) } else { Err("the content differs".to_owned()) }
 }
 
-/// Returns what the knowledge base counts; `None` where it is not one yet.
+/// Returns the counts of the knowledge base; `None` if it is not one yet.
 fn counts(kb: &Path) -> Option<Acknowledged> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(kb, flags).ok()?;
@@ -155,7 +161,7 @@ fn counts(kb: &Path) -> Option<Acknowledged> {
     row.ok()
 }
 
-/// Returns from which call on what is acknowledged.
+/// Returns the call from which on each is acknowledged.
 fn acknowledged(mut disk: Disk, calls: &[Call]) -> Vec<(usize, Acknowledged)> {
     let mut acknowledged = Vec::new();
     let mut note = |disk: &Disk, call: usize| {
@@ -168,7 +174,7 @@ fn acknowledged(mut disk: Disk, calls: &[Call]) -> Vec<(usize, Acknowledged)> {
     for (index, call) in calls.iter().enumerate() {
         let head = wal_head(call);
         if is_committed && head.is_some() {
-            // The program goes on with this call: what was committed before it is acknowledged.
+            // The program continues with this call: what was committed before it is acknowledged.
             note(&disk, index);
             is_committed = false;
         }
@@ -179,8 +185,8 @@ fn acknowledged(mut disk: Disk, calls: &[Call]) -> Vec<(usize, Acknowledged)> {
     acknowledged
 }
 
-/// Returns whether `call` writes the head of a frame in the WAL that ends a commit; `None` where it
-/// writes no head at all.
+/// Returns whether `call` writes the header of a frame in the WAL that ends a commit; `None` if it
+/// writes no header.
 fn wal_head(call: &Call) -> Option<bool> {
     let Action::Write { offset, bytes } = &call.action else { return None };
     if !call.name.ends_with("-wal") {
@@ -223,7 +229,7 @@ fn a_later_ingest_survives_power_cuts() {
     Recording::new(place).sweep("later ingest", shim::samples(SAMPLES));
 }
 
-/// Its WAL is copied back and begun again in the middle of the run.
+/// Its WAL is copied back and restarted in the middle of the run.
 #[test]
 fn a_long_ingest_survives_power_cuts() {
     if shim::samples(SAMPLES).is_some() {

@@ -5,17 +5,17 @@
  * allocate, sync, unlink, rename, mkdir), opens of any kind, reads.
  *
  *   KBFAULT_PREFIX  path of the knowledge base; its -wal, -shm, -journal and .lock begin with it. Its
- *                   folder counts too where it is opened to be synced.
+ *                   folder counts too if it is opened to be synced.
  *   KBFAULT_LOG     file that every call is appended to, with data: `struct record`, name, bytes
  *   KBFAULT_COUNTS  file that the three counts are written to at exit
  *   KBFAULT_MODE    kill, torn, enospc, edquot, eio (among changes), emfile, erofs (among opens), read_eio;
  *                   bus: shared memory is cut off, so that its next use ends in SIGBUS
  *   KBFAULT_AT      number of the call that fails
- *   KBFAULT_FOR_GOOD  when set, all later ones fail too
+ *   KBFAULT_FOR_GOOD  if set, all later ones fail too
  *   KBFAULT_FIRED   file that says which call failed first
  *
  * Shared memory (-shm) is written through mmap, which is not seen here; after a power cut SQLite makes it
- * anew. System calls are made directly, so no symbol of libc is looked up.
+ * again. System calls are made directly, so no symbol of libc is looked up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,7 +40,7 @@ static const char *const KIND_NAMES[] = {"open",   "create", "write", "truncate"
                                          "unlink", "rename", "mkdir", "allocate", "read"};
 enum counter { CHANGES, OPENS, READS, COUNTERS };
 enum mode { NONE, KILL, TORN, BUS, FAIL };
-/* What decide() answers beside an errno. */
+/* Results of decide() besides an errno. */
 enum { GO_ON = 0, TEAR = -1 };
 
 #define FLAG_NEW 1
@@ -121,7 +121,7 @@ static void end_process(void) {
     for (;;) pause();
 }
 
-/* Returns the name from the folder on, or NULL where the file is not ours. */
+/* Returns the name from the folder on, or NULL if the file is not ours. */
 static const char *our_name(const char *path) {
     if (!prefix || !path) return NULL;
     if (!strncmp(path, prefix, prefix_length)) return path + folder_length + 1;
@@ -133,7 +133,7 @@ static const char *open_name(int fd) {
     return prefix && fd >= 0 && fd < FILES_MAX ? names[fd] : NULL;
 }
 
-/* Counts a call and says how it is to go: GO_ON, TEAR or an errno. `grows`: a full disk can stop it. */
+/* Counts a call and decides what happens to it: GO_ON, TEAR or an errno. `grows`: a full disk can stop it. */
 static int decide(enum counter counter, enum kind kind, const char *name, int grows) {
     long number = counts[counter]++;
     if (mode == NONE || counter != mode_counter || number < at) return GO_ON;
@@ -174,7 +174,7 @@ static int failed(int number) {
     return -1;
 }
 
-/* Ends a call that went well, or the process where it was to be torn: the call itself is then done. */
+/* Ends a successful call, or the process if the call was to be torn: the call itself is done then. */
 static long done(long result, int decision) {
     if (decision == TEAR) end_process();
     int kept = errno;
@@ -242,7 +242,7 @@ static int do_allocate(int fd, int how, off_t offset, off_t length) {
     int decision = decide(CHANGES, ALLOCATE, names[fd], 1);
     if (decision > 0) return failed(decision);
     int result = (int)syscall(SYS_fallocate, fd, how, offset, length);
-    /* Only the new length matters to whoever reads the log. */
+    /* Readers of the log only need the new length. */
     struct stat status = {0};
     fstat(fd, &status);
     if (result == 0) note(TRUNCATE, 0, fd, names[fd], status.st_size, NULL, 0);

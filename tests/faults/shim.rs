@@ -1,4 +1,4 @@
-//! The binary under `shim.c`: which call fails, how the process ended, how many calls there were.
+//! The binary under `shim.c`: which call fails, how the process ended, the number of calls.
 
 use std::fs;
 use std::io::Read;
@@ -17,7 +17,7 @@ fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(folder).unwrap();
-        // Another process may run these tests too: nobody loads a half written file.
+        // Another process may run these tests too: nobody loads a half-written file.
         let made = folder.join(format!("shim-{}.so", std::process::id()));
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
         let options = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
@@ -29,7 +29,7 @@ fn library() -> &'static Path {
     })
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The process is killed before the call.
@@ -79,13 +79,13 @@ impl Fault {
         }
     }
 
-    /// Returns whether the process does not live to see another.
+    /// Returns whether the process dies of it.
     pub fn is_last(self) -> bool {
         matches!(self, Self::Kill | Self::Torn | Self::Bus)
     }
 }
 
-/// How many calls of each sort a run makes.
+/// The number of calls of each kind in a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
     pub changes: u64,
@@ -110,7 +110,7 @@ pub struct Plan {
     pub fault: Fault,
     /// Number of the call, from 0, among those that the fault can hit.
     pub at: u64,
-    /// All later ones fail too.
+    /// All later ones also fail.
     pub for_good: bool,
 }
 
@@ -119,7 +119,7 @@ pub struct Plan {
 pub struct Ended {
     pub status: ExitStatus,
     pub stderr: String,
-    /// The call that failed first and its file, if it came to that.
+    /// The call that failed first and its file, if one did.
     pub fired: Option<String>,
 }
 
@@ -151,8 +151,8 @@ pub fn run_with(plan: Plan, command: &str, toml: &Path, kb: &Path) -> Ended {
     start(kbingest, kb)
 }
 
-/// Runs it undisturbed, to success; returns its calls, which are also written to `log` where one is
-/// named.
+/// Runs it undisturbed, to success; returns its calls, which are also written to `log` if it is
+/// given.
 pub fn record(command: &str, toml: &Path, kb: &Path, log: Option<&Path>) -> Counts {
     let mut kbingest = kbingest(command, toml);
     let counts = beside(kb, "counts");
@@ -197,17 +197,17 @@ pub fn start(mut command: Command, kb: &Path) -> Ended {
         std::thread::sleep(Duration::from_millis(1));
     };
     let mut stderr = String::new();
-    // What it says fits into the pipe: it ended without a reader.
+    // Its output fits into the pipe, so it ended without a reader.
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     Ended { status, stderr, fired: fs::read_to_string(beside(kb, "fired")).ok() }
 }
 
-/// Returns a file in the folder of `kb` that is no part of it.
+/// Returns a file in the folder of `kb` that does not belong to it.
 fn beside(kb: &Path, name: &str) -> PathBuf {
     kb.with_file_name(name)
 }
 
-/// Returns how many samples `KBINGEST_FAULTS` asks for; `None` is all.
+/// Returns the number of samples that `KBINGEST_FAULTS` requests; `None` is all.
 pub fn samples(default: u64) -> Option<u64> {
     match std::env::var("KBINGEST_FAULTS").as_deref() {
         Ok("all") => None,
@@ -217,7 +217,7 @@ pub fn samples(default: u64) -> Option<u64> {
 }
 
 /// Returns up to `samples` numbers below `count`, evenly spread; `shift` moves them so that
-/// neighbouring sweeps do not look at the same ones.
+/// neighbouring sweeps use different ones.
 pub fn spread(count: u64, samples: Option<u64>, shift: u64) -> Vec<u64> {
     let Some(samples) = samples.filter(|samples| *samples < count) else {
         return (0..count).collect();

@@ -32,7 +32,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Writes names into the headers as they are, which the `tar` crate would refuse.
+/// Writes names into the headers unchanged, which the `tar` crate would refuse.
 fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in members {
@@ -77,7 +77,7 @@ fn members_are_documents() {
         ("m.zip", zip(&members)),
         ("m.tar", tar(&members)),
         ("m.tar.gz", gzip(&tar(&members))),
-        // What it is is told by its content.
+        // Its format is detected by its content.
         ("m.zip", gzip(&tar(&members))),
     ] {
         let place = place(file, "exclude = ['drafts/**']");
@@ -93,8 +93,8 @@ fn members_are_documents() {
     }
 }
 
-/// Bytes of what was unpacked cannot be seen from outside, so the archive is spoiled without a
-/// trace: who lists it anew finds it broken, and who trusts what is kept does not look.
+/// Unpacking cannot be observed from outside, so the archive is damaged without a trace: a new
+/// listing finds it broken, a cached one is used without reading it.
 #[test]
 fn an_unchanged_archive_is_not_unpacked_again() {
     let members: [(&str, &[u8]); 2] = [("a.md", b"# A\n\nWords of a.\n"), ("b.md", b"# B\n")];
@@ -114,13 +114,14 @@ fn an_unchanged_archive_is_not_unpacked_again() {
     let run = place.ingest().metrics;
     assert_eq!((run.documents_unchanged, run.bytes_read), (2, 0));
 
-    // Same bytes at another time: they are compared, and known by the new time from then on.
+    // Same bytes with another mtime: they are compared, and recognised by the new mtime from then
+    // on.
     put(&bytes);
     let file = std::fs::File::options().write(true).open(&archive).unwrap();
     file.set_modified(settled + std::time::Duration::from_secs(60)).unwrap();
     drop(file);
     assert_eq!(place.ingest().metrics.documents_unchanged, 2);
-    // Other settings list anew, and so does whoever has lost or spoiled what was kept.
+    // Other settings list it again, and so does a lost or damaged cache.
     let kept = place.cache_of(&place.kb()).join("archives/manuals.json");
     let text = std::fs::read_to_string(&kept).unwrap();
     for other in [text.replace("b.md", "c.md"), text[..text.len() / 2].to_owned(), String::new()] {
@@ -128,14 +129,14 @@ fn an_unchanged_archive_is_not_unpacked_again() {
         assert_eq!(place.ingest().metrics.documents_unchanged, 2);
         assert_eq!(std::fs::read_to_string(&kept).unwrap(), text);
     }
-    // What is known of an archive that is gone is not believed.
+    // The cached listing of a removed archive is not used.
     std::fs::remove_file(&archive).unwrap();
     place.ingest_to(20);
     assert_eq!(uris(&place), ["a.md", "b.md"]);
 }
 
-/// A kept listing serves a knowledge base that has lost its documents, too: they are unpacked when
-/// they are read.
+/// A cached listing also serves a knowledge base that has lost its documents: they are unpacked
+/// when they are read.
 #[test]
 fn a_kept_listing_is_read_by_unpacking() {
     let place = place("m.zip", "");
@@ -162,7 +163,7 @@ fn a_new_archive_changes_what_differs() {
         (run.documents_new, run.documents_changed, run.documents_deleted, run.documents_unchanged);
     assert_eq!(done, (1, 1, 1, 1));
     place.assert_equals_fresh_ingest();
-    // An archive that is away, or no archive, deletes nothing.
+    // A missing archive, or a file that is not an archive, deletes nothing.
     put(&place, "m.zip", b"not an archive");
     place.ingest_to(20);
     std::fs::remove_file(place.path("m.zip")).unwrap();
@@ -185,10 +186,11 @@ fn names_cannot_leave_the_archive() {
         put(&place, file, &bytes);
         place.ingest_to(3);
         assert_eq!(uris(&place), ["a%0Ab%1B.md", "good.md"], "{file}");
-        let told = failures(&place);
-        assert_eq!(told.len(), 4, "{told:?}");
+        let reported = failures(&place);
+        assert_eq!(reported.len(), 4, "{reported:?}");
         assert!(
-            told.iter()
+            reported
+                .iter()
                 .all(|one| one.ends_with("its name leads out of the archive; it is left out"))
         );
         assert!(!place.path("up.md").exists() && !place.path("../climb.md").exists());
@@ -210,9 +212,9 @@ fn bombs_are_cut_off() {
         put(&all, file, &bytes);
         all.ingest_to(3);
         assert_eq!(uris(&all), ["a.md"], "{file}");
-        let told = failures(&all);
+        let reported = failures(&all);
         let expected = "it unpacks to more than max_total_size (2 MiB); the rest is left out";
-        assert!(told.len() == 1 && told[0].ends_with(expected), "{file}: {told:?}");
+        assert!(reported.len() == 1 && reported[0].ends_with(expected), "{file}: {reported:?}");
 
         let few = place(file, "max_members = 2");
         put(&few, file, &bytes);
@@ -220,7 +222,7 @@ fn bombs_are_cut_off() {
         assert_eq!(uris(&few), ["a.md", "b.md"], "{file}");
         assert!(failures(&few)[0].ends_with("it has more than max_members (2)"));
     }
-    // What is not wanted has to be unpacked in a tar file all the same.
+    // Unwanted members of a tar file have to be unpacked nevertheless.
     let place = place("m.tar.gz", "max_total_size = '2MiB'\ninclude = ['c.md']");
     put(&place, "m.tar.gz", &gzip(&tar(&members)));
     place.ingest_to(3);
@@ -242,7 +244,7 @@ fn archives_in_archives_are_opened_as_deep_as_is_asked_for() {
         place.ingest();
         assert_eq!(uris(&place), expected);
     }
-    // A bomb of archives: what all of them unpack to counts.
+    // A bomb of archives: the limit is on the unpacked size of all of them.
     let part = vec![b'0'; 1 << 20];
     let inner = zip(&[("a.md", &part)]);
     let names: Vec<_> = (0..10).map(|number| format!("{number}.zip")).collect();
@@ -253,7 +255,7 @@ fn archives_in_archives_are_opened_as_deep_as_is_asked_for() {
     assert_eq!(uris(&place).len(), 2);
 }
 
-/// Cut off and with bytes flipped: the run ends, and what is whole is in.
+/// Truncated and with bytes flipped: the run ends, and intact members are ingested.
 #[test]
 fn damage_costs_what_is_damaged() {
     let words = "words and more words ".repeat(400);

@@ -1,7 +1,7 @@
-//! Documents that break their extractor: each costs itself alone, and no child outlives its parent.
+//! Documents that break their extractor: each fails alone, and no child outlives its parent.
 //!
-//! Faults are planted by `*.fault` documents, a format of debug builds only, which the environment
-//! has to ask for.
+//! Faults are planted by `*.fault` documents, a format of debug builds only, enabled by an
+//! environment variable.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,7 +64,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     found
 }
 
-/// Ends its process when a test fails, so that nothing of it is left.
+/// Kills its process when a test fails, so that nothing is left running.
 struct Running(Child);
 
 impl Drop for Running {
@@ -74,7 +74,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts `ingest` and waits until a child of it is in a document that never ends.
+/// Starts `ingest` and waits until a child of it extracts a document that never ends.
 fn start_endless(place: &Place) -> (Running, Vec<u32>) {
     let process = Running(kbingest(place, &["ingest", "--threads", "1"]).spawn().unwrap());
     wait_until("a child at work", || {
@@ -92,7 +92,7 @@ fn start_endless(place: &Place) -> (Running, Vec<u32>) {
 fn are_gone(pids: &[u32]) -> bool {
     let is_gone = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // A zombie waits for its new parent only.
+        // A zombie only waits for its new parent.
         stat.is_empty() || stat.contains(") Z ")
     };
     pids.iter().all(is_gone)
@@ -111,9 +111,9 @@ fn faults_cost_their_document_alone() {
     place.write("shout.fault", "shout");
     place.write("good.md", "# Good\n\nText.\n");
     let (code, report) = ingest(&place, "2");
-    let told: Vec<_> = failures(&report).into_values().collect();
+    let reported: Vec<_> = failures(&report).into_values().collect();
     assert_eq!(
-        told,
+        reported,
         [
             "abort.fault: its extractor was ended by signal 6",
             "allocate.fault: needs more memory than max_memory (256 MiB)",
@@ -132,11 +132,11 @@ fn faults_cost_their_document_alone() {
     expected.sort();
     assert_eq!(good, expected);
 
-    // Nothing changed: nothing is tried again; another limit: what failed is.
+    // Nothing changed: nothing is retried; another limit: what failed is.
     let (_, again) = ingest(&place, "2");
     assert_eq!(again["run"]["metrics"]["bytes_read"], 0);
     place.reconfigure("max_text = '2MiB'", "max_text = '3MiB'");
-    place.write("loop.fault", "mended");
+    place.write("loop.fault", "repaired");
     let (code, report) = ingest(&place, "2");
     assert_eq!(code, 3);
     let left: Vec<_> = failures(&report).into_keys().collect();
@@ -181,7 +181,7 @@ fn no_child_outlives_its_parent() {
     end_of(&mut process.0, "a stop while a document never ends");
     assert!(are_gone(&children), "a child outlives the parent that was asked to stop");
 
-    place.write("endless.fault", "mended");
+    place.write("endless.fault", "repaired");
     let (code, report) = ingest(&place, "1");
     assert_eq!((code, failures(&report)), (0, BTreeMap::new()));
 }

@@ -1,5 +1,5 @@
-//! The chunkers: golden files, config, embedded text and stable keys here; what holds for every
-//! text in `invariants`, hostile input in `hostile`.
+//! The chunkers: golden files, config, embedded text and stable keys here; properties of every text
+//! in `invariants`, hostile input in `hostile`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn corpus(folder: &str) -> Vec<(PathBuf, String)> {
     texts
 }
 
-/// Shows every chunk: place, tokens, what is repeated, and its text behind a margin.
+/// Shows every chunk: position, tokens, what is repeated, and its text with a margin.
 fn shown(text: &str, chunks: &[Chunk]) -> String {
     let mut lines = Vec::new();
     for chunk in chunks {

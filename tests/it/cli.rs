@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it: help, exit codes, JSON, streams that cannot be
+//! The program as people and scripts use it: help, exit codes, JSON, streams that cannot be
 //! written.
 //!
 //! Everything goes through the real binary.
@@ -21,7 +21,7 @@ use crate::support::{Place, markdown};
 #[expect(dead_code, reason = "its main is for people")]
 mod example;
 
-/// UTF-16 with lone surrogates: a document that no run can take in.
+/// UTF-16 with lone surrogates: a document that no run can ingest.
 const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
 
 fn kbingest(folder: &Path) -> Command {
@@ -35,7 +35,7 @@ fn run(place: &Place, arguments: &[&str]) -> Output {
     kbingest(&place.path("")).args(arguments).output().unwrap()
 }
 
-/// Runs the program, which must end with `code`; returns what it said on stdout and stderr.
+/// Runs the program, which must exit with `code`; returns its stdout and stderr.
 fn ends_with(place: &Place, code: i32, arguments: &[&str]) -> (String, String) {
     let output = run(place, arguments);
     let [stdout, stderr] = [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap());

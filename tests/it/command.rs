@@ -1,4 +1,4 @@
-//! `[[extract.command]]`: programs of the user's own, through the real binary, with scripts as
+//! `[[extract.command]]`: the user's own programs, through the real binary, with scripts as
 //! programs.
 
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::{Place, SETTINGS, rows};
 use crate::wait::{output_of, wait_until};
 use crate::web::server::{Reply, Server};
 
-/// A place whose `*.xyz` files are turned into Markdown by the shell script `script`.
+/// A place whose `*.xyz` files are converted to Markdown by the shell script `script`.
 fn place(script: &str, settings: &str) -> Place {
     let place = Place::in_memory();
     put_script(&place, script);
@@ -25,7 +25,7 @@ fn place(script: &str, settings: &str) -> Place {
 
 fn put_script(place: &Place, script: &str) {
     let path = place.path("convert.sh");
-    // Beside and then in its place: a file that is being written cannot be run.
+    // Written beside it, then renamed: a file that is being written cannot be run.
     let new = place.path("convert.new");
     fs::write(&new, format!("#!/bin/sh\nfile=${{1#--from=}}\n{script}\n")).unwrap();
     chmod(&new, 0o755);
@@ -39,7 +39,7 @@ fn chmod(path: &Path, mode: u32) {
 fn kbingest(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // As `Place::cache` has it.
+    // As in `Place::cache`.
     if let Some(toml) = arguments.iter().find(|one| one.ends_with("kb.toml")) {
         command.env("XDG_CACHE_HOME", Path::new(toml).with_file_name(".cache"));
     }
@@ -85,8 +85,8 @@ fn a_command_makes_the_text() {
     );
     assert!(!left_behind(&place));
 
-    // Nothing changed: nothing is run; another command line: what it made is made again, and
-    // nothing else.
+    // Nothing changed: nothing is run; another command line: only its documents are extracted
+    // again.
     let (_, again) = ingest(&place, &[]);
     assert_eq!(again["run"]["metrics"]["bytes_read"], 0);
     place.reconfigure("'--from={path}'", "'--from={path}', '-v'");
@@ -97,7 +97,7 @@ fn a_command_makes_the_text() {
         (&1.into(), &1.into())
     );
 
-    // Without the command the file is what it was before.
+    // Without the command the file is as before.
     place.configure(SETTINGS);
     ingest(&place, &[]);
     assert_eq!(rows(&place.kb(), text)[0], "letters/one.xyz|one.xyz|first words");
@@ -135,9 +135,9 @@ fn what_a_command_does_wrong_costs_its_document_alone() {
     let (code, report) = ingest(&place, &[]);
     assert_eq!(code, 3);
     let script = place.path("./convert.sh");
-    let told: Vec<_> = errors(&report);
+    let reported: Vec<_> = errors(&report);
     assert_eq!(
-        told,
+        reported,
         [
             "binary.xyz: binary content".to_owned(),
             format!("fail.xyz: {} ended with exit code 4: line 3: no such thing", script.display()),
@@ -149,7 +149,7 @@ fn what_a_command_does_wrong_costs_its_document_alone() {
     assert_eq!(good, ["good.xyz", "leave.xyz"]);
     assert!(!left_behind(&place));
 
-    // It would fail again, and is not tried again until the document or the command changes.
+    // It would fail again, and is not retried until the document or the command changes.
     let (_, again) = ingest(&place, &[]);
     assert_eq!(again["run"]["metrics"]["bytes_read"], 0);
     place.reconfigure("'--from={path}'", "'--from={path}', '-v'");
@@ -165,14 +165,14 @@ fn a_program_that_is_not_there_is_tried_again() {
     place.reconfigure("./convert.sh", "./missing.sh");
     let (code, report) = ingest(&place, &[]);
     assert_eq!(code, 3);
-    let told = errors(&report);
-    assert!(told[0].starts_with("a.xyz: cannot start "), "{told:?}");
+    let reported = errors(&report);
+    assert!(reported[0].starts_with("a.xyz: cannot start "), "{reported:?}");
     fs::rename(place.path("convert.sh"), place.path("missing.sh")).unwrap();
     let (code, _) = ingest(&place, &[]);
     assert_eq!(code, 0);
 }
 
-/// What comes from a web site or a repository has no file of its own, and is put into one.
+/// Documents of web sites and repositories have no file, and are written to one.
 #[test]
 fn documents_of_every_source_go_through_commands() {
     let server = Server::start();
@@ -205,7 +205,7 @@ fn documents_of_every_source_go_through_commands() {
     assert_eq!(again["run"]["metrics"]["documents_changed"], 0);
 }
 
-/// Returns whether a process runs `sleep` for so many seconds.
+/// Returns whether a process runs `sleep` for this many seconds.
 fn sleeps(seconds: &str) -> bool {
     let of_process =
         |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -216,7 +216,7 @@ fn sleeps(seconds: &str) -> bool {
 
 #[test]
 fn nothing_of_a_command_outlives_the_run() {
-    // No other process sleeps for as long.
+    // No other process sleeps for this long.
     let seconds = format!("{}", 1_000_000 + std::process::id());
     let place = place(&format!("sleep {seconds} & sleep {seconds}"), "max_seconds = 3600");
     place.write("a.xyz", "words\n");

@@ -1,8 +1,8 @@
-//! Several processes at one knowledge base: who is kept out, what readers see, how a run is
+//! Several processes with one knowledge base: which are locked out, what readers see, how a run is
 //! cancelled.
 //!
-//! A run of this process is held at a checkpoint while other processes are started, so that nothing
-//! depends on who is faster.
+//! A run of this process is held at a checkpoint while other processes are started, so that no
+//! result depends on speed.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -32,11 +32,11 @@ struct HoldState {
     release: Option<Release>,
 }
 
-/// When a run that is held goes on.
+/// When a held run continues.
 #[derive(Clone, Copy, PartialEq)]
 enum Release {
     AtOnce,
-    /// Once it has seen that it is asked to stop.
+    /// Once it has seen the request to stop.
     WhenStopping,
 }
 
@@ -99,7 +99,8 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Runs `work` while an ingest is held at its first visit of `at`; returns how that ingest ended.
+/// Runs `work` while an ingest is held at its first visit of `at`; returns the result of the
+/// ingest.
 fn while_held(config: &Config, at: Checkpoint, work: impl FnOnce(&Hold)) -> RunReport {
     let hold = Hold::default();
     let hook = hold.hook(at);
@@ -112,7 +113,7 @@ fn while_held(config: &Config, at: Checkpoint, work: impl FnOnce(&Hold)) -> RunR
     })
 }
 
-/// A knowledge base of one state, and documents of the next.
+/// A knowledge base of one state, and the documents of the next.
 fn two_states() -> Place {
     let place = Place::new();
     for number in 0..30 {
@@ -191,7 +192,7 @@ fn status_search_and_check_work_beside_a_run() {
 
 const MIXED: &str = "mixed.md";
 
-/// Fails where the document is not wholly of one version; returns which that is.
+/// Fails if the document is not entirely of one version; returns the version.
 fn version_seen(kb: &Path, versions: &[Vec<String>; 2]) -> usize {
     let texts = rows(kb, "SELECT text FROM chunks WHERE uri = 'mixed.md' ORDER BY ordinal");
     let version = versions.iter().position(|version| *version == texts);
@@ -213,7 +214,7 @@ fn assert_hits_of_one_version(target: &Target) {
     }
 }
 
-/// The document has more chunks than one commit takes.
+/// The document has more chunks than one commit.
 #[test]
 fn readers_see_a_document_in_its_old_or_its_new_version() {
     let place = Place::new();
@@ -270,7 +271,7 @@ fn cancel_from_another_process_stops_the_run_at_a_checkpoint() {
             hold.release(Release::WhenStopping);
         });
         assert_cancelled(&report, "cancel");
-        // The second may have come when the run was over.
+        // The second may have arrived after the run ended.
         let output = waiting.unwrap().wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(resume(&place.config(), None).exit_code, 0);
@@ -316,7 +317,7 @@ fn cancel_without_a_run_says_so() {
     let output = kbingest(&["cancel", place.toml().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing is running\n");
-    // The request was not left for the next run.
+    // The request did not remain for the next run.
     place.write("b.md", "beta");
     place.ingest();
 }

@@ -1,15 +1,15 @@
-//! kb.toml: every error as a person sees it, and kb.example.toml, which names every key.
+//! kb.toml: every error as people see it, and kb.example.toml, which names every key.
 
 use std::path::Path;
 use std::process::Command;
 
 use kbingest::config::{Config, ConfigError};
 
-/// A `docs` source, for the cases that are about something else.
+/// A `docs` source, for cases about something else.
 const SOURCE: &str = "[[source.directory]]\nname = \"docs\"\npath = \"docs\"\n";
 
-/// Returns what `kbingest ingest` says of `text` as kb.toml, beside a folder `docs`; it must end
-/// with 2.
+/// Returns what `kbingest ingest` prints about `text` as kb.toml, with a folder `docs` beside it;
+/// it must exit with 2.
 fn refusal(text: impl AsRef<[u8]>) -> String {
     let folder = folder();
     std::fs::write(folder.path().join("kb.toml"), text).unwrap();
@@ -448,7 +448,7 @@ fn load(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// Takes `# ` away from the settings that stand in comments.
+/// Removes `# ` from settings in comments.
 fn uncommented(text: &str) -> String {
     let is_setting = |line: &str| {
         let is_key =
@@ -465,9 +465,7 @@ fn uncommented(text: &str) -> String {
 
 /// Returns every setting that the program knows, such as `chunk.max_tokens`, and every table
 /// without one.
-///
-/// The program itself is asked: it names the keys of a table when it meets one that it does not
-/// know.
+/// The program itself is asked: its error for an unknown key names all keys of the table.
 fn known_settings() -> Vec<String> {
     let mut known = Vec::new();
     let mut tables: Vec<(String, String)> = vec![(String::new(), String::new())];
@@ -489,7 +487,7 @@ fn known_settings() -> Vec<String> {
     known
 }
 
-/// Returns the keys of the table with this header; `None` where there is no such table.
+/// Returns the keys of the table with this header; `None` if there is no such table.
 fn keys_of_table(header: &str) -> Option<Vec<String>> {
     let error = load(&format!("{header}\nzzz = 0\n")).expect_err("`zzz` is no key");
     let ConfigError::Wrong { problems, .. } = error else { panic!("{error}") };
@@ -540,7 +538,7 @@ fn what_the_example_has_in_comments_is_right_too() {
     assert!(load(&text).unwrap().embed.hash.is_some());
 }
 
-/// Loaded settings as text, without what every change of the file changes.
+/// Loaded settings as text, without values that depend on the file itself.
 fn shown(config: &Config) -> String {
     let mut config =
         Config { hash: String::new(), base: "".into(), path: "".into(), ..config.clone() };
@@ -555,8 +553,8 @@ fn shown(config: &Config) -> String {
     text
 }
 
-/// Each setting of the example is taken out in turn: what is left means the same, or is refused
-/// because the setting is required.
+/// Removes each setting of the example in turn: the rest means the same, or is refused because the
+/// setting is required.
 #[test]
 fn the_example_shows_the_defaults() {
     const REQUIRED: [&str; 10] = [

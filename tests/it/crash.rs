@@ -1,8 +1,8 @@
 //! The real binary, killed at twenty points of a run, or ended by signals: nothing is lost.
 //!
-//! Each point is a share of the time that a whole run takes. A run starts afresh, is killed there,
-//! mostly killed once more when it goes on, and ends; its end is compared with that of a run left
-//! alone.
+//! Each point is a share of the time that a whole run takes. A run starts from the same state, is
+//! killed there, usually killed again when it continues, and ends; its result is compared with that
+//! of an undisturbed run.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -26,7 +26,7 @@ fn kbingest(arguments: &[&str], target: &Path) -> Command {
     let mut command = program();
     command.args(arguments).arg(target).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    // As `Place::cache` has it.
+    // As in `Place::cache`.
     command.env("XDG_CACHE_HOME", target.with_file_name(".cache"));
     command
 }
@@ -44,7 +44,7 @@ pub fn send(signal: &str, child: &Child) {
     assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
 }
 
-/// A corpus that a debug build works on for a second or so: a first state, and an edited one.
+/// A corpus that keeps a debug build busy for a second or so: a first state, and an edited one.
 pub fn corpus() -> Place {
     let place = Place::new();
     for number in 0..900 {
@@ -65,14 +65,14 @@ fn edit(place: &Place) {
     place.write("long.md", markdown(1000, 601, "common"));
 }
 
-/// Runs until the end; returns how long that took and what it came to.
+/// Runs to the end; returns how long that took and the resulting content.
 fn whole_run(place: &Place) -> (Duration, String) {
     let since = Instant::now();
     assert_eq!(run(&["ingest"], &place.toml()), Some(0));
     (since.elapsed(), place.dump())
 }
 
-/// A kill before the file is a knowledge base leaves none, or an empty file.
+/// A kill before the file is a knowledge base leaves no file, or an empty one.
 fn assert_sound_or_absent(kb: &Path) {
     match operations::check(
         &Target::File(kb.to_owned()),
@@ -86,7 +86,7 @@ fn assert_sound_or_absent(kb: &Path) {
     }
 }
 
-/// Returns whether the process was still at work.
+/// Returns whether the process was still running.
 pub fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     let since = Instant::now();
     let mut child = start(arguments, &place.toml());
@@ -101,22 +101,23 @@ pub fn kill_after(delay: Duration, arguments: &[&str], place: &Place) -> bool {
     was_at_work
 }
 
-/// Kills one process at each of `points` spread over a whole run, and most often a second one that
-/// goes on from there.
+/// Kills one process at each of `points` spread over a whole run, and usually a second one that
+/// continues it.
 fn kill_at_points(place: &Place, points: u32, reset: impl Fn()) {
     reset();
     let (mut duration, expected) = whole_run(place);
     for point in 0..points {
         let share = (f64::from(point) + 0.5) / f64::from(points);
         reset();
-        // Other tests may have slowed the measured run: what is done too early tells a better time.
+        // Other tests may have slowed the measured run: if it ends early, its time is a better
+        // measure.
         while !kill_after(duration.mul_f64(share), &["ingest"], place) {
             duration = duration.mul_f64(0.9);
             reset();
         }
         let command = if point % 2 == 0 { "resume" } else { "ingest" };
         kill_after(duration.mul_f64((1.0 - share) * 0.5), &[command], place);
-        // The first kill may have come before there was a run to resume.
+        // The first kill may have happened before there was a run to resume.
         run(&["resume"], &place.toml());
         assert_eq!(run(&["ingest"], &place.toml()), Some(0), "point {point}");
         assert_sound(&place.kb());
@@ -240,7 +241,7 @@ fn a_signal_at_any_moment_of_the_start_ends_the_process_by_itself() {
         std::thread::sleep(Duration::from_micros(100 * round as u64));
         send(name, &child);
         let ended = ended_by(child.wait().unwrap());
-        // It may have been done before.
+        // It may have ended before.
         assert!([(Some(number), None), (None, Some(0))].contains(&ended), "{round}: {ended:?}");
     }
 }
@@ -265,7 +266,7 @@ fn nohup_keeps_a_run_from_ending_with_its_terminal() {
 fn a_second_signal_ends_the_process_at_once() {
     let place = corpus();
     let (mut child, block) = blocked_in_the_middle(&place);
-    // Signals closer together than a tenth of a second are one. The process cannot come to a
+    // Signals closer together than a tenth of a second count as one. The process cannot reach a
     // checkpoint: nobody can write.
     let status = wait_for("the end of the process", || {
         send("TERM", &child);

@@ -1,8 +1,8 @@
-//! An embedder that fails: unavailable, refusing, panicking, wrong or slow. What it returned before
-//! is kept, nothing is sent twice, and the run can be resumed.
+//! An embedder that fails: unavailable, refusing, panicking, wrong or slow. Vectors that it
+//! returned before are kept, nothing is sent twice, and the run can be resumed.
 //!
-//! The embedder follows a script and gives the vectors of `[embed.hash]` otherwise, so that the end
-//! can be compared with that of a healthy one, whole dumps of it.
+//! The embedder follows a script and otherwise returns the vectors of `[embed.hash]`, so that the
+//! whole dump can be compared with that of a healthy one.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::support::{
     Place, assert_cancelled, assert_no_claims, assert_sound, markdown, read_only, rows,
 };
 
-/// Texts of one call.
+/// Limit on the texts of one call.
 const TEXTS: usize = 4;
 /// Attempts at one call before it is given up.
 const ATTEMPTS: usize = 5;
 
-/// What a call does.
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Answer {
     Right,
@@ -30,7 +30,7 @@ enum Answer {
     Refused,
     BadInput,
     Panic,
-    /// So many rows more than texts.
+    /// This many rows more than texts.
     Rows(isize),
     /// Components of a row.
     Components(usize),
@@ -40,12 +40,12 @@ enum Answer {
     Zero,
 }
 
-/// Unavailable, and to be called again at once.
+/// Unavailable, and to be retried at once.
 const BUSY: Answer = Answer::Unavailable(Some(Duration::ZERO));
 
 type Script<'a> = dyn Fn(usize, &[&str]) -> Answer + Send + Sync + 'a;
 
-/// An embedder whose every call, numbered from 0, does what the script says.
+/// An embedder with a script for each call, numbered from 0.
 struct Scripted<'a> {
     hash: Hash,
     limits: Limits,
@@ -76,7 +76,7 @@ impl<'a> Scripted<'a> {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Returns the texts of the calls that came to vectors.
+    /// Returns the texts of the calls that returned vectors.
     fn embedded(&self) -> Vec<String> {
         let right = self.calls().into_iter().filter(|(_, answer)| *answer == Answer::Right);
         right.flat_map(|(texts, _)| texts).collect()
@@ -160,7 +160,7 @@ fn place() -> Place {
     place
 }
 
-/// Returns what a healthy embedder is sent for `place`, sorted.
+/// Returns the texts that a healthy embedder is sent for `place`, sorted.
 fn all_texts(place: &Place) -> Vec<String> {
     let healthy = Scripted::healthy();
     let session = healthy.session(&Arc::default());
@@ -181,6 +181,7 @@ fn stored(place: &Place) -> usize {
 
 /// Fails unless the run ended with `exit_code` and an error with `message`, sound and without a
 /// claim.
+/// claim.
 fn assert_failed(report: &RunReport, exit_code: u8, message: &str) {
     assert_eq!(report.exit_code, exit_code, "{report:#?}");
     assert_eq!(report.run.as_ref().unwrap().status, RunStatus::Failed);
@@ -190,8 +191,8 @@ fn assert_failed(report: &RunReport, exit_code: u8, message: &str) {
     assert_no_claims(&report.knowledge_base);
 }
 
-/// Resumes with a healthy embedder, which has to be sent exactly what `before` came to no vectors
-/// for.
+/// Resumes with a healthy embedder, which must be sent exactly the texts for which `before`
+/// returned no vectors.
 fn assert_resumes(place: &Place, before: &Scripted<'_>) {
     let kept = before.embedded();
     assert_eq!(stored(place), kept.len(), "what was returned is stored");
@@ -215,7 +216,7 @@ fn an_embedder_of_the_session_replaces_the_configured_one() {
 #[test]
 fn a_call_is_made_again_while_the_embedder_is_unavailable() {
     let place = place();
-    // Four times before each call that is answered.
+    // Four times before each call that succeeds.
     let busy = Scripted::new(|number, _| if number % ATTEMPTS < 4 { BUSY } else { Answer::Right });
     let report = busy.ingest(&place);
     assert_eq!(report.exit_code, 0, "{report:#?}");
@@ -279,7 +280,7 @@ fn an_answer_of_the_wrong_shape_is_refused_and_never_stored() {
     }
 }
 
-/// A later run, of which most vectors are reused, and live revisions are replaced.
+/// A later run that reuses most vectors and replaces live revisions.
 #[test]
 fn a_failure_in_a_later_run_keeps_what_was_live_until_it_is_resumed() {
     let place = place();
@@ -306,7 +307,7 @@ fn a_failure_in_a_later_run_keeps_what_was_live_until_it_is_resumed() {
     place.assert_equals_fresh_ingest();
 }
 
-/// Ingests `place` with an embedder that cannot embed texts that have one of `words`.
+/// Ingests `place` with an embedder that cannot embed texts with one of `words`.
 fn ingest_with_bad<'a>(
     place: &Place,
     texts: usize,
@@ -341,7 +342,7 @@ fn a_text_that_cannot_be_embedded_fails_its_document_alone() {
         ("bad.md", Stage::Embed, FailureKind::Permanent)
     );
     assert!(failure.error.starts_with("embedder scripted cannot embed this text: call"));
-    // Everything else is sent once with success, and the bad text is found in few calls.
+    // Every other text is sent once with success, and the bad text is found in few calls.
     let embedded = sorted(scripted.embedded());
     let expected: Vec<_> = texts.iter().filter(|text| !text.contains("poison")).cloned().collect();
     assert_eq!(embedded, expected);
@@ -351,7 +352,7 @@ fn a_text_that_cannot_be_embedded_fails_its_document_alone() {
     assert_eq!(rows(&place.kb(), "SELECT DISTINCT uri FROM chunks").len(), 10);
     assert_eq!(stored(&place), expected.len());
 
-    // It stays so until somebody asks for it; then only this text is sent.
+    // It remains so until it is retried on request; then only this text is sent.
     let healthy = Scripted::healthy();
     assert_eq!(healthy.ingest(&place).exit_code, 3);
     assert_eq!(healthy.calls().len(), 0);
@@ -381,7 +382,7 @@ fn every_bad_text_of_a_call_is_found_and_no_other() {
     assert_eq!(sorted(alone), texts.into_iter().filter(|text| is_bad(text)).collect::<Vec<_>>());
 }
 
-/// As if they were too long together: the embedder was wrong to blame one of them.
+/// As if they were too long together: the embedder blames one of them wrongly.
 #[test]
 fn texts_that_fail_only_together_are_all_embedded() {
     let place = place();
@@ -416,8 +417,8 @@ fn a_bad_text_and_a_refusal_in_one_run_lose_nothing() {
     place.assert_equals_fresh_ingest();
 }
 
-/// At every call in turn the stop comes while it waits to be made again: an hour, were it not for
-/// the stop.
+/// At every call in turn, a stop is requested during the wait for a retry, which would take an
+/// hour.
 #[test]
 fn a_stop_ends_the_wait_for_a_retry_and_loses_nothing() {
     let calls = all_texts(&place()).len().div_ceil(TEXTS);
@@ -438,7 +439,7 @@ fn a_stop_ends_the_wait_for_a_retry_and_loses_nothing() {
     }
 }
 
-/// The call that is under way when the stop comes is the last one, and its vectors are kept.
+/// The call in progress when the stop is requested is the last one, and its vectors are kept.
 #[test]
 fn a_stop_during_a_call_keeps_what_it_returns() {
     let place = place();
@@ -454,7 +455,7 @@ fn a_stop_during_a_call_keeps_what_it_returns() {
     assert_resumes(&place, &scripted);
 }
 
-/// Lets one call wait for what another one does; fails instead of waiting forever.
+/// Lets one call wait for another; fails instead of waiting forever.
 #[derive(Default)]
 struct Meeting {
     arrived: Mutex<usize>,
@@ -537,7 +538,7 @@ fn calls_are_within_the_limits_of_the_embedder() {
         Limits { texts: 7, tokens: usize::MAX, in_flight: 2 },
         Limits { texts: usize::MAX, tokens: 3 * longest, in_flight: 1 },
         Limits { texts: 4, tokens: 2 * longest, in_flight: usize::MAX },
-        // A limit that every text is over, and one that is none.
+        // A limit that every text exceeds, and one that none does.
         Limits { texts: 4, tokens: 1, in_flight: 1 },
         Limits { texts: 0, tokens: 0, in_flight: 0 },
     ] {

@@ -1,5 +1,5 @@
-//! Extraction: encodings, binary content, titles and front matter of documents that are text
-//! already.
+//! Extraction: encodings, binary content, titles and front matter of documents that are already
+//! text.
 
 mod damaged;
 mod data;
@@ -56,7 +56,7 @@ fn utf8_text_keeps_its_bytes() {
     check("日本語 Ελληνικά\n".as_bytes(), "utf-8");
     check(b"\x1b[31mred\x1b[0m\n", "utf-8");
     check(b"N\x08NA\x08AM\x08ME\x08E\n", "utf-8");
-    // A NUL far behind the start is damage, not a format.
+    // A NUL far from the start is damage, not a format.
     check(&[&[b'a'; 9000][..], &[0], &[b'b'; 9000]].concat(), "utf-8");
 }
 
@@ -77,7 +77,7 @@ fn other_encodings_are_recognised_and_recorded() {
         assert_eq!(extracted.title, title);
     };
     check(RUSSIAN, "windows-1251", "Как устроена база знаний");
-    // koi8-u holds all of koi8-r's letters; the detector knows only the former.
+    // koi8-u contains all letters of koi8-r; the detector only knows the former.
     check(RUSSIAN, "koi8-u", "Как устроена база знаний");
     check(JAPANESE, "shift_jis", "知識ベースの作り方");
     check(JAPANESE, "euc-jp", "知識ベースの作り方");
@@ -177,7 +177,7 @@ fn titles_come_from_the_best_place() {
     check("#no-space\n", "file-name");
     check("", "file-name");
     check(&format!("# {}\n", "x ".repeat(400)), "x ".repeat(TITLE_CHARS_MAX / 2).trim_end());
-    // Behind the first window, and behind the last.
+    // After the first window, and after the last.
     check(&format!("{}\n# Late\n", "word\n".repeat(2000)), "Late");
     check(&format!("{}\nLate\n====\n", "word\n\n".repeat(2000)), "Late");
     check(&format!("{}\n# Too late\n", "word\n".repeat(20_000)), "file-name");
@@ -193,7 +193,7 @@ fn front_matter_becomes_metadata() {
     insta::assert_snapshot!(show(yaml), @r#"{"date":"2024-05-06","draft":true,"nested":{"weight":3},"tags":["x","y"],"title":"A: b","zip":"007"}"#);
     insta::assert_snapshot!(show(toml), @r#"{"date":"2024-05-06","nested":{"weight":3},"tags":["x","y"],"title":"A: b"}"#);
     assert_eq!(show(&format!("\u{feff}{}", yaml.replace('\n', "\r\n"))), show(yaml));
-    // Aliases within reason are fine.
+    // A few aliases are allowed.
     insta::assert_snapshot!(show("---\na: &x [1]\nb: *x\na: 2\n...\n"), @r#"{"a":2,"b":[1]}"#);
 }
 

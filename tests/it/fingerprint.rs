@@ -1,4 +1,4 @@
-//! Fingerprints as they are stored in users' files: another text would read every document again.
+//! Fingerprints as stored in users' files: another text would make every document be read again.
 
 use crate::support::{Place, SETTINGS, rows};
 

@@ -1,8 +1,8 @@
 //! The oracles of the fuzz targets over their seeds, and over changes of these that are the same in
 //! each run.
 //!
-//! `KBINGEST_FUZZ` sets how many changes of each seed are tried. `tests/fuzz/README.md` tells how
-//! to search with `cargo fuzz`; what that finds becomes a seed.
+//! `KBINGEST_FUZZ` sets how many changes of each seed are tried. `tests/fuzz/README.md` explains
+//! how to search with `cargo fuzz`; its findings become seeds.
 
 #[path = "../fuzz/oracles/mod.rs"]
 pub mod oracles;
@@ -13,9 +13,9 @@ use std::path::Path;
 
 use crate::support::{Draw, from_environment};
 
-/// Changes of one seed that an ordinary test run tries.
+/// Changes of one seed in an ordinary test run.
 const CHANGES: u64 = 40;
-/// What parsers look for.
+/// Marks that parsers search for.
 const TOKENS: [&[u8]; 16] = [
     b"\n",
     b"\n\n",

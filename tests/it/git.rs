@@ -58,7 +58,7 @@ impl Repository {
         clone
     }
 
-    /// Runs git with a committer and dates of its own: commit ids depend on nothing else.
+    /// Runs git with a fixed committer and dates, so that commit ids are always the same.
     fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .current_dir(self.folder())
@@ -125,7 +125,7 @@ impl Repository {
         ]
     }
 
-    /// Fails where the knowledge base differs from one made of the repository without any clone.
+    /// Fails if the knowledge base differs from one made from the repository without a clone.
     fn assert_equals_fresh_ingest(&self, what: &str) {
         let config = self.place.config_into("fresh.kb");
         remove_all(&self.place, &config);
@@ -139,7 +139,7 @@ fn remove_all(place: &Place, config: &Config) {
     let _ = fs::remove_dir_all(place.cache_of(&config.kb));
 }
 
-/// Keeps the warnings.
+/// Collects the warnings.
 #[derive(Default)]
 struct Heard(std::sync::Mutex<Vec<String>>);
 
@@ -267,7 +267,7 @@ fn trouble_is_named_and_deletes_nothing() {
         let (_, warning) = repository.ingest_to(20);
         assert_same(&repository.place.dump(), &before, keys);
         repository.place.configure(&kept);
-        // What curl says differs from version to version.
+        // curl's messages differ from version to version.
         said.push(warning.split(": Failed to connect").next().unwrap().to_owned());
     };
     check("url = 'nowhere'");
@@ -308,7 +308,7 @@ fn a_clone_that_a_kill_or_a_disk_has_spoilt_is_mended() {
         repository.write("0.md", markdown(100 + number, 2, "edited"));
         repository.commit();
     };
-    // What a killed git leaves.
+    // Left by a killed git.
     let left = [
         "shallow.lock",
         "config.lock",
@@ -323,11 +323,11 @@ fn a_clone_that_a_kill_or_a_disk_has_spoilt_is_mended() {
     edit(1);
     assert_eq!(repository.counts(), [0, 1, 19, 0]);
     assert_eq!(left.map(|name| clone.join(name).exists()), [false; 5]);
-    // A clone that was begun only.
+    // A clone that was only begun.
     fs::remove_file(clone.join("HEAD")).unwrap();
     edit(2);
     assert_eq!(repository.counts(), [0, 1, 19, 0]);
-    // A clone without objects: the documents in question stay, and the next run has a new one.
+    // A clone without objects: the documents concerned stay, and the next run makes a new one.
     edit(3);
     repository.ingest_to(0);
     fs::remove_dir_all(clone.join("objects")).unwrap();
@@ -348,7 +348,7 @@ fn a_clone_does_not_grow_with_every_fetch() {
     };
     fetch(0);
     let clone = repository.clone_folder();
-    // Every fetch makes a pack; they become one when there are twenty.
+    // Every fetch makes a pack; they are merged at twenty.
     (1..24).for_each(fetch);
     let packs = fs::read_dir(clone.join("objects/pack")).unwrap();
     let packs = packs.filter(|file| file.as_ref().unwrap().path().extension().unwrap() == "pack");
@@ -374,7 +374,7 @@ fn the_clone_is_no_document_and_a_stop_leaves_nothing_half_done() {
     let whole_run = ingest(&whole, None);
     assert_eq!(whole_run.exit_code, 0);
     let expected = dump(&whole.kb);
-    assert!(!expected.contains("objects/"), "the clone was taken in");
+    assert!(!expected.contains("objects/"), "the clone was ingested");
     remove_all(&repository.place, &whole);
     for visit in [1, 2, 4, 7, 11] {
         let report = ingest(&whole, Some(&stop_at(None, visit)));

@@ -1,5 +1,5 @@
-//! Every interleaving of producer and consumer, tried by loom: what is queued is done exactly once,
-//! and an error of one side ends the other.
+//! Every interleaving of producer and consumer, tried by loom: each queued range is processed
+//! exactly once, and an error of one side ends the other.
 //!
 //! The order of the consumer's work is the program's own ([`in_order`]); the queue, the channel of
 //! bounded length and the stop signal are models of those in `kb`, `std::sync::mpsc` and
@@ -14,12 +14,12 @@ use loom::thread;
 
 /// Batches that the producer queues.
 const BATCHES: usize = 2;
-/// Batches in the channel at most.
+/// Limit on the batches in the channel.
 const CHANNEL: usize = 1;
 
-/// What both threads see.
+/// The state shared by both threads.
 struct Shared {
-    /// How often each range was done; one that waits has none.
+    /// How often each range was processed; 0 while it waits.
     queue: Mutex<Vec<Row>>,
     channel: Mutex<Channel>,
     changed: Condvar,
@@ -72,7 +72,7 @@ impl Shared {
         queue.len() - 1
     }
 
-    /// Waits while the channel is full; fails when nobody receives any more.
+    /// Waits while the channel is full; fails when the receiver is gone.
     fn send(&self, batch: usize) -> Result<(), Stopped> {
         let mut channel = self.channel.lock().unwrap();
         while channel.has_receiver && channel.batches.len() == CHANNEL {
@@ -108,7 +108,7 @@ impl Shared {
         queue[row].is_done = true;
     }
 
-    /// Processes what is not done, up to the row `up_to` or to the end.
+    /// Processes waiting rows, up to the row `up_to` or to the end.
     fn work_off(&self, up_to: Option<usize>) -> Result<(), Stopped> {
         loop {
             self.reached()?;
@@ -123,8 +123,7 @@ impl Shared {
     }
 }
 
-/// Crawls nothing, queues and hands over; what `workers::producer` and `pipeline::producer` come
-/// to.
+/// Crawls nothing, queues and hands over, like `workers::producer` and `pipeline::producer`.
 fn produce(shared: &Shared, failing: Failing) -> Result<(), Stopped> {
     let result = (0..BATCHES).try_for_each(|_| {
         shared.reached()?;
@@ -163,7 +162,7 @@ fn consume(shared: &Shared, waiting: Option<usize>, failing: Failing) -> Result<
     result
 }
 
-/// Runs both sides in every order; `check` sees how they ended and what became of each row.
+/// Runs both sides in every order; `check` sees how they ended and the state of each row.
 fn check(waiting: usize, failing: Failing, check: fn([bool; 2], &[Row])) {
     loom::model(move || {
         let shared = Arc::new(Shared::new(waiting));
@@ -188,7 +187,7 @@ fn what_is_queued_is_done_exactly_once() {
     }
 }
 
-/// That no thread waits for ever is what loom itself looks for.
+/// Loom itself checks that no thread waits forever.
 #[test]
 fn an_error_of_one_side_ends_the_other() {
     check(0, Failing::Consumer, |[_, consumed], rows| {

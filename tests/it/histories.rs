@@ -1,13 +1,13 @@
-//! Random histories: files are edited, runs are stopped, killed, cancelled, broken off and gone on
-//! with, settings change. After each step every invariant holds; at the end the content is a fresh
-//! ingest's.
+//! Random histories: files are edited, runs are stopped, killed, cancelled, aborted and resumed,
+//! settings change. After each step every invariant holds; at the end the content equals that of a
+//! fresh ingest.
 //!
 //! Steps are plain data, so that a failing history shrinks to a short one and can be pasted below
-//! as a test. `PROPTEST_CASES` sets how many histories are tried; no file with regressions is kept.
+//! as a test. `PROPTEST_CASES` sets the number of histories; no file of regressions is kept.
 //!
-//! A kill is played in this process: the file and its write-ahead log are copied at a checkpoint,
-//! and the copies take their place when the run has ended. What a write can leave half done is left
-//! to `crash`.
+//! A kill is simulated in this process: the file and its write-ahead log are copied at a
+//! checkpoint, and the copies replace them when the run has ended. Half-finished writes are left to
+//! `crash`.
 
 mod steps;
 
@@ -34,14 +34,14 @@ use crate::support::{
 };
 use crate::wait::wait_until;
 
-/// Histories of an ordinary test run.
+/// Histories in an ordinary test run.
 const CASES: u32 = 100;
 const STEPS_MAX: usize = 24;
-/// Files over this are skipped; the largest document stays below.
+/// Files over this size are skipped; the largest document is smaller.
 const FILE_BYTES_MAX: usize = 80_000;
-/// One thread waits so long for the other: a checkpoint may not come.
+/// Limit on the time that one thread waits for the other: the checkpoint may never be reached.
 const LAG_MAX: Duration = Duration::from_millis(20);
-/// A process that died so often may have put a document aside.
+/// Number of deaths after which a document may be quarantined.
 const DEATHS_BEFORE_SET_ASIDE: u32 = 3;
 
 /// Enough small files that deleting them is withheld.
@@ -54,10 +54,10 @@ struct History {
     overlap_tokens: usize,
     dim: usize,
     exclude: bool,
-    /// What stood in a file of this size and mtime: the same stamp with other content is not seen.
+    /// Content of files by size and mtime: other content with the same values is not noticed.
     stamps: HashMap<(u64, SystemTime), blake3::Hash>,
     deaths: u32,
-    /// What stood in the files that are spoilt.
+    /// Content of the spoilt files before they were spoilt.
     whole: HashMap<usize, Vec<u8>>,
 }
 
@@ -95,8 +95,8 @@ impl History {
         self.place.docs().join(FILES[file])
     }
 
-    /// Writes a file, with the mtime that it had where `keeps_mtime` and the change is still to be
-    /// seen.
+    /// Writes a file, with its previous mtime if `keeps_mtime` and the change would still be
+    /// noticed.
     fn write(&mut self, name: &str, bytes: &[u8], keeps_mtime: bool) {
         let path = self.place.docs().join(name);
         let before = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
@@ -113,7 +113,7 @@ impl History {
         self.stamps.insert((size, mtime), hash);
     }
 
-    /// Changes a file that exists; a file that does not is left so.
+    /// Changes a file, if it exists.
     fn change(&mut self, file: usize, keeps_mtime: bool, change: impl Fn(&[u8]) -> Vec<u8>) {
         if let Ok(bytes) = fs::read(self.path(file)) {
             self.write(FILES[file], &change(&bytes), keeps_mtime);
@@ -222,7 +222,7 @@ impl History {
                     self.compare_where_whole(&report);
                 }
             }
-            // Before the workers start nobody catches it: the process would die of it.
+            // Before the workers start nothing catches it: the process would die.
             (Err(_), Some(Fault::Panic)) => {}
             (Err(panic), _) => std::panic::resume_unwind(panic),
         }
@@ -232,7 +232,7 @@ impl History {
         assert!(lost.is_empty(), "live before the run, there, and gone: {lost:?}");
     }
 
-    /// Returns the live documents whose files are there and wanted: no run may take one out.
+    /// Returns the live documents whose files exist and are wanted: no run may remove one.
     fn live_here(&self) -> BTreeSet<String> {
         let kb = self.place.kb();
         if !kb.exists() {
@@ -249,7 +249,8 @@ impl History {
         live.into_iter().collect()
     }
 
-    /// Reports whether a run that starts now lists the source, and so ends in what is there.
+    /// Reports whether a run that starts now lists the source, so that its result is the present
+    /// state.
     fn would_crawl(&self, start: Start) -> bool {
         let kb = self.place.kb();
         let last = kb.exists().then(|| Reader::open(&kb).unwrap().last_run());
@@ -261,8 +262,7 @@ impl History {
         }
     }
 
-    /// Compares with a fresh ingest where the run was whole, withheld nothing and set nothing
-    /// aside.
+    /// Compares with a fresh ingest if the run was complete, and withheld and quarantined nothing.
     fn compare_where_whole(&self, report: &RunReport) {
         let is_whole = report.run.as_ref().is_some_and(|run| run.status.is_complete());
         if is_whole && report.exit_code != 21 && self.deaths < DEATHS_BEFORE_SET_ASIDE {
@@ -270,7 +270,7 @@ impl History {
         }
     }
 
-    /// Returns `None` where there is nothing that could be resumed, or not in this way.
+    /// Returns `None` if nothing can be resumed, or not in this way.
     fn start(&self, run: &Run, session: &Session<'_>) -> Option<RunReport> {
         let target = match run.start {
             Start::Ingest | Start::Restart => {
@@ -294,8 +294,8 @@ impl History {
         }
     }
 
-    /// Ingests until nothing is left to do, and compares with a fresh ingest; then mends what
-    /// cannot be taken in, and compares again.
+    /// Ingests until nothing is left to do, and compares with a fresh ingest; then repairs the
+    /// files that cannot be ingested, and compares again.
     fn finish(&mut self) {
         let options = IngestOptions {
             allow_deletes: true,
@@ -318,7 +318,8 @@ impl History {
         assert_eq!(tables(&kb), before, "nothing had changed");
     }
 
-    /// Compares with a fresh ingest what a run has come to, and returns what both cannot take in.
+    /// Compares the result of a run with a fresh ingest, and returns the documents that neither can
+    /// ingest.
     fn compare(&self, report: &RunReport) -> Vec<String> {
         assert_sound(&self.place.kb());
         let fresh = self.place.config_into("fresh.kb");
@@ -335,7 +336,7 @@ impl History {
     }
 }
 
-/// Returns a hook that commits the fault of a run at its visit, and says so in `fired`.
+/// Returns a hook that injects the fault of a run at its visit, and reports so in `fired`.
 fn hook(
     Run { fault, lag, .. }: Run,
     kb: PathBuf,
@@ -360,7 +361,7 @@ fn hook(
             Fault::Panic => panic!("planted at {checkpoint:?}"),
             Fault::Cancel => {
                 Writer::open(&kb).unwrap().request_cancel().unwrap();
-                // Before the start nobody looks yet, and the checkpoint does next.
+                // Before the start nothing checks for it; the next checkpoint does.
                 if checkpoint != Checkpoint::BeforeStart {
                     wait_until("the request is seen", || stop.is_requested());
                 }
@@ -373,7 +374,7 @@ fn hook(
     }
 }
 
-/// Copies of the knowledge base as a kill leaves it.
+/// Copies of the knowledge base after a kill.
 #[derive(Clone)]
 struct Killed {
     pairs: [(PathBuf, PathBuf); 2],
@@ -381,7 +382,7 @@ struct Killed {
 
 impl Killed {
     fn new(place: &Place) -> Self {
-        // The file first: what the log gains meanwhile only adds to it, and is no checkpoint.
+        // The file first: what is added to the log meanwhile is not a checkpoint.
         Self {
             pairs: ["", "-wal"].map(|end| {
                 (place.path(&format!("kb.kb{end}")), place.path(&format!("killed.kb{end}")))
@@ -395,7 +396,7 @@ impl Killed {
         }
     }
 
-    /// Puts the copies, where there are any, in the place of the knowledge base.
+    /// Puts the copies, if there are any, in the place of the knowledge base.
     fn restore(&self, kb: &Path) {
         if !self.pairs[0].1.exists() {
             return;
@@ -425,7 +426,7 @@ fn spoilt(how: Spoil) -> Vec<u8> {
     }
 }
 
-/// A run ends as its fault asks, or as if there had been none where it came too late.
+/// A run ends as its fault demands, or normally if the fault came too late.
 fn assert_ending(report: Option<&RunReport>, fault: Option<Fault>) {
     let Some(report) = report else { return };
     let Some(run) = &report.run else { return };
@@ -440,8 +441,8 @@ fn assert_ending(report: Option<&RunReport>, fault: Option<Fault>) {
     assert!(is_expected, "{fault:?}: {report:#?}");
 }
 
-/// Returns the dump without the revisions of `failed` documents: one that failed keeps its old one,
-/// which a fresh ingest does not have.
+/// Returns the dump without the revisions of `failed` documents: a failed one keeps its old
+/// revision, which a fresh ingest does not have.
 fn without_revisions(dump: &str, failed: &[String]) -> String {
     let mut is_failed = false;
     let mut kept = String::new();
@@ -457,7 +458,7 @@ fn without_revisions(dump: &str, failed: &[String]) -> String {
     kept
 }
 
-/// Returns every row of every table but those that record runs.
+/// Returns every row of every table except those that record runs.
 fn tables(kb: &Path) -> Vec<String> {
     let mut all = rows(kb, "SELECT * FROM counter WHERE name <> 'run'");
     for table in
@@ -500,7 +501,7 @@ fn every_history_ends_where_a_fresh_ingest_does() {
     }
 }
 
-/// Settings and files that change while work waits in the queue: what chance finds in one of a few
+/// Settings and files that change while work waits in the queue: chance finds this in one of a few
 /// hundred histories.
 #[test]
 fn what_waits_gives_way_to_what_changed() {
@@ -531,8 +532,7 @@ fn what_waits_gives_way_to_what_changed() {
 }
 
 /// Found by chance in some four thousand histories: a text waited in the queue while its file could
-/// no longer be taken in, and another model then forgot that failure together with those of
-/// embedding.
+/// no longer be ingested, and another model then removed that failure with those of embedding.
 #[test]
 fn a_failure_outlives_a_change_of_settings() {
     let run = |fault, lag| {
@@ -553,7 +553,7 @@ fn a_failure_outlives_a_change_of_settings() {
     }
 }
 
-/// Found by chance: how the broken file ended stood in the ledger when it could no longer be read
+/// Found by chance: the ledger still had the failure of a broken file that could no longer be read
 /// at all.
 #[test]
 fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
@@ -563,7 +563,7 @@ fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
     };
     check(&[Step::Spoil(5, Spoil::Broken), run(), Step::Spoil(5, Spoil::TooLarge), run()]);
     check(&[Step::Spoil(5, Spoil::TooLarge), run(), Step::Spoil(5, Spoil::Broken), run()]);
-    // The same of a file whose text was taken in before it broke.
+    // The same for a file whose text was ingested before it broke.
     for how in [Spoil::Binary, Spoil::Broken] {
         check(&[run(), Step::Spoil(0, how), run(), Step::Spoil(0, Spoil::TooLarge), run()]);
     }

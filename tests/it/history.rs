@@ -2,7 +2,7 @@
 //! ingest's.
 //!
 //! Reads `$KBINGEST_CORPORA/history/rust-book`: `base/` is the first state, `steps.jsonl` names
-//! what each commit puts and deletes, `steps/NNN/` holds what it puts.
+//! what each commit writes and deletes, `steps/NNN/` contains the files written.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Hundreds of hostile files among fifty good documents, through the real binary: the run ends, in
-//! time and within 512 MiB, says of each file what became of it, and keeps every good document.
+//! time and within 512 MiB, reports the result of each file, and keeps every good document.
 //!
-//! Every file is made by a fixed rule and comes with what is expected of it. `bytes` has encodings,
-//! formats and sizes, `markup` what parsers choke on, `places` names and things that are no files.
+//! Every file is made by a fixed rule and has an expected result. `bytes` has encodings, formats
+//! and sizes, `markup` input that is hard for parsers, `places` names and things that are not
+//! files.
 
 mod bytes;
 mod markup;
@@ -26,8 +27,8 @@ use serde_json::Value;
 
 use crate::support::{Place, assert_same, assert_sound, markdown, rows};
 
-/// All documents together get what one of them may take at most; a debug build on a busy machine,
-/// more.
+/// Time limit for all documents together: that of one document; more for a debug build on a busy
+/// machine.
 const RUN_TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 120 } else { 30 });
 const RESIDENT_KIB_MAX: u64 = 512 * 1024;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -42,34 +43,34 @@ name = 'docs'
 path = 'docs'
 ";
 
-/// What becomes of a file.
+/// The result of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
-    /// Taken in as text.
+    /// Ingested as text.
     Text,
-    /// Left out, and reported as such.
+    /// Skipped, and reported.
     Skipped,
     /// Reported as failed.
     Failed,
     FailedUnlessRoot,
-    /// No document at all.
+    /// Not a document.
     Unlisted,
 }
 
-/// How something in a folder comes to be.
+/// How an entry of a folder is made.
 #[derive(Clone, Debug)]
 enum Make {
     Bytes(Vec<u8>),
-    /// So many bytes of nothing.
+    /// This many zero bytes.
     Sparse(u64),
     Unreadable(Vec<u8>),
     Folder,
     Link(String),
     Fifo,
     Socket,
-    /// A character device by its numbers; only root can.
+    /// A character device by its numbers; only root can make one.
     Device([u32; 2]),
-    /// Folders in folders, longer than any path.
+    /// Nested folders, deeper than any path.
     Abyss,
 }
 
@@ -88,7 +89,7 @@ impl Hostile {
         Self::new(path, Make::Bytes(text.into()), Expect::Text)
     }
 
-    /// Makes it below `docs`; returns whether this machine lets us.
+    /// Makes it below `docs`; returns whether this machine allows that.
     fn make(&self, place: &Place) -> bool {
         let path = place.docs().join(&self.path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -124,8 +125,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Makes folders in folders, one step at a time, because no path reaches the last; a file lies in
-/// it.
+/// Makes nested folders, one step at a time, because no path reaches the last; it contains a file.
 fn make_abyss(path: &Path) {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
     fs::create_dir_all(path).unwrap();
@@ -140,20 +140,20 @@ fn make_abyss(path: &Path) {
     File::from(file).write_all(b"unreachable").unwrap();
 }
 
-/// Where a good document lies, among the hostile ones, and a word that only it has.
+/// Where a good document is among the hostile ones, and a word that only it contains.
 fn good(number: u64) -> (String, String) {
     let folder = ["", "names/", "markdown/", "encoding/", "size/"][number as usize % 5];
     (format!("{folder}good-{number:02}.md"), format!("canary{number:02}"))
 }
 
-/// What a process of the real binary came to.
+/// The result of a process of the real binary.
 struct Ended {
     code: Option<i32>,
     output: Vec<u8>,
     resident_kib: u64,
 }
 
-/// Runs the binary; kills it, and fails, where it takes too much time or memory.
+/// Runs the binary; kills it, and fails, if it takes too much time or memory.
 fn kbingest(place: &Place, arguments: &[&str]) -> Ended {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| place.path(name));
     let since = Instant::now();
@@ -184,14 +184,14 @@ fn kbingest(place: &Place, arguments: &[&str]) -> Ended {
     Ended { code, output, resident_kib }
 }
 
-/// Returns the most memory that the process has had resident so far.
+/// Returns the largest resident memory of the process so far.
 fn resident_kib_of(child: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
-/// Ingests, and returns what became of each document: `text`, or the kind of its failure.
+/// Ingests, and returns the result of each document: `text`, or the kind of its failure.
 fn ingest(place: &Place, exit_code: i32) -> BTreeMap<String, String> {
     let since = Instant::now();
     let ended = kbingest(place, &["ingest"]);
@@ -212,7 +212,7 @@ fn ingest(place: &Place, exit_code: i32) -> BTreeMap<String, String> {
     for failure in status["failures"].as_array().unwrap() {
         let cell = |key: &str| failure[key].as_str().unwrap().to_owned();
         listed.push((cell("uri"), cell("kind"), cell("error")));
-        // How far down the abyss can be listed depends on where this machine keeps temporary files.
+        // How deep the abyss can be listed depends on the path of this machine's temporary files.
         let is_abyss = cell("uri").starts_with("abyss/");
         all.insert(if is_abyss { "abyss".to_owned() } else { cell("uri") }, cell("kind"));
     }
@@ -224,7 +224,7 @@ fn ingest(place: &Place, exit_code: i32) -> BTreeMap<String, String> {
     all
 }
 
-/// Fails where a document became something else than is expected of its file.
+/// Fails if the result of a document is not the expected one.
 fn assert_fates(fates: &BTreeMap<String, String>, files: &[Hostile]) {
     let mut expected = BTreeMap::new();
     for number in 0..GOOD_DOCUMENTS {
@@ -278,7 +278,8 @@ fn settled(place: &Place) -> String {
     place.dump().lines().filter(keep).collect::<Vec<_>>().join("\n")
 }
 
-/// Changes files below `busy` until `is_over`: one grows, one is written anew, one comes and goes.
+/// Changes files below `busy` until `is_over`: one grows, one is rewritten, one appears and
+/// disappears.
 fn keep_busy(place: &Path, is_over: &AtomicBool) {
     let [growing, rewritten, vanishing] =
         ["growing.md", "rewritten.md", "vanishing.md"].map(|name| place.join(name));
@@ -305,7 +306,7 @@ fn keep_busy(place: &Path, is_over: &AtomicBool) {
     }
 }
 
-/// Makes the files and the good documents; returns those that this machine let us make.
+/// Makes the files and the good documents; returns those that this machine allows.
 fn set_up(place: &Place, files: Vec<Hostile>) -> Vec<Hostile> {
     place.configure(SETTINGS);
     for number in 0..GOOD_DOCUMENTS {
@@ -336,7 +337,7 @@ fn hostile_files_cost_only_themselves() {
     let is_over = AtomicBool::new(false);
     let fates = std::thread::scope(|scope| {
         scope.spawn(|| keep_busy(&busy, &is_over));
-        // Also where the run fails the thread has to end.
+        // The thread has to end even if the run fails.
         let fates = catch_unwind(AssertUnwindSafe(|| ingest(&place, 3)));
         is_over.store(true, Ordering::Relaxed);
         fates
@@ -364,7 +365,7 @@ fn what_is_only_skipped_is_no_failure() {
     assert_searchable(&place);
 }
 
-/// `ignore` would wait for the writer of a FIFO for ever.
+/// `ignore` would wait forever for the writer of a FIFO.
 #[test]
 fn rules_that_never_end_cost_their_folder_and_delete_nothing() {
     let place = Place::in_memory();

@@ -1,8 +1,7 @@
-//! What an ingest makes of new, changed, renamed, deleted and broken documents, and of other
+//! What an ingest does with new, changed, renamed, deleted and broken documents, and with other
 //! settings.
 //!
-//! Where nothing else is said, the knowledge base must equal that of a fresh ingest of the same
-//! state.
+//! Unless stated otherwise, the knowledge base must equal that of a fresh ingest of the same state.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -89,7 +88,7 @@ fn search(place: &Place, query: &str) -> Vec<Hit> {
     operations::search(&target, &options).unwrap().hits
 }
 
-/// Returns every table but the record of runs, row by row.
+/// Returns every table except the record of runs, row by row.
 fn content(place: &Place) -> Vec<String> {
     let kb = place.kb();
     let tables = rows(
@@ -101,7 +100,7 @@ fn content(place: &Place) -> Vec<String> {
     assert!(tables.len() > 10, "{tables:?}");
     let mut content = Vec::new();
     for table in tables {
-        // A run takes its number from a counter.
+        // The id of a run comes from a counter.
         let condition = if table == "counter" { "WHERE name <> 'run'" } else { "" };
         content.extend(
             rows(&kb, &format!("SELECT * FROM {table} {condition} ORDER BY 1, 2"))
@@ -112,7 +111,7 @@ fn content(place: &Place) -> Vec<String> {
     content
 }
 
-/// Documents may be private, whatever the umask.
+/// Documents may be private, whatever the umask is.
 #[test]
 fn only_the_owner_can_read_what_is_made() {
     let place = Place::new();
@@ -344,7 +343,7 @@ fn what_cannot_be_taken_in_is_recorded_until_it_is_repaired() {
     binary.md|extract|skipped|binary.md: binary content (ELF program)
     large.md|crawl|skipped|ROOT/docs/large.md: 1002 bytes is over max_file_size (1000 bytes)
     ");
-    // Skipped documents are no failures of the run, and cost it nothing.
+    // Skipped documents are not failures of the run, and have no effect on it.
     assert_eq!(counts(&place.ingest()), "3 crawled, 2 unchanged");
 
     place.write("binary.md", "now text");
@@ -362,7 +361,7 @@ fn a_document_that_breaks_keeps_its_old_version_until_it_is_repaired() {
     place.ingest();
     assert_eq!(search(&place, "alpha").len(), 1);
     assert_eq!(failures(&place).len(), 1);
-    // Repaired with the bytes of before, and with others.
+    // Repaired with the previous bytes, and with others.
     place.write("a.md", "alpha");
     check(&place, "1 crawled, 1 unchanged");
     assert_eq!(failures(&place), Vec::<String>::new());
@@ -394,7 +393,7 @@ fn empty_and_blank_documents_are_documents() {
 #[test]
 fn a_rewrite_with_the_same_size_and_mtime_right_after_is_noticed() {
     let place = Place::new();
-    // The clock has not passed this mtime, so no later write is sure to change it.
+    // The clock has not passed this mtime, so a later write might not change it.
     let mtime = SystemTime::now() + Duration::from_secs(60);
     place.write("a.md", "alpha");
     set_mtime(&place.docs().join("a.md"), mtime);
@@ -404,7 +403,7 @@ fn a_rewrite_with_the_same_size_and_mtime_right_after_is_noticed() {
     set_mtime(&place.docs().join("a.md"), mtime);
     check(&place, "2 crawled, 1 changed, 1 unchanged");
     assert_eq!(search(&place, "omega").len(), 1);
-    // Once it is settled, a stat is enough.
+    // Once that is certain, a stat is enough.
     set_mtime(&place.docs().join("a.md"), past(0));
     assert_eq!(place.ingest().metrics.bytes_read, 5);
     assert_eq!(place.ingest().metrics.bytes_read, 0);
@@ -450,7 +449,7 @@ fn a_pending_revision_gives_way_to_a_newer_one() {
         place.write("a.md", markdown(1, 14, "third"));
         let options = IngestOptions { restart: at == Checkpoint::AfterSave, ..Default::default() };
         assert_eq!(try_ingest(&place.config(), options, None).unwrap().exit_code, 0);
-        // A run whose crawl was complete does not crawl again; the next one does.
+        // A run whose crawl was complete does not crawl again; the next run does.
         place.ingest();
         assert_sound(&place.kb());
         place.assert_equals_fresh_ingest();
@@ -577,8 +576,8 @@ fn deletions_give_their_space_back() {
     assert_eq!(rows(&place.kb(), "PRAGMA page_size"), ["8192"]);
 }
 
-/// A first run lists a source before it reads the first document; what is removed in between is no
-/// failure.
+/// A first run lists a source before it reads the first document; a file removed in between is not
+/// a failure.
 #[test]
 fn a_file_that_is_removed_since_it_was_listed_is_left_out() {
     let place = Place::new();

@@ -1,8 +1,8 @@
-//! The real binary, killed at random instants, once to three times in a row, while a reader looks
-//! on.
+//! The real binary, killed at random instants, once to three times in a row, while a reader
+//! watches.
 //!
-//! `KBINGEST_KILLS` sets how many kills there are, `KBINGEST_QUERIES` how many looks beside runs
-//! that are left alone; `KBINGEST_SEED` repeats a history as far as the scheduler does,
+//! `KBINGEST_KILLS` sets the number of kills, `KBINGEST_QUERIES` the number of reads during
+//! undisturbed runs; `KBINGEST_SEED` repeats a history as far as the scheduler does,
 //! `KBINGEST_BINARY` names another program to run, such as a release build.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,24 +21,23 @@ use crate::support::{
     markdown, remove_kb, rows,
 };
 
-/// Kills of an ordinary test run.
+/// Kills in an ordinary test run.
 const KILLS: u64 = 20;
-/// Looks beside runs that are left alone.
+/// Reads during undisturbed runs.
 const QUERIES: u64 = 300;
-/// Kills of one run before it is left to end.
+/// Kills of one run before it may finish.
 const KILLS_IN_A_ROW_MAX: usize = 3;
 const DOCUMENTS: usize = 60;
-/// Sections of the long document: more chunks than a queue row names.
+/// Sections of the long document: more chunks than one queue row.
 const LONG_SECTIONS: usize = 300;
-/// A reader that another process keeps waiting for so long fails.
+/// A reader that waits this long for another process fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Documents that all say of which version they are, and a second kb.toml for runs that nobody
-/// disturbs.
+/// Documents that all contain their version, and a second kb.toml for undisturbed runs.
 struct Round {
     place: Place,
     version: usize,
-    /// Documents that no edit touches again are still there: a reader has to find each of them.
+    /// Documents that later edits do not touch: a reader must always find each of them.
     present: BTreeSet<String>,
 }
 
@@ -62,7 +61,7 @@ impl Round {
         self.present.insert(name(number));
     }
 
-    /// The next version: some documents are written anew, some go, some come back.
+    /// The next version: some documents are rewritten, some removed, some restored.
     fn edit(&mut self, draw: &mut Draw) {
         self.version += 1;
         for number in 0..DOCUMENTS {
@@ -76,7 +75,7 @@ impl Round {
         }
     }
 
-    /// Returns what an undisturbed run comes to, and how long it takes.
+    /// Returns the result of an undisturbed run, and how long it takes.
     fn undisturbed(&self) -> (String, Duration) {
         let kb = self.place.path("fresh.kb");
         remove_kb(&kb);
@@ -90,11 +89,11 @@ fn name(number: usize) -> String {
     format!("{}/{number}.md", number % 5)
 }
 
-/// Looks at the knowledge base until `is_over`; returns how often it saw one.
+/// Reads the knowledge base until `is_over`; returns how often one existed.
 fn read_until(is_over: &AtomicBool, kb: &Path, always: &BTreeSet<String>) -> u64 {
     let mut looks = 0;
     while !is_over.load(Ordering::Acquire) {
-        // Without a document that must be there, there may not even be a file yet.
+        // Unless a document must exist, there may not even be a file yet.
         match look(kb) {
             Ok(seen) => {
                 let lost: Vec<_> = always.iter().filter(|uri| !seen.contains_key(*uri)).collect();
@@ -108,7 +107,7 @@ fn read_until(is_over: &AtomicBool, kb: &Path, always: &BTreeSet<String>) -> u64
     looks
 }
 
-/// Returns every live document with its version; fails at one of several versions.
+/// Returns every live document with its version; fails if one has several versions.
 fn look(kb: &Path) -> rusqlite::Result<BTreeMap<String, String>> {
     let connection = rusqlite::Connection::open_with_flags(kb, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(PATIENCE)?;
@@ -142,13 +141,14 @@ fn assert_search_sees_no_mix(kb: &Path) {
     }
 }
 
-/// Kills one run up to [`KILLS_IN_A_ROW_MAX`] times, lets it end, and returns how many kills hit.
+/// Kills one run up to [`KILLS_IN_A_ROW_MAX`] times, lets it finish, and returns the number of
+/// kills that hit.
 fn kill_and_recover(round: &Round, draw: &mut Draw, duration: Duration, expected: &str) -> u64 {
     let mut hits = 0;
     for number in 0..=draw.below(KILLS_IN_A_ROW_MAX) {
         let delay = duration.mul_f64(draw.below(1000) as f64 / 1000.0);
         let command = if number > 0 && draw.below(2) == 0 { "resume" } else { "ingest" };
-        // A kill before the file is a knowledge base leaves nothing that could be resumed.
+        // A kill before the file is a knowledge base leaves nothing to resume.
         let is_resumable = round.place.kb().exists()
             && rows_or_none(&round.place.kb(), "SELECT id FROM run").is_some();
         let command = if is_resumable { command } else { "ingest" };
@@ -168,7 +168,7 @@ fn rows_or_none(kb: &Path, sql: &str) -> Option<usize> {
     Some(statement.query([]).ok()?.mapped(|_| Ok(())).count())
 }
 
-/// Ends the reader, also where the test fails meanwhile.
+/// Stops the reader, even if the test fails meanwhile.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -177,7 +177,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Does `work` while a reader looks on; returns how often it saw the knowledge base.
+/// Does `work` while a reader watches; returns how often it saw the knowledge base.
 fn with_reader(kb: &Path, always: &BTreeSet<String>, work: impl FnOnce()) -> u64 {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -10,7 +10,7 @@
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the
 //!   real binary, compared by whole dumps
 //! - `embedder`: an embedder that fails, by a script
-//! - `search`: queries, filters, folding, the index made anew
+//! - `search`: queries, filters, folding, rebuilding the index
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `fingerprint`: what is stored to decide whether work is done again

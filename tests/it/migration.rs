@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::repair::look;
 use crate::support::{Place, assert_same, assert_sound, ingest, markdown, program, rows};
 
-/// Takes a knowledge base back to format 1: a row for each vector, nothing that came later.
+/// Converts a knowledge base to format 1: a row for each vector, without anything added later.
 fn to_format_1(connection: &Connection) {
     let mut vectors = connection.prepare("SELECT chunk_id, scale, embedding FROM vector").unwrap();
     let vectors: Vec<(i64, [u8; 4], Vec<u8>)> = vectors
@@ -61,7 +61,7 @@ fn an_ingest_brings_format_1_to_this_one() {
     }
     place.ingest();
     let before = place.dump();
-    // Ids with holes between them.
+    // Ids with gaps between them.
     place.write("7.md", markdown(70, 5, "ferry"));
     place.write("8.md", markdown(80, 9, "ferry"));
     place.ingest();

@@ -1,5 +1,5 @@
-//! A document that ends the process: found alone after a few deaths, set aside, and the rest goes
-//! on.
+//! A document that kills the process: found alone after a few deaths, quarantined, and the rest is
+//! ingested.
 //!
 //! The process really dies: a hook aborts it, as a stack overflow in a parser would.
 
@@ -13,10 +13,10 @@ use kbingest::support::events::Silent;
 
 use crate::support::{Place, assert_sound, rows, try_ingest};
 
-/// Set in the process that is to die; names the folder.
+/// Set in the process that is to die; contains the folder.
 const VICTIM: &str = "KBINGEST_TEST_VICTIM";
 
-/// Runs an ingest in `place` that dies at `checkpoint` while `poison.md` is what is at work.
+/// Runs an ingest in `place` that dies at `checkpoint` while `poison.md` is in flight.
 fn die(place: &Place, test: &str) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
@@ -26,7 +26,7 @@ fn die(place: &Place, test: &str) {
     assert_eq!(output.status.signal(), Some(libc::SIGABRT), "it was to die: {output:?}");
 }
 
-/// In the process that is to die: ingests, and aborts where the poison is at work.
+/// In the process that is to die: ingests, and aborts while the poison is in flight.
 fn be_victim(is_fatal: impl Fn(Checkpoint, &rusqlite::Connection) -> bool + Send + Sync + 'static) {
     let Some(toml) = std::env::var_os(VICTIM) else { return };
     let config = kbingest::config::Config::load(toml.as_ref()).unwrap();
@@ -47,14 +47,14 @@ fn any(connection: &rusqlite::Connection, sql: &str) -> bool {
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Checks that `poison.md` is set aside, with two documents before it and `after` behind it.
+/// Checks that `poison.md` is quarantined, with two documents before it and `after` behind it.
 fn check_set_aside(test: &str, after: usize, error: &str) {
     let place = Place::new();
     let behind = (0..after).map(|number| format!("z{number}.md"));
     for name in ["a.md", "b.md", "poison.md"].map(str::to_owned).into_iter().chain(behind) {
         place.write(&name, format!("# {name}\n\nSome words about {name}.\n"));
     }
-    // Twice over the batch, then three times over the document alone.
+    // Twice with the batch, then three times with the document alone.
     for _ in 0..5 {
         die(&place, test);
     }
@@ -68,14 +68,14 @@ fn check_set_aside(test: &str, after: usize, error: &str) {
     assert_eq!(rows(&place.kb(), live).len(), 2 + after);
     assert_sound(&place.kb());
 
-    // It stays aside until somebody asks for it again.
+    // It stays quarantined until it is retried on request.
     assert_eq!(try_ingest(&place.config(), IngestOptions::default(), None).unwrap().exit_code, 3);
     let options = IngestOptions { retry_failed: true, ..IngestOptions::default() };
     assert_eq!(try_ingest(&place.config(), options, None).unwrap().exit_code, 0);
     place.assert_equals_fresh_ingest();
 }
 
-/// Chunks of `poison.md` are computed, and it is noted as at work.
+/// Chunks of `poison.md` are computed while it is recorded as in flight.
 fn is_chunked(checkpoint: Checkpoint, connection: &rusqlite::Connection) -> bool {
     checkpoint == Checkpoint::AfterChunk
         && any(

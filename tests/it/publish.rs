@@ -1,4 +1,4 @@
-//! `ingest --publish-if-eval` through the binary: readers see a run only where the gate holds.
+//! `ingest --publish-if-eval` through the binary: readers only see a run if the gate holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::wait::{end_of, wait_until};
 const ALWAYS: [&str; 2] = ["--min", "text:recall@10=0"];
 const WHOLE: [&str; 2] = ["--min", "text:recall@10=1"];
 
-/// Documents of which one is asked for.
+/// Documents, one of which the query asks for.
 fn place() -> Place {
     let place = Place::new();
     for number in 0..30 {
@@ -35,7 +35,7 @@ fn run(place: &Place, arguments: &[&str]) -> Output {
     program().current_dir(place.path("")).args(arguments).output().unwrap()
 }
 
-/// Starts to publish, if what is asked for is found.
+/// Starts a run that is published if the query finds its document.
 fn start(place: &Place, more: &[&str]) -> Child {
     program()
         .current_dir(place.path(""))
@@ -48,7 +48,7 @@ fn start(place: &Place, more: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Publishes under a gate and returns what is said, stdout first.
+/// Publishes under a gate and returns the output, stdout first.
 fn publish(place: &Place, code: i32, gate: &[&str]) -> String {
     let arguments = [&["ingest", "--publish-if-eval", "queries.jsonl"], gate].concat();
     let output = run(place, &arguments);
@@ -74,8 +74,8 @@ fn a_run_is_published_where_the_gate_holds_and_only_there() {
     place.assert_equals_fresh_ingest();
     let before = place.dump();
 
-    // What is asked for is gone: the knowledge base stays, the candidate shows what would have
-    // come.
+    // The document of the query is gone: the knowledge base stays, the candidate shows what would
+    // have been published.
     place.write("river.md", "# River\n\nNothing crosses.\n");
     let said = publish(&place, 22, &WHOLE);
     assert!(said.contains("not published; the knowledge base is unchanged:"), "{said}");
@@ -85,7 +85,7 @@ fn a_run_is_published_where_the_gate_holds_and_only_there() {
     assert!(!dump(&candidate(&place)).contains("zeppelin"));
     assert_sound(&candidate(&place));
 
-    // The next run goes on from there and does only what changed since.
+    // The next run continues from there and does only what changed since.
     place.write("river.md", "# River\n\nThe zeppelin crosses again.\n");
     let report = run(
         &place,
@@ -106,7 +106,7 @@ fn a_candidate_of_an_older_knowledge_base_is_thrown_away() {
     place.ingest();
     place.write("river.md", "# River\n\nNothing crosses.\n");
     publish(&place, 22, &WHOLE);
-    // Another run gives out ids that the candidate gave out too.
+    // Another run assigns ids that the candidate also assigned.
     place.write("1.md", markdown(100, 9, "common"));
     place.ingest();
     let chunks = "SELECT max(id) FROM chunk";
@@ -158,16 +158,16 @@ fn a_stop_is_gone_on_with_by_the_same_command() {
     place.assert_equals_fresh_ingest();
 }
 
-/// What can be seen of a run from outside, in the order in which it comes.
+/// States of a run that are visible from outside, in their order.
 #[derive(Clone, Copy, Debug)]
 enum KillPoint {
     CandidateIsThere,
-    /// The candidate has so many documents.
+    /// The candidate has this many documents.
     Saved(u64),
-    /// The candidate has so many vectors of this run.
+    /// The candidate has this many vectors of this run.
     Stored(u64),
     Completed,
-    /// The write-ahead log of the knowledge base has so many bytes: its content is replaced.
+    /// The write-ahead log of the knowledge base has this many bytes: its content is replaced.
     Publishing(u64),
     Published,
 }

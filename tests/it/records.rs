@@ -1,4 +1,4 @@
-//! `[[source.records]]`: files of which every record is a document, from listing to knowledge base.
+//! `[[source.records]]`: files whose records are documents, from listing to knowledge base.
 
 use crate::support::{Place, rows};
 
@@ -63,7 +63,7 @@ fn a_second_run_does_what_changed_and_nothing_else() {
     let same = place.ingest().metrics;
     assert_eq!((same.documents_unchanged, same.bytes_read), (30, 0));
 
-    // In another order, one changed, one gone, one new.
+    // In another order, one changed, one removed, one new.
     let mut next: Vec<_> = many.iter().rev().copied().filter(|(id, _)| *id != 4).collect();
     next[0].1 = "something else";
     next.push((100, "what is new"));
@@ -74,12 +74,12 @@ fn a_second_run_does_what_changed_and_nothing_else() {
     assert_eq!(done, (1, 1, 1, 28));
     place.assert_equals_fresh_ingest();
 
-    // Only a field that is metadata.
+    // Only a metadata field.
     put(&place, "items.csv", &rows_of(&next).replacen(",x\n", ",y\n", 1));
     assert_eq!(place.ingest().metrics.documents_changed, 1);
     place.assert_equals_fresh_ingest();
 
-    // A file that lost most of its rows loses no documents, nor does one that is away or broken.
+    // A file that lost most of its rows loses no documents, nor does a missing or broken one.
     put(&place, "items.csv", &rows_of(&next[..3]));
     assert_eq!(place.ingest_to(21).metrics.deletions_withheld, 27);
     std::fs::remove_file(place.path("items.csv")).unwrap();
@@ -127,7 +127,7 @@ fn records_are_read_in_every_format() {
     let inner = place("items.json", &format!("{keys}\nlist = '/data/items'"));
     put(&inner, "items.json", json);
     inner.ingest();
-    // Every `/` of a text stands for a line end here; that of the field's name is one of them.
+    // Every `/` of a text is a line end here, including the one of the field's name.
     assert_eq!(documents(&inner), expected);
     assert_eq!(metadata(&inner)[0], "1|{\"more\":{\"note\":[\"a\",\"b\"]},\"tags\":{\"x\":1}}");
 
@@ -140,9 +140,12 @@ fn records_are_read_in_every_format() {
     );
     lines.ingest_to(3);
     assert_eq!(documents(&lines), expected);
-    let told = failures(&lines);
-    assert!(told[0].starts_with("cannot list row 3 of items.ndjson: it is not JSON: "), "{told:?}");
-    assert_eq!(told[1], "cannot list row 4 of items.ndjson: it is not a JSON object");
+    let reported = failures(&lines);
+    assert!(
+        reported[0].starts_with("cannot list row 3 of items.ndjson: it is not JSON: "),
+        "{reported:?}"
+    );
+    assert_eq!(reported[1], "cannot list row 4 of items.ndjson: it is not a JSON object");
 
     let tabs = place("items.txt", "format = 'tsv'\nid = 'id'\ntext = ['body']");
     put(&tabs, "items.txt", "id\tbody\n1\ta,b\n");

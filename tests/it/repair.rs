@@ -1,9 +1,9 @@
-//! Damage: what `check --read-data` finds, what `--repair` mends, and what `ingest --retry-failed`
-//! tries again.
+//! Damage: what `check --read-data` finds, what `--repair` repairs, and what `ingest
+//! --retry-failed` retries.
 //!
 //! Rows are damaged with SQL, and the file itself byte by byte. Every live document stays
-//! searchable between the damage and the ingest after the repair; that one ends in what was there
-//! before.
+//! searchable between the damage and the ingest after the repair, which restores the previous
+//! content.
 
 mod bytes;
 
@@ -24,14 +24,14 @@ use crate::support::{
 };
 
 const DOCUMENTS: u64 = 8;
-/// Bits that are flipped in rows, one at a time.
+/// Bits of rows that are flipped, one at a time.
 const FLIPS: u64 = 400;
 
 fn word(number: u64) -> String {
     format!("canary{number}")
 }
 
-/// A folder with documents that each have a word of their own in every chunk, taken in.
+/// A folder with documents that each have a unique word in every chunk, ingested.
 fn place() -> Place {
     let place = Place::in_memory();
     for number in 0..DOCUMENTS {
@@ -43,7 +43,7 @@ fn place() -> Place {
     place
 }
 
-/// Opens the file as somebody does who means no good.
+/// Opens the file like an attacker.
 fn vandal(kb: &Path) -> Connection {
     let connection = Connection::open(kb).unwrap();
     connection
@@ -75,8 +75,8 @@ fn assert_all_searchable(kb: &Path, when: &str) {
     }
 }
 
-/// Repairs, ingests, and compares with what was there before the damage.
-fn assert_mended(place: &Place, before: &str, damage: &str) {
+/// Repairs, ingests, and compares with the content before the damage.
+fn assert_repaired(place: &Place, before: &str, damage: &str) {
     let report = look(&place.kb(), true);
     assert!(!report.findings.is_empty() && report.repair.is_some(), "{damage}: {report:#?}");
     let left = look(&place.kb(), false).findings;
@@ -89,7 +89,7 @@ fn assert_mended(place: &Place, before: &str, damage: &str) {
     assert_all_searchable(&place.kb(), damage);
 }
 
-/// Flips one bit of one row, tells which document that is of, and returns SQL that undoes it.
+/// Flips one bit of one row, returns the document it belongs to, and SQL that undoes it.
 fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
     let (table, column, id) = [
         ("content", "text", "id"),
@@ -132,7 +132,7 @@ fn flip(connection: &Connection, draw: &mut Draw) -> (String, String) {
     (name(connection, &owner), format!("UPDATE {table} SET {column} = {undo} WHERE {id} = {row}"))
 }
 
-/// Returns source and address of the document whose id `sql` gives.
+/// Returns source and URI of the document whose id `sql` returns.
 fn name(connection: &Connection, sql: &str) -> String {
     let sql = format!("SELECT source || ':' || uri FROM document WHERE id = ({sql})");
     connection.query_row(&sql, [], |row| row.get(0)).unwrap()
@@ -213,7 +213,7 @@ fn flipped_bits_are_mended() {
         for document in damaged {
             assert!(found.contains(&document), "{document} is not in\n{found}");
         }
-        assert_mended(&place, &before, &format!("flips of seed {seed}"));
+        assert_repaired(&place, &before, &format!("flips of seed {seed}"));
     }
 }
 
@@ -229,9 +229,9 @@ const DAMAGES: &[(&str, &str)] = &[
     (
         "UPDATE vector_block SET slots = CAST(substr(slots, 1, 1) || x'7f' || substr(slots, 3) AS BLOB)
          WHERE id = (SELECT min(id) FROM vector_block)",
-        "a vector is as it was stored",
+        "a vector matches its checksum",
     ),
-    // Ids between which there is nothing are not looked up one by one.
+    // Ids in an empty range are not looked up one by one.
     ("UPDATE run SET id = 100000000", "rows refer to rows that exist"),
     ("DELETE FROM chunk_fts_idx", "every word of the full-text index is found"),
     (
@@ -337,13 +337,13 @@ fn damaged_rows_are_found_and_mended() {
         let findings = look(&place.kb(), false).findings;
         let is_found = findings.iter().any(|finding| finding.invariant == *invariant);
         assert!(is_found, "{damage}\nis no breach of \"{invariant}\": {findings:#?}");
-        let mended = catch_unwind(AssertUnwindSafe(|| assert_mended(&place, &before, damage)));
-        failed.extend(mended.is_err().then_some(*damage));
+        let repaired = catch_unwind(AssertUnwindSafe(|| assert_repaired(&place, &before, damage)));
+        failed.extend(repaired.is_err().then_some(*damage));
     }
-    assert!(failed.is_empty(), "{} damages are not mended: {failed:#?}", failed.len());
+    assert!(failed.is_empty(), "{} damages are not repaired: {failed:#?}", failed.len());
 }
 
-/// Damage to a run that was stopped half way, its work in the queue.
+/// Damage to a run that was stopped half way, with its work in the queue.
 #[test]
 fn a_half_done_run_is_mended_and_gone_on_with() {
     let damages = [
@@ -366,7 +366,7 @@ fn a_half_done_run_is_mended_and_gone_on_with() {
         let report = look(&place.kb(), true);
         assert!(!report.findings.is_empty(), "{number}: {damage}");
         assert!(look(&place.kb(), false).findings.is_empty(), "{number}: {damage}");
-        // The first goes on with the run, the second looks at every file.
+        // The first continues the run, the second compares every file.
         ingest(&place.config(), None);
         place.ingest();
         place.assert_equals_fresh_ingest();
@@ -378,7 +378,7 @@ fn an_earlier_copy_of_a_damaged_file_is_kept() {
     let place = place();
     let mut copies = Vec::new();
     for number in 0..2 {
-        // A text that is lost for good, but for the copy.
+        // A text that is lost permanently, except for the copy.
         vandal(&place.kb())
             .execute(
                 "UPDATE content SET text = CAST(x'ff' || text AS BLOB) WHERE id = (SELECT min(id) + ?1 FROM content)",
@@ -411,7 +411,7 @@ fn failures_are_tried_again_when_asked() {
     assert_same(&place.dump(), &before, "before the file was there");
 }
 
-/// Sets the chunks of a new text of `0.md` aside, as after the third process that died over them.
+/// Marks the chunks of a new text of `0.md` as dead, as after the third process that died of them.
 fn set_chunks_aside(place: &Place, text: &str) {
     place.write("0.md", text);
     let stop = stop_at(Some(Checkpoint::BeforeCommit), 1);
@@ -426,7 +426,7 @@ fn set_chunks_aside(place: &Place, text: &str) {
     place.ingest_to(3);
 }
 
-/// One failure takes the place of another, and gives it back.
+/// One failure replaces another, and restores it.
 #[test]
 fn chunks_set_aside_are_still_told_after_another_failure() {
     let place = place();
@@ -446,7 +446,7 @@ fn chunks_set_aside_are_tried_again_when_asked() {
     let place = place();
     set_chunks_aside(&place, &markdown(60, 12, &word(0)));
     place.ingest_to(3);
-    assert_all_searchable(&place.kb(), "while set aside");
+    assert_all_searchable(&place.kb(), "while quarantined");
     let ended = Command::new(env!("CARGO_BIN_EXE_kbingest"))
         .args(["ingest", "--retry-failed"])
         .arg(place.toml())

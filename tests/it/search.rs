@@ -1,5 +1,5 @@
 //! `search`: query syntax, languages, filters, folding, explanations, an index that is rebuilt when
-//! its analysis changed, and a searcher that lives long and is shared by threads.
+//! its analysis changed, and a long-lived searcher that threads share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -30,7 +30,7 @@ fn text_query(text: &str) -> Query {
     query_in(SearchMode::Text, text)
 }
 
-/// Asks for every chunk that matches by itself.
+/// Asks for every chunk that matches on its own.
 fn unfolded(query: Query) -> Query {
     Query { show: Show { folds: false, ..query.show }, ..query }
 }
@@ -199,7 +199,7 @@ fn what_one_side_finds_is_scored_by_both() {
     let mut query = unfolded(query_in(SearchMode::Hybrid, "ferry"));
     query.show.limit = 200;
     let hits = hits(&place, &query);
-    // Each side has a hundred candidates.
+    // Each search keeps a hundred chunks.
     assert!((101..=180).contains(&hits.len()), "{}", hits.len());
     assert!(hits.iter().all(|hit| hit.bm25.is_some() && hit.cosine.is_some()));
 }
@@ -245,7 +245,7 @@ fn weights_are_those_of_the_config() {
         best.join(" ")
     };
     assert_eq!(order("title_weight = 9.0"), "about.md");
-    // The first heading of a page is its title, too.
+    // The first heading of a page is also its title.
     assert_eq!(order("heading_weight = 9.0"), "about.md part.md");
     for (setting, weight) in [("vector_weight = 0.0", 0.0), ("vector_weight = 3.0", 1.5)] {
         let hits = found(setting, SearchMode::Hybrid);
@@ -418,7 +418,7 @@ fn a_searcher_knows_the_languages_that_came_after_it_was_opened() {
     assert_eq!(found("ferry"), ["en.md"]);
 }
 
-/// Rare words, common ones, phrases and filters, over documents that resemble one another.
+/// Rare words, common ones, phrases and filters, over similar documents.
 const SHARED: [&str; 6] = [
     "river lantern",
     "first",
@@ -464,8 +464,7 @@ fn threads_that_share_a_searcher_get_the_answers_of_one() {
     });
 }
 
-/// Each commit publishes whole documents, so that an answer about one of them is the old one or the
-/// new one.
+/// Each commit publishes whole documents, so a result of one of them is the old one or the new one.
 #[test]
 fn threads_that_search_during_an_ingest_see_the_old_or_the_new_version() {
     let place = many_documents();

@@ -1,5 +1,5 @@
-//! What strangers may try, one file for each threat model of docs/security.md, through the real
-//! binary where it can.
+//! What strangers may try, a file for each threat model of docs/security.md, through the real
+//! binary if possible.
 
 mod documents;
 mod folder;

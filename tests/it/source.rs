@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use tempfile::TempDir;
 
-/// Makes a folder with the named files, each holding its own name.
+/// Makes a folder with the named files, each containing its own name.
 fn tree(files: &[&str]) -> TempDir {
     let root = TempDir::new().unwrap();
     add(root.path(), files);
@@ -48,7 +48,7 @@ fn entries(source: &dyn Source) -> Vec<Entry> {
     source.list().unwrap().map(|entry| entry.unwrap()).collect()
 }
 
-/// Lists uris; what could not be listed is marked with `!`.
+/// Lists URIs; entries that could not be listed are marked with `!`.
 fn listed(source: &dyn Source) -> Vec<String> {
     let show = |entry| match entry {
         Ok(Entry { uri, .. }) => uri,
@@ -88,7 +88,7 @@ fn an_entry_has_the_version_that_reading_gives() {
     let content = source.read(entry).unwrap();
     assert_eq!((content.bytes.as_slice(), &content.version), (&b"a.md"[..], &entry.version));
 
-    // A later write could get the same mtime as long as the clock has not passed it.
+    // A later write could get the same mtime until the clock has passed it.
     file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     assert_eq!(source.read(&entries(&source)[0]).unwrap().version, None);
 }
@@ -133,7 +133,7 @@ fn hidden_files_are_left_out_unless_wanted() {
 fn an_ignore_file_that_cannot_be_read_is_no_failure() {
     let outer = tree(&["docs/a.md", "docs/b.md", "docs/sub/c.md"]);
     fs::create_dir(outer.path().join(".git")).unwrap();
-    // A folder in its place cannot be read, not even by root; a bad glob can, but means nothing.
+    // A folder in its place cannot be read, even by root; a bad glob can, but is ignored.
     fs::create_dir(outer.path().join(".gitignore")).unwrap();
     fs::create_dir(outer.path().join("docs/sub/.gitignore")).unwrap();
     write(&outer.path().join("docs/.gitignore"), "[\nb.md\n");
@@ -204,7 +204,7 @@ fn folders_full_of_links_to_one_another_are_listed_in_finite_time() {
                 .unwrap();
         }
     }
-    // Every folder's own file, and every other folder's by one link.
+    // Every folder's own file, and every other folder's through one link.
     assert_eq!(listed(&source(root.path(), "follow_links = true")).len(), 20 + 20 * 19);
 }
 
@@ -269,7 +269,7 @@ fn a_vanished_file_is_a_failure_of_its_own() {
     assert!(source.read(&entries[1]).is_ok());
 }
 
-/// Runs `work` on a thread that may read no more than permissions say, even if this user is root.
+/// Runs `work` on a thread limited to this user's permissions, even if the user is root.
 fn without_privileges(work: impl FnOnce() + Send) {
     let work = || {
         let all = rustix::thread::capabilities(None).unwrap();
@@ -316,7 +316,7 @@ fn a_file_whose_path_is_too_long_is_listed_and_fails_when_read() {
     let root = TempDir::new().unwrap();
     let folder = |parts: usize| root.path().join(vec!["x".repeat(250); parts].join("/"));
     fs::create_dir_all(folder(15)).unwrap();
-    // The folder's path stays below `PATH_MAX`, its file's does not.
+    // The folder's path is shorter than `PATH_MAX`, its file's is not.
     let room = 4096 - 1 - folder(15).as_os_str().len() - 1;
     let last = folder(15).join("y".repeat(room.min(250)));
     fs::create_dir(&last).unwrap();
@@ -425,7 +425,7 @@ fn sources_open_in_the_order_of_the_file() {
     assert!(matches!(error, SourceError::Config { .. }), "{error:?}");
 }
 
-/// Every regular file below `root`, by a walk of its own.
+/// Every regular file below `root`, by an independent walk.
 fn files_below(root: &Path, folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -453,7 +453,7 @@ proptest! {
         let root = TempDir::new().unwrap();
         for path in paths {
             let path = root.path().join(OsStr::from_bytes(&path.join(&b'/')));
-            // A name may be `..`, or be taken already by a file or a folder.
+            // A name may be `..`, or already exist as a file or a folder.
             if path.components().all(|part| part.as_os_str() != "..") && !path.exists() {
                 let _ = fs::create_dir_all(path.parent().unwrap());
                 let _ = fs::write(&path, "text");

@@ -1,7 +1,6 @@
-//! A run that is stopped at any checkpoint, at any visit, and gone on with ends like one that was
-//! not.
+//! A run that is stopped at any checkpoint, at any visit, and resumed ends like one that was not.
 //!
-//! Whole dumps are compared, the queue included; in between the knowledge base is sound and no
+//! Whole dumps are compared, including the queue; in between the knowledge base is sound and no
 //! claim is left.
 
 use std::fs;
@@ -35,11 +34,11 @@ max_tokens = 32
 dim = 64
 ";
 
-/// A run to be stopped: its settings, and the knowledge base that it starts from.
+/// A run to be stopped: its settings, and the initial knowledge base.
 struct Scenario {
     place: Place,
     has_base: bool,
-    /// What the uninterrupted run ends in.
+    /// The result of the uninterrupted run.
     expected: String,
     metrics: String,
 }
@@ -77,7 +76,7 @@ impl Scenario {
         scenario
     }
 
-    /// Returns settings for a run into `kb`, which is as before the run.
+    /// Returns settings for a run into `kb`, in its state before the run.
     fn start(&self, kb: &str) -> Config {
         let config = self.place.config_into(kb);
         crate::support::remove_kb(&config.kb);
@@ -98,7 +97,8 @@ impl Scenario {
         assert_eq!(document_metrics(report), self.metrics, "{context}");
     }
 
-    /// Stops at the first, second, … visit of `checkpoint` until there is none, and goes on each
+    /// Stops at the first, second, … visit of `checkpoint` until there is none, and resumes each
+    /// time.
     /// time.
     fn stop_at_every_visit(&self, checkpoint: Checkpoint) {
         for visit in 1.. {
@@ -121,7 +121,7 @@ impl Scenario {
         }
     }
 
-    /// Stops one run again and again, each time one checkpoint later than the time before.
+    /// Stops one run again and again, each time one checkpoint later.
     fn stop_again_and_again(&self) {
         let config = self.start("again.kb");
         let mut percent = 0.0;
@@ -147,7 +147,7 @@ impl Scenario {
     }
 }
 
-/// As many as one batch takes.
+/// As many as fit one batch.
 const DOCUMENTS: u64 = 512;
 
 /// 514 documents in `docs`, which is two batches, and three in `notes`; one is longer than one
@@ -204,7 +204,7 @@ fn a_later_ingest_can_be_stopped_everywhere() {
 #[test]
 fn a_change_of_chunk_settings_can_be_stopped_everywhere() {
     let change = |place: &Place| place.reconfigure("max_tokens = 32", "max_tokens = 48");
-    // Nothing is saved anew.
+    // Nothing is saved again.
     let reached: Vec<_> =
         Checkpoint::ALL.into_iter().filter(|at| *at != Checkpoint::AfterSave).collect();
     Scenario::after(change).stop_at_all(&reached);
@@ -212,7 +212,7 @@ fn a_change_of_chunk_settings_can_be_stopped_everywhere() {
 
 #[test]
 fn a_change_of_model_can_be_stopped_everywhere() {
-    // Nothing is saved or chunked anew.
+    // Nothing is saved or chunked again.
     Scenario::after(|place| place.reconfigure("dim = 64", "dim = 32")).stop_at_all(&[
         Checkpoint::BeforeStart,
         Checkpoint::BeforeBatch,
@@ -221,7 +221,7 @@ fn a_change_of_model_can_be_stopped_everywhere() {
     ]);
 }
 
-/// One batch: the producer is always done with it, so that the crawl is complete at the stop.
+/// One batch: the producer is always finished with it, so the crawl is complete at the stop.
 fn stop_with_a_complete_crawl() -> (Place, Config, String) {
     let place = Place::new();
     for number in 0..20 {
@@ -262,15 +262,15 @@ fn resume_with_a_complete_crawl_needs_no_config() {
     assert_embeds_only(&resume_target(&Target::open(&config.kb).unwrap(), None), &expected);
 }
 
-/// What has changed since is part of what `ingest` promises.
+/// `ingest` promises the present state, including later changes.
 #[test]
 fn ingest_with_a_complete_crawl_looks_once_more() {
     let (place, config, _) = stop_with_a_complete_crawl();
     place.write("0.md", "edited");
     place.write("new.md", "new");
     place.remove("1.md");
-    // What is gone counts as deleted only where it was published before, which the consumer is
-    // given the time for.
+    // A removed document only counts as deleted if it was published before, so the consumer is
+    // given time for that.
     let kb = config.kb.clone();
     let hook = move |checkpoint: Checkpoint, _: &StopSignal| {
         if checkpoint == Checkpoint::BeforeBatch {
@@ -286,7 +286,7 @@ fn ingest_with_a_complete_crawl_looks_once_more() {
     place.assert_equals_fresh_ingest();
 }
 
-/// A stop is not kept waiting by merges, and what goes on makes up for them.
+/// Merges do not delay a stop, and the next process makes up for them.
 #[test]
 fn full_text_is_merged_by_the_run_that_completes() {
     let place = Place::new();
@@ -321,7 +321,7 @@ fn restart_drops_what_was_half_done() {
         place.write(&format!("{number}.md"), markdown(number, 4, "common"));
     }
     place.ingest();
-    // Of these there is an older version, and a new one is half done.
+    // These have an older version, and a new one that is half done.
     for number in 0..10 {
         place.write(&format!("{number}.md"), markdown(number, 5, "edited"));
     }
@@ -397,7 +397,7 @@ fn stop_then_reconfigure(old: &str, new: &str) -> Place {
     place
 }
 
-/// The consumer holds a batch of the old queue while the producer chunks the same texts anew.
+/// The consumer has a batch of the old queue while the producer chunks the same texts again.
 #[test]
 fn settings_may_change_while_chunks_are_queued() {
     for (old, new) in [("max_tokens = 32", "max_tokens = 48"), ("dim = 64", "dim = 32")] {
@@ -415,8 +415,8 @@ fn settings_may_change_while_chunks_are_queued() {
     }
 }
 
-/// A resume takes what is live to its own settings, and keeps the kb.toml of its run for the next
-/// one to compare with.
+/// A resume applies its own settings to live documents, and keeps the kb.toml of its run for the
+/// next one to compare with.
 #[test]
 fn settings_that_come_back_after_a_resume_with_others_are_seen() {
     for (old, new) in [("max_tokens = 32", "max_tokens = 48"), ("dim = 64", "dim = 32")] {
@@ -428,7 +428,7 @@ fn settings_that_come_back_after_a_resume_with_others_are_seen() {
     }
 }
 
-/// The consumer has the time to commit what the old settings have queued.
+/// The consumer has time to commit what was queued with the old settings.
 #[test]
 fn two_models_never_mix() {
     let place = stop_then_reconfigure("dim = 64", "dim = 32");
@@ -445,7 +445,7 @@ fn two_models_never_mix() {
     place.assert_equals_fresh_ingest();
 }
 
-/// Ends runs by a panic in the consumer, as a kill would, until a document gets the blame.
+/// Ends runs by a panic in the consumer, as a kill would, until a document is blamed.
 fn set_one_aside() -> Place {
     let place = Place::new();
     for number in 0..3 {
@@ -460,7 +460,7 @@ fn set_one_aside() -> Place {
             return place;
         }
     }
-    panic!("no document is ever set aside");
+    panic!("no document is ever quarantined");
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn a_document_that_ends_the_process_each_time_is_set_aside() {
         let live = rows(&place.kb(), "SELECT DISTINCT uri FROM chunks ORDER BY uri");
         assert_eq!(live, ["1.md", "2.md"]);
     }
-    // It is tried again when it changes.
+    // It is retried when it changes.
     place.write("0.md", markdown(5, 3, "changed"));
     place.ingest();
     place.assert_equals_fresh_ingest();
@@ -506,7 +506,7 @@ fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
     }
 }
 
-/// Chunks of so many tokens of one model are none of another's.
+/// Chunks sized in the tokens of one model are not reused for another.
 #[test]
 fn a_model_of_other_tokens_has_its_own_chunks() {
     let place = Place::new();
@@ -524,7 +524,7 @@ fn a_model_of_other_tokens_has_its_own_chunks() {
     }
 }
 
-/// The crawl of the stopped run is complete, and what is asked for now needs another.
+/// The crawl of the stopped run is complete, and the new request needs another.
 #[test]
 fn deletions_can_be_allowed_when_a_stopped_run_has_withheld_them() {
     let place = Place::new();

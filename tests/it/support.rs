@@ -1,8 +1,8 @@
 //! What the tests of whole runs share: a folder of documents with its kb.toml, runs with a hook,
 //! dumps.
 //!
-//! Everything lives in a temporary folder. Every write gets an mtime of its own, long past, so that
-//! a file's version is trusted at once and a rewrite is seen without waiting for the clock.
+//! Everything is in a temporary folder. Every write gets an mtime of its own, long past, so that a
+//! file's version is trusted at once and a rewrite is noticed without waiting for the clock.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -52,8 +52,8 @@ impl Place {
         Self::below(TempDir::new().unwrap())
     }
 
-    /// The same in memory where the machine has such a folder: five times as many runs in the same
-    /// time, for tests of which none is about what reaches the disk.
+    /// The same in memory if the machine has such a folder: five times as many runs in the same
+    /// time, for tests that are not about what reaches the disk.
     pub fn in_memory() -> Self {
         Self::below(TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap())
     }
@@ -86,7 +86,7 @@ impl Place {
         fs::write(self.toml(), settings).unwrap();
     }
 
-    /// Puts `new` in the place of `old` in kb.toml.
+    /// Replaces `old` by `new` in kb.toml.
     pub fn reconfigure(&self, old: &str, new: &str) {
         let settings = fs::read_to_string(self.toml()).unwrap();
         assert!(settings.contains(old), "kb.toml has no {old:?}");
@@ -98,7 +98,7 @@ impl Place {
         Config { is_trusted: true, cache: Some(self.cache()), ..loaded }
     }
 
-    /// Returns the folder that stands for the user's cache.
+    /// Returns the folder used as the user's cache.
     pub fn cache(&self) -> PathBuf {
         self.path(".cache")
     }
@@ -135,7 +135,7 @@ impl Place {
         fs::rename(self.docs().join(from), self.docs().join(to)).unwrap();
     }
 
-    /// Ingests with the settings as they are; fails where the run does not end with `exit_code`.
+    /// Ingests with the current settings; fails if the run does not end with `exit_code`.
     pub fn ingest_to(&self, exit_code: u8) -> RunState {
         let report = ingest(&self.config(), None);
         assert_eq!(report.exit_code, exit_code, "{report:#?}");
@@ -143,7 +143,7 @@ impl Place {
         report.run.unwrap()
     }
 
-    /// Ingests with the settings as they are, to a full success.
+    /// Ingests with the current settings, to a full success.
     pub fn ingest(&self) -> RunState {
         self.ingest_to(0)
     }
@@ -152,7 +152,7 @@ impl Place {
         dump(&self.kb())
     }
 
-    /// Fails where `kb.kb` differs from a fresh ingest of the same sources.
+    /// Fails if `kb.kb` differs from a fresh ingest of the same sources.
     pub fn assert_equals_fresh_ingest(&self) {
         let config = self.config_into("fresh.kb");
         remove_kb(&config.kb);
@@ -161,8 +161,8 @@ impl Place {
     }
 }
 
-/// Returns the program under test: what `KBINGEST_BINARY` names, or what was built with these
-/// tests.
+/// Returns the program under test: the one that `KBINGEST_BINARY` names, or the one built with
+/// these tests.
 pub fn program() -> Command {
     match std::env::var_os("KBINGEST_BINARY") {
         Some(path) => Command::new(path),
@@ -170,7 +170,7 @@ pub fn program() -> Command {
     }
 }
 
-/// Returns the number in an environment variable; fails where it holds something else.
+/// Returns the number in an environment variable; fails if it is not a number.
 pub fn from_environment(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value:?} is no number")))
@@ -191,14 +191,14 @@ impl Draw {
     }
 }
 
-/// Returns a folder of the large corpora, which are no part of the repository. Tests that call this
-/// are ignored unless they are asked for.
+/// Returns a folder of the large corpora, which are not part of the repository. Tests that call
+/// this are ignored unless requested.
 pub fn corpora(folder: &str) -> PathBuf {
     let corpora = std::env::var_os("KBINGEST_CORPORA").expect("KBINGEST_CORPORA names a folder");
     Path::new(&corpora).join(folder)
 }
 
-/// Returns a moment long ago, with a part below the second, different for every `number`.
+/// Returns a moment long ago, with a fraction of a second, different for every `number`.
 pub fn past(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000 + number, 123_456_789)
 }
@@ -238,7 +238,7 @@ pub fn resume_target(target: &Target, hook: Option<&CheckpointHook>) -> RunRepor
     operations::resume(target, 2, &Session { stop, events: &Silent, hook, embedder: None }).unwrap()
 }
 
-/// Returns a hook that asks for the stop at the `visit`-th (from 1) visit of `at`, or of any
+/// Returns a hook that requests a stop at the `visit`-th (from 1) visit of `at`, or of any
 /// checkpoint.
 pub fn stop_at(at: Option<Checkpoint>, visit: u64) -> impl Fn(Checkpoint, &StopSignal) {
     let visits = AtomicU64::new(0);
@@ -259,7 +259,7 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// Notes a visit and returns how many there were, this one included.
+    /// Records a visit and returns their number, including this one.
     pub fn note(&self, checkpoint: Checkpoint) -> u64 {
         let mut counts = self.counts.lock().unwrap();
         let count = counts.entry(checkpoint).or_default();
@@ -276,14 +276,14 @@ impl Visits {
     }
 }
 
-/// A document whose command does not end before the gate is open, so that a run cannot either.
+/// A document whose command does not end before the gate is open, so a run cannot end either.
 pub struct Gate {
     reached: PathBuf,
     open: PathBuf,
 }
 
-/// Adds a source with such a document to the settings of `place`, after all others: what these have
-/// is saved when the gate is reached.
+/// Adds a source with such a document to the settings of `place`, after all others: their documents
+/// are saved when the gate is reached.
 pub fn gated(place: &Place) -> Gate {
     let gate = Gate { reached: place.path("reached"), open: place.path("open") };
     let (reached, open) = (gate.reached.display(), gate.open.display());
@@ -317,7 +317,7 @@ pub fn dump(kb: &Path) -> String {
     Reader::open(kb).unwrap().maintenance().dump().unwrap()
 }
 
-/// Fails with the first lines that differ where two dumps do.
+/// Fails with the first lines that differ if two dumps do.
 pub fn assert_same(actual: &str, expected: &str, what: &str) {
     if actual == expected {
         return;
@@ -330,7 +330,7 @@ pub fn assert_same(actual: &str, expected: &str, what: &str) {
     }
 }
 
-/// Fails where an invariant of the knowledge base is broken.
+/// Fails if an invariant of the knowledge base is violated.
 pub fn assert_sound(kb: &Path) {
     let report = operations::check(
         &Target::File(kb.to_owned()),
@@ -344,7 +344,7 @@ pub fn read_only(kb: &Path) -> Connection {
     Connection::open_with_flags(kb, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-/// Returns the rows of a query, cells apart by `|`.
+/// Returns the rows of a query, with cells separated by `|`.
 pub fn rows(kb: &Path, sql: &str) -> Vec<String> {
     let connection = read_only(kb);
     let mut statement = connection.prepare(sql).unwrap();
@@ -364,7 +364,7 @@ pub fn rows(kb: &Path, sql: &str) -> Vec<String> {
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// Fails where a claim is held or remembered: a stop at a checkpoint gives every claim back.
+/// Fails if a claim is held or counted: a stop at a checkpoint returns every claim.
 pub fn assert_no_claims(kb: &Path) {
     let claims = rows(kb, "SELECT * FROM queue WHERE state <> 'pending' OR attempts <> 0");
     assert_eq!(claims, Vec::<String>::new());
@@ -381,7 +381,7 @@ pub fn assert_cancelled(report: &RunReport, context: &str) {
     assert_no_claims(&report.knowledge_base);
 }
 
-/// Returns Markdown of `sections` sections whose words are drawn from `seed`; every section has
+/// Returns Markdown of `sections` sections with words generated from `seed`; every section contains
 /// `word`.
 pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
     const WORDS: [&str; 16] = [
@@ -406,8 +406,8 @@ pub fn markdown(seed: u64, sections: usize, word: &str) -> String {
     text
 }
 
-/// Has the programs that are started from here on end by SIGHUP, also where these tests run under
-/// `nohup`: a signal that is heard here is at its default in them.
+/// Makes programs started from now on end at SIGHUP, even if these tests run under `nohup`: a
+/// signal that is handled here has its default action in them.
 pub fn let_hangups_through() {
     let heard = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, heard).unwrap();

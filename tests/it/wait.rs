@@ -1,5 +1,5 @@
-//! Waiting for what other processes and threads do. Nothing here decides how a test ends but when
-//! what it waits for never comes.
+//! Waits for other processes and threads. Nothing here decides how a test ends, unless what it
+//! waits for never happens.
 
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Long enough for the slowest machine; what is waited for takes milliseconds.
+/// Long enough for the slowest machine; the wait usually takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
@@ -28,13 +28,13 @@ pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Returns how a process ended; ends it and fails after [`PATIENCE`].
+/// Returns how a process ended; kills it and fails after [`PATIENCE`].
 pub fn end_of(child: &mut Child, what: &str) -> ExitStatus {
     let pid = Pid::from_child(child);
     in_time(what, pid, || child.wait().unwrap())
 }
 
-/// Runs a command and returns what it says; ends it and fails after [`PATIENCE`].
+/// Runs a command and returns its output; kills it and fails after [`PATIENCE`].
 pub fn output_of(command: &mut Command, what: &str) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = Pid::from_child(&child);
@@ -46,7 +46,7 @@ fn in_time<T: Send>(what: &str, pid: Pid, wait: impl FnOnce() -> T + Send) -> T 
     std::thread::scope(|scope| {
         scope.spawn(move || done.send(wait()));
         over.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            // It is the end of the process that the scope waits for.
+            // The scope waits for the end of the process.
             let _ = kill_process(pid, Signal::KILL);
             panic!("{what}: the process does not end")
         })

@@ -1,4 +1,4 @@
-//! `[[source.web]]`: crawls of sites on loopback. What is asked, what is stored, and how it ends.
+//! `[[source.web]]`: crawls of sites on loopback: requests, stored documents, and how they end.
 
 mod headers;
 mod hostile;
@@ -26,7 +26,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts at `/docs/`, as fast as the server answers.
+    /// Starts at `/docs/`, as fast as the server responds.
     pub fn new() -> Self {
         let site = Self { place: Place::new(), server: Server::start() };
         site.configure("");
@@ -48,7 +48,7 @@ impl Site {
         ));
     }
 
-    /// Makes the crawler forget robots.txt and the like, as a day does.
+    /// Makes the crawler forget robots.txt and similar files, as after a day.
     pub fn forget_files(&self) {
         let kb = rusqlite::Connection::open(self.place.kb()).unwrap();
         kb.execute("UPDATE web_file SET fetched_ms = fetched_ms - 86400000", []).unwrap();
@@ -82,7 +82,7 @@ impl Site {
         uris.iter().map(|uri| self.path(uri)).collect()
     }
 
-    /// Returns path, state and reason of every url.
+    /// Returns path, state and reason of every URL.
     pub fn states(&self) -> Vec<String> {
         let states = rows(&self.place.kb(), "SELECT url, state, reason FROM frontier");
         let mut states: Vec<_> = states.iter().map(|row| self.path(row)).collect();
@@ -94,7 +94,7 @@ impl Site {
         text.replace(&self.server.url(""), "")
     }
 
-    /// Fails where the knowledge base differs from one made by a first crawl of the site.
+    /// Fails if the knowledge base differs from one made by a first crawl of the site.
     pub fn assert_equals_fresh_ingest(&self, what: &str) {
         let config = self.place.config_into("fresh.kb");
         remove_kb(&config.kb);
@@ -103,7 +103,7 @@ impl Site {
     }
 }
 
-/// A site with a bit of everything that good sites have.
+/// A site with examples of everything that good sites have.
 fn good_site() -> Site {
     let site = Site::new();
     let server = &site.server;
@@ -139,7 +139,7 @@ fn good_site() -> Site {
     let hidden = html("hidden", "Not for search.", &["from-hidden.html"])
         .replace("<head>", "<head><meta name=robots content=noindex>");
     server.put("/docs/hidden.html", Reply::html(&hidden));
-    server.page("/docs/from-hidden.html", "Found all the same.", &[]);
+    server.page("/docs/from-hidden.html", "Found nevertheless.", &[]);
     let copy = html("copy", "How to install it.", &[])
         .replace("<head>", "<head><link rel=canonical href='/docs/guide.html'>");
     server.put("/docs/copy.html", Reply::html(&copy));
@@ -213,7 +213,7 @@ fn an_unchanged_site_is_only_asked_whether_it_is() {
     assert_eq!(site.counts(0), [0, 0, new, 0]);
     assert_same(&site.place.dump(), &before, "the first run");
     let asked = site.server.take_asked();
-    // Neither robots.txt, nor whether there is something that was not there a moment ago.
+    // Neither robots.txt, nor the probe for soft 404s.
     assert!(asked.iter().all(|asked| asked.path.starts_with("/docs/")), "{asked:#?}");
     let conditional = asked.iter().filter(|asked| asked.headers.contains_key("if-none-match"));
     assert_eq!(conditional.count() as u64, new, "{asked:#?}");
@@ -235,7 +235,7 @@ fn pages_come_change_and_go() {
     site.server.page("/docs/sub/", "Below, changed.", &["deep/"]);
     assert_eq!(site.counts(0), [0, 1, new - 1, 0]);
     site.assert_equals_fresh_ingest("a change");
-    // Gone, and still linked: only the second run believes it.
+    // Gone, and still linked: only the second run deletes it.
     site.server.remove("/docs/leaves/leaf.html");
     let report = site.ingest_to(3);
     assert_eq!(report.failures.len(), 1, "{report:#?}");
@@ -294,7 +294,7 @@ fn an_outage_deletes_nothing() {
     site.server.handle_nothing();
     site.ingest_to(0);
     site.assert_equals_fresh_ingest("after outages");
-    // Nobody there.
+    // No server.
     let Site { place, server } = site;
     let before = documents.len();
     drop(server);
@@ -318,7 +318,7 @@ fn a_server_that_asks_for_a_pause_gets_it() {
         .map(|asked| asked.at)
         .collect();
     assert_eq!(times.len(), 2);
-    // The first is noted before it is answered: a slow machine makes the pause longer and never
+    // The first is recorded before its response: a slow machine makes the pause longer, never
     // shorter.
     let second = Duration::from_secs(1);
     assert!(times[1] - times[0] >= second, "{:?}", times[1] - times[0]);
@@ -337,12 +337,12 @@ fn requests_keep_their_distance() {
         site.configure_all(&format!(
             "start_urls = ['{start}']\nprivate_hosts = ['127.0.0.1']\n{keys}"
         ));
-        // Before the first request, so that a slow machine makes the time longer and never shorter.
+        // Before the first request, so a slow machine makes the time longer, never shorter.
         let begun = Instant::now();
         site.ingest_to(0);
         let asked = site.server.take_asked();
         let all = asked[asked.len() - 1].at - begun;
-        // The first delay after robots.txt is learned only then.
+        // The first delay after robots.txt is known only then.
         let gaps = u32::try_from(asked.len() - 2).unwrap();
         assert!(gaps > 8 && all >= at_least * gaps, "{keys}: {gaps} requests in {all:?}");
     };
@@ -389,10 +389,10 @@ fn single_pages_and_sitemaps_begin_a_crawl() {
     server.put("/pages.xml", Reply::new(200, "application/xml", pages("2024-02-02")));
     server.put("/docs/notes.md", Reply::new(200, "text/markdown", "# Notes\n\nOther notes.\n"));
     assert_eq!(site.counts(0), [0, 1, 2, 0]);
-    // What the sitemap calls unchanged is not asked for.
+    // Pages that the sitemap declares unchanged are not requested.
     let paths = ["/sitemap.xml", "/pages.xml", "/docs/", "/docs/notes.md"];
     assert_eq!(server.take_paths(), paths);
-    // Pages that only a sitemap leads to do not go with it.
+    // Pages that only a sitemap leads to are not deleted with it.
     for path in ["/pages.xml", "/sitemap.xml"] {
         server.put(path, Reply::new(503, "text/plain", "later"));
         site.ingest_to(20);
@@ -443,7 +443,7 @@ fn a_limit_on_pages_holds_and_deletes_nothing() {
     let first = site.documents();
     assert!(site.server.take_pages().len() <= 5);
     assert!(first.len() <= 4, "{first:?}");
-    // The next run looks for changes again, and ends in the same way.
+    // The next run checks for changes again, and has the same result.
     assert_eq!(site.counts(4), [0, 0, 3, 0]);
     site.configure("");
     site.ingest_to(0);
@@ -451,7 +451,7 @@ fn a_limit_on_pages_holds_and_deletes_nothing() {
     site.configure("max_pages = 2");
     site.ingest_to(4);
     assert_eq!(site.documents(), all);
-    // A source that is no longer there goes with its frontier.
+    // A removed source is deleted with its frontier.
     site.place
         .configure("[[source.directory]]\nname = 'docs'\npath = 'docs'\n[embed.hash]\ndim = 16\n");
     let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };

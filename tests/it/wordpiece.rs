@@ -15,7 +15,7 @@ fn ids_are_those_of_the_reference() {
     assert!(golden.len() >= 2_000);
     let words = WordPiece::new(VOCABULARY);
     let mut cache = WordCache::new();
-    // Twice: words from the cache must come out as they went in.
+    // Twice: cached words must have the same ids.
     for round in ["cold", "warm"] {
         for (text, expected) in &golden {
             let ids = words.ids(&mut cache, text);

@@ -1,6 +1,6 @@
 //! Jupyter notebooks: text unchanged, code with its language, short outputs.
 //!
-//! After nbformat 4, with the cells of version 3 where they differ. Pictures are left out.
+//! After nbformat 4, with the cells of version 3 if they differ. Pictures are left out.
 
 use serde_json::Value;
 

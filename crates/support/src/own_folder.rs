@@ -1,7 +1,7 @@
 //! Folders that this program created for itself, and the only ones in which it removes anything.
 //!
 //! On disk: a folder of mode 0700 with a marker that contains the folder's own inode, so that a
-//! marker from an unpacked archive or a clone is invalid. In the user's own cache, where nothing
+//! marker from an unpacked archive or a clone is invalid. In the user's own cache, in which nothing
 //! comes from others, a marker may contain another inode: CI systems keep caches, and homes are
 //! restored. The content of such a folder may be deleted at any time. Nothing is removed before the
 //! marker was read through the opened folder, and never through a link.
@@ -250,8 +250,8 @@ impl OwnFolder {
         Ok(text)
     }
 
-    /// Returns the content of the marker, which includes the folder's inode: whoever ships a marker
-    /// does not know that.
+    /// Returns the content of the marker, which includes the folder's inode: a stranger who ships a
+    /// marker does not know that.
     fn marker(&self) -> io::Result<String> {
         let inode = fstat(&self.handle)?.st_ino;
         Ok(format!("{MADE_BY_US}inode {inode}\n"))

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A: documents of a stranger.
+# A: documents from strangers.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 says_sandbox() { "$kbingest" --version -v | grep -q '^sandbox: .*seccomp'; }
 held "children give up files, network and programs" says_sandbox
 
-# times COUNT TEXT: the text so many times.
+# times COUNT TEXT: the text repeated COUNT times.
 times() { yes "$2" | head -n "$1" | tr -d '\n'; }
 # lines COUNT TEXT: lines of the text.
 lines() { yes "$2" | head -n "$1"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A: names, numbers and places of documents that somebody else made. Needs python3 and git.
+# A: names, numbers and places of documents from strangers. Needs python3 and git.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$place" || exit 2
 
@@ -17,7 +17,7 @@ source_of() {
     } >"$toml"
 }
 
-# ends CODE [MEBIBYTES]: ingest of $toml ends with CODE, within 20 s of CPU and that much memory.
+# ends CODE [MEBIBYTES]: ingest of $toml exits with CODE, within 20 s of CPU and that much memory.
 ends() {
     within 20 "${2:-2048}" "$kbingest" ingest -q "$toml" >"$folder/out" 2>&1
     local code=$?
@@ -72,8 +72,8 @@ if kind in ("long", "link", "path", "short", "both"):
     with gzip.open(out, "wb", 6) as file:
         file.write(good + head + member(b"nnn", b"0", b"# Long\n") + b"\0" * 1024)
 elif kind == "overlap":
-    # Members with headers of their own, each of whose bytes begin with the header of the next one, as in a bomb that
-    # quotes (D. Fifield, "A better zip bomb").
+    # Members with their own headers, whose bytes each begin with the header of the next one, as in a quoting
+    # bomb (D. Fifield, "A better zip bomb").
     import zlib, binascii
     raw = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = b"# Title\n\nbomb in a sentence.\n" + b"a" * (8 << 20)
@@ -109,7 +109,7 @@ PY
 for kind in long link path short both; do
     source_of archive 'path = "a"'
     python3 make.py "$kind" "$folder/a"
-    # A link's name is of no interest to anybody; a header that is too long to read ends the archive.
+    # The name of a link is ignored; a header that is too long to read ends the archive.
     expected=3
     [ "$kind" = link ] && expected=0
     held "archive: a name of megabytes ($kind): exit code and memory" ends "$expected" 600
@@ -162,7 +162,7 @@ rules printf '[z-a]\n\xff\xfe\n'
 held "gitignore: bad lines cost themselves alone" ends 0
 held "gitignore: bad lines: what it names stays out" has_not secretword
 
-# A folder and a link that leads out take each other's place while runs are at work.
+# A folder and a link that leads out replace each other while runs are active.
 source_of directory 'path = "docs"'
 mkdir -p "$folder/docs/sub" "$folder/outside"
 for n in $(seq 200); do

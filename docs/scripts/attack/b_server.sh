@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# B: a server that is crawled: it asks for headers of another origin, links and sitemaps without end, a large robots.txt,
-# failing pages ahead of good ones. Secrets in urls and proxies are not shown.
+# B: a crawled server: it asks for headers of another origin, has endless links and sitemaps, a large
+# robots.txt, failing pages before good ones. Secrets in URLs and proxies are not shown.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cat > "$place/server.py" <<'PYTHON'
@@ -69,7 +69,7 @@ trap 'kill "$server" 2>/dev/null; rm -rf "$place"' EXIT
 for _ in $(seq 100); do [ -s "$place/ports" ] && break; sleep 0.05; done
 read -r own other < "$place/ports"
 
-# crawl SITE KEYS: crawls one site of the server for 8 s at most; leaves code, said and kb.
+# crawl SITE KEYS: crawls one site of the server for at most 8 s; sets code, said and kb.
 crawl() {
     local folder=$place/$1
     mkdir -p "$folder"
@@ -79,7 +79,7 @@ crawl() {
     said=$(within 20 3000 timeout 8 "$kbingest" ingest --progress none $trust "$folder/kb.toml" 2>&1)
     code=$?
 }
-# Where kb.toml needs to be trusted before it names variables and hosts, these are ours.
+# If kb.toml has to be trusted before it may name variables and hosts, these are ours.
 trust=
 "$kbingest" ingest --help 2>&1 | grep -q -- --trust && trust=--trust
 count() { python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])' "$kb" "$1"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# C: a knowledge base from a stranger, or one that goes away under a run. Every attack ends with a documented exit code
-# and a sentence, in seconds, and nothing that the file brings is run.
+# C: a knowledge base from a stranger, or one that disappears during a run. Every attack ends with a
+# documented exit code and a message, in seconds, and nothing in the file is run.
 . "$(dirname "$0")/common.sh"
 cd "$place" || exit 2
 
@@ -22,7 +22,7 @@ cp kb.kb sound.kb
 cp docs/2.md two.md
 echo '{"id": "1", "query": "ferry", "relevant": [{"path": "1.md"}]}' >queries.jsonl
 
-# plant SQL: makes kb.kb a sound one that somebody changed.
+# plant SQL: makes kb.kb a sound knowledge base that a stranger has changed.
 plant() {
     rm -f kb.kb kb.kb-wal kb.kb-shm
     cp sound.kb kb.kb
@@ -36,7 +36,8 @@ kb.close()
 END
 }
 
-# ends CODES COMMAND...: the command ends with one of CODES, separated by |, within its limits, and says so without a panic.
+# ends CODES COMMAND...: the command exits with one of CODES, separated by |, within its limits, with a
+# message and without a panic.
 ends() {
     local codes=$1 code=0
     shift
@@ -44,7 +45,7 @@ ends() {
     [[ "|$codes|" == *"|$code|"* ]] && ! grep -q panicked err
 }
 
-# everything CODES: so do all commands; the run has a document to replace, and one to take out.
+# everything CODES: the same for all commands; the run has a document to replace, and one to remove.
 everything() {
     echo "A new line, $RANDOM." >>docs/1.md
     rm -f docs/2.md
@@ -87,7 +88,7 @@ held "vectors that are no numbers" extreme "UPDATE vector_block SET entries = CA
   UPDATE vector_block SET entries = zeroblob(length(slots) * 76)"
 held "a text of 200 MiB" extreme "UPDATE content SET text = zeroblob(200 << 20) WHERE id = 1"
 
-# shown COMMAND...: nothing that it prints steers a terminal.
+# shown COMMAND...: its output contains nothing that controls a terminal.
 shown() {
     "$kbingest" "$@" >out 2>err
     ! LC_ALL=C.UTF-8 grep -qP '[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]' out err
@@ -100,7 +101,7 @@ steers() {
 }
 held "text that steers a terminal" steers
 
-# gone MEDDLE: a run whose files are meddled with while it works says so and ends with 41.
+# gone MEDDLE: a run whose files are changed while it works reports it and exits with 41.
 gone() {
     rm -rf big kb.kb kb.kb-wal kb.kb-shm
     cp sound.kb kb.kb
@@ -124,7 +125,7 @@ held "the knowledge base is removed under a run" gone 'rm -f kb.kb kb.kb-wal kb.
 held "the knowledge base is replaced under a run" gone 'cp sound.kb other.kb; mv other.kb kb.kb'
 held "its log is removed under a run" gone 'rm kb.kb-wal'
 
-# A limit on the size of files is no signal.
+# A limit on the size of files does not kill it.
 limited() {
     local code=0
     rm -f kb.kb kb.kb-wal kb.kb-shm

@@ -1,7 +1,8 @@
-# What the attack scripts share; sourced. KBINGEST_BINARY names the program, else the release build is used.
+# Shared by the attack scripts; sourced. KBINGEST_BINARY names the program; by default the release build is
+# used.
 #
-# A script makes a folder of its own, tries each attack on it, says for each whether it held, and exits with 1 when one
-# did not.
+# A script makes a folder of its own, tries each attack on it, prints for each whether the program held, and
+# exits with 1 if it did not.
 set -uo pipefail
 
 kbingest=${KBINGEST_BINARY:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)/target/release/kbingest}
@@ -13,7 +14,7 @@ mkdir -p "$HOME"
 passed=0
 failed=0
 
-# held NAME COMMAND...: the attack NAME held if COMMAND succeeds.
+# held NAME COMMAND...: the program held against the attack NAME if COMMAND succeeds.
 held() {
     local name=$1
     shift
@@ -33,7 +34,7 @@ within() {
     (ulimit -t "$seconds" -v $((mebibytes * 1024)); exec "$@")
 }
 
-# finish: says how many held; ends the script.
+# finish: prints how many held; ends the script.
 finish() {
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]

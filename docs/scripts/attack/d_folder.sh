@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# D: a folder with a kb.toml from a stranger, as a clone, an archive or a download brings it: nothing of it runs, and
-# nothing outside of it is read as ours, written or removed.
+# D: a folder with a kb.toml from a stranger, from a clone, an archive or a download: nothing in it runs, and
+# nothing outside of it is trusted, written or removed.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 git config --global user.name A
@@ -42,7 +42,7 @@ ends_with() {
     [ $? = "$code" ]
 }
 
-# poison CONFIG: a git config of which every setting runs the canary.
+# poison CONFIG: a git config whose every setting runs the canary.
 poison() {
     local key
     for key in core.fsmonitor core.sshCommand core.gitProxy core.pager core.alternateRefsCommand core.askPass \
@@ -144,7 +144,7 @@ for url in 'ext::sh -c date' 'ext::ssh://h/a' foo::bar -x ssh://-oProxyCommand=d
     held "the url $url" ends_with 2 ingest --trust
 done
 
-# What the other side says is never damage of ours.
+# Messages of the server are never damage of ours.
 fresh
 settings "$ssh"
 printf '#!/bin/sh\nexec git upload-pack %s\n' "$folder/repo" >good

@@ -26,7 +26,7 @@ trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$place"' EXIT
 for _ in $(seq 50); do [ -f port ] && break; sleep 0.1; done
 port=$(cat port)
 
-# folder SETTINGS: a fresh folder as it came, with these settings.
+# folder SETTINGS: a fresh folder as received, with these settings.
 folder() {
     rm -rf came
     mkdir -p came/docs

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# E: other users of the machine: they read nothing of ours, and what they put there first is not filled unasked.
+# E: other users of the machine: they cannot read our files, and files that they have planted are not used
+# unasked.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 git config --global user.name A
 git config --global user.email a@example.org

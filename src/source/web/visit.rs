@@ -17,7 +17,7 @@ use super::scope::Scope;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html;
 
-/// A path no site has; its name explains the request to whoever reads the server log.
+/// A path no site has; its name explains the request in the server log.
 const PROBE_PATH: &str = "kbingest-asks-for-a-page-that-is-not-there";
 /// Limit on the redirects of robots.txt, section 2.3.1.2.
 const ROBOTS_REDIRECTS_MAX: usize = 5;

@@ -1,5 +1,5 @@
-//! Chunks of any text: in order, on character boundaries, covering it, within their budget, the
-//! same each time.
+//! Chunks of any text: in order, on character boundaries, covering it, within their budget, always
+//! the same.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use kbingest::chunk::{ChunkConfig, ChunkInput, chunker, embedded_text, keys};
 use kbingest::domain::{Chunk, MediaType};
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-/// Cuts a text with settings that its first bytes choose.
+/// Chunks a text with settings chosen by its first bytes.
 pub fn chunker_holds(data: &[u8]) {
     let [max, overlap, text @ ..] = data else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -34,12 +34,12 @@ pub fn chunks(title: &str, text: &str, media_type: MediaType, config: &ChunkConf
     chunker(media_type).chunk(&input, config, &count)
 }
 
-/// A tokeniser for which parts of a word have fewer tokens than the word.
+/// A tokeniser for which parts of a word may have fewer tokens than the word.
 fn count_squared(text: &str) -> usize {
     text.split_whitespace().map(|word| 1 + word.chars().count().pow(2) / 64).sum()
 }
 
-/// Checks every promise that holds for one chunk, or for chunks one after the other.
+/// Checks every guarantee for one chunk, or for consecutive chunks.
 fn check_chunks(
     title: &str,
     text: &str,
@@ -103,7 +103,7 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// Where the parser sees what may stand outside every chunk.
+/// What the parser allows outside every chunk.
 #[derive(Default, Debug)]
 struct Exempt {
     /// Front matter and link definitions.
@@ -151,8 +151,8 @@ fn exempt(text: &str) -> Exempt {
     exempt
 }
 
-/// Checks that only front matter, link definitions and headings without a body are in no chunk, and
-/// that no chunk ends in a heading.
+/// Checks that only front matter, link definitions and headings without a body are outside of
+/// chunks, and that no chunk ends in a heading.
 fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
     let exempt = exempt(text);
     let in_ranges = |ranges: &[Range<usize>], at: usize| {
@@ -185,7 +185,7 @@ fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
     }
 }
 
-/// Checks a text as every kind of text there is.
+/// Checks a text as every media type.
 pub fn check_text(text: &str, config: &ChunkConfig) {
     for title in ["", "A title"] {
         for media_type in MediaType::ALL {

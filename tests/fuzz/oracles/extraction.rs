@@ -1,8 +1,8 @@
-//! Text of any bytes: that of UTF-8 documents is their bytes, and titles fit on a line.
+//! Text of any bytes: UTF-8 documents keep their bytes, and titles fit on a line.
 
 use kbingest::extract::{TITLE_CHARS_MAX, extractor};
 
-/// Extracts `data` as each kind of document that is text already.
+/// Extracts `data` as each kind of document that is already text.
 pub fn extraction_holds(data: &[u8]) {
     for uri in ["a.md", "b.txt", "c.rs", "d"] {
         let extract = || extractor(uri).extract(uri, data.to_vec());

@@ -1,4 +1,4 @@
-//! A knowledge base with changed bytes: checked, searched and ingested into, and never a panic.
+//! A knowledge base with changed bytes: checked, searched and ingested into without a panic.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use kbingest::support::checkpoint::StopSignal;
 use kbingest::support::events::Silent;
 use tempfile::TempDir;
 
-/// The header of the first page says whose file it is.
+/// The header of the first page identifies the file.
 const HEADER_BYTES: usize = 100;
 
 /// A folder with kb.toml, documents, and the bytes of the knowledge base made of them.
@@ -46,8 +46,8 @@ pub fn sample() -> PathBuf {
     SAMPLE.folder.path().join("kb.kb")
 }
 
-/// Changes bytes of a knowledge base as `data` says, five bytes for each: where, and what is
-/// flipped.
+/// Changes bytes of a knowledge base according to `data`, five bytes for each: position, and
+/// flipped bits.
 pub fn damage_is_borne(data: &[u8]) {
     let sample = &*SAMPLE;
     let mut bytes = sample.bytes.clone();
@@ -75,7 +75,7 @@ pub fn damage_is_borne(data: &[u8]) {
         ..Query::new("river lantern")
     };
     put();
-    // Found, or an error: what matters is that the process lives.
+    // Found, or an error: only a crash matters.
     let _ = search(&Target::File(kb.clone()), &options);
     put();
     let toml = folder.path().join("kb.toml");

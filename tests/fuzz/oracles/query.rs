@@ -1,5 +1,5 @@
-//! Queries: none is an error, whatever is written; tokens are what the index takes as they are, and
-//! what is marked lies inside the passage.
+//! Queries: no text is an error; tokens are what the index contains, and marked words are inside
+//! the passage.
 
 use kbingest::analysis::{self, Language, TOKEN_MARKS};
 use kbingest::kb::{Query, SearchMode, Show};

@@ -1,4 +1,4 @@
-//! Input made to take long: time and counted bytes grow like the text, and nothing panics.
+//! Input made to be slow: time and counted bytes grow linearly with the text, and nothing panics.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::fuzz::oracles::chunker::check_text;
 /// Size of a hostile text. Quadratic work on it takes minutes without optimisation.
 const SIZE_BYTES: usize = 120_000;
 
-/// Times the work that a text may take of what a quarter of it takes: four times are linear,
-/// sixteen quadratic.
+/// Limit on the ratio of the work for a text to that for a quarter of it: four is linear, sixteen
+/// quadratic.
 const TIMES_MAX: u32 = 8;
-/// Processor time that is not worth a comparison.
+/// Processor time too short to compare.
 const TOO_SHORT: Duration = Duration::from_millis(200);
 
-/// Bytes that may be counted per byte of text: once per grain of cutting, and the joins.
+/// Limit on the bytes counted per byte of text: once per grain, and the joins.
 const COUNTED_MAX: usize = 8;
 
 /// Repeated until the text has its size.
@@ -104,7 +104,7 @@ const FLOODS: &[&str] = &[
     "---\na: b\n---\n",
 ];
 
-/// Texts of about `size` bytes that are more than one thing again and again.
+/// Texts of about `size` bytes that repeat more than one part.
 fn structures(size: usize) -> Vec<String> {
     let flood = |part: &str| part.repeat(size / part.len());
     let side = (size as f64).sqrt() as usize;
@@ -141,14 +141,13 @@ fn structures(size: usize) -> Vec<String> {
     ]
 }
 
-/// Returns the processor time that this thread has had: other work on the machine hardly changes
-/// it.
+/// Returns the processor time of this thread, on which other work on the machine has little effect.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
 }
 
-/// Chunks a text and returns the processor time; fails where many bytes are counted.
+/// Chunks a text and returns the processor time; fails if too many bytes are counted.
 fn time_of(text: &str, media_type: MediaType) -> Duration {
     let config = ChunkConfig { max_tokens: 256, overlap_tokens: 40 };
     let counted = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! What holds for every text: spans, lines, tokens, coverage, keys.
+//! Properties of every text: spans, lines, tokens, coverage, keys.
 
 use kbingest::chunk::ChunkConfig;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::corpus;
 use crate::fuzz::oracles::chunker::check_text;
 
-/// Pieces out of which random documents are made.
+/// Pieces of which random documents consist.
 const FRAGMENTS: &[&str] = &[
     "# Title",
     "## Part *one* `code`",
@@ -84,7 +84,7 @@ fn config() -> impl Strategy<Value = ChunkConfig> {
     })
 }
 
-// PROPTEST_CASES sets how many texts are tried.
+// PROPTEST_CASES sets the number of texts.
 proptest! {
     #[test]
     fn invariants_hold_on_markdown(text in document(), config in config()) {

@@ -1,4 +1,4 @@
-//! Every exit code, with what is said beside it.
+//! Every exit code, with its messages.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -78,7 +78,7 @@ fn a_damaged_knowledge_base_ends_with_12() {
         "{found}"
     );
 
-    // The last pages hold no part of the schema.
+    // The last pages contain no part of the schema.
     let mut bytes = fs::read(place.kb()).unwrap();
     let half = bytes.len() / 2;
     bytes[half..].fill(0xa5);
@@ -153,13 +153,13 @@ fn a_signal_stops_at_a_checkpoint_and_ends_the_process() {
         for document in 0..400 {
             place.write(&format!("{document}.md"), markdown(document, 2, "ferry"));
         }
-        // As long as another process writes, the ingest waits.
+        // While another process writes, the ingest waits.
         let writer = Connection::open(place.kb()).unwrap();
         writer.execute_batch("BEGIN IMMEDIATE").unwrap();
         let mut child = kbingest(&place.path(""));
         let child = child.arg("ingest").stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = child.spawn().unwrap();
-        // It listens to signals before it takes the lock.
+        // It handles signals before it takes the lock.
         while Lock::holder(&place.kb()).unwrap().is_none() {
             std::thread::yield_now();
         }

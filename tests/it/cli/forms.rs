@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{BROKEN, ends_with, example, ingested, json, kbingest, stdout};
 use crate::support::Place;
 
-/// Takes out what differs from run to run: the folder, and times.
+/// Removes what differs from run to run: the folder, and times.
 fn stable(place: &Place, text: &str) -> String {
     let text = text.replace(place.path("").to_str().unwrap().trim_end_matches('/'), "FOLDER");
     let mut stable = String::new();
@@ -132,11 +132,11 @@ fn a_knowledge_base_that_was_shipped_alone_is_read_where_it_lies() {
         assert!(fs::read(folder.join("handbook.kb")).unwrap() == before);
     }
     read_only(false);
-    // Needs to write, and has nothing to do.
+    // Needs to write, but has nothing to do.
     assert!(stdout(&place, &["resume", "shipped/handbook.kb"]).starts_with("nothing to resume"));
 }
 
-/// The same where root runs the tests, for whom no folder is read-only.
+/// The same if root runs the tests, for whom no folder is read-only.
 #[test]
 fn a_folder_that_cannot_be_written_is_read_by_an_ordinary_user() {
     const NOBODY: u32 = 65_534;

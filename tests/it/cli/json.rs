@@ -1,4 +1,4 @@
-//! `--json`: the form of every report. README documents it, and a key that it lacks is found here.
+//! `--json`: the schema of every report. README documents it, and a missing key is found here.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ fn form(value: &Value) -> String {
     lines.join("\n")
 }
 
-/// README documents the schema: every key stands there in backquotes.
+/// README documents the schema: it contains every key in backquotes.
 fn assert_documented(form: &str) {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();

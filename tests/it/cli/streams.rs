@@ -1,4 +1,4 @@
-//! Streams that are closed, full or left, and text that wants to steer the terminal.
+//! Streams that are closed, full or abandoned, and text that tries to control the terminal.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -100,7 +100,7 @@ fn a_full_disk_below_stdout_is_told() {
         let mut command = kbingest(&place.path(""));
         let output = command.args(*arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        // Without a failure there is nothing to print.
+        // Without a failure nothing is printed.
         let expected = if arguments.contains(&"--failures") { 0 } else { 1 };
         assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {stderr}");
         assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
@@ -122,7 +122,7 @@ fn a_full_disk_below_stderr_changes_nothing() {
         let output = command.args(*arguments).stdout(Stdio::piped()).stderr(full).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
     }
-    // Errors and warnings too have nowhere to go.
+    // Errors and warnings cannot be written either.
     place.write("broken.md", BROKEN);
     let _socket = std::os::unix::net::UnixListener::bind(place.docs().join("socket")).unwrap();
     let logged = kbingest(&place.path("")).args(["ingest", "-vv"]).output().unwrap().stderr;

@@ -1,8 +1,8 @@
-//! Damaged files of every format, through the real program: the run ends, good files are in, no
-//! child is left behind.
+//! Damaged files of every format, through the real program: the run ends, good files are ingested,
+//! no child is left running.
 //!
-//! Each file of the corpora's pairs is cut off at five places and has 20 bytes flipped. A sample of
-//! them in every run; `KBINGEST_DAMAGED=all` takes all.
+//! Each file of the corpora's pairs is truncated at five places and has 20 bytes flipped. A sample
+//! of them in every run; all with `KBINGEST_DAMAGED=all`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{Place, SETTINGS, corpora};
 
-/// Files that are damaged where nothing else is asked for.
+/// Number of files that are damaged by default.
 const SAMPLE: usize = 12;
 
 /// Larger files are left out of the sample.
@@ -81,19 +81,19 @@ fn damaged_files_cost_only_themselves() {
         .arg(place.toml())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{told}"));
+    let reported = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{reported}"));
     let failures = report["failures"].as_array().unwrap();
     println!("{count} damaged files of {} formats, {} failures", inputs.len(), failures.len());
     for failure in failures {
         println!("{} {}", failure["kind"], failure["error"]);
     }
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{told}");
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{reported}");
     let good_failed =
         failures.iter().filter(|one| one["uri"].as_str().unwrap().starts_with("good/")).count();
     assert_eq!(good_failed, 0);
-    // Damage may end a child or run into a limit of ours; it must never be an error that nobody
-    // foresaw.
+    // Damage may kill a child or reach a limit; it must never be an unforeseen error.
     let crawled = report["run"]["metrics"]["documents_crawled"].as_u64().unwrap();
     assert_eq!(crawled as usize, count + inputs.len());
 }

@@ -1,5 +1,4 @@
-//! Data told by path, and light markup that is read line by line: what comes out, and what stays as
-//! it is.
+//! Data rendered by path, and light markup that is read line by line.
 
 use kbingest::extract::{ExtractConfig, Extracted, Extraction};
 
@@ -28,7 +27,7 @@ fn data_is_told_by_path() {
         "<project><name>x</name><parent><id>y</id></parent></project>",
         "# project\n\n- name: x\n\n## parent\n\n- id: y\n",
     );
-    // What is no data stays as it is, to the byte.
+    // What is not data stays unchanged, to the byte.
     for (uri, text) in [
         ("a.json", "{\"a\": 1,}\n"),
         ("a.json", "42\n"),
@@ -44,8 +43,7 @@ fn data_is_told_by_path() {
     check("a.json", &deep, &deep);
 }
 
-/// Every file of JSONTestSuite: nothing panics, and what is valid by the standard comes out with
-/// its values.
+/// Every file of JSONTestSuite: nothing panics, and valid files keep their values.
 #[test]
 #[ignore = "needs KBINGEST_CORPORA"]
 fn any_json_is_told_or_left_alone() {
@@ -98,7 +96,7 @@ fn latex_becomes_markdown() {
     | --- | --- |
     | 1 & 2 | 3 |
     ");
-    // Braces that never close, at any length, take no time to speak of.
+    // Braces that never close take hardly any time, at any length.
     for part in
         ["\\emph{", "\\cite[", "\\verb|", "\\begin{", "\\section[", "\\'{", "\\c{", "\\item", "\\["]
     {
@@ -117,7 +115,7 @@ fn what_is_attached_to_outlook_messages_is_read() {
     let message = "/__attach_version1.0_#00000001/__substg1.0_3701000D";
     file.create_storage_all(attached).unwrap();
     file.create_storage_all(message).unwrap();
-    // The time at which it was sent is a value of fixed size, behind a head of 32 bytes.
+    // The time at which it was sent is a value of fixed size, after a header of 32 bytes.
     let mut properties = vec![0; 32];
     properties.extend([0x40, 0, 0x39, 0, 6, 0, 0, 0]);
     properties.extend(133_497_936_000_000_000_u64.to_le_bytes());

@@ -7,7 +7,7 @@ use kbingest::extract::{Attempt, ExtractConfig, Extracted, Extraction};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// Extracts as a run does, by content and name, in this process.
+/// Extracts like a run does, by content and name, in this process.
 fn attempt(uri: &str, bytes: impl Into<Vec<u8>>) -> Attempt {
     Extraction::open(&ExtractConfig::default(), None).extract(uri, bytes.into())
 }
@@ -25,7 +25,7 @@ pub(super) fn package(parts: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A PDF with a page for each text, as few objects as there can be.
+/// A PDF with a page for each text, and as few objects as possible.
 pub fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned()];
     let kids: Vec<_> = (0..pages.len()).map(|page| format!("{} 0 R", 4 + 2 * page)).collect();
@@ -162,7 +162,7 @@ fn open_documents() {
 }
 
 /// A row of an OpenDocument sheet as programs write it: filled up to the end. `^` is covered by a
-/// merged cell, and what begins with `<` is a cell already.
+/// merged cell; text that begins with `<` is a cell already.
 fn sheet_row(texts: &[&str]) -> String {
     let cell = |text: &&str| match *text {
         "" => "<table:table-cell/>".to_owned(),
@@ -206,7 +206,7 @@ fn open_spreadsheets() {
         ],
         "Ducks \\<b> a_b\n\n| Year | Count |\n| --- | --- |\n| 2019 | 1\\|2 |\n",
     );
-    // What goes on in the same columns is one table.
+    // Rows that continue in the same columns are one table.
     check(
         &[sheet_row(&["a", "b"]), sheet_row(&["1", ""]), blank, sheet_row(&["2", "3"])],
         "| a | b |\n| --- | --- |\n| 1 |\n| 2 | 3 |\n",
@@ -224,7 +224,7 @@ fn open_spreadsheets() {
         "| Title |  |  |\n| --- | --- | --- |\n| Year | Tons | Tons |\n| Year | in | out |\n\
          | 2019 | 4 [s](https://example.org/). | 4 [s](https://example.org/). |\n| 2019 |  | 5 |\n",
     );
-    // A thousand cells a hundred times, in a row that is there a hundred times, ten times over.
+    // A thousand cells repeated a hundred times, in a row repeated a hundred times, ten times over.
     let cell = "<table:table-cell table:number-columns-repeated='100'><text:p>long</text:p></table:table-cell>";
     let row = format!(
         "<table:table-row table:number-rows-repeated='100'>{}</table:table-row>",
@@ -447,7 +447,7 @@ fn light_markup() {
     check("app.log.1", "plain\n", "plain\n");
 }
 
-/// What reStructuredText, Org and LaTeX write in ways of their own, and is text all the same.
+/// Text that reStructuredText, Org and LaTeX write in ways of their own.
 fn light_tables_and_directives(check: &dyn Fn(&str, &str, &str)) {
     check(
         "a.rst",

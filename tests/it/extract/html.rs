@@ -1,4 +1,4 @@
-//! HTML to Markdown: what is content, and what becomes of it.
+//! HTML to Markdown: what counts as content, and how it is converted.
 
 use kbingest::domain::MediaType;
 use kbingest::extract::html::{Options, Page, Selector, convert};

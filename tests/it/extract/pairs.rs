@@ -1,5 +1,4 @@
-//! Extraction against texts that are known to be right: the pairs of `formats/pairs.jsonl` in the
-//! corpora.
+//! Extraction compared with known texts: the pairs of `formats/pairs.jsonl` in the corpora.
 //!
 //! Word F1 is that of the multisets of words, order the share of expected runs of four words that
 //! are there, must the share of expected strings. Prints the table that docs/formats.md shows:

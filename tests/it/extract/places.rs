@@ -35,7 +35,7 @@ fn hits_name_page_and_fragment() {
     check("lantern", "guide.html", None, Some("install"));
     check("welcome", "guide.html", None, Some("top"));
     check("compass", "notes.md", None, None);
-    // Both pages are so short that they are one passage, which begins on the first.
+    // Both pages are so short that they form one passage, which begins on the first.
     check("bridges", "rivers.pdf", Some(1), None);
 }
 
@@ -48,7 +48,7 @@ fn a_document_of_too_many_pages_names_the_limit() {
     assert_eq!(error.to_string(), "a.pdf: its 3 pages are over max_pages (2)");
     let two = extraction.extract("a.pdf", pdf(&["One river.", "Two rivers."]));
     assert!(two.result.is_ok());
-    // Other limits are another reason to try again.
+    // Other limits are another reason to retry.
     let failed = extraction.extract("a.pdf", pdf(&["One.", "Two.", "Three."])).fingerprint;
     let failed = failed.to_string();
     assert!(extraction.is_current("a.pdf", &failed));

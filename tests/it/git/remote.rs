@@ -11,8 +11,8 @@ use crate::support::rows;
 use crate::wait::{PATIENCE, end_of, output_of};
 use crate::web::server::{Reply, Server};
 
-/// A server that takes requests and says nothing; tells when one has come, and when the other side
-/// has gone.
+/// A server that accepts requests and does not reply; reports when one has arrived, and when the
+/// other side has gone.
 fn silent_server() -> (u16, Receiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ fn a_fetch_that_hangs_ends_with_cancel_with_a_signal_and_with_the_process() {
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("asked"), "{what}");
         ask(&child);
         let status = end_of(&mut child, what);
-        // Git, its helpers and their connection are gone as well.
+        // Git, its helpers and their connection have gone too.
         assert_eq!(heard.recv_timeout(PATIENCE), Ok("gone"), "{what}");
         status
     };
@@ -79,7 +79,7 @@ fn what_git_leaves_behind_does_not_hold_up_the_run() {
         .env("GIT_SSH_COMMAND", format!("sh {}", ssh.display()));
     let output = output_of(&mut ingest, "a fetch that leaves a process behind");
     assert_eq!(output.status.code(), Some(20));
-    // It is still there: nobody waited for it.
+    // It still runs: nobody waited for it.
     let pid = std::fs::read_to_string(ssh.with_extension("pid")).unwrap();
     assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
 }
@@ -90,7 +90,7 @@ fn a_password_comes_from_the_environment_and_goes_nowhere_else() {
     repository.write("a.md", "# A\n\nalpha\n");
     repository.commit();
     repository.git(&["update-server-info"]);
-    // The simplest of git's protocols: files, as they lie in the repository.
+    // The simplest of git's protocols: the files of the repository.
     let server = Server::start();
     let folder = repository.folder().join(".git");
     server.handle(move |asked, _| {

@@ -1,10 +1,10 @@
-//! The steps of a random history, as plain data, and how they are drawn.
+//! The steps of a random history, as plain data, and how they are generated.
 
 use kbingest::support::checkpoint::Checkpoint;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Addresses; some sort differently as paths and as texts.
+/// URIs; some sort differently as paths and as texts.
 pub const FILES: [&str; 9] = [
     "a.md",
     "b.txt",
@@ -17,27 +17,27 @@ pub const FILES: [&str; 9] = [
     "z.md",
 ];
 
-/// Place in [`FILES`].
+/// Index in [`FILES`].
 pub type File = usize;
-/// What the words of a text are drawn from.
+/// Seed for the words of a text.
 pub type Seed = u64;
 
-/// Something that happens to the files, the settings or the knowledge base.
+/// A change to the files, the settings or the knowledge base.
 #[derive(Clone, Debug)]
 pub enum Step {
     Run(Run),
-    /// The mtime stays where the flag is set, and the size is another.
+    /// The mtime stays if the flag is set, and the size changes.
     Write(File, Seed, Size, bool),
     Append(File, Seed),
-    /// Another word, as long as the one it replaces.
+    /// Another word of the same length.
     Edit(File, Seed),
     Touch(File),
     Delete(File),
     Rename(File, File),
-    /// By renaming, so that mtimes go along, or by writing.
+    /// By renaming, which keeps mtimes, or by writing.
     Swap(File, File, bool),
     Spoil(File, Spoil),
-    /// Every spoilt file is as it was.
+    /// Restores every spoilt file.
     Heal,
     WriteMany(Seed),
     DeleteMany,
@@ -45,7 +45,7 @@ pub enum Step {
     SetChunks(usize, usize),
     /// Components of a vector.
     SetModel(usize),
-    /// Leaves some files out, or takes them in again.
+    /// Excludes some files, or includes them again.
     SetExclude(bool),
     Repair,
 }
@@ -56,7 +56,7 @@ pub enum Size {
     Blank,
     Small,
     Medium,
-    /// More chunks than a queue row names.
+    /// More chunks than one queue row.
     Large,
 }
 
@@ -64,7 +64,7 @@ pub enum Size {
 pub enum Spoil {
     Binary,
     TooLarge,
-    /// UTF-16 in name only: fails for good.
+    /// UTF-16 in name only: a permanent failure.
     Broken,
 }
 
@@ -75,7 +75,7 @@ pub struct Run {
     pub retry_failed: bool,
     /// What happens at which visit, from 1, of which checkpoint, or of any.
     pub fault: Option<(Fault, Option<Checkpoint>, u64)>,
-    /// The first checkpoint is left when the second was reached, so that one thread overtakes the
+    /// The first checkpoint is held until the second is reached, so that one thread overtakes the
     /// other.
     pub lag: Option<(Checkpoint, Checkpoint)>,
 }
@@ -94,7 +94,7 @@ pub enum Fault {
     Stop,
     /// An internal error.
     Panic,
-    /// From another connection, as `cancel` asks.
+    /// From another connection, like `cancel`.
     Cancel,
     Kill,
 }
@@ -107,7 +107,7 @@ const LAGS: [(Checkpoint, Checkpoint); 4] = [
     (Checkpoint::AfterChunk, Checkpoint::BeforeCommit),
 ];
 
-/// Draws a step.
+/// Generates a step.
 pub fn step() -> impl Strategy<Value = Step> {
     let file = || 0..FILES.len();
     let seed = || 0..6_u64;

@@ -1,5 +1,5 @@
-//! Bytes that are hardly text: byte order marks, broken encodings, NULs, other formats under a
-//! text's name; and sizes from nothing to a tebibyte.
+//! Bytes that are hardly text: byte order marks, broken encodings, NULs, other formats with a
+//! text's name; and sizes from zero to a tebibyte.
 
 use super::{Expect, Hostile, Make};
 
@@ -65,7 +65,7 @@ fn marked() -> Vec<(&'static str, Vec<u8>, Expect)> {
     ]
 }
 
-/// Sequences that no UTF-8 has.
+/// Sequences that are not UTF-8.
 const BROKEN_UTF8: [(&str, &[u8]); 14] = [
     ("continuation", b"\x80"),
     ("continuations", b"\xbf\x80\xbf\x80"),
@@ -83,7 +83,7 @@ const BROKEN_UTF8: [(&str, &[u8]); 14] = [
     ("cut-off", b"\xf0\x9f\x98"),
 ];
 
-/// Starts of formats that are no text.
+/// Starts of formats that are not text.
 const MAGICS: [(&str, &[u8]); 11] = [
     ("png", b"\x89PNG\r\n\x1a\n"),
     ("jpeg", b"\xff\xd8\xff\xe0"),
@@ -108,7 +108,7 @@ fn nuls() -> Vec<(&'static str, Vec<u8>, Expect)> {
         ("nul-first", with_nul(0), Expect::Skipped),
         ("nul-at-100", with_nul(100), Expect::Skipped),
         ("nul-at-8191", with_nul(8191), Expect::Skipped),
-        // Beyond what is looked at, as git does: the text has a NUL in it.
+        // Beyond what is checked, as in git: a text with a NUL.
         ("nul-at-8192", with_nul(8192), Expect::Text),
         ("nuls-only", vec![0; 5000], Expect::Skipped),
         ("controls-only", vec![1; 5000], Expect::Skipped),

@@ -1,15 +1,15 @@
-//! Markdown and front matter that parsers choke on: the pathological inputs of cmark's test suite
-//! (test/pathological_tests.py) and more of their kind, each in two sizes.
+//! Markdown and front matter that are hard for parsers: the pathological inputs of cmark's test
+//! suite (test/pathological_tests.py) and similar ones, each in two sizes.
 //!
-//! All of it is text, so all of it is taken in.
+//! All of it is text, so all of it is ingested.
 
 use super::Hostile;
 
-/// Sizes of every bomb: repetitions. The small one finds stack overflows, the large one what is not
-/// linear.
+/// Sizes of every bomb: repetitions. The small one finds stack overflows, the large one superlinear
+/// time.
 const REPETITIONS: [usize; 2] = [2_000, 30_000];
 
-/// Part after part, each so often.
+/// Parts in order, each repeated.
 struct Bomb(&'static str, &'static [(&'static str, Times)]);
 
 enum Times {
@@ -167,7 +167,7 @@ impl Bomb {
     }
 }
 
-/// Nine levels of aliases, each of nine: 9^9 values where nobody counts.
+/// Nine levels of aliases, each of nine: 9^9 values unless something limits them.
 fn alias_bomb() -> String {
     let mut yaml = "---\na0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {

@@ -1,4 +1,4 @@
-//! Names and places: what a file may be called, and what else may stand where a file is looked for.
+//! Names and places: names of files, and things other than files.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Expect, Hostile, Make};
 
-/// Names that mean something to a shell, to SQL, to FTS5, to a terminal, to globs, or to nobody.
+/// Names with a meaning for a shell, SQL, FTS5, a terminal or globs, and unusual ones.
 const NAMES: [&str; 58] = [
     "new\nline.md",
     "carriage\rreturn.md",
@@ -68,7 +68,7 @@ const NAMES: [&str; 58] = [
     "no-ending",
 ];
 
-/// Names that are no UTF-8.
+/// Names that are not UTF-8.
 const BYTES: [&[u8]; 6] =
     [b"\xff.md", b"caf\xe9.md", b"\xed\xa0\x80.md", b"\xc0\xaf.md", b"%\xff.txt", b"a\xf0\x9f.rs"];
 
@@ -88,7 +88,7 @@ fn names() -> Vec<Hostile> {
         let stem = "n".repeat(length - 3);
         files.push(named(format!("{stem}.md").into_bytes(), Expect::Text));
     }
-    // 255 bytes that become three times as many in the address.
+    // 255 bytes that become three times as many in the URI.
     files.push(named(vec![0xff; 255], Expect::Text));
     for byte in (1..32).filter(|byte| !b"\n\r\t\x01\x07\x1b".contains(byte)) {
         files.push(named(vec![b'c', byte, b'c'], Expect::Text));
@@ -96,7 +96,7 @@ fn names() -> Vec<Hostile> {
     files
 }
 
-/// Followed links become documents only where `links` are followed.
+/// Followed links only become documents if `links` are followed.
 fn links() -> Vec<Hostile> {
     let link = |name: &str, target: &str| {
         Hostile::new(format!("links/{name}"), Make::Link(target.into()), Expect::Unlisted)
@@ -136,13 +136,13 @@ fn special() -> Vec<Hostile> {
             Expect::FailedUnlessRoot,
         ),
         text(&format!("deep/{}inside.md", "d/".repeat(400))),
-        // Further down than a path can say: the folder where that begins cannot be listed.
+        // Deeper than a path can be: the folder where that begins cannot be listed.
         Hostile::new("abyss", Make::Abyss, Expect::Failed),
     ]
 }
 
-/// Ignore files that are no such thing. The documents beside them stay, but where reading the file
-/// would never end: there the folder counts as one that cannot be listed.
+/// Ignore files that are not regular files. The documents beside them stay, unless reading the file
+/// would never end: then the folder cannot be listed.
 fn ignore_files() -> Vec<Hostile> {
     let mut files = Vec::new();
     let makes = [

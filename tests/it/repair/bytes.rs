@@ -11,13 +11,13 @@ use kbingest::operations::{self, CheckOptions, IngestOptions, Target, check};
 use super::{look, place, vandal};
 use crate::support::{Draw, Place, dump, from_environment, program, remove_kb, try_ingest};
 
-/// Copies of the file in which bytes are flipped.
+/// Number of copies of the file in which bytes are flipped.
 const DAMAGED_FILES: u64 = 150;
-/// Copies of the file that are damaged, checked, repaired and compared.
+/// Number of copies of the file that are damaged, checked, repaired and compared.
 const DAMAGED_COPIES: u64 = 16;
 
-/// Flips bytes of the file itself; the header of the first page is left, as it says whose file it
-/// is.
+/// Flips bytes of the file itself, except for the header of the first page, which identifies the
+/// file.
 #[test]
 fn a_damaged_file_never_ends_the_process() {
     const HEADER_BYTES: usize = 100;
@@ -33,7 +33,7 @@ fn a_damaged_file_never_ends_the_process() {
             bytes[at] ^= 1 << draw.below(8);
         }
         if draw.below(8) == 0 {
-            // A page or more of nothing, or of another page.
+            // A page or more of zeros, or of another page.
             let (from, to) = (draw.below(bytes.len() / 8192), draw.below(bytes.len() / 8192));
             bytes.copy_within(from * 8192..(from + 1) * 8192, to.max(1) * 8192);
         }
@@ -78,7 +78,7 @@ fn a_damaged_file_never_ends_the_process() {
     assert!(found * 2 > codes.len(), "only {found} of {} were found", codes.len());
 }
 
-/// A page of the schema names a table otherwise.
+/// A page of the schema has another name for a table.
 #[test]
 fn a_damaged_schema_is_found() {
     for table in ["queue", "vector", "chunk_fts", "failure"] {
@@ -104,7 +104,7 @@ fn a_damaged_schema_is_found() {
     }
 }
 
-/// The same through the binary, for what only a process shows: how it ends.
+/// The same through the binary, for its exit code.
 #[test]
 fn check_ends_with_12_at_a_damaged_file() {
     let place = place();
@@ -118,7 +118,7 @@ fn check_ends_with_12_at_a_damaged_file() {
     }
 }
 
-/// Damages the bytes of a file in one of the ways that disks, cables and copies have.
+/// Damages the bytes of a file in one of the ways of disks, cables and copies.
 fn damage_bytes(bytes: &mut Vec<u8>, draw: &mut Draw) -> String {
     const PAGE: usize = 8192;
     let pages = bytes.len() / PAGE;
@@ -184,8 +184,7 @@ fn found(kb: &Path) -> String {
     found
 }
 
-/// Returns what is wrong with a knowledge base that a repair called mended, or that the ingest
-/// after it left.
+/// Returns what is wrong with a knowledge base after a successful repair, or after the next ingest.
 fn fault_once_repaired(place: &Place, before: &str) -> Option<String> {
     let kb = place.path("damaged.kb");
     let fault = |when: &str| {
@@ -204,8 +203,8 @@ fn fault_once_repaired(place: &Place, before: &str) -> Option<String> {
     differs.or_else(|| fault("ingested"))
 }
 
-/// What is damaged is found, or changes nothing that anybody sees; what a repair calls mended
-/// equals a fresh ingest. `KBINGEST_DAMAGES` sets how many copies are damaged.
+/// Damage is found, or changes nothing visible; what a repair reports as repaired equals a fresh
+/// ingest. `KBINGEST_DAMAGES` sets the number of damaged copies.
 #[test]
 fn every_visible_damage_is_found_and_mended_or_said() {
     let copies = from_environment("KBINGEST_DAMAGES").unwrap_or(DAMAGED_COPIES);
@@ -262,7 +261,7 @@ fn every_visible_damage_is_found_and_mended_or_said() {
             Some(12 | 13) => {
                 counts[3] += 1;
                 if fs::read(&kb).unwrap() != bytes {
-                    note("not repaired, and not left as it was".to_owned());
+                    note("not repaired, and not left unchanged".to_owned());
                 }
                 eprintln!("{seed}, {damage}: {}", String::from_utf8_lossy(&ended.stderr));
             }

@@ -1,4 +1,4 @@
-//! A: documents that somebody else wrote.
+//! A: documents written by strangers.
 
 mod listings;
 
@@ -23,8 +23,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Returns the processes that extract for `parent` and are at work: those that wait use no
-/// processor time.
+/// Returns the busy processes that extract for `parent`: waiting ones use no processor time.
 fn workers_of(parent: u32) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -43,7 +42,7 @@ fn workers_of(parent: u32) -> Vec<i32> {
     found
 }
 
-/// Whoever ends a child by one of these says nothing about its document, which is tried again.
+/// A child killed by one of these signals says nothing about its document, which is retried.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "plants faults, which only debug builds allow")]
 fn a_child_ended_from_outside_is_tried_again() {
@@ -73,8 +72,8 @@ fn extract(name: &str, bytes: &str, settings: &str) -> Output {
     kbingest(&["extract", &file, "--config", toml.to_str().unwrap()]).output().unwrap()
 }
 
-/// Formats that are read in this process while they are small have the limits of every document,
-/// too.
+/// Formats that are read in this process while they are small also have the limits of every
+/// document.
 #[test]
 fn memory_is_limited_for_every_format() {
     let keys: String = (0..3_000_000).map(|key| format!("{{\"k\":{key}}},\n")).collect();
@@ -92,14 +91,14 @@ fn the_version_names_the_sandbox() {
     assert_eq!(said(&kbingest(&["-V"]).output().unwrap()).lines().count(), 1);
 }
 
-/// A child that a document took over writes no file.
+/// A child that a document has taken control of writes no file.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "plants faults, which only debug builds allow")]
 fn a_child_opens_nothing() {
     if !said(&kbingest(&["--version", "-v"]).output().unwrap()).contains("seccomp") {
         return;
     }
-    // Its attempt is refused, and no signal of the limit on files ends it.
+    // Its attempt is refused, and the signal of the limit on files does not kill it.
     let output = extract("a.fault", "write", "");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }

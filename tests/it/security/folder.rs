@@ -1,4 +1,4 @@
-//! D: a folder with a kb.toml from a stranger, as a clone, an archive or a download brings it.
+//! D: a folder with a kb.toml from a stranger, from a clone, an archive or a download.
 
 mod clone;
 mod remote;
@@ -13,7 +13,7 @@ use crate::support::{Place, markdown, program};
 /// An archive without members.
 pub(super) const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-/// A place with two documents, and beside it, outside of the folder, what must stay as it is.
+/// A place with two documents, and files outside of the folder that must not change.
 struct Victim {
     place: Place,
     outside: tempfile::TempDir,
@@ -27,7 +27,7 @@ impl Victim {
         victim
     }
 
-    /// Makes a file outside, and returns it.
+    /// Makes a file outside, and returns its path.
     fn precious(&self, name: &str) -> PathBuf {
         let path = self.outside.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,7 +40,7 @@ impl Victim {
             && fs::read_to_string(path).is_ok_and(|text| text == "precious")
     }
 
-    /// Puts a link to a precious file in the place of `name`, and returns that file.
+    /// Replaces `name` by a link to a precious file, and returns that file.
     fn link(&self, name: &str) -> PathBuf {
         let target = self.precious(&format!("target-of-{name}"));
         symlink(&target, self.place.path(name)).unwrap();
@@ -52,7 +52,7 @@ impl Victim {
     }
 }
 
-/// Returns the program with a home of its own, in the folder of `place`.
+/// Returns the program with a home directory in the folder of `place`.
 pub(super) fn kbingest(place: &Place) -> Command {
     let mut command = program();
     command.current_dir(place.path("")).stdin(Stdio::null());
@@ -76,7 +76,7 @@ fn no_file_of_ours_is_written_through_a_link() {
         let shown = said(&output);
         assert!(shown.contains(&format!("{name} is a symbolic link")), "{name}: {shown}");
         assert!(victim.is_unharmed(&target), "{name}");
-        // Nor is one that leads nowhere followed.
+        // A dangling link is not followed either.
         fs::remove_file(&target).unwrap();
         assert_eq!(victim.run(&["ingest"]).status.code(), Some(41), "{name}");
         assert!(!target.exists(), "{name}");
@@ -128,7 +128,7 @@ fn a_candidate_and_a_report_are_not_written_through_a_link() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(victim.is_unharmed(&part));
     assert!(fs::read_to_string(victim.place.path("report.html")).unwrap().contains("<html"));
-    // A lock without its file is removed by its name, link or not.
+    // A lock without its file is removed by its name, whether link or not.
     for (name, code) in [("kb.kb.next", 41), ("kb.kb.next-wal", 41), ("kb.kb.next.lock", 0)] {
         let target = victim.link(name);
         let publish = ["ingest", "--publish-if-eval", "queries.jsonl", "--min", "recall@10=0.0"];
@@ -161,7 +161,7 @@ fn names_of_sources_lead_nowhere() {
     }
 }
 
-/// What earlier versions kept beside the knowledge base may have come with the folder.
+/// What earlier versions stored beside the knowledge base may have come with the folder.
 #[test]
 fn what_lies_beside_the_knowledge_base_is_left_alone() {
     let victim = Victim::new();
@@ -184,8 +184,7 @@ fn what_lies_beside_the_knowledge_base_is_left_alone() {
     assert!(victim.place.path("kb.kb.git").is_symlink());
 }
 
-/// Without a home the cache is beside the knowledge base, and what lies there must have been made
-/// here.
+/// Without a home the cache is beside the knowledge base, and must have been made by this user.
 #[test]
 fn a_cache_that_came_with_the_folder_is_refused_by_name() {
     let victim = Victim::new();
@@ -228,7 +227,7 @@ fn a_run_that_needs_no_cache_makes_none() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
-/// A knowledge base may be named so that files of others lie where ours would.
+/// A knowledge base may have a name whose companion files belong to others.
 #[test]
 fn files_of_others_beside_a_new_knowledge_base_are_kept() {
     for (kb, file, text) in [

@@ -19,8 +19,7 @@ use rusqlite::{Connection, params};
 
 use crate::support::{Place, ingest, markdown, program, remove_kb, stop_at, try_ingest};
 
-/// Longer than anything takes on a knowledge base of a few documents, on a machine that has other
-/// work.
+/// Longer than anything takes on a knowledge base of a few documents, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn run(place: &Place, arguments: &[&str]) -> Output {
@@ -35,7 +34,7 @@ fn ingested() -> Place {
     place
 }
 
-/// Changes the file as somebody with an own SQLite can.
+/// Changes the file like somebody with another SQLite can.
 fn tamper(kb: &Path, sql: &str) {
     let connection = Connection::open(kb).unwrap();
     connection.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
@@ -104,7 +103,7 @@ fn what_sqlite_itself_adds_is_let_through() {
     assert_eq!(run(&place, &["ingest"]).status.code(), Some(0));
 }
 
-/// Returns settings of an evaluation by these queries.
+/// Returns settings of an evaluation with these queries.
 fn evaluation(queries: &Path) -> EvalOptions {
     EvalOptions {
         queries: queries.to_owned(),
@@ -114,7 +113,7 @@ fn evaluation(queries: &Path) -> EvalOptions {
     }
 }
 
-/// Does with the knowledge base what only reads it.
+/// Runs the operations that only read the knowledge base.
 fn read_all(
     target: &Target,
     queries: &Path,
@@ -131,7 +130,7 @@ fn read_all(
         }
     }
     ended.push(("status", operations::status(target).map(drop)));
-    // These take longer, and read what the others do.
+    // These take longer, and read the same.
     if !turn.is_multiple_of(3) {
         return ended;
     }
@@ -143,7 +142,7 @@ fn read_all(
     ended
 }
 
-/// Does with it what writes to it; `turn` chooses, as each leaves another file behind.
+/// Runs the operations that write it; `turn` chooses, as each leaves another file.
 fn write_one(target: &Target, turn: usize) -> (&'static str, Result<(), Error>) {
     let Target::Config(config) = target else { unreachable!("the tests name a kb.toml") };
     let session = Session {
@@ -157,8 +156,8 @@ fn write_one(target: &Target, turn: usize) -> (&'static str, Result<(), Error>) 
         0 => ("ingest", operations::ingest(config, &options, &session).map(drop)),
         1 => ("resume", operations::resume(target, 1, &session).map(drop)),
         2 => {
-            let mend = CheckOptions { read_data: true, repair: true };
-            ("repair", operations::check(target, mend).map(drop))
+            let repair = CheckOptions { read_data: true, repair: true };
+            ("repair", operations::check(target, repair).map(drop))
         }
         _ => {
             let options = IngestOptions { restart: true, retry_failed: true, ..options };
@@ -167,7 +166,7 @@ fn write_one(target: &Target, turn: usize) -> (&'static str, Result<(), Error>) 
     }
 }
 
-/// Returns how an operation failed: it panics, does not end, or ends with what says nothing.
+/// Returns how an operation failed: it panics, does not end, or reports nothing.
 fn failings(
     what: &str,
     work: impl FnOnce() -> Vec<(&'static str, Result<(), Error>)> + Send,
@@ -216,7 +215,7 @@ fn with_rows_everywhere() -> Place {
          INSERT INTO web_file VALUES ('docs', 'https://a.example/robots.txt', '', 0, x'41');
          PRAGMA wal_checkpoint(TRUNCATE)",
     );
-    // For the runs to come: one document to replace, and one to take out.
+    // For the runs to come: one document to replace, and one to remove.
     place.write("harbour.md", markdown(9, 3, "ferry"));
     place.remove("tides.md");
     fs::write(
@@ -272,7 +271,7 @@ fn values_that_no_version_writes_end_in_words() {
             let connection = Connection::open(place.kb()).unwrap();
             connection.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
             connection.pragma_update(None, "foreign_keys", false).unwrap();
-            // The first row and the last, which are of a live revision and of one that waits.
+            // The first row and the last, which belong to a live revision and to a waiting one.
             let rows = match (is_without_rowid, planted % 3) {
                 (true, _) | (false, 0) => String::new(),
                 (false, 1) => format!(" WHERE rowid = (SELECT min(rowid) FROM \"{table}\")"),
@@ -300,7 +299,7 @@ fn values_that_no_version_writes_end_in_words() {
     assert!(planted > 500, "{planted}");
 }
 
-/// Returns what a run says that finds at its second batch what `meddle` did to its files.
+/// Returns the error of a run that finds at its second batch what `meddle` did to its files.
 fn meddled(meddle: fn(&Place)) -> Option<(u8, String)> {
     let place = Place::new();
     place.write("river.md", markdown(1, 3, "ferry"));
@@ -341,7 +340,7 @@ fn a_run_says_that_its_file_is_gone() {
     check("folder removed", |place| {
         fs::rename(place.path(""), place.path("").with_extension("away")).unwrap();
     });
-    // A copy in its place is another file, too.
+    // A copy in its place is also another file.
     check("copied over", |place| {
         fs::copy(place.kb(), place.path("copy.kb")).unwrap();
         fs::rename(place.path("copy.kb"), place.kb()).unwrap();
@@ -453,7 +452,7 @@ fn what_is_published_goes_into_the_file_that_was_there() {
         }
     });
     assert_eq!(replaced, 41);
-    assert_eq!(fs::read(place.kb()).unwrap(), other, "somebody else's file is as it was");
+    assert_eq!(fs::read(place.kb()).unwrap(), other, "the other file is unchanged");
     assert_eq!(published(|kb| drop(fs::remove_file(kb))), 41, "removed");
     remove_kb(&place.kb());
     let made = published(|kb| drop(fs::copy(kb.with_file_name("kb.kb.next"), kb)));

@@ -19,7 +19,7 @@ fn ingest(site: &Site, variables: &[(&str, &str)]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// Another port of the host is another origin, by whatever way it is named.
+/// Another port of the host is another origin, however it is named.
 #[test]
 fn headers_go_to_the_origin_of_a_start_url_only() {
     let site = Site::new();
@@ -83,11 +83,11 @@ fn links_without_end_are_bounded_and_nothing_is_deleted() {
         let sql = format!("SELECT COUNT(*) FROM frontier WHERE {condition}");
         rows(&site.place.kb(), &sql)[0].parse().unwrap()
     };
-    // All that may be visited is visited.
+    // Everything that may be visited is visited.
     assert_eq!(site.server.take_pages().len(), 2 + 30);
     assert!(count("TRUE") <= 400, "{}", count("TRUE"));
     assert!(site.documents().contains(&"/docs/old.html".to_owned()));
-    // What does not fit one run is not lost to the next.
+    // What exceeds one run is left to the next.
     site.server.handle_nothing();
     let links: Vec<_> = (0..300).map(|number| format!("p{number}.html")).collect();
     let links: Vec<_> = links.iter().map(String::as_str).collect();
@@ -112,7 +112,7 @@ fn sitemaps_without_end_are_bounded_and_said() {
     site.configure(&format!("sitemaps = ['{}']", site.server.url("/map.xml")));
     site.ingest_to(0);
     assert_eq!(site.documents().len(), 2);
-    // Each index leads to more indexes; the page is listed no more, nor is it known not to be.
+    // Each index leads to more indexes; the page is no longer listed, but not known to be gone.
     let root = site.server.url("");
     site.server.handle(move |asked, _| {
         let path = asked.path.strip_suffix("map.xml")?;

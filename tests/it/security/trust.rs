@@ -1,4 +1,4 @@
-//! D: what a kb.toml from a stranger may not do before it was allowed, by its content.
+//! D: what a kb.toml from a stranger may not do before its content is allowed.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 const READS: &str = "[[source.directory]]\nname = 'docs'\npath = 'docs'\n";
 
-/// A folder as it came, beside the home of the user.
+/// A folder as received, beside the home of the user.
 struct Folder {
     root: TempDir,
 }
@@ -79,7 +79,7 @@ fn nothing_is_run_or_sent_before_it_was_allowed() {
             assert!(!folder.has_run());
         }
         assert!(!folder.root.path().join("came/kb.kb").exists());
-        // What neither runs nor sends anything asks for nothing.
+        // A kb.toml that neither runs nor sends anything requests nothing.
         assert_eq!(folder.run(&["status"]).0, 10);
     };
     check(
@@ -124,7 +124,7 @@ fn paths_that_lead_out_are_listed_with_the_rest() {
     fs::create_dir(&secrets).unwrap();
     let docs = folder.root.path().join("came/docs");
     fs::remove_dir_all(&docs).unwrap();
-    // A link in a clone names no path outside, and leads there.
+    // A link in a clone names no path outside, but leads there.
     std::os::unix::fs::symlink(&secrets, &docs).unwrap();
     let (code, said) = folder.run(&["ingest"]);
     assert_eq!(code, 2);
@@ -166,7 +166,7 @@ fn what_was_allowed_holds_for_that_content_in_that_place() {
     assert_eq!(folder.run(&["ingest"]).0, 2);
     folder.write("kb.toml", &format!("{READS}{command}"));
     assert_eq!(folder.run(&["ingest"]).0, 0);
-    // The same content elsewhere, with whatever lies beside it there.
+    // The same content elsewhere, with whatever is beside it there.
     let copy = folder.root.path().join("copy");
     let copied = Command::new("cp")
         .args(["-r", "."])
@@ -245,7 +245,7 @@ fn what_a_command_runs_from_the_folder_is_part_of_what_was_allowed() {
     }
 }
 
-/// A kb.toml from a stranger may name a knowledge base of the user's.
+/// A kb.toml from a stranger may name a knowledge base of the user.
 #[test]
 fn documents_of_other_sources_are_not_deleted_elsewhere() {
     let folder = Folder::new("");

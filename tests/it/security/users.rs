@@ -6,15 +6,14 @@ use std::os::unix::fs::{MetadataExt, chown};
 use super::folder::{EMPTY_ZIP, kbingest, said};
 use crate::support::{Place, markdown};
 
-/// Somebody else, who need not be known to the system.
+/// Another user, who need not be known to the system.
 const OTHER: u32 = 54_321;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// What is made for ourselves is for nobody else, also where the user's own files are for
-/// everybody.
+/// What is made for this user is private, even if the user's other files are not.
 #[test]
 fn nothing_of_ours_can_be_read_by_others() {
     let place = Place::new();
@@ -88,7 +87,7 @@ fn a_file_that_another_user_put_there_first_is_adopted_only_when_asked() {
         assert_eq!(run(&["search", "kb.toml", "ferry"]).status.code(), Some(0), "{name}");
         let output = run(&["ingest", "--adopt"]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
-        // It is written, and stays whose it is.
+        // It is written, and keeps its owner.
         match was_there {
             true => {
                 assert_eq!(path.metadata().unwrap().uid(), OTHER, "{name}");
@@ -100,7 +99,7 @@ fn a_file_that_another_user_put_there_first_is_adopted_only_when_asked() {
     assert_eq!(run(&["ingest"]).status.code(), Some(0));
 }
 
-/// In a folder where everybody may make files, the name of the cache may be taken.
+/// In a folder where everybody may create files, the name of the cache may be in use.
 #[test]
 fn a_cache_of_another_user_is_not_used() {
     if !is_root() {

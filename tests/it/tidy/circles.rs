@@ -162,7 +162,7 @@ fn circles_are_found() {
         ],
         &["src/m/a.rs -> src/m/b.rs: *, B", both[1]],
     );
-    // Through a third one, and which files are no part of it.
+    // Through a third one, and which files do not belong to it.
     check(
         &[
             (a, "use super::b::B;"),

@@ -1,4 +1,4 @@
-//! What stands in headers, of requests and of answers, and what is told meanwhile.
+//! Headers of requests and responses, and the progress reported meanwhile.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -50,7 +50,7 @@ fn robots_rules_in_headers_hold_for_everybody_and_for_us() {
     assert_eq!(site.documents(), expected);
     site.configure("respect_robots = false");
     site.ingest_to(0);
-    // A link that its author does not vouch for is no rule for robots.
+    // A link with `nofollow` is not a rule for robots.
     assert_eq!(site.documents().len(), 14);
 }
 
@@ -135,7 +135,7 @@ fn documents_that_are_no_pages_go_to_their_extractors() {
     ");
 }
 
-/// Keeps how the crawl went.
+/// Records the progress of the crawl.
 #[derive(Default)]
 struct Crawl(Mutex<Vec<(u64, u64)>>, Mutex<Vec<f64>>);
 
@@ -174,9 +174,9 @@ fn the_frontier_is_told_as_it_grows_and_shrinks() {
     let percents = crawl.1.into_inner().unwrap();
     let first = percents.iter().find(|percent| **percent > 0.0);
     assert!(first.is_some_and(|percent| *percent < 34.0), "{percents:?}");
-    let mut told = crawl.0.into_inner().unwrap();
-    assert_eq!((told.first(), told.last()), (Some(&(1, 0)), Some(&(0, 7))), "{told:?}");
-    assert!(told.contains(&(3, 1)), "{told:?}");
-    told.dedup();
-    assert!(told.is_sorted_by_key(|(_, visited)| *visited), "{told:?}");
+    let mut reported = crawl.0.into_inner().unwrap();
+    assert_eq!((reported.first(), reported.last()), (Some(&(1, 0)), Some(&(0, 7))), "{reported:?}");
+    assert!(reported.contains(&(3, 1)), "{reported:?}");
+    reported.dedup();
+    assert!(reported.is_sorted_by_key(|(_, visited)| *visited), "{reported:?}");
 }

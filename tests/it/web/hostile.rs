@@ -1,11 +1,11 @@
-//! Sites that lie, never end, or lead where nobody should go: the crawl ends, and asks for nothing
-//! off limits.
+//! Sites that lie, never end, or lead where nobody should go: the crawl ends, and requests nothing
+//! that is forbidden.
 
 use super::Site;
 use super::server::{NOBODY, Reply, Server, html};
 use crate::support::rows;
 
-/// A start page with links to answers of every bad kind.
+/// A start page with links to bad responses of every kind.
 fn bad_answers() -> Site {
     let site = Site::new();
     let server = &site.server;
@@ -236,7 +236,7 @@ fn addresses_that_are_not_public_are_not_asked() {
     site.configure("same_host = false\ntimeout = 5");
     crate::support::remove_kb(&site.place.kb());
     let report = crate::support::ingest(&site.place.config(), None);
-    // 2130706433 is 127.0.0.1, by the rules for urls.
+    // 2130706433 is 127.0.0.1, by the rules for URLs.
     let asked = secret.take_pages();
     assert!(asked.len() <= 1, "{asked:?}");
     let states = site.states().join("\n");

@@ -1,4 +1,4 @@
-//! robots.txt holds for a day, over runs; then, or with other settings, it is asked for again.
+//! robots.txt is cached for a day, over runs; then, or with other settings, it is requested again.
 
 use super::Site;
 use super::server::Reply;
@@ -16,7 +16,7 @@ fn site() -> Site {
     site
 }
 
-/// Returns how often robots.txt was asked for since the last call.
+/// Returns how often robots.txt was requested since the last call.
 fn asked(site: &Site) -> usize {
     site.server.take_paths().iter().filter(|path| *path == "/robots.txt").count()
 }
@@ -29,7 +29,7 @@ fn robots_txt_is_asked_for_once_a_day() {
     assert_eq!(asked(&site), 1);
     assert_eq!(site.documents(), ["/docs/", "/docs/b.html"]);
 
-    // What was kept is obeyed.
+    // The cached rules are obeyed.
     disallow(&site, "/docs/b.html");
     assert_eq!(site.counts(0), [0, 0, 2, 0]);
     assert_eq!(asked(&site), 0);

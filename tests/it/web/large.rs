@@ -1,7 +1,7 @@
-//! A whole documentation site, from a folder of HTML that `KBINGEST_SITE` names: every page that
-//! links lead to is found, and the second run finds each of them unchanged.
+//! A whole documentation site, from a folder of HTML that `KBINGEST_SITE` names: every linked page
+//! is found, and the second run finds each of them unchanged.
 //!
-//! `apt-get download python3.11-doc && dpkg -x python3.11-doc*.deb site` gives such a folder,
+//! `apt-get download python3.11-doc && dpkg -x python3.11-doc*.deb site` creates such a folder,
 //! `site/usr/share/doc/python3.11/html`.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use url::Url;
 use super::Site;
 use super::server::Reply;
 
-/// Returns every file that links lead to from `/index.html`, by another way than the crawler's.
+/// Returns every file that is linked from `/index.html`, found independently of the crawler.
 fn reachable(root: &Path) -> BTreeSet<String> {
     let mut waiting = vec!["/index.html".to_owned()];
     let mut found = BTreeSet::from(["/index.html".to_owned()]);

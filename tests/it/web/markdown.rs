@@ -1,4 +1,4 @@
-//! Pages that are there as Markdown, too: one document each, whichever way the Markdown is found.
+//! Pages that also exist as Markdown: one document each, however the Markdown is found.
 
 use super::Site;
 use super::server::{NOBODY, Reply, html};
@@ -45,7 +45,7 @@ fn markdown_that_pages_name_is_the_document() {
         texts(&site)
     );
 
-    // Everything is asked whether it is as it was, and it is.
+    // Every page is requested conditionally, and unchanged.
     server.take_asked();
     let before = site.place.dump();
     assert_eq!(site.counts(0), [0, 0, 5, 0]);
@@ -54,7 +54,7 @@ fn markdown_that_pages_name_is_the_document() {
     assert_eq!(asked.len(), 8, "{asked:#?}");
     assert!(asked.iter().all(|asked| asked.headers.contains_key("if-none-match")), "{asked:#?}");
 
-    // Either changes; the other does not.
+    // One of the two changes; the other does not.
     server.put("/docs/a.md", markdown("Alpha, changed."));
     assert_eq!(site.counts(0), [0, 1, 4, 0]);
     server.put("/docs/a.html", with_twin("a", &["below.html", "new.html"], "/docs/a.md"));
@@ -62,11 +62,11 @@ fn markdown_that_pages_name_is_the_document() {
     assert_eq!(site.counts(0), [1, 0, 5, 0]);
     site.assert_equals_fresh_ingest("changes of both kinds");
 
-    // The page takes back what it named.
+    // The page no longer names it.
     server.page("/docs/a.html", "Alpha as HTML.", &["below.html", "new.html"]);
     assert_eq!(site.counts(0), [1, 0, 5, 1]);
     site.assert_equals_fresh_ingest("no Markdown any more");
-    // And those who do not want it.
+    // And with the feature turned off.
     site.configure("prefer_markdown = false");
     server.take_asked();
     site.ingest_to(0);
@@ -119,7 +119,7 @@ fn markdown_that_cannot_be_had_leaves_the_page() {
     assert!(!asked.iter().any(|path| forbidden.contains(&path.as_str())), "{asked:?}");
     assert_eq!(site.counts(0), [0, 0, 9, 0]);
 
-    // What was there and goes: the page takes its place at once, for nothing leads to the Markdown
+    // A twin that is removed: the page replaces it at once, because nothing links to the Markdown
     // any more.
     server.put("/docs/gone.md", markdown("Here for a while."));
     server.put("/docs/gone.html", with_twin("gone again", &[], "gone.md"));
@@ -128,7 +128,7 @@ fn markdown_that_cannot_be_had_leaves_the_page() {
     server.remove("/docs/gone.md");
     assert_eq!(site.counts(0), [1, 0, 8, 1]);
     assert_eq!(site.documents(), expected);
-    // An outage is no reason to take the page instead.
+    // An outage is no reason to use the page instead.
     server.put("/docs/late.html", with_twin("late again", &[], "slow.md"));
     server.put("/docs/slow.md", Reply::new(503, "text/plain", "later"));
     site.ingest_to(20);
@@ -170,7 +170,7 @@ fn llms_txt_begins_a_crawl_and_names_markdown() {
     );
     assert_eq!(site.counts(0), [1, 0, 4, 1]);
     site.assert_equals_fresh_ingest("a longer list");
-    // A list that was there and cannot be had is an outage; one that was never there is not.
+    // A list that existed and is unavailable is an outage; one that never existed is not.
     server.put("/llms.txt", Reply::new(503, "text/plain", "later"));
     let before = site.documents();
     site.ingest_to(20);

@@ -1,9 +1,9 @@
-//! Servers that answer 200 where nothing is: one request tells how they do it.
+//! Servers with soft 404s: one request shows what they look like.
 
 use super::Site;
 use super::server::{Asked, NOBODY, Reply, html};
 
-/// Answers whatever is not there with 200 and some words.
+/// Answers every missing page with 200 and some words.
 fn answer_all(site: &Site, words: fn(&Asked) -> String) {
     let pages = ["/docs/", "/docs/guide.html", "/docs/short.html", "/robots.txt", "/llms.txt"];
     site.server.handle(move |asked, _| {
@@ -16,7 +16,7 @@ fn answer_all(site: &Site, words: fn(&Asked) -> String) {
 }
 
 fn apology(asked: &Asked) -> String {
-    // The address, and a number that is never the same.
+    // The URL, and a number that always differs.
     let number = asked.at.elapsed().as_nanos();
     format!("We are sorry: there is no {} here, try the search instead. Id {number}", asked.path)
 }
@@ -28,9 +28,9 @@ fn pages_that_are_not_there_are_told_by_what_nobody_gets() {
     site.ingest_to(0);
     assert_eq!(site.documents(), ["/docs/", "/docs/guide.html", "/docs/short.html"]);
     insta::assert_snapshot!(site.states().join("\n"), @"
-    /docs/gone.html|gone|the page is what the server answers where nothing is
+    /docs/gone.html|gone|a soft 404: the text is that of the error page of the server
     /docs/guide.html|fetched|-
-    /docs/lost/way|gone|the page is what the server answers where nothing is
+    /docs/lost/way|gone|a soft 404: the text is that of the error page of the server
     /docs/short.html|fetched|-
     /docs/|fetched|-
     ");

@@ -9,8 +9,7 @@ use super::Site;
 use super::server::Reply;
 use crate::support::remove_kb;
 
-/// A proxy that connects every name to the same server, so that the names need not be known
-/// anywhere.
+/// A proxy that connects every name to the same server, so the names need not resolve.
 struct Proxy {
     port: u16,
     targets: Arc<Mutex<Vec<String>>>,
@@ -99,15 +98,15 @@ fn requests_go_through_the_proxy_of_the_environment() {
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
         remove_kb(&site.place.kb());
         assert_eq!(ingest(&site, &[(name, &address)]), Some(0), "{name}");
-        // The name was for the proxy to resolve; addresses that are not public never reached it.
+        // The proxy resolved the name; addresses that are not public never reached it.
         assert_eq!(proxy.take_targets(), [host.as_str()], "{name}");
         assert_eq!(site.documents().len(), 2, "{name}");
     }
     let states = site.states().join("\n");
     assert!(states.contains("169.254.169.254 is not public"), "{states}");
 
-    // A name that is listed is asked directly, and is not to be found; a proxy for https has no say
-    // in http.
+    // A name in the list is requested directly, and not found; a proxy for https does not affect
+    // http.
     for variables in [
         [("HTTP_PROXY", address.as_str()), ("NO_PROXY", "example.org,kbingest.invalid")],
         [("HTTPS_PROXY", address.as_str()), ("NO_PROXY", "")],
@@ -116,7 +115,7 @@ fn requests_go_through_the_proxy_of_the_environment() {
         assert_eq!(proxy.take_targets(), Vec::<String>::new(), "{variables:?}");
     }
     assert_eq!(site.documents().len(), 2);
-    // Nobody at the proxy's address; something that is none.
+    // No server at the proxy's address; an address that is invalid.
     let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     assert_eq!(ingest(&site, &[("HTTP_PROXY", &dead)]), Some(20));
     assert_eq!(ingest(&site, &[("HTTP_PROXY", &format!("ftp:{}nowhere:21", "//"))]), Some(2));

@@ -1,5 +1,5 @@
-//! A crawl that is stopped or killed anywhere goes on with what was queued, and asks for no saved
-//! page again.
+//! A crawl that is stopped or killed anywhere resumes with its queue, and requests no saved page
+//! again.
 
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
@@ -29,7 +29,7 @@ fn tree() -> Site {
     site
 }
 
-/// Returns the urls whose text is saved.
+/// Returns the URLs whose text is saved.
 fn saved(site: &Site) -> HashSet<String> {
     let kb = site.place.kb();
     if !kb.exists() || read_only(&kb).prepare("SELECT * FROM frontier").is_err() {
@@ -93,7 +93,8 @@ fn a_killed_crawl_goes_on_where_it_was() {
     assert_eq!(ingest(&whole, None).exit_code, 0);
     let expected = dump(&whole.kb);
     site.configure("max_concurrency = 2");
-    // In the middle of a batch, and before and after one is saved: each level of the tree is one.
+    // In the middle of a batch, and before and after one is saved: each level of the tree is a
+    // batch.
     let requests = [1, 2, 3, 6, 7, 9, 14, 22, 23, 33, 47, 61, 63].map(|requests| (requests, 0));
     let saving = [1, 5, 21, 60].map(|pages| (0, pages));
     for (requests, pages) in requests.into_iter().chain(saving) {
@@ -139,7 +140,7 @@ fn a_signal_does_not_wait_for_a_slow_server() {
 #[test]
 fn cancel_does_not_wait_for_a_slow_server() {
     let site = tree();
-    // The sitemap is fetched before the first page: even there, nothing has to be waited for.
+    // The sitemap is fetched before the first page: even then, nothing has to be waited for.
     for slow in ["/docs/2.html", "/sitemap.xml"] {
         remove_kb(&site.place.kb());
         site.configure("sitemaps = ['auto']\ntimeout = 3600");

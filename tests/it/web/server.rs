@@ -1,5 +1,5 @@
-//! A web server on loopback for tests: pages that can be changed while it runs, and a record of
-//! what was asked.
+//! A web server on loopback for tests: pages that can change while it runs, and a record of the
+//! requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use crate::wait::wait_until;
 
-/// What the crawler asks for to learn how a host answers where nothing is.
+/// What the crawler requests to learn what soft 404s of a host look like.
 pub const NOBODY: &str = "kbingest-asks-for-a-page-that-is-not-there";
 
-/// One answer.
+/// One response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// What `Content-Length` says, where it lies.
+    /// The value of `Content-Length`, if it is wrong.
     pub length: Option<usize>,
-    /// Sends the body again and again, until the other side goes.
+    /// Sends the body again and again, until the client disconnects.
     pub is_endless: bool,
-    /// Says nothing at all, until the other side goes.
+    /// Sends nothing, until the client disconnects.
     pub is_silent: bool,
 }
 
@@ -53,7 +53,7 @@ impl Reply {
     }
 }
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub at: Instant,
@@ -68,13 +68,13 @@ type Handler = dyn Fn(&Asked, usize) -> Option<Reply> + Send + Sync;
 struct Shared {
     pages: Mutex<BTreeMap<String, Reply>>,
     asked: Mutex<Vec<Asked>>,
-    /// Who is connected, and who was last.
+    /// Current connections, and the last ones.
     clients: Mutex<(HashSet<SocketAddr>, Option<SocketAddr>)>,
     handler: Mutex<Option<Arc<Handler>>>,
     is_done: AtomicBool,
 }
 
-/// The server; it ends with the value.
+/// The server; it stops when dropped.
 pub struct Server {
     pub port: u16,
     shared: Arc<Shared>,
@@ -123,7 +123,7 @@ impl Server {
         assert!(self.shared.pages.lock().unwrap().remove(path).is_some(), "{path} is not there");
     }
 
-    /// Decides before the pages do; told how often the path was asked for before.
+    /// Decides before the pages do; gets the number of earlier requests for the path.
     pub fn handle(&self, handler: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static) {
         *self.shared.handler.lock().unwrap() = Some(Arc::new(handler));
     }
@@ -132,18 +132,18 @@ impl Server {
         *self.shared.handler.lock().unwrap() = None;
     }
 
-    /// Returns what was asked since the last call.
+    /// Returns the requests since the last call.
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap())
     }
 
-    /// Returns the paths that were asked for since the last call, in order.
+    /// Returns the paths requested since the last call, in order.
     pub fn take_paths(&self) -> Vec<String> {
         self.take_asked().into_iter().map(|asked| asked.path).collect()
     }
 
-    /// Returns the paths of pages that were asked for since the last call, in order: not robots.txt
-    /// and the like.
+    /// Returns the paths of pages requested since the last call, in order: without robots.txt and
+    /// the like.
     pub fn take_pages(&self) -> Vec<String> {
         let mut paths = self.take_paths();
         paths.retain(|path| {
@@ -156,10 +156,10 @@ impl Server {
         self.shared.asked.lock().unwrap().iter().any(|asked| asked.path == path)
     }
 
-    /// Waits until all that was asked by clients that are gone by now is known.
+    /// Waits until all requests of clients that have disconnected are recorded.
     pub fn wait_for_the_gone(&self) {
-        // Clients are heard in the order in which they come: those of before are connected once
-        // this one is.
+        // Clients are served in the order in which they connect: once this one is, all earlier ones
+        // are.
         let last = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let address = last.local_addr().unwrap();
         let clients = || self.shared.clients.lock().unwrap();
@@ -256,7 +256,7 @@ fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<bool> {
     stream.write_all((head + "\r\n").as_bytes())?;
     stream.write_all(&reply.body)?;
     if reply.is_endless {
-        // Until the other side hangs up.
+        // Until the client hangs up.
         loop {
             stream.write_all(&reply.body)?;
             std::thread::sleep(Duration::from_millis(20));

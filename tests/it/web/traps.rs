@@ -1,15 +1,15 @@
-//! Sites without end, each of its own kind: what is new in them is found, and then they end by
-//! themselves.
+//! Crawler traps of every kind: new pages in them are found, and then the crawl ends by itself.
 
 use super::Site;
 use super::server::{Reply, html};
 
-/// Returns the number at the end of a path; 0 where there is none.
+/// Returns the number at the end of a path; 0 if there is none.
 fn number(path: &str) -> u64 {
     path.rsplit(['/', '=']).next().and_then(|last| last.parse().ok()).unwrap_or(0)
 }
 
-/// A site with one good page besides what `trap` answers; returns how many pages were asked for.
+/// A site with one good page besides the responses of `trap`; returns the number of pages
+/// requested.
 fn crawl(
     first: &str,
     keys: &str,
@@ -72,7 +72,7 @@ fn filters_that_multiply_end() {
 
 #[test]
 fn a_folder_that_grows_is_limited_and_that_is_said() {
-    // Texts and names in words that are always new.
+    // Texts and names of words that are always new.
     let word = |number: u64| -> String {
         format!("{number}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
     };
@@ -86,7 +86,7 @@ fn a_folder_that_grows_is_limited_and_that_is_said() {
     assert_eq!(asked, 52, "{:#?}", site.states());
     let states = site.states().join("\n");
     assert!(states.contains("|excluded|its folder has more pages than max_per_folder"), "{states}");
-    // And again, where everything is as it was but for what cannot be asked.
+    // And again: everything is unchanged except for what cannot be requested.
     site.ingest_to(4);
     assert_eq!(site.server.take_pages().len(), 52);
 }

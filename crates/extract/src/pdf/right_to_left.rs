@@ -19,7 +19,7 @@ pub(crate) fn in_reading_order(text: &str) -> String {
     if !text.contains(is_right_to_left) {
         return text.to_owned();
     }
-    let text = mended(text);
+    let text = repaired(text);
     let mut rendered = String::with_capacity(text.len());
     let mut lines = text.split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
@@ -61,7 +61,7 @@ fn is_right_to_left(letter: char) -> bool {
 
 /// Returns the text with lam before alef if they were certainly swapped, and with a space between
 /// Latin and Arabic letters.
-fn mended(text: &str) -> String {
+fn repaired(text: &str) -> String {
     if !text.contains(ALEF) {
         return text.to_owned();
     }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn lam_stands_before_alef_where_that_is_certain() {
-        let check = |text: &str, expected: &str| assert_eq!(mended(text), expected);
+        let check = |text: &str, expected: &str| assert_eq!(repaired(text), expected);
         check("اإلنتاجية", "الإنتاجية");
         check("االستفادة", "الاستفادة");
         check("کاالی", "کالای");

@@ -1,5 +1,5 @@
-//! Names, numbers and places of documents: archives, git trees, ignore files and folders that were
-//! made to cost more than they hold, or to lead elsewhere.
+//! Names, numbers and places of documents: archives, git trees, ignore files and folders that are
+//! made to cost more than they contain, or to lead elsewhere.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -30,7 +30,7 @@ fn archive(keys: &str) -> Place {
     place(&format!("[[source.archive]]\nname = 'a'\npath = 'a'\n{keys}"))
 }
 
-/// A header, with `kind`, and content, padded.
+/// A header with `kind`, and padded content.
 fn member(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
@@ -88,12 +88,12 @@ fn a_name_longer_than_a_path_costs_its_member_and_is_kept_nowhere() {
         let all = [known[..1].to_vec(), parts, vec![file("c.md", "# C\n")]].concat();
         place.put(&place.path("a"), &gzip(&all));
         place.ingest_to(3);
-        // What could have been the one with the long name is not deleted.
+        // The document that may be the one with the long name is not deleted.
         assert_eq!(uris(&place), ["a.md", "b.md", "c.md"]);
-        let told = failures(&place);
-        assert!(told.len() == 1 && told[0].len() < 1000, "{told:?}");
-        assert!(told[0].contains("its name is over 4096 bytes"), "{told:?}");
-        // Nothing is new to a second run, which says the same.
+        let reported = failures(&place);
+        assert!(reported.len() == 1 && reported[0].len() < 1000, "{reported:?}");
+        assert!(reported[0].contains("its name is over 4096 bytes"), "{reported:?}");
+        // Nothing is new in a second run, which reports the same.
         assert_eq!(place.ingest_to(3).metrics.documents_unchanged, 2);
         let kept: u64 = ["kb.kb", "kb.kb-wal"]
             .iter()
@@ -104,7 +104,7 @@ fn a_name_longer_than_a_path_costs_its_member_and_is_kept_nowhere() {
     }
 }
 
-/// Archives inside each other add their names up.
+/// The names of nested archives add up.
 #[test]
 fn addresses_of_nested_archives_are_bounded() {
     let name = format!("{}x.tar", "d/".repeat(2000));
@@ -117,7 +117,7 @@ fn addresses_of_nested_archives_are_bounded() {
     place.put(&place.path("a"), &gzip(&[inner, file("good.md", "# Good\n")]));
     place.ingest_to(3);
     assert_eq!(uris(&place), ["good.md"]);
-    assert!(failures(&place).iter().all(|told| told.len() < 1000));
+    assert!(failures(&place).iter().all(|reported| reported.len() < 1000));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn headers_that_lie_about_sizes_are_damage() {
         place.ingest();
         place.put(&place.path("a"), &gzip(&[file("a.md", "# A\n"), part]));
         place.ingest_to(3);
-        // The one behind the damage stays, and no beginning of a member passes for all of it.
+        // The one after the damage stays, and no truncated member counts as complete.
         assert_eq!(uris(&place), ["a.md", "z.md"], "{what}");
     }
 }
@@ -202,7 +202,7 @@ fn members_that_share_bytes_are_refused() {
     assert!(run.metrics.bytes_read < 1000, "{}", run.metrics.bytes_read);
 }
 
-/// More than are reported one by one: the others may hide what is not to be deleted.
+/// More than are reported one by one: the others may hide what must not be deleted.
 #[test]
 fn problems_that_are_not_reported_one_by_one_block_deletions_too() {
     let place = archive("max_depth = 1");
@@ -227,7 +227,7 @@ fn names_that_come_twice_are_one_document() {
     assert_eq!(failures(&place).len(), 1);
 }
 
-/// Checks that `place` takes in three documents of more, says so, deletes nothing and is stable.
+/// Checks that `place` ingests three documents of more, reports it, deletes nothing and is stable.
 fn check_limit(place: &Place, expected: &[&str]) {
     let limit = "max_documents = 3";
     place.reconfigure(limit, "max_documents = 100");
@@ -297,7 +297,7 @@ fn run_git(folder: &Path, arguments: &[&str], input: &str) -> String {
 /// Ten folders that are one folder with ten folders …: 10^10 files, in a repository of kilobytes.
 #[test]
 fn a_git_tree_without_end_is_cut_off() {
-    for (keys, taken) in [
+    for (keys, ingested) in [
         ("max_documents = 200", 200),
         ("max_documents = 200\nexclude = ['**/*.md']", 0),
         ("max_documents = 200\ninclude = ['nothing']", 0),
@@ -318,15 +318,14 @@ fn a_git_tree_without_end_is_cut_off() {
         let commit = run_git(&repo, &["commit-tree", &id, "-m", "bomb"], "");
         run_git(&repo, &["update-ref", "refs/heads/main", &commit], "");
         let run = place.ingest_to(4);
-        assert_eq!(run.metrics.documents_new, taken, "{keys}");
-        assert_eq!(place.ingest_to(4).metrics.documents_unchanged, taken, "{keys}");
+        assert_eq!(run.metrics.documents_new, ingested, "{keys}");
+        assert_eq!(place.ingest_to(4).metrics.documents_unchanged, ingested, "{keys}");
     }
 }
 
 const FOLDER: &str = "[[source.directory]]\nname = 'docs'\npath = 'docs'";
 
-/// Checks what becomes of a folder with `.gitignore`, of which `b.md` was known and `secret.md` is
-/// not wanted.
+/// Checks a folder with `.gitignore`, of which `b.md` was known and `secret.md` is unwanted.
 fn check_rules(rules: &[u8], is_obeyed: bool) {
     for (folder, file) in [("", ".gitignore"), ("", ".kbignore"), ("sub/", ".gitignore")] {
         let place = place(FOLDER);
@@ -381,7 +380,7 @@ fn rules_add_up_on_the_way_down() {
         place.write(&format!("{folder}x.md"), "# X\n");
     }
     place.ingest_to(3);
-    // Those of a/b are too many with the two above it; what is beside is as it was.
+    // Those of a/b are too many together with the two above it; the ones beside it are unchanged.
     assert_eq!(uris(&place), ["a/x.md", "x.md", "z/x.md"]);
 }
 
@@ -394,7 +393,7 @@ fn a_link_to_rules_may_not_lead_out() {
     symlink("../../outside", place.docs().join("sub/.gitignore")).unwrap();
     place.ingest_to(3);
     assert_eq!(uris(&place), ["a.md"]);
-    // One that stays inside is obeyed.
+    // One that stays inside is followed.
     fs::remove_file(place.docs().join("sub/.gitignore")).unwrap();
     place.write("rules", "secret.md\nrules\n");
     symlink("../rules", place.docs().join("sub/.gitignore")).unwrap();
@@ -408,7 +407,7 @@ fn directory(root: &Path, keys: &str) -> DirectorySource {
     DirectorySource::new(&config, root, &[]).unwrap()
 }
 
-/// A folder, another one beside it with a secret, and a link to that one under another name.
+/// A folder, another one beside it with a secret, and a link to that one with another name.
 fn inside_and_outside() -> tempfile::TempDir {
     let root = tempfile::TempDir::new().unwrap();
     for (file, text) in [
@@ -454,7 +453,7 @@ fn a_folder_exchanged_for_a_link_is_neither_entered_nor_read_through() {
         assert!(error.uri == "sub" && error.blocks_deletions, "{error}");
         assert_eq!(listing.next().unwrap().unwrap().uri, "z.md");
         assert!(listing.next().is_none());
-        // The root itself stays the one that was listed.
+        // The root itself is still the one that was listed.
         fs::rename(&docs, root.path().join("old")).unwrap();
         symlink("outside", &docs).unwrap();
         let b = kbingest::domain::Entry { uri: "b.md".into(), ..Default::default() };
@@ -497,7 +496,7 @@ fn nothing_from_outside_gets_in_however_folders_are_exchanged() {
     });
 }
 
-/// Errors and addresses of any length that an earlier version stored.
+/// Errors and URIs of any length that an earlier version stored.
 #[test]
 fn status_reads_what_earlier_versions_stored() {
     let place = place(FOLDER);
@@ -515,7 +514,7 @@ fn status_reads_what_earlier_versions_stored() {
     assert!(output.status.success() && output.stdout.len() < 100_000);
 }
 
-/// What cannot be counted is not none.
+/// What cannot be counted is not zero.
 #[test]
 fn failures_that_cannot_be_read_are_no_success() {
     let place = place(FOLDER);

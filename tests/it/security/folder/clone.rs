@@ -1,4 +1,4 @@
-//! Repositories that somebody else shipped: as a clone in a folder, and as the source itself.
+//! Repositories from strangers: as a clone in a folder, and as the source itself.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::process::Command;
 use super::{kbingest, said};
 use crate::support::{Place, rows};
 
-/// Settings that name a program, by which git may be made to run one.
+/// Settings that name a program, which may make git run one.
 const RUNNING: [&str; 10] = [
     "core.fsmonitor",
     "core.sshCommand",
@@ -62,7 +62,7 @@ fn assert_nothing_ran(place: &Place, what: &str) {
     assert_eq!(ran, "", "{what}");
 }
 
-/// Makes `config` one whose every setting runs the canary.
+/// Makes every setting of `config` run the canary.
 fn poison(place: &Place, config: &str) {
     let canary = canary(place);
     let canary = canary.to_str().unwrap();
@@ -88,7 +88,7 @@ fn hooks(place: &Place, folder: &str) {
     }
 }
 
-/// As a folder from a stranger brings it beside kb.toml, where earlier versions kept theirs.
+/// From a stranger's folder, beside kb.toml, where earlier versions kept clones.
 #[test]
 fn a_clone_that_came_with_the_folder_is_not_used() {
     for url in ["url = 'repo'", "url = 'ssh:\\u002f/nowhere.invalid/a.git'"] {
@@ -103,8 +103,7 @@ fn a_clone_that_came_with_the_folder_is_not_used() {
     }
 }
 
-/// The folder that the clone is in is ours alone; if something gets into it all the same, it does
-/// not count.
+/// The folder of the clone belongs to us alone; anything that others put there is ignored.
 #[test]
 fn settings_in_our_clone_are_ours() {
     let place = repository("url = 'repo'");
@@ -134,7 +133,7 @@ fn settings_in_our_clone_are_ours() {
     assert!(!config.contains("canary"), "{config}");
 }
 
-/// `git upload-pack` runs in the repository of the stranger, by its settings.
+/// `git upload-pack` runs in the stranger's repository, with its settings.
 #[test]
 fn a_repository_that_is_the_source_runs_nothing() {
     for url in ["repo", "repo/.git", "file"] {
@@ -149,13 +148,13 @@ fn a_repository_that_is_the_source_runs_nothing() {
         poison(&place, "repo/.git/config");
         let ingest = || {
             let mut command = kbingest(&place);
-            // What versions of git before 2.45 do anyway.
+            // Versions of git before 2.45 do so anyway.
             command.args(["ingest", "--trust"]).env("GIT_NO_LAZY_FETCH", "0").output().unwrap()
         };
         let output = ingest();
         assert_nothing_ran(&place, &said(&output));
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        // A blob that is not there would be fetched from the promisor that its settings name.
+        // A missing blob would be fetched from the promisor that its settings name.
         let lost = place.path("repo/.git/objects").join(object(&place, "b.md"));
         fs::remove_file(lost).unwrap();
         let kb = place.kb();
@@ -203,7 +202,7 @@ fn urls_and_refs_that_run_something_are_refused() {
     }
 }
 
-/// Clones of other urls, and of sources that are gone, do not stay.
+/// Clones of other URLs, and of removed sources, are deleted.
 #[test]
 fn another_url_is_another_clone() {
     let place = repository("url = 'repo'");
@@ -236,7 +235,7 @@ fn object(place: &Place, name: &str) -> String {
     format!("{}/{}", &id[..2], id[2..].trim())
 }
 
-/// Returns what is in `folder`, which is one thing.
+/// Returns the only entry of `folder`.
 pub(super) fn only(folder: &std::path::Path) -> PathBuf {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let found: Vec<_> = names

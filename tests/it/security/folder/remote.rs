@@ -1,4 +1,4 @@
-//! What the other side of a clone says: it may be anything, and harms nothing of ours.
+//! What the server of a clone sends: it may be anything, and must do no harm.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use super::clone::{only, repository};
 use super::{kbingest, said};
 use crate::support::{Place, rows};
 
-/// Has a url for ssh lead to a script in place of ssh; it writes `words` and fails.
+/// Makes an ssh URL run a script instead of ssh; it writes `words` and fails.
 fn remote_that_says(place: &Place, words: &str) -> String {
     let script = place.path("ssh");
     fs::write(&script, format!("#!/bin/sh\ncat >&2 <<'END'\n{words}\nEND\n{}", answer(words)))
@@ -16,7 +16,7 @@ fn remote_that_says(place: &Place, words: &str) -> String {
     script.to_str().unwrap().to_owned()
 }
 
-/// Returns the line of a shell script that sends `words` as an error of the protocol, too
+/// Returns the line of a shell script that also sends `words` as an error of the protocol
 /// (gitprotocol-pack(5)).
 fn answer(words: &str) -> String {
     let packet = format!("ERR {words}\nfatal: {words}");
@@ -64,7 +64,7 @@ fn words_of_the_other_side_throw_nothing_away_and_fill_no_disk() {
         assert_eq!(packs(), before, "{words}");
         assert_eq!(rows(&place.kb(), "SELECT COUNT(*) FROM document"), ["2"]);
     }
-    // Real damage is found and mended, whatever is said of it.
+    // Real damage is found and repaired, whatever the message says.
     let pack = before.0.iter().find(|name| name.to_string_lossy().ends_with(".pack")).unwrap();
     let pack = clone.join("objects/pack").join(pack);
     fs::remove_file(&pack).unwrap();
@@ -73,7 +73,7 @@ fn words_of_the_other_side_throw_nothing_away_and_fill_no_disk() {
     assert!(packs().0.len() >= 2);
 }
 
-/// The name in an https url may be a token: it is on no command line, where other users see it.
+/// The name in an https URL may be a token: it is on no command line, where other users see it.
 #[test]
 fn a_user_name_is_on_no_command_line() {
     let place = repository("url = \"http:\\u002f/t0ken@localhost:1/a.git\"");
