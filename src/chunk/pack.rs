@@ -12,7 +12,7 @@
 
 use super::grain::Grain;
 use super::outline::{Block, Kind, Outline};
-use super::tokens::{Place, Places, is_space};
+use super::tokens::{SectionContext, SectionContexts, is_space};
 use super::{ChunkConfig, ChunkInput, CountTokens};
 use crate::domain::{Chunk, LineRange, Span};
 
@@ -33,11 +33,11 @@ pub(super) fn pack(
         outline,
         text: input.text,
         count,
-        places: Places::new(outline, input.title, config, count),
+        places: SectionContexts::new(outline, input.title, config, count),
         overlap_tokens: config.overlap_tokens,
         section: 0,
-        here: Place::default(),
-        parent: Place::default(),
+        here: SectionContext::default(),
+        parent: SectionContext::default(),
         heading_start: None,
         section_begins: true,
         open: None,
@@ -110,13 +110,13 @@ pub(super) struct Packer<'a> {
     pub outline: &'a Outline,
     pub text: &'a str,
     pub count: CountTokens<'a>,
-    places: Places<'a>,
+    places: SectionContexts<'a>,
     overlap_tokens: usize,
     /// The section whose blocks are being packed.
     section: usize,
     /// The place of that section, and that of its parent.
-    pub here: Place,
-    parent: Place,
+    pub here: SectionContext,
+    parent: SectionContext,
     /// Start of its heading, until a piece includes it.
     pub heading_start: Option<usize>,
     /// Whether nothing of this section is packed yet.

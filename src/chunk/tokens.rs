@@ -18,9 +18,9 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() && (!c.is_control() || matches!(c, '\t' | '\n' | '\r'))
 }
 
-/// The position of a chunk in the outline: its heading path and the tokens left for its body.
+/// The context of a section: its heading path and the tokens left for a body.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct SectionContext {
     /// Headings joined by ` > `.
     pub path: String,
     /// Tokens of the context line.
@@ -29,7 +29,7 @@ pub(super) struct Place {
     pub budget: usize,
 }
 
-impl Place {
+impl SectionContext {
     /// Reports whether a body of this size fits.
     pub fn fits(&self, tokens: usize, bytes: usize) -> bool {
         tokens <= self.budget && self.fits_bytes(bytes)
@@ -41,8 +41,8 @@ impl Place {
     }
 }
 
-/// Computes the places of an outline's sections.
-pub(super) struct Places<'a> {
+/// Computes the contexts of an outline's sections.
+pub(super) struct SectionContexts<'a> {
     outline: &'a Outline,
     title: &'a str,
     max_tokens: usize,
@@ -52,7 +52,7 @@ pub(super) struct Places<'a> {
     heading_tokens: Vec<usize>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> SectionContexts<'a> {
     /// Counts the title and every heading once.
     pub fn new(
         outline: &'a Outline,
@@ -74,7 +74,7 @@ impl<'a> Places<'a> {
     }
 
     /// Returns the place below the heading of `section`, or below the title if there is no section.
-    pub fn of(&self, section: Option<usize>) -> Place {
+    pub fn of(&self, section: Option<usize>) -> SectionContext {
         let sections = &self.outline.sections;
         let mut headings: Vec<(&str, usize)> =
             std::iter::successors(section, |&index| sections[index].parent)
@@ -95,6 +95,6 @@ impl<'a> Places<'a> {
         let separators = parts.len().saturating_sub(1) * self.separator_tokens;
         let context_tokens = parts.iter().sum::<usize>() + separators;
         let budget = self.max_tokens.saturating_sub(context_tokens).max(self.max_tokens / 2);
-        Place { path, context_tokens, budget }
+        SectionContext { path, context_tokens, budget }
     }
 }

@@ -16,7 +16,7 @@ use super::traps::Traps;
 use crate::domain::Metrics;
 use crate::error::{Error, chain};
 use crate::kb::{CrawledSite, FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
-use crate::source::{Answer, PageRequest, SourceError, Starts, Validators, WebSource};
+use crate::source::{PageRequest, SourceError, Starts, Validators, VisitResult, WebSource};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::clock::now_ms;
 use crate::support::events::Event;
@@ -139,7 +139,7 @@ impl Crawl<'_> {
             let answers = self.visit(&site, source, &pages)?;
             self.keep_files(source)?;
             for (_, answer) in &answers {
-                let is_outage = matches!(answer, Answer::Outage { .. });
+                let is_outage = matches!(answer, VisitResult::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
             }
             self.ingest_pages(&site, pages, answers)?;
@@ -156,7 +156,7 @@ impl Crawl<'_> {
         site: &Site<'_>,
         source: &WebSource,
         pages: &[QueuedPage],
-    ) -> Result<Vec<(usize, Answer)>, Error> {
+    ) -> Result<Vec<(usize, VisitResult)>, Error> {
         let mut answers = Vec::new();
         let mut requests = Vec::new();
         let mut places = Vec::new();
@@ -166,11 +166,11 @@ impl Crawl<'_> {
                 && source.prefers_markdown
                 && site.listed_twin(&page.url).is_some();
             if page.is_unchanged_by_sitemap && !has_new_twin {
-                answers.push((place, Answer::NotModified));
+                answers.push((place, VisitResult::NotModified));
                 continue;
             }
             let Ok(url) = page.url.parse() else {
-                answers.push((place, Answer::Excluded("not a URL".to_owned())));
+                answers.push((place, VisitResult::Excluded("not a URL".to_owned())));
                 continue;
             };
             let known = page.is_known && !has_new_twin;
@@ -206,7 +206,7 @@ impl Crawl<'_> {
         &self,
         site: &Site<'_>,
         pages: Vec<QueuedPage>,
-        answers: Vec<(usize, Answer)>,
+        answers: Vec<(usize, VisitResult)>,
     ) -> Result<(), Error> {
         let context = self.context;
         let name = site.name();
@@ -238,11 +238,11 @@ impl Crawl<'_> {
     fn read_pages(
         &self,
         site: &Site<'_>,
-        answered: Vec<(QueuedPage, Answer)>,
+        answered: Vec<(QueuedPage, VisitResult)>,
         alone: bool,
     ) -> Result<Vec<PageReport>, Error> {
         let context = self.context;
-        let is_page = |answer: &Answer| matches!(answer, Answer::Page(_));
+        let is_page = |answer: &VisitResult| matches!(answer, VisitResult::Page(_));
         let documents: Vec<_> = answered
             .iter()
             .filter(|(_, answer)| is_page(answer))

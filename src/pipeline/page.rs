@@ -17,7 +17,7 @@ use crate::extract::{self, Extraction};
 use crate::kb::{
     FoundLink, NewText, PageLinks, PageReport, PageState, QueuedPage, ReadResult, Reading,
 };
-use crate::source::{Answer, Content, Fetched, Validators, Verdict, WebSource};
+use crate::source::{Content, Fetched, Validators, Verdict, VisitResult, WebSource};
 use crate::support::clock::now_ms;
 use crate::support::{retry, secrets};
 
@@ -186,29 +186,29 @@ impl<'a> Site<'a> {
 }
 
 /// Turns the response to a visit into what is saved about it.
-pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
+pub fn report(site: &Site<'_>, page: QueuedPage, answer: VisitResult) -> PageReport {
     // A page that was queued in an earlier run has not been counted yet.
     if let Ok(url) = page.url.parse() {
         site.traps().note(&url);
     }
     match answer {
-        Answer::Page(fetched) => read_page(site, page, fetched),
-        Answer::NotModified if page.is_known => {
+        VisitResult::Page(fetched) => read_page(site, page, fetched),
+        VisitResult::NotModified if page.is_known => {
             let twin = page.twin.clone();
             let state = if twin.is_some() { PageState::Redirected } else { PageState::Unchanged };
             let links = PageLinks::AsBefore;
             PageReport { reason: twin.clone(), twin, links, ..bare(page, state) }
         }
-        Answer::NotModified => outage(page, "304 without having been asked for".to_owned(), 0),
-        Answer::Moved(to) if page.is_twin => {
+        VisitResult::NotModified => outage(page, "304 without having been asked for".to_owned(), 0),
+        VisitResult::Moved(to) if page.is_twin => {
             let shown: String =
                 secrets::hidden(to.as_str()).chars().take(URL_CHARS_SHOWN).collect();
             excluded(site, page, format!("redirects to {shown}"), FailureKind::Permanent)
         }
-        Answer::Moved(to) => moved(site, page, &to),
-        Answer::Gone(status) => gone(site, page, format!("the server answers {status}")),
-        Answer::Excluded(reason) => excluded(site, page, reason, FailureKind::Permanent),
-        Answer::Refused(reason) => {
+        VisitResult::Moved(to) => moved(site, page, &to),
+        VisitResult::Gone(status) => gone(site, page, format!("the server answers {status}")),
+        VisitResult::Excluded(reason) => excluded(site, page, reason, FailureKind::Permanent),
+        VisitResult::Refused(reason) => {
             let matters = page.document.is_some() || site.source.asks_for(&page.url);
             let failure =
                 matters.then(|| crawl_failure(&page, FailureKind::Transient, reason.clone()));
@@ -220,7 +220,7 @@ pub fn report(site: &Site<'_>, page: QueuedPage, answer: Answer) -> PageReport {
                 ..bare(page, PageState::Refused)
             }
         }
-        Answer::Outage { reason, pause } => {
+        VisitResult::Outage { reason, pause } => {
             let pause_ms =
                 pause.map_or(0, |pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
             outage(page, reason, pause_ms)

@@ -44,7 +44,7 @@ pub use located::Located;
 pub use records::{RecordsConfig, RecordsSource};
 pub use sorted_spool::SortedSpool;
 pub use web::{
-    Answer, Fetched, PageRequest, Soft404, Start, Starts, Validators, Verdict, WebConfig,
+    Fetched, PageRequest, Soft404, Start, Starts, Validators, Verdict, VisitResult, WebConfig,
     WebSource, is_public,
 };
 

@@ -23,7 +23,7 @@ const WAIT_STEP: Duration = Duration::from_millis(50);
 pub type Wanted<'a> = (&'a LoadedRevision, &'a QueuedChunk);
 
 /// The results of the calls for some texts.
-pub struct Answers {
+pub struct CallResults {
     /// One for each text, in their order; `None` if it was not sent or failed.
     pub vectors: Vec<Option<StoredVector>>,
     /// Texts that cannot be embedded, by their index, ascending.
@@ -33,14 +33,14 @@ pub struct Answers {
 }
 
 /// Embeds the texts of `wanted` on the pool.
-pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<Answers, Error> {
+pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<CallResults, Error> {
     let limits = context.embedder.limits();
     let calls = Calls { embedder: context.embedder, stop: context.stop, has_failed: false.into() };
     let batches = batches(wanted, limits);
     let threads = context.pool.get()?;
     let answers = threads.map_at_most(limits.in_flight, &batches, |batch| calls.embed_batch(batch));
     let mut all =
-        Answers { vectors: Vec::with_capacity(wanted.len()), bad: Vec::new(), error: None };
+        CallResults { vectors: Vec::with_capacity(wanted.len()), bad: Vec::new(), error: None };
     for answer in answers {
         let before = all.vectors.len();
         all.bad.extend(answer.bad.into_iter().map(|(index, error)| (before + index, error)));
@@ -78,7 +78,7 @@ struct Calls<'a> {
 }
 
 impl Calls<'_> {
-    fn embed_batch(&self, batch: &[Wanted<'_>]) -> Answers {
+    fn embed_batch(&self, batch: &[Wanted<'_>]) -> CallResults {
         let texts: Vec<String> = batch
             .iter()
             .map(|(revision, queued)| {
@@ -87,7 +87,7 @@ impl Calls<'_> {
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut answers =
-            Answers { vectors: vec![None; texts.len()], bad: Vec::new(), error: None };
+            CallResults { vectors: vec![None; texts.len()], bad: Vec::new(), error: None };
         if let Err(error) = self.embed_by_halves(&texts, 0, false, &mut answers) {
             self.has_failed.store(true, Ordering::Relaxed);
             answers.error = Some(error);
@@ -106,7 +106,7 @@ impl Calls<'_> {
         texts: &[&str],
         first: usize,
         is_bad: bool,
-        answers: &mut Answers,
+        answers: &mut CallResults,
     ) -> Result<bool, Error> {
         if !is_bad || texts.len() == 1 {
             match self.call(texts) {

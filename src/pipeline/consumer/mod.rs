@@ -6,7 +6,7 @@ pub mod handover;
 
 use std::cell::RefCell;
 
-use self::calls::Answers;
+use self::calls::CallResults;
 use self::handover::in_order;
 use super::phases::PhaseTracker;
 use super::{Context, Work, full_text};
@@ -249,7 +249,7 @@ impl Consumer<'_> {
             .filter(|(_, queued)| !reusable.contains_key(&queued.input_hash))
             .copied()
             .collect();
-        let Answers { vectors, bad, error } = calls::embed(self.context, &wanted)?;
+        let CallResults { vectors, bad, error } = calls::embed(self.context, &wanted)?;
         let bad = bad.into_iter().map(|(index, error)| (wanted[index].1.id, error)).collect();
         let mut fresh = vectors.into_iter();
         let mut chunks = Vec::with_capacity(all.len());

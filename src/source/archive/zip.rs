@@ -16,7 +16,7 @@ const LOCAL_HEADER_BYTES: u64 = 30;
 const LENGTHS_AT: u64 = 26;
 
 /// Position of a member in the file.
-struct Place {
+struct Extent {
     start: u64,
     end: u64,
     index: usize,
@@ -31,31 +31,31 @@ pub(super) fn sharing<R: Read + Seek>(
     members_max: u64,
 ) -> ZipResult<Vec<bool>> {
     let files = zip.files()?;
-    let mut places = Vec::new();
+    let mut extents = Vec::new();
     let mut directory_at = u64::MAX;
     let members_max = usize::try_from(members_max).unwrap_or(usize::MAX);
     for (index, entry) in files.by_ref().take(members_max).enumerate() {
         let Ok(entry) = entry else { break };
         directory_at = directory_at.min(entry.central_header_start());
-        places.push(Place { start: entry.header_start(), end: entry.compressed_size(), index });
+        extents.push(Extent { start: entry.header_start(), end: entry.compressed_size(), index });
     }
-    for place in &mut places {
+    for extent in &mut extents {
         // A missing header becomes an error of its member.
-        let lengths = lengths(files.reader_mut(), place.start).unwrap_or(0);
-        let size = LOCAL_HEADER_BYTES.saturating_add(lengths).saturating_add(place.end);
-        place.end = place.start.saturating_add(size);
+        let lengths = lengths(files.reader_mut(), extent.start).unwrap_or(0);
+        let size = LOCAL_HEADER_BYTES.saturating_add(lengths).saturating_add(extent.end);
+        extent.end = extent.start.saturating_add(size);
     }
-    let mut shares = vec![false; places.len()];
-    places.sort_unstable_by_key(|place| (place.start, place.end));
-    let mut farthest: Option<&Place> = None;
-    for place in &places {
-        shares[place.index] |= place.end > directory_at;
-        if let Some(before) = farthest.filter(|before| place.start < before.end) {
-            shares[place.index] = true;
+    let mut shares = vec![false; extents.len()];
+    extents.sort_unstable_by_key(|extent| (extent.start, extent.end));
+    let mut farthest: Option<&Extent> = None;
+    for extent in &extents {
+        shares[extent.index] |= extent.end > directory_at;
+        if let Some(before) = farthest.filter(|before| extent.start < before.end) {
+            shares[extent.index] = true;
             shares[before.index] = true;
         }
-        if farthest.is_none_or(|before| place.end > before.end) {
-            farthest = Some(place);
+        if farthest.is_none_or(|before| extent.end > before.end) {
+            farthest = Some(extent);
         }
     }
     Ok(shares)

@@ -48,7 +48,7 @@ pub use client::Validators;
 pub use config::WebConfig;
 pub use guard::is_public;
 pub use scope::Verdict;
-pub use visit::{Answer, Fetched, Soft404};
+pub use visit::{Fetched, Soft404, VisitResult};
 
 /// Default limit on waiting URLs, for each page of `max_pages`.
 const QUEUED_PER_PAGE: u64 = 4;
@@ -434,7 +434,7 @@ impl WebSource {
         &self,
         requests: Vec<PageRequest>,
         budget: Duration,
-    ) -> Result<Vec<(usize, Answer)>, SourceError> {
+    ) -> Result<Vec<(usize, VisitResult)>, SourceError> {
         let until = Instant::now() + budget;
         let threads = self.concurrency.min(requests.len());
         let waiting =
@@ -513,8 +513,8 @@ impl WebSource {
     }
 }
 
-fn panicked() -> Answer {
-    Answer::Outage { reason: "internal error in the HTTP client".to_owned(), pause: None }
+fn panicked() -> VisitResult {
+    VisitResult::Outage { reason: "internal error in the HTTP client".to_owned(), pause: None }
 }
 
 fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String>, SourceError> {

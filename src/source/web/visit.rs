@@ -35,7 +35,7 @@ const RULES_BYTES_MAX: usize = 64 << 20;
 
 /// The result of visiting a URL.
 #[derive(Debug)]
-pub enum Answer {
+pub enum VisitResult {
     /// A document.
     Page(Fetched),
     /// Unchanged since it was last fetched.
@@ -102,29 +102,29 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// Visits `url`; `None` if the run is stopped.
-    pub(super) fn visit(&self, url: &Url, validators: &Validators) -> Option<Answer> {
+    pub(super) fn visit(&self, url: &Url, validators: &Validators) -> Option<VisitResult> {
         match self.rules_for(url)? {
             Ok(robots) if self.respect_robots && !robots.allows(&path_and_query(url)) => {
-                return Some(Answer::Excluded("robots.txt disallows it".to_owned()));
+                return Some(VisitResult::Excluded("robots.txt disallows it".to_owned()));
             }
             Ok(_) => {}
             Err(reason) => {
                 let reason = format!("robots.txt is unavailable: {reason}");
-                return Some(Answer::Outage { reason, pause: None });
+                return Some(VisitResult::Outage { reason, pause: None });
             }
         }
         Some(match self.request(url, validators)? {
             Ok(response) => {
                 let answer = self.answer(url, response);
-                if matches!(&answer, Answer::Page(page) if page.may_be_html()) {
+                if matches!(&answer, VisitResult::Page(page) if page.may_be_html()) {
                     self.probe_soft_404(url)?;
                 }
                 answer
             }
-            Err(RequestError::Refused(reason)) => Answer::Excluded(reason),
+            Err(RequestError::Refused(reason)) => VisitResult::Excluded(reason),
             Err(RequestError::Outage(reason)) => {
                 self.pace.back_off(&host(url), None);
-                Answer::Outage { reason, pause: None }
+                VisitResult::Outage { reason, pause: None }
             }
         })
     }
@@ -143,7 +143,7 @@ impl Visitor {
             && self.may_request(&url)?
             && let Ok(response) = self.request(&url, &Validators::default())?
             && response.status == 200
-            && let Answer::Page(page) = self.page(response)
+            && let VisitResult::Page(page) = self.page(response)
             && page.may_be_html()
             && page.bytes.len()
                 + soft_404s.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
@@ -310,27 +310,27 @@ impl Visitor {
         Some(response)
     }
 
-    fn answer(&self, url: &Url, response: Response) -> Answer {
+    fn answer(&self, url: &Url, response: Response) -> VisitResult {
         match response.status {
             200 | 203 => self.page(response),
-            204 | 205 => Answer::Excluded(format!("the server answers {}", response.status)),
-            304 => Answer::NotModified,
+            204 | 205 => VisitResult::Excluded(format!("the server answers {}", response.status)),
+            304 => VisitResult::NotModified,
             301 | 302 | 303 | 307 | 308 => match location(url, &response) {
-                Some(to) => Answer::Moved(to),
-                None => Answer::Refused("a redirect to nowhere".to_owned()),
+                Some(to) => VisitResult::Moved(to),
+                None => VisitResult::Refused("a redirect to nowhere".to_owned()),
             },
-            status @ (404 | 410) => Answer::Gone(status),
+            status @ (404 | 410) => VisitResult::Gone(status),
             status @ (408 | 425 | 429 | 500..=599) => {
                 let pause = response.header(header::RETRY_AFTER).and_then(retry_after);
                 self.pace.back_off(&host(url), pause.map(|pause| pause.min(PAUSE_MAX)));
                 let reason = format!("the server answers {status}");
-                Answer::Outage { reason, pause }
+                VisitResult::Outage { reason, pause }
             }
-            status => Answer::Refused(format!("the server answers {status}")),
+            status => VisitResult::Refused(format!("the server answers {status}")),
         }
     }
 
-    fn page(&self, response: Response) -> Answer {
+    fn page(&self, response: Response) -> VisitResult {
         let content_type = response.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
         let mut parts = content_type.split(';').map(str::trim);
         let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -341,10 +341,10 @@ impl Visitor {
                 .then(|| value.trim_matches(['"', ' ']).to_owned())
         });
         if holds_no_text(&media_type) {
-            return Answer::Excluded(format!("no text: {media_type}"));
+            return VisitResult::Excluded(format!("no text: {media_type}"));
         }
         let max = self.page_bytes_max;
-        let too_large = || Answer::Excluded(format!("over max_page_size ({max} bytes)"));
+        let too_large = || VisitResult::Excluded(format!("over max_page_size ({max} bytes)"));
         let length = response.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         if length.is_some_and(|length: u64| length > max) {
             return too_large();
@@ -356,12 +356,17 @@ impl Visitor {
         let robots = self.robots_tags(&response);
         let markdown = markdown_link(&response);
         match response.read(max) {
-            Ok(Some(bytes)) => {
-                Answer::Page(Fetched { bytes, media_type, charset, validators, robots, markdown })
-            }
+            Ok(Some(bytes)) => VisitResult::Page(Fetched {
+                bytes,
+                media_type,
+                charset,
+                validators,
+                robots,
+                markdown,
+            }),
             Ok(None) => too_large(),
             Err(RequestError::Refused(reason) | RequestError::Outage(reason)) => {
-                Answer::Outage { reason, pause: None }
+                VisitResult::Outage { reason, pause: None }
             }
         }
     }

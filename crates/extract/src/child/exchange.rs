@@ -32,7 +32,7 @@ pub(super) enum Loss {
 }
 
 /// Head and body of a reply.
-type Answer = (Vec<u8>, Vec<u8>);
+type RawReply = (Vec<u8>, Vec<u8>);
 
 /// The limits of an exchange.
 pub(super) struct Exchange<'a> {
@@ -43,7 +43,7 @@ pub(super) struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Sends `request` and returns head and body of the reply.
-    pub(super) fn run(&self, worker: &mut Worker, request: [&[u8]; 2]) -> Result<Answer, Loss> {
+    pub(super) fn run(&self, worker: &mut Worker, request: [&[u8]; 2]) -> Result<RawReply, Loss> {
         let (Some(mut input), Some(mut output)) =
             (worker.process.stdin.take(), worker.process.stdout.take())
         else {
@@ -53,10 +53,10 @@ impl Exchange<'_> {
             fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|error| Loss::Io(error.into()))?;
         }
         let mut outgoing = Outgoing { pieces: request, sent: 0 };
-        let mut answer = Vec::new();
+        let mut reply = Vec::new();
         let mut stop_at = None;
         let result = loop {
-            if let Some(parts) = self.whole(&mut answer)? {
+            if let Some(parts) = self.whole(&mut reply)? {
                 break parts;
             }
             self.check_time(&mut stop_at)?;
@@ -72,7 +72,7 @@ impl Exchange<'_> {
             if !outgoing.is_done() {
                 outgoing.send(&mut input)?;
             }
-            if !receive(&mut output, &mut answer)? {
+            if !receive(&mut output, &mut reply)? {
                 return Err(Loss::Died);
             }
         };
@@ -82,15 +82,15 @@ impl Exchange<'_> {
     }
 
     /// Splits the reply once it is complete.
-    fn whole(&self, answer: &mut Vec<u8>) -> Result<Option<Answer>, Loss> {
-        let Some((head, body)) = wire::lengths(answer) else { return Ok(None) };
+    fn whole(&self, reply: &mut Vec<u8>) -> Result<Option<RawReply>, Loss> {
+        let Some((head, body)) = wire::lengths(reply) else { return Ok(None) };
         if body as u64 > self.text_bytes_max {
             return Err(Loss::TooLarge);
         }
-        if answer.len() < LENGTHS_BYTES + head + body {
+        if reply.len() < LENGTHS_BYTES + head + body {
             return Ok(None);
         }
-        let mut head_part = answer.split_off(LENGTHS_BYTES);
+        let mut head_part = reply.split_off(LENGTHS_BYTES);
         let body_part = head_part.split_off(head);
         Ok(Some((head_part, body_part)))
     }
@@ -147,12 +147,12 @@ fn wait(pipes: &mut [PollFd<'_>]) -> Result<(), Loss> {
 }
 
 /// Reads what is available; returns false at the end.
-fn receive(output: &mut impl Read, answer: &mut Vec<u8>) -> Result<bool, Loss> {
+fn receive(output: &mut impl Read, reply: &mut Vec<u8>) -> Result<bool, Loss> {
     let mut piece = [0; PIECE_BYTES];
     match output.read(&mut piece) {
         Ok(0) => Ok(false),
         Ok(count) => {
-            answer.extend_from_slice(&piece[..count]);
+            reply.extend_from_slice(&piece[..count]);
             Ok(true)
         }
         Err(error) if is_passing(&error) => Ok(true),

@@ -37,9 +37,9 @@ impl Extractor for Mail {
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
         let mut text = String::new();
-        let place =
-            Place { level: 1, depth: 0, is_document: true, extract_inner: self.extract_inner };
-        write_message(uri, &message, place, &mut text)?;
+        let position =
+            Position { level: 1, depth: 0, is_document: true, extract_inner: self.extract_inner };
+        write_message(uri, &message, position, &mut text)?;
         Ok(extracted(uri, subject(&message), text, metadata(&message)))
     }
 }
@@ -57,13 +57,13 @@ impl Extractor for Mailbox {
         let mut text = String::new();
         for bytes in messages(&bytes) {
             if let Some(message) = parse(bytes) {
-                let place = Place {
+                let position = Position {
                     level: 1,
                     depth: 0,
                     is_document: false,
                     extract_inner: self.extract_inner,
                 };
-                write_message(uri, &message, place, &mut text)?;
+                write_message(uri, &message, position, &mut text)?;
             }
         }
         if text.is_empty() {
@@ -186,7 +186,7 @@ fn attached_files(message: &Message<'_>) -> Option<String> {
 
 /// Position of a message in the document.
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     /// Level of its heading.
     level: usize,
     /// Number of messages around it.
@@ -197,7 +197,7 @@ struct Place {
     extract_inner: ExtractInner,
 }
 
-impl Place {
+impl Position {
     fn inside(self) -> Self {
         Self { level: (self.level + 1).min(6), depth: self.depth + 1, is_document: false, ..self }
     }
@@ -206,15 +206,16 @@ impl Place {
 fn write_message(
     uri: &str,
     message: &Message<'_>,
-    place: Place,
+    position: Position,
     text: &mut String,
 ) -> Result<(), DocumentError> {
     separate(text);
-    let marks = "#".repeat(place.level);
+    let marks = "#".repeat(position.level);
     if let Some(subject) = subject(message) {
         let _ = writeln!(text, "{marks} {}", escaped(&subject));
     }
-    let date = message.date().filter(|_| !place.is_document).map(mail_parser::DateTime::to_rfc3339);
+    let date =
+        message.date().filter(|_| !position.is_document).map(mail_parser::DateTime::to_rfc3339);
     write_head(
         &[
             ("From", message.from().map(display_names)),
@@ -237,7 +238,7 @@ fn write_message(
         if is_body {
             write_body(uri, part, text)?;
         } else {
-            write_attachment(uri, part, place, text)?;
+            write_attachment(uri, part, position, text)?;
         }
         if text.len() > TEXT_BYTES_MAX {
             return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
@@ -274,13 +275,13 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
 fn write_attachment(
     uri: &str,
     part: &MessagePart<'_>,
-    place: Place,
+    position: Position,
     text: &mut String,
 ) -> Result<(), DocumentError> {
     if let PartType::Message(message) = &part.body {
         // A message truncated before its first part would make its parser panic.
-        return if place.depth < DEPTH_MAX && !message.parts.is_empty() {
-            write_message(uri, message, place.inside(), text)
+        return if position.depth < DEPTH_MAX && !message.parts.is_empty() {
+            write_message(uri, message, position.inside(), text)
         } else {
             Ok(())
         };
@@ -291,8 +292,8 @@ fn write_attachment(
     if is_body {
         return write_body(uri, part, text);
     }
-    if place.depth < DEPTH_MAX {
-        write_file(place.extract_inner, &name, part.contents().to_vec(), place.level, text);
+    if position.depth < DEPTH_MAX {
+        write_file(position.extract_inner, &name, part.contents().to_vec(), position.level, text);
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
         told_to = start + length;
         let stated = properties.split("<w:pPrChange").next().unwrap_or(properties);
         let style = value(stated, "w:pStyle").unwrap_or_default();
-        let direct = Place::stated(stated);
+        let direct = NumberingRef::stated(stated);
         let number =
             known.place(style, &direct).and_then(|place| counted.next(&place, &known, style));
         match number {
@@ -145,13 +145,13 @@ fn elements<'a>(mut text: &'a str, name: &'a str) -> impl Iterator<Item = &'a st
 
 /// The numbering of a paragraph or a style.
 #[derive(Debug, Default)]
-struct Place {
+struct NumberingRef {
     /// `0` removes a numbering.
     id: Option<String>,
     level: Option<usize>,
 }
 
-impl Place {
+impl NumberingRef {
     fn stated(properties: &str) -> Self {
         let Some(stated) = element(properties, "w:numPr") else { return Self::default() };
         Self {
@@ -175,7 +175,7 @@ fn without_place(properties: &str) -> String {
 struct Style {
     based_on: Option<String>,
     is_heading: bool,
-    place: Place,
+    place: NumberingRef,
 }
 
 #[derive(Debug, Default)]
@@ -189,7 +189,10 @@ impl Styles {
             let outline = value(style, "w:outlineLvl").and_then(|level| level.parse().ok());
             let is_heading = outline.is_some_and(|level: usize| level < LEVELS)
                 || heading_level(style).is_some();
-            Some((id.to_owned(), Style { based_on, is_heading, place: Place::stated(style) }))
+            Some((
+                id.to_owned(),
+                Style { based_on, is_heading, place: NumberingRef::stated(style) },
+            ))
         });
         Self(styles.collect())
     }
@@ -205,10 +208,10 @@ impl Styles {
     }
 
     /// Returns the numbering of a paragraph: its own, or else that of its style.
-    fn place(&self, style: &str, direct: &Place) -> Option<Place> {
+    fn place(&self, style: &str, direct: &NumberingRef) -> Option<NumberingRef> {
         let by_style = || self.chain(style).find_map(|style| style.place.id.clone());
         let id = direct.id.clone().or_else(by_style).filter(|id| id != "0")?;
-        Some(Place { id: Some(id), level: direct.level })
+        Some(NumberingRef { id: Some(id), level: direct.level })
     }
 
     fn level(&self, style: &str) -> Option<usize> {
@@ -310,7 +313,7 @@ impl Numbering {
     }
 
     /// Counts a paragraph.
-    fn next(&mut self, place: &Place, styles: &Styles, style: &str) -> Option<Number> {
+    fn next(&mut self, place: &NumberingRef, styles: &Styles, style: &str) -> Option<Number> {
         let id = place.id.as_deref()?;
         let instance = self.instances.get_mut(id)?;
         let levels = self.levels.get(&instance.numbers)?;
