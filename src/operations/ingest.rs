@@ -72,20 +72,7 @@ pub(super) fn ingest_into(
     if options.retry_failed {
         kb.forgive_failures()?;
     }
-    let cache = cache_of(config);
-    let sources = open_sources(config, &cache, session)?;
-    let embedder = embedder_for(config, session)?;
-    let analyser = Analyser::new(&config.search);
-    let job = Job {
-        kb: &kb,
-        extract: &config.extract,
-        chunk: &config.chunk,
-        fingerprints: StageFingerprints::new(&config.chunk, embedder.as_ref()),
-        analyser: &analyser,
-        embedder: embedder.as_ref(),
-        sources: &sources,
-        cache: &cache,
-    };
+    let job = Job::new(config, &kb, session)?;
     let settings = job.fingerprints.settings(&config.hash);
     let plan = plan::plan_ingest(kb.reader(), &job.fingerprints, &settings, options.restart)?;
     let (run, state) = match plan.unfinished {
@@ -119,20 +106,7 @@ fn resume_with(
     threads: usize,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
-    let cache = cache_of(config);
-    let sources = open_sources(config, &cache, session)?;
-    let embedder = embedder_for(config, session)?;
-    let analyser = Analyser::new(&config.search);
-    let job = Job {
-        kb,
-        extract: &config.extract,
-        chunk: &config.chunk,
-        fingerprints: StageFingerprints::new(&config.chunk, embedder.as_ref()),
-        analyser: &analyser,
-        embedder: embedder.as_ref(),
-        sources: &sources,
-        cache: &cache,
-    };
+    let job = Job::new(config, kb, session)?;
     // Other sources or limits would mean another crawl: they wait for the next `ingest`.
     let settings = job.fingerprints.settings(&run.settings.config);
     let plan = plan::plan_rest(kb.reader(), run, &job.fingerprints)?;
@@ -156,18 +130,17 @@ fn resume_without_config(
             message: format!("{} alone is not enough to resume this run", path.display()),
             hint: Some("name its kb.toml: the sources or settings are still needed".to_owned()),
         })?;
-    let (extract, chunk) = (ExtractConfig::default(), ChunkConfig::default());
-    let analyser = Analyser::for_fingerprint(&kb.reader().analysis_fingerprint()?)
-        .unwrap_or_else(|| Analyser::new(&SearchConfig::default()));
+    let chunk = ChunkConfig::default();
     let job = Job {
         kb,
-        extract: &extract,
-        chunk: &chunk,
+        extract: ExtractConfig::default(),
         fingerprints: StageFingerprints::new(&chunk, embedder.as_ref()),
-        analyser: &analyser,
-        embedder: embedder.as_ref(),
-        sources: &[],
-        cache: &Arc::new(Cache::new(path, None)),
+        chunk,
+        analyser: Analyser::for_fingerprint(&kb.reader().analysis_fingerprint()?)
+            .unwrap_or_else(|| Analyser::new(&SearchConfig::default())),
+        embedder,
+        sources: Vec::new(),
+        cache: Arc::new(Cache::new(path, None)),
     };
     let (run, state) = kb.continue_run(run.id, &run.settings, &plan.phases(), session.events)?;
     let options = IngestOptions { threads, ..IngestOptions::default() };
@@ -177,16 +150,37 @@ fn resume_without_config(
 /// What a run is done with.
 struct Job<'a> {
     kb: &'a Writer,
-    extract: &'a ExtractConfig,
-    chunk: &'a ChunkConfig,
+    extract: ExtractConfig,
+    chunk: ChunkConfig,
     fingerprints: StageFingerprints,
-    analyser: &'a Analyser,
-    embedder: &'a dyn Embedder,
-    sources: &'a [AnySource],
-    cache: &'a Arc<Cache>,
+    analyser: Analyser,
+    embedder: Box<dyn Embedder + 'a>,
+    sources: Vec<AnySource>,
+    cache: Arc<Cache>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// Opens what the settings of `config` and the caller's `session` name.
+    fn new(config: &Config, kb: &'a Writer, session: &Session<'a>) -> Result<Self, Error> {
+        // Of the knowledge base that `config` names, also for a run on another one.
+        let cache = Arc::new(Cache::new(&config.kb, config.cache.as_deref()));
+        let sources = open_sources(config, &cache, session)?;
+        let embedder: Box<dyn Embedder + 'a> = match session.embedder {
+            Some(embedder) => Box::new(embedder),
+            None => embed::open(&config.embed)?,
+        };
+        Ok(Self {
+            kb,
+            extract: config.extract.clone(),
+            chunk: config.chunk.clone(),
+            fingerprints: StageFingerprints::new(&config.chunk, embedder.as_ref()),
+            analyser: Analyser::new(&config.search),
+            embedder,
+            sources,
+            cache,
+        })
+    }
+
     /// Runs the workers and settles the run, however they end.
     fn carry_out(
         &self,
@@ -204,18 +198,18 @@ impl Job<'_> {
             run.reset_stale(&self.fingerprints.chunk, &self.fingerprints.embed)?;
         }
         let extract =
-            ExtractConfig { workspace: Some(Arc::clone(self.cache)), ..self.extract.clone() };
+            ExtractConfig { workspace: Some(Arc::clone(&self.cache)), ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
         let pool = workers::pool(options.threads);
         let context = Context {
             kb: self.kb.reader(),
             run,
-            sources: self.sources,
+            sources: &self.sources,
             extraction: &extraction,
-            chunk: self.chunk,
+            chunk: &self.chunk,
             fingerprints: &self.fingerprints,
-            analyser: self.analyser,
-            embedder: self.embedder,
+            analyser: &self.analyser,
+            embedder: self.embedder.as_ref(),
             pool: &pool,
             allow_deletes: options.allow_deletes,
             stop: &session.stop,
@@ -267,22 +261,6 @@ fn open_sources(
         stop: Arc::clone(&session.stop),
     };
     Ok(source::open(&config.source, &setting)?)
-}
-
-/// Returns the cache of the knowledge base that `config` names, also for a run on another one.
-fn cache_of(config: &Config) -> Arc<Cache> {
-    Arc::new(Cache::new(&config.kb, config.cache.as_deref()))
-}
-
-/// Returns the embedder of `session`, or else the one that `config` names.
-fn embedder_for<'a>(
-    config: &Config,
-    session: &Session<'a>,
-) -> Result<Box<dyn Embedder + 'a>, Error> {
-    Ok(match session.embedder {
-        Some(embedder) => Box::new(embedder),
-        None => embed::open(&config.embed)?,
-    })
 }
 
 /// Returns the embedder that made the vectors of `kb`, if all are of one that is at hand.
