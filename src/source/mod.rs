@@ -235,6 +235,15 @@ pub enum AnySource {
     Listed(Box<dyn Source>),
     /// They are found by following links.
     Crawled(Box<WebSource>),
+    /// It cannot be reached: its documents are kept, and the other sources are ingested.
+    Unavailable {
+        /// Name of the source.
+        name: String,
+        /// Whether it is a web site.
+        is_site: bool,
+        /// Why it cannot be reached.
+        error: SourceError,
+    },
 }
 
 impl AnySource {
@@ -243,6 +252,30 @@ impl AnySource {
         match self {
             Self::Listed(source) => source.name(),
             Self::Crawled(site) => site.name(),
+            Self::Unavailable { name, .. } => name,
+        }
+    }
+
+    fn listed(source: impl Source + 'static) -> Self {
+        Self::Listed(Box::new(source))
+    }
+
+    /// Returns whether it is a web site.
+    pub fn is_site(&self) -> bool {
+        matches!(self, Self::Crawled(_) | Self::Unavailable { is_site: true, .. })
+    }
+
+    /// Returns an unavailable source in place of an error that concerns it alone.
+    fn available(
+        name: &Located<String>,
+        is_site: bool,
+        opened: Result<Self, SourceError>,
+    ) -> Result<Self, SourceError> {
+        match opened {
+            Err(error @ (SourceError::Unreachable { .. } | SourceError::Remote { .. })) => {
+                Ok(Self::Unavailable { name: name.get_ref().clone(), is_site, error })
+            }
+            opened => opened,
         }
     }
 }
@@ -251,8 +284,8 @@ impl AnySource {
 pub type Problems = Vec<(Range<usize>, String, String)>;
 
 impl SourceConfig {
-    /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, folders
-    /// must exist.
+    /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, paths
+    /// of folders must not be of files.
     pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Located<String>, Problems)> {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));
@@ -290,21 +323,25 @@ pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySourc
         names.iter().any(|wanted| name == wanted.as_str())
     });
     let mut sources = Vec::new();
-    for directory in &config.directory {
-        let source = DirectorySource::new(directory, base, leave_out)?;
-        sources.push(AnySource::Listed(Box::new(source)));
+    let mut add = |name, is_site, opened| -> Result<(), SourceError> {
+        sources.push(AnySource::available(name, is_site, opened)?);
+        Ok(())
+    };
+    for one in &config.directory {
+        add(&one.name, false, DirectorySource::new(one, base, leave_out).map(AnySource::listed))?;
     }
-    for repository in &config.git {
-        sources.push(AnySource::Listed(Box::new(GitSource::new(repository, setting)?)));
+    for one in &config.git {
+        add(&one.name, false, GitSource::new(one, setting).map(AnySource::listed))?;
     }
-    for archive in &config.archive {
-        sources.push(AnySource::Listed(Box::new(ArchiveSource::new(archive, setting)?)));
+    for one in &config.archive {
+        add(&one.name, false, ArchiveSource::new(one, setting).map(AnySource::listed))?;
     }
-    for records in &config.records {
-        sources.push(AnySource::Listed(Box::new(RecordsSource::new(records, setting)?)));
+    for one in &config.records {
+        add(&one.name, false, RecordsSource::new(one, setting).map(AnySource::listed))?;
     }
-    for site in &config.web {
-        sources.push(AnySource::Crawled(Box::new(WebSource::new(site, setting)?)));
+    for one in &config.web {
+        let site = WebSource::new(one, setting);
+        add(&one.name, true, site.map(|site| AnySource::Crawled(Box::new(site))))?;
     }
     Ok(sources)
 }

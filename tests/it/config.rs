@@ -218,18 +218,18 @@ fn what_a_source_needs() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(
-        refusal("[[source.directory]]\nname = \"my docs\"\npath = \"doc\"\n"),
+        refusal("[[source.directory]]\nname = \"my docs\"\npath = \"kb.toml\"\n"),
         @r#"
     error: kb.toml:2:8: source.directory.name: "my docs" is not a name; allowed are 1 to 64 letters a-z and A-Z, digits, `-`, `_` and `.`, the first a letter or a digit
      --> kb.toml:2:8
       |
     2 | name = "my docs"
       |        ^^^^^^^^^
-    error: kb.toml:3:8: source.directory.path: cannot find the folder BASE/doc: No such file or directory (os error 2)
+    error: kb.toml:3:8: source.directory.path: BASE/kb.toml is not a folder
      --> kb.toml:3:8
       |
-    3 | path = "doc"
-      |        ^^^^^
+    3 | path = "kb.toml"
+      |        ^^^^^^^^^
     hint: kb.example.toml explains every key
     "#
     );

@@ -14,6 +14,7 @@
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `fingerprint`: what is stored to decide whether work is done again
+//! - `unavailable`: sources that cannot be reached
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
@@ -52,6 +53,7 @@ mod source;
 mod stop;
 mod support;
 mod tidy;
+mod unavailable;
 mod wait;
 mod web;
 mod wordpiece;

@@ -415,6 +415,7 @@ fn sources_open_in_the_order_of_the_file() {
     let listed = |source: &source::AnySource| match source {
         source::AnySource::Listed(source) => listed(source.as_ref()),
         source::AnySource::Crawled(_) => panic!("no site"),
+        source::AnySource::Unavailable { error, .. } => panic!("{error}"),
     };
     let shown: Vec<_> = sources.iter().map(|source| (source.name(), listed(source))).collect();
     assert_eq!(shown, [("second", vec!["x.md".to_owned()]), ("first", vec!["y.md".to_owned()])]);

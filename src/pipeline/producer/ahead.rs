@@ -20,7 +20,7 @@ pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<
                 let listed = list(source.as_ref());
                 (listed.as_ref().map_or(known, |(count, _)| *count), Some(listed))
             }
-            AnySource::Listed(_) => (known, None),
+            AnySource::Listed(_) | AnySource::Unavailable { .. } => (known, None),
             // The number is unknown; it is never 0, which would mean complete.
             AnySource::Crawled(_) => (known.max(1), None),
         };

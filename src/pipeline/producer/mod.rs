@@ -20,7 +20,7 @@ use super::phases::PhaseTracker;
 use super::plan::Plan;
 use super::{Context, Handoff, crawl};
 use crate::domain::Phase;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::source::AnySource;
 
 /// A batch is full when it has this many bytes. Every batch waits for the disk five times, so
@@ -51,6 +51,7 @@ pub fn run(
                     listed::crawl(&steps, source.as_ref(), listing)?;
                 }
                 AnySource::Crawled(site) => crawl::crawl(&steps, site)?,
+                AnySource::Unavailable { error, .. } => steps.skip_unreachable(&chain(error))?,
             }
         }
         forget_removed_sources(context)?;
@@ -62,7 +63,7 @@ pub fn run(
 
 /// Deletes the documents of sources that kb.toml no longer names.
 fn forget_removed_sources(context: &Context<'_>) -> Result<(), Error> {
-    let sites = context.sources.iter().filter(|source| matches!(source, AnySource::Crawled(_)));
+    let sites = context.sources.iter().filter(|source| source.is_site());
     let sites: Vec<_> = sites.map(AnySource::name).collect();
     context.run.keep_frontiers(&sites)?;
     for name in context.kb.source_names()? {

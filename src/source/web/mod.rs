@@ -186,6 +186,7 @@ impl WebSource {
             let explicit = sitemaps.iter().filter(|sitemap| config::is_url(sitemap));
             roots = explicit.filter_map(|sitemap| Url::parse(sitemap).ok()).collect();
         }
+        let headers = headers(config, roots.first())?;
         let scope = Scope::new(config, &roots).map_err(wrong)?;
         let normalised = |urls: Vec<Url>| urls.into_iter().filter_map(|url| scope.normalise(url));
         let (starts, listed) = (normalised(starts).collect(), normalised(listed).collect());
@@ -199,7 +200,7 @@ impl WebSource {
             timeout: Duration::from_secs(*config.timeout.get_ref()),
             connections: concurrency,
             private_hosts: texts(&config.private_hosts),
-            headers: headers(config).map_err(wrong)?,
+            headers,
             prefer_markdown: config.prefer_markdown,
             proxies: Proxies::new(|name| std::env::var(name).ok()),
         })
@@ -544,13 +545,19 @@ fn max_queued(config: &WebConfig) -> u64 {
 }
 
 /// Returns the user's headers with their values from the environment.
-fn headers(config: &WebConfig) -> Result<Vec<(String, String)>, String> {
+/// Returns the headers that `config` names, with their values from the environment; `url` is what
+/// cannot be fetched if one of them is not set.
+fn headers(config: &WebConfig, url: Option<&Url>) -> Result<Vec<(String, String)>, SourceError> {
+    let name = || config.name.get_ref().clone();
     let of = |header: &Located<String>| {
-        let (name, variable) = config::parse_header(header.get_ref())?;
-        match std::env::var(variable) {
-            Ok(value) => Ok((name.to_owned(), value)),
-            Err(_) => Err(format!("the environment variable {variable} of `headers` is not set")),
-        }
+        let (header, variable) = config::parse_header(header.get_ref())
+            .map_err(|reason| SourceError::Config { name: name(), reason })?;
+        let value = std::env::var(variable).map_err(|_| SourceError::Remote {
+            name: name(),
+            url: url.map_or_else(String::new, |url| secrets::hidden(url.as_str())),
+            reason: format!("the environment variable {variable} of `headers` is not set"),
+        })?;
+        Ok((header.to_owned(), value))
     };
     config.headers.iter().map(of).collect()
 }

@@ -93,7 +93,7 @@ fn headers_of_the_user_go_to_his_hosts_only() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, said) = run(None);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(20));
     assert!(said.contains("KBINGEST_TEST_HEADER"), "{said}");
     assert_eq!(run(Some("let me in")).0, Some(0));
     let asked = site.server.take_asked();
