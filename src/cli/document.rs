@@ -41,7 +41,7 @@ fn settings(arguments: &DocumentArgs) -> Result<DocumentSettings, Error> {
         Some(path) => {
             let mut config = Config::load_without_sources(path)?;
             config.is_trusted |= arguments.trust.trust;
-            config.insist_on_trust()?;
+            config.require_trust()?;
             config.into()
         }
         None => DocumentSettings::default(),

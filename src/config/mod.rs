@@ -211,7 +211,7 @@ impl Config {
     }
 
     /// Fails if the file makes requests and the user has not allowed its current content.
-    pub fn insist_on_trust(&self) -> Result<(), ConfigError> {
+    pub fn require_trust(&self) -> Result<(), ConfigError> {
         let requests = self.requests();
         if self.is_trusted || requests.is_empty() {
             return Ok(());

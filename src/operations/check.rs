@@ -43,14 +43,14 @@ pub struct CheckReport {
 /// Checks the knowledge base of `target`; without `repair` it works during a run and writes
 /// nothing.
 pub fn check(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
-    check_and_mend(target, options).map_err(|error| match error {
+    check_and_repair(target, options).map_err(|error| match error {
         // Its statements are tested on sound files.
         Error::Kb(error) => error.damage().map_or(error, KbError::Damaged).into(),
         other => other,
     })
 }
 
-fn check_and_mend(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
+fn check_and_repair(target: &Target, options: CheckOptions) -> Result<CheckReport, Error> {
     let path = target.kb();
     if !options.repair {
         let kb = Reader::open(path)?;

@@ -59,7 +59,7 @@ pub(super) fn ingest_into(
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
     config.check()?;
-    config.insist_on_trust()?;
+    config.require_trust()?;
     if !options.allow_network_fs {
         kb::check_file_system(path)?;
     }
@@ -85,7 +85,7 @@ pub(super) fn ingest_into(
 /// Continues an interrupted, cancelled or failed run; never starts a new one.
 pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
     if let Target::Config(config) = target {
-        config.insist_on_trust()?;
+        config.require_trust()?;
     }
     let _lock = Lock::take_existing(target.kb())?;
     let kb = Writer::open(target.kb())?;

@@ -86,7 +86,7 @@ impl Crawl<'_> {
     /// Returns what this run has seen of the site so far.
     fn traps(&self, source: &WebSource) -> Result<Traps, Error> {
         let mut traps = Traps::new(source.max_per_folder, source.rows_max());
-        self.context.run.each_met_url(source.name(), &mut |url| {
+        self.context.run.each_seen_url(source.name(), &mut |url| {
             if let Ok(url) = url.parse() {
                 traps.note(&url);
             }
@@ -303,7 +303,7 @@ impl Crawl<'_> {
         }
         let documents = context.run.gone_pages(name)?;
         reconcile(context, name, Gone { documents, ..Gone::default() })?;
-        context.run.drop_unmet(name)?;
+        context.run.drop_unseen(name)?;
         Ok(())
     }
 

@@ -388,7 +388,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
     }
     let named = markdown.as_deref().or(converted.facts.markdown.as_deref());
     if let Some(twin) = site.twin(&page, &base, named) {
-        return stands_in(site, page, validators, twin, links);
+        return report_twin(site, page, validators, twin, links);
     }
     let metadata = converted.metadata();
     let title = converted.title.unwrap_or_else(|| title_of(url));
@@ -405,7 +405,7 @@ fn read_html(site: &Site<'_>, page: QueuedPage, url: &Url, fetched: Fetched) -> 
 }
 
 /// Reports a page whose document is its Markdown version at `twin`; its links are its own.
-fn stands_in(
+fn report_twin(
     site: &Site<'_>,
     page: QueuedPage,
     validators: Validators,

@@ -77,7 +77,7 @@ mod tests {
     use super::{LANES, Lanes};
 
     #[test]
-    fn every_byte_is_told_in_every_lane() {
+    fn every_byte_is_detected_in_every_lane() {
         for byte in 0..=u8::MAX {
             for lane in 0..LANES {
                 for other in [b'a', b'Z', b'0', 0xff] {

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_found_and_told_apart() {
+    fn links_are_found_and_distinguished() {
         let text =
             "# Site\n\n> About\n\n## Docs\n\n- [One](one.md): first\n- [Two](/two.html)\n- three\n";
         let found: Vec<_> =

@@ -68,7 +68,7 @@ impl Exchange<'_> {
                 pipes.push(PollFd::new(&input, PollFlags::OUT));
             }
             wait(&mut pipes)?;
-            worker.hear();
+            worker.read_stderr();
             if !outgoing.is_done() {
                 outgoing.send(&mut input)?;
             }

@@ -156,7 +156,7 @@ impl Children {
     /// killed from outside.
     fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
         use std::os::unix::process::ExitStatusExt;
-        worker.hear();
+        worker.read_stderr();
         let words = String::from_utf8_lossy(&worker.words).into_owned();
         let status = worker.end();
         let signal = status.and_then(|status| status.signal());

@@ -22,7 +22,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Reads the child's stderr, so that it never blocks; keeps the end.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn read_stderr(&mut self) {
         let Some(stderr) = &mut self.process.stderr else { return };
         let _ = fcntl_setfl(&*stderr, OFlags::NONBLOCK);
         let mut piece = [0; WORDS_BYTES_MAX];

@@ -53,9 +53,9 @@ enum Loss {
 
 /// The output of a command so far.
 #[derive(Default)]
-struct Heard {
-    output: Vec<u8>,
-    words: Vec<u8>,
+struct Output {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 impl Watch {
@@ -84,8 +84,8 @@ impl Watch {
         let mut group = self
             .start(command, env, folder)
             .map_err(|error| transient(format!("cannot start {name}: {error}")))?;
-        let mut heard = Heard::default();
-        let code = self.listen(&mut group, &mut heard).map_err(|loss| match loss {
+        let mut output = Output::default();
+        let code = self.listen(&mut group, &mut output).map_err(|loss| match loss {
             Loss::Deadline => {
                 permanent(format!("takes longer than max_seconds ({})", self.max_seconds))
             }
@@ -93,9 +93,9 @@ impl Watch {
             Loss::Stopped => transient("the run was stopped while it was extracted".to_owned()),
             Loss::Io(error) => transient(format!("cannot talk to {name}: {error}")),
         })?;
-        let words = tail(&heard.words);
+        let words = tail(&output.stderr);
         match code {
-            Some(0) => Ok(heard.output),
+            Some(0) => Ok(output.stdout),
             Some(code)
                 if code == i32::from(NOT_STARTED) && words.starts_with(NOT_STARTED_WORDS) =>
             {
@@ -138,7 +138,7 @@ impl Watch {
     }
 
     /// Reads the output until the command ends, and returns its exit code.
-    fn listen(&self, group: &mut Group, heard: &mut Heard) -> Result<Option<i32>, Loss> {
+    fn listen(&self, group: &mut Group, output: &mut Output) -> Result<Option<i32>, Loss> {
         let deadline = Instant::now() + Duration::from_secs(self.max_seconds);
         let mut stop_at = None;
         for pipe in group.pipes() {
@@ -150,7 +150,7 @@ impl Watch {
                 // What it left running can no longer write.
                 group.kill();
             }
-            self.hear(group, heard)?;
+            self.read(group, output)?;
             if has_ended {
                 return group.0.wait().map(|status| status.code()).map_err(Loss::Io);
             }
@@ -168,14 +168,14 @@ impl Watch {
     }
 
     /// Reads what is available.
-    fn hear(&self, group: &mut Group, heard: &mut Heard) -> Result<(), Loss> {
+    fn read(&self, group: &mut Group, output: &mut Output) -> Result<(), Loss> {
         let limit = usize::try_from(self.max_text.0).unwrap_or(usize::MAX);
-        take(&mut group.0.stdout, &mut heard.output, |output| output.len() <= limit)
+        take(&mut group.0.stdout, &mut output.stdout, |output| output.len() <= limit)
             .map_err(Loss::Io)?;
-        if heard.output.len() > limit {
+        if output.stdout.len() > limit {
             return Err(Loss::TooLarge);
         }
-        take(&mut group.0.stderr, &mut heard.words, |words| {
+        take(&mut group.0.stderr, &mut output.stderr, |words| {
             words.drain(..words.len().saturating_sub(WORDS_BYTES_MAX));
             true
         })

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_told_from_documents() {
+    fn data_is_distinguished_from_documents() {
         let value = |text: &str| Node::Value(text.to_owned());
         let named = |name: &str, node| (name.to_owned(), node);
         assert_eq!(

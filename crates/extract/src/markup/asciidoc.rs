@@ -202,7 +202,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
                 table.push(&cell);
             }
         } else {
-            table.go_on(&inline(line.trim()));
+            table.continue_cell(&inline(line.trim()));
         }
     }
     table.end_row();

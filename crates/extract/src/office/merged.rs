@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_told_where_they_reach() {
+    fn labels_are_repeated_where_they_reach() {
         let mut merged = table(vec![
             vec![cell("Canals", 4, 1)],
             vec![cell("Name", 1, 2), cell("2023", 2, 1), cell("2024", 1, 1)],

@@ -36,12 +36,12 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
     let mut text = String::with_capacity(document.len() + 4096);
     let mut paragraph_end = Next::new(document, "</w:p>");
     let mut run_of_text = Next::new(document, "<w:t");
-    let mut told_to = 0;
-    while let Some(start) = document[told_to..].find("<w:pPr>").map(|at| told_to + at) {
+    let mut copied_to = 0;
+    while let Some(start) = document[copied_to..].find("<w:pPr>").map(|at| copied_to + at) {
         let Some(length) = properties_length(&document[start..]) else { break };
         let properties = &document[start..start + length];
-        text.push_str(&document[told_to..start]);
-        told_to = start + length;
+        text.push_str(&document[copied_to..start]);
+        copied_to = start + length;
         let stated = properties.split("<w:pPrChange").next().unwrap_or(properties);
         let style = value(stated, "w:pStyle").unwrap_or_default();
         let direct = NumberingRef::stated(stated);
@@ -50,7 +50,7 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
         match number {
             Some(number)
                 if known.is_heading(style)
-                    && run_of_text.from(told_to) < paragraph_end.from(told_to) =>
+                    && run_of_text.from(copied_to) < paragraph_end.from(copied_to) =>
             {
                 text.push_str(&without_place(properties));
                 if !number.label.is_empty() {
@@ -68,7 +68,7 @@ pub(crate) fn numbered(document: &str, styles: &str, numbering: &str) -> Numbere
             _ => text.push_str(properties),
         }
     }
-    text.push_str(&document[told_to..]);
+    text.push_str(&document[copied_to..]);
     Numbered { document: text, styles: with_outline_levels(styles) }
 }
 

@@ -18,7 +18,7 @@ impl Cells {
     }
 
     /// Adds a further line to the last cell; returns whether there is one.
-    pub(crate) fn go_on(&mut self, line: &str) -> bool {
+    pub(crate) fn continue_cell(&mut self, line: &str) -> bool {
         let Some(end) = self.ends.last_mut() else { return false };
         self.text.push(' ');
         self.text.push_str(line);
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn rows_are_as_they_were_added() {
         let mut cells = Cells::default();
-        assert!(!cells.go_on("nothing"));
+        assert!(!cells.continue_cell("nothing"));
         cells.push_row(["a", "", "b"]);
         cells.push("c");
-        assert!(cells.go_on("d"));
+        assert!(cells.continue_cell("d"));
         cells.end_row();
         let shown = |cells: &Cells| {
             let rows = cells.rows().map(|row| row.collect::<Vec<_>>().join("|"));

@@ -34,7 +34,7 @@ impl Run<'_> {
     }
 
     /// Drops the rows of `source` that a complete crawl did not see.
-    pub fn drop_unmet(&self, source: &str) -> Result<(), KbError> {
+    pub fn drop_unseen(&self, source: &str) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
                 "DELETE FROM frontier WHERE source = ?1 AND run_id <> ?2",

@@ -277,7 +277,7 @@ impl Run<'_> {
     }
 
     /// Calls `each` with every URL of `source` that this run has seen and not excluded.
-    pub fn each_met_url(&self, source: &str, each: &mut dyn FnMut(&str)) -> Result<(), KbError> {
+    pub fn each_seen_url(&self, source: &str, each: &mut dyn FnMut(&str)) -> Result<(), KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT url FROM frontier
@@ -414,7 +414,7 @@ impl Room {
 }
 
 /// Reports whether `source` has a row for `url`.
-fn is_met(tx: &Transaction<'_>, source: &str, url: &str) -> Result<bool, KbError> {
+fn is_seen(tx: &Transaction<'_>, source: &str, url: &str) -> Result<bool, KbError> {
     let mut statement =
         tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM frontier WHERE source = ?1 AND url = ?2)")?;
     Ok(statement.query_row([source, url], |row| row.get(0))?)
@@ -440,7 +440,7 @@ fn save_links(
         let (depth, redirects) =
             if is_redirect { (page.depth, page.redirects + 1) } else { (page.depth + 1, 0) };
         // The target of a redirect is always queued: it is one URL per visit.
-        if !is_redirect && !room.has_any(link) && !is_met(tx, source, &link.url)? {
+        if !is_redirect && !room.has_any(link) && !is_seen(tx, source, &link.url)? {
             let counts = link.excluded.as_deref().is_none_or(|reason| reason == OVER_LIMIT);
             left_out += i64::from(counts);
             continue;

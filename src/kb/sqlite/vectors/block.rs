@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damage_is_detected() {
         let mut block = Block::default();
         assert!(block.insert(2, 2, &vector(2)) && block.insert(9, 9, &vector(9)));
         block.entries[HEAD + 1] ^= 1;

@@ -184,7 +184,7 @@ pub(super) fn listed(content: &[&str]) -> Option<Cells> {
                 cells.push(&inline(cell.trim()));
             }
             (None, None) if line.starts_with("    ") && !inner.starts_with([':', '.', '*']) => {
-                if !cells.go_on(&inline(inner)) {
+                if !cells.continue_cell(&inline(inner)) {
                     return None;
                 }
             }
