@@ -128,7 +128,7 @@ mod tests {
         let long = format!("{first} {second}\n");
         check(&long, (10, 0), &[("", long.trim_end(), 10)]);
         check(&long, (8, 0), &[("", first, 5), ("", second, 5)]);
-        // What stands before it is joined only if it is less than a quarter of a chunk.
+        // What precedes it is joined only if it is less than a quarter of a chunk.
         let joined = format!("a\n\n{first}");
         check(&format!("a\n\n{long}"), (8, 0), &[("", &joined, 6), ("", second, 5)]);
         check(

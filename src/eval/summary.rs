@@ -1,4 +1,4 @@
-//! What one mode of searching comes to over all queries.
+//! The results of one search mode over all queries.
 
 use serde::Serialize;
 

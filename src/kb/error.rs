@@ -76,7 +76,7 @@ pub enum KbError {
         /// The error of the system or of SQLite.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The file lies on a file system that does not lock and share memory as SQLite needs it.
+    /// The file is on a file system that does not lock and share memory as SQLite needs it.
     #[error(
         "{path} would lie on {file_system}, a network file system, where locks cannot be trusted"
     )]
@@ -86,7 +86,7 @@ pub enum KbError {
         /// Type of the file system.
         file_system: String,
     },
-    /// A FIFO or a device is where a file of the knowledge base has its place.
+    /// A FIFO or a device has the path of a file of the knowledge base.
     #[error("{0} is not a regular file; remove it, or name another knowledge base")]
     Special(PathBuf),
     /// Another process wrote for longer than we wait.

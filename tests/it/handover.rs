@@ -41,7 +41,7 @@ struct Channel {
 
 struct Stopped;
 
-/// Where one side fails.
+/// The step at which one side fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Failing {
     Nobody,

@@ -1,5 +1,5 @@
 //! The rules that the code keeps, checked on the code itself: layers, circles, module docs, sizes
-//! of files, where SQL may stand, unwanted words, and that nothing of one machine is in the
+//! of files, where SQL may be, unwanted words, and that nothing of one machine is in the
 //! repository. Lints check the others: printing, `unwrap` and long functions (Cargo.toml,
 //! clippy.toml, src/lib.rs).
 //!
@@ -104,7 +104,7 @@ fn modules_used(path: &str, text: &str) -> Vec<(usize, String)> {
     modules
 }
 
-/// Uses of a module that stands above, or of another stage.
+/// Uses of a module above, or of another stage.
 fn layer_findings(path: &str, text: &str) -> Vec<String> {
     let Some(from) = rust::module_of(path).into_iter().next() else { return Vec::new() };
     let Some(above) = group_of(&from) else {

@@ -240,7 +240,7 @@ mod tests {
         check("", Some("example.org/docs/guide.html?page=2"));
         check(" \n other.html \t", Some("example.org/docs/other.html"));
         check(&format!("{}docs.example.org/a", "//"), Some("docs.example.org/a"));
-        // What is not asked for at all.
+        // URLs that are never requested.
         check("mailto:me@example.org", None);
         check("javascript:void(0)", None);
         check("data:text/plain,a", None);

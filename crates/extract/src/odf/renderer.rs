@@ -26,7 +26,7 @@ const SLIDE_TITLE: &str = "</title>";
 struct Open {
     /// Written at its end.
     closing: &'static str,
-    /// Where it began.
+    /// Its start in the HTML.
     start: usize,
     /// Number of texts before it.
     texts: usize,

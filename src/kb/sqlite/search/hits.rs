@@ -265,7 +265,7 @@ fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String
 /// Returns a passage even if some of its bytes are damaged: one document must not make every search
 /// that finds it fail. `check --read-data` finds the damage.
 fn readable(text: Option<Vec<u8>>) -> String {
-    // `substr` gives NULL if the span lies outside of the text.
+    // `substr` gives NULL if the span is outside of the text.
     String::from_utf8(text.unwrap_or_default())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
