@@ -10,13 +10,13 @@
 //! index that splits at everything else keeps it whole.
 
 mod cache;
+mod compounds;
 mod detect;
 mod fold;
 mod language;
 mod query;
 mod stop_words;
 mod token;
-mod units;
 
 use std::ops::{Range, RangeInclusive};
 
@@ -135,7 +135,7 @@ impl Analyser {
 /// Calls `visit` with every token of `text`, in UTF-8 and in order; a token may be empty. `visit`
 /// must not analyse a text itself.
 pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(&[u8])) {
-    units::for_each_token_utf8(text, language, |_, token| visit(token));
+    compounds::for_each_token_utf8(text, language, |_, token| visit(token));
 }
 
 /// Returns the tokens of `text`, separated by single spaces.
@@ -158,7 +158,7 @@ pub fn matches(
 ) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for language in languages {
-        units::for_each_token(text, *language, |range, token| {
+        compounds::for_each_token(text, *language, |range, token| {
             if is_wanted(token) {
                 found.push(range);
             }

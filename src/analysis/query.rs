@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::compounds::{for_each_token, is_spaceless};
 use super::language::{IndexLanguages, Language};
-use super::units::{for_each_token, is_spaceless};
 
 /// Limit on the words of a query that are looked up.
 const WORDS_MAX: usize = 64;

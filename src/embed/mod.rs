@@ -1,9 +1,9 @@
 //! Embedders: text to unit vectors. This file holds the trait, its result, its config and the
 //! choice of model; each model has its own file.
 
-mod answer;
 mod builtin;
 mod characters;
+mod embeddings;
 mod gather;
 mod hash;
 mod vocabulary;
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use answer::{Embeddings, unit_vectors};
 pub use builtin::{Builtin, VOCABULARY};
+pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
 pub use wordpiece::{WordCache, WordPiece};
 

@@ -136,13 +136,13 @@ impl Crawl<'_> {
                 self.wait_for_due(source)?;
                 continue;
             }
-            let answers = self.visit(&site, source, &pages)?;
+            let results = self.visit(&site, source, &pages)?;
             self.keep_files(source)?;
-            for (_, answer) in &answers {
-                let is_outage = matches!(answer, VisitResult::Outage { .. });
+            for (_, result) in &results {
+                let is_outage = matches!(result, VisitResult::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
             }
-            self.ingest_pages(&site, pages, answers)?;
+            self.ingest_pages(&site, pages, results)?;
             if outages_in_a_row >= OUTAGES_MAX {
                 let outage = Some(format!("{outages_in_a_row} requests in a row failed"));
                 return Ok(End { outage, ..End::default() });
@@ -157,7 +157,7 @@ impl Crawl<'_> {
         source: &WebSource,
         pages: &[QueuedPage],
     ) -> Result<Vec<(usize, VisitResult)>, Error> {
-        let mut answers = Vec::new();
+        let mut results = Vec::new();
         let mut requests = Vec::new();
         let mut places = Vec::new();
         for (place, page) in pages.iter().enumerate() {
@@ -166,11 +166,11 @@ impl Crawl<'_> {
                 && source.prefers_markdown
                 && site.listed_twin(&page.url).is_some();
             if page.is_unchanged_by_sitemap && !has_new_twin {
-                answers.push((place, VisitResult::NotModified));
+                results.push((place, VisitResult::NotModified));
                 continue;
             }
             let Ok(url) = page.url.parse() else {
-                answers.push((place, VisitResult::Excluded("not a URL".to_owned())));
+                results.push((place, VisitResult::Excluded("not a URL".to_owned())));
                 continue;
             };
             let known = page.is_known && !has_new_twin;
@@ -183,9 +183,9 @@ impl Crawl<'_> {
         }
         if !requests.is_empty() {
             let visited = source.visit(requests, BATCH_TIME).map_err(ended)?;
-            answers.extend(visited.into_iter().map(|(index, answer)| (places[index], answer)));
+            results.extend(visited.into_iter().map(|(index, result)| (places[index], result)));
         }
-        Ok(answers)
+        Ok(results)
     }
 
     fn tell(&self, site: &Site<'_>, counts: FrontierCounts) {
@@ -206,19 +206,19 @@ impl Crawl<'_> {
         &self,
         site: &Site<'_>,
         pages: Vec<QueuedPage>,
-        answers: Vec<(usize, VisitResult)>,
+        results: Vec<(usize, VisitResult)>,
     ) -> Result<(), Error> {
         let context = self.context;
         let name = site.name();
         let mut pages: Vec<_> = pages.into_iter().map(Some).collect();
         let answered =
-            answers.into_iter().filter_map(|(place, answer)| Some((pages[place].take()?, answer)));
+            results.into_iter().filter_map(|(place, result)| Some((pages[place].take()?, result)));
         let (apart, together): (Vec<_>, Vec<_>) =
             answered.partition(|(page, _)| self.steps.suspicion.holds(name, &page.url));
-        for (page, answer) in apart {
+        for (page, result) in apart {
             let reports = match self.steps.suspicion.verdict(name, &page.url) {
                 Some(error) => vec![site.quarantine(page, error)],
-                None => self.read_pages(site, vec![(page, answer)], true)?,
+                None => self.read_pages(site, vec![(page, result)], true)?,
             };
             self.save_pages(site, reports)?;
         }
@@ -242,16 +242,16 @@ impl Crawl<'_> {
         alone: bool,
     ) -> Result<Vec<PageReport>, Error> {
         let context = self.context;
-        let is_page = |answer: &VisitResult| matches!(answer, VisitResult::Page(_));
+        let is_page = |result: &VisitResult| matches!(result, VisitResult::Page(_));
         let documents: Vec<_> = answered
             .iter()
-            .filter(|(_, answer)| is_page(answer))
+            .filter(|(_, result)| is_page(result))
             .map(|(page, _)| (site.name(), page.url.as_str()))
             .collect();
         if !documents.is_empty() {
             context.run.set_in_flight(&documents, &[], alone)?;
         }
-        let read = |(page, answer)| report(site, page, answer);
+        let read = |(page, result)| report(site, page, result);
         Ok(context.pool.get()?.map(answered, read))
     }
 

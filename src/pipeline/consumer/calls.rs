@@ -38,16 +38,16 @@ pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<CallResults
     let calls = Calls { embedder: context.embedder, stop: context.stop, has_failed: false.into() };
     let batches = batches(wanted, limits);
     let threads = context.pool.get()?;
-    let answers = threads.map_at_most(limits.in_flight, &batches, |batch| calls.embed_batch(batch));
+    let results = threads.map_at_most(limits.in_flight, &batches, |batch| calls.embed_batch(batch));
     let mut all =
         CallResults { vectors: Vec::with_capacity(wanted.len()), bad: Vec::new(), error: None };
-    for answer in answers {
+    for result in results {
         let before = all.vectors.len();
-        all.bad.extend(answer.bad.into_iter().map(|(index, error)| (before + index, error)));
-        all.vectors.extend(answer.vectors);
+        all.bad.extend(result.bad.into_iter().map(|(index, error)| (before + index, error)));
+        all.vectors.extend(result.vectors);
         // A call that only stopped because another one failed has nothing to report.
         if matches!(all.error, None | Some(Error::Stopped)) {
-            all.error = answer.error.or(all.error);
+            all.error = result.error.or(all.error);
         }
     }
     Ok(all)
@@ -86,16 +86,16 @@ impl Calls<'_> {
             })
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut answers =
+        let mut results =
             CallResults { vectors: vec![None; texts.len()], bad: Vec::new(), error: None };
-        if let Err(error) = self.embed_by_halves(&texts, 0, false, &mut answers) {
+        if let Err(error) = self.embed_by_halves(&texts, 0, false, &mut results) {
             self.has_failed.store(true, Ordering::Relaxed);
-            answers.error = Some(error);
+            results.error = Some(error);
         }
-        answers
+        results
     }
 
-    /// Embeds `texts`, of which the first has the index `first` in `answers`, in one call, or in
+    /// Embeds `texts`, of which the first has the index `first` in `results`, in one call, or in
     /// halves if it fails because of a text. Returns whether there is such a text.
     ///
     /// With `is_bad`, one of them is known to fail: only a half of them, or a single text, is worth
@@ -106,19 +106,19 @@ impl Calls<'_> {
         texts: &[&str],
         first: usize,
         is_bad: bool,
-        answers: &mut CallResults,
+        results: &mut CallResults,
     ) -> Result<bool, Error> {
         if !is_bad || texts.len() == 1 {
             match self.call(texts) {
                 Ok(vectors) => {
-                    for (place, vector) in answers.vectors[first..].iter_mut().zip(vectors) {
+                    for (place, vector) in results.vectors[first..].iter_mut().zip(vectors) {
                         *place = Some(vector);
                     }
                     return Ok(false);
                 }
                 Err(Error::Embed(error @ EmbedError::BadInput { .. })) => {
                     if texts.len() == 1 {
-                        answers.bad.push((first, error));
+                        results.bad.push((first, error));
                         return Ok(true);
                     }
                 }
@@ -126,9 +126,9 @@ impl Calls<'_> {
             }
         }
         let (left, right) = texts.split_at(texts.len() / 2);
-        let left_is_bad = self.embed_by_halves(left, first, false, answers)?;
+        let left_is_bad = self.embed_by_halves(left, first, false, results)?;
         let right_is_bad =
-            self.embed_by_halves(right, first + left.len(), !left_is_bad, answers)?;
+            self.embed_by_halves(right, first + left.len(), !left_is_bad, results)?;
         Ok(left_is_bad || right_is_bad)
     }
 
@@ -152,10 +152,10 @@ impl Calls<'_> {
     fn call_once(&self, texts: &[&str]) -> Result<Vec<StoredVector>, Error> {
         let vectors = || embed::unit_vectors(self.embedder, texts, Role::Document);
         // Here, not when the pool's threads are joined: the vectors of other calls would be lost.
-        let answer = catch_unwind(AssertUnwindSafe(vectors)).map_err(|panic| {
+        let embeddings = catch_unwind(AssertUnwindSafe(vectors)).map_err(|panic| {
             Error::Internal { place: "embedder", message: panic_message(&*panic) }
         })??;
-        Ok(answer.rows().map(StoredVector::quantise).collect())
+        Ok(embeddings.rows().map(StoredVector::quantise).collect())
     }
 
     fn wait(&self, delay: Duration) -> Result<(), Error> {

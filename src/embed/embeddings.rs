@@ -57,18 +57,18 @@ pub fn unit_vectors(
     texts: &[&str],
     role: Role,
 ) -> Result<Embeddings, EmbedError> {
-    let mut answer = embedder.embed(texts, role)?;
+    let mut embeddings = embedder.embed(texts, role)?;
     let model = embedder.model();
-    let checked = if answer.dim != model.dim || model.dim == 0 {
-        Err(format!("its answer has {} components a row, not {}", answer.dim, model.dim))
-    } else if answer.values.len() != texts.len() * model.dim {
-        let (values, rows) = (answer.values.len(), texts.len());
+    let checked = if embeddings.dim != model.dim || model.dim == 0 {
+        Err(format!("its answer has {} components a row, not {}", embeddings.dim, model.dim))
+    } else if embeddings.values.len() != texts.len() * model.dim {
+        let (values, rows) = (embeddings.values.len(), texts.len());
         Err(format!("its answer has {values} values, not {rows} rows of {}", model.dim))
     } else {
-        answer.scale_to_unit(!embedder.knows_every_text())
+        embeddings.scale_to_unit(!embedder.knows_every_text())
     };
     match checked {
-        Ok(()) => Ok(answer),
+        Ok(()) => Ok(embeddings),
         Err(reason) => Err(EmbedError::Refused { model: model.name.clone(), reason }),
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     /// Returns the same rows for every call.
     struct Fixed {
         model: Model,
-        answer: Embeddings,
+        embeddings: Embeddings,
         knows_every_text: bool,
     }
 
@@ -107,7 +107,7 @@ mod tests {
         }
 
         fn embed(&self, _: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
-            Ok(self.answer.clone())
+            Ok(self.embeddings.clone())
         }
 
         fn knows_every_text(&self) -> bool {
@@ -124,10 +124,10 @@ mod tests {
             tokens: "words",
             hybrid_weight: 0.5,
         };
-        let answer = Embeddings::new(dim, values.to_vec());
-        let embedder = Fixed { model, answer, knows_every_text };
+        let embeddings = Embeddings::new(dim, values.to_vec());
+        let embedder = Fixed { model, embeddings, knows_every_text };
         unit_vectors(&embedder, &["text"], Role::Query)
-            .map(|answer| answer.values)
+            .map(|embeddings| embeddings.values)
             .map_err(|error| error.to_string())
     }
 

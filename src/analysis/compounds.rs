@@ -1,7 +1,8 @@
 //! Tokenises text, with the byte range of each token.
 //!
-//! A *unit* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`, `a_b`,
-//! `a::b`, `a@b`, `a'b`. An ASCII word that no mark follows, as in most prose, takes a fast path.
+//! A *compound* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`,
+//! `a_b`, `a::b`, `a@b`, `a'b`. An ASCII word that no mark follows, as in most prose, takes a fast
+//! path.
 
 use std::ops::Range;
 
@@ -44,7 +45,7 @@ pub fn for_each_token_utf8(text: &str, language: Language, visit: impl FnMut(Ran
 impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
     fn visit_text(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        let mut unit = Unit::default();
+        let mut compound = Compound::default();
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
@@ -64,9 +65,9 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
             if is_spaceless(first) {
                 at = self.visit_run(text, at);
             } else if is_word(first) {
-                unit.read(text, at);
-                self.visit_unit(&unit, text);
-                at = unit.end();
+                compound.read(text, at);
+                self.visit_compound(&compound, text);
+                at = compound.end();
             } else {
                 at += first.len_utf8();
             }
@@ -109,14 +110,14 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
         }
     }
 
-    fn visit_unit(&mut self, unit: &Unit, text: &str) {
-        let is_name = unit.is_name(text);
+    fn visit_compound(&mut self, compound: &Compound, text: &str) {
+        let is_name = compound.is_name(text);
         if is_name {
-            (self.visit)(unit.range(), token::of_name(&text[unit.range()]).as_bytes());
+            (self.visit)(compound.range(), token::of_name(&text[compound.range()]).as_bytes());
         }
-        let is_elided = unit.marks.contains(&'\'');
-        let is_version = unit.marks.contains(&'.');
-        for part in &unit.parts {
+        let is_elided = compound.marks.contains(&'\'');
+        let is_version = compound.marks.contains(&'.');
+        for part in &compound.parts {
             let word = &text[part.clone()];
             let is_short_number =
                 word.len() < DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -160,7 +161,7 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
     }
 }
 
-/// Reports whether `rest` may continue a unit after an ASCII word.
+/// Reports whether `rest` may continue a compound after an ASCII word.
 fn may_continue(rest: &[u8]) -> bool {
     let begins_word = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
@@ -244,9 +245,9 @@ fn is_camel(word: &[u8]) -> bool {
     false
 }
 
-/// A unit of the text.
+/// A compound of the text.
 #[derive(Default)]
-struct Unit {
+struct Compound {
     parts: Vec<Range<usize>>,
     /// The mark after each part but the last.
     marks: Vec<char>,
@@ -254,8 +255,8 @@ struct Unit {
     tail: usize,
 }
 
-impl Unit {
-    /// Reads the unit that begins at `start` with a word character.
+impl Compound {
+    /// Reads the compound that begins at `start` with a word character.
     fn read(&mut self, text: &str, start: usize) {
         self.parts.clear();
         self.marks.clear();
@@ -287,7 +288,7 @@ impl Unit {
         self.parts[self.parts.len() - 1].end + self.tail
     }
 
-    /// Reports whether the unit is a name or number that people search for as a whole.
+    /// Reports whether the compound is a name or number that people search for as a whole.
     fn is_name(&self, text: &str) -> bool {
         if self.tail > 0 {
             return true;
