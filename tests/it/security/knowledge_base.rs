@@ -71,7 +71,7 @@ fn a_schema_that_is_not_ours_is_refused_before_anything_else() {
         edit("document_address", "source, replace", "uri, replace"),
         edit("chunk_fts", "ascii", "unicode61"),
         edit("chunk_fts_data", "block BLOB", "block TEXT"),
-        edit("sqlite_stat1", ",stat", ",stat,more"),
+        format!("ANALYZE; {}", edit("sqlite_stat1", ",stat", ",stat,more")),
     ];
     for sql in &cases {
         fs::write(place.kb(), &sound).unwrap();
