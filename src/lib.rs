@@ -122,7 +122,7 @@ pub use pipeline::outcome::Completed;
 pub use pipeline::phases::PhaseSeconds;
 pub use search::{Searcher, Warning};
 pub use source::{
-    ArchiveConfig, DirectoryConfig, GitConfig, RecordsConfig, SourceConfig, WebConfig,
+    ArchiveConfig, DirectoryConfig, GitConfig, Located, RecordsConfig, SourceConfig, WebConfig,
 };
 pub use support::checkpoint::StopSignal;
 pub use support::events::{Event, EventSink, Silent};
