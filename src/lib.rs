@@ -102,15 +102,17 @@ pub mod domain;
 
 pub use analysis::SearchConfig;
 pub use chunk::ChunkConfig;
-pub use config::{Config, ConfigError, Request};
+pub use config::{Config, ConfigError, Problem, Request};
 pub use domain::{
     Failure, FailureKind, MediaType, Metrics, Phase, PhaseStatus, Phases, QueueStats, RunId,
     RunState, RunStatus, Stage,
 };
-pub use embed::{EmbedConfig, EmbedError, Embedder, Embeddings, Limits, Model, Role};
+pub use embed::{
+    BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig, Limits, Model, Role,
+};
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;
-pub use extract::{ExtractConfig, Metadata, child::serve_if_asked};
+pub use extract::{CommandConfig, ExtractConfig, Metadata, child::serve_if_asked};
 pub use kb::{Day, Explanation, Filter, Finding, Hit, KbError, Query, SearchMode, Show, UriGlob};
 pub use operations::{
     Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings, EvalOptions,
@@ -124,5 +126,6 @@ pub use search::{Searcher, Warning};
 pub use source::{
     ArchiveConfig, DirectoryConfig, GitConfig, Located, RecordsConfig, SourceConfig, WebConfig,
 };
+pub use support::byte_size::ByteSize;
 pub use support::checkpoint::StopSignal;
 pub use support::events::{Event, EventSink, Silent};

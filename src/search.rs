@@ -107,7 +107,7 @@ impl Searcher {
     }
 
     /// Returns the best passages, best first; fails if the filter names a source that does not
-    /// exist.
+    /// exist, or if a search by vectors finds only vectors of another embedder.
     pub fn search(&self, query: &Query) -> Result<Vec<Hit>, Error> {
         if let Some(source) = &query.filter.source
             && !self.reader.has_source(source)?
@@ -124,7 +124,18 @@ impl Searcher {
             SearchMode::Text => None,
             SearchMode::Hybrid | SearchMode::Vector => self.vector(&query.text)?,
         };
-        Ok(self.reader.search(query, &Scoring { words, vector })?)
+        let hits = self.reader.search(query, &Scoring { words, vector })?;
+        if hits.is_empty() && mode == SearchMode::Vector && self.has_other_vectors()? {
+            return Err(Error::NoEmbedder { kb: self.reader.path().to_owned() });
+        }
+        Ok(hits)
+    }
+
+    /// Returns whether all vectors are of other embedders, as after a run with another one.
+    fn has_other_vectors(&self) -> Result<bool, Error> {
+        let fingerprints = self.reader.embed_fingerprints()?;
+        let own = self.embedder.as_deref().map(|embedder| &embedder.model().fingerprint);
+        Ok(!fingerprints.is_empty() && own.is_none_or(|own| !fingerprints.contains(own)))
     }
 
     /// Returns the vector of a query, `None` for one that means nothing.

@@ -129,7 +129,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Its content is wrong.
-    #[error("{} has {}", path.display(), counted(problems.len() as u64, "wrong setting"))]
+    #[error("{}", wrong_settings(path, problems))]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -138,6 +138,16 @@ pub enum ConfigError {
         /// Its problems, at least one.
         problems: Vec<Problem>,
     },
+}
+
+/// Returns what is wrong; the problems of a file are rendered with its lines, those of code here.
+fn wrong_settings(path: &Path, problems: &[Problem]) -> String {
+    let count = counted(problems.len() as u64, "wrong setting");
+    if !path.as_os_str().is_empty() {
+        return format!("{} has {count}", path.display());
+    }
+    let shown = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message));
+    format!("{count}: {}", shown.collect::<Vec<_>>().join("; "))
 }
 
 /// A problem in kb.toml.

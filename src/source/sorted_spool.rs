@@ -28,6 +28,8 @@ pub struct SortedSpool {
     memory_bytes_max: usize,
     entries: Vec<Entry>,
     entries_bytes: usize,
+    /// The file cannot be written, and is not tried again.
+    stays_in_memory: bool,
     file: Option<Arc<File>>,
     written_bytes: u64,
     /// Where in the file each sorted part is.
@@ -47,6 +49,7 @@ impl SortedSpool {
             memory_bytes_max,
             entries: Vec::new(),
             entries_bytes: 0,
+            stays_in_memory: false,
             file: None,
             written_bytes: 0,
             parts: Vec::new(),
@@ -59,9 +62,17 @@ impl SortedSpool {
         self.count += 1;
         self.entries_bytes += size_of::<Entry>() + entry.uri.len();
         self.entries.push(entry);
-        if self.entries_bytes >= self.memory_bytes_max && self.write_out().is_ok() {
-            self.entries.clear();
-            self.entries_bytes = 0;
+        if self.entries_bytes >= self.memory_bytes_max && !self.stays_in_memory {
+            match self.write_out() {
+                Ok(()) => {
+                    self.entries.clear();
+                    self.entries_bytes = 0;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a listing stays in memory");
+                    self.stays_in_memory = true;
+                }
+            }
         }
     }
 
@@ -239,8 +250,11 @@ mod tests {
     use crate::domain::Version;
 
     fn check(count: usize, memory_bytes_max: usize, parts: Range<usize>) {
+        check_spool(SortedSpool::with_memory(memory_bytes_max), count, parts);
+    }
+
+    fn check_spool(mut spool: SortedSpool, count: usize, parts: Range<usize>) {
         // 7919 is a prime: every number below `count` comes once, in no order.
-        let mut spool = SortedSpool::with_memory(memory_bytes_max);
         for index in 0..count {
             let number = index * 7919 % count;
             spool.push(Entry {
@@ -268,5 +282,11 @@ mod tests {
         check(1000, usize::MAX, 0..1);
         check(1000, 1000, 20..1000);
         check(1000, 1, 1000..1001);
+    }
+
+    #[test]
+    fn without_a_place_on_disk_they_stay_in_memory() {
+        let spool = SortedSpool { stays_in_memory: true, ..SortedSpool::with_memory(1000) };
+        check_spool(spool, 1000, 0..1);
     }
 }

@@ -11,7 +11,7 @@ use kbingest::domain::{FailureKind, RunStatus, Stage};
 use kbingest::embed::{EmbedError, Embedder, Embeddings, Hash, Limits, Model, Role};
 use kbingest::operations::{self, IngestOptions, RunReport, Session, Target};
 use kbingest::support::checkpoint::StopSignal;
-use kbingest::support::events::Silent;
+use kbingest::support::events::{Event, EventSink};
 
 use crate::support::{
     Place, assert_cancelled, assert_no_claims, assert_sound, markdown, read_only, rows,
@@ -51,6 +51,8 @@ struct Scripted<'a> {
     limits: Limits,
     script: Box<Script<'a>>,
     calls: Mutex<Vec<(Vec<String>, Answer)>>,
+    /// URIs of the failures that were reported.
+    failed: Mutex<Vec<String>>,
 }
 
 impl<'a> Scripted<'a> {
@@ -61,6 +63,7 @@ impl<'a> Scripted<'a> {
             limits: Limits { texts: TEXTS, in_flight: 1, ..Limits::default() },
             script: Box::new(script),
             calls: Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -105,7 +108,15 @@ impl<'a> Scripted<'a> {
     }
 
     fn session<'b>(&'b self, stop: &Arc<StopSignal>) -> Session<'b> {
-        Session { stop: Arc::clone(stop), events: &Silent, hook: None, embedder: Some(self) }
+        Session { stop: Arc::clone(stop), events: self, hook: None, embedder: Some(self) }
+    }
+}
+
+impl EventSink for Scripted<'_> {
+    fn emit(&self, event: &Event<'_>) {
+        if let Event::Failed { failure } = event {
+            self.failed.lock().unwrap().push(failure.uri.clone());
+        }
     }
 }
 
@@ -342,6 +353,7 @@ fn a_text_that_cannot_be_embedded_fails_its_document_alone() {
         ("bad.md", Stage::Embed, FailureKind::Permanent)
     );
     assert!(failure.error.starts_with("embedder scripted cannot embed this text: call"));
+    assert_eq!(*scripted.failed.lock().unwrap(), ["bad.md"]);
     // Every other text is sent once with success, and the bad text is found in few calls.
     let embedded = sorted(scripted.embedded());
     let expected: Vec<_> = texts.iter().filter(|text| !text.contains("poison")).cloned().collect();

@@ -1,8 +1,10 @@
 //! What programs use: the names at the top of the crate, and settings that are built in code.
 
+use kbingest::embed::Hash;
 use kbingest::{
     ArchiveConfig, Completed, Config, ConfigError, DirectoryConfig, Error, ExitCode, GitConfig,
-    IngestOptions, Query, RecordsConfig, Session, SourceConfig, WebConfig,
+    IngestOptions, Query, RecordsConfig, SearchConfig, SearchMode, Searcher, Session, Show,
+    SourceConfig, WebConfig,
 };
 
 use crate::support::Place;
@@ -60,6 +62,8 @@ fn a_config_in_code_is_checked_and_ingested() {
     let error = ingest(&config).unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::Usage);
     assert!(matches!(error, Error::Config(ConfigError::Wrong { .. })), "{error:?}");
+    let said = error.to_string();
+    assert!(said.starts_with("1 wrong setting: chunk: max_tokens must be 32"), "{said}");
     config.chunk = Default::default();
     for new in [1, 0] {
         let report = ingest(&config).unwrap();
@@ -68,4 +72,27 @@ fn a_config_in_code_is_checked_and_ingested() {
     }
     let report = kbingest::search(&config.into(), &Query::new("high water")).unwrap();
     assert_eq!(report.hits[0].uri, "a.md");
+}
+
+/// A searcher may live for as long as a server does.
+#[test]
+fn a_searcher_reports_that_the_vectors_are_of_another_embedder_now() {
+    let place = Place::new();
+    place.write("a.md", "# Ferries\n\nThey leave at high water.");
+    let (old, new) = (Hash::new(64), Hash::new(32));
+    let ingest = |embedder| {
+        let session = Session { embedder: Some(embedder), ..Session::default() };
+        let options = IngestOptions::default();
+        assert_eq!(kbingest::ingest(&place.config(), &options, &session).unwrap().exit_code, 0);
+    };
+    ingest(&old);
+    let config = SearchConfig::default();
+    let embedder = Box::new(Hash::new(64));
+    let searcher = Searcher::open(&place.kb(), SearchMode::Vector, config, Some(embedder)).unwrap();
+    let query =
+        Query { show: Show { mode: SearchMode::Vector, ..Show::default() }, ..Query::new("water") };
+    assert_eq!(searcher.search(&query).unwrap().len(), 1);
+    ingest(&new);
+    let error = searcher.search(&query).unwrap_err();
+    assert!(matches!(error, Error::NoEmbedder { .. }), "{error:?}");
 }

@@ -10,7 +10,7 @@ use super::index::{IndexRows, Segment};
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
-    ChunkId, ChunkRange, DocumentId, FailureKind, Metrics, QueueStats, RevisionId, Stage,
+    ChunkId, ChunkRange, DocumentId, Failure, FailureKind, Metrics, QueueStats, RevisionId, Stage,
 };
 use crate::kb::KbError;
 
@@ -147,34 +147,32 @@ impl Run<'_> {
 
     /// Marks ranges as dead, so that no run embeds them by itself, and records their documents as
     /// failed.
-    pub fn mark_dead(&self, ranges: &[ChunkRange], error: &str) -> Result<(), KbError> {
+    pub fn mark_dead(&self, ranges: &[ChunkRange], error: &str) -> Result<Vec<Failure>, KbError> {
+        let (stage, kind) = (Stage::Embed, FailureKind::Permanent);
         self.write(|tx| {
+            let mut failures = Vec::new();
             for range in ranges {
                 tx.execute(
                     "UPDATE queue SET state = 'dead', error = ?2 WHERE first_chunk = ?1",
                     params![range.first.0, error],
                 )?;
                 let mut statement = tx.prepare_cached(
-                    "SELECT DISTINCT revision.document_id FROM chunk
+                    "SELECT DISTINCT document.id, document.source, document.uri FROM chunk
                      JOIN revision ON revision.id = chunk.revision_id
+                     JOIN document ON document.id = revision.document_id
                      WHERE chunk.id BETWEEN ?1 AND ?2",
                 )?;
-                let documents: Vec<i64> = statement
-                    .query_map([range.first.0, range.last.0], |row| row.get(0))?
+                let documents: Vec<(i64, String, String)> = statement
+                    .query_map([range.first.0, range.last.0], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })?
                     .collect::<Result<_, _>>()?;
-                for document in documents {
-                    let document = DocumentId(document);
-                    record_failure(
-                        tx,
-                        self.key,
-                        document,
-                        Stage::Embed,
-                        FailureKind::Permanent,
-                        error,
-                    )?;
+                for (document, source, uri) in documents {
+                    record_failure(tx, self.key, DocumentId(document), stage, kind, error)?;
+                    failures.push(Failure { source, uri, stage, kind, error: error.to_owned() });
                 }
             }
-            Ok(())
+            Ok(failures)
         })
     }
 

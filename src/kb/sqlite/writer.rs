@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::connect::{connect, make_private_file};
+use super::connect::{BUSY_TIMEOUT, connect, make_private_file};
 use super::index::merge;
 use super::maintenance::shrink;
 use super::{Reader, convert, errno, lock, schema, shape};
@@ -17,6 +18,9 @@ use crate::support::storage;
 const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// Pages in the WAL at which SQLite copies them back; 32 MiB at 8 KiB a page.
 const WAL_PAGES: i64 = 4096;
+
+/// How long the end of a run waits for readers, to empty the WAL.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(200);
 
 /// A knowledge base that is open for writing; shared by the threads of a run.
 #[derive(Debug)]
@@ -134,8 +138,10 @@ pub(super) fn tidy(
     {
         budget = budget.saturating_sub(merge::PAGES_PER_STEP);
     }
-    // A reader may hold the WAL; the next run empties it then.
+    // Readers may hold the WAL for as long as there are searches; the next run empties it then.
+    writer.busy_timeout(CHECKPOINT_WAIT)?;
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    writer.busy_timeout(BUSY_TIMEOUT)?;
     Ok(())
 }
 

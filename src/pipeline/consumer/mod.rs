@@ -17,6 +17,7 @@ use crate::kb::{
     Commit, IndexRows, LoadedRevision, PendingRange, QueuedChunk, ReusableVectors, StoredChunk,
 };
 use crate::support::checkpoint::Checkpoint;
+use crate::support::events::Event;
 use crate::support::retry;
 
 /// Limit on the queue rows of one commit: 12,288 chunks. What the producer hands over at once
@@ -121,7 +122,7 @@ impl Consumer<'_> {
                 } else if pending.is_alone && pending.attempts >= retry::DEATHS_MAX {
                     let error =
                         format!("embedding it ended the process {} times", pending.attempts);
-                    run.mark_dead(&ranges, &error)?;
+                    self.mark_dead(&ranges, &error)?;
                 } else {
                     self.process(&ranges, &kb.load(&ranges)?)?;
                 }
@@ -233,7 +234,15 @@ impl Consumer<'_> {
             context.run.commit(commit)?;
         }
         for (id, error) in bad {
-            context.run.mark_dead(&[ChunkRange { first: id, last: id }], &error.to_string())?;
+            self.mark_dead(&[ChunkRange { first: id, last: id }], &error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Gives up chunks that cannot be embedded, and reports their documents.
+    fn mark_dead(&self, ranges: &[ChunkRange], error: &str) -> Result<(), Error> {
+        for failure in self.context.run.mark_dead(ranges, error)? {
+            self.context.events.emit(&Event::Failed { failure: &failure });
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<
         let known = context.kb.document_count(source.name())?;
         let (expected, ahead) = match source {
             AnySource::Listed(source) if known == 0 || plan.unfinished.is_some() => {
-                let listed = list(source.as_ref());
+                let listed = list(context, source.as_ref());
                 (listed.as_ref().map_or(known, |(count, _)| *count), Some(listed))
             }
             AnySource::Listed(_) | AnySource::Unavailable { .. } => (known, None),
@@ -31,10 +31,16 @@ pub(super) fn expect<'a>(context: &Context<'a>, plan: Plan) -> Result<Vec<Ahead<
 }
 
 /// Lists `source` completely; returns its number of documents, and its listing.
-fn list(source: &dyn Source) -> Result<(u64, Listing<'static>), SourceError> {
+fn list(
+    context: &Context<'_>,
+    source: &dyn Source,
+) -> Result<(u64, Listing<'static>), SourceError> {
     let mut spool = SortedSpool::default();
     let mut errors = Vec::new();
     for item in source.list()? {
+        if context.stop.is_requested() {
+            return Err(SourceError::Stopped);
+        }
         match item {
             Ok(entry) => spool.push(entry),
             Err(error) => errors.push(error),
