@@ -10,10 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kbingest::error::Error as SearchError;
-use kbingest::kb::{Query, SearchMode, Show};
-use kbingest::operations::{self, Target};
-use kbingest::search::Searcher;
+use kbingest::{Error as SearchError, Query, SearchMode, Searcher, Show, Target};
 
 /// How long each number of threads searches.
 const ROUND: Duration = Duration::from_secs(2);
@@ -25,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let threads = arguments.next().map_or(Ok(2), |count| count.parse())?;
     let target = Target::open(Path::new(&path))?;
     // One searcher is opened once and serves every thread, for as long as the program runs.
-    let searcher = operations::open_searcher(&target, SearchMode::Hybrid)?;
+    let searcher = kbingest::open_searcher(&target, SearchMode::Hybrid)?;
     for warning in searcher.warnings() {
         eprintln!("{warning}");
     }
