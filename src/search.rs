@@ -92,6 +92,7 @@ impl Searcher {
     }
 
     /// Returns the knowledge base.
+    #[doc(hidden)]
     pub fn reader(&self) -> &Reader {
         &self.reader
     }

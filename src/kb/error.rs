@@ -122,6 +122,7 @@ impl KbError {
     ///
     /// `errno` is the last one that SQLite got from the system: SQLite reports a read that failed
     /// once (EIO) as a malformed database, and too many open files as a read-only one.
+    #[doc(hidden)]
     pub fn classify(self, path: &Path, errno: i32) -> Self {
         let Self::Sql(error) = self else { return self };
         let path = path.to_owned();
@@ -206,6 +207,7 @@ impl KbError {
     }
 
     /// Returns the error of a write to `path` that found no space.
+    #[doc(hidden)]
     pub fn full(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let free_bytes = storage::free_bytes(path).unwrap_or(0);
         Self::Full { path: path.to_owned(), free_bytes, source: source.into() }

@@ -64,6 +64,7 @@ impl DirectoryConfig {
     /// is wrong and what is allowed.
     ///
     /// With `base`, the folder of kb.toml, `path` must not be a file.
+    #[doc(hidden)]
     pub fn problems(&self, base: Option<&Path>) -> Problems {
         let mut checks = Checks::of("source.directory");
         checks.name(&self.name);

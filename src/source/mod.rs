@@ -286,6 +286,7 @@ pub type Problems = Vec<(Range<usize>, String, String)>;
 impl SourceConfig {
     /// Returns kind, name and problems of every table; with `base`, the folder of kb.toml, paths
     /// of folders must not be of files.
+    #[doc(hidden)]
     pub fn tables(&self, base: Option<&Path>) -> Vec<(&'static str, &Located<String>, Problems)> {
         let folders = self.directory.iter().map(|one| ("directory", &one.name, one.problems(base)));
         let repositories = self.git.iter().map(|one| ("git", &one.name, one.problems()));

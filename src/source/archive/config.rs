@@ -80,6 +80,7 @@ impl ArchiveConfig {
 
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
+    #[doc(hidden)]
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.archive");
         checks.name(&self.name);

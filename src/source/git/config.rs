@@ -82,6 +82,7 @@ impl GitConfig {
 
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
+    #[doc(hidden)]
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.git");
         checks.name(&self.name);

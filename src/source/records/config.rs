@@ -81,6 +81,7 @@ impl RecordsConfig {
 
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
+    #[doc(hidden)]
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.records");
         checks.name(&self.name);

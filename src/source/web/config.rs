@@ -191,6 +191,7 @@ impl WebConfig {
 
     /// Checks what the syntax cannot; returns for every problem its bytes in kb.toml, the key, what
     /// is wrong and what is allowed.
+    #[doc(hidden)]
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.web");
         checks.name(&self.name);
