@@ -77,13 +77,8 @@ impl SortedSpool {
     }
 
     /// Returns how many entries there are.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count
-    }
-
-    /// Returns whether there is no entry.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Returns the entries by [`uri::uri_order`]. What cannot be read back ends the listing with an
@@ -264,7 +259,7 @@ mod tests {
                 format_name: number.is_multiple_of(5).then(|| "record.md".to_owned()),
             });
         }
-        assert_eq!(spool.len(), count as u64);
+        assert_eq!(spool.count(), count as u64);
         assert!(parts.contains(&spool.parts.len()), "{} parts", spool.parts.len());
         let sorted: Vec<_> = spool.sorted().collect::<Result<_, _>>().expect("it is readable");
         assert_eq!(sorted.len(), count);

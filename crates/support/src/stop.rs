@@ -27,8 +27,7 @@ impl StopSignal {
 
     /// Waits for `duration`, or less if a stop is requested; returns whether one was.
     pub fn wait_for(&self, duration: Duration) -> bool {
-        let until = Instant::now().checked_add(duration);
-        self.wait(until, || None::<()>);
+        self.wait_at_most(duration, || None::<()>);
         self.is_requested()
     }
 
@@ -36,6 +35,15 @@ impl StopSignal {
     /// `ready`, which must not block, is called at the start and after each [`Self::wake`].
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Option<T> {
         self.wait(None, ready)
+    }
+
+    /// Waits like [`Self::wait_until`], but for `duration` at most; `None` also if it passes.
+    pub fn wait_at_most<T>(
+        &self,
+        duration: Duration,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        self.wait(Instant::now().checked_add(duration), ready)
     }
 
     /// Has waiting threads look again whether they are ready.

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::chunk;
 use crate::embed::{self, EmbedError, Embedder, Limits, Role};
@@ -15,9 +15,6 @@ use crate::pipeline::Context;
 use crate::support::checkpoint::StopSignal;
 use crate::support::panics::panic_message;
 use crate::support::retry;
-
-/// How often a waiting call checks whether another one has failed; a stop ends the wait at once.
-const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// A chunk to be embedded, with its revision.
 pub type Wanted<'a> = (&'a LoadedRevision, &'a QueuedChunk);
@@ -90,6 +87,7 @@ impl Calls<'_> {
             CallResults { vectors: vec![None; texts.len()], bad: Vec::new(), error: None };
         if let Err(error) = self.embed_by_halves(&texts, 0, false, &mut results) {
             self.has_failed.store(true, Ordering::Relaxed);
+            self.stop.wake();
             results.error = Some(error);
         }
         results
@@ -158,16 +156,10 @@ impl Calls<'_> {
         Ok(embeddings.rows().map(StoredVector::quantise).collect())
     }
 
+    /// Waits; fails at once if a stop is requested or another call fails.
     fn wait(&self, delay: Duration) -> Result<(), Error> {
-        let since = Instant::now();
-        loop {
-            self.check_running()?;
-            let left = delay.saturating_sub(since.elapsed());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.stop.wait_for(left.min(WAIT_STEP));
-        }
+        self.stop.wait_at_most(delay, || self.has_failed.load(Ordering::Relaxed).then_some(()));
+        self.check_running()
     }
 
     /// Fails if a stop was requested or another call has failed.

@@ -46,7 +46,7 @@ fn list(
             Err(error) => errors.push(error),
         }
     }
-    let count = spool.len();
+    let count = spool.count();
     // An entry that cannot be listed has no position in the order.
     let listing = errors.into_iter().map(Err).chain(spool.sorted());
     Ok((count, Box::new(listing)))
