@@ -203,13 +203,14 @@ impl Config {
         Err(ConfigError::Wrong { path: self.path.clone(), text: String::new(), problems })
     }
 
-    /// Loads the settings at `path` and checks them, the folders of its sources included.
+    /// Loads the settings at `path` and checks them. A folder of a source may be missing, as if its
+    /// disk were not mounted, but must not be a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::load_with(path, true)
     }
 
-    /// Loads the settings at `path` for a command that needs no sources: a knowledge base and its
-    /// kb.toml may have been copied elsewhere, or a disk may not be mounted.
+    /// Loads the settings at `path` for a command that needs no sources, and does not check their
+    /// folders: a knowledge base and its kb.toml may have been copied elsewhere.
     pub fn load_without_sources(path: &Path) -> Result<Self, ConfigError> {
         Self::load_with(path, false)
     }
@@ -258,14 +259,14 @@ impl Config {
         }
     }
 
-    fn load_with(path: &Path, folders_must_exist: bool) -> Result<Self, ConfigError> {
+    fn load_with(path: &Path, checks_folders: bool) -> Result<Self, ConfigError> {
         let text = read(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let base = match std::path::absolute(path) {
             Ok(absolute) => absolute.parent().map(Path::to_owned).unwrap_or_default(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         };
-        let file = match parse(&text, folders_must_exist.then_some(base.as_path())) {
+        let file = match parse(&text, checks_folders.then_some(base.as_path())) {
             Ok(file) => file,
             Err(problems) => {
                 return Err(ConfigError::Wrong { path: path.to_owned(), text, problems });
@@ -342,7 +343,7 @@ struct Tables<'a> {
 }
 
 /// Returns what is wrong in `tables`, which `text` says if they come from a file; with `base`, the
-/// folder of kb.toml, the folders of the sources must exist.
+/// folder of kb.toml, paths of folders must not be of files.
 fn check(tables: &Tables<'_>, text: &str, base: Option<&Path>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut names = HashSet::new();

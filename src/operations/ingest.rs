@@ -85,6 +85,7 @@ pub(super) fn ingest_into(
 /// Continues an interrupted, cancelled or failed run; never starts a new one.
 pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
     if let Target::Config(config) = target {
+        config.check()?;
         config.require_trust()?;
     }
     let _lock = Lock::take_existing(target.kb())?;

@@ -46,7 +46,7 @@ impl Target {
     /// Detects what `path` is, and loads it if it is a kb.toml. A name that ends in `.kb` means a
     /// knowledge base even if it does not exist.
     ///
-    /// The folders of the sources need not exist; [`Config::load`] requires them.
+    /// The folders of the sources are not checked, as by [`Config::load_without_sources`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         if is_knowledge_base(path) {
             return Ok(Self::File(path.to_owned()));
