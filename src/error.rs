@@ -103,6 +103,16 @@ pub enum Error {
         /// Names of the sources that it holds.
         held: Vec<String>,
     },
+    /// Another kb.toml builds the knowledge base: its documents would be deleted.
+    #[error("{} belongs to {}, and {} would replace its documents", kb.display(), known.display(), config.display())]
+    OtherConfig {
+        /// The knowledge base.
+        kb: PathBuf,
+        /// The kb.toml of its last run.
+        known: PathBuf,
+        /// This kb.toml.
+        config: PathBuf,
+    },
     /// The knowledge base cannot be used.
     #[error(transparent)]
     Kb(#[from] KbError),
@@ -158,6 +168,7 @@ impl Error {
             Self::Config(_)
             | Self::Usage { .. }
             | Self::OtherSources { .. }
+            | Self::OtherConfig { .. }
             | Self::NoEmbedder { .. }
             | Self::UnknownSource { .. } => ExitCode::Usage,
             Self::Kb(error) => kb_exit_code(error),

@@ -115,17 +115,18 @@ pub use eval::EvalReport;
 pub use extract::{CommandConfig, ExtractConfig, Metadata, child::serve_if_asked};
 pub use kb::{Day, Explanation, Filter, Finding, Hit, KbError, Query, SearchMode, Show, UriGlob};
 pub use operations::{
-    Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings, EvalOptions,
-    ExtractReport, Gate, IngestOptions, Publication, RunReport, SearchReport, Session,
-    StatusReport, Target, cancel, check, chunk, eval, extract, ingest, open_searcher,
-    publish_if_good, resume, search, status,
+    AllowDeletes, Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings,
+    EvalOptions, ExtractReport, FailOn, Gate, IngestOptions, Publication, ResumeOptions, RunReport,
+    SearchReport, Session, StatusReport, Target, cancel, check, chunk, eval, extract, ingest,
+    open_searcher, publish_if_good, resume, search, status,
 };
 pub use pipeline::outcome::Completed;
 pub use pipeline::phases::PhaseSeconds;
 pub use search::{Searcher, Warning};
 pub use source::{
-    ArchiveConfig, DirectoryConfig, GitConfig, Located, RecordsConfig, SourceConfig, WebConfig,
+    ArchiveConfig, DirectoryConfig, GitConfig, Located, MaxDelete, RecordsConfig, SourceConfig,
+    WebConfig,
 };
 pub use support::byte_size::ByteSize;
 pub use support::checkpoint::StopSignal;
-pub use support::events::{Event, EventSink, Silent};
+pub use support::events::{Event, EventSink, Silent, Withheld};

@@ -12,9 +12,7 @@ use std::{fs, mem};
 
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
-use kbingest::domain::{
-    ChunkId, ChunkRange, MediaType, Metrics, RevisionId, SettingsHashes, Version,
-};
+use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunSettings, Version};
 use kbingest::embed::{Builtin, Embedder, Role};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexRows, NewChunk, NewText, ReadResult, Reading, Run, SaveResult,
@@ -169,7 +167,7 @@ impl Clock {
 /// Stores `batches` through the queue.
 fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn Error>> {
     let kb = Writer::create_or_open(path)?;
-    let (run, _) = kb.begin_run(&SettingsHashes::default(), &Silent)?;
+    let (run, _) = kb.begin_run(&RunSettings::default(), &Silent)?;
     let mut clock = Clock::default();
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();

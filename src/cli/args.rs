@@ -8,7 +8,7 @@ use super::exit_code;
 use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::{Day, SearchMode, UriGlob};
-use crate::operations;
+use crate::operations::{self, FailOn};
 
 /// Builds knowledge bases for retrieval from documents, and keeps them up to date.
 ///
@@ -171,6 +171,24 @@ pub enum ProgressMode {
     None,
 }
 
+/// Which failed documents count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOnArg {
+    /// Any.
+    Any,
+    /// New or changed ones, and pages and files that kb.toml names one by one.
+    New,
+}
+
+impl From<FailOnArg> for FailOn {
+    fn from(argument: FailOnArg) -> Self {
+        match argument {
+            FailOnArg::Any => Self::Any,
+            FailOnArg::New => Self::New,
+        }
+    }
+}
+
 /// Arguments of `ingest`.
 #[derive(Debug, Args)]
 pub struct IngestArgs {
@@ -180,9 +198,10 @@ pub struct IngestArgs {
     /// Discards an interrupted run and starts over.
     #[arg(long)]
     pub restart: bool,
-    /// Deletes documents even if they are more than half of a source.
-    #[arg(long)]
-    pub allow_deletes: bool,
+    /// Deletes documents of these sources, or of all, even if they are all or more than half of
+    /// one, or if kb.toml no longer names it.
+    #[arg(long, value_name = "SOURCE", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    pub allow_deletes: Option<Vec<String>>,
     /// Retries documents that failed permanently, even if neither they nor the settings changed.
     #[arg(long)]
     pub retry_failed: bool,
@@ -250,7 +269,8 @@ pub struct TrustCommandArgs {
 /// Argument of every command that writes a knowledge base.
 #[derive(Debug, Args)]
 pub struct AdoptArgs {
-    /// Writes the knowledge base even if it belongs to another user, who may have planted it.
+    /// Writes the knowledge base even if it belongs to another user, who may have planted it, or to
+    /// another kb.toml.
     #[arg(long)]
     pub adopt: bool,
 }
@@ -268,6 +288,10 @@ pub struct RunArgs {
     /// Threads for embedding; 0 means one per processor.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
+    /// Which failed documents end the run with exit code 3: any, or only those whose failure is new
+    /// or changed since the last completed run.
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = FailOnArg::Any)]
+    pub fail_on: FailOnArg,
     /// Prints the report of the run as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

@@ -14,9 +14,13 @@ pub fn hint(error: &Error) -> Option<String> {
     match error {
         Error::Usage { hint, .. } => hint.clone(),
         Error::OtherSources { .. } => Some(
-            "name another knowledge base, or give --trust to have their documents deleted"
+            "name another knowledge base; --trust lets this one be written, and --allow-deletes deletes their documents"
                 .to_owned(),
         ),
+        Error::OtherConfig { config, .. } => Some(format!(
+            "give each kb.toml a knowledge base of its own (`[kb]` `path`); if {} replaces the other, give --adopt once",
+            config.display()
+        )),
         Error::NoEmbedder { .. } => {
             Some("name its kb.toml, ingest again, or use --mode text".to_owned())
         }
@@ -34,8 +38,10 @@ pub fn resume(target: &Path) -> String {
     format!("nothing is lost; continue with `kbingest resume {}`", target.display())
 }
 
-/// What a suspiciously large deletion asks for.
-pub const ALLOW_DELETES: &str = "`kbingest ingest --allow-deletes` deletes them";
+/// Returns what allows a suspiciously large deletion of documents of `source`.
+pub fn allow_deletes(source: &str) -> String {
+    format!("`kbingest ingest --allow-deletes={source}`")
+}
 
 const MAKE_SPACE: &str =
     "make space, then continue with `kbingest ingest` or `kbingest resume`; nothing is lost";

@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::domain::{FailureKind, RunState, RunStatus};
 use crate::error::{Error, ExitCode, chain};
 use crate::operations::{
-    self, EvalOptions, IngestOptions, Publication, RunReport, Session, Target,
+    self, AllowDeletes, EvalOptions, IngestOptions, Publication, ResumeOptions, RunReport, Session,
+    Target,
 };
 use crate::support::checkpoint::StopSignal;
 use crate::support::limits;
@@ -38,9 +39,11 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
         arguments.adopt.judge(&config.kb)?;
         let options = IngestOptions {
             restart: arguments.restart,
-            allow_deletes: arguments.allow_deletes,
+            allow_deletes: allowed(arguments.allow_deletes.as_deref()),
             retry_failed: arguments.retry_failed,
             allow_network_fs: arguments.allow_network_fs,
+            adopt: arguments.adopt.adopt,
+            fail_on: arguments.run.fail_on.into(),
             threads: arguments.run.threads,
         };
         let Some(queries) = &arguments.publish_if_eval else {
@@ -54,6 +57,15 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
         };
         operations::publish_if_good(&config, &options, &evaluation, session)
     })
+}
+
+/// Returns what `--allow-deletes` allows: without names, everything.
+fn allowed(names: Option<&[String]>) -> AllowDeletes {
+    match names {
+        None => AllowDeletes::None,
+        Some([]) => AllowDeletes::All,
+        Some(names) => AllowDeletes::Of(names.to_vec()),
+    }
 }
 
 /// Loads the settings; refuses a knowledge base, which does not name its sources.
@@ -80,7 +92,12 @@ pub fn resume(arguments: &ResumeArgs, quiet: bool) -> Result<Ending, Error> {
             config.is_trusted |= arguments.trust.trust;
         }
         arguments.adopt.judge(target.kb())?;
-        operations::resume(&target, arguments.run.threads, session)
+        let options = ResumeOptions {
+            adopt: arguments.adopt.adopt,
+            fail_on: arguments.run.fail_on.into(),
+            threads: arguments.run.threads,
+        };
+        operations::resume(&target, &options, session)
     })
 }
 
@@ -201,6 +218,10 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
         number(failed),
         number(skipped),
     );
+    if failed > 0 {
+        let new = counted(report.new_failures, "new failure");
+        let _ = writeln!(text, "{new}, {} known", number(report.known_failures));
+    }
     if metrics.documents_restaged > 0 {
         let _ = writeln!(
             text,

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::ProgressMode;
-use super::hints::ALLOW_DELETES;
 use super::output::{escape, message, seconds};
-use super::render;
 use super::terminal::NarrowTerminal;
+use super::{hints, render};
 use crate::domain::{FailureKind, PhaseStatus, RunState};
-use crate::support::events::{Event, EventSink};
+use crate::support::events::{Event, EventSink, Withheld};
 use crate::support::numbers::{counted, number};
 use crate::support::secrets;
 
@@ -163,14 +162,31 @@ impl EventSink for Display {
                     self.line(|| render::warning(&text));
                 }
             }
-            Event::DeletionsWithheld { source, gone, known } => self.line(|| {
-                render::warning(&format!(
-                    "source \"{source}\": {gone} of {known} documents are no longer listed; kept, in case the source \
-                     is incomplete. If they were removed: {ALLOW_DELETES}"
-                ));
-            }),
+            Event::DeletionsWithheld { source, gone, known, why } => {
+                self.line(|| render::warning(&withheld(source, *gone, *known, *why)));
+            }
             Event::Warning { message } => self.line(|| render::warning(message)),
         }
+    }
+}
+
+/// Returns why documents are kept that would be deleted, and what deletes them.
+fn withheld(source: &str, gone: u64, known: u64, why: Withheld) -> String {
+    let allow = hints::allow_deletes(source);
+    let of_known = format!("{} of {}", number(gone), counted(known, "document"));
+    match why {
+        Withheld::NotListed => format!(
+            "source \"{source}\": {of_known} are no longer listed; kept, in case the source is incomplete. If they \
+             were removed: {allow} deletes them"
+        ),
+        Withheld::Skipped => format!(
+            "source \"{source}\": {of_known} are skipped now (`kbingest status --failures` lists why); their texts \
+             are kept: {allow} removes them"
+        ),
+        Withheld::SourceRemoved => format!(
+            "source \"{source}\" is no longer in kb.toml, its {} are kept: {allow} deletes them",
+            counted(known, "document")
+        ),
     }
 }
 

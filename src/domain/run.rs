@@ -115,15 +115,18 @@ pub struct RunState {
     pub cancel_requested: bool,
     /// The settings that it runs with.
     #[serde(skip)]
-    pub settings: SettingsHashes,
+    pub settings: RunSettings,
 }
 
 /// What a run remembers of its settings, to detect that they have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettingsHashes {
+pub struct RunSettings {
     /// Hash of the text of its kb.toml.
     pub config: String,
     /// Hash of the fingerprints of what makes chunks and vectors, which also depend on the program;
     /// empty if a version before file format 5 began the run.
     pub stages: String,
+    /// Its kb.toml, relative to the folder of the knowledge base; empty if the settings were made
+    /// in code, or if a version before file format 6 began the run.
+    pub config_path: String,
 }

@@ -15,7 +15,7 @@ pub use sqlite::{
     FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,
     LoadedRevision, Maintenance, NewChunk, NewText, OVER_LIMIT, PageLinks, PageReport, PageState,
     PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, ReadResult, Reader,
-    Reading, Recomputed, Repair, ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show,
-    StaleRevision, StartPage, Statistics, StoredChunk, StoredVector, Suspect, Suspects,
-    TextRevision, UriGlob, WordWeights, Writer, check_file_system,
+    Reading, Recomputed, Repair, ReportedFailure, ReusableVectors, Run, SaveResult, Scoring,
+    SearchMode, Show, SkippedText, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector,
+    Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system,
 };

@@ -9,17 +9,18 @@ use super::{Session, Target, files};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::Config;
-use crate::domain::{QueueStats, RunState};
+use crate::domain::{Failure, QueueStats, RunState};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
 use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{self, Reader, Run, Writer};
-use crate::pipeline::outcome::{self, Ended};
+use crate::pipeline::outcome::{self, Ended, FailOn, FailureRules};
+use crate::pipeline::owner::{config_path, refuse_other_config, refuse_to_empty};
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::{self, Plan, StageFingerprints};
-use crate::pipeline::producer::reconcile::refuse_to_empty;
+use crate::pipeline::producer::reconcile::{AllowDeletes, DeletionRules};
 use crate::pipeline::{Context, Progress, repair};
-use crate::source::{self, AnySource, Setting};
+use crate::source::{self, AnySource, Setting, SourceConfig};
 use crate::support::cache::Cache;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
@@ -27,16 +28,31 @@ use crate::support::lock::Lock;
 use crate::workers;
 
 /// How to ingest.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct IngestOptions {
     /// Discard an interrupted run and start over.
     pub restart: bool,
-    /// Deletions go through, however many.
-    pub allow_deletes: bool,
+    /// Deletions that are made, however many.
+    pub allow_deletes: AllowDeletes,
     /// Try again what failed for good, though neither it nor the settings changed.
     pub retry_failed: bool,
     /// The knowledge base may lie on a network file system.
     pub allow_network_fs: bool,
+    /// The knowledge base may belong to another kb.toml, and belongs to this one from now on.
+    pub adopt: bool,
+    /// Which failures of documents end it with exit code 3.
+    pub fail_on: FailOn,
+    /// Threads of the pool; 0 means one for each processor.
+    pub threads: usize,
+}
+
+/// How to continue a run.
+#[derive(Clone, Debug, Default)]
+pub struct ResumeOptions {
+    /// The knowledge base may belong to another kb.toml, and belongs to this one from now on.
+    pub adopt: bool,
+    /// Which failures of documents end it with exit code 3.
+    pub fail_on: FailOn,
     /// Threads of the pool; 0 means one for each processor.
     pub threads: usize,
 }
@@ -66,6 +82,10 @@ pub(super) fn ingest_into(
     let _lock = Lock::take(path)?;
     let kb = Writer::create_or_open(path)?;
     refuse_to_empty(kb.reader(), config)?;
+    if !options.adopt {
+        refuse_other_config(kb.reader(), config)?;
+    }
+    require_sources(kb.reader(), config, &options.allow_deletes)?;
     if options.restart {
         kb.abandon_unfinished()?;
     }
@@ -73,7 +93,7 @@ pub(super) fn ingest_into(
         kb.forgive_failures()?;
     }
     let job = Job::new(config, &kb, session)?;
-    let settings = job.fingerprints.settings(&config.hash);
+    let settings = job.fingerprints.settings(&config.hash, config_path(config));
     let plan = plan::plan_ingest(kb.reader(), &job.fingerprints, &settings, options.restart)?;
     let (run, state) = match plan.unfinished {
         Some(id) => kb.continue_run(id, &settings, &plan.phases(), session.events)?,
@@ -83,7 +103,11 @@ pub(super) fn ingest_into(
 }
 
 /// Continues an interrupted, cancelled or failed run; never starts a new one.
-pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<RunReport, Error> {
+pub fn resume(
+    target: &Target,
+    options: &ResumeOptions,
+    session: &Session<'_>,
+) -> Result<RunReport, Error> {
     if let Target::Config(config) = target {
         config.check()?;
         config.require_trust()?;
@@ -93,9 +117,11 @@ pub fn resume(target: &Target, threads: usize, session: &Session<'_>) -> Result<
     let Some(run) = kb.reader().last_run()?.filter(|run| !run.status.is_complete()) else {
         return Ok(RunReport::nothing_to_resume(target.kb()));
     };
+    let ResumeOptions { adopt, fail_on, threads } = *options;
+    let options = IngestOptions { adopt, fail_on, threads, ..IngestOptions::default() };
     match target {
-        Target::Config(config) => resume_with(config, &kb, &run, threads, session),
-        Target::File(path) => resume_without_config(path, &kb, &run, threads, session),
+        Target::Config(config) => resume_with(config, &kb, &run, &options, session),
+        Target::File(path) => resume_without_config(path, &kb, &run, &options, session),
     }
 }
 
@@ -104,16 +130,18 @@ fn resume_with(
     config: &Config,
     kb: &Writer,
     run: &RunState,
-    threads: usize,
+    options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
+    if !options.adopt {
+        refuse_other_config(kb.reader(), config)?;
+    }
     let job = Job::new(config, kb, session)?;
     // Other sources or limits would mean another crawl: they wait for the next `ingest`.
-    let settings = job.fingerprints.settings(&run.settings.config);
+    let settings = job.fingerprints.settings(&run.settings.config, config_path(config));
     let plan = plan::plan_rest(kb.reader(), run, &job.fingerprints)?;
     let (run, state) = kb.continue_run(run.id, &settings, &plan.phases(), session.events)?;
-    let options = IngestOptions { threads, ..IngestOptions::default() };
-    job.carry_out(&run, state, plan, &options, session)
+    job.carry_out(&run, state, plan, options, session)
 }
 
 /// Embeds what `run` has queued, with the embedder that made the other vectors of the knowledge
@@ -122,7 +150,7 @@ fn resume_without_config(
     path: &Path,
     kb: &Writer,
     run: &RunState,
-    threads: usize,
+    options: &IngestOptions,
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
     let plan = plan::plan_resume(run.id, &run.phases, &kb.reader().queue_stats()?);
@@ -141,11 +169,11 @@ fn resume_without_config(
             .unwrap_or_else(|| Analyser::new(&SearchConfig::default())),
         embedder,
         sources: Vec::new(),
+        source: SourceConfig::default(),
         cache: Arc::new(Cache::new(path, None)),
     };
     let (run, state) = kb.continue_run(run.id, &run.settings, &plan.phases(), session.events)?;
-    let options = IngestOptions { threads, ..IngestOptions::default() };
-    job.carry_out(&run, state, plan, &options, session)
+    job.carry_out(&run, state, plan, options, session)
 }
 
 /// What a run is done with.
@@ -157,6 +185,8 @@ struct Job<'a> {
     analyser: Analyser,
     embedder: Box<dyn Embedder + 'a>,
     sources: Vec<AnySource>,
+    /// The settings of the sources.
+    source: SourceConfig,
     cache: Arc<Cache>,
 }
 
@@ -178,6 +208,7 @@ impl<'a> Job<'a> {
             analyser: Analyser::new(&config.search),
             embedder,
             sources,
+            source: config.source.clone(),
             cache,
         })
     }
@@ -212,7 +243,10 @@ impl<'a> Job<'a> {
             analyser: &self.analyser,
             embedder: self.embedder.as_ref(),
             pool: &pool,
-            allow_deletes: options.allow_deletes,
+            deletions: DeletionRules {
+                allowed: options.allow_deletes.clone(),
+                limits: self.source.max_deletes().collect(),
+            },
             stop: &session.stop,
             hook: session.hook,
             events: session.events,
@@ -227,7 +261,9 @@ impl<'a> Job<'a> {
             .reached(Checkpoint::BeforeStart)
             .and_then(|()| repair::renew_index(&context))
             .and_then(|()| workers::run(&context, plan, &tracker));
-        let Ended { run, failures, result } = outcome::settle(run, &state, worked)?;
+        let rules =
+            FailureRules { fail_on: options.fail_on, is_named: &|failure| self.names(failure) };
+        let Ended { run, failures, counts, result } = outcome::settle(run, &state, worked, &rules)?;
         if outcome::failed(&result).is_none() {
             let merge_pages_max = outcome::merge_pages_max(&run.metrics);
             self.kb.finish(merge_pages_max, &|| session.stop.is_requested())?;
@@ -242,8 +278,30 @@ impl<'a> Job<'a> {
             seconds: started.elapsed().as_secs_f64(),
             phase_seconds: tracker.seconds(),
             failures,
+            new_failures: counts.new,
+            known_failures: counts.known,
             publication: None,
         })
+    }
+
+    /// Reports whether kb.toml names the document of `failure` one by one.
+    fn names(&self, failure: &Failure) -> bool {
+        let Failure { source, uri, .. } = failure;
+        let of_site = |site: &AnySource| site.name() == source && site.names_page(uri);
+        self.source.includes_by_name(source, uri) || self.sources.iter().any(of_site)
+    }
+}
+
+/// Fails if deletions are allowed for a source that neither kb.toml nor the knowledge base has.
+fn require_sources(kb: &Reader, config: &Config, allowed: &AllowDeletes) -> Result<(), Error> {
+    let AllowDeletes::Of(names) = allowed else { return Ok(()) };
+    let mut known = kb.source_names()?;
+    known.extend(config.source.tables(None).iter().map(|(_, name, _)| name.get_ref().clone()));
+    known.sort_unstable();
+    known.dedup();
+    match names.iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(Error::UnknownSource { name: name.clone(), known }),
+        None => Ok(()),
     }
 }
 

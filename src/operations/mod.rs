@@ -20,11 +20,14 @@ pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
-pub use ingest::{IngestOptions, ingest, resume};
+pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
 pub use search::{SearchReport, open_searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
+
+pub use crate::pipeline::outcome::FailOn;
+pub use crate::pipeline::producer::reconcile::AllowDeletes;
 
 use crate::config::Config;
 use crate::embed::Embedder;

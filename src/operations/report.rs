@@ -30,6 +30,11 @@ pub struct RunReport {
     pub phase_seconds: PhaseSeconds,
     /// Documents that are missing or out of date in the knowledge base, with those of earlier runs.
     pub failures: Vec<Failure>,
+    /// How many of these failed, not skipped, and are new or changed since the last completed run,
+    /// or are named one by one in kb.toml.
+    pub new_failures: u64,
+    /// How many failed as they did in the last completed run.
+    pub known_failures: u64,
     /// Whether the run was published; `None` unless it is published only after an evaluation.
     pub publication: Option<Publication>,
 }
@@ -46,6 +51,8 @@ impl RunReport {
             seconds: 0.0,
             phase_seconds: PhaseSeconds::default(),
             failures: Vec::new(),
+            new_failures: 0,
+            known_failures: 0,
             publication: None,
         }
     }

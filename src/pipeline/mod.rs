@@ -9,6 +9,7 @@ pub mod consumer;
 mod crawl;
 mod full_text;
 pub mod outcome;
+pub mod owner;
 mod page;
 pub mod phases;
 pub mod plan;
@@ -35,6 +36,7 @@ use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
 
 use plan::StageFingerprints;
+use producer::reconcile::DeletionRules;
 
 pub use pool::{Pool, Threads};
 pub use progress::Progress;
@@ -62,8 +64,8 @@ pub struct Context<'a> {
     pub embedder: &'a dyn Embedder,
     /// Distributes the work of one step over the processors.
     pub pool: &'a Pool,
-    /// Whether deletions are allowed, however many.
-    pub allow_deletes: bool,
+    /// Which deletions are allowed.
+    pub deletions: DeletionRules,
     /// Requests a stop.
     pub stop: &'a StopSignal,
     /// Called at every checkpoint.

@@ -2,13 +2,42 @@
 
 use crate::domain::{Failure, FailureKind, Metrics, RunState, RunStatus};
 use crate::error::{Error, ExitCode, chain};
-use crate::kb::{KbError, Run};
+use crate::kb::{KbError, ReportedFailure, Run};
+
+/// Which failures of documents a run ends with exit code 3 for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailOn {
+    /// All.
+    #[default]
+    Any,
+    /// Those that are new, or have changed since the last completed run.
+    New,
+}
+
+/// What decides how failures of documents count.
+pub struct FailureRules<'a> {
+    /// Which of them fail the run.
+    pub fail_on: FailOn,
+    /// Reports whether kb.toml names a document one by one: its failure is never known.
+    pub is_named: &'a dyn Fn(&Failure) -> bool,
+}
+
+/// The documents that failed, without those skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailureCounts {
+    /// Those whose failure is new or changed, and those named one by one.
+    pub new: u64,
+    /// Those whose failure the last completed run had, too.
+    pub known: u64,
+}
 
 /// The outcome of a run that did everything it could; of several, the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Completed {
     /// The knowledge base equals its sources, or there was nothing to do.
     UpToDate,
+    /// Some documents failed as before, which [`FailOn::New`] allows.
+    KnownFailures,
     /// Some documents failed.
     DocumentsFailed,
     /// A limit of kb.toml left something out.
@@ -23,10 +52,11 @@ pub enum Completed {
 
 impl Completed {
     /// Returns the outcome of a run with these metrics.
-    fn new(metrics: &Metrics, failures: &[Failure]) -> Self {
-        let has_failed = failures.iter().any(|failure| failure.kind != FailureKind::Skipped);
+    fn new(metrics: &Metrics, failures: FailureCounts, fail_on: FailOn) -> Self {
+        let FailureCounts { new, known } = failures;
         let reasons = [
-            (has_failed, Self::DocumentsFailed),
+            (known > 0, Self::KnownFailures),
+            (new > 0 || known > 0 && fail_on == FailOn::Any, Self::DocumentsFailed),
             (metrics.pages_left_out > 0, Self::Limited),
             (metrics.sources_unreachable > 0, Self::SourceUnreachable),
             (metrics.deletions_withheld > 0, Self::DeletionsWithheld),
@@ -38,7 +68,7 @@ impl Completed {
     /// Returns the exit code of a process with this outcome.
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::UpToDate => ExitCode::Success,
+            Self::UpToDate | Self::KnownFailures => ExitCode::Success,
             Self::DocumentsFailed => ExitCode::DocumentsFailed,
             Self::Limited => ExitCode::Limit,
             Self::SourceUnreachable => ExitCode::SourceUnreachable,
@@ -57,6 +87,7 @@ impl Completed {
     fn message(self) -> &'static str {
         match self {
             Self::UpToDate | Self::NotPublished => "up to date",
+            Self::KnownFailures => "finished, some documents failed as before",
             Self::DocumentsFailed => "finished, some documents failed",
             Self::Limited => "finished, a limit left something out",
             Self::SourceUnreachable => "finished, a source is unreachable",
@@ -73,6 +104,8 @@ pub struct Ended {
     /// Documents that are missing or out of date in the knowledge base, including those of earlier
     /// runs.
     pub failures: Vec<Failure>,
+    /// How many of them are new.
+    pub counts: FailureCounts,
     /// Its outcome.
     pub result: Result<Completed, Error>,
 }
@@ -81,8 +114,14 @@ pub struct Ended {
 /// result of its workers.
 ///
 /// Fails if it cannot be saved and nothing else went wrong before.
-pub fn settle(run: &Run<'_>, before: &RunState, worked: Result<(), Error>) -> Result<Ended, Error> {
-    let (failures, result) = judge(run, before, worked);
+pub fn settle(
+    run: &Run<'_>,
+    before: &RunState,
+    worked: Result<(), Error>,
+    rules: &FailureRules<'_>,
+) -> Result<Ended, Error> {
+    let (reported, result) = judge(run, before, worked, rules);
+    let (failures, counts) = reported;
     let (status, message) = match &result {
         Ok(completed) => (completed.status(), completed.message()),
         Err(Error::Stopped) => (RunStatus::Cancelled, "stopped at a checkpoint"),
@@ -90,11 +129,11 @@ pub fn settle(run: &Run<'_>, before: &RunState, worked: Result<(), Error>) -> Re
     };
     let error = failed(&result).map(|error| chain(error));
     match run.end(status, message, error.as_deref()) {
-        Ok(run) => Ok(Ended { run, failures, result }),
+        Ok(run) => Ok(Ended { run, failures, counts, result }),
         // The first error counts: this one follows from it.
         Err(_) if error.is_some() => {
             let run = RunState { message: message.to_owned(), ..before.clone() };
-            Ok(Ended { run, failures, result })
+            Ok(Ended { run, failures, counts, result })
         }
         Err(error) => Err(error.into()),
     }
@@ -105,26 +144,44 @@ pub fn failed<T>(result: &Result<T, Error>) -> Option<&Error> {
     result.as_ref().err().filter(|error| !matches!(error, Error::Stopped))
 }
 
+/// Documents that failed or are skipped, and how many are new.
+type Reported = (Vec<Failure>, FailureCounts);
+
 fn judge(
     run: &Run<'_>,
     before: &RunState,
     worked: Result<(), Error>,
-) -> (Vec<Failure>, Result<Completed, Error>) {
+    rules: &FailureRules<'_>,
+) -> (Reported, Result<Completed, Error>) {
     let look = || -> Result<_, KbError> {
         let metrics = run.reader().last_run()?.map_or(before.metrics, |run| run.metrics);
-        Ok((run.reader().failures()?, metrics))
+        Ok((count(run.reader().reported_failures()?, rules), metrics))
     };
     match (look(), worked) {
-        (Ok((failures, metrics)), Ok(())) => {
-            let completed = Completed::new(&metrics, &failures);
-            (failures, Ok(completed))
+        (Ok((reported, metrics)), Ok(())) => {
+            let completed = Completed::new(&metrics, reported.1, rules.fail_on);
+            (reported, Ok(completed))
         }
-        (Ok((failures, _)), Err(error)) => (failures, Err(error)),
+        (Ok((reported, _)), Err(error)) => (reported, Err(error)),
         // The first error counts.
-        (Err(_), Err(error)) if !matches!(error, Error::Stopped) => (Vec::new(), Err(error)),
+        (Err(_), Err(error)) if !matches!(error, Error::Stopped) => {
+            (Reported::default(), Err(error))
+        }
         // The outcome could not be determined.
-        (Err(error), _) => (Vec::new(), Err(error.into())),
+        (Err(error), _) => (Reported::default(), Err(error.into())),
     }
+}
+
+fn count(reported: Vec<ReportedFailure>, rules: &FailureRules<'_>) -> Reported {
+    let mut counts = FailureCounts::default();
+    let failures = reported.into_iter().map(|ReportedFailure { failure, is_known }| {
+        if failure.kind != FailureKind::Skipped {
+            let is_known = is_known && !(rules.is_named)(&failure);
+            *(if is_known { &mut counts.known } else { &mut counts.new }) += 1;
+        }
+        failure
+    });
+    (failures.collect(), counts)
 }
 
 /// Limit on the full-text pages that are merged at the end of a run with these metrics. They count
@@ -141,19 +198,10 @@ const CHUNKS_PER_MERGED_PAGE: u64 = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Stage;
 
     #[test]
     fn the_most_urgent_reason_counts() {
-        let failure = |kind| Failure {
-            source: "docs".to_owned(),
-            uri: "a.md".to_owned(),
-            stage: Stage::Extract,
-            kind,
-            error: String::new(),
-        };
-        let check = |failures: &[FailureKind], counts: [u64; 3], expected: Completed, code: u8| {
-            let failures: Vec<_> = failures.iter().map(|kind| failure(*kind)).collect();
+        let check = |[new, known]: [u64; 2], counts: [u64; 3], any, on_new| {
             let [pages_left_out, sources_unreachable, deletions_withheld] = counts;
             let metrics = Metrics {
                 pages_left_out,
@@ -161,14 +209,22 @@ mod tests {
                 deletions_withheld,
                 ..Metrics::default()
             };
-            let completed = Completed::new(&metrics, &failures);
-            assert_eq!((completed, completed.exit_code().number()), (expected, code));
+            for (fail_on, (expected, code)) in [(FailOn::Any, any), (FailOn::New, on_new)] {
+                let completed = Completed::new(&metrics, FailureCounts { new, known }, fail_on);
+                assert_eq!((completed, completed.exit_code().number()), (expected, code));
+            }
         };
-        check(&[], [0, 0, 0], Completed::UpToDate, 0);
-        check(&[FailureKind::Skipped], [0, 0, 0], Completed::UpToDate, 0);
-        check(&[FailureKind::Transient], [0, 0, 0], Completed::DocumentsFailed, 3);
-        check(&[FailureKind::Permanent], [1, 0, 0], Completed::Limited, 4);
-        check(&[FailureKind::Permanent], [1, 1, 0], Completed::SourceUnreachable, 20);
-        check(&[], [9, 1, 300], Completed::DeletionsWithheld, 21);
+        let fine = (Completed::UpToDate, 0);
+        check([0, 0], [0, 0, 0], fine, fine);
+        let failed = (Completed::DocumentsFailed, 3);
+        check([1, 0], [0, 0, 0], failed, failed);
+        check([1, 5], [0, 0, 0], failed, failed);
+        check([0, 5], [0, 0, 0], failed, (Completed::KnownFailures, 0));
+        let limited = (Completed::Limited, 4);
+        check([0, 1], [1, 0, 0], limited, limited);
+        let unreachable = (Completed::SourceUnreachable, 20);
+        check([1, 0], [1, 1, 0], unreachable, unreachable);
+        let withheld = (Completed::DeletionsWithheld, 21);
+        check([0, 0], [9, 1, 300], withheld, withheld);
     }
 }

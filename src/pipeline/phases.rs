@@ -104,6 +104,7 @@ mod tests {
     use crate::extract::{ExtractConfig, Extraction};
     use crate::kb::Writer;
     use crate::pipeline::plan::StageFingerprints;
+    use crate::pipeline::producer::reconcile::DeletionRules;
     use crate::pipeline::{Pool, Progress};
     use crate::support::checkpoint::StopSignal;
     use crate::support::events::Silent;
@@ -116,7 +117,7 @@ mod tests {
         let embedder = embed::open(&config).unwrap();
         let chunk = ChunkConfig::default();
         let fingerprints = StageFingerprints::new(&chunk, embedder.as_ref());
-        let (run, _) = kb.begin_run(&fingerprints.settings(""), &Silent).unwrap();
+        let (run, _) = kb.begin_run(&fingerprints.settings("", String::new()), &Silent).unwrap();
         let context = Context {
             kb: kb.reader(),
             run: &run,
@@ -127,7 +128,7 @@ mod tests {
             analyser: &Analyser::new(&SearchConfig::default()),
             embedder: embedder.as_ref(),
             pool: &Pool::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build()),
-            allow_deletes: false,
+            deletions: DeletionRules::default(),
             stop: &StopSignal::default(),
             hook: None,
             events: &Silent,

@@ -2,7 +2,7 @@
 
 use crate::chunk::{self, ChunkConfig};
 use crate::domain::{
-    MediaType, PhaseStatus, Phases, QueueStats, RunId, RunState, RunStatus, SettingsHashes,
+    MediaType, PhaseStatus, Phases, QueueStats, RunId, RunSettings, RunState, RunStatus,
 };
 use crate::embed::Embedder;
 use crate::kb::{KbError, Reader};
@@ -67,16 +67,16 @@ impl StageFingerprints {
         found.map(|(_, fingerprint)| fingerprint).expect("there is one for every media type")
     }
 
-    /// Returns the hashes that a run with these settings records; `config` is the hash of its
-    /// kb.toml.
-    pub fn settings(&self, config: &str) -> SettingsHashes {
+    /// Returns what a run with these settings records of them; `config` is the hash of its kb.toml,
+    /// and `config_path` its path relative to the folder of the knowledge base.
+    pub fn settings(&self, config: &str, config_path: String) -> RunSettings {
         let mut hasher = blake3::Hasher::new();
         for (_, chunk_fp) in &self.chunk {
             hasher.update(chunk_fp.as_bytes()).update(b"\0");
         }
         hasher.update(self.embed.as_bytes());
         let stages = hasher.finalize().to_hex()[..16].to_owned();
-        SettingsHashes { config: config.to_owned(), stages }
+        RunSettings { config: config.to_owned(), stages, config_path }
     }
 }
 
@@ -85,7 +85,7 @@ impl StageFingerprints {
 pub fn plan_ingest(
     kb: &Reader,
     fingerprints: &StageFingerprints,
-    settings: &SettingsHashes,
+    settings: &RunSettings,
     starts_over: bool,
 ) -> Result<Plan, KbError> {
     match kb.last_run()? {
@@ -132,8 +132,9 @@ pub fn plan_resume(run: RunId, phases: &Phases, queue: &QueueStats) -> Plan {
 /// Returns whether `last`, the run before this one, left nothing that was made with settings other
 /// than these: it checked that, or followed a run that did, and nothing failed. The check is a
 /// twentieth of a run that finds nothing changed.
-fn is_settled(last: &RunState, settings: &SettingsHashes) -> bool {
-    last.status == RunStatus::Completed && last.settings == *settings
+fn is_settled(last: &RunState, settings: &RunSettings) -> bool {
+    let RunSettings { config, stages, .. } = &last.settings;
+    last.status == RunStatus::Completed && (config, stages) == (&settings.config, &settings.stages)
 }
 
 #[cfg(test)]

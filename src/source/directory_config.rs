@@ -7,7 +7,7 @@ use crate::source::located::Located;
 use serde::Deserialize;
 
 use super::settings::{Checks, max_documents_default, max_file_size_default};
-use super::{ByteSize, Problems};
+use super::{ByteSize, MaxDelete, Problems};
 
 /// One folder of documents.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +38,9 @@ pub struct DirectoryConfig {
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Located<u64>,
+    /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
 }
 
 fn yes() -> bool {
@@ -57,6 +60,7 @@ impl DirectoryConfig {
             follow_links: false,
             max_file_size: max_file_size_default(),
             max_documents: max_documents_default(),
+            max_delete: None,
         }
     }
 
@@ -153,7 +157,7 @@ max_file_size = "10MiB"
             &size("true"),
             &format!("true | invalid type: boolean `true`, expected {}", &sizes[11..]),
         );
-        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`";
+        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`";
         check(
             "path = \".\"\nfollow = true",
             &format!("follow | unknown field `follow`, expected one of {keys}"),

@@ -14,6 +14,8 @@ mod file;
 mod git;
 mod globs;
 mod located;
+mod max_delete;
+mod named;
 mod records;
 mod rules;
 mod settings;
@@ -41,6 +43,7 @@ pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource};
 pub use located::Located;
+pub use max_delete::MaxDelete;
 pub use records::{RecordsConfig, RecordsSource};
 pub use sorted_spool::SortedSpool;
 pub use web::{
@@ -294,6 +297,19 @@ impl SourceConfig {
         let archives = self.archive.iter().map(|one| ("archive", &one.name, one.problems()));
         let records = self.records.iter().map(|one| ("records", &one.name, one.problems()));
         folders.chain(repositories).chain(archives).chain(records).chain(sites).collect()
+    }
+}
+
+impl SourceConfig {
+    /// Returns the limits on deletions, by the name of their source.
+    pub fn max_deletes(&self) -> impl Iterator<Item = (String, MaxDelete)> {
+        let directories = self.directory.iter().map(|one| (&one.name, one.max_delete));
+        let repositories = self.git.iter().map(|one| (&one.name, one.max_delete));
+        let archives = self.archive.iter().map(|one| (&one.name, one.max_delete));
+        let records = self.records.iter().map(|one| (&one.name, one.max_delete));
+        let sites = self.web.iter().map(|one| (&one.name, one.max_delete));
+        let all = directories.chain(repositories).chain(archives).chain(records).chain(sites);
+        all.filter_map(|(name, limit)| Some((name.get_ref().clone(), limit?)))
     }
 }
 

@@ -38,20 +38,33 @@ pub enum Event<'a> {
         /// The document, and the reason.
         failure: &'a Failure,
     },
-    /// Suspiciously many documents of a source are no longer listed, and are kept.
+    /// Documents, or their texts, would be deleted and are kept, as they are suspiciously many.
     DeletionsWithheld {
         /// Name of the source.
         source: &'a str,
-        /// Documents that are not listed.
+        /// Documents that would be deleted, or lose their texts.
         gone: u64,
         /// Documents of the source in the knowledge base.
         known: u64,
+        /// Why they would be deleted.
+        why: Withheld,
     },
     /// Something deviates from what was requested, but nothing is lost.
     Warning {
         /// What happened and what to do next.
         message: &'a str,
     },
+}
+
+/// Why documents would be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Their source no longer lists them.
+    NotListed,
+    /// They are skipped now, and have a text from before: only that would be deleted.
+    Skipped,
+    /// kb.toml no longer names their source.
+    SourceRemoved,
 }
 
 /// Receives events, from several threads.

@@ -36,7 +36,7 @@ fn run(place: &Place, arguments: &[&str]) -> Output {
 }
 
 /// Runs the program, which must exit with `code`; returns its stdout and stderr.
-fn ends_with(place: &Place, code: i32, arguments: &[&str]) -> (String, String) {
+pub fn ends_with(place: &Place, code: i32, arguments: &[&str]) -> (String, String) {
     let output = run(place, arguments);
     let [stdout, stderr] = [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap());
     assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");

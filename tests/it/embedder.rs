@@ -14,7 +14,7 @@ use kbingest::support::checkpoint::StopSignal;
 use kbingest::support::events::{Event, EventSink};
 
 use crate::support::{
-    Place, assert_cancelled, assert_no_claims, assert_sound, markdown, read_only, rows,
+    Place, assert_cancelled, assert_no_claims, assert_sound, markdown, read_only, rows, two_threads,
 };
 
 /// Limit on the texts of one call.
@@ -104,7 +104,7 @@ impl<'a> Scripted<'a> {
 
     fn resume(&self, place: &Place) -> RunReport {
         let target = Target::Config(Box::new(place.config()));
-        operations::resume(&target, 2, &self.session(&Arc::default())).unwrap()
+        operations::resume(&target, &two_threads(), &self.session(&Arc::default())).unwrap()
     }
 
     fn session<'b>(&'b self, stop: &Arc<StopSignal>) -> Session<'b> {

@@ -22,7 +22,9 @@ use std::time::{Duration, SystemTime};
 use kbingest::domain::{PhaseStatus, RunStatus};
 use kbingest::error::Error;
 use kbingest::kb::{Reader, Writer};
-use kbingest::operations::{self, CheckOptions, IngestOptions, RunReport, Session, Target};
+use kbingest::operations::{
+    self, AllowDeletes, CheckOptions, IngestOptions, RunReport, Session, Target,
+};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use kbingest::support::events::Silent;
 use proptest::prelude::*;
@@ -30,7 +32,7 @@ use steps::{FILES, Fault, Run, Size, Spoil, Start, Step, step};
 
 use crate::support::{
     Place, Visits, assert_same, assert_sound, dump, ingest, markdown, remove_kb, rows, set_mtime,
-    try_ingest,
+    try_ingest, two_threads,
 };
 use crate::wait::wait_until;
 
@@ -246,6 +248,11 @@ impl History {
         );
         live.retain(|uri| self.place.docs().join(uri).exists());
         live.retain(|uri| !self.exclude || !is_excluded(uri));
+        // The text of a document that is skipped goes after two runs.
+        let skipped = [Spoil::Binary, Spoil::TooLarge].map(spoilt);
+        live.retain(|uri| {
+            !fs::read(self.place.docs().join(uri)).is_ok_and(|bytes| skipped.contains(&bytes))
+        });
         live.into_iter().collect()
     }
 
@@ -276,7 +283,10 @@ impl History {
             Start::Ingest | Start::Restart => {
                 let options = IngestOptions {
                     restart: matches!(run.start, Start::Restart),
-                    allow_deletes: run.allow_deletes,
+                    allow_deletes: match run.allow_deletes {
+                        true => AllowDeletes::All,
+                        false => AllowDeletes::None,
+                    },
                     retry_failed: run.retry_failed,
                     threads: 2,
                     ..IngestOptions::default()
@@ -286,7 +296,7 @@ impl History {
             Start::Resume => Target::Config(Box::new(self.place.config())),
             Start::ResumeFile => Target::File(self.place.kb()),
         };
-        match operations::resume(&target, 2, session) {
+        match operations::resume(&target, &two_threads(), session) {
             Ok(report) => Some(report),
             Err(Error::Kb(kbingest::kb::KbError::Missing(_))) if !self.place.kb().exists() => None,
             Err(Error::Usage { .. }) if matches!(run.start, Start::ResumeFile) => None,
@@ -298,7 +308,7 @@ impl History {
     /// files that cannot be ingested, and compares again.
     fn finish(&mut self) {
         let options = IngestOptions {
-            allow_deletes: true,
+            allow_deletes: AllowDeletes::All,
             retry_failed: self.deaths >= DEATHS_BEFORE_SET_ASIDE,
             ..IngestOptions::default()
         };

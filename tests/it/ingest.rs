@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use kbingest::domain::{Metrics, RunState, RunStatus};
 use kbingest::kb::{Hit, Query, SearchMode, Show};
-use kbingest::operations::{self, IngestOptions, Target};
+use kbingest::operations::{self, AllowDeletes, IngestOptions, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use rusqlite::types::Value;
 
@@ -236,7 +236,7 @@ fn many_deletions_are_withheld_until_they_are_allowed() {
     assert_eq!(run.status, RunStatus::CompletedWithFailures);
     assert_same(&place.dump(), &before, "the state before");
 
-    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let options = IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
     let report = try_ingest(&place.config(), options, None).unwrap();
     assert_eq!(report.exit_code, 0);
     assert_eq!(counts(&report.run.unwrap()), "9 crawled, 9 unchanged, 11 deleted");
@@ -246,14 +246,16 @@ fn many_deletions_are_withheld_until_they_are_allowed() {
 #[test]
 fn ten_deletions_and_deletions_of_half_go_through() {
     let place = Place::new();
-    for number in 0..10 {
+    for number in 0..11 {
         place.write(&format!("{number}.md"), "one");
     }
     place.ingest();
-    for number in 0..10 {
+    for number in 1..11 {
         place.remove(&format!("{number}.md"));
     }
-    check(&place, "10 deleted");
+    check(&place, "1 crawled, 1 unchanged, 10 deleted");
+    place.remove("0.md");
+    place.ingest_to(21);
     for number in 0..22 {
         place.write(&format!("{number}.md"), "two");
     }
@@ -262,28 +264,6 @@ fn ten_deletions_and_deletions_of_half_go_through() {
         place.remove(&format!("{number}.md"));
     }
     check(&place, "11 crawled, 11 unchanged, 11 deleted");
-}
-
-#[test]
-fn a_source_that_kb_toml_no_longer_names_goes() {
-    let place = Place::new();
-    let notes = "[[source.directory]]\nname = 'notes'\npath = 'notes'\n";
-    let both = format!("{SETTINGS}{notes}");
-    place.write("a.md", "alpha");
-    for number in 0..11 {
-        place.put(&place.path(&format!("notes/{number}.md")), b"a note");
-    }
-    place.configure(&both);
-    check(&place, "12 crawled, 12 new");
-    place.configure(SETTINGS);
-    let run = place.ingest_to(21);
-    assert_eq!(counts(&run), "1 crawled, 1 unchanged, 11 withheld");
-
-    place.configure(&both);
-    fs::remove_file(place.path("notes/0.md")).unwrap();
-    check(&place, "11 crawled, 11 unchanged, 1 deleted");
-    place.configure(SETTINGS);
-    check(&place, "1 crawled, 1 unchanged, 10 deleted");
 }
 
 #[test]
@@ -371,9 +351,10 @@ fn a_document_that_breaks_keeps_its_old_version_until_it_is_repaired() {
     check(&place, "1 crawled, 1 changed");
     assert_eq!(failures(&place), Vec::<String>::new());
     place.write("a.md", b"\0\0\0");
+    place.write("b.md", "other");
     place.ingest();
     place.remove("a.md");
-    check(&place, "1 deleted");
+    check(&place, "1 crawled, 1 unchanged, 1 deleted");
 }
 
 #[test]
@@ -567,7 +548,7 @@ fn deletions_give_their_space_back() {
     for number in 8..80 {
         place.remove(&format!("{number}.md"));
     }
-    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let options = IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
     let ended = try_ingest(&place.config(), options, None).unwrap();
     assert_eq!(ended.exit_code, 0, "{ended:#?}");
     assert!(size() * 4 < full, "{full} bytes became {}", size());

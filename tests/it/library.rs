@@ -3,8 +3,8 @@
 use kbingest::embed::Hash;
 use kbingest::{
     ArchiveConfig, Completed, Config, ConfigError, DirectoryConfig, Error, ExitCode, GitConfig,
-    IngestOptions, Query, RecordsConfig, SearchConfig, SearchMode, Searcher, Session, Show,
-    SourceConfig, Target, WebConfig,
+    IngestOptions, Query, RecordsConfig, ResumeOptions, SearchConfig, SearchMode, Searcher,
+    Session, Show, SourceConfig, Target, WebConfig,
 };
 
 use crate::support::Place;
@@ -65,7 +65,8 @@ fn a_config_in_code_is_checked_and_ingested() {
     let said = error.to_string();
     assert!(said.starts_with("1 wrong setting: chunk: max_tokens must be 32"), "{said}");
     let target = Target::from(config.clone());
-    let error = kbingest::resume(&target, 0, &Session::default()).unwrap_err();
+    let error =
+        kbingest::resume(&target, &ResumeOptions::default(), &Session::default()).unwrap_err();
     assert_eq!(error.to_string(), said);
     config.chunk = Default::default();
     for new in [1, 0] {

@@ -87,7 +87,10 @@ fn a_second_run_does_what_changed_and_nothing_else() {
     put(&place, "items.csv", "sku,name\n1,a\n");
     place.ingest_to(20);
     assert_eq!(rows(&place.kb(), "SELECT count(DISTINCT uri) FROM chunks"), ["30"]);
-    let options = kbingest::operations::IngestOptions { allow_deletes: true, ..Default::default() };
+    let options = kbingest::operations::IngestOptions {
+        allow_deletes: kbingest::operations::AllowDeletes::All,
+        ..Default::default()
+    };
     put(&place, "items.csv", &rows_of(&next[..3]));
     crate::support::try_ingest(&place.config(), options, None).unwrap();
     assert_eq!(rows(&place.kb(), "SELECT count(DISTINCT uri) FROM chunks"), ["3"]);

@@ -402,7 +402,7 @@ fn failures_are_tried_again_when_asked() {
     assert!(place.ingest_to(3).metrics.bytes_read > 0);
     let failed = place.dump();
     assert_eq!(place.ingest_to(3).metrics.bytes_read, 0, "nothing says that it would go better");
-    let again = try_ingest(&place.config(), options, None).unwrap();
+    let again = try_ingest(&place.config(), options.clone(), None).unwrap();
     assert_eq!((again.exit_code, again.run.unwrap().metrics.bytes_read), (3, 402));
     assert_same(&place.dump(), &failed, "before another try");
     place.remove("broken.md");

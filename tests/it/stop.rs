@@ -12,7 +12,7 @@ use std::time::Duration;
 use kbingest::config::Config;
 use kbingest::domain::{PhaseStatus, RunStatus};
 use kbingest::error::chain;
-use kbingest::operations::{IngestOptions, RunReport, Target};
+use kbingest::operations::{AllowDeletes, IngestOptions, RunReport, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 
 use crate::support::{
@@ -485,7 +485,7 @@ fn a_document_set_aside_is_tried_again_with_other_settings_or_when_asked() {
     for (settings, options) in [
         (Some(("max_tokens = 32", "max_tokens = 48")), IngestOptions::default()),
         (Some(("dim = 64", "dim = 32")), IngestOptions::default()),
-        (Some(("dim = 64", "dim = 32")), retry),
+        (Some(("dim = 64", "dim = 32")), retry.clone()),
         (None, retry),
     ] {
         let place = set_one_aside();
@@ -539,7 +539,7 @@ fn deletions_can_be_allowed_when_a_stopped_run_has_withheld_them() {
     let report = ingest(&place.config(), Some(&stop_at(Some(Checkpoint::BeforeCommit), 1)));
     assert_cancelled(&report, "withheld");
     assert_eq!(report.run.unwrap().metrics.deletions_withheld, 11);
-    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let options = IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
     let report = try_ingest(&place.config(), options, None).unwrap();
     assert_eq!(report.exit_code, 0, "{report:#?}");
     place.assert_equals_fresh_ingest();

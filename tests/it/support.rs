@@ -18,7 +18,7 @@ use kbingest::config::Config;
 use kbingest::domain::{RunState, RunStatus};
 use kbingest::error::Error;
 use kbingest::kb::Reader;
-use kbingest::operations::{self, IngestOptions, RunReport, Session, Target};
+use kbingest::operations::{self, IngestOptions, ResumeOptions, RunReport, Session, Target};
 use kbingest::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use kbingest::support::events::Silent;
 use rusqlite::types::Value;
@@ -233,9 +233,19 @@ pub fn resume(config: &Config, hook: Option<&CheckpointHook>) -> RunReport {
     resume_target(&Target::Config(Box::new(config.clone())), hook)
 }
 
+/// Returns how tests continue a run.
+pub fn two_threads() -> ResumeOptions {
+    ResumeOptions { threads: 2, ..ResumeOptions::default() }
+}
+
 pub fn resume_target(target: &Target, hook: Option<&CheckpointHook>) -> RunReport {
     let stop = Arc::new(StopSignal::default());
-    operations::resume(target, 2, &Session { stop, events: &Silent, hook, embedder: None }).unwrap()
+    operations::resume(
+        target,
+        &two_threads(),
+        &Session { stop, events: &Silent, hook, embedder: None },
+    )
+    .unwrap()
 }
 
 /// Returns a hook that requests a stop at the `visit`-th (from 1) visit of `at`, or of any

@@ -14,7 +14,7 @@ mod traps;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use kbingest::operations::{IngestOptions, RunReport};
+use kbingest::operations::{AllowDeletes, IngestOptions, RunReport};
 
 use crate::support::{Place, assert_same, assert_sound, dump, ingest, remove_kb, rows, try_ingest};
 use server::{Reply, Server, html};
@@ -407,7 +407,8 @@ fn settings_decide_what_belongs_to_the_site() {
     let everything = site.documents();
     let check = |keys: &str, exit_code: u8, expected: &[&str]| {
         site.configure(keys);
-        let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+        let options =
+            IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
         let report = try_ingest(&site.place.config(), options, None).unwrap();
         assert_eq!(report.exit_code, exit_code, "{keys}: {report:#?}");
         assert_eq!(site.documents(), expected, "{keys}");
@@ -454,7 +455,7 @@ fn a_limit_on_pages_holds_and_deletes_nothing() {
     // A removed source is deleted with its frontier.
     site.place
         .configure("[[source.directory]]\nname = 'docs'\npath = 'docs'\n[embed.hash]\ndim = 16\n");
-    let options = IngestOptions { allow_deletes: true, ..IngestOptions::default() };
+    let options = IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
     try_ingest(&site.place.config(), options, None).unwrap();
     assert_eq!(site.states(), Vec::<String>::new());
 }

@@ -3,11 +3,11 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{checksum, size_to_sql};
+use super::failures::record_failure;
 use super::run_row::RunKey;
-use super::{Run, Writer, ledger, revisions, seal, take_ids};
+use super::{Run, Writer, failures, ledger, revisions, seal, take_ids};
 use crate::domain::{DocumentId, FailureKind, MediaType, Metrics, RevisionId, Stage, Version};
 use crate::kb::KbError;
-use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::clock::now_ms;
 
 /// The result of reading one document.
@@ -91,8 +91,8 @@ impl Writer {
         })
     }
 
-    /// Drops every revision that is not live, with its part of the queue, and every failure, and
-    /// ends a killed run, so that a new run starts without unfinished work.
+    /// Drops every revision that is not live, with its part of the queue, and every failure that is
+    /// not known, and ends a killed run, so that a new run starts without unfinished work.
     pub fn abandon_unfinished(&self) -> Result<(), KbError> {
         self.write(|tx| {
             tx.execute(
@@ -114,11 +114,12 @@ impl Writer {
                     [revision.document.0],
                 )?;
             }
-            tx.execute("DELETE FROM failure", [])?;
+            failures::forget_new(tx)?;
             super::frontier::end::forget_visits(tx)?;
             tx.execute(
                 "DELETE FROM document
-                 WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)",
+                 WHERE NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id)
+                   AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = document.id)",
                 [],
             )?;
             Ok(())
@@ -147,13 +148,7 @@ impl Run<'_> {
     /// Removes documents with everything made of them; ignores unknown ids.
     pub fn delete_documents(&self, documents: &[DocumentId]) -> Result<(), KbError> {
         self.write_counted(Metrics::default(), None, |tx, delta| {
-            let mut doomed = Vec::new();
-            for &document in documents {
-                doomed.extend(revisions::of_document(tx, document)?);
-            }
-            revisions::remove(tx, &doomed)?;
-            let live = doomed.iter().filter(|revision| revision.is_live).count() as u64;
-            delta.documents_deleted += live;
+            delta.documents_deleted += revisions::remove_of_documents(tx, documents)?;
             for document in documents {
                 tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
                     .execute([document.0])?;
@@ -307,37 +302,6 @@ fn forget_failed_reading(
                 OR EXISTS (SELECT 1 FROM failure WHERE document_id = ?1 AND stage = 'extract'))",
     )?
     .execute(params![document.0, extract_fp])?;
-    Ok(())
-}
-
-/// Records why a document was not ingested; leaves an equal failure untouched, so that a second run
-/// over the same state writes nothing. Truncates long errors.
-pub fn record_failure(
-    tx: &Transaction<'_>,
-    run: RunKey,
-    document: DocumentId,
-    stage: Stage,
-    kind: FailureKind,
-    error: &str,
-) -> Result<(), KbError> {
-    // With space for the mark of a truncated error.
-    let error = bounded(error, ERROR_BYTES_MAX + 64);
-    tx.prepare_cached(
-        "INSERT INTO failure (document_id, run_id, stage, kind, error, checksum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (document_id) DO UPDATE
-         SET run_id = excluded.run_id, stage = excluded.stage, kind = excluded.kind,
-             error = excluded.error, checksum = excluded.checksum
-         WHERE (stage, kind, error) <> (excluded.stage, excluded.kind, excluded.error)",
-    )?
-    .execute(params![
-        document.0,
-        run.id.0,
-        stage.as_str(),
-        kind.as_str(),
-        &*error,
-        seal::of_fields(&[stage.as_str(), kind.as_str(), &*error].map(str::as_bytes)),
-    ])?;
     Ok(())
 }
 

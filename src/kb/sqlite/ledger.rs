@@ -7,11 +7,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Reader;
 use super::convert::{failure_kind, from_sql, size_to_sql, stage};
-use crate::domain::{DocumentId, Failure, FailureKind, RunId, Stage, Version};
+use crate::domain::{DocumentId, FailureKind, RunId, Stage, Version};
 use crate::kb::KbError;
-
-/// Limit on the characters of a URI, and of an error, in the report of a failure.
-const FAILURE_CHARS_MAX: u32 = 8192;
 
 /// The state of a document when it was last read.
 #[derive(Clone, Debug)]
@@ -95,6 +92,29 @@ impl Reader {
         })
     }
 
+    /// Returns the documents of `source`, in no particular order.
+    pub fn documents_of(&self, source: &str) -> Result<Vec<DocumentId>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT id FROM document WHERE source = ?1")?;
+            let documents = statement.query_map([source], |row| row.get(0).map(DocumentId))?;
+            Ok(documents.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Reports whether one of `documents` has a text.
+    pub fn has_text(&self, documents: &[DocumentId]) -> Result<bool, KbError> {
+        self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM revision WHERE document_id = ?1)")?;
+            for document in documents {
+                if statement.query_row([document.0], |row| row.get(0))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     /// Reports whether a document of the source `name` is known.
     pub fn has_source(&self, name: &str) -> Result<bool, KbError> {
         self.read(|tx| {
@@ -110,29 +130,6 @@ impl Reader {
                 tx.prepare_cached("SELECT DISTINCT source FROM document ORDER BY source")?;
             let names = statement.query_map([], |row| row.get(0))?;
             Ok(names.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// Returns the documents that are not indexed in their current version, by source and URI. URIs
-    /// and errors are truncated to the limits of today: files of earlier versions may exceed them.
-    pub fn failures(&self) -> Result<Vec<Failure>, KbError> {
-        self.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT document.source, substr(document.uri, 1, ?1), failure.stage, failure.kind,
-                        substr(failure.error, 1, ?1)
-                 FROM failure CROSS JOIN document ON document.id = failure.document_id
-                 ORDER BY document.source, replace(substr(document.uri, 1, ?1), '/', char(1))",
-            )?;
-            let failures = statement.query_map([FAILURE_CHARS_MAX], |row| {
-                Ok(Failure {
-                    source: row.get(0)?,
-                    uri: row.get(1)?,
-                    stage: stage(2, &row.get::<_, String>(2)?)?,
-                    kind: failure_kind(3, &row.get::<_, String>(3)?)?,
-                    error: row.get(4)?,
-                })
-            })?;
-            Ok(failures.collect::<Result<_, _>>()?)
         })
     }
 }

@@ -8,6 +8,7 @@ mod connect;
 mod convert;
 mod documents;
 mod errno;
+mod failures;
 mod frontier;
 mod guard;
 mod identity;
@@ -39,6 +40,7 @@ use self::connect::BUSY_TIMEOUT;
 use self::writer::{take_ids, tidy};
 
 pub use documents::{NewText, ReadResult, Reading, SaveResult};
+pub use failures::{ReportedFailure, SkippedText};
 pub use frontier::{
     CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
     QueuedPage, ROWS_PER_QUEUED, StartPage,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::convert::{from_sql, id, size_to_sql};
-use super::documents::record_failure;
+use super::failures::record_failure;
 use super::index::{IndexRows, Segment};
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};

@@ -34,12 +34,14 @@ impl RevisionRow {
 const COLUMNS: &str =
     "id, document_id, content_id, run_id, state = 'live', first_chunk, chunk_total, chunk_stored";
 
-/// Returns all revisions of `document`.
-pub fn of_document(
-    tx: &Transaction<'_>,
-    document: DocumentId,
-) -> Result<Vec<RevisionRow>, KbError> {
-    select(tx, "document_id = ?1", document.0)
+/// Removes every revision of `documents`; returns how many of these were live.
+pub fn remove_of_documents(tx: &Transaction<'_>, documents: &[DocumentId]) -> Result<u64, KbError> {
+    let mut doomed = Vec::new();
+    for document in documents {
+        doomed.extend(select(tx, "document_id = ?1", document.0)?);
+    }
+    remove(tx, &doomed)?;
+    Ok(doomed.iter().filter(|revision| revision.is_live).count() as u64)
 }
 
 /// Returns every revision that is not live.

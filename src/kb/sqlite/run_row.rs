@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::convert::{from_sql, phase_status, run_status, to_sql};
-use crate::domain::{Metrics, Phase, Phases, RunId, RunState, SettingsHashes};
+use crate::domain::{Metrics, Phase, Phases, RunId, RunSettings, RunState};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 
@@ -18,7 +18,7 @@ pub struct RunKey {
 
 /// The columns of `run` that [`run_from_row`] reads.
 pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_ms, ended_ms, pid, host, \
-     message, error, cancel_requested, config_hash, stages_hash, documents_crawled, documents_new, \
+     message, error, cancel_requested, config_hash, stages_hash, config_path, documents_crawled, documents_new, \
      documents_changed, documents_unchanged, documents_deleted, documents_restaged, \
      deletions_withheld, sources_unreachable, bytes_read, \
      chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed, \
@@ -128,9 +128,10 @@ pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
         message: row.get("message")?,
         error: row.get("error")?,
         cancel_requested: row.get("cancel_requested")?,
-        settings: SettingsHashes {
+        settings: RunSettings {
             config: row.get("config_hash")?,
             stages: row.get("stages_hash")?,
+            config_path: row.get("config_path")?,
         },
         metrics: Metrics {
             documents_crawled: count("documents_crawled")?,

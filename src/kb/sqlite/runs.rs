@@ -7,9 +7,7 @@ use super::run_row::{
     COLUMNS, RunKey, count_superseded, read_run, run_from_row, update_run, with_phases,
 };
 use super::{Reader, Run, Writer};
-use crate::domain::{
-    Metrics, Phase, PhaseStatus, Phases, RunId, RunState, RunStatus, SettingsHashes,
-};
+use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunSettings, RunState, RunStatus};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 use crate::support::events::EventSink;
@@ -27,13 +25,23 @@ impl Reader {
             run.map(|run| with_phases(tx, run)).transpose()
         })
     }
+
+    /// Returns the kb.toml of the last run that had one, relative to the folder of the knowledge
+    /// base.
+    pub fn last_config_path(&self) -> Result<Option<String>, KbError> {
+        self.read(|tx| {
+            let sql =
+                "SELECT config_path FROM run WHERE config_path <> '' ORDER BY id DESC LIMIT 1";
+            Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+        })
+    }
 }
 
 impl Writer {
     /// Starts a new run.
     pub fn begin_run<'a>(
         &'a self,
-        settings: &SettingsHashes,
+        settings: &RunSettings,
         events: &'a dyn EventSink,
     ) -> Result<(Run<'a>, RunState), KbError> {
         let (key, state) = self.write(|tx| {
@@ -41,14 +49,15 @@ impl Writer {
             let key = RunKey { id, owner: new_owner() };
             let now = now_ms();
             tx.execute(
-                "INSERT INTO run (id, owner, status, config_hash, stages_hash, started_ms, heartbeat_ms,
-                                  pid, host)
-                 VALUES (:id, :owner, 'running', :config, :stages, :now, :now, :pid, :host)",
+                "INSERT INTO run (id, owner, status, config_hash, stages_hash, config_path, started_ms,
+                                  heartbeat_ms, pid, host)
+                 VALUES (:id, :owner, 'running', :config, :stages, :config_path, :now, :now, :pid, :host)",
                 named_params! {
                     ":id": id.0,
                     ":owner": key.owner,
                     ":config": settings.config,
                     ":stages": settings.stages,
+                    ":config_path": settings.config_path,
                     ":now": now,
                     ":pid": std::process::id(),
                     ":host": host_name(),
@@ -73,7 +82,7 @@ impl Writer {
     pub fn continue_run<'a>(
         &'a self,
         id: RunId,
-        settings: &SettingsHashes,
+        settings: &RunSettings,
         phases: &Phases,
         events: &'a dyn EventSink,
     ) -> Result<(Run<'a>, RunState), KbError> {
@@ -81,14 +90,16 @@ impl Writer {
             let key = RunKey { id, owner: new_owner() };
             tx.execute(
                 "UPDATE run SET owner = :owner, status = 'running', config_hash = :config,
-                        stages_hash = :stages, ended_ms = NULL, pid = :pid, host = :host,
-                        error = NULL, message = '', cancel_requested = 0
+                        stages_hash = :stages, config_path = :config_path, ended_ms = NULL,
+                        pid = :pid, host = :host, error = NULL, message = '',
+                        cancel_requested = 0
                  WHERE id = :id",
                 named_params! {
                     ":id": id.0,
                     ":owner": key.owner,
                     ":config": settings.config,
                     ":stages": settings.stages,
+                    ":config_path": settings.config_path,
                     ":pid": std::process::id(),
                     ":host": host_name(),
                 },
@@ -156,6 +167,7 @@ impl Run<'_> {
             super::in_flight::clear(tx)?;
             if status.is_complete() {
                 write_phase(tx, run.id, Phase::Embedding, PhaseStatus::Completed)?;
+                super::failures::remember(tx)?;
             }
             tx.execute(
                 "UPDATE run SET status = ?2, message = ?3, error = ?4, ended_ms = ?5 WHERE id = ?1",

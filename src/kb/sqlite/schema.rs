@@ -50,6 +50,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "e4d2667932cbd128",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0006_known_failures.sql"),
+        shape: "255191ab5f50635f",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -58,16 +58,6 @@ pub(super) fn crawl(
     Crawl { steps, context: steps.context, source }.run(listing)
 }
 
-/// Deletes the documents of a source that kb.toml no longer names.
-pub(super) fn forget_source(context: &Context<'_>, name: &str) -> Result<(), Error> {
-    let mut comparison = Comparison::new(context, name, Box::new(std::iter::empty()));
-    let mut gone = Gone::default();
-    while !gather(&mut comparison, &mut gone)?.is_last {
-        context.reached(Checkpoint::BeforeBatch)?;
-    }
-    reconcile(context, name, gone)
-}
-
 /// The crawl of one source.
 struct Crawl<'a> {
     steps: &'a Steps<'a>,

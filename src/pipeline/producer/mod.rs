@@ -13,8 +13,8 @@ mod quarantine;
 pub mod reconcile;
 pub(super) mod steps;
 
-use self::listed::forget_source;
 use self::quarantine::Suspicion;
+use self::reconcile::forget_source;
 use self::steps::Steps;
 use super::phases::PhaseTracker;
 use super::plan::Plan;
@@ -61,7 +61,7 @@ pub fn run(
     tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
 }
 
-/// Deletes the documents of sources that kb.toml no longer names.
+/// Deletes the documents of sources that kb.toml no longer names, if that is allowed.
 fn forget_removed_sources(context: &Context<'_>) -> Result<(), Error> {
     let sites = context.sources.iter().filter(|source| source.is_site());
     let sites: Vec<_> = sites.map(AnySource::name).collect();

@@ -7,7 +7,7 @@ use crate::source::located::Located;
 use serde::Deserialize;
 
 use crate::source::settings::{Checks, max_documents_default, max_file_size_default};
-use crate::source::{ByteSize, Problems};
+use crate::source::{ByteSize, MaxDelete, Problems};
 
 const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
 const MAX_MEMBERS_DEFAULT: u64 = 100_000;
@@ -44,6 +44,9 @@ pub struct ArchiveConfig {
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Located<u64>,
+    /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
     /// Levels of archives inside the archive to open; 0: they are ignored.
     #[serde(default = "depth_default")]
     pub max_depth: Located<u32>,
@@ -74,6 +77,7 @@ impl ArchiveConfig {
             max_total_size: max_total_size_default(),
             max_members: max_members_default(),
             max_documents: max_documents_default(),
+            max_delete: None,
             max_depth: depth_default(),
         }
     }

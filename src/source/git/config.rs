@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::source::located::Located;
 use serde::Deserialize;
 
-use crate::source::Problems;
 use crate::source::settings::{Checks, empty, max_documents_default, max_file_size_default};
+use crate::source::{MaxDelete, Problems};
 use crate::support::byte_size::ByteSize;
 use crate::support::percent;
 
@@ -41,6 +41,9 @@ pub struct GitConfig {
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Located<u64>,
+    /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
     /// Commits of history to fetch; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
@@ -74,6 +77,7 @@ impl GitConfig {
             hidden: false,
             max_file_size: max_file_size_default(),
             max_documents: max_documents_default(),
+            max_delete: None,
             depth: one(),
             username: username_default(),
             password_env: empty(),

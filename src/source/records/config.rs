@@ -7,7 +7,7 @@ use crate::source::located::Located;
 use serde::Deserialize;
 
 use crate::source::settings::{Checks, empty, max_documents_default};
-use crate::source::{ByteSize, Problems};
+use crate::source::{ByteSize, MaxDelete, Problems};
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(100 << 20);
 
@@ -35,6 +35,9 @@ pub struct RecordsConfig {
     /// Limit on the number of documents.
     #[serde(default = "max_documents_default")]
     pub max_documents: Located<u64>,
+    /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
     /// A larger file is not read.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Located<ByteSize>,
@@ -75,6 +78,7 @@ impl RecordsConfig {
             title: empty(),
             text: text.into(),
             max_documents: max_documents_default(),
+            max_delete: None,
             max_file_size: max_file_size_default(),
         }
     }

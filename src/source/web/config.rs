@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address;
 use crate::source::settings::{Checks, empty};
-use crate::source::{Problems, globs};
+use crate::source::{MaxDelete, Problems, globs};
 use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
 use crate::support::secrets;
@@ -53,6 +53,9 @@ pub struct WebConfig {
     /// Limit on the pages visited in one run.
     #[serde(default = "max_pages_default")]
     pub max_pages: u64,
+    /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
     /// Limit on the URLs waiting to be visited; 0 means four times `max_pages`, but at least 1000.
     #[serde(default)]
     pub max_queued: u64,
@@ -169,6 +172,7 @@ impl WebConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             max_pages: max_pages_default(),
+            max_delete: None,
             max_queued: 0,
             max_per_folder: max_per_folder_default(),
             max_depth: max_depth_default(),

@@ -240,6 +240,12 @@ impl WebSource {
         &self.name
     }
 
+    /// Reports whether kb.toml names the page `url`, which is normalised.
+    pub fn names(&self, url: &str) -> bool {
+        let named = |url: &Url| self.starts.contains(url) || self.listed.contains(url);
+        Url::parse(url).is_ok_and(|url| named(&url))
+    }
+
     /// Returns the limit on the URLs remembered, visited ones and others.
     pub fn rows_max(&self) -> u64 {
         self.max_queued.saturating_mul(crate::kb::ROWS_PER_QUEUED)

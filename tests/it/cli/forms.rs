@@ -49,6 +49,7 @@ fn summaries() {
     place.write("c.md", "\0");
     insta::assert_snapshot!(said(3, &["ingest"]), @r#"
     documents: 0 new, 0 changed, 1 unchanged, 0 deleted, 1 failed, 1 skipped
+    1 new failure, 0 known
     chunks: 0 embedded, 0 reused, in TIME
     finished, some documents failed: FOLDER/kb.kb
     next: kbingest status --failures kb.toml

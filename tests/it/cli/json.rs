@@ -76,6 +76,8 @@ fn the_report_of_a_run_as_json() {
     failures[].uri: string
     hint: null
     knowledge_base: string
+    known_failures: integer
+    new_failures: integer
     phase_seconds.cleaning: number
     phase_seconds.crawling: number
     phase_seconds.embedding: number

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use kbingest::error::{Error, chain};
 use kbingest::eval::page;
 use kbingest::kb::{Query, SearchMode, Show};
-use kbingest::operations::{self, CheckOptions, EvalOptions, Gate, IngestOptions, Session, Target};
+use kbingest::operations::{
+    self, CheckOptions, EvalOptions, Gate, IngestOptions, ResumeOptions, Session, Target,
+};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use kbingest::support::events::Silent;
 use rusqlite::types::Value;
@@ -154,7 +156,7 @@ fn write_one(target: &Target, turn: usize) -> (&'static str, Result<(), Error>) 
     let options = IngestOptions { threads: 1, ..IngestOptions::default() };
     match turn % 4 {
         0 => ("ingest", operations::ingest(config, &options, &session).map(drop)),
-        1 => ("resume", operations::resume(target, 1, &session).map(drop)),
+        1 => ("resume", operations::resume(target, &ResumeOptions::default(), &session).map(drop)),
         2 => {
             let repair = CheckOptions { read_data: true, repair: true };
             ("repair", operations::check(target, repair).map(drop))
@@ -209,7 +211,7 @@ fn with_rows_everywhere() -> Place {
     tamper(
         &place.kb(),
         "INSERT INTO intake VALUES ('docs', 'river.md', 1, 0, 0);
-         INSERT INTO failure SELECT max(id), 1, 'embed', 'permanent', 'no', NULL FROM document;
+         INSERT INTO failure SELECT max(id), 1, 'embed', 'permanent', 'no', NULL, NULL FROM document;
          INSERT INTO frontier (id, source, url, run_id, state, depth)
            VALUES (1, 'docs', 'https://a.example/', 1, 'queued', 0);
          INSERT INTO web_file VALUES ('docs', 'https://a.example/robots.txt', '', 0, x'41');
@@ -358,7 +360,7 @@ fn nothing_on_a_terminal_steers_it() {
         "UPDATE document SET uri = ?1, source = ?1",
         "UPDATE revision SET title = ?1, extract_fp = ?1, chunk_fp = ?1",
         "UPDATE chunk SET heading_path = ?1",
-        "INSERT INTO failure SELECT id, 1, 'embed', 'permanent', ?1, NULL FROM document",
+        "INSERT INTO failure SELECT id, 1, 'embed', 'permanent', ?1, NULL, NULL FROM document",
     ] {
         connection.execute(sql, [evil]).unwrap();
     }

@@ -257,5 +257,8 @@ fn documents_of_other_sources_are_not_deleted_elsewhere() {
     assert!(code == 2 && shown.contains("mine"), "{shown}");
     let (code, shown) = folder.run(&["search", "../other.kb", "words", "--source", "mine"]);
     assert!(code == 0 && shown.contains("mine:a.xyz"), "{shown}");
-    assert_eq!(folder.run(&["ingest", "--trust"]).0, 0);
+    assert_eq!(folder.run(&["ingest", "--trust"]).0, 21);
+    let (code, shown) = folder.run(&["search", "../other.kb", "words", "--source", "mine"]);
+    assert!(code == 0 && shown.contains("mine:a.xyz"), "{shown}");
+    assert_eq!(folder.run(&["ingest", "--trust", "--allow-deletes=mine"]).0, 0);
 }

@@ -447,7 +447,8 @@ impl Salvage<'_, '_> {
                 if let Value::Text(text) = &row[at] { Some(text.as_bytes()) } else { None }
             };
             let fields = ["stage", "kind", "error"].map(|name| text(name).unwrap_or_default());
-            let is_sound = match row.last() {
+            let checksum = columns.iter().position(|column| column == "checksum");
+            let is_sound = match checksum.map(|at| &row[at]) {
                 Some(Value::Integer(stored)) => seal::of_fields(&fields) == *stored,
                 _ => true,
             };
@@ -466,8 +467,11 @@ impl Salvage<'_, '_> {
                     continue;
                 }
             }
-            if is_sound {
-                self.store("failure", &columns, row)?;
+            if is_sound && self.store("failure", &columns, row)? {
+                let columns = self.columns("known_failure")?;
+                if let Some(known) = self.row("known_failure", &columns, "document_id", id) {
+                    self.store("known_failure", &columns, known)?;
+                }
             }
         }
         Ok(())

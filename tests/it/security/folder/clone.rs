@@ -207,7 +207,8 @@ fn urls_and_refs_that_run_something_are_refused() {
 fn another_url_is_another_clone() {
     let place = repository("url = 'repo'");
     let ingest = |code: i32| {
-        let output = kbingest(&place).args(["ingest", "--trust"]).output().unwrap();
+        let arguments = ["ingest", "--trust", "--allow-deletes"];
+        let output = kbingest(&place).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", said(&output));
     };
     ingest(0);
