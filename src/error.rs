@@ -9,6 +9,7 @@ use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::lock::LockError;
+use crate::support::process_limit;
 
 /// The exit codes of the program; public and documented, never renumbered.
 ///
@@ -135,7 +136,7 @@ pub enum Error {
     Lock(#[from] LockError),
     /// A source cannot be used.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -148,7 +149,15 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A thread panicked, or the system refused one.
+    /// The system refused a thread.
+    #[error("cannot start the thread for {what}: {reason}")]
+    Threads {
+        /// What it is for.
+        what: &'static str,
+        /// The system's error, with the limits in force.
+        reason: String,
+    },
+    /// A thread panicked.
     #[error("internal error in {place}: {message}")]
     Internal {
         /// Name of the thread.
@@ -161,7 +170,22 @@ pub enum Error {
     Stopped,
 }
 
+impl From<SourceError> for Error {
+    /// A source that was stopped is the run's stop, and never the reason of one.
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Stopped => Self::Stopped,
+            error => Self::Source(error),
+        }
+    }
+}
+
 impl Error {
+    /// Returns the error of a thread for `what` that the system did not start.
+    pub fn no_thread(what: &'static str, error: &std::io::Error) -> Self {
+        Self::Threads { what, reason: process_limit::explain(error) }
+    }
+
     /// Returns the process exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -186,7 +210,10 @@ impl Error {
                 ExitCode::EmbedderRefuses
             }
             Self::Document(_) => ExitCode::DocumentsFailed,
-            Self::Output { .. } | Self::Internal { .. } => ExitCode::Unexpected,
+            Self::Source(SourceError::Starved { .. })
+            | Self::Output { .. }
+            | Self::Threads { .. }
+            | Self::Internal { .. } => ExitCode::Unexpected,
             Self::Stopped | Self::Source(SourceError::Stopped) => ExitCode::Cancelled,
         }
     }

@@ -8,7 +8,7 @@ use super::Ending;
 pub const HELP: &str = "\
 Exit codes:
     0  the knowledge base is up to date with its sources; also: there was nothing to do
-    1  unexpected error
+    1  unexpected error; a limit on threads or processes, which the message names
     2  wrong usage or a wrong kb.toml
     3  finished, but some documents failed (`kbingest status --failures` lists them);
        `eval`: the gate failed

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::lock::LockError;
+use crate::support::process_limit;
 
 /// Returns what to do about `error`, if there is something that helps.
 pub fn hint(error: &Error) -> Option<String> {
@@ -29,6 +30,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Kb(error) => of_kb(error).map(str::to_owned),
         Error::Lock(error) => of_lock(error).map(str::to_owned),
         Error::Source(SourceError::Full { .. }) => Some(MAKE_SPACE.to_owned()),
+        Error::Threads { .. } | Error::Source(SourceError::Starved { .. }) => {
+            Some(format!("{}; nothing is lost", process_limit::HINT))
+        }
         _ => None,
     }
 }

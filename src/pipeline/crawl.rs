@@ -62,6 +62,7 @@ impl Crawl<'_> {
         let starts = match source.starts() {
             Ok(starts) => starts,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
+            Err(error) if error.ends_run() => return Err(error.into()),
             Err(error) => return self.steps.skip_unreachable(&chain(&error)),
         };
         self.keep_files(source)?;
@@ -182,7 +183,7 @@ impl Crawl<'_> {
             places.push(place);
         }
         if !requests.is_empty() {
-            let visited = source.visit(requests, BATCH_TIME).map_err(ended)?;
+            let visited = source.visit(requests, BATCH_TIME)?;
             results.extend(visited.into_iter().map(|(index, result)| (places[index], result)));
         }
         Ok(results)
@@ -198,7 +199,7 @@ impl Crawl<'_> {
     fn wait_for_due(&self, source: &WebSource) -> Result<(), Error> {
         let due = self.context.run.next_due_ms(source.name())?;
         let left_ms = due.map_or(0, |due| u64::try_from(due - now_ms()).unwrap_or(0));
-        source.wait(Duration::from_millis(left_ms).min(WAIT_MAX)).map_err(ended)
+        Ok(source.wait(Duration::from_millis(left_ms).min(WAIT_MAX))?)
     }
 
     /// Extract -> Save -> Chunk -> Enqueue for the visits of a batch.
@@ -346,12 +347,5 @@ impl Crawl<'_> {
             context.run.save_progress(&delta, None)?;
         }
         Ok(())
-    }
-}
-
-fn ended(error: SourceError) -> Error {
-    match error {
-        SourceError::Stopped => Error::Stopped,
-        error => error.into(),
     }
 }

@@ -118,6 +118,10 @@ mod tests {
         let chunk = ChunkConfig::default();
         let fingerprints = StageFingerprints::new(&chunk, embedder.as_ref());
         let (run, _) = kb.begin_run(&fingerprints.settings("", String::new()), &Silent).unwrap();
+        let pool = Pool::new(|| {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(1);
+            builder.build().map_err(std::io::Error::other)
+        });
         let context = Context {
             kb: kb.reader(),
             run: &run,
@@ -127,7 +131,7 @@ mod tests {
             fingerprints: &fingerprints,
             analyser: &Analyser::new(&SearchConfig::default()),
             embedder: embedder.as_ref(),
-            pool: &Pool::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build()),
+            pool: &pool,
             deletions: DeletionRules::default(),
             stop: &StopSignal::default(),
             hook: None,

@@ -1,15 +1,17 @@
 //! The thread pool for a run's steps, started when first needed: starting it takes a thirtieth of a
 //! run that finds nothing changed.
 
+use std::io;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuildError};
 
 use crate::error::Error;
+use crate::support::process_limit;
 
 type Start = Box<dyn FnOnce() -> Result<Threads, String> + Send>;
 
@@ -21,20 +23,17 @@ pub struct Pool(LazyLock<Result<Threads, String>, Start>);
 
 impl Pool {
     /// Returns a pool that `start` starts when needed; it may fail with a reason.
-    pub fn new(
-        start: impl FnOnce() -> Result<ThreadPool, ThreadPoolBuildError> + Send + 'static,
-    ) -> Self {
+    pub fn new(start: impl FnOnce() -> io::Result<ThreadPool> + Send + 'static) -> Self {
         Self(LazyLock::new(Box::new(|| match start() {
             Ok(pool) => Ok(Threads { pool, steps: 0.into(), taken: 0.into() }),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(process_limit::explain(&error)),
         })))
     }
 
     /// Returns the pool's threads; fails if they could not be started.
     pub fn get(&self) -> Result<&Threads, Error> {
-        let internal =
-            |message: &String| Error::Internal { place: "thread pool", message: message.clone() };
-        self.0.as_ref().map_err(internal)
+        let refused = |reason: &String| Error::Threads { what: "the pool", reason: reason.clone() };
+        self.0.as_ref().map_err(refused)
     }
 }
 
@@ -159,7 +158,10 @@ mod tests {
     use super::*;
 
     fn pool(threads: usize) -> Pool {
-        Pool::new(move || rayon::ThreadPoolBuilder::new().num_threads(threads).build())
+        Pool::new(move || {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            builder.build().map_err(io::Error::other)
+        })
     }
 
     #[test]

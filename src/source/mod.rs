@@ -36,7 +36,7 @@ use serde_json::Value;
 use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{self, Cache};
 use crate::support::checkpoint::StopSignal;
-use crate::support::storage;
+use crate::support::{process_limit, storage};
 
 pub use archive::{ArchiveConfig, ArchiveSource};
 pub use directory::DirectorySource;
@@ -185,6 +185,16 @@ pub enum SourceError {
         /// The system's error.
         source: io::Error,
     },
+    /// The system refuses a thread or a process that it needs.
+    #[error("source \"{name}\": cannot start {what}: {reason}")]
+    Starved {
+        /// Name of the source.
+        name: String,
+        /// The thread or the program.
+        what: &'static str,
+        /// The system's error, with the limits in force.
+        reason: String,
+    },
     /// The run was asked to stop before the source was listed.
     #[error("stopped")]
     Stopped,
@@ -204,10 +214,15 @@ impl SourceError {
         Self::Cache { name, source: io::Error::new(source.kind(), reason) }
     }
 
+    /// Returns the error of the source `name`, which cannot start `what`.
+    fn starved(name: &str, what: &'static str, error: &io::Error) -> Self {
+        Self::Starved { name: name.to_owned(), what, reason: process_limit::explain(error) }
+    }
+
     /// Returns whether it ends the run: the problem is on this machine and may concern every
     /// source.
     pub fn ends_run(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Cache { .. })
+        matches!(self, Self::Full { .. } | Self::Cache { .. } | Self::Starved { .. })
     }
 }
 

@@ -4,20 +4,27 @@
 
 mod bus_error;
 mod consumer;
+mod pool;
 mod producer;
 pub mod signal;
 mod watch;
 
-use std::sync::mpsc::{channel, sync_channel};
+use std::io;
+use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Pool};
+use crate::support::process_limit;
 
 /// Limit on the batches between producer and consumer; each has some 4 MiB of text.
 const HANDOFF_BATCHES: usize = 1;
+
+const TRIES_MAX: u32 = 10;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Runs the producer on its own thread and the consumer on this one, until both are done.
 ///
@@ -26,9 +33,8 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
     let waiting = context.kb.last_queued()?;
     let (handoff, work) = sync_channel(HANDOFF_BATCHES);
     thread::scope(|scope| {
-        // Dropped at the end of this block, which ends the watch thread.
-        let (_at_work, is_over) = channel::<()>();
-        watch::start(scope, context, is_over)?;
+        // Dropped at the end of this block, which ends the thread.
+        let _watch = watch::start(scope, context)?;
         let producer = producer::start(scope, context, plan, tracker, handoff)?;
         let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
@@ -44,14 +50,22 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
     })
 }
 
-/// Returns a pool of `threads`; 0 means one per processor.
+/// Returns a pool of `threads`; 0 means one per processor. If the system refuses so many, it has
+/// fewer.
 pub fn pool(threads: usize) -> Pool {
-    Pool::new(move || {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("kbingest-{index}"))
-            .build()
-    })
+    Pool::new(move || pool::start(threads))
+}
+
+/// Calls `start`, which starts a thread, again for a while if the system refuses it: a thread that
+/// has just ended still counts for an instant.
+fn persistently<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..TRIES_MAX {
+        match start() {
+            Err(error) if process_limit::is_refusal(&error) => thread::sleep(TRY_AGAIN_AFTER),
+            started => return started,
+        }
+    }
+    start()
 }
 
 fn panicked(place: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use super::panicked;
+use super::{panicked, persistently};
 use crate::error::Error;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
@@ -17,7 +17,7 @@ pub fn start<'scope, 'env: 'scope>(
     tracker: &'env PhaseTracker,
     handoff: Handoff,
 ) -> Result<ScopedJoinHandle<'scope, Result<(), Error>>, Error> {
-    let work = move || {
+    let work = move |handoff: Handoff| {
         let result =
             catch_unwind(AssertUnwindSafe(|| producer::run(context, plan, tracker, &handoff)))
                 .unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
@@ -26,8 +26,10 @@ pub fn start<'scope, 'env: 'scope>(
         }
         result
     };
-    Builder::new()
-        .name("kbingest-producer".to_owned())
-        .spawn_scoped(scope, work)
-        .map_err(|error| Error::Internal { place: "producer", message: error.to_string() })
+    let start = || {
+        let handoff = handoff.clone();
+        let builder = Builder::new().name("kbingest-producer".to_owned());
+        builder.spawn_scoped(scope, move || work(handoff))
+    };
+    persistently(start).map_err(|error| Error::no_thread("the producer", &error))
 }

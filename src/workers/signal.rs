@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,10 @@ impl Signals {
     pub fn listen(stop: Arc<StopSignal>) -> Result<Self, Error> {
         let signals = Self::default();
         let (listener, asked) = (signals.clone(), Arc::clone(&stop));
-        ctrlc::set_handler(move || listener.hear(SIGINT, &asked)).map_err(refused)?;
+        ctrlc::set_handler(move || listener.hear(SIGINT, &asked)).map_err(|error| match error {
+            ctrlc::Error::System(error) => no_thread(&error),
+            error => refused(error),
+        })?;
         let mut wanted = vec![SIGTERM];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
@@ -45,7 +48,7 @@ impl Signals {
         std::thread::Builder::new()
             .name("kbingest-signals".to_owned())
             .spawn(move || heard.forever().for_each(|signal| listener.hear(signal, &stop)))
-            .map_err(refused)?;
+            .map_err(|error| no_thread(&error))?;
         Ok(signals)
     }
 
@@ -84,7 +87,7 @@ impl Signals {
         std::thread::Builder::new()
             .name("kbingest-sigbus".to_owned())
             .spawn(wait)
-            .map_err(refused)?;
+            .map_err(|error| no_thread(&error))?;
         bus_error::park_on_sigbus(signal).map_err(refused)
     }
 
@@ -101,6 +104,10 @@ impl Signals {
 pub fn outlive_size_limit() -> Result<(), Error> {
     let caught = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(libc::SIGXFSZ, caught).map(drop).map_err(refused)
+}
+
+fn no_thread(error: &io::Error) -> Error {
+    Error::no_thread("signals", error)
 }
 
 fn refused(error: impl Display) -> Error {

@@ -11,6 +11,7 @@
 //!   real binary, compared by whole dumps
 //! - `embedder`: an embedder that fails, by a script
 //! - `search`: queries, filters, folding, rebuilding the index
+//! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `fingerprint`: what is stored to decide whether work is done again
@@ -18,7 +19,7 @@
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
 //! - `histories`, `hostile`, `repair`: random histories, bad input, damaged files
-//! - `support`, `wait`: what they share
+//! - `support`, `users`, `wait`: what they share
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod archive;
@@ -44,6 +45,7 @@ mod ingest;
 mod kills;
 mod known_failures;
 mod library;
+mod limits;
 mod migration;
 mod owner;
 mod poison;
@@ -58,6 +60,7 @@ mod stop;
 mod support;
 mod tidy;
 mod unavailable;
+mod users;
 mod wait;
 mod web;
 mod wordpiece;

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kbingest_support::panics::panic_message;
+use kbingest_support::process_limit;
 
 use crate::{DocumentError, Extracted};
 
@@ -36,10 +37,13 @@ pub(crate) fn in_process(
     let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
     catch_unwind(work).unwrap_or_else(|panic| {
         let said = panic_message(panic.as_ref());
+        // Some libraries panic if the system refuses them a thread.
+        let is_starved = process_limit::is_named_in(&said);
         // The message of a library may have several lines, and contain words of the document.
         let said: String = said.chars().take(200).collect();
         let reason = format!("internal error of {}: {said}", extractor.id());
-        Err(DocumentError::permanent(uri, reason))
+        let error = if is_starved { DocumentError::transient } else { DocumentError::permanent };
+        Err(error(uri, reason))
     })
 }
 

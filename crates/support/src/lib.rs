@@ -16,6 +16,7 @@ pub mod fingerprint;
 pub mod numbers;
 pub mod own_folder;
 pub mod panics;
+pub mod process_limit;
 pub mod rows;
 pub mod sandbox;
 pub mod stop;

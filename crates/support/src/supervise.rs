@@ -15,6 +15,8 @@ use rustix::process::{
     Resource, Rlimit, Signal, getpgrp, getpid, kill_process_group, setpgid, setrlimit,
 };
 
+use crate::process_limit;
+
 /// The subcommand of this program that calls [`supervise`].
 pub const SUBCOMMAND: &str = "supervise";
 
@@ -41,10 +43,13 @@ pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
     if getpgrp() != getpid() {
         setpgid(None, None)?;
     }
-    std::thread::Builder::new().spawn(|| {
+    let end_with_parent = || {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         let _ = kill_process_group(getpgrp(), Signal::KILL);
-    })?;
+    };
+    if let Err(error) = std::thread::Builder::new().spawn(end_with_parent) {
+        return Ok(not_started(command, &error));
+    }
     limit(Resource::Core, 0);
     // Not the address space, of which some runtimes reserve far more than they use.
     if memory_bytes != UNLIMITED {
@@ -58,12 +63,17 @@ pub fn supervise(memory_bytes: u64, command: &[OsString]) -> io::Result<u8> {
             let signal = status.signal().map(|signal| 128 + signal);
             Ok(u8::try_from(status.code().or(signal).unwrap_or(1)).unwrap_or(1))
         }
-        Err(error) => {
-            use io::Write;
-            let _ = writeln!(io::stderr(), "{NOT_STARTED_WORDS}{}: {error}", program.display());
-            Ok(NOT_STARTED)
-        }
+        Err(error) => Ok(not_started(command, &error)),
     }
+}
+
+/// Reports that `command` was not started, and returns the exit code for that.
+fn not_started(command: &[OsString], error: &io::Error) -> u8 {
+    use io::Write;
+    let program = command.first().map_or_else(String::new, |name| name.display().to_string());
+    let reason = process_limit::explain(error);
+    let _ = writeln!(io::stderr(), "{NOT_STARTED_WORDS}{program}: {reason}");
+    NOT_STARTED
 }
 
 /// Reports whether this signal is unrelated to what the process did: `systemctl stop`, a closed

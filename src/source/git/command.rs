@@ -16,7 +16,7 @@ use crate::support::cache::{CLONES, Cache};
 use crate::support::checkpoint::StopSignal;
 use crate::support::own_folder::OwnFolder;
 use crate::support::secrets::masked;
-use crate::support::{files, storage, supervise};
+use crate::support::{files, process_limit, storage, supervise};
 
 /// Prefixes of the variables passed on: how the user reaches servers, and where the user's settings
 /// are. All other `GIT_` variables belong to a repository in which somebody may be working, as in a
@@ -88,6 +88,8 @@ pub(super) enum GitError {
     Full(String),
     /// The folder of the clone cannot be used; the system's message.
     Cache(String),
+    /// The system refuses a process that git needs; its message.
+    Starved(String),
     /// The message of git or the system, in one line.
     Failed(String),
 }
@@ -254,6 +256,8 @@ impl Git {
             GitError::Failed(format!("git ended with {status}"))
         } else if lacks_space(&reason) && self.is_out_of_space() || self.is_exhausted() {
             GitError::Full(reason)
+        } else if is_starved(&reason) {
+            GitError::Starved(process_limit::with_limits(&reason))
         } else {
             GitError::Failed(reason)
         })
@@ -269,6 +273,9 @@ impl Git {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => GitError::Failed("the command git is not installed".into()),
+            _ if process_limit::is_refusal(&error) => {
+                GitError::Starved(process_limit::explain(&error))
+            }
             _ => failed("cannot run git", &error),
         })?;
         let finished = self.drain(&mut child, sink);
@@ -397,6 +404,11 @@ pub(super) fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Returns the error of a git that the system did not start, with the limits in force.
+pub(super) fn not_started(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot run git: {}", process_limit::explain(&error)))
+}
+
 pub(super) fn failed(what: &str, error: &io::Error) -> GitError {
     GitError::Failed(format!("{what}: {error}"))
 }
@@ -440,6 +452,12 @@ fn lacks_space(reason: &str) -> bool {
     }
     let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
     own.into_iter().any(|line| NO_SPACE.iter().any(|words| line.contains(words)))
+}
+
+/// Returns whether git reported that it could not start a process or a thread itself.
+fn is_starved(reason: &str) -> bool {
+    let own = reason.split("; ").filter(|line| !line.starts_with("remote:"));
+    own.into_iter().any(process_limit::is_named_in)
 }
 
 /// Returns git's message in one line, without prefixes and advice.

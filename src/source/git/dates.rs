@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
@@ -30,7 +30,8 @@ pub(super) struct Change {
 /// A merge counts as the change that it brings to the branch (`--first-parent`), so that every file
 /// has one.
 pub(super) struct Dates {
-    log: Option<(Child, BufReader<ChildStdout>)>,
+    child: Child,
+    log: BufReader<ChildStdout>,
     /// Bytes of the history that may still be read.
     left: u64,
     at: Option<Change>,
@@ -39,23 +40,18 @@ pub(super) struct Dates {
 
 impl Dates {
     /// Starts at `commit`; paths are relative to `subdirectory`.
-    pub(super) fn open(git: &Git, commit: &str, subdirectory: &str) -> Self {
-        let Ok(mut command) = git.command() else {
-            return Self { log: None, left: 0, at: None, newest: HashMap::new() };
-        };
+    pub(super) fn open(git: &Git, commit: &str, subdirectory: &str) -> io::Result<Self> {
+        let mut command = git.command().map_err(|error| io::Error::other(format!("{error:?}")))?;
         command
             .args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "log", "-z", "-m"])
             .args(["--first-parent", "--no-renames", "--name-only", "--format=%x01%H%x09%cI"]);
         if !subdirectory.is_empty() {
             command.arg(format!("--relative={subdirectory}"));
         }
-        let child =
-            command.arg(commit).arg("--").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let log = child.ok().map(|mut child| {
-            let stdout = child.stdout.take().expect("it is piped");
-            (child, BufReader::new(stdout))
-        });
-        Self { log, left: HISTORY_BYTES_MAX, at: None, newest: HashMap::new() }
+        command.arg(commit).arg("--").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(command::not_started)?;
+        let log = BufReader::new(child.stdout.take().expect("it is piped"));
+        Ok(Self { child, log, left: HISTORY_BYTES_MAX, at: None, newest: HashMap::new() })
     }
 
     /// Returns the last change of the file at `path`; `None` if the history does not contain it.
@@ -66,10 +62,9 @@ impl Dates {
 
     /// Reads one more line; returns whether there was one.
     fn advance(&mut self) -> bool {
-        let Some((_, log)) = &mut self.log else { return false };
         let mut line = Vec::new();
         // A truncated line cannot be the name of a listed file.
-        let count = log.by_ref().take(self.left).read_until(0, &mut line);
+        let count = self.log.by_ref().take(self.left).read_until(0, &mut line);
         let Ok(count @ 1..) = count else { return false };
         self.left -= count as u64;
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
@@ -89,8 +84,6 @@ impl Dates {
 
 impl Drop for Dates {
     fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.log {
-            command::end(child);
-        }
+        command::end(&mut self.child);
     }
 }

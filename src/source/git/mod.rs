@@ -112,6 +112,9 @@ impl GitSource {
             GitError::Cache(reason) => {
                 SourceError::Cache { name: self.name.clone(), source: io::Error::other(reason) }
             }
+            GitError::Starved(reason) => {
+                SourceError::Starved { name: self.name.clone(), what: "git", reason }
+            }
             GitError::Failed(reason) => SourceError::Remote {
                 name: self.name.clone(),
                 url: self.clone.shown_url().to_owned(),
@@ -230,20 +233,24 @@ impl GitSource {
     }
 
     /// Returns what git knows about the document at `path` below the subdirectory.
-    fn metadata(&self, path: &Path) -> BTreeMap<String, Value> {
+    ///
+    /// Fails if git cannot be started: without its date, the document would be saved incompletely,
+    /// and would not be read again.
+    fn metadata(&self, path: &Path) -> io::Result<BTreeMap<String, Value>> {
         let mut known = json!({ "path": uri::encode(&Path::new(&self.subdirectory).join(path)) });
         if self.has_history
             && let Ok(commit) = self.commit()
         {
             let mut dates = self.dates.lock().unwrap_or_else(PoisonError::into_inner);
-            let dates = dates
-                .get_or_insert_with(|| Dates::open(self.clone.git(), &commit, &self.subdirectory));
-            if let Some(change) = dates.find(path) {
+            if dates.is_none() {
+                *dates = Some(Dates::open(self.clone.git(), &commit, &self.subdirectory)?);
+            }
+            if let Some(change) = dates.as_mut().and_then(|dates| dates.find(path)) {
                 known["commit"] = Value::from(change.commit);
                 known["changed"] = Value::from(change.date);
             }
         }
-        BTreeMap::from([("git".to_owned(), known)])
+        Ok(BTreeMap::from([("git".to_owned(), known)]))
     }
 }
 
@@ -276,11 +283,12 @@ impl Source for GitSource {
             Ok(Blob::Bytes(bytes)) if is_lfs_pointer(&bytes) => Err(skipped(
                 "a Git LFS pointer; the content itself is not in the repository".into(),
             )),
-            Ok(Blob::Bytes(bytes)) => Ok(Content {
-                bytes,
-                version: entry.version.clone(),
-                metadata: self.metadata(&uri::decode(&entry.uri)),
-            }),
+            Ok(Blob::Bytes(bytes)) => {
+                let metadata = self.metadata(&uri::decode(&entry.uri));
+                let metadata =
+                    metadata.map_err(|source| DocumentError::unreadable(path, source))?;
+                Ok(Content { bytes, version: entry.version.clone(), metadata })
+            }
             Ok(Blob::TooLarge { size_bytes }) => Err(too_large(size_bytes)),
             Ok(Blob::Missing) => {
                 self.clone.distrust();

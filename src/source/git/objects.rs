@@ -28,7 +28,8 @@ impl Objects {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(command::not_started)?;
         let requests = child.stdin.take().expect("it is piped");
         let answers =
             BufReader::with_capacity(64 * 1024, child.stdout.take().expect("it is piped"));

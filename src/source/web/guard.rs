@@ -7,10 +7,13 @@
 //! still checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 
+use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::time::Duration::NotHappening;
 use url::{Host, Url};
 
 /// Refused, because the host is private and not listed.
@@ -62,10 +65,10 @@ impl Resolver for Guard {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &ureq::config::Config,
+        config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let addresses = resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_listed = self.is_listed(host);
         let is_proxy = config.proxy().is_some_and(|proxy| proxy.host() == host);
@@ -77,6 +80,33 @@ impl Resolver for Guard {
             }
             _ => Ok(addresses),
         }
+    }
+}
+
+/// Resolves the host of `uri` within `timeout`, on a thread of its own: the system's lookup cannot
+/// be interrupted. ureq's own thread panics if the system refuses it; then the lookup has only the
+/// time limit of the system.
+fn resolve(
+    uri: &Uri,
+    config: &Config,
+    timeout: NextTimeout,
+) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    let look_up = move |uri: &Uri, config: &Config| {
+        let unlimited = NextTimeout { after: NotHappening, ..timeout };
+        DefaultResolver::default().resolve(uri, config, unlimited)
+    };
+    let (sender, answer) = channel();
+    let thread = std::thread::Builder::new().name("kbingest-resolve".to_owned()).spawn({
+        let (uri, config) = (uri.clone(), config.clone());
+        move || drop(sender.send(look_up(&uri, &config)))
+    });
+    if thread.is_err() || timeout.after.is_not_happening() {
+        return look_up(uri, config);
+    }
+    match answer.recv_timeout(*timeout.after) {
+        Ok(resolved) => resolved,
+        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
     }
 }
 

@@ -61,6 +61,8 @@ const SITEMAP_DEPTH_MAX: u32 = 5;
 /// Limit on the bytes of all sitemaps of a site, after decoding Content-Encoding but before
 /// decompressing .gz files.
 const SITEMAPS_BYTES_MAX: u64 = 1 << 30;
+/// Why a page or file has no answer that its thread panicked over.
+const PANICKED: &str = "internal error in the HTTP client";
 /// Limit on a `url_file`, in bytes.
 const URL_FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -447,10 +449,10 @@ impl WebSource {
         let waiting =
             Arc::new(Mutex::new(requests.into_iter().enumerate().collect::<VecDeque<_>>()));
         let (sender, answers) = channel();
-        for _ in 0..threads {
+        for index in 0..threads {
             let (visitor, waiting) = (Arc::clone(&self.visitor), Arc::clone(&waiting));
             let sender = sender.clone();
-            self.spawn(move || {
+            let started = self.spawn(move || {
                 loop {
                     let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
                     let Some((place, request)) = waiting.pop_front() else { return };
@@ -468,6 +470,12 @@ impl WebSource {
                     visitor.stop.wake();
                 }
             });
+            match started {
+                Err(error) if index == 0 => return Err(error),
+                // Fewer threads take longer.
+                Err(_) => break,
+                Ok(()) => {}
+            }
         }
         drop(sender);
         let mut answered = Vec::new();
@@ -487,14 +495,19 @@ impl WebSource {
         &self.visitor.stop
     }
 
-    /// Runs `work` on its own thread and waits for it, or for a stop.
+    /// Runs `work` on its own thread and waits for it, or for a stop. If it panics, the source is
+    /// unavailable.
     fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let (sender, answer) = channel();
-        self.spawn(move || drop(sender.send(work())));
-        self.receive(&answer)?.ok_or(SourceError::Stopped)
+        self.spawn(move || drop(sender.send(work())))?;
+        self.receive(&answer)?.ok_or_else(|| SourceError::Remote {
+            name: self.name.clone(),
+            url: self.starts.first().map_or_else(String::new, |url| secrets::hidden(url.as_str())),
+            reason: PANICKED.to_owned(),
+        })
     }
 
     /// Waits for what a spawned thread sends; `None` if all of them have ended.
@@ -507,21 +520,21 @@ impl WebSource {
         self.stop().wait_until(ready).ok_or(SourceError::Stopped)
     }
 
-    /// Starts `work` on its own thread. If the system refuses one, there is no answer, and the
-    /// pages wait for the next call.
-    fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+    /// Starts `work` on its own thread.
+    fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), SourceError> {
         let stop = Arc::clone(self.stop());
         let work = move || {
             // What it sends to is gone with it, which the waiting thread has to see.
             let _ = catch_unwind(AssertUnwindSafe(work));
             stop.wake();
         };
-        let _ = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
+        let started = std::thread::Builder::new().name("kbingest-fetch".to_owned()).spawn(work);
+        started.map(drop).map_err(|error| SourceError::starved(&self.name, "a thread", &error))
     }
 }
 
 fn panicked() -> VisitResult {
-    VisitResult::Outage { reason: "internal error in the HTTP client".to_owned(), pause: None }
+    VisitResult::Outage { reason: PANICKED.to_owned(), pause: None }
 }
 
 fn read_url_file(config: &WebConfig, setting: &Setting<'_>) -> Result<Vec<String>, SourceError> {

@@ -23,6 +23,7 @@ pub(crate) use worker::STOP_GRACE;
 use crate::{DocumentError, ExtractConfig, Extracted, Extractor};
 use exchange::{Exchange, Loss};
 use kbingest_support::byte_size::ByteSize;
+use kbingest_support::process_limit;
 use kbingest_support::stop::StopSignal;
 use kbingest_support::supervise;
 use worker::Worker;
@@ -109,7 +110,8 @@ impl Children {
     fn take(&self, uri: &str) -> Result<Worker, DocumentError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.map_or_else(|| self.start(), Ok).map_err(|error| {
-            DocumentError::transient(uri, format!("cannot start a process to extract it: {error}"))
+            let reason = process_limit::explain(&error);
+            DocumentError::transient(uri, format!("cannot start a process to extract it: {reason}"))
         })
     }
 
@@ -119,9 +121,7 @@ impl Children {
             .arg(serve::SUBCOMMAND)
             .arg(self.max_memory.0.to_string())
             .arg(std::process::id().to_string())
-            // Threads of a parallel library would each reserve address space.
             .env_clear()
-            .env("RAYON_NUM_THREADS", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -152,16 +152,20 @@ impl Children {
         }
     }
 
-    /// Returns how a child died, from its exit status and the end of its stderr, and whether it was
-    /// killed from outside.
+    /// Returns how a child died, from its exit status and the end of its stderr, and whether that
+    /// came from outside: a signal, or a limit of the system that is below ours.
     fn describe_death(&self, worker: &mut Worker) -> (String, bool) {
         use std::os::unix::process::ExitStatusExt;
         worker.read_stderr();
         let words = String::from_utf8_lossy(&worker.words).into_owned();
         let status = worker.end();
         let signal = status.and_then(|status| status.signal());
-        let is_from_outside = signal.is_some_and(supervise::is_from_outside);
-        let reason = if words.contains("memory allocation of") {
+        let lacks_memory = words.contains("memory allocation of");
+        let is_limited = lacks_memory && process_limit::is_memory_below(self.max_memory.0);
+        let is_from_outside = is_limited || signal.is_some_and(supervise::is_from_outside);
+        let reason = if is_limited {
+            "needs more memory than this process may have (`ulimit -v`, `ulimit -d`)".to_owned()
+        } else if lacks_memory {
             format!("needs more memory than max_memory ({})", self.max_memory)
         } else if words.contains("has overflowed its stack") {
             "its extractor overflowed its stack".to_owned()

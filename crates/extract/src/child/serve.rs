@@ -94,6 +94,7 @@ fn serve(memory_bytes: u64, parent: u64) -> io::Result<()> {
     limit(Resource::As, memory_bytes);
     // A kernel without sandboxing leaves the limits above; `--version -v` reports it.
     sandbox::enter();
+    stay_alone();
     let mut input = io::stdin().lock();
     while let Some((request, body)) = wire::read(&mut input)? {
         limit_processor(request.max_seconds);
@@ -101,6 +102,13 @@ fn serve(memory_bytes: u64, parent: u64) -> io::Result<()> {
         wire::write(&mut output, &reply, &text)?;
     }
     Ok(())
+}
+
+/// Makes libraries that compute in parallel use this thread alone: others would each reserve
+/// address space, and the system may refuse them, at which rayon panics.
+fn stay_alone() {
+    #[cfg(feature = "pdf")]
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
 }
 
 fn answer(request: &Request, body: Vec<u8>) -> Result<Extracted, DocumentError> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kbingest_support::byte_size::ByteSize;
+use kbingest_support::process_limit;
 use kbingest_support::stop::StopSignal;
 use kbingest_support::supervise::{self, NOT_STARTED, NOT_STARTED_WORDS};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -81,9 +82,9 @@ impl Watch {
         let permanent = |reason: String| DocumentError::permanent(uri, reason);
         let transient = |reason: String| DocumentError::transient(uri, reason);
         let name = command.first().map_or("", String::as_str);
-        let mut group = self
-            .start(command, env, folder)
-            .map_err(|error| transient(format!("cannot start {name}: {error}")))?;
+        let mut group = self.start(command, env, folder).map_err(|error| {
+            transient(format!("cannot start {name}: {}", process_limit::explain(&error)))
+        })?;
         let mut output = Output::default();
         let code = self.listen(&mut group, &mut output).map_err(|loss| match loss {
             Loss::Deadline => {
@@ -106,7 +107,13 @@ impl Watch {
                     code.map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
                 let colon = if words.is_empty() { "" } else { ": " };
                 let reason = format!("{name} ended {how}{colon}{words}");
-                Err(if is_from_outside(code) { transient(reason) } else { permanent(reason) })
+                Err(if process_limit::is_named_in(&words) {
+                    transient(process_limit::with_limits(&reason))
+                } else if is_from_outside(code) {
+                    transient(reason)
+                } else {
+                    permanent(reason)
+                })
             }
         }
     }
