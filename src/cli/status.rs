@@ -111,6 +111,8 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         ("documents_new", metrics.documents_new),
         ("documents_changed", metrics.documents_changed),
         ("documents_unchanged", metrics.documents_unchanged),
+        ("documents_failed", metrics.documents_failed),
+        ("documents_skipped", metrics.documents_skipped),
         ("documents_deleted", metrics.documents_deleted),
         ("deletions_withheld", metrics.deletions_withheld),
         ("chunks_queued", metrics.chunks_queued),

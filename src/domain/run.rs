@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Phases, RunId};
+use super::{FailureKind, Phases, RunId};
 
 /// Status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,17 +48,29 @@ impl RunStatus {
     }
 }
 
-/// What a run has done so far; each count only grows.
+/// What a run has done so far, in all of its processes.
+///
+/// Each document that it compares with the knowledge base counts once, so that always
+///
+/// `documents_crawled` = `documents_new` + `documents_changed` + `documents_unchanged`
+/// \+ `documents_failed` + `documents_skipped`.
+///
+/// `documents_deleted` and `documents_restaged` are apart: a document that a source no longer has
+/// is not compared, and one that is processed again because a setting changed is usually unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Metrics {
-    /// Documents listed by the sources and compared.
+    /// Documents that the sources have, compared with the knowledge base.
     pub documents_crawled: u64,
     /// Documents saved for the first time.
     pub documents_new: u64,
     /// Documents saved again because their content changed.
     pub documents_changed: u64,
-    /// Documents found unchanged.
+    /// Documents found unchanged that did not fail before.
     pub documents_unchanged: u64,
+    /// Documents that failed, or are unchanged since they failed.
+    pub documents_failed: u64,
+    /// Documents that are skipped because they are not text or over a limit.
+    pub documents_skipped: u64,
     /// Documents removed because their source no longer has them.
     pub documents_deleted: u64,
     /// Live revisions chunked or embedded again because a setting changed.
@@ -82,6 +94,18 @@ pub struct Metrics {
     /// Known pages of web sites that were not visited because of a limit of kb.toml, plus one for
     /// each other source whose listing was truncated by a limit.
     pub pages_left_out: u64,
+}
+
+impl Metrics {
+    /// Counts a document of which no new text is saved: unchanged, unless it has a failure.
+    pub fn count_without_text(&mut self, failure: Option<FailureKind>) {
+        self.documents_crawled += 1;
+        match failure {
+            None => self.documents_unchanged += 1,
+            Some(FailureKind::Skipped) => self.documents_skipped += 1,
+            Some(FailureKind::Permanent | FailureKind::Transient) => self.documents_failed += 1,
+        }
+    }
 }
 
 /// A run as stored in the knowledge base.

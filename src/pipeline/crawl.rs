@@ -15,7 +15,9 @@ use super::producer::steps::{Steps, saved_revisions};
 use super::traps::Traps;
 use crate::domain::Metrics;
 use crate::error::{Error, chain};
-use crate::kb::{CrawledSite, FrontierCounts, PageReport, PageState, QueuedPage, StartPage};
+use crate::kb::{
+    CrawledSite, FrontierCounts, PageReport, PageState, QueuedPage, Reading, StartPage,
+};
 use crate::source::{PageRequest, SourceError, Starts, Validators, VisitResult, WebSource};
 use crate::support::checkpoint::Checkpoint;
 use crate::support::clock::now_ms;
@@ -252,8 +254,14 @@ impl Crawl<'_> {
         if !documents.is_empty() {
             context.run.set_in_flight(&documents, &[], alone)?;
         }
-        let read = |(page, result)| report(site, page, result);
-        Ok(context.pool.get()?.map(answered, read))
+        let read = |(page, result)| {
+            let report = report(site, page, result);
+            // A page whose extraction a stop interrupts is still queued, and has not failed.
+            let has_failed = report.reading.as_ref().is_some_and(Reading::has_failed);
+            (!has_failed || !context.stop.is_requested()).then_some(report)
+        };
+        let reports: Vec<_> = context.pool.get()?.map(answered, read);
+        Ok(reports.into_iter().flatten().collect())
     }
 
     /// Save -> Chunk -> Enqueue.
@@ -261,20 +269,13 @@ impl Crawl<'_> {
         let context = self.context;
         let is_done = |report: &&PageReport| !matches!(report.state, PageState::Queued { .. });
         let done = reports.iter().filter(is_done).count() as u64;
-        let unchanged =
-            reports.iter().filter(|report| report.state == PageState::Unchanged).count();
-        let delta = Metrics {
-            documents_crawled: done,
-            documents_unchanged: unchanged as u64,
-            ..Metrics::default()
-        };
         // The pages that the batch links to are counted first: the percentage must never decrease.
         context.progress.expect_at_least(site.documents_before + site.known_urls());
         context.progress.see_documents(done);
         let (name, percent) = (site.name(), context.progress.percent());
         let (settings, max_queued) = (site.settings(), site.max_queued());
         let crawled = CrawledSite { source: name, settings, max_queued };
-        let results = context.run.save_pages(crawled, &reports, delta, percent)?;
+        let results = context.run.save_pages(crawled, &reports, percent)?;
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
         self.steps.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);

@@ -28,6 +28,8 @@ fn counts(run: &RunState) -> String {
         documents_new,
         documents_changed,
         documents_unchanged,
+        documents_failed,
+        documents_skipped,
         documents_deleted,
         documents_restaged,
         deletions_withheld,
@@ -39,6 +41,8 @@ fn counts(run: &RunState) -> String {
         ("new", documents_new),
         ("changed", documents_changed),
         ("unchanged", documents_unchanged),
+        ("failed", documents_failed),
+        ("skipped", documents_skipped),
         ("deleted", documents_deleted),
         ("restaged", documents_restaged),
         ("withheld", deletions_withheld),
@@ -174,8 +178,13 @@ fn a_second_ingest_of_unchanged_input_writes_nothing_but_its_run_row() {
     place.ingest();
     let before = content(&place);
     let run = place.ingest();
-    assert_eq!(counts(&run), "32 crawled, 32 unchanged");
-    let zero = Metrics { documents_crawled: 32, documents_unchanged: 32, ..Metrics::default() };
+    assert_eq!(counts(&run), "32 crawled, 31 unchanged, 1 skipped");
+    let zero = Metrics {
+        documents_crawled: 32,
+        documents_unchanged: 31,
+        documents_skipped: 1,
+        ..Metrics::default()
+    };
     assert_eq!(run.metrics, zero);
     assert_eq!(run.status, RunStatus::Completed);
     assert!(content(&place) == before, "the second ingest wrote something");
@@ -318,13 +327,13 @@ fn what_cannot_be_taken_in_is_recorded_until_it_is_repaired() {
     place.write("large.md", "x ".repeat(501));
     place.write("fine.md", "fine");
     let run = place.ingest();
-    assert_eq!(counts(&run), "3 crawled, 1 new");
+    assert_eq!(counts(&run), "3 crawled, 1 new, 2 skipped");
     insta::assert_snapshot!(failures(&place).join("\n"), @r"
     binary.md|extract|skipped|binary.md: binary content (ELF program)
     large.md|crawl|skipped|ROOT/docs/large.md: 1002 bytes is over max_file_size (1000 bytes)
     ");
     // Skipped documents are not failures of the run, and have no effect on it.
-    assert_eq!(counts(&place.ingest()), "3 crawled, 2 unchanged");
+    assert_eq!(counts(&place.ingest()), "3 crawled, 1 unchanged, 2 skipped");
 
     place.write("binary.md", "now text");
     place.write("large.md", "now small");

@@ -9,6 +9,7 @@
 //!   the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the
 //!   real binary, compared by whole dumps
+//! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
 //! - `search`: queries, filters, folding, rebuilding the index
 //! - `limits`: what a run does under the system's limits on threads and processes
@@ -49,6 +50,7 @@ mod limits;
 mod migration;
 mod owner;
 mod poison;
+mod progress;
 mod publish;
 mod recipes;
 mod records;

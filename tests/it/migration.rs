@@ -34,6 +34,8 @@ fn to_format_1(connection: &Connection) {
              ALTER TABLE run DROP COLUMN config_path;
              DROP TABLE known_failure; DROP INDEX failure_skipped_since;
              ALTER TABLE failure DROP COLUMN skipped_since;
+             ALTER TABLE run DROP COLUMN documents_failed;
+             ALTER TABLE run DROP COLUMN documents_skipped;
              CREATE TABLE vector (
                chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
                scale REAL NOT NULL CHECK (scale >= 0),
@@ -110,7 +112,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 6";
+        let expected = "has file format 1; this program reads format 7";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

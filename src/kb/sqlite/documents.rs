@@ -2,13 +2,18 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::{checksum, size_to_sql};
+use super::convert::{checksum, failure_kind, size_to_sql};
 use super::failures::record_failure;
-use super::run_row::RunKey;
+use super::run_row::{RunKey, recount_as_failed};
 use super::{Run, Writer, failures, ledger, revisions, seal, take_ids};
-use crate::domain::{DocumentId, FailureKind, MediaType, Metrics, RevisionId, Stage, Version};
+use crate::domain::{
+    DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunId, Stage, Version,
+};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
+
+/// The run of a document of which no text was saved.
+const NO_RUN: RunId = RunId(0);
 
 /// The result of reading one document.
 #[derive(Debug)]
@@ -27,6 +32,13 @@ pub struct Reading {
     pub size_bytes: u64,
     /// Text or failure.
     pub result: ReadResult,
+}
+
+impl Reading {
+    /// Reports whether the document was not ingested.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.result, ReadResult::Failed { .. })
+    }
 }
 
 /// Text or failure.
@@ -145,6 +157,15 @@ impl Run<'_> {
         })
     }
 
+    /// Reports whether this run has saved a text of `document`, and so has counted it.
+    pub fn has_saved(&self, document: Option<DocumentId>) -> Result<bool, KbError> {
+        let Some(document) = document else { return Ok(false) };
+        self.read(|tx| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE id = ?1 AND run_id = ?2)";
+            Ok(tx.prepare_cached(sql)?.query_row([document.0, self.key.id.0], |row| row.get(0))?)
+        })
+    }
+
     /// Removes documents with everything made of them; ignores unknown ids.
     pub fn delete_documents(&self, documents: &[DocumentId]) -> Result<(), KbError> {
         self.write_counted(Metrics::default(), None, |tx, delta| {
@@ -168,6 +189,7 @@ impl Run<'_> {
         self.write(|tx| {
             if let Some(row) = revisions::find(tx, revision)? {
                 let document = row.document;
+                recount_as_failed(tx, self.key, document)?;
                 revisions::remove(tx, &[row])?;
                 record_failure(tx, self.key, document, stage, FailureKind::Permanent, error)?;
             }
@@ -201,10 +223,13 @@ fn save_known(
     delta.bytes_read += reading.size_bytes;
     match &reading.result {
         ReadResult::Failed { stage, kind, error } => {
+            if reading.count {
+                delta.count_without_text(Some(*kind));
+            }
             // If the bytes could not be read, the ledger keeps the version of the last ones if
             // there is a text of them; without a text it is useless.
             if *stage != Stage::Crawl {
-                note_reading(tx, run, document, reading)?;
+                note_reading(tx, document, reading)?;
             } else {
                 forget_failed_reading(tx, document, &reading.extract_fp)?;
             }
@@ -216,12 +241,16 @@ fn save_known(
             let known = newest.as_ref().is_some_and(|(hash, extract_fp, _)| {
                 *hash == text.content_hash && *extract_fp == reading.extract_fp
             });
-            note_reading(tx, run, document, reading)?;
+            note_reading(tx, document, reading)?;
             if known {
-                clear_crawl_failure(tx, run, document)?;
-                delta.documents_unchanged += counted;
+                let failure = clear_crawl_failure(tx, run, document)?;
+                if reading.count {
+                    delta.count_without_text(failure);
+                }
                 return Ok(SaveResult::Unchanged);
             }
+            note_text(tx, run, document)?;
+            delta.documents_crawled += counted;
             if newest.is_some_and(|(_, _, has_live)| has_live) {
                 delta.documents_changed += counted;
             } else {
@@ -250,12 +279,23 @@ fn save_new(
         ReadResult::Failed { stage: Stage::Crawl, .. } => None,
         _ => reading.version.as_ref().map(|version| version.0.as_str()),
     };
+    let saved_by = match &reading.result {
+        ReadResult::Text(_) => run.id,
+        ReadResult::Failed { .. } => NO_RUN,
+    };
     let inserted = tx
         .prepare_cached(
             "INSERT INTO document (id, source, uri, version, extract_fp, run_id)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![document.0, source, reading.uri, version, reading.extract_fp, run.id.0])?;
+        .execute(params![
+            document.0,
+            source,
+            reading.uri,
+            version,
+            reading.extract_fp,
+            saved_by.0
+        ])?;
     if inserted == 0 {
         let known = ledger::find_document(tx, source, &reading.uri)?;
         let known =
@@ -265,10 +305,14 @@ fn save_new(
     delta.bytes_read += reading.size_bytes;
     match &reading.result {
         ReadResult::Failed { stage, kind, error } => {
+            if reading.count {
+                delta.count_without_text(Some(*kind));
+            }
             record_failure(tx, run, document, *stage, *kind, error)?;
             Ok(SaveResult::Failed)
         }
         ReadResult::Text(text) => {
+            delta.documents_crawled += u64::from(reading.count);
             delta.documents_new += u64::from(reading.count);
             let address = (source, reading);
             Ok(SaveResult::Saved(insert_revision(tx, run, document, address, text)?))
@@ -278,15 +322,19 @@ fn save_new(
 
 fn note_reading(
     tx: &Transaction<'_>,
-    run: RunKey,
     document: DocumentId,
     reading: &Reading,
 ) -> Result<(), KbError> {
     let version = reading.version.as_ref().map(|version| version.0.as_str());
-    tx.prepare_cached(
-        "UPDATE document SET version = ?2, extract_fp = ?3, run_id = ?4 WHERE id = ?1",
-    )?
-    .execute(params![document.0, version, reading.extract_fp, run.id.0])?;
+    tx.prepare_cached("UPDATE document SET version = ?2, extract_fp = ?3 WHERE id = ?1")?
+        .execute(params![document.0, version, reading.extract_fp])?;
+    Ok(())
+}
+
+/// Records that `run` saves a text of `document`, and so counts it.
+fn note_text(tx: &Transaction<'_>, run: RunKey, document: DocumentId) -> Result<(), KbError> {
+    tx.prepare_cached("UPDATE document SET run_id = ?2 WHERE id = ?1")?
+        .execute([document.0, run.id.0])?;
     Ok(())
 }
 
@@ -306,19 +354,19 @@ fn forget_failed_reading(
 }
 
 /// The content is known and readable again: only a failure to chunk or embed it remains, even one
-/// that was replaced by the failure to read.
+/// that was replaced by the failure to read. Returns the kind of what remains.
 fn clear_crawl_failure(
     tx: &Transaction<'_>,
     run: RunKey,
     document: DocumentId,
-) -> Result<(), KbError> {
+) -> Result<Option<FailureKind>, KbError> {
     let cleared = tx
         .prepare_cached(
             "DELETE FROM failure WHERE document_id = ?1 AND stage IN ('crawl', 'extract')",
         )?
         .execute([document.0])?;
     if cleared == 0 {
-        return Ok(());
+        return failure_of(tx, document);
     }
     let dead: Option<String> = tx
         .prepare_cached(
@@ -330,10 +378,22 @@ fn clear_crawl_failure(
         )?
         .query_row([document.0], |row| row.get(0))
         .optional()?;
-    if let Some(error) = dead {
-        record_failure(tx, run, document, Stage::Embed, FailureKind::Permanent, &error)?;
+    let kind = FailureKind::Permanent;
+    if let Some(error) = &dead {
+        record_failure(tx, run, document, Stage::Embed, kind, error)?;
     }
-    Ok(())
+    Ok(dead.map(|_| kind))
+}
+
+/// Returns the kind of the failure of `document`, if there is one.
+pub fn failure_of(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+) -> Result<Option<FailureKind>, KbError> {
+    Ok(tx
+        .prepare_cached("SELECT kind FROM failure WHERE document_id = ?1")?
+        .query_row([document.0], |row| failure_kind(0, &row.get::<_, String>(0)?))
+        .optional()?)
 }
 
 /// Returns content hash and extractor of the newest revision of `document`, and whether it has a

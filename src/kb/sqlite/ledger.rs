@@ -21,10 +21,12 @@ pub struct LedgerRow {
     pub version: Option<Version>,
     /// The extractor that was used.
     pub extract_fp: Arc<str>,
-    /// The run that read them.
+    /// The run that last saved a text of it.
     pub run: RunId,
     /// Stage and kind of its failure, if it failed.
     pub failure: Option<(Stage, FailureKind)>,
+    /// The run that recorded this failure.
+    pub failed_in: Option<RunId>,
 }
 
 impl Reader {
@@ -39,7 +41,7 @@ impl Reader {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT document.id, document.uri, document.version, document.extract_fp,
-                        document.run_id, failure.stage, failure.kind
+                        document.run_id, failure.stage, failure.kind, failure.run_id
                  FROM document LEFT JOIN failure ON failure.document_id = document.id
                  WHERE document.source = ?1
                    AND replace(document.uri, '/', char(1)) > replace(?2, '/', char(1))
@@ -67,6 +69,7 @@ impl Reader {
                     extract_fp: Arc::clone(&extract_fp),
                     run: RunId(row.get(4)?),
                     failure: failed,
+                    failed_in: row.get::<_, Option<i64>>(7)?.map(RunId),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

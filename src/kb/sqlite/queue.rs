@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::convert::{from_sql, id, size_to_sql};
 use super::failures::record_failure;
 use super::index::{IndexRows, Segment};
+use super::run_row::recount_as_failed;
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
@@ -168,7 +169,9 @@ impl Run<'_> {
                     })?
                     .collect::<Result<_, _>>()?;
                 for (document, source, uri) in documents {
-                    record_failure(tx, self.key, DocumentId(document), stage, kind, error)?;
+                    let document = DocumentId(document);
+                    recount_as_failed(tx, self.key, document)?;
+                    record_failure(tx, self.key, document, stage, kind, error)?;
                     failures.push(Failure { source, uri, stage, kind, error: error.to_owned() });
                 }
             }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::convert::{from_sql, phase_status, run_status, to_sql};
-use crate::domain::{Metrics, Phase, Phases, RunId, RunSettings, RunState};
+use crate::domain::{DocumentId, Metrics, Phase, Phases, RunId, RunSettings, RunState};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 
@@ -18,8 +18,9 @@ pub struct RunKey {
 
 /// The columns of `run` that [`run_from_row`] reads.
 pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_ms, ended_ms, pid, host, \
-     message, error, cancel_requested, config_hash, stages_hash, config_path, documents_crawled, documents_new, \
-     documents_changed, documents_unchanged, documents_deleted, documents_restaged, \
+     message, error, cancel_requested, config_hash, stages_hash, config_path, documents_crawled, \
+     documents_new, documents_changed, documents_unchanged, documents_failed, documents_skipped, \
+     documents_deleted, documents_restaged, \
      deletions_withheld, sources_unreachable, bytes_read, \
      chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed, \
      pages_left_out";
@@ -40,6 +41,8 @@ pub fn update_run(
            documents_new = documents_new + :documents_new,
            documents_changed = documents_changed + :documents_changed,
            documents_unchanged = documents_unchanged + :documents_unchanged,
+           documents_failed = documents_failed + :documents_failed,
+           documents_skipped = documents_skipped + :documents_skipped,
            documents_deleted = documents_deleted + :documents_deleted,
            documents_restaged = documents_restaged + :documents_restaged,
            deletions_withheld = deletions_withheld + :deletions_withheld,
@@ -65,6 +68,8 @@ pub fn update_run(
                 ":documents_new": to_sql(delta.documents_new),
                 ":documents_changed": to_sql(delta.documents_changed),
                 ":documents_unchanged": to_sql(delta.documents_unchanged),
+                ":documents_failed": to_sql(delta.documents_failed),
+                ":documents_skipped": to_sql(delta.documents_skipped),
                 ":documents_deleted": to_sql(delta.documents_deleted),
                 ":documents_restaged": to_sql(delta.documents_restaged),
                 ":deletions_withheld": to_sql(delta.deletions_withheld),
@@ -88,6 +93,57 @@ pub fn update_run(
 pub fn count_superseded(tx: &Transaction<'_>, id: RunId, chunks: u64) -> Result<(), KbError> {
     tx.prepare_cached("UPDATE run SET chunks_superseded = chunks_superseded + ?2 WHERE id = ?1")?
         .execute(params![id.0, to_sql(chunks)])?;
+    Ok(())
+}
+
+/// Counts a document whose text cannot be chunked or embedded as failed, if `run` has counted it as
+/// new or changed and no failure is recorded yet.
+pub fn recount_as_failed(
+    tx: &Transaction<'_>,
+    run: RunKey,
+    document: DocumentId,
+) -> Result<(), KbError> {
+    // A live revision of this run was published before the text that fails.
+    let was_live: Option<bool> = tx
+        .prepare_cached(
+            "SELECT live.run_id FROM document
+             LEFT JOIN revision AS live ON live.document_id = document.id AND live.state = 'live'
+             WHERE document.id = ?1 AND document.run_id = ?2 AND live.run_id IS NOT ?2
+               AND NOT EXISTS (SELECT 1 FROM failure WHERE document_id = ?1)",
+        )?
+        .query_row([document.0, run.id.0], |row| Ok(row.get::<_, Option<i64>>(0)?.is_some()))
+        .optional()?;
+    let Some(was_live) = was_live else { return Ok(()) };
+    tx.prepare_cached(
+        "UPDATE run SET documents_failed = documents_failed + 1,
+                documents_changed = documents_changed - ?2,
+                documents_new = documents_new - NOT ?2
+         WHERE id = ?1",
+    )?
+    .execute(params![run.id.0, was_live])?;
+    Ok(())
+}
+
+/// Counts the documents of run `id` from the start, as its sources are listed again: those of which
+/// it has saved a text are not counted a second time, nor are the pages that it has visited.
+pub fn recount(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
+    tx.execute(
+        "UPDATE run SET documents_failed = (
+             SELECT COUNT(*) FROM failure JOIN document ON document.id = failure.document_id
+             WHERE document.run_id = run.id AND stage IN ('chunk', 'embed')
+               AND NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id
+                               AND state = 'live' AND revision.run_id = run.id)),
+           documents_skipped = 0, documents_unchanged = 0, deletions_withheld = 0,
+           sources_unreachable = 0, pages_left_out = 0
+         WHERE id = ?1",
+        [id.0],
+    )?;
+    super::frontier::end::count_visited(tx, id)?;
+    tx.execute(
+        "UPDATE run SET documents_crawled = documents_new + documents_changed + documents_unchanged
+                + documents_failed + documents_skipped WHERE id = ?1",
+        [id.0],
+    )?;
     Ok(())
 }
 
@@ -138,6 +194,8 @@ pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
             documents_new: count("documents_new")?,
             documents_changed: count("documents_changed")?,
             documents_unchanged: count("documents_unchanged")?,
+            documents_failed: count("documents_failed")?,
+            documents_skipped: count("documents_skipped")?,
             documents_deleted: count("documents_deleted")?,
             documents_restaged: count("documents_restaged")?,
             deletions_withheld: count("deletions_withheld")?,

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::convert::from_sql;
 use super::run_row::{
-    COLUMNS, RunKey, count_superseded, read_run, run_from_row, update_run, with_phases,
+    COLUMNS, RunKey, count_superseded, read_run, recount, run_from_row, update_run, with_phases,
 };
 use super::{Reader, Run, Writer};
 use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunSettings, RunState, RunStatus};
@@ -77,8 +77,8 @@ impl Writer {
     /// Takes ownership of an unfinished run and sets its `phases` for resuming it; ranges claimed
     /// by a dead process go back to the queue.
     ///
-    /// If the crawl is not complete, its listing starts again, and unchanged documents are counted
-    /// from 0; documents that this run has read are not counted twice.
+    /// If the crawl is not complete, its listing starts again, and documents of which this run has
+    /// saved no text are counted from 0.
     pub fn continue_run<'a>(
         &'a self,
         id: RunId,
@@ -105,13 +105,7 @@ impl Writer {
                 },
             )?;
             if phases.crawling != PhaseStatus::Completed {
-                tx.execute(
-                    "UPDATE run SET documents_crawled = documents_crawled - documents_unchanged,
-                            documents_unchanged = 0, deletions_withheld = 0, sources_unreachable = 0,
-                            pages_left_out = 0
-                     WHERE id = ?1",
-                    [id.0],
-                )?;
+                recount(tx, id)?;
             }
             super::queue::return_claims(tx)?;
             super::in_flight::suspect_in_flight(tx)?;

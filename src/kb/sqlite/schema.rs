@@ -55,6 +55,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "255191ab5f50635f",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0007_document_counts.sql"),
+        shape: "3ce3aa2f7a295d6f",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -20,10 +20,12 @@ const PAGE_ROWS: usize = 1000;
 pub enum Compared {
     /// New, or changed since it was last read.
     Changed(ToRead),
-    /// Unchanged; already counted if an earlier process of this run has read it.
+    /// Unchanged; already counted if an earlier process of this run has saved its text.
     Unchanged {
         /// Whether this run has not counted it yet.
         count: bool,
+        /// Kind of its failure, if it is unchanged since it failed.
+        failure: Option<FailureKind>,
     },
     /// Known and no longer listed.
     Gone(DocumentId),
@@ -94,9 +96,18 @@ impl<'a> Comparison<'a> {
         };
         let count = row.run != self.run;
         if self.is_unchanged(&entry, &row) {
-            Compared::Unchanged { count }
+            Compared::Unchanged { count, failure: self.known_failure(&row) }
         } else {
             Compared::Changed(ToRead { entry, document: Some(row.id), count })
+        }
+    }
+
+    /// Returns the kind of the failure of an unchanged document. What other settings make fail in
+    /// this run is unchanged: the consumer may find that before this comparison or after it.
+    fn known_failure(&self, row: &LedgerRow) -> Option<FailureKind> {
+        match row.failure? {
+            (Stage::Chunk | Stage::Embed, _) if row.failed_in == Some(self.run) => None,
+            (_, kind) => Some(kind),
         }
     }
 
@@ -170,6 +181,7 @@ mod tests {
             extract_fp: extraction.expected(uri).into(),
             run: EARLIER,
             failure: None,
+            failed_in: None,
         }
     }
 
@@ -192,7 +204,10 @@ mod tests {
             Compared::Changed(ToRead { entry, document: Some(id), count }) => {
                 format!("{} of {} changed{}", entry.uri, id.0, counted(count))
             }
-            Compared::Unchanged { count } => format!("unchanged{}", counted(count)),
+            Compared::Unchanged { count, failure: None } => format!("unchanged{}", counted(count)),
+            Compared::Unchanged { count, failure: Some(_) } => {
+                format!("unchanged since it failed{}", counted(count))
+            }
             Compared::Gone(id) => format!("{} is gone", id.0),
             Compared::Unlisted(error) => format!("{:.9} is unlisted: {}", error.uri, error.source),
         }
@@ -292,8 +307,7 @@ mod tests {
 
     #[test]
     fn a_document_is_read_again_unless_that_would_end_as_it_did() {
-        let check = |version: Option<&str>, change: fn(&mut LedgerRow), is_unchanged: bool| {
-            let expected = if is_unchanged { "unchanged" } else { "a.md of 1 changed" };
+        let check = |version: Option<&str>, change: fn(&mut LedgerRow), expected: &str| {
             let rows = |e: &Extraction| {
                 let mut row = row(e, 1, "a.md");
                 change(&mut row);
@@ -301,22 +315,30 @@ mod tests {
             };
             check(vec![listed("a.md", version)], rows, &[expected]);
         };
-        check(Some("1"), |_| {}, true);
-        check(Some("2"), |_| {}, false);
+        let (changed, unchanged) = ("a.md of 1 changed", "unchanged");
+        let failed = "unchanged since it failed";
+        check(Some("1"), |_| {}, unchanged);
+        check(Some("2"), |_| {}, changed);
         // Only its bytes show a change.
-        check(None, |_| {}, false);
-        check(None, |row| row.version = None, false);
-        check(Some("1"), |row| row.version = None, false);
-        check(Some("1"), |row| row.extract_fp = "another@1".into(), false);
+        check(None, |_| {}, changed);
+        check(None, |row| row.version = None, changed);
+        check(Some("1"), |row| row.version = None, changed);
+        check(Some("1"), |row| row.extract_fp = "another@1".into(), changed);
         // A permanent failure would recur; a failure to read says nothing about the bytes.
         use FailureKind::{Permanent, Skipped, Transient};
-        check(Some("1"), |row| row.failure = Some((Stage::Extract, Permanent)), true);
-        check(Some("1"), |row| row.failure = Some((Stage::Extract, Skipped)), true);
-        check(Some("1"), |row| row.failure = Some((Stage::Extract, Transient)), false);
-        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Permanent)), false);
-        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Skipped)), false);
-        check(Some("1"), |row| row.failure = Some((Stage::Chunk, Permanent)), true);
-        check(Some("1"), |row| row.failure = Some((Stage::Embed, Transient)), true);
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Permanent)), failed);
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Skipped)), failed);
+        check(Some("1"), |row| row.failure = Some((Stage::Extract, Transient)), changed);
+        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Permanent)), changed);
+        check(Some("1"), |row| row.failure = Some((Stage::Crawl, Skipped)), changed);
+        check(Some("1"), |row| row.failure = Some((Stage::Chunk, Permanent)), failed);
+        check(Some("1"), |row| row.failure = Some((Stage::Embed, Transient)), failed);
+        // It became so in this run, whenever it was compared.
+        let now = |row: &mut LedgerRow| {
+            row.failure = Some((Stage::Embed, Permanent));
+            row.failed_in = Some(THIS_RUN);
+        };
+        check(Some("1"), now, unchanged);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::support::panics::panic_message;
 
 /// Reads and extracts documents in parallel, in their order. A document that was never saved and
 /// was removed since it was listed is skipped, as the next listing would not contain it either.
+/// So are those that a stop prevents or interrupts: the next process reads them, so nothing failed.
 pub fn read_all(
     context: &Context<'_>,
     source: &dyn Source,
@@ -30,6 +31,9 @@ pub fn read_all(
 }
 
 fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Option<Reading> {
+    if context.stop.is_requested() {
+        return None;
+    }
     let ToRead { entry, document, count } = to_read;
     let mut version = None;
     let mut size_bytes = 0;
@@ -46,6 +50,9 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
             (context.extraction.expected(entry.format_name()).to_owned(), result)
         }
     };
+    if matches!(result, ReadResult::Failed { .. }) && context.stop.is_requested() {
+        return None;
+    }
     Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, result })
 }
 

@@ -35,8 +35,8 @@ struct Batch {
     unlisted: Vec<ListError>,
     /// What a limit of kb.toml leaves out.
     left_out: Option<ListError>,
-    seen: u64,
-    unchanged: u64,
+    /// Documents compared, counted or not.
+    passed: u64,
     is_last: bool,
 }
 
@@ -81,10 +81,8 @@ impl Crawl<'_> {
         let mut saved_at = Instant::now();
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
-            let batch = gather(&mut comparison, &mut gone)?;
-            unsaved.documents_crawled += batch.seen;
-            unsaved.documents_unchanged += batch.unchanged;
-            context.progress.see_documents(batch.seen);
+            let batch = gather(&mut comparison, &mut gone, &mut unsaved)?;
+            context.progress.see_documents(batch.passed);
             let is_last = batch.is_last;
             if let Some(limit) = &batch.left_out {
                 gone.incomplete = true;
@@ -234,8 +232,12 @@ impl Crawl<'_> {
     }
 }
 
-/// Collects the next batch of `comparison`.
-fn gather(comparison: &mut Comparison<'_>, gone: &mut Gone) -> Result<Batch, Error> {
+/// Collects the next batch of `comparison`; counts what need not be read.
+fn gather(
+    comparison: &mut Comparison<'_>,
+    gone: &mut Gone,
+    counts: &mut Metrics,
+) -> Result<Batch, Error> {
     let mut batch = Batch::default();
     let mut bytes = 0;
     for _ in 0..BATCH_COMPARED {
@@ -244,12 +246,14 @@ fn gather(comparison: &mut Comparison<'_>, gone: &mut Gone) -> Result<Batch, Err
                 batch.is_last = true;
                 break;
             }
-            Some(Compared::Unchanged { count }) => {
-                batch.seen += u64::from(count);
-                batch.unchanged += u64::from(count);
+            Some(Compared::Unchanged { count, failure }) => {
+                batch.passed += 1;
+                if count {
+                    counts.count_without_text(failure);
+                }
             }
             Some(Compared::Changed(to_read)) => {
-                batch.seen += u64::from(to_read.count);
+                batch.passed += 1;
                 bytes += to_read.entry.size_bytes;
                 batch.to_read.push(to_read);
             }
@@ -275,11 +279,12 @@ fn unlisted_reading(
     error: &ListError,
 ) -> Result<Reading, Error> {
     let uri = unlisted_uri(error);
+    let document = context.kb.find_document(source, &uri)?;
     Ok(Reading {
-        document: context.kb.find_document(source, &uri)?,
         version: None,
         extract_fp: context.extraction.expected(&uri).to_owned(),
-        count: false,
+        count: !context.run.has_saved(document)?,
+        document,
         size_bytes: 0,
         result: ReadResult::Failed {
             stage: Stage::Crawl,

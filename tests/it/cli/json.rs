@@ -99,8 +99,10 @@ fn the_report_of_a_run_as_json() {
     run.metrics.documents_changed: integer
     run.metrics.documents_crawled: integer
     run.metrics.documents_deleted: integer
+    run.metrics.documents_failed: integer
     run.metrics.documents_new: integer
     run.metrics.documents_restaged: integer
+    run.metrics.documents_skipped: integer
     run.metrics.documents_unchanged: integer
     run.metrics.pages_left_out: integer
     run.metrics.sources_unreachable: integer
@@ -147,8 +149,10 @@ fn the_status_as_json() {
     run.metrics.documents_changed: integer
     run.metrics.documents_crawled: integer
     run.metrics.documents_deleted: integer
+    run.metrics.documents_failed: integer
     run.metrics.documents_new: integer
     run.metrics.documents_restaged: integer
+    run.metrics.documents_skipped: integer
     run.metrics.documents_unchanged: integer
     run.metrics.pages_left_out: integer
     run.metrics.sources_unreachable: integer

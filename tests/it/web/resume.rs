@@ -86,6 +86,18 @@ fn a_stopped_crawl_goes_on_where_it_was() {
     assert!(points >= 20, "only {points} points");
 }
 
+/// Pages are not visited again, but belong to the run.
+#[test]
+fn a_resumed_crawl_counts_every_page() {
+    let site = tree();
+    site.ingest_to(0);
+    let config = site.place.config();
+    let report = ingest(&config, Some(&stop_at(Some(Checkpoint::AfterSave), 2)));
+    assert_cancelled(&report, "the second batch");
+    let metrics = resume(&config, None).run.unwrap().metrics;
+    assert_eq!((metrics.documents_crawled, metrics.documents_unchanged), (60, 60));
+}
+
 #[test]
 fn a_killed_crawl_goes_on_where_it_was() {
     let site = tree();

@@ -14,7 +14,7 @@ use crate::domain::{DocumentId, Metrics};
 use crate::kb::KbError;
 use crate::kb::sqlite::Run;
 use crate::kb::sqlite::convert::{from_sql, size_to_sql};
-use crate::kb::sqlite::documents::{Reading, SaveResult, save_one};
+use crate::kb::sqlite::documents::{Reading, SaveResult, failure_of, save_one};
 use crate::kb::sqlite::run_row::RunKey;
 
 /// Why a URL is not visited because of a limit of kb.toml.
@@ -291,18 +291,17 @@ impl Run<'_> {
         })
     }
 
-    /// Saves the results of visits: texts, states and links in one transaction. Returns a result
-    /// for each reading, in order.
+    /// Saves the results of visits: texts, states and links in one transaction, and counts the
+    /// documents among them. Returns a result for each reading, in order.
     pub fn save_pages(
         &self,
         site: CrawledSite<'_>,
         reports: &[PageReport],
-        delta: Metrics,
         percent: f64,
     ) -> Result<Vec<SaveResult>, KbError> {
         let CrawledSite { source, settings, max_queued } = site;
         let run = self.key;
-        self.write_counted(delta, Some(percent), |tx, delta| {
+        self.write_counted(Metrics::default(), Some(percent), |tx, delta| {
             let mut results = Vec::new();
             let mut room = Room::of(tx, run, source, max_queued)?;
             for report in reports {
@@ -317,6 +316,10 @@ impl Run<'_> {
                     PageLinks::Unknown => {}
                 }
                 save_state(tx, settings, report)?;
+                if let (PageState::Unchanged, Some(document)) = (report.state, report.page.document)
+                {
+                    delta.count_without_text(failure_of(tx, document)?);
+                }
                 twin::settle(tx, run, source, report)?;
             }
             Ok(results)

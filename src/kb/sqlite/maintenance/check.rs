@@ -143,6 +143,11 @@ const INVARIANTS: &[(&str, &str)] = &[
                 AND NOT EXISTS (SELECT 1 FROM vector WHERE chunk_id = chunk.id))",
     ),
     (
+        "crawled = new + changed + unchanged + failed + skipped, in every run",
+        "SELECT 'run ' || id FROM run WHERE documents_crawled <> documents_new + documents_changed
+           + documents_unchanged + documents_failed + documents_skipped",
+    ),
+    (
         "spans are inside the text, in order, and do not overlap",
         "SELECT {document} || ' chunk ' || chunk.id FROM chunk
          JOIN revision ON revision.id = chunk.revision_id
