@@ -1,13 +1,17 @@
-//! The include and exclude globs of one source.
+//! The include and exclude globs of one source, with one meaning for folders, repositories and
+//! archives.
 
 use std::path::Path;
 
-use crate::source::located::Located;
 use globset::{Glob, GlobBuilder, GlobSet};
 
 use super::SourceError;
+use crate::source::located::Located;
+use crate::support::names::{nfc, nfc_path};
 
-/// Include and exclude globs, matched on the whole path relative to the root.
+/// Include and exclude globs, matched on the whole path relative to the root, in NFC.
+///
+/// A folder that is excluded is excluded with everything in it.
 #[derive(Clone, Debug)]
 pub(super) struct Globs {
     /// `None` if every file is wanted.
@@ -45,15 +49,38 @@ impl Globs {
             .map_err(|reason| SourceError::Config { name: name.to_owned(), reason })
     }
 
-    /// Reports whether the file at `path` is wanted, judging by its own path.
+    /// Reports whether the file at `path` is wanted, judging by its own path: for a walk that does
+    /// not enter unwanted folders.
     pub(super) fn wants_file(&self, path: &Path) -> bool {
-        self.include.as_ref().is_none_or(|include| include.is_match(path))
-            && !self.exclude.is_match(path)
+        let path = nfc_path(path);
+        self.include.as_ref().is_none_or(|include| include.is_match(&path))
+            && !self.exclude.is_match(&path)
     }
 
-    /// Reports whether the folder at `path` may contain wanted files.
+    /// Reports whether the folder at `path` may contain wanted files, judging by its own path.
     pub(super) fn wants_folder(&self, path: &Path) -> bool {
-        !self.exclude_folder.is_match(path)
+        !self.exclude_folder.is_match(nfc_path(path))
+    }
+
+    /// Reports whether the file at `path` is wanted, and so are all folders that it is in: for
+    /// listings without folders.
+    pub(super) fn wants(&self, path: &Path) -> bool {
+        self.wants_file(path) && self.wants_folders_above(path)
+    }
+
+    /// Reports whether the folder at `path` and all folders that it is in may contain wanted files.
+    pub(super) fn wants_below(&self, path: &Path) -> bool {
+        self.wants_folder(path) && self.wants_folders_above(path)
+    }
+
+    fn wants_folders_above(&self, path: &Path) -> bool {
+        if self.exclude_folder.is_empty() {
+            return true;
+        }
+        let path = nfc_path(path);
+        let mut above =
+            path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty());
+        !above.any(|folder| self.exclude_folder.is_match(folder))
     }
 }
 
@@ -82,7 +109,7 @@ pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
     if let Some(folder) = pattern.strip_suffix('/') {
         return never(&format!("write `{folder}/**` for everything below a folder"));
     }
-    GlobBuilder::new(pattern)
+    GlobBuilder::new(&nfc(pattern))
         .literal_separator(true)
         .build()
         .map_err(|error| format!("glob \"{pattern}\" cannot be read: {}", error.kind()))
@@ -127,6 +154,35 @@ mod tests {
         check("drafts/*.md", "drafts", true);
         check("**/*.md", "drafts", true);
         check("**", "drafts", false);
+    }
+
+    #[test]
+    fn a_listing_without_folders_leaves_out_what_a_walk_does() {
+        let check = |exclude: &str, path: &str, expected: bool| {
+            let globs = Globs::new([].into_iter(), [exclude].into_iter()).unwrap();
+            assert_eq!(globs.wants(Path::new(path)), expected, "{exclude} {path}");
+        };
+        check("drafts", "drafts/a/b.md", false);
+        check("drafts", "a/drafts/b.md", true);
+        check("**/node_modules", "a/node_modules/b/c.md", false);
+        check("**/node_modules", "node_modules/c.md", false);
+        check("a/b", "a/b/c.md", false);
+        check("a/b", "a/bc/c.md", true);
+        check("a/*", "a/b/c.md", false);
+        check("*.d", "conf.d/a.md", false);
+    }
+
+    #[test]
+    fn globs_match_either_form_of_an_accent() {
+        let (composed, decomposed) = ("Vertr\u{e4}ge", "Vertra\u{308}ge");
+        for (pattern, folder) in [(composed, decomposed), (decomposed, composed)] {
+            let (all, one) = (format!("{pattern}/**"), format!("{folder}/\u{e4}.md"));
+            let include = Globs::new([all.as_str()].into_iter(), [].into_iter()).unwrap();
+            assert!(include.wants(Path::new(&one)));
+            let exclude = Globs::new([].into_iter(), [all.as_str()].into_iter()).unwrap();
+            assert!(!exclude.wants(Path::new(&one)));
+            assert!(!exclude.wants_folder(Path::new(folder)));
+        }
     }
 
     #[test]

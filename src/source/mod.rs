@@ -16,6 +16,7 @@ mod globs;
 mod located;
 mod max_delete;
 mod named;
+mod own;
 mod records;
 mod rules;
 mod settings;

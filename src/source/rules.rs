@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use tracing::warn;
 
 use super::beneath::PASSED;
+use crate::support::names::{nfc, nfc_path};
 
 /// Ignore rules of our own, obeyed like `.gitignore`, and winning over it.
 const OWN: &str = ".kbignore";
@@ -129,6 +130,7 @@ impl Rules {
         if self.levels.is_empty() {
             return false;
         }
+        let path = &*nfc_path(path);
         let (mut own, mut git, mut exclude) = (Match::None, Match::None, Match::None);
         let holds = !self.in_repository || self.levels.iter().any(|level| level.has_git);
         let mut is_outside = false;
@@ -165,7 +167,7 @@ impl Rules {
         let read = read(folder, file, &place.join(file), inside, left).map_err(wrong)?;
         let Some(bytes) = read else { return Ok(Gitignore::empty()) };
         level.bytes += bytes.len() as u64;
-        let mut builder = GitignoreBuilder::new(path);
+        let mut builder = GitignoreBuilder::new(nfc_path(path));
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -185,7 +187,7 @@ impl Rules {
                 return Err(wrong(what));
             }
             // The line itself is not logged: it may come from any file.
-            if builder.add_line(None, &readable(line)).is_err() {
+            if builder.add_line(None, &nfc(&readable(line))).is_err() {
                 let place = place.join(file);
                 warn!(file = %place.display(), line = number, "ignored: it is not a valid pattern");
             }

@@ -17,8 +17,10 @@ use tracing::debug;
 
 use super::beneath::{self, LISTED, Root};
 use super::file::Stamp;
+use super::own;
 use super::rules::Rules;
 use super::uri;
+use crate::support::own_folder::is_marked;
 
 /// Limit on open folders on the path to the current one.
 const OPEN_MAX: usize = 64;
@@ -181,6 +183,10 @@ impl Walk {
             kind: io::Error::from(error).kind(),
         };
         let mut folder = Dir::new(opened).map_err(unlisted)?;
+        let is_root = here.as_os_str().is_empty();
+        if !is_root && is_marked(folder.fd().map_err(unlisted)?) {
+            return Ok((folder, Vec::new(), false, false));
+        }
         let mut has_rules = false;
         if let Some(rules) = &mut self.rules {
             let path = self.root.path().join(&here);
@@ -251,6 +257,8 @@ impl Walk {
                 names.truncate(max);
             }
         }
+        let fd = folder.fd()?;
+        names.retain(|one| one.kind != Kind::File || !own::is_file(fd, &one.name));
         sort(&mut names);
         has_more |= names.len() > max;
         names.truncate(max);

@@ -210,6 +210,14 @@ fn write_holder(file: &mut File) -> std::io::Result<()> {
     write!(file, "pid {} on {} since {since}", std::process::id(), host_name())
 }
 
+/// Reports whether `start`, the first bytes of a file, are the text in a lock file of ours.
+pub fn is_text(start: &[u8]) -> bool {
+    let rest = start.strip_prefix(b"pid ").unwrap_or_default();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_since = |words: &[u8]| words == b" since ";
+    digits > 0 && rest[digits..].starts_with(b" on ") && rest.windows(7).any(is_since)
+}
+
 fn read_holder(file: &mut File) -> String {
     let mut holder = String::new();
     match file.take(200).read_to_string(&mut holder) {

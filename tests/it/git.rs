@@ -2,6 +2,7 @@
 //! book.
 
 mod remote;
+mod trees;
 
 use std::fs;
 use std::path::{Path, PathBuf};

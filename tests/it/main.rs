@@ -5,6 +5,7 @@
 //! - `source`, `extract`, `chunker`, `wordpiece`: one stage each, against its contract
 //! - `git`, `web`, `archive`, `records`: the sources that are not folders, from listing to
 //!   knowledge base
+//! - `alike`: what all kinds of sources have in common
 //! - `child`, `command`: documents that break their extractor, and programs of the user's, through
 //!   the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the
@@ -16,6 +17,7 @@
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `fingerprint`: what is stored to decide whether work is done again
+//! - `reread`: everything read again
 //! - `unavailable`: sources that cannot be reached
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
@@ -23,6 +25,7 @@
 //! - `support`, `users`, `wait`: what they share
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod alike;
 mod archive;
 mod child;
 mod chunker;
@@ -55,6 +58,7 @@ mod publish;
 mod recipes;
 mod records;
 mod repair;
+mod reread;
 mod search;
 mod security;
 mod source;

@@ -21,7 +21,7 @@ use rustix::fs::{
 use super::{files, storage};
 
 /// The file that marks a folder as ours.
-const MARKER: &str = ".kbingest-folder";
+pub const MARKER: &str = ".kbingest-folder";
 /// The beginning of the marker.
 const MADE_BY_US: &str = "Made by kbingest, and removed by it at any time.\n";
 /// Limit on a marker, in bytes.
@@ -256,6 +256,15 @@ impl OwnFolder {
         let inode = fstat(&self.handle)?.st_ino;
         Ok(format!("{MADE_BY_US}inode {inode}\n"))
     }
+}
+
+/// Reports whether `folder` has the marker of a folder of ours, made here or elsewhere.
+pub fn is_marked(folder: BorrowedFd<'_>) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(marker) = openat(folder, MARKER, flags, Mode::empty()) else { return false };
+    let mut text = Vec::new();
+    let read = File::from(marker).take(MARKER_BYTES_MAX).read_to_end(&mut text);
+    read.is_ok() && text.starts_with(MADE_BY_US.as_bytes())
 }
 
 /// Returns whether `name` is a single component of a path and does not lead elsewhere.

@@ -13,6 +13,13 @@ use crate::kb::KbError;
 /// `kbin` in ASCII; distinguishes our files from other SQLite files.
 const APPLICATION_ID: i64 = 0x6b62_696e;
 
+/// Reports whether `start`, the first bytes of a file, are those of a knowledge base (SQLite's
+/// "Database File Format", section 1.3).
+pub fn is_header(start: &[u8]) -> bool {
+    let id = start.get(68..72).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
+    start.starts_with(b"SQLite format 3\0") && id.is_some_and(|id| i64::from(id) == APPLICATION_ID)
+}
+
 /// A step of the file format.
 struct Migration {
     sql: &'static str,

@@ -114,6 +114,11 @@ impl Wanted {
 
     /// Reports whether the settings want the document at `uri`.
     pub(super) fn wants(&self, uri: &str) -> bool {
-        self.globs.wants_file(&uri::decode(uri))
+        self.globs.wants(&uri::decode(uri))
+    }
+
+    /// Reports whether the archive at `uri` may contain wanted documents.
+    pub(super) fn wants_below(&self, uri: &str) -> bool {
+        self.globs.wants_below(&uri::decode(uri))
     }
 }

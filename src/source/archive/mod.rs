@@ -36,7 +36,7 @@ use crate::support::fingerprint::Fingerprint;
 pub use config::ArchiveConfig;
 
 /// Changes whenever the same archive would give other members.
-const LISTED_BY: &str = "unpack@2";
+const LISTED_BY: &str = "unpack@3";
 
 /// Members of one archive.
 pub struct ArchiveSource {

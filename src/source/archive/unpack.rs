@@ -3,8 +3,11 @@
 //! Everything unpacked counts, wanted or not, so that `max_total_size` and `max_members` together
 //! bound the work.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
@@ -13,7 +16,7 @@ use zip::ZipReadOptions;
 use super::member::{Listed, Member, NAME_BYTES_MAX, Name, Problem, Wanted};
 use super::tar::TarReader;
 use super::{Limits, zip as directory};
-use crate::source::{ByteSize, uri};
+use crate::source::{ByteSize, own, uri};
 use crate::support::checkpoint::StopSignal;
 
 /// Extensions of members that are archives themselves.
@@ -27,6 +30,9 @@ const NAME_BYTES_PER_MEMBER: u64 = 256;
 
 /// Lower bound of that limit.
 const NAMES_BYTES_MIN: u64 = 1 << 20;
+
+/// Limit on folders that are recognised as made by kbingest.
+const OWN_FOLDERS_MAX: usize = 1000;
 
 /// Offset of the magic in a tar file (POSIX.1-1988, ustar).
 const TAR_MARK_AT: usize = 257;
@@ -75,6 +81,8 @@ pub(super) struct Unpacking<'a> {
     seen: u64,
     names_bytes: u64,
     members: Vec<Member>,
+    /// URIs of folders that kbingest made, each with a `/` at its end.
+    own_folders: Vec<String>,
     problems: Vec<Problem>,
     /// Problems that are not reported one by one.
     unreported: u64,
@@ -104,6 +112,7 @@ impl<'a> Unpacking<'a> {
             seen: 0,
             names_bytes: 0,
             members: Vec::new(),
+            own_folders: Vec::new(),
             problems: Vec::new(),
             unreported: 0,
             unreported_block_deletions: false,
@@ -124,8 +133,17 @@ impl<'a> Unpacking<'a> {
             Ok(()) => {}
         }
         let Self {
-            mut members, mut problems, spool, unreported, unreported_block_deletions, ..
+            mut members,
+            own_folders,
+            mut problems,
+            spool,
+            unreported,
+            unreported_block_deletions,
+            ..
         } = self;
+        let is_own = |uri: &str| own_folders.iter().any(|folder| uri.starts_with(folder.as_str()));
+        members.retain(|member| !is_own(&member.uri));
+        problems.retain(|problem| !is_own(&problem.uri));
         if unreported > 0 {
             problems.push(Problem {
                 uri: "(other members)".to_owned(),
@@ -259,10 +277,13 @@ impl<'a> Unpacking<'a> {
         if !is_file {
             return Ok(None);
         }
+        self.note_own_folder(outer, name);
         match self.wanted.judge(outer, name, name_bytes) {
             Name::Wanted(uri) => {
                 let opens = depth < self.limits.depth && is_archive(&uri);
-                if !opens && !self.wanted.wants(&uri) {
+                let is_wanted =
+                    if opens { self.wanted.wants_below(&uri) } else { self.wanted.wants(&uri) };
+                if !is_wanted {
                     return Ok(None);
                 }
                 self.names_bytes += uri.len() as u64;
@@ -288,6 +309,15 @@ impl<'a> Unpacking<'a> {
             Name::Unwanted => {}
         }
         Ok(None)
+    }
+
+    /// Remembers the folder of the member `name` if kbingest made it: nothing in it is a document.
+    fn note_own_folder(&mut self, outer: &str, name: &[u8]) {
+        let folder = own::marked_folder(Path::new(OsStr::from_bytes(name)));
+        if let Some(folder) = folder.filter(|_| self.own_folders.len() < OWN_FOLDERS_MAX) {
+            let folder = folder.strip_prefix(".").unwrap_or(folder);
+            self.own_folders.push(format!("{outer}{}/", uri::encode(folder)));
+        }
     }
 
     /// Unpacks a member into the spool, or opens it if it is an archive.
@@ -328,6 +358,9 @@ impl<'a> Unpacking<'a> {
         }
         if depth < self.limits.depth && is_archive(&uri) {
             return self.open_inner(uri, depth, bytes);
+        }
+        if own::is_content(&bytes) {
+            return Ok(());
         }
         self.spool
             .write_all(&bytes)

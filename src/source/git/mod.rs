@@ -30,6 +30,7 @@ use self::command::{Git, GitError};
 use self::dates::Dates;
 use self::objects::{Blob, Objects};
 use super::globs::Globs;
+use super::own;
 use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, uri};
 use crate::domain::{DocumentError, Entry, Version};
 
@@ -50,6 +51,8 @@ const NAME_BYTES_PER_DOCUMENT: u64 = 256;
 const NAMES_BYTES_MIN: u64 = 1 << 20;
 /// Problems of entries that are reported one by one.
 const PROBLEMS_MAX: usize = 100;
+/// Limit on folders of a repository that are recognised as made by kbingest.
+const OWN_FOLDERS_MAX: usize = 1000;
 
 /// Returns the folder name of the clone: another URL gets another clone.
 pub(super) fn clone_name(config: &GitConfig, base: &Path) -> String {
@@ -139,6 +142,9 @@ impl GitSource {
                 let line = String::from_utf8_lossy(line);
                 GitError::Failed(format!("git lists an invalid line: {line:.80}"))
             })?;
+            if let Some(folder) = own::marked_folder(line.path) {
+                files.note_own_folder(folder);
+            }
             let Some(entry) = self.entry(&line) else {
                 return Ok(if files.seen < seen_max {
                     ControlFlow::Continue(())
@@ -178,7 +184,8 @@ impl GitSource {
             }
             listed => listed?,
         }
-        let Files { mut entries, mut problems, .. } = files;
+        let Files { mut entries, mut problems, own_folders, .. } = files;
+        entries.retain(|entry| !is_below_any(&entry.uri, &own_folders));
         // Git orders by whole paths, the ledger by components.
         entries.sort_by(|a, b| uri::uri_order(&a.uri, &b.uri));
         // A tree that git has not checked may contain a name several times; the first is used.
@@ -202,7 +209,9 @@ impl GitSource {
         let path = line.path;
         let is_hidden =
             || path.as_os_str().as_encoded_bytes().split(|&b| b == b'/').any(starts_with_dot);
-        if !self.globs.wants_file(path) || !self.hidden && is_hidden() {
+        let is_submodule = line.mode == b"160000";
+        let is_wanted = self.globs.wants(path) && (!is_submodule || self.globs.wants_below(path));
+        if !is_wanted || !self.hidden && is_hidden() {
             return None;
         }
         let version = match line.mode {
@@ -283,6 +292,9 @@ impl Source for GitSource {
             Ok(Blob::Bytes(bytes)) if is_lfs_pointer(&bytes) => Err(skipped(
                 "a Git LFS pointer; the content itself is not in the repository".into(),
             )),
+            Ok(Blob::Bytes(bytes)) if own::is_content(&bytes) => {
+                Err(skipped("a file that kbingest made".into()))
+            }
             Ok(Blob::Bytes(bytes)) => {
                 let metadata = self.metadata(&uri::decode(&entry.uri));
                 let metadata =
@@ -309,9 +321,18 @@ struct Files {
     problems: Vec<ListError>,
     seen: u64,
     names_bytes: u64,
+    /// URIs of folders that kbingest made, each with a `/` at its end.
+    own_folders: Vec<String>,
 }
 
 impl Files {
+    /// Remembers a folder that kbingest made: nothing in it is a document.
+    fn note_own_folder(&mut self, folder: &Path) {
+        if self.own_folders.len() < OWN_FOLDERS_MAX {
+            self.own_folders.push(format!("{}/", uri::encode(folder)));
+        }
+    }
+
     /// Ends the listing; the entries that git lists first are kept, whatever their order among all.
     fn limit(&mut self, what: String) -> ControlFlow<()> {
         self.problems.push(ListError::limit(what));
@@ -349,6 +370,10 @@ impl<'a> TreeLine<'a> {
         let path = Path::new(std::ffi::OsStr::from_bytes(&line[tab + 1..]));
         Some(Self { mode, id, size_bytes, path })
     }
+}
+
+fn is_below_any(uri: &str, folders: &[String]) -> bool {
+    folders.iter().any(|folder| uri.starts_with(folder.as_str()))
 }
 
 fn starts_with_dot(name: &[u8]) -> bool {

@@ -16,7 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::config::Format;
 use self::record::Fields;
 use self::table::Table;
-use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, file, limited};
+use super::{
+    ByteSize, Content, ListError, Listing, Setting, Source, SourceError, file, limited, own,
+};
 use crate::domain::{DocumentError, Entry, Version};
 
 pub use config::RecordsConfig;
@@ -77,6 +79,9 @@ impl RecordsSource {
                 None => io::Error::other(error.reason),
             })
         })?;
+        if own::is_content(&content.bytes) {
+            return Err(unreachable(io::Error::other("it is a file that kbingest made")));
+        }
         let file_name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let read = Table::read(content.bytes, self.format, &self.list, &self.fields, &file_name);
         let read = read.map_err(|reason| unreachable(io::Error::other(reason)))?;

@@ -2,6 +2,7 @@
 
 use globset::{Glob, GlobBuilder};
 use kbingest_support::fingerprint::Fingerprint;
+use kbingest_support::names::nfc;
 use serde::Deserialize;
 
 /// Stands for the document's file in a command line.
@@ -65,7 +66,7 @@ pub(super) fn glob(pattern: &str) -> Result<Glob, String> {
             "command.match must be a glob such as \"*.xyz\" or \"letters/**/*.xyz\", not \"{pattern}\""
         ));
     }
-    GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| {
+    GlobBuilder::new(&nfc(pattern)).literal_separator(true).build().map_err(|error| {
         format!("command.match \"{pattern}\" cannot be read as a glob: {}", error.kind())
     })
 }

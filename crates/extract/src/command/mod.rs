@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use globset::GlobMatcher;
 use kbingest_support::fingerprint::Fingerprint;
+use kbingest_support::names::nfc;
 use kbingest_support::stop::StopSignal;
 
 use crate::text::markdown::Markdown;
@@ -68,6 +69,10 @@ impl Commands {
 
     /// Returns the first command that applies to `uri`.
     pub(super) fn find(&self, uri: &str) -> Option<&Command> {
+        if self.commands.is_empty() {
+            return None;
+        }
+        let uri = &*nfc(uri);
         let name = title::file_name(uri);
         self.commands
             .iter()

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::analysis::ParsedQuery;
+use crate::support::names::nfc;
 
 /// Metadata that say when a document was written or changed, the best first.
 const DATE_KEYS: [&str; 7] =
@@ -29,7 +30,7 @@ pub struct Filter {
     pub before: Option<Day>,
 }
 
-/// A glob of URIs; a `*` stays inside a folder, as in kb.toml.
+/// A glob of URIs, which are compared in NFC; a `*` stays inside a folder, as in kb.toml.
 #[derive(Clone, Debug)]
 pub struct UriGlob {
     text: String,
@@ -41,7 +42,7 @@ impl FromStr for UriGlob {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let glob = GlobBuilder::new(text).literal_separator(true).build();
+        let glob = GlobBuilder::new(&nfc(text)).literal_separator(true).build();
         let set = glob.and_then(|glob| GlobSetBuilder::new().add(glob).build());
         match set {
             Ok(set) => Ok(Self { text: text.to_owned(), set }),
@@ -117,7 +118,8 @@ impl Filter {
     }
 
     fn admits_uri(&self, uri: &str) -> bool {
-        let uri = Candidate::new(uri);
+        let uri = nfc(uri);
+        let uri = Candidate::new(&*uri);
         self.uris.iter().any(|glob| glob.set.is_match_candidate(&uri))
     }
 

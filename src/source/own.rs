@@ -1,0 +1,129 @@
+//! Files that kbingest makes, for this knowledge base or another one: never documents.
+//!
+//! Those of this knowledge base are known by their paths (`Setting::leave_out`); those of others
+//! are recognised here, by name and content. A folder of ours has a marker.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::kb;
+use crate::support::lock;
+use crate::support::own_folder::MARKER;
+
+/// Endings of SQLite's files beside a database.
+const SQLITE: [&[u8]; 3] = [b"-wal", b"-shm", b"-journal"];
+/// Endings of copies of a knowledge base; `.damaged` may be followed by a number.
+const COPIES: [&[u8]; 3] = [b".next", b".repaired", b".damaged"];
+const LOCK: &[u8] = b".lock";
+const KB: &[u8] = b".kb";
+/// Bytes that are read of a file to recognise it: more than SQLite's header.
+const START_BYTES: usize = 200;
+/// Limit on a lock file.
+const LOCK_BYTES_MAX: usize = 400;
+
+/// Reports whether `bytes` are a knowledge base or its lock file.
+pub(super) fn is_content(bytes: &[u8]) -> bool {
+    kb::is_header(bytes) || bytes.len() <= LOCK_BYTES_MAX && lock::is_text(bytes)
+}
+
+/// Reports whether `path` is the marker of a folder of ours; returns that folder, unless it is the
+/// root.
+pub(super) fn marked_folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    path.file_name().is_some_and(|name| name == MARKER).then_some(folder)
+}
+
+/// Reports whether the file `name` in `folder` is a knowledge base, or belongs to one beside it.
+///
+/// The lock file is read first: reading a knowledge base that this process has open would drop
+/// SQLite's locks on it.
+pub(super) fn is_file(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    if let Some(base) = name.strip_suffix(LOCK) {
+        return is_lock(folder, name) || is_knowledge_base(folder, base);
+    }
+    let database = without_ending(name, &SQLITE);
+    let original = original(database.unwrap_or(name));
+    if database.is_none() && original.is_none() && !name.ends_with(KB) {
+        return false;
+    }
+    let is_kb = |base: &[u8]| is_knowledge_base(folder, base);
+    is_kb(database.unwrap_or(name)) || original.is_some_and(is_kb)
+}
+
+fn without_ending<'a>(name: &'a [u8], endings: &[&[u8]]) -> Option<&'a [u8]> {
+    let base = endings.iter().find_map(|ending| name.strip_suffix(*ending))?;
+    (!base.is_empty()).then_some(base)
+}
+
+/// Returns the name of the knowledge base of which `name` may be a copy.
+fn original(name: &[u8]) -> Option<&[u8]> {
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let numbered = &name[..name.len() - digits];
+    let plain = numbered.strip_suffix(b"-").filter(|_| digits > 0).unwrap_or(name);
+    without_ending(plain, &COPIES)
+}
+
+fn is_knowledge_base(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    if is_lock(folder, &[name, LOCK].concat()) {
+        return true;
+    }
+    match start(folder, name) {
+        Ok(start) => kb::is_header(&start),
+        // Of another user: by its name alone.
+        Err(Errno::ACCESS) => name.ends_with(KB),
+        Err(_) => false,
+    }
+}
+
+fn is_lock(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    match start(folder, name) {
+        Ok(start) => lock::is_text(&start),
+        Err(Errno::ACCESS) => name.strip_suffix(LOCK).is_some_and(|base| base.ends_with(KB)),
+        Err(_) => false,
+    }
+}
+
+fn start(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(openat(folder, OsStr::from_bytes(name), flags, Mode::empty())?);
+    let mut start = Vec::new();
+    let read = file.take(START_BYTES as u64).read_to_end(&mut start);
+    read.map_or_else(|_| Err(Errno::IO), |_| Ok(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_named_after_their_original() {
+        let check = |name: &str, expected: Option<&str>| {
+            assert_eq!(original(name.as_bytes()), expected.map(str::as_bytes), "{name}");
+        };
+        check("a.kb.next", Some("a.kb"));
+        check("a.kb.repaired", Some("a.kb"));
+        check("a.kb.damaged", Some("a.kb"));
+        check("a.kb.damaged-12", Some("a.kb"));
+        check("a.kb.damaged12", None);
+        check("a.kb.damaged-", None);
+        check(".next", None);
+        check("a.kb", None);
+        check("2024-12", None);
+    }
+
+    #[test]
+    fn a_folder_is_marked_by_a_file_in_it() {
+        let marked = |path: &'static str| marked_folder(Path::new(path));
+        assert_eq!(marked("a/b/.kbingest-folder"), Some(Path::new("a/b")));
+        assert_eq!(marked(".kbingest-folder"), None);
+        assert_eq!(marked("a/kbingest-folder"), None);
+    }
+}
