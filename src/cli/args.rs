@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -205,6 +206,10 @@ pub struct IngestArgs {
     /// Retries documents that failed permanently, even if neither they nor the settings changed.
     #[arg(long)]
     pub retry_failed: bool,
+    /// Reads every document again and compares its content: for files that changed without a change
+    /// of their size and time.
+    #[arg(long)]
+    pub reread: bool,
     /// Writes the knowledge base even to a network file system, whose locks cannot be trusted.
     #[arg(long)]
     pub allow_network_fs: bool,
@@ -357,7 +362,7 @@ pub struct SearchArgs {
     /// The optional target, and the query; the command's own text explains them. As two
     /// arguments, clap would refuse a query after `--`.
     #[arg(value_names = ["KB_TOML", "QUERY"], num_args = 1..=2, required = true, hide = true)]
-    pub target_and_query: Vec<String>,
+    pub target_and_query: Vec<OsString>,
     /// Number of hits.
     #[arg(short = 'k', long = "limit", value_name = "N", default_value_t = 5)]
     pub limit: usize,

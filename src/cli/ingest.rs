@@ -41,6 +41,7 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
             restart: arguments.restart,
             allow_deletes: allowed(arguments.allow_deletes.as_deref()),
             retry_failed: arguments.retry_failed,
+            reread: arguments.reread,
             allow_network_fs: arguments.allow_network_fs,
             adopt: arguments.adopt.adopt,
             fail_on: arguments.run.fail_on.into(),

@@ -14,13 +14,13 @@ use crate::operations::{self, SearchReport, Target};
 /// Runs `search`.
 pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
     let (target, text) = match arguments.target_and_query.as_slice() {
-        [target, text] => (target.as_str(), text),
-        [text] => ("kb.toml", text),
+        [target, text] => (Path::new(target), text),
+        [text] => (Path::new("kb.toml"), text),
         // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
-    let target = Target::open(Path::new(target))?;
-    let report = operations::search(&target, &query(arguments, text))?;
+    let target = Target::open(target)?;
+    let report = operations::search(&target, &query(arguments, &text.to_string_lossy()))?;
     for warning in &report.warnings {
         render::warning(&warning.to_string());
     }

@@ -6,6 +6,7 @@
 //! it.
 
 mod allowed;
+mod expand;
 mod place;
 mod programs;
 mod requests;
@@ -75,6 +76,9 @@ struct File {
     embed: EmbedConfig,
     #[serde(default)]
     search: SearchConfig,
+    /// Programs whose names contain `~` or variables, as expanded.
+    #[serde(skip)]
+    expanded_programs: Vec<String>,
 }
 
 /// The `[kb]` table.
@@ -286,7 +290,7 @@ impl Config {
             cache: None,
             hash: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
         };
-        config.trust_hash = trust_hash(&config, &text)
+        config.trust_hash = trust_hash(&config, &text, &file.expanded_programs)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         config.is_trusted = allowed::is_allowed(&config.absolute_path(), &config.trust_hash);
         Ok(config)
@@ -305,10 +309,14 @@ fn read(path: &Path) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8: is this a kb.toml?"))
 }
 
-/// Returns the hash of `text` and of the programs that it runs from its own folder.
-fn trust_hash(config: &Config, text: &str) -> std::io::Result<String> {
+/// Returns the hash of `text`, of the names of `programs` that depend on the environment, and of
+/// the programs that it runs from its own folder.
+fn trust_hash(config: &Config, text: &str, programs: &[String]) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(text.as_bytes());
+    for program in programs {
+        hasher.update(b"\0\0").update(program.as_bytes());
+    }
     programs::hash(config, &mut hasher)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
@@ -323,8 +331,12 @@ fn default_kb(config: &Path) -> PathBuf {
 
 /// Parses and checks `text`; with `base`, the folder of kb.toml, the folders of the sources too.
 fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
-    let file: File = toml::from_str(text).map_err(|error| vec![place::of_syntax(text, &error)])?;
-    let mut problems = Vec::new();
+    let mut file: File =
+        toml::from_str(text).map_err(|error| vec![place::of_syntax(text, &error)])?;
+    let programs = programs::of(&file.extract);
+    let mut problems = expand::paths(&mut file, text, base.is_some());
+    file.expanded_programs = programs::of(&file.extract);
+    file.expanded_programs.retain(|program| !programs.contains(program));
     if let Some(message) = file.kb.problem(base) {
         problems.push(place::of_table(text, "kb", message));
     }

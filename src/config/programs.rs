@@ -13,12 +13,18 @@ use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::requests::real;
+use crate::extract::ExtractConfig;
 
 /// Limit on the files of a folder that are read; the others count by size and time.
 const FILES_MAX: usize = 2000;
 /// Characters that end a word in a shell's line.
 const ENDS: &[char] =
     &[' ', '\t', '\n', '"', '\'', ';', '|', '&', '(', ')', '<', '>', '`', '=', '$', '{', '}'];
+
+/// Returns the programs of all commands.
+pub(super) fn of(extract: &ExtractConfig) -> Vec<String> {
+    extract.command.iter().filter_map(|command| command.run.first().cloned()).collect()
+}
 
 /// Hashes the names and contents of all files that commands run from the folder of kb.toml. A
 /// missing file counts as missing, and changes the hash when it appears.

@@ -14,8 +14,10 @@ pub struct EvalReport {
     /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub knowledge_base: PathBuf,
     /// The file of queries.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub queries_file: PathBuf,
     /// Hash of the file of queries, to compare reports of the same queries.
     pub queries_hash: String,

@@ -31,12 +31,14 @@ pub struct CheckReport {
     /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub knowledge_base: PathBuf,
     /// All violations, before any repair; empty if it is sound.
     pub findings: Vec<Finding>,
     /// The result of the repair, if one was requested and needed.
     pub repair: Option<Repair>,
     /// Copy of the damaged file, if the repair had to leave something out of the new one.
+    #[serde(serialize_with = "crate::support::names::lossy_option")]
     pub damaged_copy: Option<PathBuf>,
 }
 

@@ -35,6 +35,7 @@ pub struct ExtractReport {
     /// Version of this object's schema.
     pub schema: u32,
     /// The file.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub path: PathBuf,
     /// The extractor used, with its version.
     pub extractor: String,
@@ -56,6 +57,7 @@ pub struct ChunkReport {
     /// Version of this object's schema.
     pub schema: u32,
     /// The file.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub path: PathBuf,
     /// Its title, with which every embedded text begins.
     pub title: String,

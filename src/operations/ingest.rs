@@ -36,6 +36,8 @@ pub struct IngestOptions {
     pub allow_deletes: AllowDeletes,
     /// Try again what failed for good, though neither it nor the settings changed.
     pub retry_failed: bool,
+    /// Read every document again, and compare its bytes.
+    pub reread: bool,
     /// The knowledge base may lie on a network file system.
     pub allow_network_fs: bool,
     /// The knowledge base may belong to another kb.toml, and belongs to this one from now on.
@@ -91,6 +93,10 @@ pub(super) fn ingest_into(
     }
     if options.retry_failed {
         kb.forgive_failures()?;
+    }
+    if options.reread {
+        kb.forget_versions()?;
+        Cache::new(&config.kb, config.cache.as_deref()).forget_listings();
     }
     let job = Job::new(config, &kb, session)?;
     let settings = job.fingerprints.settings(&config.hash, config_path(config));

@@ -16,6 +16,7 @@ pub struct RunReport {
     /// Version of this object's form.
     pub schema: u32,
     /// The knowledge base.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub knowledge_base: PathBuf,
     /// The current run, as saved; `None` if there was nothing to resume.
     pub run: Option<RunState>,
@@ -74,6 +75,7 @@ fn error_text<S: Serializer>(
 #[derive(Clone, Debug, Serialize)]
 pub struct Publication {
     /// The file that the run wrote; removed once it is published.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub candidate: PathBuf,
     /// Whether searches see it.
     pub is_published: bool,

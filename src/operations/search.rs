@@ -17,6 +17,7 @@ pub struct SearchReport {
     /// Version of this object's form.
     pub schema: u32,
     /// The knowledge base.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub knowledge_base: PathBuf,
     /// The text of the query.
     pub query: String,

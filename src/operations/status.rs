@@ -17,6 +17,7 @@ pub struct StatusReport {
     /// Version of this object's schema.
     pub schema: u32,
     /// The knowledge base.
+    #[serde(serialize_with = "crate::support::names::lossy")]
     pub knowledge_base: PathBuf,
     /// The last run; `None` before the first.
     pub run: Option<RunState>,

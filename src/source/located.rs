@@ -24,6 +24,13 @@ impl<T> Located<T> {
     }
 }
 
+impl<T> Located<T> {
+    /// Replaces the value; it keeps its place in kb.toml.
+    pub(crate) fn replace(&mut self, value: T) {
+        self.value = value;
+    }
+}
+
 impl<T> From<T> for Located<T> {
     fn from(value: T) -> Self {
         Self { value, span: 0..0 }

@@ -4,9 +4,11 @@
 //! Everything goes through the real binary.
 
 mod exit_codes;
+mod expanded;
 mod forms;
 mod help;
 mod json;
+mod names;
 mod streams;
 
 use std::fs;

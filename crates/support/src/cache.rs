@@ -75,6 +75,11 @@ impl Cache {
         self.folder()?.subfolder(name)
     }
 
+    /// Removes the listings of archives; does not create a missing folder.
+    pub fn forget_listings(&self) {
+        self.tidy(&|kind, _| kind != LISTINGS);
+    }
+
     /// Removes what killed processes left in it, and the data of sources that no longer exist:
     /// `is_wanted` gets the folder and the name. Does not create a missing folder; a failure only
     /// costs space.

@@ -103,6 +103,19 @@ impl Writer {
         })
     }
 
+    /// Forgets the versions of all documents, and whether pages may be asked for by their last
+    /// version, so that the next listing reads everything. What has the same bytes stays unchanged.
+    pub fn forget_versions(&self) -> Result<(), KbError> {
+        self.write(|tx| {
+            tx.execute_batch(
+                "UPDATE document SET version = NULL WHERE version IS NOT NULL;
+                 UPDATE frontier SET settings = NULL WHERE settings IS NOT NULL;
+                 DELETE FROM web_file;",
+            )?;
+            Ok(())
+        })
+    }
+
     /// Drops every revision that is not live, with its part of the queue, and every failure that is
     /// not known, and ends a killed run, so that a new run starts without unfinished work.
     pub fn abandon_unfinished(&self) -> Result<(), KbError> {

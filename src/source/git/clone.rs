@@ -1,7 +1,7 @@
 //! The bare clone of a repository: creates it, updates it to the wanted commit, recreates it if it
 //! is damaged.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
@@ -29,7 +29,7 @@ const UPLOAD_PACK: &str = "--upload-pack=env GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTO
 #[derive(Debug)]
 pub(super) struct CachedClone {
     git: Git,
-    url: String,
+    url: OsString,
     /// Without user name and password.
     shown_url: String,
     reference: String,
@@ -41,10 +41,10 @@ pub(super) struct CachedClone {
 impl CachedClone {
     /// A `url` that is a path is relative to `base`.
     pub(super) fn new(git: Git, config: &GitConfig, base: &Path) -> Self {
-        let url = config.absolute_url(base);
+        let url = config.location(base);
         Self {
             git,
-            shown_url: without_credentials(&url),
+            shown_url: without_credentials(&url.to_string_lossy()),
             url,
             reference: config.reference.get_ref().clone(),
             depth: config.depth,
@@ -186,15 +186,18 @@ impl CachedClone {
         } else if self.git.folder()?.path().join("shallow").exists() {
             command.arg("--unshallow");
         }
-        command.args(["--", &remote.url, &format!("+{}:{HEAD}", self.wanted())]);
+        command.arg("--").arg(&remote.url).arg(format!("+{}:{HEAD}", self.wanted()));
         self.git.run(&mut command).map(drop).map_err(|error| self.explain(&remote, error))
     }
 
     /// Returns the remote, rewritten by the user's own settings (`url.*.insteadOf`).
     fn remote(&self) -> Result<Remote, GitError> {
-        let (url, user) = without_user(&self.url);
+        let (url, user) = match self.url.to_str() {
+            Some(url) => without_user(url),
+            None => (self.url.clone(), None),
+        };
         let mut command = self.git.command()?;
-        let shown = self.git.run(command.args(["ls-remote", "--get-url", "--", &url]))?;
+        let shown = self.git.run(command.args(["ls-remote", "--get-url", "--"]).arg(&url))?;
         let effective = String::from_utf8_lossy(&shown).trim_end_matches('\n').to_owned();
         Ok(Remote { url, user, effective })
     }
@@ -213,12 +216,12 @@ impl CachedClone {
             return GitError::Failed(
                 reason
                     .replace(&remote.effective, &self.shown_url)
-                    .replace(&self.url, &self.shown_url),
+                    .replace(&*self.url.to_string_lossy(), &self.shown_url),
             );
         }
         let refs = self.remote_command(remote).and_then(|mut command| {
             command.args(["ls-remote", "--quiet"]).args(remote.upload_pack());
-            self.git.run(command.args(["--", &remote.url]))
+            self.git.run(command.arg("--").arg(&remote.url))
         });
         GitError::Failed(match refs {
             Ok(refs) if refs.is_empty() => {
@@ -273,7 +276,7 @@ impl CachedClone {
 /// The remote of a clone.
 struct Remote {
     /// The URL passed to git.
-    url: String,
+    url: OsString,
     /// User name of an http URL, which must not be on a command line.
     user: Option<String>,
     /// The URL after git's rewriting.
@@ -324,18 +327,18 @@ fn is_suspicious(reason: &str) -> bool {
 }
 
 /// Returns an http URL without its user name, and that name.
-fn without_user(url: &str) -> (String, Option<String>) {
+fn without_user(url: &str) -> (OsString, Option<String>) {
     let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
-        return (url.to_owned(), None);
+        return (url.into(), None);
     };
     let end = rest.find('/').unwrap_or(rest.len());
     match rest[..end].rsplit_once('@') {
         Some((user, _)) => {
             let place = &rest[user.len() + 1..];
             let user = percent::decoded(user);
-            (format!("{scheme}://{place}"), Some(user))
+            (format!("{scheme}://{place}").into(), Some(user))
         }
-        None => (url.to_owned(), None),
+        None => (url.into(), None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[[source.git]]`: the settings of one repository, with their positions in kb.toml for error
 //! messages.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::source::located::Located;
@@ -107,14 +108,33 @@ impl GitConfig {
         checks.into_problems()
     }
 
-    /// Returns `url`, made absolute if it is a path.
+    /// Returns whether `url` is a path.
+    pub(crate) fn has_path(&self) -> bool {
+        is_path(self.url.get_ref())
+    }
+
+    /// Replaces `url`, which is a path, by another path; fails if it is none.
+    pub(crate) fn set_path(&mut self, path: String) -> Result<(), String> {
+        if !is_path(&path) || path.contains("://") {
+            return Err(format!("{:?} is expanded to something that is not a folder", &*self.url));
+        }
+        self.url.replace(path);
+        Ok(())
+    }
+
+    /// Returns `url`, made absolute if it is a path, as text.
     pub fn absolute_url(&self, base: &Path) -> String {
+        self.location(base).to_string_lossy().into_owned()
+    }
+
+    /// Returns `url`, made absolute if it is a path; the path of `base` need not be UTF-8.
+    pub(super) fn location(&self, base: &Path) -> OsString {
         let url = self.url.get_ref();
         if !is_path(url) {
-            return url.clone();
+            return url.into();
         }
         let path = base.join(url);
-        std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
+        std::path::absolute(&path).unwrap_or(path).into_os_string()
     }
 }
 
