@@ -501,14 +501,32 @@ fn every_history_ends_where_a_fresh_ingest_does() {
         ..ProptestConfig::default()
     };
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    let histories = prop::collection::vec(step(), 1..=STEPS_MAX);
-    let result = runner.run(&histories, |steps| {
-        check(&steps);
+    let histories = (any::<bool>(), prop::collection::vec(step(), 1..=STEPS_MAX));
+    let result = runner.run(&histories, |(starts_small, steps)| {
+        check(&if starts_small { [&one_document()[..], &steps].concat() } else { steps });
         Ok(())
     });
     if let Err(error) = result {
         panic!("{error}");
     }
+}
+
+/// Many people begin with one document, and add the others when they have seen a search.
+fn one_document() -> [Step; 5] {
+    let run = Run {
+        start: Start::Ingest,
+        allow_deletes: false,
+        retry_failed: false,
+        fault: None,
+        lag: None,
+    };
+    [
+        Step::Delete(0),
+        Step::Delete(5),
+        Step::Run(run),
+        Step::Write(0, 0, Size::Large, false),
+        Step::WriteMany(1),
+    ]
 }
 
 /// Settings and files that change while work waits in the queue: chance finds this in one of a few

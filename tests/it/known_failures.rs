@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::cli::ends_with;
 use crate::support::Place;
+use crate::web::Site;
+use crate::web::server::Reply;
 
 /// UTF-16 that cannot be decoded.
 const BROKEN: &[u8] = b"\xff\xfe\x00\xd8a\0\x00\xd8a\0\x00\xd8a\0\x00\xd8a\0\x00\xd8a\0\x00\xd8a\0";
@@ -107,4 +109,18 @@ fn files_that_kb_toml_names_are_never_known() {
     assert_eq!(counts(&place, 3, &[]), (1, 1));
     fs::remove_file(place.docs().join("a.md")).unwrap();
     assert_eq!(counts(&place, 0, &[]), (0, 1));
+}
+
+/// Two pages are broken; one of them is only linked.
+#[test]
+fn pages_that_kb_toml_names_are_never_known() {
+    let site = Site::new();
+    let broken = || Reply::new(200, "application/pdf", "%PDF-1.7\nno more");
+    site.server.page("/docs/", "Start here.", &["linked.pdf", "named.pdf"]);
+    site.server.put("/docs/linked.pdf", broken());
+    site.server.put("/docs/named.pdf", broken());
+    assert_eq!(counts(&site.place, 3, &["--trust"]), (2, 0));
+    assert_eq!(counts(&site.place, 0, &["--trust"]), (0, 2));
+    site.configure(&format!("urls = ['{}']", site.server.url("/docs/named.pdf")));
+    assert_eq!(counts(&site.place, 3, &["--trust"]), (1, 1));
 }
