@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Config;
-use crate::source::is_public;
+use crate::source::may_be_private;
 use crate::support::storage;
 
 /// One request of a kb.toml.
@@ -119,22 +119,6 @@ fn outside(config: &Config) -> Vec<Request> {
 /// Returns whether `path` leads out of the folder of kb.toml.
 pub(super) fn leads_out(config: &Config, path: &Path) -> bool {
     !real(path).starts_with(real(&config.base))
-}
-
-/// Returns whether a URL, by its text alone, may lead to a private host: git resolves names itself.
-fn may_be_private(url: &str) -> bool {
-    let parsed = url::Url::parse(url).ok();
-    match parsed.as_ref().and_then(url::Url::host) {
-        Some(url::Host::Ipv4(ip)) => !is_public(ip.into()),
-        Some(url::Host::Ipv6(ip)) => !is_public(ip.into()),
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            let ends_privately =
-                [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end));
-            !name.is_empty() && (!name.contains('.') || ends_privately)
-        }
-        None => false,
-    }
 }
 
 /// Returns the target of `path`, as far as it exists.

@@ -12,7 +12,7 @@ use super::directory_config::DirectoryConfig;
 use super::file::{self, Stamp};
 use super::globs::Globs;
 use super::walk::{Found, Kind, Walk, WalkError, Walking};
-use super::{ByteSize, Content, ListError, Listing, Source, SourceError, limited, uri};
+use super::{ByteSize, Content, ListError, Listing, Source, SourceError, lfs, limited, uri};
 use crate::domain::{DocumentError, Entry};
 
 /// Names of one folder that are held in memory, even if fewer documents are allowed: some may be
@@ -148,7 +148,12 @@ impl Source for DirectorySource {
         let place = self.place_of(&root, entry)?;
         let (folder, name) = beneath::split(&place);
         let folder = root.pass(folder).map_err(|error| DocumentError::unopened(&path(), error))?;
-        file::read_in(&folder, name, &path(), self.max_file_size)
+        let content = file::read_in(&folder, name, &path(), self.max_file_size)?;
+        if lfs::is_pointer(&content.bytes) {
+            let reason = "a Git LFS pointer; `git lfs pull` in its repository fetches the content";
+            return Err(DocumentError::skipped(file::named(&path()), reason));
+        }
+        Ok(content)
     }
 }
 

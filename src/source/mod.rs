@@ -13,6 +13,7 @@ mod directory_config;
 mod file;
 mod git;
 mod globs;
+mod lfs;
 mod located;
 mod max_delete;
 mod named;
@@ -26,6 +27,7 @@ mod walk;
 mod web;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -42,7 +44,7 @@ use crate::support::{process_limit, storage};
 pub use archive::{ArchiveConfig, ArchiveSource};
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
-pub use git::{GitConfig, GitSource};
+pub use git::{GitConfig, GitSource, may_be_private};
 pub use located::Located;
 pub use max_delete::MaxDelete;
 pub use records::{RecordsConfig, RecordsSource};
@@ -349,11 +351,14 @@ pub struct Setting<'a> {
 /// order of kb.toml.
 pub fn open(config: &SourceConfig, setting: &Setting<'_>) -> Result<Vec<AnySource>, SourceError> {
     let Setting { base, leave_out, .. } = *setting;
-    let kept: Vec<_> = config.git.iter().map(|one| git::clone_name(one, base)).collect();
+    let is_of_git = |name: &OsStr| config.git.iter().any(|one| git::is_clone_of(name, one, base));
     let listed: Vec<_> = config.archive.iter().map(archive::listing_name).collect();
     setting.cache.tidy(&|kind, name| {
-        let names = if kind == cache::CLONES { &kept } else { &listed };
-        names.iter().any(|wanted| name == wanted.as_str())
+        if kind == cache::CLONES {
+            is_of_git(name)
+        } else {
+            listed.iter().any(|wanted| name == wanted.as_str())
+        }
     });
     let mut sources = Vec::new();
     let mut add = |name, is_site, opened| -> Result<(), SourceError> {

@@ -256,10 +256,10 @@ fn repositories_that_cannot_be_meant() {
     let errors = said.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("error"));
     insta::assert_snapshot!(errors.collect::<Vec<_>>().join("\n"), @r#"
     error: kb.toml:3:7: source.git.url: this is not a URL; allowed are https, http, ssh and git urls, user@host:path, and a folder
-    error: kb.toml:4:7: source.git.ref: "-x" is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:4:7: source.git.ref: "-x" is not a ref; allowed is a branch, a tag, or a full commit id
     error: kb.toml:5:16: source.git.subdirectory: "../a" is not a folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
     error: kb.toml:3:7: source.git.url: this asks for a remote helper; allowed are https, http, ssh and git urls, user@host:path, and a folder
-    error: kb.toml:4:7: source.git.ref: "main..next" is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits
+    error: kb.toml:4:7: source.git.ref: "main..next" is not a ref; allowed is a branch, a tag, or a full commit id
     error: kb.toml:5:16: source.git.subdirectory: "/etc" is not a folder of a repository; allowed is a path like docs/guide, without a leading `/`, `.` or `..`
     error: kb.toml:3:7: source.git.url: a password or token does not belong in this file; name a variable in `password_env`, and leave out what begins with `?` or `#`
     error: kb.toml:4:16: source.git.password_env: "hunter2!" is not the name of an environment variable; the password itself does not belong here

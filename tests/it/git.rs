@@ -1,7 +1,10 @@
 //! `[[source.git]]`: scripted local repositories, what git leaves behind, and the history of a real
 //! book.
 
+mod lfs;
 mod remote;
+mod sha256;
+mod submodules;
 mod trees;
 
 use std::fs;
@@ -242,10 +245,10 @@ fn what_is_no_document_is_skipped_and_said() {
     let skipped: Vec<_> =
         report.failures.iter().map(|f| format!("{}: {}", f.uri, f.error)).collect();
     insta::assert_snapshot!(skipped.join("\n"), @r"
-    big.md: big.md: a Git LFS pointer; the content itself is not in the repository
+    big.md: big.md: a Git LFS pointer; `lfs = true` in its [[source.git]] fetches the content
     image.md: image.md: binary content (PNG image)
     large.md: large.md: 2.0 KiB is over max_file_size (1000 bytes)
-    vendor/lib: vendor/lib: a submodule; make its repository a source of its own
+    vendor/lib: vendor/lib: a submodule; `submodules = true` in its [[source.git]] follows it
     ");
     assert_eq!(rows(&repository.place.kb(), "SELECT DISTINCT uri FROM chunks"), ["caf%E9.md"]);
     repository.assert_equals_fresh_ingest("all kinds");

@@ -26,7 +26,9 @@ use self::member::{Listed, Member, Wanted};
 use self::unpack::{UnpackError, Unpacked, Unpacking};
 use super::file::Stamp;
 use super::globs::Globs;
-use super::{ByteSize, Content, ListError, Listing, Setting, Source, SourceError, limited, uri};
+use super::{
+    ByteSize, Content, ListError, Listing, Setting, Source, SourceError, lfs, limited, uri,
+};
 use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{Cache, SPOOL};
 use crate::support::checkpoint::StopSignal;
@@ -208,6 +210,10 @@ impl Source for ArchiveSource {
         }
         let mut bytes = vec![0; usize::try_from(member.size_bytes).unwrap_or(0)];
         unpacked.spool.read_exact_at(&mut bytes, member.offset).map_err(transient)?;
+        if lfs::is_pointer(&bytes) {
+            let reason = "a Git LFS pointer; the content itself is not in the archive";
+            return Err(DocumentError::skipped(&entry.uri, reason));
+        }
         Ok(Content { bytes, version: member.entry().version, metadata: Default::default() })
     }
 }

@@ -12,6 +12,9 @@ use crate::support::{files, percent};
 
 /// The ref of the wanted commit, which keeps git from dropping the commit.
 const HEAD: &str = "refs/kbingest/head";
+/// Hex digits of an id by either hash function.
+const SHA1_DIGITS: usize = 40;
+const SHA256_DIGITS: usize = 64;
 /// Marks a clone that must not be used any more.
 const DISTRUSTED: &str = "kbingest-distrusted";
 /// Passes user name and password from the environment to git only: neither is on a command line.
@@ -33,6 +36,8 @@ pub(super) struct CachedClone {
     /// Without user name and password.
     shown_url: String,
     reference: String,
+    /// Whether the reference is the commit itself, which never changes.
+    is_pinned: bool,
     depth: u32,
     username: String,
     password_env: String,
@@ -47,10 +52,16 @@ impl CachedClone {
             shown_url: without_credentials(&url.to_string_lossy()),
             url,
             reference: config.reference.get_ref().clone(),
+            is_pinned: false,
             depth: config.depth,
             username: config.username.clone(),
             password_env: config.password_env.get_ref().clone(),
         }
+    }
+
+    /// Prepares the clone of a submodule, whose `ref` is a commit: it is fetched only once.
+    pub(super) fn pinned(git: Git, config: &GitConfig, base: &Path) -> Self {
+        Self { is_pinned: true, ..Self::new(git, config, base) }
     }
 
     pub(super) fn git(&self) -> &Git {
@@ -79,9 +90,23 @@ impl CachedClone {
         // A partial clone, left by a kill during the first fetch, or one that has lost objects.
         if !self.has_commit()? {
             self.throw_away()?;
+            // A full id tells the hash function, and git takes another's for the name of a branch.
+            if self.has_id_of_other_hash() {
+                self.git.change_hash();
+            }
             self.git.lay_out()?;
         }
-        match self.try_update() {
+        let updated = match self.try_update() {
+            // The clone was made for the ids of another repository, or before it was known.
+            Err(GitError::Failed(reason)) if has_other_hash(&reason) => {
+                self.throw_away()?;
+                self.git.change_hash();
+                self.git.lay_out()?;
+                self.try_update()
+            }
+            updated => updated,
+        };
+        match updated {
             // Git keeps what it has fetched so far, which would keep the disk full.
             Err(GitError::Full(reason)) => {
                 self.remove_leftovers();
@@ -102,7 +127,58 @@ impl CachedClone {
         }
     }
 
+    /// Returns whether the commit that the reference names is fetched, with the wanted history.
+    fn has_pinned(&self) -> Result<bool, GitError> {
+        let is_shallow = self.git.folder()?.path().join("shallow").exists();
+        if self.depth == 0 && is_shallow || !self.has_commit()? {
+            return Ok(false);
+        }
+        Ok(self.resolve()? == self.reference)
+    }
+
+    /// Returns the content that the Git LFS pointer `pointer` stands for, of at most `bytes_max`
+    /// bytes.
+    pub(super) fn fetch_lfs(&self, pointer: &str, bytes_max: u64) -> Result<Vec<u8>, GitError> {
+        let remote = self.remote()?;
+        let mut origin = OsString::from("remote.origin.url=");
+        origin.push(&remote.url);
+        let mut command = self.remote_command(&remote, Some(pointer))?;
+        command.arg("-c").arg(origin).args(["lfs", "smudge"]);
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let content = self.git.run_within(&mut command, bytes_max);
+        content.map_err(|error| self.explain_lfs(&remote, error))
+    }
+
+    fn explain_lfs(&self, remote: &Remote, error: GitError) -> GitError {
+        match error {
+            GitError::Failed(reason) => {
+                let reason = reason.replace(&remote.effective, &self.shown_url);
+                GitError::Failed(format!("git lfs cannot fetch it: {reason}"))
+            }
+            error => error,
+        }
+    }
+
+    /// Fails if `git lfs` is not installed.
+    pub(super) fn require_lfs(&self) -> Result<(), GitError> {
+        if self.git.succeeds(self.git.command()?.args(["lfs", "version"]))? {
+            return Ok(());
+        }
+        let needs = "`lfs = true` needs Git LFS, which is not installed: install the package git-lfs, \
+                     or remove the setting";
+        Err(GitError::Failed(needs.to_owned()))
+    }
+
+    fn has_id_of_other_hash(&self) -> bool {
+        let is_id = self.reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let other = if self.git.is_sha256() { SHA1_DIGITS } else { SHA256_DIGITS };
+        is_id && self.reference.len() == other
+    }
+
     fn try_update(&self) -> Result<String, GitError> {
+        if self.is_pinned && self.has_pinned()? {
+            return Ok(self.reference.clone());
+        }
         self.fetch()?;
         let commit = self.resolve()?;
         self.tidy()?;
@@ -177,7 +253,7 @@ impl CachedClone {
 
     fn fetch(&self) -> Result<(), GitError> {
         let remote = self.remote()?;
-        let mut command = self.remote_command(&remote)?;
+        let mut command = self.remote_command(&remote, None)?;
         command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force"]);
         command.args(["--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow"]);
         command.args(remote.upload_pack());
@@ -219,7 +295,7 @@ impl CachedClone {
                     .replace(&*self.url.to_string_lossy(), &self.shown_url),
             );
         }
-        let refs = self.remote_command(remote).and_then(|mut command| {
+        let refs = self.remote_command(remote, None).and_then(|mut command| {
             command.args(["ls-remote", "--quiet"]).args(remote.upload_pack());
             self.git.run(command.arg("--").arg(&remote.url))
         });
@@ -246,8 +322,8 @@ impl CachedClone {
     }
 
     /// Returns a command that may contact the remote, with the password that kb.toml names.
-    fn remote_command(&self, remote: &Remote) -> Result<Command, GitError> {
-        let mut command = self.git.remote_command(remote.protocols())?;
+    fn remote_command(&self, remote: &Remote, input: Option<&str>) -> Result<Command, GitError> {
+        let mut command = self.git.remote_command(remote.protocols(), input)?;
         let name = &self.password_env;
         // For this server only.
         let scope = origin(&self.shown_url);
@@ -307,6 +383,12 @@ impl Remote {
     fn upload_pack(&self) -> Option<&'static str> {
         (self.protocols() == "file").then_some(UPLOAD_PACK)
     }
+}
+
+/// Returns whether git reports that clone and remote have ids by different hash functions.
+fn has_other_hash(reason: &str) -> bool {
+    let mut lines = reason.split("; ").filter(|line| !line.starts_with("remote:"));
+    lines.any(|line| line.contains("mismatched algorithms: client"))
 }
 
 /// Returns whether git reports a problem with a repository, which may be the clone.

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -48,6 +49,20 @@ const CLONE_SETTINGS: &str = "\
 [gc]
 	autoPackLimit = 20
 ";
+/// The same for a repository whose ids are SHA-256 hashes (gitformat-hash-function-transition(5)).
+const CLONE_SETTINGS_SHA256: &str = "\
+[core]
+	repositoryformatversion = 1
+	bare = true
+	logAllRefUpdates = false
+	sharedRepository = 0600
+[extensions]
+	objectFormat = sha256
+[fetch]
+	unpackLimit = 1
+[gc]
+	autoPackLimit = 20
+";
 /// Allowed contents of a clone; anything else, such as hooks or attributes, is removed.
 const CLONE_FILES: [&str; 6] = ["HEAD", "config", "objects", "packed-refs", "refs", "shallow"];
 /// The HEAD of a new repository: a branch that does not exist.
@@ -57,6 +72,8 @@ const ALTERNATES: [&str; 2] = ["alternates", "http-alternates"];
 
 /// How often a wait for git checks for a stop.
 const STOP_POLL_NS: i64 = 50_000_000;
+/// A shell's line that passes a variable to a command.
+const PIPE: &str = "printf %s \"$KBINGEST_INPUT\" | \"$0\" \"$@\"";
 /// Limit on git's output, except listings, which are read line by line.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
 /// Limit on a line of a listing: longer than a URI may be.
@@ -103,6 +120,8 @@ pub(super) struct Git {
     cache: Arc<Cache>,
     name: String,
     folder: OnceLock<OwnFolder>,
+    /// Whether the ids of the repository are SHA-256 hashes; until it is fetched, as in the clone.
+    is_sha256: AtomicBool,
     /// This program, as a supervisor, so that a git that waits for another machine ends together
     /// with it.
     program: Option<PathBuf>,
@@ -114,7 +133,27 @@ impl Git {
     pub(super) fn new(name: String, setting: &Setting<'_>) -> Self {
         let program = setting.program.map(Path::to_owned);
         let (cache, stop) = (Arc::clone(setting.cache), Arc::clone(&setting.stop));
-        Self { cache, name, folder: OnceLock::new(), program, stop }
+        let (folder, is_sha256) = (OnceLock::new(), AtomicBool::new(false));
+        Self { cache, name, folder, is_sha256, program, stop }
+    }
+
+    /// Prepares another clone of the same cache without touching it.
+    pub(super) fn another(&self, name: String) -> Self {
+        let (cache, stop) = (Arc::clone(&self.cache), Arc::clone(&self.stop));
+        let (folder, is_sha256) = (OnceLock::new(), AtomicBool::new(false));
+        Self { cache, name, folder, is_sha256, program: self.program.clone(), stop }
+    }
+
+    /// Removes the clones whose names begin with `start` and are not among `kept`; a failure only
+    /// costs space.
+    pub(super) fn remove_others(&self, start: &str, kept: &[String]) {
+        let Ok(all) = self.cache.subfolder(CLONES) else { return };
+        for name in all.entries().unwrap_or_default() {
+            let is_kept = kept.iter().any(|kept| name == kept.as_str());
+            if name.as_encoded_bytes().starts_with(start.as_bytes()) && !is_kept {
+                let _ = all.remove(&name);
+            }
+        }
     }
 
     /// Opens the folder of the clone, and creates it if it does not exist.
@@ -124,7 +163,19 @@ impl Git {
         }
         let all = self.cache.subfolder(CLONES).map_err(cache_error)?;
         let folder = all.subfolder(&self.name).map_err(cache_error)?;
+        let is_sha256 = holds(&folder, "config", CLONE_SETTINGS_SHA256);
+        self.is_sha256.store(is_sha256, Ordering::Relaxed);
         Ok(self.folder.get_or_init(|| folder))
+    }
+
+    /// Returns whether the ids of the clone are SHA-256 hashes.
+    pub(super) fn is_sha256(&self) -> bool {
+        self.is_sha256.load(Ordering::Relaxed)
+    }
+
+    /// Changes between SHA-1 and SHA-256 for a clone that is empty.
+    pub(super) fn change_hash(&self) {
+        self.is_sha256.fetch_xor(true, Ordering::Relaxed);
     }
 
     /// Returns the path of the clone, even if it does not exist yet, for messages.
@@ -166,7 +217,8 @@ impl Git {
 
     fn prepare(&self, mut command: Command) -> Result<Command, GitError> {
         let folder = self.folder()?;
-        put(folder, "config", CLONE_SETTINGS).map_err(cache_error)?;
+        let settings = if self.is_sha256() { CLONE_SETTINGS_SHA256 } else { CLONE_SETTINGS };
+        put(folder, "config", settings).map_err(cache_error)?;
         for (name, _) in std::env::vars_os() {
             let bytes = name.as_encoded_bytes();
             let is_kept = PASSED_ON.iter().any(|start| bytes.starts_with(start.as_bytes()));
@@ -197,15 +249,30 @@ impl Git {
     /// Returns a command that may contact another machine by `protocols`: ssh must not prompt
     /// either, unless the user has configured how to call it. The command ends with this process,
     /// even if it is killed.
-    pub(super) fn remote_command(&self, protocols: &str) -> Result<Command, GitError> {
+    ///
+    /// With `input` it reads that text: a supervised command has no other way to get any.
+    pub(super) fn remote_command(
+        &self,
+        protocols: &str,
+        input: Option<&str>,
+    ) -> Result<Command, GitError> {
+        let words: &[&str] = if input.is_some() { &["sh", "-c", PIPE, "git"] } else { &["git"] };
         let mut command = match &self.program {
             Some(program) => {
                 let mut command = supervise::under(program, supervise::UNLIMITED);
-                command.arg("git");
-                self.prepare(command)?
+                command.args(words);
+                command
             }
-            None => self.command()?,
+            None => {
+                let mut command = Command::new(words[0]);
+                command.stdin(Stdio::null()).args(&words[1..]);
+                command
+            }
         };
+        if let Some(input) = input {
+            command.env("KBINGEST_INPUT", input);
+        }
+        let mut command = self.prepare(command)?;
         command.env("GIT_ALLOW_PROTOCOL", protocols);
         let is_set = |name| std::env::var_os(name).is_some();
         let mut configured = self.command()?;
@@ -233,10 +300,19 @@ impl Git {
 
     /// Runs `command` and returns its output.
     pub(super) fn run(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        self.run_within(command, OUTPUT_BYTES_MAX)
+    }
+
+    /// Runs `command` and returns its output, of at most `bytes_max` bytes.
+    pub(super) fn run_within(
+        &self,
+        command: &mut Command,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, GitError> {
         let mut output = Vec::new();
         self.run_into(command, &mut |bytes| {
-            if output.len() + bytes.len() > OUTPUT_BYTES_MAX {
-                return Err(GitError::Failed("git prints more than 16 MiB".into()));
+            if output.len() + bytes.len() > bytes_max {
+                return Err(GitError::Failed(format!("git prints more than {bytes_max} bytes")));
             }
             output.extend_from_slice(bytes);
             Ok(ControlFlow::Continue(()))
@@ -420,18 +496,21 @@ fn has_size_limit() -> bool {
 
 /// Writes a file of ours with the content `text` into `folder`, unless it exists.
 fn put(folder: &OwnFolder, name: &str, text: &str) -> io::Result<()> {
-    let path = folder.path().join(name);
-    let mut found = String::new();
-    let length = text.len() as u64 + 1;
-    let is_same = files::open(&path)
-        .and_then(|file| file.take(length).read_to_string(&mut found))
-        .is_ok_and(|_| found == text);
-    if is_same {
+    if holds(folder, name, text) {
         return Ok(());
     }
     // Replaces anything else of that name, even a folder.
     folder.remove(name)?;
-    files::replace(&path, text.as_bytes())
+    files::replace(&folder.path().join(name), text.as_bytes())
+}
+
+/// Returns whether the file `name` in `folder` has exactly the content `text`.
+fn holds(folder: &OwnFolder, name: &str, text: &str) -> bool {
+    let mut found = String::new();
+    let length = text.len() as u64 + 1;
+    files::open(&folder.path().join(name))
+        .and_then(|file| file.take(length).read_to_string(&mut found))
+        .is_ok_and(|_| found == text)
 }
 
 /// Returns the error of a clone whose folder cannot be used.

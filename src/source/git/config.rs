@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::source::located::Located;
 use serde::Deserialize;
 
+use crate::source::is_public;
 use crate::source::settings::{Checks, empty, max_documents_default, max_file_size_default};
 use crate::source::{MaxDelete, Problems};
 use crate::support::byte_size::ByteSize;
@@ -51,6 +52,12 @@ pub struct GitConfig {
     /// User name for `password_env`.
     #[serde(default = "username_default")]
     pub username: String,
+    /// Follow submodules: their files are documents below the paths of the submodules.
+    #[serde(default)]
+    pub submodules: bool,
+    /// Ingest the contents that Git LFS stores elsewhere, by `git lfs`.
+    #[serde(default)]
+    pub lfs: bool,
     /// Environment variable that holds the password or token; empty: git asks the user's own
     /// helpers.
     #[serde(default = "empty")]
@@ -80,6 +87,8 @@ impl GitConfig {
             max_documents: max_documents_default(),
             max_delete: None,
             depth: one(),
+            submodules: false,
+            lfs: false,
             username: username_default(),
             password_env: empty(),
         }
@@ -155,9 +164,25 @@ pub(super) fn has_helper(url: &str) -> bool {
     url.trim_start_matches(is_of_name).starts_with("::")
 }
 
+/// Returns whether a URL, by its text alone, may lead to a private host: git resolves names itself.
+pub fn may_be_private(url: &str) -> bool {
+    let parsed = url::Url::parse(url).ok();
+    match parsed.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(ip)) => !is_public(ip.into()),
+        Some(url::Host::Ipv6(ip)) => !is_public(ip.into()),
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let ends_privately =
+                [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end));
+            !name.is_empty() && (!name.contains('.') || ends_privately)
+        }
+        None => false,
+    }
+}
+
 const URLS: &str = "allowed are https, http, ssh and git urls, user@host:path, and a folder";
 
-fn check_url(url: &str) -> Result<(), String> {
+pub(super) fn check_url(url: &str) -> Result<(), String> {
     // Not shown: it may contain a password.
     let wrong = |what: &str| Err(format!("{what}; {URLS}"));
     let decoded = percent::decoded(url);
@@ -221,7 +246,7 @@ fn check_reference(reference: &str) -> Result<(), String> {
         || reference.ends_with(['/', '.']);
     if is_wrong {
         return Err(format!(
-            "{reference:?} is not a ref; allowed is a branch, a tag, or a commit id of 40 hex digits"
+            "{reference:?} is not a ref; allowed is a branch, a tag, or a full commit id"
         ));
     }
     Ok(())
