@@ -198,7 +198,9 @@ impl Error {
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,
-            Self::Lock(LockError::Io { .. } | LockError::Foreign { .. }) => ExitCode::StorageIo,
+            Self::Lock(
+                LockError::Io { .. } | LockError::Foreign { .. } | LockError::Denied { .. },
+            ) => ExitCode::StorageIo,
             Self::Source(SourceError::Config { .. }) => ExitCode::Usage,
             Self::Source(SourceError::Unreachable { .. } | SourceError::Remote { .. }) => {
                 ExitCode::SourceUnreachable
@@ -228,6 +230,8 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         }
         KbError::Full { .. } => ExitCode::StorageFull,
         KbError::Io { .. }
+        | KbError::Denied { .. }
+        | KbError::LogOfOthers(_)
         | KbError::NetworkFileSystem { .. }
         | KbError::Replaced(_)
         | KbError::Special(_) => ExitCode::StorageIo,

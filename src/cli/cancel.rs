@@ -23,6 +23,9 @@ pub fn run(arguments: &CancelArgs) -> Result<Ending, Error> {
         Cancellation::Ended(run) => {
             result(&format!("run {} ended before it could be stopped\n", run.id))?;
         }
+        Cancellation::EndedOutdated => result(&format!(
+            "the run of an older kbingest ended; continue with `kbingest ingest {path}`\n"
+        ))?,
         Cancellation::TimedOut => {
             render::error_line(&format!(
                 "the run has not stopped after {} s; it stops at its next checkpoint",

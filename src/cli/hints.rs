@@ -90,6 +90,14 @@ fn of_kb(error: &KbError) -> Option<&'static str> {
         KbError::NetworkFileSystem { .. } => Some(
             "put it on a local disk and copy it when the run is done, or take the risk with --allow-network-fs",
         ),
+        KbError::Denied { action: "read", .. } => {
+            Some("its owner can let you read it: `chmod`, or `mode` in the [kb] table of kb.toml")
+        }
+        KbError::Denied { .. } => Some(
+            "run the command as its owner; root can give you the file (`chown`), and its owner can share it with \
+             a group (`mode = \"0660\"` in the [kb] table of kb.toml)",
+        ),
+        KbError::LogOfOthers(_) => Some("`kbingest status`, run once by its owner, reads the log"),
         KbError::Busy => Some("try again when the other process is done"),
         _ => None,
     }
@@ -101,6 +109,16 @@ fn of_lock(error: &LockError) -> Option<&'static str> {
         LockError::Foreign { may_be_adopted: true, .. } => {
             Some("look at who put it there; if it is meant for you to write, give --adopt")
         }
+        LockError::Denied { is_held: Some(true), .. } => Some(
+            "a run of that user is active: wait for it; then give yourself the file with `sudo chown`",
+        ),
+        LockError::Denied { is_held: Some(false), .. } => Some(
+            "give yourself the file with `sudo chown`, or remove it: nothing is in it, and no run is active",
+        ),
+        LockError::Denied { is_held: None, .. } => Some(
+            "give yourself the file with `sudo chown`, or remove it while that user has no run: only the lock that \
+             the kernel holds on it counts, nothing is in it",
+        ),
         LockError::Held { .. } => Some("`kbingest status` shows it, `kbingest cancel` stops it"),
         _ => None,
     }

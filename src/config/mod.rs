@@ -14,6 +14,7 @@ mod requests;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -24,6 +25,7 @@ use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 use crate::support::files;
 use crate::support::numbers::counted;
+use crate::support::sharing::Mode;
 
 pub use allowed::VARIABLE as TRUST_VARIABLE;
 pub use requests::Request;
@@ -40,6 +42,8 @@ pub struct Config {
     pub base: PathBuf,
     /// The knowledge base.
     pub kb: PathBuf,
+    /// Who may read and write it; `None`: as the umask says.
+    pub mode: Option<Mode>,
     /// The sources of documents.
     pub source: SourceConfig,
     /// Limits on extracting a document.
@@ -87,11 +91,21 @@ struct File {
 struct KbTable {
     /// The knowledge base file; default: the config's name with the extension `.kb`.
     path: Option<PathBuf>,
+    /// Its permission bits, as in `"0640"`; empty: what the umask leaves of 0666.
+    #[serde(default)]
+    mode: String,
 }
 
 impl KbTable {
-    /// Returns the reason if `path` cannot be a knowledge base.
+    fn mode(&self) -> Result<Option<Mode>, String> {
+        if self.mode.is_empty() { Ok(None) } else { Mode::from_str(&self.mode).map(Some) }
+    }
+
+    /// Returns the reason if `path` cannot be a knowledge base, or `mode` not its mode.
     fn problem(&self, base: Option<&Path>) -> Option<String> {
+        if let Err(reason) = self.mode() {
+            return Some(format!("mode: {reason}"));
+        }
         let path = self.path.as_ref()?;
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let is_folder = ends_as_folder || base.is_some_and(|base| base.join(path).is_dir());
@@ -184,6 +198,7 @@ impl Config {
         Self {
             kb: base.join(kb.into()),
             path: PathBuf::new(),
+            mode: None,
             source: SourceConfig::default(),
             extract: ExtractConfig { base: Some(base.clone()), ..ExtractConfig::default() },
             chunk: ChunkConfig::default(),
@@ -276,9 +291,11 @@ impl Config {
                 return Err(ConfigError::Wrong { path: path.to_owned(), text, problems });
             }
         };
+        let mode = file.kb.mode().unwrap_or_default();
         let mut config = Self {
             kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
             path: path.to_owned(),
+            mode,
             source: file.source,
             extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
             chunk: file.chunk,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::support::{files, storage};
+use crate::support::{files, sharing, storage};
 
 /// Why a knowledge base could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,19 @@ pub enum KbError {
         /// The error of the system or of SQLite.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// This user may not do that with the file.
+    #[error("you ({}) may not {action} {}: {}", sharing::user_name(sharing::user()), path.display(), sharing::describe(path))]
+    Denied {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The knowledge base, or a file beside it.
+        path: PathBuf,
+    },
+    /// A run was killed, and its log cannot be read by a user who may not write.
+    #[error(
+        "the last run on {0} was killed, and only a user who may write the file can read what it left in its log"
+    )]
+    LogOfOthers(PathBuf),
     /// The file is on a file system that does not lock and share memory as SQLite needs it.
     #[error(
         "{path} would lie on {file_system}, a network file system, where locks cannot be trusted"

@@ -18,4 +18,5 @@ pub use sqlite::{
     Reading, Recomputed, Repair, ReportedFailure, ReusableVectors, Run, SaveResult, Scoring,
     SearchMode, Show, SkippedText, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector,
     Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system, is_header,
+    request_cancel,
 };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Target, files};
 use crate::domain::RunState;
 use crate::error::Error;
-use crate::kb::Writer;
+use crate::kb::{self, KbError, Reader};
 use crate::support::lock::{self, Lock};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -17,6 +17,8 @@ pub enum Cancellation {
     NothingRunning,
     /// The run has ended; its state says how.
     Ended(Box<RunState>),
+    /// The run of an older program has ended, in whose file format its state remains.
+    EndedOutdated,
     /// The run is still active; it stops at its next checkpoint.
     TimedOut,
 }
@@ -27,8 +29,16 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
     let candidate = files::candidate(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
     lock::refuse_links(path)?;
-    let kb = Writer::open(path)?;
-    if Lock::holder(path)?.is_none() || !kb.request_cancel()? {
+    if Lock::holder(path)?.is_none() {
+        // Says so if there is no knowledge base, or not one of ours.
+        return Reader::open(path).map(|_| Cancellation::NothingRunning).or_else(
+            |error| match error {
+                KbError::Outdated { .. } => Ok(Cancellation::NothingRunning),
+                error => Err(error.into()),
+            },
+        );
+    }
+    if !kb::request_cancel(path)? {
         return Ok(Cancellation::NothingRunning);
     }
     let asked = Instant::now();
@@ -38,8 +48,11 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
         }
         std::thread::sleep(POLL_INTERVAL);
     }
+    let kb = match Reader::open(path) {
+        Err(KbError::Outdated { .. }) => return Ok(Cancellation::EndedOutdated),
+        opened => opened?,
+    };
     Ok(kb
-        .reader()
         .last_run()?
         .map_or(Cancellation::NothingRunning, |run| Cancellation::Ended(Box::new(run))))
 }

@@ -10,8 +10,9 @@ use crate::error::Error;
 use crate::kb::{Finding, KbError, Maintenance, Reader, Repair, Writer};
 use crate::pipeline::repair::{check_recomputed, rebuild_index};
 use crate::support::checkpoint::StopSignal;
-use crate::support::files::create_new;
+use crate::support::files::create_new_shared;
 use crate::support::lock::Lock;
+use crate::support::sharing::Sharing;
 use crate::support::storage;
 use crate::workers;
 
@@ -153,7 +154,8 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
 }
 
 fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Writer), Error> {
-    let kb = Writer::create_or_open(fresh)?;
+    let sharing = Sharing { mode: None, model: Some(target.kb()) };
+    let kb = Writer::create_or_open_as(fresh, &sharing)?;
     let mut repair = kb.salvage(damaged).map_err(|error| match error.damage() {
         Some(what) => KbError::Damaged(format!("it cannot be repaired: {what}")),
         None => error,
@@ -195,7 +197,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => Err(error),
             Ok(mut file) => {
-                create_new(&to).and_then(|mut copy| std::io::copy(&mut file, &mut copy))
+                let sharing = Sharing { mode: None, model: Some(&from) };
+                create_new_shared(&to, &sharing)
+                    .and_then(|mut copy| std::io::copy(&mut file, &mut copy))
             }
         };
         copied.map_err(|source| match storage::is_full(&source) {

@@ -25,6 +25,7 @@ use crate::support::cache::Cache;
 use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::Lock;
+use crate::support::sharing::Sharing;
 use crate::workers;
 
 /// How to ingest.
@@ -81,8 +82,9 @@ pub(super) fn ingest_into(
     if !options.allow_network_fs {
         kb::check_file_system(path)?;
     }
-    let _lock = Lock::take(path)?;
-    let kb = Writer::create_or_open(path)?;
+    let _lock = Lock::take_as(path, config.mode)?;
+    let sharing = Sharing { mode: config.mode, model: None };
+    let kb = Writer::create_or_open_as(path, &sharing)?;
     refuse_to_empty(kb.reader(), config)?;
     if !options.adopt {
         refuse_other_config(kb.reader(), config)?;

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::kb::{KbError, Reader, Writer};
 use crate::pipeline::outcome::Completed;
 use crate::support::lock::{self, Lock};
+use crate::support::sharing::Sharing;
 
 /// Brings a copy of the knowledge base up to date with its sources, evaluates it, and if the gate
 /// of `evaluation` holds, copies its content into the knowledge base in one transaction: readers
@@ -26,7 +27,7 @@ pub fn publish_if_good(
     session: &Session<'_>,
 ) -> Result<RunReport, Error> {
     check_files(evaluation)?;
-    let _lock = Lock::take(&config.kb)?;
+    let _lock = Lock::take_as(&config.kb, config.mode)?;
     let candidate = files::candidate(&config.kb);
     lock::refuse_links(&candidate)?;
     // Kept open, so that the inode is not reused: another file that replaces it meanwhile is
@@ -40,7 +41,7 @@ pub fn publish_if_good(
         let target = Target::Config(Box::new(Config { kb: candidate.clone(), ..config.clone() }));
         let evaluation = eval(&target, evaluation)?;
         if evaluation.shortfalls.is_empty() {
-            publish(&candidate, &config.kb, live.as_ref())?;
+            publish(&candidate, config, live.as_ref())?;
             publication.is_published = true;
         } else {
             report.ended = Ok(Completed::NotPublished);
@@ -73,19 +74,23 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
         return Ok(Some(live));
     }
     files::remove(candidate)?;
-    live.maintenance().copy_to(&Writer::create_or_open(candidate)?)?;
+    let sharing = Sharing { mode: None, model: Some(live.path()) };
+    live.maintenance().copy_to(&Writer::create_or_open_as(candidate, &sharing)?)?;
     Ok(Some(live))
 }
 
-/// Copies the content of `candidate` into `live`, which must be the file that was there `before`.
-fn publish(candidate: &Path, live: &Path, before: Option<&Reader>) -> Result<(), Error> {
+/// Copies the content of `candidate` into the knowledge base of `config`, which must be the file
+/// that was there `before`.
+fn publish(candidate: &Path, config: &Config, before: Option<&Reader>) -> Result<(), Error> {
+    let live = config.kb.as_path();
     if let Some(before) = before {
         before.check_files()?;
     } else if live.exists() {
         return Err(KbError::Replaced(live.to_owned()).into());
     }
     let published = Reader::open(candidate)?;
-    let target = Writer::create_or_open(live)?;
+    let sharing = Sharing { mode: config.mode, model: Some(candidate) };
+    let target = Writer::create_or_open_as(live, &sharing)?;
     if before.is_some_and(|before| !before.is_same_file(target.reader())) {
         return Err(KbError::Replaced(live.to_owned()).into());
     }

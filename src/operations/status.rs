@@ -9,7 +9,7 @@ use super::Target;
 use crate::domain::{Failure, RunState, RunStatus};
 use crate::error::Error;
 use crate::kb::{Reader, Statistics};
-use crate::support::lock::Lock;
+use crate::support::lock::{Lock, LockError};
 
 /// The status of a knowledge base; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,9 +46,16 @@ pub struct ReasonCount {
 pub fn status(target: &Target) -> Result<StatusReport, Error> {
     let kb = Reader::open(target.kb())?;
     // Read first: a run that ends in between then counts as running, not as killed.
-    let lock_holder = Lock::holder(target.kb())?;
+    let holder = Lock::holder(target.kb());
     let run = kb.last_run()?;
     let is_running = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
+    let lock_holder = match holder {
+        // Who may read the knowledge base but not its lock believes what the run says.
+        Err(LockError::Denied { .. }) => run.as_ref().filter(|_| is_running).map(|run| {
+            format!("pid {} on {}, if it is alive: its lock cannot be read", run.pid, run.host)
+        }),
+        holder => holder?,
+    };
     let failures = kb.failures()?;
     Ok(StatusReport {
         schema: 1,

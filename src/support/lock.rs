@@ -1,21 +1,19 @@
 //! The lock that keeps two runs off one knowledge base.
 //!
-//! On disk: `<knowledge base>.lock`, created with mode 0600, never reached through a link, and
-//! never deleted. Only the kernel's file lock on it counts: the kernel releases it when its process
-//! dies, even by a kill, so it is never stale. The text inside (pid, host, time) is only used in
-//! messages.
+//! On disk: `<knowledge base>.lock`, with the mode of the knowledge base, never reached through a
+//! link, and never deleted. Only the kernel's file lock on it counts: the kernel releases it when
+//! its process dies, even by a kill, so it is never stale. The text inside (pid, host, time) is
+//! only used in messages.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::sharing::{self, Mode, Sharing, user_name};
 use super::storage::database_files;
 use super::{files, storage};
-
-/// The user id of root, who can do anything anyway.
-const ROOT: u32 = 0;
 
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -50,6 +48,14 @@ pub enum LockError {
         reason: String,
         /// Whether it is a regular file of another user, which `--adopt` allows to use.
         may_be_adopted: bool,
+    },
+    /// This user may not write the lock file of another.
+    #[error("you ({}) may not lock {}: {}", user_name(sharing::user()), path.display(), sharing::describe(path))]
+    Denied {
+        /// The lock file.
+        path: PathBuf,
+        /// Whether a process holds the lock; `None` if this user may not even read it.
+        is_held: Option<bool>,
     },
     /// The lock file cannot be used.
     #[error("cannot lock {path}")]
@@ -120,17 +126,16 @@ fn refuse_strange(kb: &Path) -> Result<(), LockError> {
 }
 
 /// Fails if the knowledge base at `kb`, or a file beside it, belongs to another user: in a folder
-/// that others may write to, somebody may have planted it to be filled. Missing files are ignored,
-/// and root is trusted.
+/// that others may write to, somebody may have planted it to be filled. Missing files are ignored;
+/// root is trusted, and a group of this user with which the file and its folder are shared.
 ///
 /// Checks names without opening files: closing a file would drop the locks that SQLite holds on it
 /// in this process.
 pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
-    let user = rustix::process::geteuid().as_raw();
     for path in database_files(kb).into_iter().chain([lock_path(kb)]) {
         let Ok(metadata) = path.symlink_metadata() else { continue };
-        let owner = metadata.uid();
-        if owner != user && owner != ROOT {
+        if !sharing::is_trusted(&path, &metadata) {
+            let (owner, user) = (metadata.uid(), sharing::user());
             let reason = format!("belongs to user {owner}, not to you (user {user})");
             return Err(LockError::Foreign { path, reason, may_be_adopted: metadata.is_file() });
         }
@@ -141,21 +146,31 @@ pub fn refuse_others(kb: &Path) -> Result<(), LockError> {
 impl Lock {
     /// Locks the knowledge base at `kb`, which is not a link.
     ///
-    /// Tries for a tenth of a second, because [`Lock::holder`] takes the lock for an instant.
+    /// The lock file has the mode of the knowledge base.
     pub fn take(kb: &Path) -> Result<Self, LockError> {
+        Self::take_as(kb, None)
+    }
+
+    /// The same with a lock file that has the mode `mode` if it is new.
+    ///
+    /// Tries for a tenth of a second, because [`Lock::holder`] takes the lock for an instant.
+    pub fn take_as(kb: &Path, mode: Option<Mode>) -> Result<Self, LockError> {
         refuse_links(kb)?;
         refuse_strange(kb)?;
         let path = lock_path(kb);
-        let io = |source| {
+        let io = |source: std::io::Error| {
             let path = path.clone();
-            if storage::is_full(&source) {
+            if source.kind() == ErrorKind::PermissionDenied && path.exists() {
+                LockError::Denied { is_held: is_held(&path), path }
+            } else if storage::is_full(&source) {
                 let free_bytes = storage::free_bytes(&path).unwrap_or(0);
                 LockError::Full { path, free_bytes, source }
             } else {
                 LockError::Io { path, source }
             }
         };
-        let mut file = files::open_or_create(&path).map_err(io)?;
+        let sharing = Sharing { mode, model: Some(kb) };
+        let mut file = files::open_or_create(&path, &sharing).map_err(io)?;
         let mut tries = 0;
         while let Err(error) = file.try_lock() {
             match error {
@@ -169,7 +184,7 @@ impl Lock {
                 TryLockError::Error(source) => return Err(io(source)),
             }
         }
-        write_holder(&mut file).map_err(io)?;
+        sharing.adjust(&file).and_then(|()| write_holder(&mut file)).map_err(io)?;
         Ok(Self { _file: file })
     }
 
@@ -178,12 +193,16 @@ impl Lock {
         if kb.exists() { Self::take(kb).map(Some) } else { Ok(None) }
     }
 
-    /// Returns the holder's text about itself, or `None` if nobody holds the lock.
+    /// Returns the holder's text about itself, or `None` if nobody holds the lock. Fails with
+    /// [`LockError::Denied`] if this user may not read the lock file.
     pub fn holder(kb: &Path) -> Result<Option<String>, LockError> {
         let path = lock_path(kb);
         let mut file = match files::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(LockError::Denied { path, is_held: None });
+            }
             Err(source) => return Err(LockError::Io { path, source }),
         };
         match file.try_lock_shared() {
@@ -191,6 +210,16 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
             Err(TryLockError::Error(source)) => Err(LockError::Io { path, source }),
         }
+    }
+}
+
+/// Reports whether a process holds the lock on the file at `path`; `None` if it cannot be read.
+fn is_held(path: &Path) -> Option<bool> {
+    let file = files::open(path).ok()?;
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
     }
 }
 

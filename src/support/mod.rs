@@ -17,5 +17,5 @@ pub mod secrets;
 pub use kbingest_extract::dom as html;
 pub use kbingest_support::{
     byte_size, cache, files, fingerprint, names, numbers, own_folder, panics, process_limit, rows,
-    sandbox, storage, supervise,
+    sandbox, sharing, storage, supervise,
 };

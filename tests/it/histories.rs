@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use kbingest::domain::{PhaseStatus, RunStatus};
 use kbingest::error::Error;
-use kbingest::kb::{Reader, Writer};
+use kbingest::kb::Reader;
 use kbingest::operations::{
     self, AllowDeletes, CheckOptions, IngestOptions, RunReport, Session, Target,
 };
@@ -370,7 +370,7 @@ fn hook(
             Fault::Stop => stop.request(),
             Fault::Panic => panic!("planted at {checkpoint:?}"),
             Fault::Cancel => {
-                Writer::open(&kb).unwrap().request_cancel().unwrap();
+                kbingest::kb::request_cancel(&kb).unwrap();
                 // Before the start nothing checks for it; the next checkpoint does.
                 if checkpoint != Checkpoint::BeforeStart {
                     wait_until("the request is seen", || stop.is_requested());

@@ -12,6 +12,7 @@
 //!   real binary, compared by whole dumps
 //! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
+//! - `access`: modes, groups and other users of the machine
 //! - `search`: queries, filters, folding, rebuilding the index
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
@@ -25,6 +26,7 @@
 //! - `support`, `users`, `wait`: what they share
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod access;
 mod alike;
 mod archive;
 mod child;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use kbingest::support::lock::Lock;
 use rusqlite::{Connection, params};
 
 use crate::repair::look;
@@ -116,6 +117,37 @@ fn readers_ask_for_an_ingest() {
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);
+}
+
+/// A program that is newer than the run beside it stops that run, and leaves it its file.
+#[test]
+fn cancel_migrates_nothing() {
+    let place = Place::new();
+    place.write("a.md", markdown(1, 5, "ferry"));
+    place.ingest();
+    let connection = Connection::open(place.kb()).unwrap();
+    to_format_1(&connection);
+    let cancel = || {
+        let mut command = program();
+        command.args(["cancel", "--timeout", "0"]).current_dir(place.path(""));
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let requested = || rows(&place.kb(), "SELECT cancel_requested FROM run");
+    assert_eq!(cancel(), (Some(0), "nothing is running\n".to_owned()));
+    let running = "UPDATE run SET status = 'running', ended_ms = NULL";
+    connection.execute_batch(running).unwrap();
+    // Nobody holds the lock: it was killed.
+    assert_eq!(cancel(), (Some(0), "nothing is running\n".to_owned()));
+    assert_eq!(requested(), ["0"]);
+    let lock = Lock::take(&place.kb()).unwrap();
+    let (code, said) = cancel();
+    assert_eq!(code, Some(11), "{said}");
+    assert!(said.contains("the run has not stopped after 0 s"), "{said}");
+    assert_eq!(requested(), ["1"]);
+    drop(lock);
+    assert_eq!(rows(&place.kb(), "PRAGMA user_version"), ["1"]);
 }
 
 /// The first run of many knowledge bases has one document, and says nothing about the next one.

@@ -1,5 +1,5 @@
-//! Files that this program writes for itself: never reached through a link, never shared with other
-//! users.
+//! Files that this program writes for itself: never reached through a link, and shared with other
+//! users only if the user says so.
 //!
 //! A folder from a stranger may contain `kb.kb.lock -> ~/.ssh/authorized_keys`. All files of our
 //! own are therefore opened here, and a link in place of one is an error that names it.
@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::sharing::Sharing;
 use super::storage;
 
 /// Readable and writable only by its owner.
@@ -16,13 +17,14 @@ const PRIVATE: u32 = 0o600;
 /// Do not follow a link, wait for a FIFO, or take a terminal.
 const PLAIN: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
-/// Opens our own file at `path` for reading and writing, and creates it if it does not exist.
+/// Opens our own file at `path` for reading and writing, and creates it as `sharing` says if it
+/// does not exist.
 ///
 /// Fails if there is anything but a regular file: a link, a folder, a FIFO, a device.
-pub fn open_or_create(path: &Path) -> io::Result<File> {
+pub fn open_or_create(path: &Path, sharing: &Sharing<'_>) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
-    regular(path, options.custom_flags(PLAIN).open(path))
+    options.read(true).write(true).create(true).truncate(false).custom_flags(PLAIN);
+    regular(path, sharing.create(&mut options, path))
 }
 
 /// Opens our own file at `path` for reading; fails like [`open_or_create`].
@@ -47,6 +49,13 @@ pub fn open_input(path: &Path) -> io::Result<File> {
 /// Creates a new file at `path`; fails if anything exists there, even a dangling link.
 pub fn create_new(path: &Path) -> io::Result<File> {
     create_new_as(path, PRIVATE)
+}
+
+/// Does the same as [`create_new`] for a file that `sharing` says who may read.
+pub fn create_new_shared(path: &Path, sharing: &Sharing<'_>) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).custom_flags(PLAIN);
+    regular(path, sharing.create(&mut options, path))
 }
 
 fn create_new_as(path: &Path, mode: u32) -> io::Result<File> {
@@ -171,7 +180,7 @@ mod tests {
             };
             symlink(&target, &path).unwrap();
             check(open(&path));
-            check(open_or_create(&path));
+            check(open_or_create(&path, &Sharing::default()));
             check(create_new(&path));
             assert!(refuse_links([&path]).is_err());
             replace(&path, b"new").unwrap();
@@ -193,7 +202,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
         for path in [fifo.as_path(), folder.path()] {
-            for opened in [open(path), open_or_create(path)] {
+            for opened in [open(path), open_or_create(path, &Sharing::default())] {
                 let error = opened.unwrap_err().to_string();
                 assert!(error.contains("is not a regular file"), "{error}");
             }

@@ -20,6 +20,7 @@ pub mod panics;
 pub mod process_limit;
 pub mod rows;
 pub mod sandbox;
+pub mod sharing;
 pub mod stop;
 pub mod storage;
 pub mod supervise;

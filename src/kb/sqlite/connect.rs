@@ -1,26 +1,32 @@
 //! Opens the file with connections that are set up the same way everywhere.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{errno, guard, schema};
 use crate::kb::KbError;
+use crate::support::sharing::{self, Access, Sharing};
 use crate::support::{files, storage};
 
 /// How long a statement waits for another writing process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a file whose log appears or disappears meanwhile is opened again.
+const TRIES_MAX: u32 = 5;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// Page cache of a connection; 4 MiB at 8 KiB per page. In pages, not KiB: SQLite converts KiB
 /// before it knows the page size, and would take twice as much.
 const CACHE_PAGES: i64 = 512;
 
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbError> {
-    if !path.exists() {
-        return Err(KbError::Missing(path.to_owned()));
+    require(path)?;
+    // SQLite would open it for reading, and fail at the first write.
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        refuse_denied("write", &storage::database_files(path), Access::WRITE_OK)?;
     }
-    refuse_special(path)?;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| KbError::from(error).classify(path, 0))?;
     let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
@@ -28,24 +34,98 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbErr
     Ok(connection)
 }
 
-pub(super) fn connect_read_only(path: &Path) -> Result<Connection, KbError> {
-    if !path.exists() {
-        return Err(KbError::Missing(path.to_owned()));
-    }
-    refuse_special(path)?;
-    // Opened for writing if possible, but never used for it: the last connection that closes
-    // removes the WAL's files, which a read-only one would leave behind.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = match try_open(path, flags) {
-        Err((error, _)) if cannot_make_wal(&error) && is_immutable(path) => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            try_open(&immutable_uri(path), flags)
+/// A connection that only reads, and the state of a file that it assumes not to change.
+pub(super) struct ReadOnly {
+    pub(super) connection: Connection,
+    pub(super) assumed: Option<Unchanged>,
+}
+
+/// Opens the file for reading. A user who may not write it leaves nothing beside it: SQLite's files
+/// there are only used if they exist.
+pub(super) fn connect_read_only(path: &Path) -> Result<ReadOnly, KbError> {
+    for _ in 1..TRIES_MAX {
+        match try_connect_read_only(path) {
+            // A run began or ended meanwhile.
+            Err(KbError::LogOfOthers(_) | KbError::Io { .. }) => {
+                std::thread::sleep(TRY_AGAIN_AFTER)
+            }
+            connected => return connected,
         }
-        opened => opened,
-    };
-    opened.map_err(|(error, errno)| schema::foreign(path, error).classify(path, errno))
+    }
+    try_connect_read_only(path)
+}
+
+fn try_connect_read_only(path: &Path) -> Result<ReadOnly, KbError> {
+    require(path)?;
+    refuse_denied("read", &storage::database_files(path), Access::READ_OK)?;
+    let may_write = sharing::may(Access::WRITE_OK, path);
+    let named = |(error, errno)| schema::foreign(path, error).classify(path, errno);
+    let index = storage::beside(path, "-shm");
+    if may_write || index.exists() {
+        // Opened for writing if possible, but never used for it: the last connection that closes
+        // removes the WAL's files, which a read-only one would leave behind.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match try_open(path, flags) {
+            Err((error, _)) if cannot_make_wal(&error) && (!may_write || is_immutable(path)) => {}
+            Err(error) => return Err(named(error)),
+            Ok(connection) => {
+                if may_write {
+                    sharing::share_with_group(path);
+                }
+                return Ok(ReadOnly { connection, assumed: None });
+            }
+        }
+    }
+    let assumed = Unchanged::of(path)?;
+    if !assumed.has_no_log {
+        return Err(KbError::LogOfOthers(path.to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = try_open(&immutable_uri(path), flags).map_err(named)?;
+    Ok(ReadOnly { connection, assumed: Some(assumed) })
+}
+
+/// Fails if there is no file, or something else.
+fn require(path: &Path) -> Result<(), KbError> {
+    match path.try_exists() {
+        Ok(true) => refuse_special(path),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(KbError::io("reach", path, error))
+        }
+        _ => Err(KbError::Missing(path.to_owned())),
+    }
+}
+
+/// Fails if this user may not do `what` with one of `paths` that exists.
+fn refuse_denied(action: &'static str, paths: &[PathBuf], what: Access) -> Result<(), KbError> {
+    match paths.iter().find(|path| !sharing::may(what, path)) {
+        Some(path) => Err(KbError::Denied { action, path: path.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The state of a file that nobody writes, as far as can be seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unchanged {
+    bytes: u64,
+    modified: Option<SystemTime>,
+    has_no_log: bool,
+}
+
+impl Unchanged {
+    fn of(path: &Path) -> Result<Self, KbError> {
+        let found = path.metadata().map_err(|source| KbError::io("read", path, source))?;
+        let log = storage::beside(path, "-wal").metadata();
+        let has_no_log = !log.is_ok_and(|log| log.len() > 0);
+        Ok(Self { bytes: found.len(), modified: found.modified().ok(), has_no_log })
+    }
+
+    /// Reports whether the file at `path` is still in this state.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        Self::of(path).is_ok_and(|now| now == *self)
+    }
 }
 
 /// Fails if the file, or one of SQLite's beside it, is a FIFO or a device: SQLite would block on
@@ -77,8 +157,8 @@ fn cannot_make_wal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Reports whether nobody can write to `path`: WAL needs a writable folder for its shared memory,
-/// and there is no log left. Such a file may be read as an immutable one.
+/// Reports whether WAL's shared memory cannot be created beside `path`, and there is no log left.
+/// Such a file may be read as an immutable one.
 fn is_immutable(path: &Path) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let refusal = files::cannot_create_beside(path).map(|error| error.kind());
@@ -110,16 +190,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Creates an empty file that only its owner can read, if it does not exist: documents may be
-/// private.
-pub(super) fn make_private_file(path: &Path) -> Result<(), KbError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+/// Creates an empty file if it does not exist; `sharing` says who may read and write it.
+pub(super) fn make_file(path: &Path, sharing: &Sharing<'_>) -> Result<(), KbError> {
+    if path.symlink_metadata().is_ok() {
+        let applied = sharing.apply(path);
+        return applied.map_err(|source| KbError::io("change the mode of", path, source));
+    }
+    match files::create_new_shared(path, sharing) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if storage::is_full(&error) => Err(KbError::full(path, error)),
         Err(source) => Err(KbError::io("create", path, source)),
     }

@@ -53,6 +53,7 @@ pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Sta
 pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
 pub use run::Run;
+pub use runs::request_cancel;
 pub use schema::is_header;
 pub use search::{
     Day, Duplicate, Explanation, Filter, FilterError, Hit, Query, QueryVector, Scoring, SearchMode,

@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::connect::Unchanged;
 use super::guard::Watch;
 use super::index::LanguageCache;
 use crate::kb::KbError;
@@ -21,13 +22,15 @@ pub struct ReadConnection {
     pub watch: Watch,
     /// The languages of the index, as far as they are known.
     pub languages: LanguageCache,
+    /// The state of the file that it assumes not to change; `None` if SQLite notices changes.
+    pub assumed: Option<Unchanged>,
 }
 
 impl ReadConnection {
     /// Watches over `connection`, which is set up.
     pub fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         let watch = Watch::over(&mut connection)?;
-        Ok(Self { connection, watch, languages: LanguageCache::default() })
+        Ok(Self { connection, watch, languages: LanguageCache::default(), assumed: None })
     }
 }
 

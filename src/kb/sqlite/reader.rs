@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use super::connect::{connect, connect_read_only};
+use super::connect::{ReadOnly, connect, connect_read_only};
 use super::guard;
 use super::identity::OpenFiles;
 use super::index::LanguageCache;
@@ -112,16 +112,27 @@ impl Reader {
         work: impl FnOnce(&Transaction<'_>, &mut LanguageCache) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let mut reader = self.connection();
-        let ReadConnection { connection, watch, languages } = &mut *reader;
+        if !self.is_valid(&reader) {
+            *reader = open_for_searches(&self.path)?;
+        }
+        let ReadConnection { connection, watch, languages, .. } = &mut *reader;
         watch.begin(most);
         let transaction = connection.transaction();
         let result = transaction.map_err(KbError::from).and_then(|tx| work(&tx, languages));
+        if !self.is_valid(&reader) {
+            return Err(KbError::Busy);
+        }
         result.map_err(|error| match (error, most) {
             (KbError::Sql(error), Some(most)) if is_interrupted(&error) => {
                 KbError::Endless { path: self.path.clone(), seconds: most.as_secs() }
             }
             (error, _) => error.classify(&self.path, errno::last(&reader.connection)),
         })
+    }
+
+    /// Reports whether what `reader` assumes of the file still holds.
+    fn is_valid(&self, reader: &ReadConnection) -> bool {
+        reader.assumed.as_ref().is_none_or(|assumed| assumed.holds(&self.path))
     }
 
     /// Borrows a connection; waits if all of them are in use.
@@ -142,10 +153,11 @@ impl Reader {
 
 /// Opens a connection for searches, and checks that the file is ours.
 fn open_for_searches(path: &Path) -> Result<ReadConnection, KbError> {
-    let connection = connect_read_only(path).map_err(|error| error.classify(path, 0))?;
+    let opened = connect_read_only(path).map_err(|error| error.classify(path, 0))?;
+    let ReadOnly { connection, assumed } = opened;
     // A search reads every vector: mapped pages, which are not copied, halve its time.
     connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
     schema::check_current(&connection, path)
         .map_err(|error| error.classify(path, errno::last(&connection)))?;
-    Ok(ReadConnection::new(connection)?)
+    Ok(ReadConnection { assumed, ..ReadConnection::new(connection)? })
 }

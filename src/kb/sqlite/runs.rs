@@ -1,12 +1,18 @@
 //! Runs and their phases: owner, progress, and outcome.
 
-use rusqlite::{OptionalExtension, Transaction, named_params, params};
+use std::path::Path;
 
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params,
+    params,
+};
+
+use super::connect::connect;
 use super::convert::from_sql;
 use super::run_row::{
     COLUMNS, RunKey, count_superseded, read_run, recount, run_from_row, update_run, with_phases,
 };
-use super::{Reader, Run, Writer};
+use super::{Reader, Run, Writer, errno, schema};
 use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunSettings, RunState, RunStatus};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
@@ -118,15 +124,25 @@ impl Writer {
         })?;
         Ok((Run { kb: self, key, events }, state))
     }
+}
 
-    /// Asks the running run to stop; returns whether there is one.
-    pub fn request_cancel(&self) -> Result<bool, KbError> {
-        self.write(|tx| {
-            let changed =
-                tx.execute("UPDATE run SET cancel_requested = 1 WHERE status = 'running'", [])?;
-            Ok(changed > 0)
-        })
-    }
+/// Asks the running run on the knowledge base at `path` to stop; returns whether there is one.
+///
+/// The file keeps its format, so that a program that knows only an older one is not disturbed: the
+/// column has been there from the first.
+pub fn request_cancel(path: &Path) -> Result<bool, KbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags)?;
+    let request = |connection: &mut Connection| -> Result<bool, KbError> {
+        schema::check(connection, path)?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed =
+            tx.execute("UPDATE run SET cancel_requested = 1 WHERE status = 'running'", [])?;
+        tx.commit()?;
+        Ok(changed > 0)
+    };
+    let requested = request(&mut connection);
+    requested.map_err(|error| error.classify(path, errno::last(&connection)))
 }
 
 impl Run<'_> {

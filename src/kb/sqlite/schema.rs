@@ -150,7 +150,7 @@ pub fn check_current(connection: &Connection, path: &Path) -> Result<(), KbError
 }
 
 /// Checks that the file is ours and not of a later version.
-fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
+pub fn check(connection: &Connection, path: &Path) -> Result<(), KbError> {
     let incompatible = |reason: String| KbError::Incompatible { path: path.to_owned(), reason };
     if is_empty(connection).map_err(|error| foreign(path, error))? {
         return Err(incompatible("is an empty file, not yet a knowledge base".to_owned()));

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::connect::{BUSY_TIMEOUT, connect, make_private_file};
+use super::connect::{BUSY_TIMEOUT, connect, make_file};
 use super::index::merge;
 use super::maintenance::shrink;
 use super::{Reader, convert, errno, lock, schema, shape};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
+use crate::support::sharing::{self, Sharing};
 use crate::support::storage;
 
 /// Free space below which no run starts: its first batches would fill the disk.
@@ -32,11 +33,16 @@ pub struct Writer {
 impl Writer {
     /// Opens the knowledge base at `path`, creating it if it does not exist.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
+        Self::create_or_open_as(path, &Sharing::default())
+    }
+
+    /// The same; `sharing` says who may read and write it.
+    pub fn create_or_open_as(path: &Path, sharing: &Sharing<'_>) -> Result<Self, KbError> {
         if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
             let wanted = ByteSize(FREE_BYTES_MIN);
             return Err(KbError::full(path, format!("a run is begun where {wanted} are free")));
         }
-        make_private_file(path)?;
+        make_file(path, sharing)?;
         Self::open(path)
     }
 
@@ -56,6 +62,7 @@ impl Writer {
             return Self::open(path);
         }
         let reader = Reader::beside(&connection, path)?;
+        sharing::share_with_group(path);
         Ok(Self { reader, connection: Mutex::new(connection) })
     }
 
