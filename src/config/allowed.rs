@@ -59,6 +59,11 @@ pub(super) fn revoke(path: &Path, hash: &str) -> io::Result<bool> {
     Ok(was_there)
 }
 
+/// Returns the folder that holds the permissions, if known.
+pub fn folder() -> Option<PathBuf> {
+    Some(user_state()?.join("kbingest").join("allowed"))
+}
+
 fn is_of_user(found: &std::fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
         && found.mode() & WRITABLE_BY_OTHERS == 0
@@ -69,7 +74,7 @@ fn entry(path: &Path, hash: &str) -> Option<PathBuf> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(path.as_os_str().as_encoded_bytes()).update(b"\0").update(hash.as_bytes());
     let name = hasher.finalize().to_hex().to_string();
-    Some(user_state()?.join("kbingest").join("allowed").join(name))
+    Some(folder()?.join(name))
 }
 
 /// Returns the user's state folder (XDG Base Directory Specification), if known.

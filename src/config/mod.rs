@@ -27,7 +27,7 @@ use crate::support::files;
 use crate::support::numbers::counted;
 use crate::support::sharing::Mode;
 
-pub use allowed::VARIABLE as TRUST_VARIABLE;
+pub use allowed::{VARIABLE as TRUST_VARIABLE, folder as allowed_folder};
 pub use requests::Request;
 
 /// Limit on kb.toml, in bytes.

@@ -8,7 +8,7 @@ use super::report::RunReport;
 use super::{Session, Target, files};
 use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
-use crate::config::Config;
+use crate::config::{Config, allowed_folder};
 use crate::domain::{Failure, QueueStats, RunState};
 use crate::embed::{self, Embedder};
 use crate::error::Error;
@@ -320,6 +320,7 @@ fn open_sources(
 ) -> Result<Vec<AnySource>, Error> {
     let mut own = files::all(&config.kb);
     own.extend(cache.places());
+    own.extend(allowed_folder());
     let setting = Setting {
         base: &config.base,
         leave_out: &own,

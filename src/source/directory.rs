@@ -12,7 +12,7 @@ use super::directory_config::DirectoryConfig;
 use super::file::{self, Stamp};
 use super::globs::Globs;
 use super::walk::{Found, Kind, Walk, WalkError, Walking};
-use super::{ByteSize, Content, ListError, Listing, Source, SourceError, lfs, limited, uri};
+use super::{ByteSize, Content, ListError, Listing, Source, SourceError, lfs, limited, own, uri};
 use crate::domain::{DocumentError, Entry};
 
 /// Names of one folder that are held in memory, even if fewer documents are allowed: some may be
@@ -152,6 +152,10 @@ impl Source for DirectorySource {
         if lfs::is_pointer(&content.bytes) {
             let reason = "a Git LFS pointer; `git lfs pull` in its repository fetches the content";
             return Err(DocumentError::skipped(file::named(&path()), reason));
+        }
+        // Under another name, or behind a link; the others are not listed.
+        if own::is_content(&content.bytes) {
+            return Err(DocumentError::skipped(file::named(&path()), own::REASON));
         }
         Ok(content)
     }

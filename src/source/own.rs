@@ -21,6 +21,8 @@ use crate::support::own_folder::MARKER;
 const SQLITE: [&[u8]; 3] = [b"-wal", b"-shm", b"-journal"];
 /// Endings of copies of a knowledge base; `.damaged` may be followed by a number.
 const COPIES: [&[u8]; 3] = [b".next", b".repaired", b".damaged"];
+/// Why such a file is skipped if it was listed.
+pub(super) const REASON: &str = "a file that kbingest made";
 const LOCK: &[u8] = b".lock";
 const KB: &[u8] = b".kb";
 /// Bytes that are read of a file to recognise it: more than SQLite's header.

@@ -284,3 +284,28 @@ fn damage_costs_what_is_damaged() {
         }
     }
 }
+
+#[test]
+fn of_a_member_that_occurs_twice_the_last_is_a_document() {
+    let members: [(&str, &[u8]); 3] =
+        [("a.md", b"# A\n\nfirst\n"), ("b.md", b"# B\n\nother\n"), ("c.md", b"# C\n\nlast\n")];
+    let twice: Vec<_> = members
+        .iter()
+        .map(|(name, text)| (if *name == "c.md" { "a.md" } else { *name }, *text))
+        .collect();
+    // The writer refuses a name that it has written.
+    let mut renamed = zip(&members);
+    while let Some(at) = renamed.windows(4).position(|part| part == b"c.md") {
+        renamed[at] = b'a';
+    }
+    for (file, bytes) in [("m.tar", tar(&twice)), ("m.zip", renamed)] {
+        let place = place(file, "");
+        put(&place, file, &bytes);
+        place.ingest();
+        assert_eq!(uris(&place), ["a.md", "b.md"], "{file}");
+        let texts = rows(&place.kb(), "SELECT text FROM chunks").concat();
+        assert!(texts.contains("last") && !texts.contains("first"), "{file}: {texts}");
+        assert!(failures(&place).is_empty(), "{file}");
+        assert_eq!(place.ingest().metrics.documents_unchanged, 2, "{file}");
+    }
+}

@@ -18,7 +18,7 @@
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
 //! - `fingerprint`: what is stored to decide whether work is done again
-//! - `reread`: everything read again
+//! - `nfc`: names with accents in either form; `reread`: everything read again
 //! - `unavailable`: sources that cannot be reached
 //! - `handover`: every interleaving of the two threads
 //! - `eval`: measures against a reference, and the gate
@@ -53,6 +53,7 @@ mod known_failures;
 mod library;
 mod limits;
 mod migration;
+mod nfc;
 mod owner;
 mod poison;
 mod progress;

@@ -105,3 +105,29 @@ fn a_run_that_was_stopped_still_reads_everything_again() {
         assert_sound(&place.kb());
     }
 }
+
+#[test]
+fn pages_are_asked_for_without_their_version() {
+    let site = crate::web::Site::new();
+    let page = |text: &str| {
+        let page = format!("<html><body><main><h1>Page</h1><p>{text}</p></main></body></html>");
+        site.server.put("/docs/", crate::web::server::Reply::html(&page).with("ETag", "\"same\""));
+    };
+    page("Some alpha words.");
+    assert_eq!(site.counts(0), [1, 0, 0, 0]);
+    let has_validators = || {
+        let asked = site.server.take_asked();
+        let page = asked.iter().rfind(|one| one.path == "/docs/").unwrap();
+        page.headers.contains_key("if-none-match")
+    };
+    has_validators();
+    assert_eq!(site.counts(0), [0, 0, 1, 0]);
+    assert!(has_validators());
+    page("Some omega words.");
+    let report = reread(&site.place.config(), false);
+    assert_eq!((report.exit_code, counts(&report)[1]), (0, 1));
+    assert!(!has_validators());
+    assert!(found(&site.place, "omega"));
+    assert_eq!(site.counts(0), [0, 0, 1, 0]);
+    assert!(has_validators());
+}

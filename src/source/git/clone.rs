@@ -12,6 +12,8 @@ use crate::support::{files, percent};
 
 /// The ref of the wanted commit, which keeps git from dropping the commit.
 const HEAD: &str = "refs/kbingest/head";
+/// All branches, for a commit that cannot be fetched by its id.
+const BRANCHES: &str = "+refs/heads/*:refs/kbingest/heads/*";
 /// Hex digits of an id by either hash function.
 const SHA1_DIGITS: usize = 40;
 const SHA256_DIGITS: usize = 64;
@@ -253,17 +255,32 @@ impl CachedClone {
 
     fn fetch(&self) -> Result<(), GitError> {
         let remote = self.remote()?;
-        let mut command = self.remote_command(&remote, None)?;
+        let fetched = self.fetch_ref(&remote, self.depth, &format!("+{}:{HEAD}", self.wanted()));
+        let fetched = match fetched {
+            // By an old protocol a server gives only the commits that it names: those of branches.
+            Err(GitError::Failed(reason)) if self.is_pinned && is_unknown(&reason) => {
+                self.fetch_ref(&remote, 0, BRANCHES).and_then(|()| {
+                    let mut command = self.git.command()?;
+                    self.git.run(command.args(["update-ref", HEAD, &self.reference])).map(drop)
+                })
+            }
+            fetched => fetched,
+        };
+        fetched.map_err(|error| self.explain(&remote, error))
+    }
+
+    /// Fetches what `refspec` names, with this much history; 0 means all of it.
+    fn fetch_ref(&self, remote: &Remote, depth: u32, refspec: &str) -> Result<(), GitError> {
+        let mut command = self.remote_command(remote, None)?;
         command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force"]);
         command.args(["--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow"]);
         command.args(remote.upload_pack());
-        if self.depth > 0 {
-            command.arg(format!("--depth={}", self.depth));
+        if depth > 0 {
+            command.arg(format!("--depth={depth}"));
         } else if self.git.folder()?.path().join("shallow").exists() {
             command.arg("--unshallow");
         }
-        command.arg("--").arg(&remote.url).arg(format!("+{}:{HEAD}", self.wanted()));
-        self.git.run(&mut command).map(drop).map_err(|error| self.explain(&remote, error))
+        self.git.run(command.arg("--").arg(&remote.url).arg(refspec)).map(drop)
     }
 
     /// Returns the remote, rewritten by the user's own settings (`url.*.insteadOf`).
@@ -285,10 +302,7 @@ impl CachedClone {
     /// Distinguishes a repository without commits, and a missing ref, from an outage.
     fn explain(&self, remote: &Remote, error: GitError) -> GitError {
         let GitError::Failed(reason) = error else { return error };
-        let is_missing = ["couldn't find remote ref", "not our ref", "no such remote ref"]
-            .iter()
-            .any(|words| reason.contains(words));
-        if !is_missing {
+        if !is_unknown(&reason) {
             return GitError::Failed(
                 reason
                     .replace(&remote.effective, &self.shown_url)
@@ -389,6 +403,17 @@ impl Remote {
 fn has_other_hash(reason: &str) -> bool {
     let mut lines = reason.split("; ").filter(|line| !line.starts_with("remote:"));
     lines.any(|line| line.contains("mismatched algorithms: client"))
+}
+
+/// Returns whether git reports that the remote does not have, or does not give, what is wanted.
+fn is_unknown(reason: &str) -> bool {
+    const WORDS: [&str; 4] = [
+        "couldn't find remote ref",
+        "not our ref",
+        "no such remote ref",
+        "request for unadvertised object",
+    ];
+    WORDS.iter().any(|words| reason.contains(words))
 }
 
 /// Returns whether git reports a problem with a repository, which may be the clone.

@@ -317,7 +317,7 @@ impl Source for GitSource {
             }
         };
         if own::is_content(&bytes) {
-            return Err(DocumentError::skipped(&entry.uri, "a file that kbingest made"));
+            return Err(DocumentError::skipped(&entry.uri, own::REASON));
         }
         let path = uri::decode(&entry.uri);
         let folder = submodule.as_ref().map_or(Path::new(""), |one| &one.path);

@@ -247,3 +247,46 @@ fn a_stop_while_submodules_are_fetched_is_continued() {
         remove_all(&repository.place, &whole);
     }
 }
+
+#[test]
+fn a_server_that_gives_only_its_branches_is_enough() {
+    let repository = nested();
+    // The library has moved on: its commit in the repository is no tip of a branch.
+    make(&repository.place, "lib", &[("l.md", "# Library\n\nanother lambda\n")], &[]);
+    let mut command = crate::support::program();
+    command.arg("ingest").arg(repository.place.toml());
+    command.env("XDG_CACHE_HOME", repository.place.path("cache"));
+    command.env("GIT_CONFIG_COUNT", "1");
+    command.env("GIT_CONFIG_KEY_0", "protocol.version").env("GIT_CONFIG_VALUE_0", "0");
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let texts = rows(&repository.place.kb(), "SELECT text FROM chunks").concat();
+    assert!(texts.contains("lambda") && !texts.contains("another lambda"), "{texts}");
+}
+
+#[test]
+fn a_kill_while_submodules_are_fetched_is_continued() {
+    let repository = nested();
+    for number in 0..200 {
+        repository.write(format!("more/{number}.md"), markdown(number, 1, "common"));
+    }
+    repository.commit();
+    let run = || {
+        let mut command = crate::support::program();
+        command.args(["ingest", "-q"]).arg(repository.place.toml());
+        command.env("XDG_CACHE_HOME", repository.place.cache());
+        command
+    };
+    for pause_ms in [20, 60, 100, 140, 180, 220, 300] {
+        let mut child = run().spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        let _ = child.kill();
+        child.wait().unwrap();
+        if pause_ms % 40 == 20 {
+            assert_eq!(run().status().unwrap().code(), Some(0), "after {pause_ms} ms");
+            repository.assert_equals_fresh_ingest(&format!("a kill after {pause_ms} ms"));
+            remove_kb(&repository.place.kb());
+        }
+    }
+}
