@@ -12,7 +12,9 @@ use std::{fs, mem};
 
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
-use kbingest::domain::{ChunkId, ChunkRange, MediaType, Metrics, RevisionId, RunSettings, Version};
+use kbingest::domain::{
+    ChunkId, ChunkRange, MediaType, Metrics, ProgressReport, RevisionId, RunSettings, Version,
+};
 use kbingest::embed::{Builtin, Embedder, Role};
 use kbingest::kb::{
     ChunkedRevision, Commit, IndexRows, NewChunk, NewText, ReadResult, Reading, Run, SaveResult,
@@ -172,7 +174,9 @@ fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn 
     for batch in batches {
         let uris: Vec<_> = batch.readings.iter().map(|one| (SOURCE, one.uri.as_str())).collect();
         clock.time(|| run.set_in_flight(&uris, &[], false))?;
-        let saved = clock.time(|| run.save(SOURCE, &batch.readings, Metrics::default(), 0.0))?;
+        let saved = clock.time(|| {
+            run.save(SOURCE, &batch.readings, Metrics::default(), &ProgressReport::default())
+        })?;
         store_chunks(&run, &saved, batch.parts, &mut clock)?;
     }
     // The last full-text merge belongs to neither way.
@@ -195,7 +199,8 @@ fn store_chunks(
     }
     let embedder = Builtin::new();
     let embed_fp = &embedder.model().fingerprint;
-    let (firsts, ranges) = clock.time(|| run.enqueue(&chunked, embed_fp, 0.0))?;
+    let (firsts, ranges) =
+        clock.time(|| run.enqueue(&chunked, embed_fp, &ProgressReport::default()))?;
     let (mut chunks, mut texts) = (Vec::new(), Vec::new());
     for ((revision, first), parts) in chunked.iter().zip(firsts).zip(&mut parts) {
         for (part, number) in parts.iter_mut().zip(0..) {
@@ -219,7 +224,8 @@ fn store_chunks(
         }
         let rows = vec![rows];
         let (left, chunks, reused) = (&[], &stored, 0);
-        let commit = Commit { ranges, left, chunks, rows, reused, percent: 0.0 };
+        let commit =
+            Commit { ranges, left, chunks, rows, reused, progress: ProgressReport::default() };
         clock.time(|| run.claim(ranges))?;
         clock.time(|| run.commit(commit))?;
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Ending;
 use super::args::CancelArgs;
 use super::output::{escape, result};
+use super::progress::at;
 use super::render;
 use crate::domain::RunStatus;
 use crate::error::{Error, ExitCode};
@@ -17,8 +18,9 @@ pub fn run(arguments: &CancelArgs) -> Result<Ending, Error> {
     match operations::cancel(&target, Duration::from_secs(arguments.timeout))? {
         Cancellation::NothingRunning => result("nothing is running\n")?,
         Cancellation::Ended(run) if run.status == RunStatus::Cancelled => result(&format!(
-            "run {} stopped at {:.0} %; continue with `kbingest resume {path}`\n",
-            run.id, run.progress_percent
+            "run {} stopped{}; continue with `kbingest resume {path}`\n",
+            run.id,
+            at(&run)
         ))?,
         Cancellation::Ended(run) => {
             result(&format!("run {} ended before it could be stopped\n", run.id))?;

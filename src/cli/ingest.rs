@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{IngestArgs, ResumeArgs, RunArgs, TrustArgs};
 use super::eval::describe_shortfall;
 use super::output::{escape, result, seconds};
-use super::progress::Display;
+use super::progress::{Display, at};
 use super::{Ending, hints, output, render, trust};
 use crate::config::Config;
 use crate::domain::{FailureKind, RunState, RunStatus};
@@ -167,13 +167,12 @@ fn summary(report: &RunReport, target: &Path) -> String {
         return "nothing to resume: the last run is finished\n".to_owned();
     };
     if run.status == RunStatus::Cancelled && report.publication.is_some() {
-        let percent = run.progress_percent;
-        return format!("stopped at {percent:.0} %; nothing is lost: the same command continues\n");
+        return format!("stopped{}; nothing is lost: the same command continues\n", at(run));
     }
     if run.status == RunStatus::Cancelled {
         return format!(
-            "stopped at {:.0} %; nothing is lost: continue with `kbingest resume {}`\n",
-            run.progress_percent,
+            "stopped{}; nothing is lost: continue with `kbingest resume {}`\n",
+            at(run),
             escape(&target.display().to_string(), false)
         );
     }
@@ -230,12 +229,15 @@ fn counts(report: &RunReport, run: &RunState) -> (String, u64) {
             counted(metrics.documents_restaged, "document")
         );
     }
+    // Of all processes of the run, as the other numbers are.
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    let worked = run.worked_ms as f64 / 1000.0;
     let _ = writeln!(
         text,
         "chunks: {} embedded, {} reused, in {}",
         number(metrics.chunks_stored.saturating_sub(metrics.chunks_reused)),
         number(metrics.chunks_reused),
-        seconds(report.seconds),
+        seconds(worked),
     );
     if metrics.pages_left_out > 0 {
         let _ = writeln!(

@@ -1,7 +1,8 @@
 //! Progress of a run, on stderr: a bar on a terminal, plain lines elsewhere.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,7 +11,7 @@ use super::args::ProgressMode;
 use super::output::{escape, message, seconds};
 use super::terminal::NarrowTerminal;
 use super::{hints, render};
-use crate::domain::{FailureKind, PhaseStatus, RunState};
+use crate::domain::{FailureKind, PhaseStatus, ProgressReport, RunState};
 use crate::support::events::{Event, EventSink, Withheld};
 use crate::support::numbers::{counted, number};
 use crate::support::secrets;
@@ -28,14 +29,13 @@ pub struct Display {
 }
 
 struct State {
-    started: Instant,
+    /// The last saved state of the run, with progress since then.
+    run: Option<RunState>,
     shown: Instant,
-    stored_before: Option<u64>,
     failures: u64,
     item: String,
-    /// Progress of the crawl of a site; empty if there is none.
+    /// Progress of the crawl of a site, or of a listing; empty if there is none.
     site: String,
-    visited_before: Option<u64>,
 }
 
 impl Display {
@@ -56,18 +56,12 @@ impl Display {
         } else {
             ProgressBar::hidden()
         };
-        let style =
-            ProgressStyle::with_template("{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {wide_msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let now = Instant::now();
         let state = State {
-            started: now,
-            shown: now,
-            stored_before: None,
+            run: None,
+            shown: Instant::now(),
             failures: 0,
             item: String::new(),
             site: String::new(),
-            visited_before: None,
         };
         let verbose = tracing::enabled!(tracing::Level::INFO);
         Self { mode, bar, verbose, state: Mutex::new(state) }
@@ -78,15 +72,33 @@ impl Display {
         self.bar.finish_and_clear();
     }
 
+    /// Shows `run`, which was saved now.
     fn show(&self, run: &RunState) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let stored_before = *state.stored_before.get_or_insert(run.metrics.chunks_stored);
-        let elapsed = state.started.elapsed().as_secs_f64();
-        let stored = run.metrics.chunks_stored.saturating_sub(stored_before);
-        #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
-        let rate = stored as f64 / elapsed.max(0.001);
+        let mut state = self.state();
+        state.run = Some(run.clone());
+        self.draw(&mut state);
+    }
+
+    /// Shows progress since the run was saved.
+    fn show_progress(&self, progress: &ProgressReport) {
+        let mut state = self.state();
+        if let Some(run) = &mut state.run {
+            let passed = progress.documents_passed.min(progress.documents_listed.unwrap_or(0));
+            run.metrics.documents_crawled = run.metrics.documents_crawled.max(passed);
+            run.progress_percent = run.progress_percent.max(progress.percent);
+            run.documents_listed = progress.documents_listed;
+            run.documents_per_second = progress.documents_per_second;
+            run.chunks_per_second = progress.chunks_per_second;
+            run.seconds_left = progress.seconds_left;
+        }
+        self.draw(&mut state);
+    }
+
+    fn draw(&self, state: &mut State) {
+        let Some(run) = &state.run else { return };
         match self.mode {
             ProgressMode::Bar => {
+                self.bar.set_style(style(run.percent().is_some()));
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -95,19 +107,22 @@ impl Display {
                 self.bar.set_position(run.progress_percent as u64);
                 self.bar.set_prefix(phase(run));
                 let item = if state.site.is_empty() { &state.item } else { &state.site };
-                let line = format!("{}  {item}", figures(run, rate, elapsed));
-                self.bar.set_message(line);
+                self.bar.set_message(format!("{}  {item}", figures(run)));
             }
             ProgressMode::Plain if state.shown.elapsed() >= PLAIN_INTERVAL => {
                 state.shown = Instant::now();
-                let percent = run.progress_percent;
-                let figures = figures(run, rate, elapsed);
+                let percent = run.percent().map(|percent| format!(" {percent:.0} %"));
+                let percent = percent.unwrap_or_default();
                 let site =
                     if state.site.is_empty() { String::new() } else { format!("; {}", state.site) };
-                message(&format!("{} {percent:.0} %: {figures}{site}", phase(run)));
+                message(&format!("{}{percent}: {}{site}", phase(run), figures(run)));
             }
             _ => {}
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints a line above the bar.
@@ -121,32 +136,32 @@ impl EventSink for Display {
         match event {
             Event::Started { run, continued } => {
                 if *continued && self.mode != ProgressMode::None {
-                    let text =
-                        format!("continuing run {} at {:.0} %", run.id, run.progress_percent);
+                    let text = format!("continuing run {}{}", run.id, at(run));
                     self.line(|| message(&text));
                 }
                 self.show(run);
             }
             Event::Saved { run } => self.show(run),
+            Event::Progress { progress } => self.show_progress(progress),
+            Event::Listing { source, found } => {
+                let text = format!("{source}: {} listed", counted(*found, "document"));
+                self.state().site = escape(&text, false);
+            }
             Event::Reading { source, uri } => {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = self.state();
                 state.item = escape(&secrets::hidden(&format!("{source}: {uri}")), false);
+                state.site.clear();
             }
             Event::Crawling { source, queued, visited } => {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let since = *state.visited_before.get_or_insert(*visited);
-                let elapsed = state.started.elapsed().as_secs_f64();
-                #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
-                let rate = visited.saturating_sub(since) as f64 / elapsed.max(0.001);
                 let (queued, visited) = (number(*queued), counted(*visited, "page"));
-                let text = format!("{source}: {visited} visited, {queued} waiting, {rate:.1}/s");
-                state.site = escape(&text, false);
+                let text = format!("{source}: {visited} visited, {queued} waiting");
+                self.state().site = escape(&text, false);
             }
             Event::Failed { failure } => {
                 if failure.kind == FailureKind::Skipped && !self.verbose {
                     return;
                 }
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = self.state();
                 state.failures += 1;
                 if state.failures > FAILURES_SHOWN && !self.verbose {
                     return;
@@ -202,22 +217,55 @@ fn phase(run: &RunState) -> &'static str {
     }
 }
 
-fn figures(run: &RunState, rate: f64, elapsed: f64) -> String {
+/// Returns where `run` is: its percentage, or what it has done if that is unknown.
+pub fn at(run: &RunState) -> String {
+    match run.percent() {
+        Some(percent) => format!(" at {percent:.0} %"),
+        None => format!(" after {}", counted(run.metrics.documents_crawled, "document")),
+    }
+}
+
+fn figures(run: &RunState) -> String {
     let metrics = &run.metrics;
+    let crawled = match run.documents_listed {
+        Some(listed) => {
+            let crawled = number(metrics.documents_crawled.min(listed));
+            format!("{crawled} of {}", counted(listed, "document"))
+        }
+        None => counted(metrics.documents_crawled, "document"),
+    };
     let mut text = format!(
-        "{}, {} queued, {} embedded, {rate:.0}/s",
-        counted(metrics.documents_crawled, "document"),
+        "{crawled}, {} queued, {} embedded",
         counted(metrics.chunks_queued, "chunk"),
         number(metrics.chunks_stored),
     );
-    if let Some(eta) = eta_seconds(run.progress_percent, elapsed) {
-        text.push_str(&format!(", {} left", seconds(eta)));
+    text.push_str(&speed(run));
+    text
+}
+
+/// Returns how fast `run` is, and the time left if that is known; empty if nothing is.
+pub fn speed(run: &RunState) -> String {
+    let mut text = String::new();
+    for (per_second, unit) in
+        [(run.documents_per_second, "documents/s"), (run.chunks_per_second, "chunks/s")]
+    {
+        if per_second >= 10.0 {
+            let _ = write!(text, ", {per_second:.0} {unit}");
+        } else if per_second > 0.0 {
+            let _ = write!(text, ", {per_second:.1} {unit}");
+        }
+    }
+    if let Some(left) = run.seconds_left {
+        let _ = write!(text, ", {} left", seconds(left));
     }
     text
 }
 
-/// Returns the seconds left at the average speed so far; `None` until that is meaningful.
-pub fn eta_seconds(percent: f64, elapsed: f64) -> Option<f64> {
-    ((5.0..100.0).contains(&percent) && elapsed >= 1.0)
-        .then(|| elapsed * (100.0 - percent) / percent)
+/// Returns the form of the bar: without a percentage unless it `is_known`.
+fn style(is_known: bool) -> ProgressStyle {
+    let template = match is_known {
+        true => "{prefix:9} {bar:24.cyan/dim} {pos:>3} %  {wide_msg}",
+        false => "{prefix:9} {wide_msg}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::StatusArgs;
 use super::output::{bytes, escape, result, seconds};
-use super::progress::eta_seconds;
+use super::progress::{at, speed};
 use super::render::BOLD;
 use super::{Ending, output};
 use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
@@ -81,12 +81,13 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         RunStatus::Cancelled => ("stopped", true),
         RunStatus::Failed => ("failed", true),
     };
-    let percent = run.progress_percent;
-    let _ = if can_resume {
-        let next = "continue with `kbingest resume`";
-        writeln!(text, "run {}: {state} at {percent:.0} %; {next}", run.id)
-    } else {
-        writeln!(text, "run {}: {state}, {percent:.0} %", run.id)
+    let _ = match run.percent() {
+        _ if can_resume => {
+            let next = "continue with `kbingest resume`";
+            writeln!(text, "run {}: {state}{}; {next}", run.id, at(run))
+        }
+        Some(percent) => writeln!(text, "run {}: {state}, {percent:.0} %", run.id),
+        None => writeln!(text, "run {}: {state}", run.id),
     };
     if !run.message.is_empty() {
         let _ = writeln!(text, "  {}", escape(&run.message, false));
@@ -128,16 +129,16 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         let _ = writeln!(text, "  pages_left_out      {left_out:>12}");
     }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-    let elapsed = run.ended_ms.unwrap_or(run.heartbeat_ms).saturating_sub(run.started_ms).max(0)
-        as f64
-        / 1000.0;
-    #[expect(clippy::cast_precision_loss, reason = "a rate needs few digits")]
-    let rate = metrics.chunks_stored as f64 / elapsed.max(0.001);
-    let _ = write!(text, "  {} since it started, {rate:.0} chunks/s", seconds(elapsed));
+    let worked = run.worked_ms as f64 / 1000.0;
     let is_at_work = report.lock_holder.is_some() && run.status == RunStatus::Running;
-    if let Some(eta) = eta_seconds(percent, elapsed).filter(|_| is_at_work) {
-        let _ = write!(text, ", {} left", seconds(eta));
-    }
+    let speed = if is_at_work {
+        speed(run)
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "a speed needs few digits")]
+        let average = metrics.chunks_stored as f64 / worked.max(0.001);
+        format!(", {average:.0} chunks/s")
+    };
+    let _ = write!(text, "  {} at work{speed}", seconds(worked));
     text.push('\n');
 }
 

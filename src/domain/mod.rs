@@ -16,5 +16,5 @@ pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
 pub use kbingest_extract::{DocumentError, ExtractFingerprint, FailureKind, MediaType};
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
-pub use run::{Metrics, RunSettings, RunState, RunStatus};
+pub use run::{Metrics, ProgressReport, RunSettings, RunState, RunStatus};
 pub use site_file::SiteFile;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{FailureKind, Phases, RunId};
+use super::{FailureKind, PhaseStatus, Phases, RunId};
 
 /// Status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,6 +108,23 @@ impl Metrics {
     }
 }
 
+/// How far a run is at one moment, and how fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProgressReport {
+    /// 0 to 100: 70 for the producer, 30 for the consumer.
+    pub percent: f64,
+    /// Documents that were compared, also by earlier processes of the run.
+    pub documents_passed: u64,
+    /// Documents that the sources have; `None` while they are not all listed.
+    pub documents_listed: Option<u64>,
+    /// Documents compared per second, over the last ten seconds of this process.
+    pub documents_per_second: f64,
+    /// Chunks stored per second, over the same time.
+    pub chunks_per_second: f64,
+    /// Seconds left at the recent speed; `None` while they cannot be estimated.
+    pub seconds_left: Option<f64>,
+}
+
 /// A run as stored in the knowledge base.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunState {
@@ -117,8 +134,19 @@ pub struct RunState {
     pub status: RunStatus,
     /// Status of each phase.
     pub phases: Phases,
-    /// 0 to 100: 70 for the producer, 30 for the consumer; never decreases.
+    /// 0 to 100: 70 for the producer, 30 for the consumer; never decreases. A lower bound while the
+    /// sources are not listed.
     pub progress_percent: f64,
+    /// Documents that the sources have; `None` while they are not all listed.
+    pub documents_listed: Option<u64>,
+    /// Documents compared per second, when this was saved, over ten seconds.
+    pub documents_per_second: f64,
+    /// Chunks stored per second, over the same time.
+    pub chunks_per_second: f64,
+    /// Seconds left at that speed; `None` while they cannot be estimated.
+    pub seconds_left: Option<f64>,
+    /// Milliseconds that its processes were at work, without the time between them.
+    pub worked_ms: i64,
     /// What it has done so far.
     pub metrics: Metrics,
     /// Start, milliseconds since 1970 (UTC).
@@ -140,6 +168,16 @@ pub struct RunState {
     /// The settings that it runs with.
     #[serde(skip)]
     pub settings: RunSettings,
+}
+
+impl RunState {
+    /// Returns its percentage, unless that is only a lower bound.
+    pub fn percent(&self) -> Option<f64> {
+        let is_listed = self.documents_listed.is_some()
+            || self.phases.crawling == PhaseStatus::Completed
+            || self.status.is_complete();
+        is_listed.then_some(self.progress_percent)
+    }
 }
 
 /// What a run remembers of its settings, to detect that they have changed.

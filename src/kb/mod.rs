@@ -17,6 +17,6 @@ pub use sqlite::{
     PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, ReadResult, Reader,
     Reading, Recomputed, Repair, ReportedFailure, ReusableVectors, Run, SaveResult, Scoring,
     SearchMode, Show, SkippedText, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector,
-    Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system, is_header,
-    request_cancel,
+    Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system, chunk_count,
+    is_header, request_cancel,
 };

@@ -258,7 +258,7 @@ impl<'a> Job<'a> {
             stop: &session.stop,
             hook: session.hook,
             events: session.events,
-            progress: Progress::default(),
+            progress: Progress::new(plan.crawl || plan.chunk),
             polled: Mutex::new(None),
         };
         let QueueStats { pending, .. } = self.kb.reader().queue_stats()?;

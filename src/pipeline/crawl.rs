@@ -65,7 +65,10 @@ impl Crawl<'_> {
             Ok(starts) => starts,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) if error.ends_run() => return Err(error.into()),
-            Err(error) => return self.steps.skip_unreachable(&chain(&error)),
+            Err(error) => {
+                self.context.progress.list(source.name(), 0);
+                return self.steps.skip_unreachable(&chain(&error));
+            }
         };
         self.keep_files(source)?;
         self.queue_starts(source, &starts)?;
@@ -118,13 +121,24 @@ impl Crawl<'_> {
             context.extraction,
             self.traps(source)?,
             markdown,
-            context.progress.documents_seen(),
+            context.kb.document_count(source.name())?,
         );
+        // What an earlier process of this run has visited.
+        site.pass(context.run.frontier_counts(source.name())?.visited);
+        context.progress.skip(site.passed());
+        let end = self.visit_queued(&site, source)?;
+        context.progress.list(source.name(), site.passed());
+        context.run.save_progress(&Metrics::default(), Some(&context.progress.report()))?;
+        Ok(end)
+    }
+
+    fn visit_queued(&self, site: &Site<'_>, source: &WebSource) -> Result<End, Error> {
+        let context = self.context;
         let mut outages_in_a_row = 0;
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
             let counts = context.run.frontier_counts(source.name())?;
-            self.tell(&site, counts);
+            self.tell(site, counts);
             if counts.queued == 0 {
                 return Ok(End::default());
             }
@@ -139,13 +153,13 @@ impl Crawl<'_> {
                 self.wait_for_due(source)?;
                 continue;
             }
-            let results = self.visit(&site, source, &pages)?;
+            let results = self.visit(site, source, &pages)?;
             self.keep_files(source)?;
             for (_, result) in &results {
                 let is_outage = matches!(result, VisitResult::Outage { .. });
                 outages_in_a_row = if is_outage { outages_in_a_row + 1 } else { 0 };
             }
-            self.ingest_pages(&site, pages, results)?;
+            self.ingest_pages(site, pages, results)?;
             if outages_in_a_row >= OUTAGES_MAX {
                 let outage = Some(format!("{outages_in_a_row} requests in a row failed"));
                 return Ok(End { outage, ..End::default() });
@@ -193,7 +207,7 @@ impl Crawl<'_> {
 
     fn tell(&self, site: &Site<'_>, counts: FrontierCounts) {
         let FrontierCounts { queued, visited, .. } = counts;
-        self.context.progress.expect_at_least(site.documents_before + queued + visited);
+        self.context.progress.expect(site.name(), site.pages_expected().max(queued + visited));
         self.context.events.emit(&Event::Crawling { source: site.name(), queued, visited });
     }
 
@@ -270,12 +284,13 @@ impl Crawl<'_> {
         let is_done = |report: &&PageReport| !matches!(report.state, PageState::Queued { .. });
         let done = reports.iter().filter(is_done).count() as u64;
         // The pages that the batch links to are counted first: the percentage must never decrease.
-        context.progress.expect_at_least(site.documents_before + site.known_urls());
-        context.progress.see_documents(done);
-        let (name, percent) = (site.name(), context.progress.percent());
+        context.progress.expect(site.name(), site.pages_expected());
+        site.pass(done);
+        context.progress.pass(done);
+        let (name, progress) = (site.name(), context.progress.report());
         let (settings, max_queued) = (site.settings(), site.max_queued());
         let crawled = CrawledSite { source: name, settings, max_queued };
-        let results = context.run.save_pages(crawled, &reports, percent)?;
+        let results = context.run.save_pages(crawled, &reports, &progress)?;
         let readings: Vec<_> = reports.into_iter().filter_map(|report| report.reading).collect();
         self.steps.report(name, &readings, &results);
         let revisions = saved_revisions(name, readings, &results);

@@ -2,11 +2,13 @@
 //! writes.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pulldown_cmark::{Event, Parser, Tag};
 use url::Url;
 
+use super::producer::ahead::PAGES_MIN;
 use super::producer::document::{extract_one, guard};
 use super::soft_404::Soft404s;
 use super::traps::Traps;
@@ -45,8 +47,10 @@ pub struct Site<'a> {
     soft_404s: Soft404s,
     /// URLs of Markdown that the site lists in its `llms.txt`.
     markdown: HashSet<String>,
-    /// Documents of other sources that the run processed before this one.
-    pub documents_before: u64,
+    /// Its documents in the ledger.
+    documents_known: u64,
+    /// Pages that the run has visited.
+    passed: AtomicU64,
 }
 
 impl<'a> Site<'a> {
@@ -56,7 +60,7 @@ impl<'a> Site<'a> {
         extraction: &'a Extraction,
         traps: Traps,
         markdown: HashSet<String>,
-        documents_before: u64,
+        documents_known: u64,
     ) -> Self {
         let extractors =
             ["a.html", "a.md", "a.txt", "a.rst"].map(|name| extract::extractor(name).id());
@@ -67,7 +71,16 @@ impl<'a> Site<'a> {
             settings.push_str(&commands);
         }
         let (traps, soft_404s) = (Mutex::new(traps), Soft404s::default());
-        Self { source, extraction, settings, traps, soft_404s, markdown, documents_before }
+        Self {
+            source,
+            extraction,
+            settings,
+            traps,
+            soft_404s,
+            markdown,
+            documents_known,
+            passed: AtomicU64::new(0),
+        }
     }
 
     /// Returns the name of the source.
@@ -80,9 +93,19 @@ impl<'a> Site<'a> {
         self.source.max_queued
     }
 
-    /// Returns the number of URLs known so far.
-    pub fn known_urls(&self) -> u64 {
-        self.traps().count()
+    /// Returns the number of pages that the site has at least, to measure progress against.
+    pub fn pages_expected(&self) -> u64 {
+        self.traps().count().max(self.documents_known).max(PAGES_MIN)
+    }
+
+    /// Counts pages that are visited.
+    pub fn pass(&self, count: u64) {
+        self.passed.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Returns the number of pages that are visited.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Returns the settings that decide whether a fetched page would give the same result again.

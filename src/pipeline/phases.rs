@@ -136,7 +136,7 @@ mod tests {
             stop: &StopSignal::default(),
             hook: None,
             events: &Silent,
-            progress: Progress::default(),
+            progress: Progress::new(true),
             polled: Mutex::new(None),
         };
         test(&context, &|| {

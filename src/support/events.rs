@@ -1,6 +1,6 @@
 //! Events of a run. Lower layers emit them; only `cli` decides what is shown.
 
-use crate::domain::{Failure, RunState};
+use crate::domain::{Failure, ProgressReport, RunState};
 
 /// Something that happened during a run.
 #[derive(Debug)]
@@ -16,6 +16,18 @@ pub enum Event<'a> {
     Saved {
         /// The run as stored now.
         run: &'a RunState,
+    },
+    /// Progress since then that is not saved yet; about once a second.
+    Progress {
+        /// The progress.
+        progress: &'a ProgressReport,
+    },
+    /// A source is being listed, before its documents are read.
+    Listing {
+        /// Name of the source.
+        source: &'a str,
+        /// Documents found so far.
+        found: u64,
     },
     /// A document is being read.
     Reading {

@@ -1,16 +1,24 @@
 //! The thread that checks for `cancel` while the others wait for a slow source: a download or a
-//! `git fetch` reaches no checkpoint, and has to end at once on a stop.
+//! `git fetch` reaches no checkpoint, and has to end at once on a stop. It also shows progress
+//! between two writes.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, Scope};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::persistently;
+use crate::domain::Metrics;
 use crate::error::Error;
 use crate::pipeline::Context;
+use crate::support::events::Event;
 
 /// How often the knowledge base is checked.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often progress is shown.
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
+/// Time without another write after which it is saved, for `status`: a document may take minutes.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Starts the thread, which ends when the result is dropped.
 pub fn start<'scope, 'env: 'scope>(
@@ -18,11 +26,16 @@ pub fn start<'scope, 'env: 'scope>(
     context: &'env Context<'env>,
 ) -> Result<Sender<()>, Error> {
     let watch = move |is_over: Receiver<()>| {
+        let mut shown = Instant::now();
         while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             // The check passes a request on; if the file cannot be read, the next checkpoint
             // reports why.
             if context.is_stopping().unwrap_or(true) {
                 return;
+            }
+            if shown.elapsed() >= SHOW_INTERVAL {
+                shown = Instant::now();
+                show(context);
             }
         }
     };
@@ -32,4 +45,13 @@ pub fn start<'scope, 'env: 'scope>(
         builder.spawn_scoped(scope, move || watch(is_over)).map(|_| end)
     };
     persistently(start).map_err(|error| Error::no_thread("`cancel`", &error))
+}
+
+fn show(context: &Context<'_>) {
+    if context.progress.unsaved_for() >= SAVE_INTERVAL {
+        // A write that fails is reported by the threads that write more.
+        let _ = context.run.save_progress(&Metrics::default(), Some(&context.progress.report()));
+    } else {
+        context.events.emit(&Event::Progress { progress: &context.progress.look() });
+    }
 }

@@ -37,6 +37,11 @@ fn to_format_1(connection: &Connection) {
              ALTER TABLE failure DROP COLUMN skipped_since;
              ALTER TABLE run DROP COLUMN documents_failed;
              ALTER TABLE run DROP COLUMN documents_skipped;
+             ALTER TABLE run DROP COLUMN documents_listed;
+             ALTER TABLE run DROP COLUMN documents_per_second;
+             ALTER TABLE run DROP COLUMN chunks_per_second;
+             ALTER TABLE run DROP COLUMN seconds_left;
+             ALTER TABLE run DROP COLUMN worked_ms;
              CREATE TABLE vector (
                chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
                scale REAL NOT NULL CHECK (scale >= 0),
@@ -113,7 +118,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 7";
+        let expected = "has file format 1; this program reads format 8";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

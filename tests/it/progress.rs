@@ -1,12 +1,14 @@
-//! What a run reports about itself: counts that add up.
+//! What a run reports about itself: counts that add up, and a percentage that is true.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use kbingest::domain::{Metrics, RunState};
+use kbingest::kb::Reader;
 use kbingest::operations::RunReport;
-use kbingest::support::checkpoint::Checkpoint;
+use kbingest::support::checkpoint::{Checkpoint, StopSignal};
 use serde_json::Value;
 
 use crate::crash::send;
@@ -14,6 +16,7 @@ use crate::support::{
     Place, SETTINGS, assert_cancelled, ingest, markdown, program, resume, rows, stop_at,
 };
 use crate::wait::{output_of, wait_until};
+use crate::web::server::Server;
 
 /// Bytes that look like UTF-16 and are not.
 const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
@@ -153,4 +156,135 @@ fn a_document_that_a_stop_interrupts_has_not_failed() {
     let counts =
         ["crawled", "new", "failed"].map(|what| metrics[format!("documents_{what}")].as_u64());
     assert_eq!((output.status.code(), counts), (Some(0), [Some(6), Some(6), Some(0)]));
+}
+
+/// States of a run, in order.
+type Noted = Arc<Mutex<Vec<RunState>>>;
+
+/// Returns a hook that notes the saved state of the run at each visit of `at`.
+fn noting(place: &Place, at: Checkpoint) -> (impl Fn(Checkpoint, &StopSignal) + use<>, Noted) {
+    let (kb, noted) = (place.kb(), Noted::default());
+    let notes = Arc::clone(&noted);
+    let hook = move |checkpoint, _: &StopSignal| {
+        if checkpoint == at {
+            let run = Reader::open(&kb).unwrap().last_run().unwrap();
+            notes.lock().unwrap().extend(run);
+        }
+    };
+    (hook, noted)
+}
+
+/// Checks that percentages rise, and none is above that of `of` documents that have passed.
+fn assert_true(noted: &[RunState], of: u64) {
+    let mut highest = 0.0;
+    for run in noted {
+        let percent = run.progress_percent;
+        assert!(percent >= highest, "{percent} after {highest}");
+        highest = percent;
+        // A batch is read before it is saved.
+        let passed = run.metrics.documents_crawled + 512;
+        assert!(
+            percent <= 100.0 * passed as f64 / of as f64 + 1.0,
+            "{percent} at {passed} of {of}"
+        );
+    }
+}
+
+fn with_documents(numbers: std::ops::Range<u64>) -> Place {
+    let place = Place::in_memory();
+    for number in numbers {
+        place.write(&format!("{number:04}.md"), markdown(number, 1, "common"));
+    }
+    place
+}
+
+#[test]
+fn a_knowledge_base_that_grows_knows_by_how_much() {
+    let place = with_documents(0..39);
+    place.ingest();
+    for number in 39..3000 {
+        place.write(&format!("{number:04}.md"), markdown(number, 1, "common"));
+    }
+    let (hook, noted) = noting(&place, Checkpoint::AfterSave);
+    let report = ingest(&place.config(), Some(&hook));
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    let noted = noted.lock().unwrap();
+    assert!(noted.len() >= 5);
+    assert!(noted.iter().all(|run| run.documents_listed == Some(3000)));
+    assert_true(&noted, 3000);
+    assert!(noted.last().unwrap().progress_percent > 60.0);
+}
+
+#[test]
+fn a_resumed_run_tells_the_true_percentage() {
+    let place = with_documents(0..3000);
+    let config = place.config();
+    let report = ingest(&config, Some(&stop_at(Some(Checkpoint::AfterEnqueue), 2)));
+    assert_cancelled(&report, "the second batch");
+    let before = report.run.unwrap();
+    assert!((15.0..60.0).contains(&before.percent().unwrap()), "{before:?}");
+    // The pause is not time at work.
+    let connection = rusqlite::Connection::open(&config.kb).unwrap();
+    let hour = "UPDATE run SET started_ms = started_ms - 3600000, ended_ms = ended_ms - 3600000,
+                               heartbeat_ms = heartbeat_ms - 3600000";
+    connection.execute_batch(hour).unwrap();
+    drop(connection);
+    let (hook, noted) = noting(&place, Checkpoint::BeforeBatch);
+    let report = resume(&config, Some(&hook));
+    let mut noted = noted.lock().unwrap();
+    noted.insert(0, before);
+    assert_true(&noted, 3000);
+    let run = report.run.unwrap();
+    assert_eq!((run.percent(), run.documents_listed), (Some(100.0), Some(3000)));
+    assert!((1..600_000).contains(&run.worked_ms), "{run:?}");
+    let status = program().arg("status").arg(&config.kb).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains(" s at work, ") && !status.contains(" h "), "{status}");
+}
+
+/// Most of the work is done before the sources are compared.
+#[test]
+fn other_settings_have_a_percentage_from_the_start() {
+    for (old, new) in [("max_tokens = 32", "max_tokens = 48"), ("dim = 64", "dim = 32")] {
+        let place = with_documents(0..2000);
+        place.ingest();
+        place.reconfigure(old, new);
+        let (hook, noted) = noting(&place, Checkpoint::BeforeCommit);
+        let report = ingest(&place.config(), Some(&hook));
+        assert_eq!(report.exit_code, 0, "{report:#?}");
+        let noted = noted.lock().unwrap();
+        let percents: Vec<_> = noted.iter().map(|run| run.progress_percent).collect();
+        assert!(percents.is_sorted(), "{percents:?}");
+        let half = percents[percents.len() / 2];
+        assert!((20.0..90.0).contains(&half), "{new}: {percents:?}");
+    }
+}
+
+/// Without a listing there is no percentage to show, only a lower bound.
+#[test]
+fn nobody_is_shown_a_percentage_of_an_unknown_total() {
+    let place = Place::in_memory();
+    let server = Server::start();
+    let links: Vec<_> = (1..200).map(|number| format!("{number}.html")).collect();
+    let links: Vec<_> = links.iter().map(String::as_str).collect();
+    server.page("/docs/", "Start.", &links);
+    for number in 1..200 {
+        server.page(&format!("/docs/{number}.html"), &format!("Page {number}."), &[]);
+    }
+    let start = server.url("/docs/");
+    place.configure(&format!(
+        "[kb]\npath = 'kb.kb'\n[[source.web]]\nname = 'site'\nstart_urls = ['{start}']\n\
+         private_hosts = ['127.0.0.1']\nrequests_per_second = 1000\n[embed.hash]\ndim = 64\n"
+    ));
+    let config = place.config();
+    let report = ingest(&config, Some(&stop_at(Some(Checkpoint::AfterSave), 2)));
+    assert_cancelled(&report, "the second batch");
+    let run = report.run.unwrap();
+    assert_eq!((run.percent(), run.documents_listed), (None, None));
+    assert!(run.progress_percent < 50.0);
+    let status = program().arg("status").arg(&config.kb).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("run 1: stopped after ") && !status.contains('%'), "{status}");
+    let run = resume(&config, None).run.unwrap();
+    assert_eq!((run.percent(), run.metrics.documents_crawled), (Some(100.0), 200));
 }

@@ -7,7 +7,7 @@ use super::failures::record_failure;
 use super::run_row::{RunKey, recount_as_failed};
 use super::{Run, Writer, failures, ledger, revisions, seal, take_ids};
 use crate::domain::{
-    DocumentId, FailureKind, MediaType, Metrics, RevisionId, RunId, Stage, Version,
+    DocumentId, FailureKind, MediaType, Metrics, ProgressReport, RevisionId, RunId, Stage, Version,
 };
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
@@ -159,9 +159,9 @@ impl Run<'_> {
         source: &str,
         readings: &[Reading],
         delta: Metrics,
-        percent: f64,
+        progress: &ProgressReport,
     ) -> Result<Vec<SaveResult>, KbError> {
-        self.write_counted(delta, Some(percent), |tx, delta| {
+        self.write_counted(delta, Some(progress), |tx, delta| {
             let mut results = Vec::with_capacity(readings.len());
             for reading in readings {
                 results.push(save_one(tx, self.key, source, reading, delta)?);

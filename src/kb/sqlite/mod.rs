@@ -59,7 +59,7 @@ pub use search::{
     Day, Duplicate, Explanation, Filter, FilterError, Hit, Query, QueryVector, Scoring, SearchMode,
     Show, UriGlob, WordWeights,
 };
-pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision};
+pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision, chunk_count};
 pub use vectors::{ReusableVectors, StoredVector};
 pub use writer::{Writer, check_file_system};
 

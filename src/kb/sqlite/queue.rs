@@ -11,7 +11,8 @@ use super::run_row::recount_as_failed;
 use super::vectors::StoredVector;
 use super::{Reader, Run, index, revisions, vectors};
 use crate::domain::{
-    ChunkId, ChunkRange, DocumentId, Failure, FailureKind, Metrics, QueueStats, RevisionId, Stage,
+    ChunkId, ChunkRange, DocumentId, Failure, FailureKind, Metrics, ProgressReport, QueueStats,
+    RevisionId, Stage,
 };
 use crate::kb::KbError;
 
@@ -51,7 +52,7 @@ pub struct Commit<'a> {
     /// How many of the vectors were reused from older revisions.
     pub reused: u64,
     /// Progress of the run with this batch.
-    pub percent: f64,
+    pub progress: ProgressReport,
 }
 
 impl Reader {
@@ -185,7 +186,7 @@ impl Run<'_> {
         // Before the transaction: others can write meanwhile.
         let segment = Segment::new(commit.rows);
         let delta = Metrics { batches_processed: 1, ..Metrics::default() };
-        self.write_counted(delta, Some(commit.percent), |tx, delta| {
+        self.write_counted(delta, Some(&commit.progress), |tx, delta| {
             let mut finished = Vec::new();
             let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
             for chunks in commit.chunks.chunk_by(|a, b| a.revision == b.revision) {

@@ -4,7 +4,7 @@ use rusqlite::Transaction;
 
 use super::run_row::{RunKey, update_run};
 use super::{Reader, Writer};
-use crate::domain::{Metrics, RunId};
+use crate::domain::{Metrics, ProgressReport, RunId};
 use crate::kb::KbError;
 use crate::support::events::{Event, EventSink};
 
@@ -47,17 +47,17 @@ impl Run<'_> {
         self.write_counted(Metrics::default(), None, |tx, _| work(tx))
     }
 
-    /// Writes, adds `delta` and the delta of `work` to the metrics of the run, and raises its
-    /// percentage.
+    /// Writes, adds `delta` and the delta of `work` to the metrics of the run, and saves its
+    /// progress.
     pub(super) fn write_counted<T>(
         &self,
         mut delta: Metrics,
-        percent: Option<f64>,
+        progress: Option<&ProgressReport>,
         work: impl FnOnce(&Transaction<'_>, &mut Metrics) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
         let (value, run) = self.kb.write(|tx| {
             let value = work(tx, &mut delta)?;
-            Ok((value, update_run(tx, self.key, &delta, percent)?))
+            Ok((value, update_run(tx, self.key, &delta, progress)?))
         })?;
         self.events.emit(&Event::Saved { run: &run });
         Ok(value)

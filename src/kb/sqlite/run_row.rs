@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::convert::{from_sql, phase_status, run_status, to_sql};
-use crate::domain::{DocumentId, Metrics, Phase, Phases, RunId, RunSettings, RunState};
+use crate::domain::{
+    DocumentId, Metrics, Phase, Phases, ProgressReport, RunId, RunSettings, RunState,
+};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 
@@ -23,20 +25,25 @@ pub const COLUMNS: &str = "id, status, progress_percent, started_ms, heartbeat_m
      documents_deleted, documents_restaged, \
      deletions_withheld, sources_unreachable, bytes_read, \
      chunks_queued, chunks_stored, chunks_reused, chunks_superseded, batches_processed, \
-     pages_left_out";
+     pages_left_out, documents_listed, documents_per_second, chunks_per_second, seconds_left, worked_ms";
 
-/// Adds `delta` to the metrics, raises the percentage, writes the heartbeat, and returns the
-/// updated run.
+/// Adds `delta` to the metrics, raises the percentage, writes the rest of `progress` and the
+/// heartbeat, and returns the updated run.
 ///
 /// Part of every write transaction of a run. Fails if the run is no longer ours.
 pub fn update_run(
     tx: &Transaction<'_>,
     run: RunKey,
     delta: &Metrics,
-    percent: Option<f64>,
+    progress: Option<&ProgressReport>,
 ) -> Result<RunState, KbError> {
     let sql = format!(
-        "UPDATE run SET heartbeat_ms = :now, progress_percent = max(progress_percent, :percent),
+        "UPDATE run SET heartbeat_ms = :now, worked_ms = worked_ms + max(0, :now - heartbeat_ms),
+           progress_percent = max(progress_percent, ifnull(:percent, 0)),
+           documents_listed = iif(:percent IS NULL, documents_listed, :documents_listed),
+           documents_per_second = ifnull(:documents_per_second, documents_per_second),
+           chunks_per_second = ifnull(:chunks_per_second, chunks_per_second),
+           seconds_left = iif(:percent IS NULL, seconds_left, :seconds_left),
            documents_crawled = documents_crawled + :documents_crawled,
            documents_new = documents_new + :documents_new,
            documents_changed = documents_changed + :documents_changed,
@@ -63,7 +70,12 @@ pub fn update_run(
                 ":id": run.id.0,
                 ":owner": run.owner,
                 ":now": now_ms(),
-                ":percent": percent.unwrap_or(0.0).clamp(0.0, 100.0),
+                ":percent": progress.map(|progress| progress.percent.clamp(0.0, 100.0)),
+                ":documents_listed":
+                    progress.and_then(|progress| progress.documents_listed).map(to_sql),
+                ":documents_per_second": progress.map(|progress| progress.documents_per_second),
+                ":chunks_per_second": progress.map(|progress| progress.chunks_per_second),
+                ":seconds_left": progress.and_then(|progress| progress.seconds_left),
                 ":documents_crawled": to_sql(delta.documents_crawled),
                 ":documents_new": to_sql(delta.documents_new),
                 ":documents_changed": to_sql(delta.documents_changed),
@@ -124,29 +136,6 @@ pub fn recount_as_failed(
     Ok(())
 }
 
-/// Counts the documents of run `id` from the start, as its sources are listed again: those of which
-/// it has saved a text are not counted a second time, nor are the pages that it has visited.
-pub fn recount(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
-    tx.execute(
-        "UPDATE run SET documents_failed = (
-             SELECT COUNT(*) FROM failure JOIN document ON document.id = failure.document_id
-             WHERE document.run_id = run.id AND stage IN ('chunk', 'embed')
-               AND NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id
-                               AND state = 'live' AND revision.run_id = run.id)),
-           documents_skipped = 0, documents_unchanged = 0, deletions_withheld = 0,
-           sources_unreachable = 0, pages_left_out = 0
-         WHERE id = ?1",
-        [id.0],
-    )?;
-    super::frontier::end::count_visited(tx, id)?;
-    tx.execute(
-        "UPDATE run SET documents_crawled = documents_new + documents_changed + documents_unchanged
-                + documents_failed + documents_skipped WHERE id = ?1",
-        [id.0],
-    )?;
-    Ok(())
-}
-
 /// Returns the current state of run `id`.
 pub fn read_run(tx: &Transaction<'_>, id: RunId) -> Result<RunState, KbError> {
     let sql = format!("SELECT {COLUMNS} FROM run WHERE id = ?1");
@@ -176,6 +165,11 @@ pub fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunState> {
         status: run_status(1, &row.get::<_, String>("status")?)?,
         phases: Phases::default(),
         progress_percent: row.get("progress_percent")?,
+        documents_listed: row.get::<_, Option<i64>>("documents_listed")?.map(from_sql),
+        documents_per_second: row.get("documents_per_second")?,
+        chunks_per_second: row.get("chunks_per_second")?,
+        seconds_left: row.get("seconds_left")?,
+        worked_ms: row.get("worked_ms")?,
         started_ms: row.get("started_ms")?,
         heartbeat_ms: row.get("heartbeat_ms")?,
         ended_ms: row.get("ended_ms")?,

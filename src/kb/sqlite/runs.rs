@@ -10,10 +10,12 @@ use rusqlite::{
 use super::connect::connect;
 use super::convert::from_sql;
 use super::run_row::{
-    COLUMNS, RunKey, count_superseded, read_run, recount, run_from_row, update_run, with_phases,
+    COLUMNS, RunKey, count_superseded, read_run, run_from_row, update_run, with_phases,
 };
 use super::{Reader, Run, Writer, errno, schema};
-use crate::domain::{Metrics, Phase, PhaseStatus, Phases, RunId, RunSettings, RunState, RunStatus};
+use crate::domain::{
+    Metrics, Phase, PhaseStatus, Phases, ProgressReport, RunId, RunSettings, RunState, RunStatus,
+};
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
 use crate::support::events::EventSink;
@@ -98,7 +100,7 @@ impl Writer {
                 "UPDATE run SET owner = :owner, status = 'running', config_hash = :config,
                         stages_hash = :stages, config_path = :config_path, ended_ms = NULL,
                         pid = :pid, host = :host, error = NULL, message = '',
-                        cancel_requested = 0
+                        cancel_requested = 0, heartbeat_ms = :now, documents_per_second = 0, chunks_per_second = 0, seconds_left = NULL
                  WHERE id = :id",
                 named_params! {
                     ":id": id.0,
@@ -106,6 +108,7 @@ impl Writer {
                     ":config": settings.config,
                     ":stages": settings.stages,
                     ":config_path": settings.config_path,
+                    ":now": now_ms(),
                     ":pid": std::process::id(),
                     ":host": host_name(),
                 },
@@ -156,9 +159,13 @@ impl Run<'_> {
         })
     }
 
-    /// Saves progress: adds `delta` to the run's metrics and raises its percentage to `percent`.
-    pub fn save_progress(&self, delta: &Metrics, percent: Option<f64>) -> Result<(), KbError> {
-        self.write_counted(*delta, percent, |_, _| Ok(()))
+    /// Saves progress: adds `delta` to the run's metrics and raises its percentage.
+    pub fn save_progress(
+        &self,
+        delta: &Metrics,
+        progress: Option<&ProgressReport>,
+    ) -> Result<(), KbError> {
+        self.write_counted(*delta, progress, |_, _| Ok(()))
     }
 
     /// Ends the run with `status`, and its last phase if it is complete; `message` is the outcome,
@@ -171,8 +178,7 @@ impl Run<'_> {
     ) -> Result<RunState, KbError> {
         let run = self.key;
         self.kb.write(|tx| {
-            let percent = status.is_complete().then_some(100.0);
-            update_run(tx, run, &Metrics::default(), percent)?;
+            update_run(tx, run, &Metrics::default(), None)?;
             // Only a process that crashes leaves documents in flight.
             super::in_flight::clear(tx)?;
             if status.is_complete() {
@@ -180,8 +186,17 @@ impl Run<'_> {
                 super::failures::remember(tx)?;
             }
             tx.execute(
-                "UPDATE run SET status = ?2, message = ?3, error = ?4, ended_ms = ?5 WHERE id = ?1",
-                params![run.id.0, status.as_str(), message, error, now_ms()],
+                "UPDATE run SET status = ?2, message = ?3, error = ?4, ended_ms = ?5, seconds_left = NULL,
+                        progress_percent = iif(?6, 100, progress_percent)
+                 WHERE id = ?1",
+                params![
+                    run.id.0,
+                    status.as_str(),
+                    message,
+                    error,
+                    now_ms(),
+                    status.is_complete(),
+                ],
             )?;
             read_run(tx, run.id)
         })
@@ -198,6 +213,29 @@ impl Run<'_> {
                 .ok_or(KbError::LostRun(self.key.id))
         })
     }
+}
+
+/// Counts the documents of run `id` from the start, as its sources are listed again: those of which
+/// it has saved a text are not counted a second time, nor are the pages that it has visited.
+fn recount(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
+    tx.execute(
+        "UPDATE run SET documents_failed = (
+             SELECT COUNT(*) FROM failure JOIN document ON document.id = failure.document_id
+             WHERE document.run_id = run.id AND stage IN ('chunk', 'embed')
+               AND NOT EXISTS (SELECT 1 FROM revision WHERE document_id = document.id
+                               AND state = 'live' AND revision.run_id = run.id)),
+           documents_skipped = 0, documents_unchanged = 0, deletions_withheld = 0,
+           sources_unreachable = 0, pages_left_out = 0
+         WHERE id = ?1",
+        [id.0],
+    )?;
+    super::frontier::end::count_visited(tx, id)?;
+    tx.execute(
+        "UPDATE run SET documents_crawled = documents_new + documents_changed + documents_unchanged
+                + documents_failed + documents_skipped WHERE id = ?1",
+        [id.0],
+    )?;
+    Ok(())
 }
 
 /// Assigns chunks left waiting by earlier runs, as after a repair, to run `id`: a run only stores

@@ -67,6 +67,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "3ce3aa2f7a295d6f",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0008_progress.sql"),
+        shape: "35e33af7d5cd4764",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -1,13 +1,13 @@
 //! From saved text to queued chunks, and back to an earlier stage when a setting changed.
 
-use rusqlite::{Statement, ToSql, Transaction, params};
+use rusqlite::{Statement, Transaction, params, params_from_iter};
 
-use super::convert::{media_type, size_to_sql};
+use super::convert::{from_sql, media_type, size_to_sql};
 use super::revisions::{self, RevisionRow};
 use super::run_row::RunKey;
 use super::seal::{self, ChunkRow};
 use super::{Reader, Run, take_ids};
-use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, RevisionId};
+use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, ProgressReport, RevisionId};
 use crate::kb::KbError;
 
 /// Limit on the chunk ids of one queue row: a row per chunk made the store 4 to 5 times as
@@ -64,6 +64,13 @@ pub struct StaleRevision {
     pub needs_chunking: bool,
 }
 
+impl StaleRevision {
+    /// Reports whether it is reset to its text.
+    pub fn is_to_be_chunked(&self) -> bool {
+        !self.is_live || self.needs_chunking
+    }
+}
+
 /// The first chunk of each revision, and new ranges of the queue.
 pub type Enqueued = (Vec<Option<ChunkId>>, Vec<ChunkRange>);
 
@@ -101,6 +108,28 @@ impl Reader {
         })
     }
 
+    /// Returns how many revisions [`Self::unchunked`] would return in the end.
+    pub fn unchunked_count(&self) -> Result<u64, KbError> {
+        self.read(|tx| {
+            let sql = "SELECT COUNT(*) FROM revision WHERE state <> 'live' AND state = 'saved'";
+            Ok(from_sql(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+        })
+    }
+
+    /// Returns how many revisions [`Self::stale_revisions`] would return without a limit.
+    pub fn stale_count(
+        &self,
+        chunk_fps: &[(MediaType, String)],
+        embed_fp: &str,
+    ) -> Result<u64, KbError> {
+        let (stale, parameters) = stale(chunk_fps, embed_fp);
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(&format!("SELECT COUNT(*) {stale}"))?;
+            let count = statement.query_row(params_from_iter(&parameters), |row| row.get(0))?;
+            Ok(from_sql(count))
+        })
+    }
+
     /// Returns up to `limit` chunked or live revisions made with other settings than these.
     ///
     /// `chunk_fps` has the current chunk fingerprint of every media type.
@@ -110,29 +139,13 @@ impl Reader {
         embed_fp: &str,
         limit: usize,
     ) -> Result<Vec<StaleRevision>, KbError> {
-        // One pass over all revisions, as even a run that finds nothing to do makes it.
-        let kinds = "WHEN ? THEN ? ".repeat(chunk_fps.len());
+        let (stale, parameters) = stale(chunk_fps, embed_fp);
         let sql = format!(
-            "SELECT id, state = 'live', chunk_fp <> wanted FROM
-               (SELECT id, document_id, state, chunk_fp, embed_fp, CASE media_type {kinds}END AS wanted
-                FROM revision WHERE state <> 'saved') AS this
-             WHERE (chunk_fp <> wanted OR embed_fp <> ?)
-               AND (state <> 'live' OR NOT EXISTS (SELECT 1 FROM revision
-                    WHERE document_id = this.document_id AND state <> 'live'))
-             ORDER BY id LIMIT ?"
+            "SELECT id, state = 'live', chunk_fp <> wanted {stale} ORDER BY id LIMIT {limit}"
         );
-        let mut parameters: Vec<&dyn ToSql> = Vec::new();
-        let kinds: Vec<_> = chunk_fps.iter().map(|(kind, _)| kind.as_str()).collect();
-        for (kind, (_, chunk_fp)) in kinds.iter().zip(chunk_fps) {
-            parameters.push(kind);
-            parameters.push(chunk_fp);
-        }
-        let limit = size_to_sql(limit);
-        parameters.push(&embed_fp);
-        parameters.push(&limit);
         self.read(|tx| {
             let mut statement = tx.prepare_cached(&sql)?;
-            let stale = statement.query_map(&*parameters, |row| {
+            let stale = statement.query_map(params_from_iter(&parameters), |row| {
                 Ok(StaleRevision {
                     id: RevisionId(row.get(0)?),
                     is_live: row.get(1)?,
@@ -144,6 +157,26 @@ impl Reader {
     }
 }
 
+/// Returns the part of a statement that names the stale revisions, with its parameters.
+fn stale<'a>(chunk_fps: &'a [(MediaType, String)], embed_fp: &'a str) -> (String, Vec<&'a str>) {
+    // One pass over all revisions, as even a run that finds nothing to do makes it.
+    let kinds = "WHEN ? THEN ? ".repeat(chunk_fps.len());
+    let sql = format!(
+        "FROM
+           (SELECT id, document_id, state, chunk_fp, embed_fp, CASE media_type {kinds}END AS wanted
+            FROM revision WHERE state <> 'saved') AS this
+         WHERE (chunk_fp <> wanted OR embed_fp <> ?)
+           AND (state <> 'live' OR NOT EXISTS (SELECT 1 FROM revision
+                WHERE document_id = this.document_id AND state <> 'live'))"
+    );
+    let mut parameters = Vec::new();
+    for (kind, chunk_fp) in chunk_fps {
+        parameters.extend([kind.as_str(), chunk_fp.as_str()]);
+    }
+    parameters.push(embed_fp);
+    (sql, parameters)
+}
+
 impl Run<'_> {
     /// Writes chunks and queues them; returns the id of each revision's first chunk (`None` if it
     /// has none) and the new ranges of the queue. A revision without chunks becomes live here.
@@ -151,9 +184,9 @@ impl Run<'_> {
         &self,
         revisions: &[ChunkedRevision],
         embed_fp: &str,
-        percent: f64,
+        progress: &ProgressReport,
     ) -> Result<Enqueued, KbError> {
-        self.write_counted(Metrics::default(), Some(percent), |tx, delta| {
+        self.write_counted(Metrics::default(), Some(progress), |tx, delta| {
             let total: usize = revisions.iter().map(|revision| revision.chunks.len()).sum();
             let first = take_ids(tx, "chunk", total as u64)?;
             let mut next = first;

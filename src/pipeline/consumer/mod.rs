@@ -224,11 +224,11 @@ impl Consumer<'_> {
             return Ok(self.context.run.release(&ranges)?);
         }
         let context = self.context;
-        context.progress.store_chunks(chunks.len() as u64);
-        let percent = context.progress.percent();
+        context.progress.store_chunks((chunks.len() + bad.len()) as u64);
+        let progress = context.progress.report();
         let left = left(&ranges, &missing, &bad);
         let commit =
-            Commit { ranges: &ranges, left: &left, chunks: &chunks, rows, reused, percent };
+            Commit { ranges: &ranges, left: &left, chunks: &chunks, rows, reused, progress };
         {
             let _processor = context.pool.get()?.take_processor();
             context.run.commit(commit)?;

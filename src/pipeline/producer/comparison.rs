@@ -6,7 +6,9 @@
 use std::cmp::Ordering;
 use std::iter::Peekable;
 
+use super::ahead;
 use crate::domain::{DocumentId, Entry, FailureKind, RunId, Stage};
+use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{KbError, LedgerRow, Reader};
 use crate::pipeline::Context;
@@ -62,6 +64,15 @@ impl<'a> Comparison<'a> {
             extraction: context.extraction,
             run: context.run.id(),
         }
+    }
+
+    /// Makes what is left of the listing ahead; returns its number of documents.
+    pub fn list_ahead(&mut self, context: &Context<'_>, name: &str) -> Result<u64, Error> {
+        let nothing: Listing<'a> = Box::new(std::iter::empty());
+        let rest = std::mem::replace(&mut self.listing, nothing.peekable());
+        let (count, listing) = ahead::list(context, name, rest)?;
+        self.listing = listing.peekable();
+        Ok(count)
     }
 
     /// Returns the result for the next URI, or `None` at the end of both sides.

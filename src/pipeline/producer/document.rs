@@ -43,7 +43,10 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
             size_bytes = content.bytes.len() as u64;
             extract_one(context.extraction, entry.format_name(), content)
         }
-        Err(error) if error.is_gone && document.is_none() => return None,
+        Err(error) if error.is_gone && document.is_none() => {
+            context.progress.pass(1);
+            return None;
+        }
         Err(error) => {
             let (kind, error) = (error.kind, chain(&error));
             let result = ReadResult::Failed { stage: Stage::Crawl, kind, error };
@@ -53,6 +56,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
     if matches!(result, ReadResult::Failed { .. }) && context.stop.is_requested() {
         return None;
     }
+    context.progress.pass(1);
     Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, result })
 }
 

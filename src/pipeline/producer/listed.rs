@@ -35,9 +35,25 @@ struct Batch {
     unlisted: Vec<ListError>,
     /// What a limit of kb.toml leaves out.
     left_out: Option<ListError>,
-    /// Documents compared, counted or not.
+    /// Documents that need not be read.
     passed: u64,
+    /// Of these, documents that an earlier process of this run has read.
+    passed_before: u64,
     is_last: bool,
+}
+
+/// What is known of the length of a listing.
+#[derive(Default)]
+struct Extent {
+    /// Documents in the ledger.
+    known: u64,
+    /// Documents listed so far.
+    passed: u64,
+    /// Of these, documents that are read, and their bytes.
+    documents_read: usize,
+    bytes_read: u64,
+    /// The listing is made to its end.
+    is_listed: bool,
 }
 
 /// Work left from a batch, done while the next one is read.
@@ -50,12 +66,14 @@ struct Begun {
 }
 
 /// Ingests one source: reads what changed, then deletes what is gone.
+/// `ahead` is its listing if it is made; `list_others` lists the sources after it.
 pub(super) fn crawl(
     steps: &Steps<'_>,
     source: &dyn Source,
-    listing: Result<Listing<'_>, SourceError>,
+    ahead: Option<Result<Listing<'_>, SourceError>>,
+    list_others: &mut dyn FnMut(),
 ) -> Result<(), Error> {
-    Crawl { steps, context: steps.context, source }.run(listing)
+    Crawl { steps, context: steps.context, source }.run(ahead, list_others)
 }
 
 /// The crawl of one source.
@@ -66,14 +84,23 @@ struct Crawl<'a> {
 }
 
 impl Crawl<'_> {
-    fn run(&self, listing: Result<Listing<'_>, SourceError>) -> Result<(), Error> {
+    fn run(
+        &self,
+        ahead: Option<Result<Listing<'_>, SourceError>>,
+        list_others: &mut dyn FnMut(),
+    ) -> Result<(), Error> {
         let Self { context, source, .. } = *self;
-        let listing = match listing {
+        let mut extent = Extent { is_listed: ahead.is_some(), ..Extent::default() };
+        let listing = match ahead.unwrap_or_else(|| source.list()) {
             Ok(listing) => listing,
             Err(SourceError::Stopped) => return Err(Error::Stopped),
             Err(error) if error.ends_run() => return Err(error.into()),
-            Err(error) => return self.steps.skip_unreachable(&chain(&error)),
+            Err(error) => {
+                context.progress.list(source.name(), 0);
+                return self.steps.skip_unreachable(&chain(&error));
+            }
         };
+        extent.known = context.kb.document_count(source.name())?;
         let mut comparison = Comparison::new(context, source.name(), listing);
         let mut gone = Gone::default();
         let mut begun = Begun::default();
@@ -82,8 +109,8 @@ impl Crawl<'_> {
         loop {
             context.reached(Checkpoint::BeforeBatch)?;
             let batch = gather(&mut comparison, &mut gone, &mut unsaved)?;
-            context.progress.see_documents(batch.passed);
             let is_last = batch.is_last;
+            self.count(&batch, &mut extent, &mut comparison, list_others)?;
             if let Some(limit) = &batch.left_out {
                 gone.incomplete = true;
                 unsaved.pages_left_out += 1;
@@ -101,8 +128,7 @@ impl Crawl<'_> {
                 self.end(std::mem::take(&mut begun))?;
                 if is_last || saved_at.elapsed() >= PROGRESS_INTERVAL {
                     let delta = std::mem::take(&mut unsaved);
-                    let percent = Some(context.progress.percent());
-                    context.run.save_progress(&delta, percent)?;
+                    context.run.save_progress(&delta, Some(&context.progress.report()))?;
                     saved_at = Instant::now();
                 }
             }
@@ -112,6 +138,38 @@ impl Crawl<'_> {
         }
         self.end(begun)?;
         reconcile(context, source.name(), gone)
+    }
+
+    /// Counts a batch towards the progress of the run. When there is as much to read as fits a
+    /// batch, what is left of the listings is made ahead: it costs little beside that, and the end
+    /// of the run is known from then on.
+    fn count(
+        &self,
+        batch: &Batch,
+        extent: &mut Extent,
+        comparison: &mut Comparison<'_>,
+        list_others: &mut dyn FnMut(),
+    ) -> Result<(), Error> {
+        let Self { context, source, .. } = *self;
+        let (name, progress) = (source.name(), &context.progress);
+        extent.passed += batch.passed + batch.to_read.len() as u64;
+        extent.documents_read += batch.to_read.len();
+        extent.bytes_read += batch.to_read.iter().map(|one| one.entry.size_bytes).sum::<u64>();
+        let is_much = extent.documents_read >= BATCH_DOCUMENTS || extent.bytes_read >= BATCH_BYTES;
+        if batch.is_last {
+            progress.list(name, extent.passed);
+        } else if !extent.is_listed && is_much {
+            extent.is_listed = true;
+            let rest = comparison.list_ahead(context, name)?;
+            progress.list(name, extent.passed + rest);
+        } else if !extent.is_listed {
+            progress.expect(name, extent.known.max(extent.passed));
+        }
+        if extent.is_listed && is_much {
+            list_others();
+        }
+        progress.pass_unread(batch.passed, batch.passed_before);
+        Ok(())
     }
 
     /// Finishes the work left from a batch when no other follows.
@@ -158,7 +216,10 @@ impl Crawl<'_> {
         let name = source.name();
         for one in suspects {
             let readings = match self.steps.suspicion.verdict(name, &one.entry.uri) {
-                Some(error) => vec![quarantined(context, one, error)],
+                Some(error) => {
+                    context.progress.pass(1);
+                    vec![quarantined(context, one, error)]
+                }
                 None => {
                     self.record(std::slice::from_ref(&one), &[], true)?;
                     read_all(context, source, vec![one])?
@@ -223,8 +284,8 @@ impl Crawl<'_> {
     /// Saves readings; returns the new revisions.
     fn save(&self, readings: Vec<Reading>, delta: Metrics) -> Result<Vec<TextRevision>, Error> {
         let (context, source) = (self.context, self.source.name());
-        let percent = context.progress.percent();
-        let results = context.run.save(source, &readings, delta, percent)?;
+        let progress = context.progress.report();
+        let results = context.run.save(source, &readings, delta, &progress)?;
         self.steps.report(source, &readings, &results);
         let revisions = saved_revisions(source, readings, &results);
         context.reached(Checkpoint::AfterSave)?;
@@ -248,12 +309,12 @@ fn gather(
             }
             Some(Compared::Unchanged { count, failure }) => {
                 batch.passed += 1;
+                batch.passed_before += u64::from(!count);
                 if count {
                     counts.count_without_text(failure);
                 }
             }
             Some(Compared::Changed(to_read)) => {
-                batch.passed += 1;
                 bytes += to_read.entry.size_bytes;
                 batch.to_read.push(to_read);
             }

@@ -4,7 +4,7 @@
 //! new or changed?), `document` (read, extract, chunk: nothing is written), `steps` (save, enqueue)
 //! and is handed to the consumer.
 
-mod ahead;
+pub(super) mod ahead;
 mod comparison;
 pub(super) mod document;
 mod leftovers;
@@ -13,6 +13,7 @@ mod quarantine;
 pub mod reconcile;
 pub(super) mod steps;
 
+use self::ahead::Listings;
 use self::quarantine::Suspicion;
 use self::reconcile::forget_source;
 use self::steps::Steps;
@@ -35,28 +36,34 @@ pub fn run(
     handoff: &Handoff,
 ) -> Result<(), Error> {
     let steps = Steps { context, tracker, handoff, suspicion: Suspicion::load(context.kb)? };
-    let listings = if plan.crawl { ahead::expect(context, plan)? } else { Vec::new() };
+    if plan.chunk {
+        context.progress.leave(context.kb.unchunked_count()?);
+    }
+    let mut listings = plan.crawl.then(|| Listings::expect(context, plan)).transpose()?;
     if plan.redo {
-        leftovers::redo(&steps)?;
+        leftovers::redo(&steps, &mut || {
+            listings.iter_mut().for_each(|listings| listings.make_from(0));
+        })?;
     }
     if plan.chunk {
         leftovers::chunk_saved(&steps)?;
     }
-    if plan.crawl {
+    if let Some(mut listings) = listings {
         tracker.begin(context, Phase::Crawling)?;
-        for (source, listing) in context.sources.iter().zip(listings) {
+        for (index, source) in context.sources.iter().enumerate() {
             match source {
                 AnySource::Listed(source) => {
-                    let listing = listing.unwrap_or_else(|| source.list());
-                    listed::crawl(&steps, source.as_ref(), listing)?;
+                    let ahead = listings.take(index);
+                    let list_others = &mut || listings.make_from(index + 1);
+                    listed::crawl(&steps, source.as_ref(), ahead, list_others)?;
                 }
                 AnySource::Crawled(site) => crawl::crawl(&steps, site)?,
                 AnySource::Unavailable { error, .. } => steps.skip_unreachable(&chain(error))?,
             }
         }
         forget_removed_sources(context)?;
-        context.progress.finish_producing();
     }
+    context.progress.finish_producing();
     // Without a crawl these phases are complete already.
     tracker.complete(context, &[Phase::Crawling, Phase::Cleaning])
 }

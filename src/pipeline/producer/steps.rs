@@ -46,9 +46,9 @@ impl Steps<'_> {
             }
         }
         context.reached(Checkpoint::AfterChunk)?;
-        let percent = context.progress.percent();
+        let progress = context.progress.report();
         let (firsts, ranges) =
-            context.run.enqueue(&chunked, &context.fingerprints.embed, percent)?;
+            context.run.enqueue(&chunked, &context.fingerprints.embed, &progress)?;
         context.progress.queue_chunks(chunked.iter().map(|one| one.chunks.len() as u64).sum());
         context.reached(Checkpoint::AfterEnqueue)?;
         let is_something_queued = !ranges.is_empty();

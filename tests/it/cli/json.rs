@@ -52,14 +52,19 @@ fn assert_documented(form: &str) {
     }
 }
 
+/// Returns the report of a run with a document that fails.
+fn report_of_a_run(place: &Place) -> Value {
+    place.write("a.md", "# Harbour\n\nShips wait for the pilot.\n");
+    place.write("b.md", BROKEN);
+    let (report, stderr) = ends_with(place, 3, &["ingest", "--json"]);
+    assert_eq!(stderr, "");
+    serde_json::from_str(&report).unwrap()
+}
+
 #[test]
 fn the_report_of_a_run_as_json() {
     let place = Place::new();
-    place.write("a.md", "# Harbour\n\nShips wait for the pilot.\n");
-    place.write("b.md", BROKEN);
-    let (report, stderr) = ends_with(&place, 3, &["ingest", "--json"]);
-    assert_eq!(stderr, "");
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = report_of_a_run(&place);
     assert_eq!(report["schema"], 1);
     assert_eq!(report["exit_code"], 3);
     assert_eq!(report["run"]["status"], "completed_with_failures");
@@ -83,6 +88,9 @@ fn the_report_of_a_run_as_json() {
     phase_seconds.embedding: number
     publication: null
     run.cancel_requested: boolean
+    run.chunks_per_second: number
+    run.documents_listed: integer
+    run.documents_per_second: number
     run.ended_ms: integer
     run.error: null
     run.heartbeat_ms: integer
@@ -111,8 +119,10 @@ fn the_report_of_a_run_as_json() {
     run.phases.embedding: string
     run.pid: integer
     run.progress_percent: number
+    run.seconds_left: null
     run.started_ms: integer
     run.status: string
+    run.worked_ms: integer
     schema: integer
     seconds: number
     "#);
@@ -133,6 +143,9 @@ fn the_status_as_json() {
     knowledge_base: string
     lock_holder: null
     run.cancel_requested: boolean
+    run.chunks_per_second: number
+    run.documents_listed: integer
+    run.documents_per_second: number
     run.ended_ms: integer
     run.error: null
     run.heartbeat_ms: integer
@@ -161,8 +174,10 @@ fn the_status_as_json() {
     run.phases.embedding: string
     run.pid: integer
     run.progress_percent: number
+    run.seconds_left: null
     run.started_ms: integer
     run.status: string
+    run.worked_ms: integer
     schema: integer
     statistics.chunk_fingerprints[]: string
     statistics.chunks: integer

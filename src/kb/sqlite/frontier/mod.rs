@@ -10,7 +10,7 @@ mod twin;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::domain::{DocumentId, Metrics};
+use crate::domain::{DocumentId, Metrics, ProgressReport};
 use crate::kb::KbError;
 use crate::kb::sqlite::Run;
 use crate::kb::sqlite::convert::{from_sql, size_to_sql};
@@ -297,11 +297,11 @@ impl Run<'_> {
         &self,
         site: CrawledSite<'_>,
         reports: &[PageReport],
-        percent: f64,
+        progress: &ProgressReport,
     ) -> Result<Vec<SaveResult>, KbError> {
         let CrawledSite { source, settings, max_queued } = site;
         let run = self.key;
-        self.write_counted(Metrics::default(), Some(percent), |tx, delta| {
+        self.write_counted(Metrics::default(), Some(progress), |tx, delta| {
             let mut results = Vec::new();
             let mut room = Room::of(tx, run, source, max_queued)?;
             for report in reports {
