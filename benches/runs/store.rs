@@ -181,7 +181,7 @@ fn store_queued(path: &Path, batches: Vec<Batch>) -> Result<(f64, f64), Box<dyn 
     }
     // The last full-text merge belongs to neither way.
     let longest = clock.longest_seconds;
-    clock.time(|| kb.finish(0, &|| false))?;
+    clock.time(|| kb.finish(0, &|| false, &Silent))?;
     Ok((clock.cpu_seconds, longest))
 }
 

@@ -12,7 +12,7 @@ use super::output::{escape, message, seconds};
 use super::terminal::NarrowTerminal;
 use super::{hints, render};
 use crate::domain::{FailureKind, PhaseStatus, ProgressReport, RunState};
-use crate::support::events::{Event, EventSink, Withheld};
+use crate::support::events::{Event, EventSink, FinishStep, Withheld};
 use crate::support::numbers::{counted, number};
 use crate::support::secrets;
 
@@ -36,6 +36,8 @@ struct State {
     item: String,
     /// Progress of the crawl of a site, or of a listing; empty if there is none.
     site: String,
+    /// What is done after the end of the run; empty before.
+    finishing: String,
 }
 
 impl Display {
@@ -62,6 +64,7 @@ impl Display {
             failures: 0,
             item: String::new(),
             site: String::new(),
+            finishing: String::new(),
         };
         let verbose = tracing::enabled!(tracing::Level::INFO);
         Self { mode, bar, verbose, state: Mutex::new(state) }
@@ -96,7 +99,17 @@ impl Display {
 
     fn draw(&self, state: &mut State) {
         let Some(run) = &state.run else { return };
+        let is_finishing = !state.finishing.is_empty();
         match self.mode {
+            ProgressMode::Bar if is_finishing => {
+                self.bar.set_style(style(false));
+                self.bar.set_prefix("finishing");
+                self.bar.set_message(state.finishing.clone());
+            }
+            ProgressMode::Plain if is_finishing && state.shown.elapsed() >= PLAIN_INTERVAL => {
+                state.shown = Instant::now();
+                message(&format!("finishing: {}", state.finishing));
+            }
             ProgressMode::Bar => {
                 self.bar.set_style(style(run.percent().is_some()));
                 #[expect(
@@ -142,6 +155,11 @@ impl EventSink for Display {
                 self.show(run);
             }
             Event::Saved { run } => self.show(run),
+            Event::Finishing { step } => {
+                let mut state = self.state();
+                state.finishing = finishing(*step);
+                self.draw(&mut state);
+            }
             Event::Progress { progress } => self.show_progress(progress),
             Event::Listing { source, found } => {
                 let text = format!("{source}: {} listed", counted(*found, "document"));
@@ -214,6 +232,16 @@ fn phase(run: &RunState) -> &'static str {
         "cleaning"
     } else {
         "embedding"
+    }
+}
+
+fn finishing(step: FinishStep) -> String {
+    match step {
+        FinishStep::Merging { pages_left } => {
+            format!("merging the full-text index, {} left", counted(pages_left, "page"))
+        }
+        FinishStep::EmptyingLog => "copying the log to the file".to_owned(),
+        FinishStep::Shrinking => "rewriting the file without its free pages".to_owned(),
     }
 }
 

@@ -76,6 +76,9 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
     let (state, can_resume) = match run.status {
         _ if report.is_interrupted => ("interrupted", true),
         RunStatus::Running => ("running", false),
+        _ if run.status.is_complete() && is_finishing(report, run) => {
+            ("completed, its file is being finished", false)
+        }
         RunStatus::Completed => ("completed", false),
         RunStatus::CompletedWithFailures => ("completed with failures", false),
         RunStatus::Cancelled => ("stopped", true),
@@ -140,6 +143,12 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
     };
     let _ = write!(text, "  {} at work{speed}", seconds(worked));
     text.push('\n');
+}
+
+/// Reports whether the process of a run that has ended still works on the file.
+fn is_finishing(report: &StatusReport, run: &RunState) -> bool {
+    let process = format!("pid {} on {} ", run.pid, run.host);
+    report.lock_holder.as_ref().is_some_and(|holder| holder.starts_with(&process))
 }
 
 fn describe_kb(report: &StatusReport, text: &mut String) {

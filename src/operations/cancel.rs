@@ -29,7 +29,7 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
     let candidate = files::candidate(target.kb());
     let path = if Lock::holder(&candidate)?.is_some() { &candidate } else { target.kb() };
     lock::refuse_links(path)?;
-    if Lock::holder(path)?.is_none() {
+    let Some(holder) = Lock::holder(path)? else {
         // Says so if there is no knowledge base, or not one of ours.
         return Reader::open(path).map(|_| Cancellation::NothingRunning).or_else(
             |error| match error {
@@ -37,8 +37,8 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
                 error => Err(error.into()),
             },
         );
-    }
-    if !kb::request_cancel(path)? {
+    };
+    if !kb::request_cancel(path, &holder)? {
         return Ok(Cancellation::NothingRunning);
     }
     let asked = Instant::now();

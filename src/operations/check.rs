@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::kb::{Finding, KbError, Maintenance, Reader, Repair, Writer};
 use crate::pipeline::repair::{check_recomputed, rebuild_index};
 use crate::support::checkpoint::StopSignal;
+use crate::support::events::Silent;
 use crate::support::files::create_new_shared;
 use crate::support::lock::Lock;
 use crate::support::sharing::Sharing;
@@ -178,7 +179,7 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
         pool.get()?,
         &StopSignal::default(),
     )?;
-    kb.finish(0, &|| false)?;
+    kb.finish(0, &|| false, &Silent)?;
     if let Some(finding) = check_all(target, kb.reader().maintenance())?.first() {
         let what = format!(
             "it cannot be repaired: what was rebuilt is not sound ({}: {})",

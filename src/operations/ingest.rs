@@ -274,7 +274,7 @@ impl<'a> Job<'a> {
         let Ended { run, failures, counts, result } = outcome::settle(run, &state, worked, &rules)?;
         if outcome::failed(&result).is_none() {
             let merge_pages_max = outcome::merge_pages_max(&run.metrics);
-            self.kb.finish(merge_pages_max, &|| session.stop.is_requested())?;
+            workers::finish(&context, self.kb, merge_pages_max)?;
         }
         let exit_code = result.as_ref().map_or_else(Error::exit_code, |ended| ended.exit_code());
         Ok(RunReport {

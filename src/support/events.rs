@@ -45,6 +45,11 @@ pub enum Event<'a> {
         /// Pages visited by this run.
         visited: u64,
     },
+    /// The outcome of the run is saved, and its file is finished.
+    Finishing {
+        /// What is done now.
+        step: FinishStep,
+    },
     /// A document was not ingested.
     Failed {
         /// The document, and the reason.
@@ -77,6 +82,20 @@ pub enum Withheld {
     Skipped,
     /// kb.toml no longer names their source.
     SourceRemoved,
+}
+
+/// A step of finishing the file of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishStep {
+    /// Merging the segments of the full-text index.
+    Merging {
+        /// Pages of the segments that are left.
+        pages_left: u64,
+    },
+    /// Copying the write-ahead log to the file.
+    EmptyingLog,
+    /// Rewriting the file without its free pages.
+    Shrinking,
 }
 
 /// Receives events, from several threads.

@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::kb::Writer;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Pool};
@@ -47,6 +48,17 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
                 Err(error)
             }
         }
+    })
+}
+
+/// Finishes the file `kb` of a run whose outcome is saved. A stop ends that, too, at once; nothing
+/// is lost by it.
+pub fn finish(context: &Context<'_>, kb: &Writer, merge_pages_max: u64) -> Result<(), Error> {
+    let should_stop = || context.stop.is_requested();
+    thread::scope(|scope| {
+        // A run that was stopped has little to finish.
+        let _watch = if should_stop() { None } else { watch::interrupt(scope, context, kb) };
+        Ok(kb.finish(merge_pages_max, &should_stop, context.events)?)
     })
 }
 

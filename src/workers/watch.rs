@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use super::persistently;
 use crate::domain::Metrics;
 use crate::error::Error;
+use crate::kb::Writer;
 use crate::pipeline::Context;
 use crate::support::events::Event;
 
 /// How often the knowledge base is checked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How often a statement is interrupted after a stop is requested.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(100);
 /// How often progress is shown.
 const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// Time without another write after which it is saved, for `status`: a document may take minutes.
@@ -45,6 +48,25 @@ pub fn start<'scope, 'env: 'scope>(
         builder.spawn_scoped(scope, move || watch(is_over)).map(|_| end)
     };
     persistently(start).map_err(|error| Error::no_thread("`cancel`", &error))
+}
+
+/// Starts a thread that interrupts what `kb` executes when a stop is requested, and ends when the
+/// result is dropped; `None` if the system has no thread for it.
+pub fn interrupt<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    context: &'env Context<'env>,
+    kb: &'env Writer,
+) -> Option<Sender<()>> {
+    let watch = move |is_over: Receiver<()>| {
+        while is_over.recv_timeout(INTERRUPT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if context.is_stopping().unwrap_or(false) {
+                kb.interrupt();
+            }
+        }
+    };
+    let (end, is_over) = channel();
+    let builder = Builder::new().name("kbingest-watch".to_owned());
+    builder.spawn_scoped(scope, move || watch(is_over)).ok().map(|_| end)
 }
 
 fn show(context: &Context<'_>) {

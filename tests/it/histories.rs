@@ -370,7 +370,7 @@ fn hook(
             Fault::Stop => stop.request(),
             Fault::Panic => panic!("planted at {checkpoint:?}"),
             Fault::Cancel => {
-                kbingest::kb::request_cancel(&kb).unwrap();
+                kbingest::kb::request_cancel(&kb, "").unwrap();
                 // Before the start nothing checks for it; the next checkpoint does.
                 if checkpoint != Checkpoint::BeforeStart {
                     wait_until("the request is seen", || stop.is_requested());

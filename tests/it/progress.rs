@@ -3,17 +3,21 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kbingest::domain::{Metrics, RunState};
-use kbingest::kb::Reader;
-use kbingest::operations::RunReport;
+use kbingest::kb::{Reader, Writer};
+use kbingest::operations::{self, Cancellation, IngestOptions, RunReport, Session, Target};
 use kbingest::support::checkpoint::{Checkpoint, StopSignal};
+use kbingest::support::events::{Event, EventSink, FinishStep, Silent};
 use serde_json::Value;
 
 use crate::crash::send;
 use crate::support::{
-    Place, SETTINGS, assert_cancelled, ingest, markdown, program, resume, rows, stop_at,
+    Place, SETTINGS, assert_cancelled, assert_sound, ingest, markdown, program, resume, rows,
+    stop_at,
 };
 use crate::wait::{output_of, wait_until};
 use crate::web::server::Server;
@@ -287,4 +291,88 @@ fn nobody_is_shown_a_percentage_of_an_unknown_total() {
     assert!(status.contains("run 1: stopped after ") && !status.contains('%'), "{status}");
     let run = resume(&config, None).run.unwrap();
     assert_eq!((run.percent(), run.metrics.documents_crawled), (Some(100.0), 200));
+}
+
+/// Requests a stop at the first step of merging, as `how` does it, and waits until it is heard.
+struct StopsMerging<'a> {
+    stop: Arc<StopSignal>,
+    how: &'a (dyn Fn(&StopSignal) + Sync),
+    steps: Mutex<Vec<FinishStep>>,
+}
+
+impl EventSink for StopsMerging<'_> {
+    fn emit(&self, event: &Event<'_>) {
+        let Event::Finishing { step } = event else { return };
+        let mut steps = self.steps.lock().unwrap();
+        if steps.is_empty() {
+            (self.how)(&self.stop);
+            wait_until("the stop is heard", || self.stop.is_requested());
+        }
+        steps.push(*step);
+    }
+}
+
+/// Returns the number of segments that a run leaves whose merge is stopped, as `how` does it.
+fn segments_after_stop(place: &Place, how: &(dyn Fn(&StopSignal) + Sync)) -> Vec<String> {
+    for number in 0..4200 {
+        place.write(&format!("{number}.md"), format!("common word{number}"));
+    }
+    let stop = Arc::new(StopSignal::default());
+    let events = StopsMerging { stop: Arc::clone(&stop), how, steps: Mutex::default() };
+    let session = Session { stop, events: &events, hook: None, embedder: None };
+    let options = IngestOptions { threads: 2, ..IngestOptions::default() };
+    let report = operations::ingest(&place.config(), &options, &session).unwrap();
+    // The run was complete before.
+    let run = report.run.unwrap();
+    assert_eq!((report.exit_code, run.percent()), (0, Some(100.0)));
+    let steps = events.steps.into_inner().unwrap();
+    assert!(matches!(steps[0], FinishStep::Merging { pages_left: 1.. }), "{steps:?}");
+    assert_sound(&place.kb());
+    rows(&place.kb(), "SELECT COUNT(DISTINCT segid) > 1 FROM chunk_fts_idx")
+}
+
+#[test]
+fn a_signal_ends_the_merge_and_the_run_is_complete() {
+    let place = Place::in_memory();
+    assert_eq!(segments_after_stop(&place, &StopSignal::request), ["1"]);
+}
+
+#[test]
+fn cancel_ends_the_merge_and_the_run_is_complete() {
+    let place = Place::in_memory();
+    let kb = place.kb();
+    let cancel = |_: &StopSignal| {
+        let target = Target::File(kb.clone());
+        let cancelled = operations::cancel(&target, Duration::ZERO).unwrap();
+        assert!(matches!(cancelled, Cancellation::TimedOut), "{cancelled:?}");
+    };
+    assert_eq!(segments_after_stop(&place, &cancel), ["1"]);
+}
+
+/// Also within a statement, which may take long.
+#[test]
+fn what_is_interrupted_while_it_finishes_is_sound() {
+    let place = Place::in_memory();
+    for number in 0..4200 {
+        place.write(&format!("{number}.md"), format!("common word{number}"));
+    }
+    let config = place.config();
+    assert_cancelled(&ingest(&config, Some(&stop_at(Some(Checkpoint::BeforeCommit), 5))), "four");
+    let kb = Writer::open(&config.kb).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                kb.interrupt();
+            }
+        });
+        for _ in 0..100 {
+            kb.finish(1000, &|| false, &Silent).unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    drop(kb);
+    assert_sound(&config.kb);
+    assert_eq!(resume(&config, None).exit_code, 0);
+    place.assert_equals_fresh_ingest();
 }

@@ -129,18 +129,23 @@ impl Writer {
     }
 }
 
-/// Asks the running run on the knowledge base at `path` to stop; returns whether there is one.
+/// Asks the running run on the knowledge base at `path` to stop, or the process `holder` of its lock
+/// to stop finishing the file of the last run; returns whether there is one.
 ///
 /// The file keeps its format, so that a program that knows only an older one is not disturbed: the
 /// column has been there from the first.
-pub fn request_cancel(path: &Path) -> Result<bool, KbError> {
+pub fn request_cancel(path: &Path, holder: &str) -> Result<bool, KbError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
     let request = |connection: &mut Connection| -> Result<bool, KbError> {
         schema::check(connection, path)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changed =
-            tx.execute("UPDATE run SET cancel_requested = 1 WHERE status = 'running'", [])?;
+        let changed = tx.execute(
+            "UPDATE run SET cancel_requested = 1
+                 WHERE status = 'running' OR id = (SELECT max(id) FROM run)
+                   AND instr(?1, 'pid ' || pid || ' on ' || host || ' ') = 1",
+            [holder],
+        )?;
         tx.commit()?;
         Ok(changed > 0)
     };

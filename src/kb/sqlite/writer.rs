@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, Transaction, TransactionBehavior};
 
 use super::connect::{BUSY_TIMEOUT, connect, make_file};
 use super::index::merge;
 use super::maintenance::shrink;
-use super::{Reader, convert, errno, lock, schema, shape};
+use super::{Reader, convert, errno, is_interrupted, lock, schema, shape};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
+use crate::support::events::{Event, EventSink, FinishStep};
 use crate::support::sharing::{self, Sharing};
 use crate::support::storage;
 
@@ -24,10 +25,16 @@ const WAL_PAGES: i64 = 4096;
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(200);
 
 /// A knowledge base that is open for writing; shared by the threads of a run.
-#[derive(Debug)]
 pub struct Writer {
     reader: Reader,
     connection: Mutex<Connection>,
+    interrupt: InterruptHandle,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("reader", &self.reader).finish_non_exhaustive()
+    }
 }
 
 impl Writer {
@@ -63,7 +70,8 @@ impl Writer {
         }
         let reader = Reader::beside(&connection, path)?;
         sharing::share_with_group(path);
-        Ok(Self { reader, connection: Mutex::new(connection) })
+        let interrupt = connection.get_interrupt_handle();
+        Ok(Self { reader, connection: Mutex::new(connection), interrupt })
     }
 
     /// Returns a reader of the same file, with a connection of its own.
@@ -97,21 +105,31 @@ impl Writer {
     }
 
     /// Merges full-text segments within a budget, unless it `should_stop`, empties the WAL, and
-    /// gives space back, so that one clean file is left.
+    /// gives space back, so that one clean file is left. [`Self::interrupt`] ends it at once; the
+    /// next run does the rest.
     pub fn finish(
         &self,
         merge_pages_max: u64,
         should_stop: &dyn Fn() -> bool,
+        events: &dyn EventSink,
     ) -> Result<(), KbError> {
         let writer = self.connection();
-        tidy(&writer, merge_pages_max, should_stop)
+        let finished = tidy(&writer, merge_pages_max, should_stop, events)
             // A run that stored and deleted nothing writes nothing here.
             .and_then(|()| match merge_pages_max > 0 && !should_stop() {
-                true => shrink::when_mostly_free(&writer, self.reader.path()),
+                true => shrink::when_mostly_free(&writer, self.reader.path(), events),
                 false => Ok(()),
-            })
-            .map_err(|error| self.classify(error, &writer))?;
+            });
+        match finished {
+            Err(KbError::Sql(error)) if is_interrupted(&error) => {}
+            finished => finished.map_err(|error| self.classify(error, &writer))?,
+        }
         self.reader.check_files()
+    }
+
+    /// Ends the statement that another thread is executing.
+    pub fn interrupt(&self) {
+        self.interrupt.interrupt();
     }
 
     /// Merges segments for two steps during a run, if there are too many.
@@ -137,19 +155,26 @@ pub(super) fn tidy(
     writer: &Connection,
     merge_pages_max: u64,
     should_stop: &dyn Fn() -> bool,
+    events: &dyn EventSink,
 ) -> Result<(), KbError> {
+    let report = |step: FinishStep| events.emit(&Event::Finishing { step });
     let mut budget = merge_pages_max;
-    while budget > 0
-        && !should_stop()
-        && merge::step_at_end(writer, budget.min(merge::PAGES_PER_STEP))?
-    {
+    while budget > 0 {
+        let pages_left = merge::pages_left(writer)?.min(budget);
+        if pages_left > 0 {
+            report(FinishStep::Merging { pages_left });
+        }
+        if should_stop() || !merge::step_at_end(writer, budget.min(merge::PAGES_PER_STEP))? {
+            break;
+        }
         budget = budget.saturating_sub(merge::PAGES_PER_STEP);
     }
+    report(FinishStep::EmptyingLog);
     // Readers may hold the WAL for as long as there are searches; the next run empties it then.
     writer.busy_timeout(CHECKPOINT_WAIT)?;
-    writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     writer.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(())
+    Ok(emptied?)
 }
 
 /// Drops the statistics of tables that earlier versions, or somebody else, had SQLite collect;

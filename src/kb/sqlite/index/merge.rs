@@ -43,6 +43,11 @@ pub fn step_when_full(connection: &Connection) -> Result<bool, KbError> {
     if is_due { step(connection, PAGES_PER_STEP / 2) } else { Ok(false) }
 }
 
+/// Returns the number of pages that are left to merge at the end of a run.
+pub fn pages_left(connection: &Connection) -> Result<u64, KbError> {
+    Ok(structure(connection)?.pages_to_merge(UNMERGED_MIN))
+}
+
 /// Merges for a step at the end of a run; returns whether it did.
 ///
 /// Unmerged segments are merged from a few on, unless a level above has as many, with which FTS5

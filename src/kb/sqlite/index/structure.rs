@@ -32,6 +32,8 @@ struct Level {
 type Segment = [u64; 8];
 
 const ID: usize = 0;
+const FIRST_LEAF: usize = 1;
+const LAST_LEAF: usize = 2;
 const LAST_ORIGIN: usize = 4;
 const TOMBSTONES: usize = 6;
 const ROWS: usize = 7;
@@ -90,6 +92,19 @@ impl Structure {
     /// Returns the largest number of merged segments on a level.
     pub fn merged_most(&self) -> usize {
         self.levels.iter().skip(1).map(|level| level.segments.len()).max().unwrap_or(0)
+    }
+
+    /// Returns the number of pages of the segments that wait to be merged, if there are at least
+    /// `unmerged_min` unmerged ones, and of those that are being merged.
+    pub fn pages_to_merge(&self, unmerged_min: usize) -> u64 {
+        let is_waiting = |number: usize, level: &Level| {
+            level.merging > 0 || number == 0 && level.segments.len() >= unmerged_min
+        };
+        let levels = self.levels.iter().enumerate();
+        let waiting = levels.filter(|(number, level)| is_waiting(*number, level));
+        let segments = waiting.flat_map(|(_, level)| &level.segments);
+        // A merge drops the pages that it has read.
+        segments.map(|segment| (segment[LAST_LEAF] + 1).saturating_sub(segment[FIRST_LEAF])).sum()
     }
 
     /// Reports whether a merge is in progress.

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::kb::KbError;
 use crate::kb::sqlite::{Maintenance, Reader, Writer, tidy};
+use crate::support::events::Silent;
 
 /// All pages in one step: a copy is of one moment.
 const ALL_PAGES: i32 = -1;
@@ -20,7 +21,7 @@ impl Maintenance<'_> {
         let copied =
             Backup::new(&reader.connection, &mut writer).and_then(|backup| backup.step(ALL_PAGES));
         let copied = match copied {
-            Ok(StepResult::Done) => tidy(&writer, 0, &|| false),
+            Ok(StepResult::Done) => tidy(&writer, 0, &|| false, &Silent),
             Ok(_) => Err(KbError::Busy),
             Err(error) => Err(error.into()),
         };

@@ -7,11 +7,12 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::kb::KbError;
 use crate::kb::sqlite::convert::from_sql;
+use crate::support::events::{Event, EventSink, FinishStep};
 use crate::support::storage;
 
 /// Free pages below which the file is not rewritten: 4 MiB, which the next documents fill.
 const FREE_PAGES_MIN: u64 = 512;
-/// Content above which the file is not rewritten, as this cannot be interrupted: some ten seconds.
+/// Content above which the file is not rewritten: some ten seconds.
 const USED_BYTES_MAX: u64 = 2 << 30;
 
 /// Rewrites the file without its free pages if these are more than half of it.
@@ -19,7 +20,11 @@ const USED_BYTES_MAX: u64 = 2 << 30;
 /// In one transaction: readers see the old pages or the new, and a process that dies meanwhile
 /// leaves the old. The file keeps its size if there is no space for a copy, or another process uses
 /// it.
-pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError> {
+pub fn when_mostly_free(
+    writer: &Connection,
+    path: &Path,
+    events: &dyn EventSink,
+) -> Result<(), KbError> {
     let number = |name: &str| {
         writer.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(from_sql)
     };
@@ -33,6 +38,7 @@ pub fn when_mostly_free(writer: &Connection, path: &Path) -> Result<(), KbError>
     if used_bytes > USED_BYTES_MAX || !has_space {
         return Ok(());
     }
+    events.emit(&Event::Finishing { step: FinishStep::Shrinking });
     // The copy may be larger than memory.
     writer.execute_batch("PRAGMA temp_store = FILE")?;
     let vacuumed = writer.execute_batch("VACUUM");
