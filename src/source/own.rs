@@ -59,6 +59,11 @@ pub(super) fn is_file(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
     is_kb(database.unwrap_or(name)) || original.is_some_and(is_kb)
 }
 
+/// Returns the name of the knowledge base of which the file `name` in `folder` is the lock file.
+pub(super) fn locked_by<'a>(folder: BorrowedFd<'_>, name: &'a [u8]) -> Option<&'a [u8]> {
+    name.strip_suffix(LOCK).filter(|_| is_lock(folder, name))
+}
+
 fn without_ending<'a>(name: &'a [u8], endings: &[&[u8]]) -> Option<&'a [u8]> {
     let base = endings.iter().find_map(|ending| name.strip_suffix(*ending))?;
     (!base.is_empty()).then_some(base)

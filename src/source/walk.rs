@@ -4,6 +4,7 @@
 //! compared in order. Folders are entered through their opened parent, so that a link that replaces
 //! a folder during the walk is not followed.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -258,7 +259,10 @@ impl Walk {
             }
         }
         let fd = folder.fd()?;
-        names.retain(|one| one.kind != Kind::File || !own::is_file(fd, &one.name));
+        let locked = names.iter().filter_map(|one| own::locked_by(fd, &one.name));
+        let locked: HashSet<_> = locked.map(<[u8]>::to_owned).collect();
+        let is_own = |name: &[u8]| locked.contains(name) || own::is_file(fd, name);
+        names.retain(|one| one.kind != Kind::File || !is_own(&one.name));
         sort(&mut names);
         has_more |= names.len() > max;
         names.truncate(max);

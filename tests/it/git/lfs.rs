@@ -1,6 +1,12 @@
 //! `lfs = true`: contents that Git LFS stores elsewhere.
 
+use std::os::unix::process::ExitStatusExt;
+
+use super::remote::silent_server;
 use super::*;
+use crate::crash::send;
+use crate::wait::{PATIENCE, end_of, output_of};
+use crate::web::server::{Reply, Server};
 
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
      oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
@@ -135,4 +141,84 @@ fn a_pointer_is_no_document_of_any_kind() {
         ]
     );
     assert!(texts(&repository).is_empty());
+}
+
+/// Returns the program, which finds the contents of `repository` at `url`.
+fn ingest_from(repository: &Repository, url: &str) -> Command {
+    let mut command = crate::support::program();
+    command.args(["ingest", "--progress", "none"]).arg(repository.place.toml());
+    command.env("XDG_CACHE_HOME", repository.place.path("cache"));
+    command.env("GIT_CONFIG_COUNT", "1");
+    command.env("GIT_CONFIG_KEY_0", "lfs.url").env("GIT_CONFIG_VALUE_0", url);
+    command
+}
+
+#[test]
+fn contents_come_from_a_server() {
+    if !has_lfs() {
+        return;
+    }
+    let repository = stored();
+    let pointer = repository.git(&["cat-file", "blob", "HEAD:a.md"]);
+    let [oid, size] = ["oid sha256:", "size "]
+        .map(|start| pointer.lines().find_map(|line| line.strip_prefix(start)).unwrap().to_owned());
+    let server = Server::start();
+    let href = server.url("/object");
+    let batch = format!(
+        r#"{{"transfer":"basic","objects":[{{"oid":"{oid}","size":{size},"authenticated":true,
+            "actions":{{"download":{{"href":"{href}"}}}}}}]}}"#
+    );
+    server.put("/store/objects/batch", Reply::new(200, "application/vnd.git-lfs+json", batch));
+    let text = fs::read(repository.folder().join("a.md")).unwrap();
+    server.put("/object", Reply::new(200, "application/octet-stream", text));
+    let mut command = ingest_from(&repository, &server.url("/store"));
+    let output = output_of(&mut command, "an ingest from a store");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}\n{:?}", server.take_paths());
+    assert!(texts(&repository).contains("alpha in a store"));
+    // A content that is not what the pointer says is refused.
+    repository.write("a.md", "# A\n\nomega in a store\n");
+    repository.commit();
+    let output = output_of(&mut command, "an ingest from a store that lies");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(texts(&repository).contains("alpha in a store"));
+}
+
+#[test]
+fn a_store_that_hangs_ends_with_a_signal_and_with_the_process() {
+    if !has_lfs() {
+        return;
+    }
+    let repository = stored();
+    let (port, heard) = silent_server();
+    let url = format!("http:{}127.0.0.1:{port}/store", "//");
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
+        let mut child = ingest_from(&repository, &url).spawn().unwrap();
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("asked"), "{signal}");
+        send(signal, &child);
+        assert_eq!(end_of(&mut child, signal).signal(), Some(number));
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("gone"), "{signal}");
+    }
+    repository.ingest_to(0);
+    assert!(texts(&repository).contains("alpha in a store"));
+}
+
+#[test]
+fn submodules_have_contents_too() {
+    if !has_lfs() {
+        return;
+    }
+    let repository = stored();
+    fs::rename(repository.folder(), repository.place.path("lib")).unwrap();
+    fs::create_dir(repository.folder()).unwrap();
+    repository.git(&["init", "-q", "-b", "main"]);
+    repository.git(&["submodule", "--quiet", "add", "../lib", "lib"]);
+    repository.commit();
+    repository.place.reconfigure("lfs = true", "lfs = true\nsubmodules = true");
+    repository.ingest_to(0);
+    assert_eq!(
+        rows(&repository.place.kb(), "SELECT DISTINCT uri FROM chunks ORDER BY 1"),
+        ["lib/a.md", "lib/b.txt"]
+    );
+    assert!(texts(&repository).contains("alpha in a store"));
 }

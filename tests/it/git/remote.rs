@@ -13,7 +13,7 @@ use crate::web::server::{Reply, Server};
 
 /// A server that accepts requests and does not reply; reports when one has arrived, and when the
 /// other side has gone.
-fn silent_server() -> (u16, Receiver<&'static str>) {
+pub(super) fn silent_server() -> (u16, Receiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (said, heard) = channel();

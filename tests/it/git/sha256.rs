@@ -27,13 +27,19 @@ fn the_environment_does_not_change_what_a_repository_is() {
         &[("GIT_CEILING_DIRECTORIES", &ceiling), ("GIT_DISCOVERY_ACROSS_FILESYSTEM", "0")],
         &[("GIT_SHALLOW_FILE", &nowhere), ("GIT_REPLACE_REF_BASE", "refs/x/")],
         &[
-            ("GIT_CONFIG_COUNT", "3"),
+            ("GIT_CONFIG_COUNT", "6"),
             ("GIT_CONFIG_KEY_0", "extensions.objectFormat"),
             ("GIT_CONFIG_VALUE_0", "sha256"),
             ("GIT_CONFIG_KEY_1", "init.defaultObjectFormat"),
             ("GIT_CONFIG_VALUE_1", "sha256"),
             ("GIT_CONFIG_KEY_2", "core.bare"),
             ("GIT_CONFIG_VALUE_2", "false"),
+            ("GIT_CONFIG_KEY_3", "safe.bareRepository"),
+            ("GIT_CONFIG_VALUE_3", "explicit"),
+            ("GIT_CONFIG_KEY_4", "core.worktree"),
+            ("GIT_CONFIG_VALUE_4", &nowhere),
+            ("GIT_CONFIG_KEY_5", "color.ui"),
+            ("GIT_CONFIG_VALUE_5", "always"),
         ],
         &[("GIT_REF_FORMAT", "reftable"), ("GIT_PROTOCOL", "version=0"), ("GIT_TRACE", "1")],
     ];
@@ -94,4 +100,24 @@ fn repositories_with_sha256_ids_are_ingested() {
     repository.ingest_to(0);
     let changed = rows(&repository.place.kb(), "SELECT metadata FROM revision").concat();
     assert!(changed.contains("\"changed\":\"2024-05-06T07:08:09Z\""), "{changed}");
+}
+
+#[test]
+fn submodules_have_sha256_ids_too() {
+    let repository = Repository::new();
+    let init = ["init", "-q", "-b", "main", "--object-format=sha256"];
+    fs::remove_dir_all(repository.folder()).unwrap();
+    fs::create_dir(repository.folder()).unwrap();
+    repository.git(&init);
+    repository.write("a.md", "# A\n\nalpha\n");
+    repository.commit();
+    fs::rename(repository.folder(), repository.place.path("lib")).unwrap();
+    fs::create_dir(repository.folder()).unwrap();
+    repository.git(&init);
+    repository.git(&["submodule", "--quiet", "add", "../lib", "lib"]);
+    repository.commit();
+    repository.place.reconfigure("url = 'repo'", "url = 'repo'\nsubmodules = true");
+    assert_eq!(repository.counts(), [1, 0, 0, 0]);
+    assert_eq!(repository.uris(), ["lib/a.md"]);
+    assert_eq!(repository.counts(), [0, 0, 1, 0]);
 }
