@@ -263,7 +263,7 @@ impl<'a> Job<'a> {
         };
         let QueueStats { pending, .. } = self.kb.reader().queue_stats()?;
         context.progress.queue_chunks(state.metrics.chunks_stored + pending);
-        context.progress.store_chunks(state.metrics.chunks_stored);
+        context.progress.store_chunks(state.metrics.chunks_stored, 0);
         let tracker = PhaseTracker::new(state.phases);
         let worked = context
             .reached(Checkpoint::BeforeStart)

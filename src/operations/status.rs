@@ -47,7 +47,7 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
     let kb = Reader::open(target.kb())?;
     // Read first: a run that ends in between then counts as running, not as killed.
     let holder = Lock::holder(target.kb());
-    let run = kb.last_run()?;
+    let mut run = kb.last_run()?;
     let is_running = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
     let lock_holder = match holder {
         // Who may read the knowledge base but not its lock believes what the run says.
@@ -56,6 +56,10 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
         }),
         holder => holder?,
     };
+    if let Some(run) = run.as_mut().filter(|_| lock_holder.is_none()) {
+        // Nobody is at work, even if a process that was killed could not save that.
+        (run.documents_per_second, run.chunks_per_second, run.seconds_left) = (0.0, 0.0, None);
+    }
     let failures = kb.failures()?;
     Ok(StatusReport {
         schema: 1,

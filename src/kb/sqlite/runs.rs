@@ -129,8 +129,8 @@ impl Writer {
     }
 }
 
-/// Asks the running run on the knowledge base at `path` to stop, or the process `holder` of its lock
-/// to stop finishing the file of the last run; returns whether there is one.
+/// Asks the running run on the knowledge base at `path` to stop, or the `holder` of its lock, if
+/// that is finishing the file of the last run; returns whether there is one.
 ///
 /// The file keeps its format, so that a program that knows only an older one is not disturbed: the
 /// column has been there from the first.

@@ -160,6 +160,9 @@ pub(super) fn tidy(
     let report = |step: FinishStep| events.emit(&Event::Finishing { step });
     let mut budget = merge_pages_max;
     while budget > 0 {
+        if should_stop() {
+            break;
+        }
         let pages_left = merge::pages_left(writer)?.min(budget);
         if pages_left > 0 {
             report(FinishStep::Merging { pages_left });

@@ -11,7 +11,7 @@ use crate::chunk;
 use crate::embed::{self, EmbedError, Embedder, Limits, Role};
 use crate::error::Error;
 use crate::kb::{LoadedRevision, QueuedChunk, StoredVector};
-use crate::pipeline::Context;
+use crate::pipeline::{Context, Progress};
 use crate::support::checkpoint::StopSignal;
 use crate::support::panics::panic_message;
 use crate::support::retry;
@@ -32,7 +32,12 @@ pub struct CallResults {
 /// Embeds the texts of `wanted` on the pool.
 pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<CallResults, Error> {
     let limits = context.embedder.limits();
-    let calls = Calls { embedder: context.embedder, stop: context.stop, has_failed: false.into() };
+    let calls = Calls {
+        embedder: context.embedder,
+        stop: context.stop,
+        progress: &context.progress,
+        has_failed: false.into(),
+    };
     let batches = batches(wanted, limits);
     let threads = context.pool.get()?;
     let results = threads.map_at_most(limits.in_flight, &batches, |batch| calls.embed_batch(batch));
@@ -70,6 +75,7 @@ fn batches<'a, 'b>(mut wanted: &'a [Wanted<'b>], limits: Limits) -> Vec<&'a [Wan
 struct Calls<'a> {
     embedder: &'a dyn Embedder,
     stop: &'a StopSignal,
+    progress: &'a Progress,
     /// A call failed permanently: no other call is made.
     has_failed: AtomicBool,
 }
@@ -109,6 +115,7 @@ impl Calls<'_> {
         if !is_bad || texts.len() == 1 {
             match self.call(texts) {
                 Ok(vectors) => {
+                    self.progress.embed_chunks(vectors.len() as u64);
                     for (place, vector) in results.vectors[first..].iter_mut().zip(vectors) {
                         *place = Some(vector);
                     }

@@ -224,7 +224,8 @@ impl Consumer<'_> {
             return Ok(self.context.run.release(&ranges)?);
         }
         let context = self.context;
-        context.progress.store_chunks((chunks.len() + bad.len()) as u64);
+        let embedded = (chunks.len() as u64).saturating_sub(reused);
+        context.progress.store_chunks((chunks.len() + bad.len()) as u64, embedded);
         let progress = context.progress.report();
         let left = left(&ranges, &missing, &bad);
         let commit =

@@ -45,8 +45,6 @@ struct Batch {
 /// What is known of the length of a listing.
 #[derive(Default)]
 struct Extent {
-    /// Documents in the ledger.
-    known: u64,
     /// Documents listed so far.
     passed: u64,
     /// Of these, documents that are read, and their bytes.
@@ -100,7 +98,6 @@ impl Crawl<'_> {
                 return self.steps.skip_unreachable(&chain(&error));
             }
         };
-        extent.known = context.kb.document_count(source.name())?;
         let mut comparison = Comparison::new(context, source.name(), listing);
         let mut gone = Gone::default();
         let mut begun = Begun::default();
@@ -163,7 +160,7 @@ impl Crawl<'_> {
             let rest = comparison.list_ahead(context, name)?;
             progress.list(name, extent.passed + rest);
         } else if !extent.is_listed {
-            progress.expect(name, extent.known.max(extent.passed));
+            progress.expect(name, extent.passed);
         }
         if extent.is_listed && is_much {
             list_others();

@@ -40,6 +40,8 @@ pub struct Progress {
     /// Of these, leftovers whose documents are not listed yet.
     leftovers_passed: AtomicU64,
     chunks_queued: AtomicU64,
+    /// Embedded and not stored yet.
+    chunks_embedded: AtomicU64,
     chunks_stored: AtomicU64,
     is_producing: AtomicBool,
     pace: Mutex<Pace>,
@@ -66,6 +68,7 @@ impl Progress {
             documents_passed: AtomicU64::new(0),
             leftovers_passed: AtomicU64::new(0),
             chunks_queued: AtomicU64::new(0),
+            chunks_embedded: AtomicU64::new(0),
             chunks_stored: AtomicU64::new(0),
             is_producing: AtomicBool::new(is_producing),
             pace: Mutex::default(),
@@ -75,7 +78,11 @@ impl Progress {
 
     /// Records that the part `name` has `count` documents or more.
     pub fn expect(&self, name: &str, count: u64) {
-        self.parts().insert(name.to_owned(), Extent::AtLeast(count));
+        let mut parts = self.parts();
+        let extent = parts.entry(name.to_owned()).or_insert(Extent::AtLeast(count));
+        if let Extent::AtLeast(known) = extent {
+            *known = count.max(*known);
+        }
     }
 
     /// Records that the part `name` has `count` documents.
@@ -135,8 +142,14 @@ impl Progress {
         self.chunks_queued.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Adds chunks that the consumer has finished.
-    pub fn store_chunks(&self, count: u64) {
+    /// Adds chunks that are embedded and not stored yet: a batch of them may take minutes.
+    pub fn embed_chunks(&self, count: u64) {
+        self.chunks_embedded.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Adds chunks that the consumer has finished, of which `embedded` were added before.
+    pub fn store_chunks(&self, count: u64, embedded: u64) {
+        self.chunks_embedded.fetch_sub(embedded, Ordering::Relaxed);
         self.chunks_stored.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -162,9 +175,9 @@ impl Progress {
     fn report_at(&self, now: Duration) -> ProgressReport {
         let (percent, documents_passed) = (self.percent(1.0), self.passed());
         let documents_listed = self.listed();
-        let chunks_stored = self.chunks_stored.load(Ordering::Relaxed);
+        let chunks = self.chunks_done();
         let mut pace = self.pace();
-        pace.note(now, percent, documents_passed, chunks_stored);
+        pace.note(now, percent, documents_passed, chunks);
         let (documents_per_second, chunks_per_second) = pace.per_second(now);
         let is_known = documents_listed.is_some() || !self.is_producing.load(Ordering::Relaxed);
         ProgressReport {
@@ -186,9 +199,9 @@ impl Progress {
         } else {
             1.0
         };
-        let stored = self.chunks_stored.load(Ordering::Relaxed);
+        let done = self.chunks_done();
         let queued = self.chunks_queued.load(Ordering::Relaxed);
-        let embedded = if queued == 0 { 1.0 } else { share(stored, queued) };
+        let embedded = if queued == 0 { 1.0 } else { share(done, queued) };
         // Only as large a share of all chunks is queued as documents were passed.
         PRODUCER_SHARE * produced + (100.0 - PRODUCER_SHARE) * produced * embedded
     }
@@ -220,6 +233,10 @@ impl Progress {
         let sources = parts.iter().filter(|(name, _)| *name != LEFTOVERS);
         let counts: Vec<_> = sources.filter_map(|(_, extent)| listed(extent)).collect();
         if counts.is_empty() { None } else { Some(counts.iter().sum()) }
+    }
+
+    fn chunks_done(&self) -> u64 {
+        self.chunks_stored.load(Ordering::Relaxed) + self.chunks_embedded.load(Ordering::Relaxed)
     }
 
     fn passed(&self) -> u64 {
@@ -263,7 +280,7 @@ mod tests {
         assert_eq!(progress.percent(PRODUCED_MAX), 0.0);
         progress.pass(5);
         assert_eq!(progress.percent(PRODUCED_MAX), 35.0);
-        progress.store_chunks(8);
+        progress.store_chunks(8, 0);
         assert_eq!(progress.percent(PRODUCED_MAX), 50.0);
         progress.pass(9);
         assert!(progress.percent(PRODUCED_MAX) < 100.0);
@@ -292,7 +309,10 @@ mod tests {
     fn chunks_that_wait_are_the_last_thirty() {
         let progress = Progress::new(false);
         progress.queue_chunks(100);
-        progress.store_chunks(50);
+        progress.embed_chunks(30);
+        progress.store_chunks(20, 0);
+        assert_eq!(progress.percent(PRODUCED_MAX), 85.0);
+        progress.store_chunks(30, 30);
         assert_eq!(progress.percent(PRODUCED_MAX), 85.0);
     }
 }

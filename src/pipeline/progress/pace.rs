@@ -15,7 +15,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// Time after which a speed is shown.
 const SPEED_AFTER: Duration = Duration::from_millis(500);
 /// What the time left is computed from, at least.
-const LEFT_AFTER: Duration = Duration::from_secs(3);
+const LEFT_AFTER: Duration = Duration::from_secs(5);
 const LEFT_AFTER_SAMPLES: usize = 4;
 const LEFT_AFTER_PERCENT: f64 = 2.0;
 /// Time after which fewer percent are enough.
