@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use super::{File, Problem, place};
 use crate::source::Located;
 
-/// Expands the paths in `file`, whose text is `text`; a path of a source or a program that
-/// cannot be expanded is a problem only if `is_complete`, and otherwise stays unchanged.
-pub(super) fn paths(file: &mut File, text: &str, is_complete: bool) -> Vec<Problem> {
+/// Expands the paths in `file`, whose text is `text`; those that cannot be expanded stay unchanged.
+///
+/// Returns the problem of the knowledge base, if it has one, and those of sources and programs,
+/// which a command may not need.
+pub(super) fn paths(file: &mut File, text: &str) -> (Vec<Problem>, Vec<Problem>) {
     let mut problems = Vec::new();
     if let Some(path) = &mut file.kb.path {
         match expanded(path.as_os_str()) {
@@ -60,10 +62,7 @@ pub(super) fn paths(file: &mut File, text: &str, is_complete: bool) -> Vec<Probl
         one.url_file = path.get_ref().clone();
         add("web", "url_file", one.name.span(), result);
     }
-    if is_complete {
-        problems.extend(others);
-    }
-    problems
+    (problems, others)
 }
 
 fn replace(path: &mut Located<PathBuf>) -> Result<(), String> {

@@ -351,7 +351,7 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let mut file: File =
         toml::from_str(text).map_err(|error| vec![place::of_syntax(text, &error)])?;
     let programs = programs::of(&file.extract);
-    let mut problems = expand::paths(&mut file, text, base.is_some());
+    let (mut problems, unexpanded) = expand::paths(&mut file, text);
     file.expanded_programs = programs::of(&file.extract);
     file.expanded_programs.retain(|program| !programs.contains(program));
     if let Some(message) = file.kb.problem(base) {
@@ -359,6 +359,11 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     }
     let File { source, extract, chunk, embed, search, .. } = &file;
     problems.extend(check(&Tables { source, extract, chunk, embed, search }, text, base));
+    // What else is wrong with such a value cannot be known.
+    problems.retain(|problem| !unexpanded.iter().any(|other| other.span == problem.span));
+    if base.is_some() {
+        problems.extend(unexpanded);
+    }
     if problems.is_empty() { Ok(file) } else { Err(problems) }
 }
 

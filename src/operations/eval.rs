@@ -13,7 +13,7 @@ use crate::eval::{
 };
 use crate::kb::{Query, SearchMode, Show};
 use crate::search::Searcher;
-use crate::support::files;
+use crate::support::{files, names};
 
 /// Passages of a ranking that are measured.
 const HITS: usize = 100;
@@ -70,6 +70,7 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
     let searcher = open_searcher(target, opened)?;
     let mut warnings: Vec<_> = searcher.warnings().iter().map(ToString::to_string).collect();
     let modes: Vec<_> = modes.into_iter().filter(|mode| searcher.mode(*mode) == *mode).collect();
+    let queries = with_stored_uris(&searcher, queries)?;
     let chunks = chunks_of_answers(&searcher, &queries)?;
     let measured = modes
         .iter()
@@ -179,6 +180,28 @@ impl Measured {
         };
         queries.iter().enumerate().map(detail).collect()
     }
+}
+
+/// Returns `queries` with the URIs of relevant documents as they are stored: an accent may be part
+/// of its letter in one and follow it in the other.
+fn with_stored_uris(
+    searcher: &Searcher,
+    mut queries: Vec<eval::Query>,
+) -> Result<Vec<eval::Query>, Error> {
+    let relevant = queries.iter_mut().flat_map(|query| &mut query.relevant);
+    for one in relevant.filter(|one| !one.uri.is_ascii()) {
+        let is_stored = |uri: &str| Ok::<_, Error>(!searcher.reader().chunk_spans(uri)?.is_empty());
+        if is_stored(&one.uri)? {
+            continue;
+        }
+        for form in names::forms(&one.uri) {
+            if is_stored(&form)? {
+                one.uri = form;
+                break;
+            }
+        }
+    }
+    Ok(queries)
 }
 
 /// Returns the spans of all chunks of the relevant documents.

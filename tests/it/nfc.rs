@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use kbingest::kb::{Filter, Query};
-use kbingest::operations::{self, Target};
+use kbingest::kb::{Filter, Query, SearchMode};
+use kbingest::operations::{self, EvalOptions, Gate, Target};
 
 use crate::support::{Place, ingest, rows};
 
@@ -84,5 +84,23 @@ fn commands_match_both_forms() {
         uris(&place);
         let by = rows(&place.kb(), "SELECT extract_fp FROM document WHERE uri LIKE '%.xyz'");
         assert!(by[0].contains("command@"), "{stored:?}: {by:?}");
+    }
+}
+
+#[test]
+fn evaluations_match_both_forms() {
+    for (stored, written) in [(NFC, NFD), (NFD, NFC)] {
+        let place = place(stored, "");
+        place.write(&format!("{stored}/b.md"), "# Miete\n\nDie Miete steigt.\n");
+        uris(&place);
+        let queries = place.path("queries.jsonl");
+        let line = format!(
+            r#"{{"id": 1, "query": "Miete steigt", "relevant": [{{"path": "{written}/b.md"}}]}}"#
+        );
+        std::fs::write(&queries, line).unwrap();
+        let (modes, gate) = (vec![SearchMode::Text], Gate::default());
+        let options = EvalOptions { queries, modes, details: false, gate };
+        let report = operations::eval(&Target::File(place.kb()), &options).unwrap();
+        assert_eq!(report.modes[0].first_relevant_ranks[0], 1, "{stored:?}: {report:#?}");
     }
 }

@@ -19,6 +19,11 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.nfc().collect())
 }
 
+/// Returns the other forms in which `text` may be stored: NFC and NFD.
+pub fn forms(text: &str) -> [String; 2] {
+    [text.nfc().collect(), text.nfd().collect()]
+}
+
 /// Returns `path` in NFC; bytes that are not UTF-8 stay as they are.
 pub fn nfc_path(path: &Path) -> Cow<'_, Path> {
     let bytes = path.as_os_str().as_bytes();

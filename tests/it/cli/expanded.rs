@@ -72,7 +72,10 @@ fn paths_are_expanded_in_every_table() {
             "variable|a.md"
         ]
     );
-    // A search needs the knowledge base only.
+    // A search needs the knowledge base only, whatever is wrong with the paths of sources.
+    place.reconfigure("path = '$DOCS/r.csv'", "path = '$DOCS'\nformat = ''");
+    assert_eq!(run(&place, &["search", "words"], &[]).0, 0);
+    place.reconfigure("path = '$DOCS'\nformat = ''", "path = '$DOCS/r.csv'");
     assert_eq!(run(&place, &["search", "words"], &[]).0, 0);
     let (code, stderr) = run(&place, &["ingest"], &[]);
     assert_eq!(code, 2, "{stderr}");
