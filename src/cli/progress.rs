@@ -78,7 +78,14 @@ impl Display {
     /// Shows `run`, which was saved now.
     fn show(&self, run: &RunState) {
         let mut state = self.state();
-        state.run = Some(run.clone());
+        let mut run = run.clone();
+        if let Some(shown) = &state.run {
+            // What is not saved yet was shown before.
+            let crawled = &mut run.metrics.documents_crawled;
+            *crawled = shown.metrics.documents_crawled.max(*crawled);
+            run.progress_percent = shown.progress_percent.max(run.progress_percent);
+        }
+        state.run = Some(run);
         self.draw(&mut state);
     }
 
