@@ -10,6 +10,8 @@ mod fusion;
 mod sqlite;
 
 pub use error::KbError;
+#[cfg(test)]
+pub use sqlite::plans;
 pub use sqlite::{
     Analyse, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
     FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,

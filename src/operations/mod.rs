@@ -7,6 +7,8 @@ mod document;
 mod eval;
 mod files;
 mod ingest;
+#[cfg(test)]
+mod plans;
 mod publish;
 mod report;
 mod search;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{errno, guard, schema};
+use super::{errno, guard, schema, statistics};
 use crate::kb::KbError;
 use crate::support::sharing::{self, Access, Sharing};
 use crate::support::{files, storage};
@@ -29,6 +29,8 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbErr
     }
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| KbError::from(error).classify(path, 0))?;
+    #[cfg(test)]
+    let connection = super::plans::record(connection, path);
     let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
     configured.map_err(|error| error.classify(path, errno::last(&connection)))?;
     Ok(connection)
@@ -142,10 +144,13 @@ fn refuse_special(path: &Path) -> Result<(), KbError> {
 /// Opens a file for reading only, and reads from it; the error includes the system's last one.
 fn try_open(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
+    #[cfg(test)]
+    let connection = super::plans::record(connection, path);
     let look = || {
         configure(&connection)?;
-        connection.pragma_update(None, "query_only", true)?;
-        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        statistics::ignore(&connection)?;
+        connection.pragma_update(None, "query_only", true)
     };
     look().map_err(|error| (error, errno::last(&connection)))?;
     Ok(connection)

@@ -17,6 +17,8 @@ mod index;
 mod ledger;
 mod loaded;
 mod maintenance;
+#[cfg(test)]
+pub mod plans;
 mod pool;
 mod queue;
 mod reader;
@@ -29,6 +31,7 @@ mod seal;
 mod search;
 mod shape;
 mod stage;
+mod statistics;
 mod vectors;
 mod writer;
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags, Transaction, TransactionB
 use super::connect::{BUSY_TIMEOUT, connect, make_file};
 use super::index::merge;
 use super::maintenance::shrink;
-use super::{Reader, convert, errno, is_interrupted, lock, schema, shape};
+use super::{Reader, convert, errno, is_interrupted, lock, schema, statistics};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
 use crate::support::events::{Event, EventSink, FinishStep};
@@ -63,7 +63,7 @@ impl Writer {
             Ok(())
         });
         prepared.map_err(|error| error.classify(path, errno::last(&connection)))?;
-        if forget_statistics(&connection) {
+        if statistics::forget(&connection) {
             // Plans are made with what a connection read when it was opened.
             drop(connection);
             return Self::open(path);
@@ -178,17 +178,6 @@ pub(super) fn tidy(
     let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     writer.busy_timeout(BUSY_TIMEOUT)?;
     Ok(emptied?)
-}
-
-/// Drops the statistics of tables that earlier versions, or somebody else, had SQLite collect;
-/// returns whether there were any.
-///
-/// They describe the past: after a run with one document the plans of the next run would scan whole
-/// tables, in a time that grows with the square of its size. The statements here need none.
-fn forget_statistics(connection: &Connection) -> bool {
-    let forget = |table: &str| connection.execute_batch(&format!("DROP TABLE {table}")).is_ok();
-    // Another process may be writing; the next run drops them then.
-    shape::STATISTICS.iter().filter(|(table, _)| forget(table)).count() > 0
 }
 
 /// Reserves `count` new ids of the table `name` and returns the first; ids are never reused.
