@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use crate::kb;
@@ -25,6 +25,8 @@ const COPIES: [&[u8]; 3] = [b".next", b".repaired", b".damaged"];
 pub(super) const REASON: &str = "a file that kbingest made";
 const LOCK: &[u8] = b".lock";
 const KB: &[u8] = b".kb";
+/// Bytes of a page of a knowledge base.
+const PAGE_BYTES: i64 = 8192;
 /// Bytes that are read of a file to recognise it: more than SQLite's header.
 const START_BYTES: usize = 200;
 /// Limit on a lock file.
@@ -61,7 +63,17 @@ pub(super) fn is_file(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
 
 /// Returns the name of the knowledge base of which the file `name` in `folder` is the lock file.
 pub(super) fn locked_by<'a>(folder: BorrowedFd<'_>, name: &'a [u8]) -> Option<&'a [u8]> {
-    name.strip_suffix(LOCK).filter(|_| is_lock(folder, name))
+    let base = name.strip_suffix(LOCK)?;
+    (is_lock(folder, name) && has_whole_pages(folder, base)).then_some(base)
+}
+
+/// Reports whether a file has the size of a database, or does not exist: a document does not become
+/// one by a text beside it.
+fn has_whole_pages(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    match statat(folder, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => found.st_size % PAGE_BYTES == 0,
+        Err(error) => error == Errno::NOENT,
+    }
 }
 
 fn without_ending<'a>(name: &'a [u8], endings: &[&[u8]]) -> Option<&'a [u8]> {
@@ -78,7 +90,7 @@ fn original(name: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_knowledge_base(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
-    if is_lock(folder, &[name, LOCK].concat()) {
+    if is_lock(folder, &[name, LOCK].concat()) && has_whole_pages(folder, name) {
         return true;
     }
     match start(folder, name) {

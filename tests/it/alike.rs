@@ -176,6 +176,8 @@ fn files_of_another_knowledge_base_are_no_documents_of_any_kind() {
     // Of any name, if its lock file is beside it.
     files.insert("index.db".to_owned(), files["other.kb"].clone());
     files.insert("index.db.lock".to_owned(), files["other.kb.lock"].clone());
+    // A document stays one whatever is beside it.
+    files.insert("a.md.lock".to_owned(), files["other.kb.lock"].clone());
     // Left by a killed process.
     files.insert("other.kb-wal".to_owned(), b"\x37\x7f\x06\x82 words".to_vec());
     files.insert("other.kb-shm".to_owned(), b"words".to_vec());

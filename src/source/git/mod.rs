@@ -39,6 +39,10 @@ use crate::domain::{DocumentError, Entry};
 
 pub use config::{GitConfig, may_be_private};
 
+/// Limit on submodules with processes that read from them. Documents are read in the order of
+/// their URIs, so those of one submodule mostly together.
+const IN_USE_MAX: usize = 4;
+
 /// Returns the folder name of the clone: another URL gets another clone.
 fn clone_name(config: &GitConfig, base: &Path) -> String {
     let url = blake3::hash(config.absolute_url(base).as_bytes()).to_hex();
@@ -68,6 +72,8 @@ pub struct GitSource {
     max_file_size: ByteSize,
     /// Those that were listed last.
     submodules: Mutex<Vec<Arc<Submodule>>>,
+    /// Those with processes that read from them, the last used one first.
+    in_use: Mutex<VecDeque<Arc<Submodule>>>,
 }
 
 impl GitSource {
@@ -91,6 +97,7 @@ impl GitSource {
             config: config.clone(),
             base: setting.base.to_owned(),
             submodules: Mutex::default(),
+            in_use: Mutex::default(),
         })
     }
 
@@ -218,11 +225,21 @@ impl GitSource {
         Ok(Arc::new(Submodule { path, folder, depth, settings, repository }))
     }
 
-    /// Returns the innermost submodule that contains the document `uri`.
+    /// Returns the innermost submodule that contains the document `uri`, to read from it.
     fn submodule_of(&self, uri: &str) -> Option<Arc<Submodule>> {
         let submodules = self.submodules.lock().unwrap_or_else(PoisonError::into_inner);
         let containing = submodules.iter().filter(|one| uri.starts_with(&one.folder));
-        containing.max_by_key(|one| one.folder.len()).cloned()
+        let found = containing.max_by_key(|one| one.folder.len()).cloned()?;
+        drop(submodules);
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.retain(|one| !Arc::ptr_eq(one, &found));
+        in_use.push_front(Arc::clone(&found));
+        if in_use.len() > IN_USE_MAX
+            && let Some(last) = in_use.pop_back()
+        {
+            last.repository.release();
+        }
+        Some(found)
     }
 
     /// Returns what git knows about the document at `path` below the subdirectory, which is

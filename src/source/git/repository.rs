@@ -59,6 +59,12 @@ impl Repository {
         format!("{commit}:{}", self.subdirectory)
     }
 
+    /// Ends the processes that read from it; the next read starts them again.
+    pub(super) fn release(&self) {
+        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Reads the blob `id` if it has at most `bytes_max` bytes.
     pub(super) fn read_blob(&self, id: &str, bytes_max: u64) -> Result<Blob, io::Error> {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
