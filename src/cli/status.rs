@@ -109,7 +109,26 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         };
         let _ = writeln!(text, "  {:9} {status}", phase.as_str());
     }
+    describe_metrics(run, text);
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    let worked = run.worked_ms as f64 / 1000.0;
+    let is_at_work = report.lock_holder.is_some() && run.status == RunStatus::Running;
+    let speed = if is_at_work {
+        speed(run)
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "a speed needs few digits")]
+        let average = run.metrics.chunks_stored as f64 / worked.max(0.001);
+        format!(", {average:.0} chunks/s")
+    };
+    let _ = write!(text, "  {} at work{speed}", seconds(worked));
+    text.push('\n');
+}
+
+fn describe_metrics(run: &RunState, text: &mut String) {
     let metrics = &run.metrics;
+    if let Some(listed) = run.documents_listed.filter(|_| !run.status.is_complete()) {
+        let _ = writeln!(text, "  documents_listed    {:>12}", number(listed));
+    }
     let rows = [
         ("documents_crawled", metrics.documents_crawled),
         ("documents_new", metrics.documents_new),
@@ -131,18 +150,6 @@ fn describe_run(report: &StatusReport, run: &RunState, text: &mut String) {
         let left_out = number(metrics.pages_left_out);
         let _ = writeln!(text, "  pages_left_out      {left_out:>12}");
     }
-    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-    let worked = run.worked_ms as f64 / 1000.0;
-    let is_at_work = report.lock_holder.is_some() && run.status == RunStatus::Running;
-    let speed = if is_at_work {
-        speed(run)
-    } else {
-        #[expect(clippy::cast_precision_loss, reason = "a speed needs few digits")]
-        let average = metrics.chunks_stored as f64 / worked.max(0.001);
-        format!(", {average:.0} chunks/s")
-    };
-    let _ = write!(text, "  {} at work{speed}", seconds(worked));
-    text.push('\n');
 }
 
 /// Reports whether the process of a run that has ended still works on the file.

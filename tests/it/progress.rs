@@ -312,6 +312,27 @@ impl EventSink for StopsMerging<'_> {
     }
 }
 
+/// A batch of documents of which each takes long is not saved before its end, but its progress is.
+#[test]
+fn documents_that_take_long_show_progress() {
+    let place = slow();
+    for number in 0..6 {
+        place.write(&format!("{number}.md"), "at once");
+    }
+    let mut command = program();
+    command.args(["ingest", "--trust"]).arg(place.toml()).env("XDG_CACHE_HOME", place.cache());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    wait_until("some documents are passed", || {
+        place.path("began").exists()
+            && rows(&place.kb(), "SELECT 1 FROM run WHERE progress_percent BETWEEN 1 AND 60")
+                == ["1"]
+    });
+    fs::write(place.path("fast"), "").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 /// Returns the number of segments that a run leaves whose merge is stopped, as `how` does it.
 fn segments_after_stop(place: &Place, how: &(dyn Fn(&StopSignal) + Sync)) -> Vec<String> {
     for number in 0..4200 {
@@ -343,6 +364,9 @@ fn cancel_ends_the_merge_and_the_run_is_complete() {
     let kb = place.kb();
     let cancel = |_: &StopSignal| {
         let target = Target::File(kb.clone());
+        let status = program().arg("status").arg(&kb).output().unwrap();
+        let status = String::from_utf8(status.stdout).unwrap();
+        assert!(status.contains("run 1: completed, its file is being finished"), "{status}");
         let cancelled = operations::cancel(&target, Duration::ZERO).unwrap();
         assert!(matches!(cancelled, Cancellation::TimedOut), "{cancelled:?}");
     };
