@@ -115,10 +115,11 @@ fn content(place: &Place) -> Vec<String> {
     content
 }
 
-/// Documents may be private, whatever the umask is.
+/// Documents may be private: nobody else can read them for a moment.
 #[test]
-fn only_the_owner_can_read_what_is_made() {
+fn files_have_their_mode_from_the_start() {
     let place = Place::new();
+    place.reconfigure("path = 'kb.kb'", "path = 'kb.kb'\nmode = '0600'");
     place.write("a.md", "alpha");
     let modes = Arc::new(Mutex::new(Vec::new()));
     let hook = {
