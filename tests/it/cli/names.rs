@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -25,6 +26,9 @@ name = 'rows'
 path = 'rows.csv'
 id = 'id'
 text = ['text']
+[[extract.command]]
+match = '*.xyz'
+run = ['./tool.sh', '{path}']
 [embed.hash]
 dim = 16
 ";
@@ -35,6 +39,10 @@ fn fill(place: &Place, folder: &Path) {
     place.put(&folder.join("docs").join(name), b"# Noir\n\nA cup of coffee.\n");
     place.put(&folder.join("docs/a.md"), b"# Milk\n\nA glass of milk.\n");
     place.put(&folder.join("rows.csv"), b"id,text\n1,sugar\n");
+    place.put(&folder.join("docs/c.xyz"), b"# Tea\n\nA pot of tea.\n");
+    let tool = folder.join("tool.sh");
+    place.put(&tool, b"#!/bin/sh\ncat \"$1\"\n");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
     let mut archive = tar::Builder::new(fs::File::create(folder.join("t.tar")).unwrap());
     archive.append_path_with_name(folder.join("docs/a.md"), "inner.md").unwrap();
     archive.finish().unwrap();
@@ -53,6 +61,7 @@ fn fill(place: &Place, folder: &Path) {
 fn succeeds(place: &Place, arguments: &[&OsStr]) {
     for json in [false, true] {
         let mut command = kbingest(&place.path(""));
+        command.env("XDG_CACHE_HOME", place.path("").join(OsStr::from_bytes(b"cach\xe9")));
         command.args(arguments).args(json.then_some("--json"));
         let output = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -80,8 +89,8 @@ fn every_command_works_under_a_path_that_is_not_utf8() {
         let all: Vec<_> = words.chain(paths.iter().map(|path| path.as_os_str())).collect();
         succeeds(&place, &all);
     };
-    check(&["ingest"], &[&toml]);
-    check(&["resume"], &[&toml]);
+    check(&["ingest", "--trust"], &[&toml]);
+    check(&["resume", "--trust"], &[&toml]);
     for target in [&toml, &kb] {
         check(&["status"], &[target]);
         check(&["search"], &[target, Path::new("coffee milk sugar")]);
@@ -90,7 +99,10 @@ fn every_command_works_under_a_path_that_is_not_utf8() {
         check(&["eval"], &[target, &queries]);
     }
     check(&["eval", "--report"], &[&page, &toml, &queries]);
-    check(&["ingest", "--min", "recall@10=0.1", "--publish-if-eval"], &[&queries, &toml]);
+    check(
+        &["ingest", "--trust", "--min", "recall@10=0.1", "--publish-if-eval"],
+        &[&queries, &toml],
+    );
     let document = folder.join("docs").join(OsStr::from_bytes(b"n\xe9.md"));
     check(&["extract"], &[&document]);
     check(&["chunk"], &[&document]);
@@ -103,6 +115,9 @@ fn every_command_works_under_a_path_that_is_not_utf8() {
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();
     let shown = found["knowledge_base"].as_str().unwrap();
     assert!(shown.ends_with("caf\u{fffd}/k\u{fffd}.kb"), "{found}");
+    // A program gets the document in a folder that is not UTF-8 either.
+    let tea = kbingest(&place.path("")).args(["search"]).arg(&kb).arg("tea").output().unwrap();
+    assert!(String::from_utf8_lossy(&tea.stdout).contains("A pot of tea"), "{tea:?}");
     // The URI of a document is exact.
     assert_eq!(found["hits"][0]["uri"], "n%E9.md");
 }

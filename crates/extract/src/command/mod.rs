@@ -10,7 +10,8 @@ mod config;
 mod watch;
 mod workspace;
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::GlobMatcher;
@@ -37,7 +38,7 @@ pub(super) struct Commands {
 pub(super) struct Command {
     matcher: GlobMatcher,
     is_of_path: bool,
-    run: Vec<String>,
+    run: Vec<OsString>,
     env: Vec<String>,
     /// Determines the text.
     pub(super) fingerprint: Fingerprint,
@@ -98,20 +99,32 @@ impl Commands {
                 format!("cannot write it to a file for its command: {error}"),
             )
         })?;
-        let path = file.path().to_string_lossy();
-        let arguments = command.run.iter().map(|one| one.replace(PATH, &path)).collect::<Vec<_>>();
+        let arguments: Vec<_> = command.run.iter().map(|one| with_path(one, file.path())).collect();
         let output = self.watch.run(uri, &arguments, &command.env, file.folder())?;
         Markdown.extract(uri, output)
     }
 }
 
 /// A program with a `/` in its name is relative to kb.toml; others are searched for in `PATH`.
-fn absolute(run: &[String], base: Option<&PathBuf>) -> Vec<String> {
-    let mut run = run.to_vec();
-    if let (Some(program), Some(base)) = (run.first_mut(), base)
+fn absolute(run: &[String], base: Option<&PathBuf>) -> Vec<OsString> {
+    let mut all: Vec<_> = run.iter().map(OsString::from).collect();
+    if let (Some(first), Some(program), Some(base)) = (all.first_mut(), run.first(), base)
         && program.contains('/')
     {
-        *program = base.join(&*program).to_string_lossy().into_owned();
+        *first = base.join(program).into_os_string();
     }
-    run
+    all
+}
+
+/// Returns `argument` with the path of the document's file, which need not be UTF-8.
+fn with_path(argument: &OsStr, path: &Path) -> OsString {
+    let Some(argument) = argument.to_str() else { return argument.to_owned() };
+    let mut whole = OsString::new();
+    for (index, part) in argument.split(PATH).enumerate() {
+        if index > 0 {
+            whole.push(path);
+        }
+        whole.push(part);
+    }
+    whole
 }

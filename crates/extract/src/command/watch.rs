@@ -1,6 +1,7 @@
 //! A running command: its output is read up to a limit; it is killed with its group if it takes too
 //! long, writes too much, or a stop is requested.
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -75,13 +76,13 @@ impl Watch {
     pub(super) fn run(
         &self,
         uri: &str,
-        command: &[String],
+        command: &[OsString],
         env: &[String],
         folder: &Path,
     ) -> Result<Vec<u8>, DocumentError> {
         let permanent = |reason: String| DocumentError::permanent(uri, reason);
         let transient = |reason: String| DocumentError::transient(uri, reason);
-        let name = command.first().map_or("", String::as_str);
+        let name = command.first().map(|name| name.display().to_string()).unwrap_or_default();
         let mut group = self.start(command, env, folder).map_err(|error| {
             transient(format!("cannot start {name}: {}", process_limit::explain(&error)))
         })?;
@@ -120,7 +121,7 @@ impl Watch {
 
     /// Starts a command below a process that kills it when this one ends. Without a program for
     /// that, as in other programs that use the library, it is started directly.
-    fn start(&self, command: &[String], env: &[String], folder: &Path) -> io::Result<Group> {
+    fn start(&self, command: &[OsString], env: &[String], folder: &Path) -> io::Result<Group> {
         let mut process = match (&self.program, command) {
             (Some(program), _) => {
                 let mut process = supervise::under(program, self.max_memory.0);
