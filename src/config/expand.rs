@@ -96,7 +96,9 @@ fn expanded_with(
     let value = |name: &str| match variable(name) {
         Some(value) if !value.is_empty() => Ok(value),
         Some(_) => Err(format!("\"{text}\" names the environment variable {name}, which is empty")),
-        None => Err(format!("\"{text}\" names the environment variable {name}, which is not set")),
+        None => Err(format!(
+            "\"{text}\" names the environment variable {name}, which is not set; `$$` stands for a `$` in a name"
+        )),
     };
     let mut whole = OsString::new();
     let mut rest = text;
@@ -186,7 +188,8 @@ mod tests {
         check("a$$HOME", "a$HOME");
         check("$$$A_1$", "$a$");
         check("cost $5 ($)", "cost $5 ($)");
-        check("$NONE/x", "! \"$NONE/x\" names the environment variable NONE, which is not set");
+        let unset = "names the environment variable NONE, which is not set; `$$` stands for a `$` in a name";
+        check("$NONE/x", &format!("! \"$NONE/x\" {unset}"));
         check("$EMPTY/x", "! \"$EMPTY/x\" names the environment variable EMPTY, which is empty");
         let home = "is the home of a user, which is not expanded: write out the folder, or `./~bob/x` for a name \
                     that begins with `~`";
