@@ -116,7 +116,7 @@ pub enum Error {
     },
     /// The knowledge base cannot be used.
     #[error(transparent)]
-    Kb(#[from] KbError),
+    Kb(KbError),
     /// A search by vectors is asked for, and no embedder of the vectors is available.
     #[error("{}: its vectors are of a model that is not at hand", kb.display())]
     NoEmbedder {
@@ -168,6 +168,16 @@ pub enum Error {
     /// The run was stopped at a checkpoint on request.
     #[error("stopped at a checkpoint")]
     Stopped,
+}
+
+impl From<KbError> for Error {
+    /// A transaction that was stopped is the run's stop.
+    fn from(error: KbError) -> Self {
+        match error {
+            KbError::Stopped => Self::Stopped,
+            error => Self::Kb(error),
+        }
+    }
 }
 
 impl From<SourceError> for Error {
@@ -237,6 +247,7 @@ fn kb_exit_code(error: &KbError) -> ExitCode {
         | KbError::Special(_) => ExitCode::StorageIo,
         KbError::Busy | KbError::LostRun(_) => ExitCode::Locked,
         KbError::Sql(_) => ExitCode::Unexpected,
+        KbError::Stopped => ExitCode::Cancelled,
     }
 }
 

@@ -121,7 +121,14 @@ fn execute(
     let display = Display::new(arguments.progress, quiet || arguments.json);
     let report = operation(&Session { stop, events: &display, hook: None, embedder: None });
     display.finish();
-    let report = report?;
+    let report = match (report, signals.number()) {
+        // Before there was a run: a long update of the file, which is rolled back.
+        (Err(Error::Stopped), Some(signal)) => {
+            output::message("stopped; nothing is lost: the same command starts again");
+            return Ok(Ending::Signal(signal));
+        }
+        (report, _) => report?,
+    };
     let printed = show(&report, arguments.json, quiet, target);
     let was_cancelled = report.run.as_ref().is_some_and(|run| run.status == RunStatus::Cancelled);
     if was_cancelled && let Some(signal) = signals.number() {

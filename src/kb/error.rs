@@ -105,6 +105,9 @@ pub enum KbError {
     /// Another process wrote for longer than we wait.
     #[error("the knowledge base is busy: another process is writing")]
     Busy,
+    /// A stop was requested during a long transaction, which was rolled back.
+    #[error("stopped")]
+    Stopped,
     /// Another process now owns the run.
     #[error("run {0} is no longer ours: another process has taken it over")]
     LostRun(crate::domain::RunId),
@@ -177,6 +180,7 @@ impl KbError {
             (_, Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig)) => {
                 Self::Damaged(error.to_string())
             }
+            (_, Some(ErrorCode::OperationInterrupted)) => Self::Stopped,
             _ if is_damage(&error) => Self::Damaged(error.to_string()),
             (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Self::Busy,
             _ if is_storage => Self::io(READ_OR_WRITE, &path, error),

@@ -10,8 +10,6 @@ mod fusion;
 mod sqlite;
 
 pub use error::KbError;
-#[cfg(test)]
-pub use sqlite::plans;
 pub use sqlite::{
     Analyse, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
     FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,
@@ -22,3 +20,5 @@ pub use sqlite::{
     Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system, chunk_count,
     is_header, request_cancel,
 };
+#[cfg(test)]
+pub use sqlite::{plans, recorded};

@@ -156,7 +156,7 @@ fn rebuild(target: &Target) -> Result<(Repair, Option<PathBuf>), Error> {
 
 fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Writer), Error> {
     let sharing = Sharing { mode: None, model: Some(target.kb()) };
-    let kb = Writer::create_or_open_as(fresh, &sharing)?;
+    let kb = Writer::create_or_open_as(fresh, &sharing, None)?;
     let mut repair = kb.salvage(damaged).map_err(|error| match error.damage() {
         Some(what) => KbError::Damaged(format!("it cannot be repaired: {what}")),
         None => error,

@@ -19,7 +19,7 @@ use crate::pipeline::owner::{config_path, refuse_other_config, refuse_to_empty};
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::{self, Plan, StageFingerprints};
 use crate::pipeline::producer::reconcile::{AllowDeletes, DeletionRules};
-use crate::pipeline::{Context, Progress, repair};
+use crate::pipeline::{Context, Progress};
 use crate::source::{self, AnySource, Setting, SourceConfig};
 use crate::support::cache::Cache;
 use crate::support::checkpoint::Checkpoint;
@@ -84,7 +84,7 @@ pub(super) fn ingest_into(
     }
     let _lock = Lock::take_as(path, config.mode)?;
     let sharing = Sharing { mode: config.mode, model: None };
-    let kb = Writer::create_or_open_as(path, &sharing)?;
+    let kb = Writer::create_or_open_as(path, &sharing, Some(&session.stop))?;
     refuse_to_empty(kb.reader(), config)?;
     if !options.adopt {
         refuse_other_config(kb.reader(), config)?;
@@ -121,7 +121,7 @@ pub fn resume(
         config.require_trust()?;
     }
     let _lock = Lock::take_existing(target.kb())?;
-    let kb = Writer::open(target.kb())?;
+    let kb = Writer::open_stoppable(target.kb(), Some(&session.stop))?;
     let Some(run) = kb.reader().last_run()?.filter(|run| !run.status.is_complete()) else {
         return Ok(RunReport::nothing_to_resume(target.kb()));
     };
@@ -234,9 +234,8 @@ impl<'a> Job<'a> {
         tracing::info!(run = state.id.0, ?plan, "run begins");
         let continued = plan.unfinished.is_some();
         session.events.emit(&Event::Started { run: &state, continued });
-        if plan.chunk {
-            run.reset_stale(&self.fingerprints.chunk, &self.fingerprints.embed)?;
-        }
+        let StageFingerprints { chunk, embed, .. } = &self.fingerprints;
+        let reset = if plan.chunk { run.reset_stale(chunk, embed) } else { Ok(()) };
         let extract =
             ExtractConfig { workspace: Some(Arc::clone(&self.cache)), ..self.extract.clone() };
         let extraction = Extraction::open(&extract, Some(session.stop.clone()));
@@ -265,9 +264,9 @@ impl<'a> Job<'a> {
         context.progress.queue_chunks(state.metrics.chunks_stored + pending);
         context.progress.store_chunks(state.metrics.chunks_stored, 0);
         let tracker = PhaseTracker::new(state.phases);
-        let worked = context
-            .reached(Checkpoint::BeforeStart)
-            .and_then(|()| repair::renew_index(&context))
+        let worked = reset
+            .map_err(Error::from)
+            .and_then(|()| context.reached(Checkpoint::BeforeStart))
             .and_then(|()| workers::run(&context, plan, &tracker));
         let rules =
             FailureRules { fail_on: options.fail_on, is_named: &|failure| self.names(failure) };

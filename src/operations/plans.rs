@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use super::*;
-use crate::kb::plans::{RECORDED_NAME, plans, scans, take_recorded};
+use crate::kb::plans::{plans, scans};
+use crate::kb::recorded::{RECORDED_NAME, take_recorded};
 use crate::kb::{Filter, Query, SearchMode, Show};
 use crate::support::checkpoint::Checkpoint;
 

@@ -75,7 +75,7 @@ fn prepare(live: &Path, candidate: &Path) -> Result<Option<Reader>, Error> {
     }
     files::remove(candidate)?;
     let sharing = Sharing { mode: None, model: Some(live.path()) };
-    live.maintenance().copy_to(&Writer::create_or_open_as(candidate, &sharing)?)?;
+    live.maintenance().copy_to(&Writer::create_or_open_as(candidate, &sharing, None)?)?;
     Ok(Some(live))
 }
 
@@ -90,7 +90,7 @@ fn publish(candidate: &Path, config: &Config, before: Option<&Reader>) -> Result
     }
     let published = Reader::open(candidate)?;
     let sharing = Sharing { mode: config.mode, model: Some(candidate) };
-    let target = Writer::create_or_open_as(live, &sharing)?;
+    let target = Writer::create_or_open_as(live, &sharing, None)?;
     if before.is_some_and(|before| !before.is_same_file(target.reader())) {
         return Err(KbError::Replaced(live.to_owned()).into());
     }

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::kb::Writer;
 use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
-use crate::pipeline::{Context, Pool};
+use crate::pipeline::{Context, Pool, repair};
 use crate::support::process_limit;
 
 /// Limit on the batches between producer and consumer; each has some 4 MiB of text.
@@ -27,15 +27,17 @@ const HANDOFF_BATCHES: usize = 1;
 const TRIES_MAX: u32 = 10;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// Runs the producer on its own thread and the consumer on this one, until both are done.
+/// Renews the full-text index if needed, then runs the producer on its own thread and the consumer
+/// on this one, until both are done.
 ///
 /// An error of one stops the other at its next checkpoint; the error is returned, not the stop.
 pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<(), Error> {
-    let waiting = context.kb.last_queued()?;
     let (handoff, work) = sync_channel(HANDOFF_BATCHES);
     thread::scope(|scope| {
         // Dropped at the end of this block, which ends the thread.
         let _watch = watch::start(scope, context)?;
+        repair::renew_index(context)?;
+        let waiting = context.kb.last_queued()?;
         let producer = producer::start(scope, context, plan, tracker, handoff)?;
         let consumed = consumer::run(context, plan, tracker, waiting, work);
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));

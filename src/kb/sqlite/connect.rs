@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::unchanged::Unchanged;
 use super::{errno, guard, schema, statistics};
 use crate::kb::KbError;
 use crate::support::sharing::{self, Access, Sharing};
@@ -30,7 +31,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, KbErr
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| KbError::from(error).classify(path, 0))?;
     #[cfg(test)]
-    let connection = super::plans::record(connection, path);
+    let connection = super::recorded::record(connection, path);
     let configured = configure(&connection).map_err(|error| schema::foreign(path, error));
     configured.map_err(|error| error.classify(path, errno::last(&connection)))?;
     Ok(connection)
@@ -108,28 +109,6 @@ fn refuse_denied(action: &'static str, paths: &[PathBuf], what: Access) -> Resul
     }
 }
 
-/// The state of a file that nobody writes, as far as can be seen.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unchanged {
-    bytes: u64,
-    modified: Option<SystemTime>,
-    has_no_log: bool,
-}
-
-impl Unchanged {
-    fn of(path: &Path) -> Result<Self, KbError> {
-        let found = path.metadata().map_err(|source| KbError::io("read", path, source))?;
-        let log = storage::beside(path, "-wal").metadata();
-        let has_no_log = !log.is_ok_and(|log| log.len() > 0);
-        Ok(Self { bytes: found.len(), modified: found.modified().ok(), has_no_log })
-    }
-
-    /// Reports whether the file at `path` is still in this state.
-    pub(super) fn holds(&self, path: &Path) -> bool {
-        Self::of(path).is_ok_and(|now| now == *self)
-    }
-}
-
 /// Fails if the file, or one of SQLite's beside it, is a FIFO or a device: SQLite would block on
 /// it.
 fn refuse_special(path: &Path) -> Result<(), KbError> {
@@ -145,11 +124,11 @@ fn refuse_special(path: &Path) -> Result<(), KbError> {
 fn try_open(path: &Path, flags: OpenFlags) -> Result<Connection, (rusqlite::Error, i32)> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| (error, 0))?;
     #[cfg(test)]
-    let connection = super::plans::record(connection, path);
+    let connection = super::recorded::record(connection, path);
     let look = || {
         configure(&connection)?;
         connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        statistics::ignore(&connection)?;
+        statistics::ignore(&connection, BUSY_TIMEOUT)?;
         connection.pragma_update(None, "query_only", true)
     };
     look().map_err(|error| (error, errno::last(&connection)))?;

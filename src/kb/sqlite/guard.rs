@@ -9,11 +9,16 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
+use crate::support::checkpoint::StopSignal;
+
 /// Time limit for a search, a `status` or a query of a run; each takes less than a hundredth of it
 /// on the largest knowledge bases measured.
 pub const READING_MAX: Duration = Duration::from_mins(1);
 /// Steps of SQLite's virtual machine between two checks of the clock; some 0.1 ms.
 const STEPS_PER_LOOK: i32 = 10_000;
+
+/// How long a transaction may go on when a stop is requested, in milliseconds.
+pub const STOP_GRACE_MS: u64 = 500;
 
 /// Limit on a value or row, in bytes: twice the longest text of a document. Reading one costs
 /// several times its size.
@@ -69,6 +74,45 @@ pub fn allow_segments(connection: &Connection) -> rusqlite::Result<()> {
 pub struct Watch {
     /// Milliseconds after [`START`] at which reading is interrupted.
     deadline_ms: Arc<AtomicU64>,
+}
+
+/// Interrupts what one connection writes, if a stop is requested and the transaction goes on for
+/// longer than any batch takes. What is shorter is finished work, and is committed.
+#[derive(Debug, Default)]
+pub struct StopWatch {
+    /// Milliseconds after [`START`] at which the transaction began; the greatest number if it is to
+    /// end in spite of a stop.
+    began_ms: Arc<AtomicU64>,
+}
+
+impl StopWatch {
+    /// Watches over `connection`; nothing is interrupted without `stop`.
+    pub fn over(
+        connection: &mut Connection,
+        stop: Option<&Arc<StopSignal>>,
+    ) -> rusqlite::Result<Self> {
+        let watch = Self::default();
+        watch.begin(true);
+        if let Some(stop) = stop {
+            let (began_ms, stop) = (Arc::clone(&watch.began_ms), Arc::clone(stop));
+            let mut stopped_ms = None;
+            let is_over = move || {
+                let now_ms = now_ms();
+                let since_ms = began_ms.load(Ordering::Relaxed);
+                stop.is_requested()
+                    && now_ms > *stopped_ms.get_or_insert(now_ms) + STOP_GRACE_MS
+                    && now_ms > since_ms.saturating_add(STOP_GRACE_MS)
+            };
+            connection.progress_handler(STEPS_PER_LOOK, Some(is_over))?;
+        }
+        Ok(watch)
+    }
+
+    /// Notes that a transaction begins, and whether a stop may end it.
+    pub fn begin(&self, is_stoppable: bool) {
+        let began_ms = if is_stoppable { now_ms() } else { u64::MAX };
+        self.began_ms.store(began_ms, Ordering::Relaxed);
+    }
 }
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);

@@ -22,6 +22,8 @@ pub mod plans;
 mod pool;
 mod queue;
 mod reader;
+#[cfg(test)]
+pub mod recorded;
 mod revisions;
 mod run;
 mod run_row;
@@ -32,6 +34,7 @@ mod search;
 mod shape;
 mod stage;
 mod statistics;
+mod unchanged;
 mod vectors;
 mod writer;
 

@@ -1,45 +1,16 @@
-//! Records the statements of tests, and how SQLite would carry them out for files of any size.
+//! How SQLite would carry out the statements that tests record, for files of any size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::{Reader, Writer};
 use crate::kb::KbError;
 
-/// Statements on knowledge bases of this name are recorded.
-pub const RECORDED_NAME: &str = "recorded.kb";
-
-static RECORDED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-/// Records the statements of `connection` to the file at `path` from now on, if its name asks for
-/// it.
-pub fn record(mut connection: Connection, path: &Path) -> Connection {
-    if path.file_name().is_some_and(|name| name == RECORDED_NAME) {
-        let note = |event: TraceEvent<'_>| {
-            if let TraceEvent::Stmt(statement, _) = event {
-                let mut recorded = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
-                recorded.insert(statement.sql().into_owned());
-            }
-        };
-        connection
-            .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note))
-            .expect("SQLite traces statements");
-    }
-    connection
-}
-
-/// Returns the statements recorded since the last call.
-pub fn take_recorded() -> BTreeSet<String> {
-    std::mem::take(&mut RECORDED.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
 /// Returns those of `statements` that have a plan, each with the steps of its plan on the
-/// knowledge base at `path`, for a connection of a run and for one that only reads, if `ANALYZE` had
-/// found `rows` in each of its tables; without `rows`, it never ran. Changes the file.
+/// knowledge base at `path`, for a connection of a run and for one that only reads, if `ANALYZE`
+/// had found `rows` in each of its tables; without `rows`, it never ran. Changes the file.
 pub fn plans(
     path: &Path,
     rows: Option<u64>,

@@ -9,9 +9,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::connect::Unchanged;
 use super::guard::Watch;
 use super::index::LanguageCache;
+use super::unchanged::Unchanged;
 use crate::kb::KbError;
 
 /// A connection that only reads.

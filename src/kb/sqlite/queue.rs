@@ -111,7 +111,7 @@ impl Run<'_> {
 
     /// Returns claimed ranges to the queue, as if never claimed.
     pub fn release(&self, ranges: &[ChunkRange]) -> Result<(), KbError> {
-        self.write(|tx| {
+        self.write_counted_by(false, Metrics::default(), None, |tx, _| {
             for range in ranges {
                 tx.prepare_cached(
                     "UPDATE queue SET state = 'pending', attempts = attempts - 1
@@ -186,7 +186,7 @@ impl Run<'_> {
         // Before the transaction: others can write meanwhile.
         let segment = Segment::new(commit.rows);
         let delta = Metrics { batches_processed: 1, ..Metrics::default() };
-        self.write_counted(delta, Some(&commit.progress), |tx, delta| {
+        self.write_counted_by(false, delta, Some(&commit.progress), |tx, delta| {
             let mut finished = Vec::new();
             let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
             for chunks in commit.chunks.chunk_by(|a, b| a.revision == b.revision) {

@@ -51,11 +51,22 @@ impl Run<'_> {
     /// progress.
     pub(super) fn write_counted<T>(
         &self,
+        delta: Metrics,
+        progress: Option<&ProgressReport>,
+        work: impl FnOnce(&Transaction<'_>, &mut Metrics) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.write_counted_by(true, delta, progress, work)
+    }
+
+    /// The same; only if it `is_stoppable` does a stop end it.
+    pub(super) fn write_counted_by<T>(
+        &self,
+        is_stoppable: bool,
         mut delta: Metrics,
         progress: Option<&ProgressReport>,
         work: impl FnOnce(&Transaction<'_>, &mut Metrics) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
-        let (value, run) = self.kb.write(|tx| {
+        let (value, run) = self.kb.write_by(is_stoppable, |tx| {
             let value = work(tx, &mut delta)?;
             Ok((value, update_run(tx, self.key, &delta, progress)?))
         })?;

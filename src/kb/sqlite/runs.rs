@@ -182,7 +182,7 @@ impl Run<'_> {
         error: Option<&str>,
     ) -> Result<RunState, KbError> {
         let run = self.key;
-        self.kb.write(|tx| {
+        self.kb.write_by(false, |tx| {
             update_run(tx, run, &Metrics::default(), None)?;
             // Only a process that crashes leaves documents in flight.
             super::in_flight::clear(tx)?;

@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::connect::BUSY_TIMEOUT;
 use super::shape;
 
-/// Drops the statistics that earlier versions, or somebody else, had SQLite collect; returns whether
-/// there were any. Plans are made with what a connection read when it was opened.
+/// Drops the statistics that earlier versions, or somebody else, had SQLite collect; returns
+/// whether there were any. Plans are made with what a connection read when it was opened.
 pub fn forget(connection: &Connection) -> bool {
     let forget = |table: &str| connection.execute_batch(&format!("DROP TABLE {table}")).is_ok();
     // Another process may be writing; the next run drops them then.
@@ -24,10 +23,10 @@ pub fn forget(connection: &Connection) -> bool {
 /// Makes the plans of `connection`, which is only to read, without the statistics of its file.
 ///
 /// SQLite has no setting for that. It loads them with the schema, which is loaded here in a
-/// transaction that has deleted them, and is kept when that is rolled back: nothing is written. If a
-/// run holds the lock, it has dropped them. Who may not write the file reads with them; a search
-/// has its time limit.
-pub fn ignore(connection: &Connection) -> rusqlite::Result<()> {
+/// transaction that has deleted them, and is kept when that is rolled back: nothing is written. If
+/// a run holds the lock, it has dropped them. Who may not write the file reads with them; a search
+/// has its time limit. Afterwards statements wait `busy_timeout` for other processes.
+pub fn ignore(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     let is_one = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name GLOB 'sqlite_stat?'";
     if !connection.query_row(is_one, [], |row| row.get(0))? {
         return Ok(());
@@ -43,5 +42,5 @@ pub fn ignore(connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch("ROLLBACK")?;
         loaded?;
     }
-    connection.busy_timeout(BUSY_TIMEOUT)
+    connection.busy_timeout(busy_timeout)
 }

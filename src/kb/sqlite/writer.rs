@@ -1,17 +1,19 @@
 //! A knowledge base that is open for writing.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, Transaction, TransactionBehavior};
 
 use super::connect::{BUSY_TIMEOUT, connect, make_file};
+use super::guard::StopWatch;
 use super::index::merge;
 use super::maintenance::shrink;
 use super::{Reader, convert, errno, is_interrupted, lock, schema, statistics};
 use crate::kb::KbError;
 use crate::support::byte_size::ByteSize;
+use crate::support::checkpoint::StopSignal;
 use crate::support::events::{Event, EventSink, FinishStep};
 use crate::support::sharing::{self, Sharing};
 use crate::support::storage;
@@ -28,6 +30,7 @@ const CHECKPOINT_WAIT: Duration = Duration::from_millis(200);
 pub struct Writer {
     reader: Reader,
     connection: Mutex<Connection>,
+    stop_watch: StopWatch,
     interrupt: InterruptHandle,
 }
 
@@ -40,23 +43,35 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     /// Opens the knowledge base at `path`, creating it if it does not exist.
     pub fn create_or_open(path: &Path) -> Result<Self, KbError> {
-        Self::create_or_open_as(path, &Sharing::default())
+        Self::create_or_open_as(path, &Sharing::default(), None)
     }
 
-    /// The same; `sharing` says who may read and write it.
-    pub fn create_or_open_as(path: &Path, sharing: &Sharing<'_>) -> Result<Self, KbError> {
+    /// The same; `sharing` says who may read and write it, and `stop` ends long transactions, as
+    /// in [`Self::open_stoppable`].
+    pub fn create_or_open_as(
+        path: &Path,
+        sharing: &Sharing<'_>,
+        stop: Option<&Arc<StopSignal>>,
+    ) -> Result<Self, KbError> {
         if storage::free_bytes(path).is_ok_and(|free_bytes| free_bytes < FREE_BYTES_MIN) {
             let wanted = ByteSize(FREE_BYTES_MIN);
             return Err(KbError::full(path, format!("a run is begun where {wanted} are free")));
         }
         make_file(path, sharing)?;
-        Self::open(path)
+        Self::open_stoppable(path, stop)
     }
 
     /// Opens an existing knowledge base; updates the schema of an older file.
     pub fn open(path: &Path) -> Result<Self, KbError> {
+        Self::open_stoppable(path, None)
+    }
+
+    /// The same. A transaction that takes long when `stop` is requested, be it an update of the
+    /// schema, is rolled back, and ends with [`KbError::Stopped`].
+    pub fn open_stoppable(path: &Path, stop: Option<&Arc<StopSignal>>) -> Result<Self, KbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = connect(path, flags)?;
+        let stop_watch = StopWatch::over(&mut connection, stop)?;
         let prepared = schema::prepare(&mut connection, path).and_then(|()| {
             merge::set_up(&connection)?;
             connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
@@ -66,12 +81,12 @@ impl Writer {
         if statistics::forget(&connection) {
             // Plans are made with what a connection read when it was opened.
             drop(connection);
-            return Self::open(path);
+            return Self::open_stoppable(path, stop);
         }
         let reader = Reader::beside(&connection, path)?;
         sharing::share_with_group(path);
         let interrupt = connection.get_interrupt_handle();
-        Ok(Self { reader, connection: Mutex::new(connection), interrupt })
+        Ok(Self { reader, connection: Mutex::new(connection), stop_watch, interrupt })
     }
 
     /// Returns a reader of the same file, with a connection of its own.
@@ -79,12 +94,24 @@ impl Writer {
         &self.reader
     }
 
-    /// Runs `work` in one write transaction, which is rolled back if it fails.
+    /// Runs `work` in one write transaction, which is rolled back if it fails, or goes on for long
+    /// after a stop was requested.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
     ) -> Result<T, KbError> {
+        self.write_by(true, work)
+    }
+
+    /// The same; only if it `is_stoppable` does a stop end it. What a stop itself asks to be saved
+    /// is not.
+    pub(super) fn write_by<T>(
+        &self,
+        is_stoppable: bool,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
         let mut connection = self.connection();
+        self.stop_watch.begin(is_stoppable);
         let transact = || {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
@@ -114,6 +141,7 @@ impl Writer {
         events: &dyn EventSink,
     ) -> Result<(), KbError> {
         let writer = self.connection();
+        self.stop_watch.begin(true);
         let finished = tidy(&writer, merge_pages_max, should_stop, events)
             // A run that stored and deleted nothing writes nothing here.
             .and_then(|()| match merge_pages_max > 0 && !should_stop() {
@@ -135,6 +163,7 @@ impl Writer {
     /// Merges segments for two steps during a run, if there are too many.
     pub(super) fn merge_when_full(&self) -> Result<(), KbError> {
         let writer = self.connection();
+        self.stop_watch.begin(true);
         let mut merged = merge::step_when_full(&writer);
         if matches!(merged, Ok(true)) {
             merged = merge::step_when_full(&writer);
@@ -190,4 +219,61 @@ pub(super) fn take_ids(tx: &Transaction<'_>, name: &str, count: u64) -> Result<i
         .prepare_cached("SELECT last FROM counter WHERE name = ?1")?
         .query_row([name], |row| convert::id(row, 0))?;
     Ok(last - count + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::kb::sqlite::guard;
+
+    /// Counts to `last`, in a step of SQLite for each few numbers.
+    fn count_to(last: i64) -> String {
+        format!(
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {last})
+             SELECT COUNT(*) FROM number"
+        )
+    }
+
+    #[test]
+    fn a_stop_ends_a_long_transaction_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = Arc::new(StopSignal::default());
+        let path = folder.path().join("a.kb");
+        let kb = Writer::create_or_open_as(&path, &Sharing::default(), Some(&stop)).unwrap();
+        let run_with = |is_stoppable: bool, count: i64| {
+            kb.write_by(is_stoppable, |tx| {
+                tx.execute("UPDATE counter SET last = last + 1 WHERE name = 'run'", [])?;
+                Ok(tx.query_row(&count_to(count), [], |row| row.get::<_, i64>(0))?)
+            })
+        };
+        let last = || {
+            kb.write(|tx| {
+                let sql = "SELECT last FROM counter WHERE name = 'run'";
+                Ok(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+            })
+        };
+        assert_eq!(run_with(true, 100_000).unwrap(), 100_000);
+        assert_eq!(last().unwrap(), 1);
+        // While it waits for a stop, it is under way; what is shorter than the grace is finished.
+        std::thread::scope(|scope| {
+            let endless = scope.spawn(|| run_with(true, i64::MAX));
+            stop.request();
+            let requested = Instant::now();
+            assert!(matches!(endless.join().unwrap(), Err(KbError::Stopped)));
+            assert!(requested.elapsed() < Duration::from_secs(10), "{:?}", requested.elapsed());
+        });
+        assert_eq!(last().unwrap(), 1);
+        assert_eq!(run_with(true, 1_000).unwrap(), 1_000);
+        // Longer than the grace, by far.
+        let begun = Instant::now();
+        while begun.elapsed() < 2 * Duration::from_millis(guard::STOP_GRACE_MS) {
+            assert_eq!(run_with(false, 3_000_000).unwrap(), 3_000_000);
+        }
+        assert!(matches!(run_with(true, i64::MAX), Err(KbError::Stopped)));
+        drop(kb);
+        // A migration is such a transaction; one that is not needed is not stopped.
+        Writer::open_stoppable(&path, Some(&stop)).unwrap();
+    }
 }
