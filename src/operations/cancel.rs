@@ -38,8 +38,12 @@ pub fn cancel(target: &Target, timeout: Duration) -> Result<Cancellation, Error>
             },
         );
     };
-    if !kb::request_cancel(path, &holder)? {
-        return Ok(Cancellation::NothingRunning);
+    match kb::request_cancel(path, &holder) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Cancellation::NothingRunning),
+        // It may write for long, as when it renews the full-text index.
+        Err(KbError::Busy) => lock::ask_to_stop(path)?,
+        Err(error) => return Err(error.into()),
     }
     let asked = Instant::now();
     while Lock::holder(path)?.is_some() {

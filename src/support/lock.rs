@@ -213,6 +213,26 @@ impl Lock {
     }
 }
 
+/// What a `cancel` adds to the text of a lock file whose holder writes to the knowledge base for so
+/// long that the request cannot be stored there. The next holder writes a new text.
+const STOP: &str = "; asked to stop";
+
+/// Asks the holder of the lock of the knowledge base at `kb` to stop.
+pub fn ask_to_stop(kb: &Path) -> Result<(), LockError> {
+    let path = lock_path(kb);
+    let asked = files::open_to_append(&path).and_then(|mut file| file.write_all(STOP.as_bytes()));
+    asked.map_err(|source| match source.kind() {
+        ErrorKind::PermissionDenied => LockError::Denied { path, is_held: Some(true) },
+        _ => LockError::Io { path, source },
+    })
+}
+
+/// Reports whether [`ask_to_stop`] was called since the lock of the knowledge base at `kb` was
+/// taken.
+pub fn is_asked_to_stop(kb: &Path) -> bool {
+    files::open(&lock_path(kb)).is_ok_and(|mut file| read_holder(&mut file).ends_with(STOP))
+}
+
 /// Reports whether a process holds the lock on the file at `path`; `None` if it cannot be read.
 fn is_held(path: &Path) -> Option<bool> {
     let file = files::open(path).ok()?;

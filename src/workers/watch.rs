@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::kb::Writer;
 use crate::pipeline::Context;
 use crate::support::events::Event;
+use crate::support::lock;
 
 /// How often the knowledge base is checked.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -33,7 +34,7 @@ pub fn start<'scope, 'env: 'scope>(
         while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             // The check passes a request on; if the file cannot be read, the next checkpoint
             // reports why.
-            if context.is_stopping().unwrap_or(true) {
+            if is_stopping(context).unwrap_or(true) {
                 return;
             }
             if shown.elapsed() >= SHOW_INTERVAL {
@@ -59,7 +60,7 @@ pub fn interrupt<'scope, 'env: 'scope>(
 ) -> Option<Sender<()>> {
     let watch = move |is_over: Receiver<()>| {
         while is_over.recv_timeout(INTERRUPT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            if context.is_stopping().unwrap_or(false) {
+            if is_stopping(context).unwrap_or(false) {
                 kb.interrupt();
             }
         }
@@ -69,8 +70,17 @@ pub fn interrupt<'scope, 'env: 'scope>(
     builder.spawn_scoped(scope, move || watch(is_over)).ok().map(|_| end)
 }
 
+/// Reports whether the run is to stop; a `cancel` may have found it writing for long.
+fn is_stopping(context: &Context<'_>) -> Result<bool, Error> {
+    if lock::is_asked_to_stop(context.kb.path()) {
+        context.stop.request();
+    }
+    context.is_stopping()
+}
+
 fn show(context: &Context<'_>) {
-    if context.progress.unsaved_for() >= SAVE_INTERVAL {
+    // Behind a long write this thread would wait, and see no `cancel`.
+    if context.progress.unsaved_for() >= SAVE_INTERVAL && !context.run.is_writing() {
         // A write that fails is reported by the threads that write more.
         let _ = context.run.save_progress(&Metrics::default(), Some(&context.progress.report()));
     } else {

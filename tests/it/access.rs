@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use kbingest::support::lock::{self, Lock};
+
 use crate::support::{Place, SETTINGS, gated, ingest, markdown, program};
 use crate::users::{User, are_available};
 
@@ -329,4 +331,28 @@ fn a_group_shares_a_knowledge_base() {
     set_mode(&place.kb(), 0o644);
     let shown = run(member, owner.0, 41);
     assert!(shown.contains("kb.kb belongs to user 54351, not to you"), "{shown}");
+}
+
+/// A run that writes for long, as when it renews the full-text index, keeps `cancel` from storing
+/// its request in the file.
+#[test]
+fn cancel_reaches_a_run_that_writes_for_long() {
+    let place = Place::new();
+    place.write("a.md", markdown(1, 2, "ferry"));
+    place.ingest();
+    let connection = rusqlite::Connection::open(place.kb()).unwrap();
+    connection.execute_batch("UPDATE run SET status = 'running', ended_ms = NULL").unwrap();
+    let held = Lock::take(&place.kb()).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(!lock::is_asked_to_stop(&place.kb()));
+    let mut cancel = program();
+    cancel.args(["cancel", "--timeout", "0"]).current_dir(place.path(""));
+    let output = cancel.output().unwrap();
+    assert_eq!(output.status.code(), Some(11), "{}", said(&output));
+    assert!(said(&output).contains("has not stopped after 0 s"), "{}", said(&output));
+    assert!(lock::is_asked_to_stop(&place.kb()));
+    // The request was for that process alone.
+    drop(held);
+    let _next = Lock::take(&place.kb()).unwrap();
+    assert!(!lock::is_asked_to_stop(&place.kb()));
 }

@@ -32,6 +32,12 @@ pub fn open(path: &Path) -> io::Result<File> {
     regular(path, OpenOptions::new().read(true).custom_flags(PLAIN).open(path))
 }
 
+/// Opens our own file at `path`, which exists, for writing at its end; fails like
+/// [`open_or_create`].
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    regular(path, OpenOptions::new().append(true).custom_flags(PLAIN).open(path))
+}
+
 /// Opens a file that the user named for reading; follows links.
 ///
 /// Fails if it is a FIFO, a socket or a device, which a folder from a stranger may contain and

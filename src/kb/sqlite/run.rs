@@ -28,6 +28,11 @@ impl Run<'_> {
         self.key.id
     }
 
+    /// Reports whether another thread is writing.
+    pub fn is_writing(&self) -> bool {
+        self.kb.is_writing()
+    }
+
     /// Returns the reader of the knowledge base.
     pub fn reader(&self) -> &Reader {
         self.kb.reader()

@@ -1,6 +1,7 @@
 //! Runs and their phases: owner, progress, and outcome.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, named_params,
@@ -23,6 +24,8 @@ use crate::support::lock::host_name;
 
 /// Runs that are kept; older ones are dropped when a new run starts.
 const RUNS_KEPT: i64 = 1000;
+/// How long a request to stop waits for a transaction of the run.
+const REQUEST_WAIT: Duration = Duration::from_millis(300);
 
 impl Reader {
     /// Returns the last run, or `None` before the first.
@@ -132,6 +135,8 @@ impl Writer {
 /// Asks the running run on the knowledge base at `path` to stop, or the `holder` of its lock, if
 /// that is finishing the file of the last run; returns whether there is one.
 ///
+/// Fails with [`KbError::Busy`] if the run writes for longer than [`REQUEST_WAIT`].
+///
 /// The file keeps its format, so that a program that knows only an older one is not disturbed: the
 /// column has been there from the first.
 pub fn request_cancel(path: &Path, holder: &str) -> Result<bool, KbError> {
@@ -139,6 +144,7 @@ pub fn request_cancel(path: &Path, holder: &str) -> Result<bool, KbError> {
     let mut connection = connect(path, flags)?;
     let request = |connection: &mut Connection| -> Result<bool, KbError> {
         schema::check(connection, path)?;
+        connection.busy_timeout(REQUEST_WAIT)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let changed = tx.execute(
             "UPDATE run SET cancel_requested = 1

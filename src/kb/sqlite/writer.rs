@@ -1,7 +1,7 @@
 //! A knowledge base that is open for writing.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, Transaction, TransactionBehavior};
@@ -121,6 +121,10 @@ impl Writer {
         };
         let result: Result<T, KbError> = transact();
         result.map_err(|error| self.classify(error, &connection))
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        matches!(self.connection.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
