@@ -2,5 +2,5 @@
 
 pub use kbingest_extract::{
     Attempt, CommandConfig, DocumentError, ExtractConfig, Extracted, Extraction, Extractor,
-    Metadata, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
+    Metadata, PageAttempt, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
 };

@@ -8,6 +8,7 @@ mod phase;
 mod queue;
 mod run;
 mod site_file;
+mod start_page;
 
 pub use chunk::{Chunk, LineRange, Span};
 pub use document::{Entry, Version};
@@ -18,3 +19,4 @@ pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
 pub use run::{Metrics, ProgressReport, RunSettings, RunState, RunStatus};
 pub use site_file::SiteFile;
+pub use start_page::StartPage;

@@ -11,13 +11,14 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    Analyse, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
+    Analyse, Answer, ChunkedRevision, Commit, CrawledSite, Day, Duplicate, Explanation, Filter,
     FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows, LedgerRow,
-    LoadedRevision, Maintenance, NewChunk, NewText, OVER_LIMIT, PageLinks, PageReport, PageState,
-    PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, ROWS_PER_QUEUED, ReadResult, Reader,
-    Reading, Recomputed, Repair, ReportedFailure, ReusableVectors, Run, SaveResult, Scoring,
-    SearchMode, Show, SkippedText, StaleRevision, StartPage, Statistics, StoredChunk, StoredVector,
-    Suspect, Suspects, TextRevision, UriGlob, WordWeights, Writer, check_file_system, chunk_count,
+    LoadedRevision, Lost, LostDocument, Maintenance, NewChunk, NewText, OVER_LIMIT, OVER_QUERIES,
+    PageDocument, PageLinks, PageRow, PageState, PendingRange, Query, QueryVector, QueuedChunk,
+    QueuedPage, REPEATED, ROWS_PER_QUEUED, ReadResult, Reader, Reading, Recomputed, Repair,
+    ReportedFailure, ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, SkippedText,
+    StaleRevision, Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects,
+    TextRevision, Transition, UriGlob, WordWeights, Writer, check_file_system, chunk_count,
     is_header, request_cancel,
 };
 #[cfg(test)]

@@ -6,19 +6,16 @@
 //! committed before the next checkpoint.
 
 pub mod consumer;
-mod crawl;
 mod full_text;
 pub mod outcome;
 pub mod owner;
-mod page;
 pub mod phases;
 pub mod plan;
 mod pool;
 pub mod producer;
 mod progress;
 pub mod repair;
-mod soft_404;
-mod traps;
+mod web;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,11 @@
 //! `[[source.web]]`: crawls of sites on loopback: requests, stored documents, and how they end.
 
+mod found;
 mod headers;
 mod hostile;
 mod kept;
 mod large;
+mod lost;
 mod markdown;
 mod missing;
 mod proxy;
@@ -41,9 +43,12 @@ impl Site {
         ));
     }
 
+    /// Configures the source with these `keys`; the second of two runs in a row deletes, unless
+    /// they say otherwise.
     pub fn configure_all(&self, keys: &str) {
+        let grace = if keys.contains("grace") { "" } else { "grace = '0'" };
         self.place.configure(&format!(
-            "[kb]\npath = 'kb.kb'\n[[source.web]]\nname = 'site'\n{keys}\n[chunk]\nmax_tokens = 32\n\
+            "[kb]\npath = 'kb.kb'\n[[source.web]]\nname = 'site'\n{keys}\n{grace}\n[chunk]\nmax_tokens = 32\n\
              [embed.hash]\ndim = 16\n"
         ));
     }
@@ -52,6 +57,12 @@ impl Site {
     pub fn forget_files(&self) {
         let kb = rusqlite::Connection::open(self.place.kb()).unwrap();
         kb.execute("UPDATE web_file SET fetched_ms = fetched_ms - 86400000", []).unwrap();
+    }
+
+    /// Makes the crawler request everything again that it knows to be missing, as after a week.
+    pub fn forget_dead_links(&self) {
+        let kb = rusqlite::Connection::open(self.place.kb()).unwrap();
+        kb.execute("UPDATE frontier SET asked_ms = asked_ms - 604800000", []).unwrap();
     }
 
     pub fn ingest_to(&self, exit_code: u8) -> RunReport {
@@ -147,6 +158,8 @@ fn good_site() -> Site {
     server.put("/docs/notes.md", Reply::new(200, "text/markdown", notes));
     let untyped = Reply { headers: Vec::new(), ..Reply::html(&html("noted", "Noted.", &[])) };
     server.put("/docs/noted.html", untyped);
+    server.put("/docs/picture.png", Reply::new(200, "image/png", "PNG"));
+    server.put("/docs/old.css", Reply::new(200, "text/css", "p {}"));
     site
 }
 
@@ -162,16 +175,18 @@ fn a_good_site_is_taken_in_politely() {
             "/robots.txt",
             "/llms.txt",
             "/docs/",
-            "/docs/kbingest-asks-for-a-page-that-is-not-there",
+            "/docs/0-kbingest-asks-for-a-page-that-is-not-there",
             "/docs/guide.html",
             "/docs/sub/",
             "/docs/moved",
             "/docs/missing.html",
+            "/docs/picture.png",
             "/docs/hidden.html",
             "/docs/copy.html",
             "/docs/notes.md",
             "/docs/target.html",
             "/docs/sub/deep/",
+            "/docs/old.css",
             "/docs/from-hidden.html",
             "/docs/noted.html",
             "/docs/leaves/leaf.html",
@@ -188,8 +203,8 @@ fn a_good_site_is_taken_in_politely() {
     /docs/moved|redirected|/docs/target.html
     /docs/noted.html|fetched|-
     /docs/notes.md|fetched|-
-    /docs/old.css|excluded|a file without text, by its name
-    /docs/picture.png|excluded|a file without text, by its name
+    /docs/old.css|excluded|no text: text/css
+    /docs/picture.png|excluded|no text: image/png
     /docs/private/secret.html|excluded|robots.txt disallows it
     /docs/sub/deep/|fetched|-
     /docs/sub/|fetched|-
@@ -215,8 +230,12 @@ fn an_unchanged_site_is_only_asked_whether_it_is() {
     let asked = site.server.take_asked();
     // Neither robots.txt, nor the probe for soft 404s.
     assert!(asked.iter().all(|asked| asked.path.starts_with("/docs/")), "{asked:#?}");
+    // Neither what is missing nor what holds no text. A redirect and a page that must not be
+    // indexed may have changed; the copy of a page is requested like the page.
     let conditional = asked.iter().filter(|asked| asked.headers.contains_key("if-none-match"));
-    assert_eq!(conditional.count() as u64, new, "{asked:#?}");
+    assert_eq!(conditional.count() as u64, new + 1, "{asked:#?}");
+    let pages = asked.iter().filter(|asked| !asked.path.ends_with(server::NOBODY));
+    assert_eq!(pages.count() as u64, new + 3, "{asked:#?}");
     // The same text with other bytes around it.
     site.server.page(
         "/docs/guide.html",
@@ -235,18 +254,18 @@ fn pages_come_change_and_go() {
     site.server.page("/docs/sub/", "Below, changed.", &["deep/"]);
     assert_eq!(site.counts(0), [0, 1, new - 1, 0]);
     site.assert_equals_fresh_ingest("a change");
-    // Gone, and still linked: only the second run deletes it.
+    // Gone: only the second run deletes it.
     site.server.remove("/docs/leaves/leaf.html");
     let report = site.ingest_to(3);
     assert_eq!(report.failures.len(), 1, "{report:#?}");
     assert_eq!(
         report.failures[0].error,
-        "the server answers 404; its document goes if the next run finds the same"
+        "the server answers 404; its document goes if a later run finds the same"
     );
     assert_eq!(site.documents().len() as u64, new);
     assert_eq!(site.counts(0), [0, 0, new - 1, 1]);
     site.assert_equals_fresh_ingest("a page that is gone");
-    // Gone together with all links to it.
+    // Gone together with all links to it, and pages that nothing links to any more.
     site.server.remove("/docs/from-hidden.html");
     site.server.remove("/docs/hidden.html");
     let index = html(
@@ -255,10 +274,19 @@ fn pages_come_change_and_go() {
         &["guide.html", "/docs/sub/", "notes.md", "missing.html"],
     );
     site.server.put("/docs/", Reply::html(&index));
+    let report = site.ingest_to(3);
+    assert_eq!(report.failures.len(), 2, "{report:#?}");
+    for failure in &report.failures {
+        let expected =
+            "no page links to it any more; its document goes if a later run finds the same";
+        assert_eq!(failure.error, expected);
+    }
     assert_eq!(site.counts(0)[3], 2);
     site.assert_equals_fresh_ingest("pages that nobody links to");
     // Back again.
     site.server.page("/docs/missing.html", "No longer missing.", &[]);
+    assert_eq!(site.counts(0)[0], 0);
+    site.forget_dead_links();
     assert_eq!(site.counts(0)[0], 1);
     site.assert_equals_fresh_ingest("a page that has come");
 }
@@ -389,8 +417,8 @@ fn single_pages_and_sitemaps_begin_a_crawl() {
     server.put("/pages.xml", Reply::new(200, "application/xml", pages("2024-02-02")));
     server.put("/docs/notes.md", Reply::new(200, "text/markdown", "# Notes\n\nOther notes.\n"));
     assert_eq!(site.counts(0), [0, 1, 2, 0]);
-    // Pages that the sitemap declares unchanged are not requested.
-    let paths = ["/sitemap.xml", "/pages.xml", "/docs/", "/docs/notes.md"];
+    // What the server says of its pages counts more than dates in a sitemap.
+    let paths = ["/sitemap.xml", "/pages.xml", "/docs/", "/docs/guide.html", "/docs/notes.md"];
     assert_eq!(server.take_paths(), paths);
     // Pages that only a sitemap leads to are not deleted with it.
     for path in ["/pages.xml", "/sitemap.xml"] {
@@ -409,6 +437,8 @@ fn settings_decide_what_belongs_to_the_site() {
         site.configure(keys);
         let options =
             IngestOptions { allow_deletes: AllowDeletes::All, ..IngestOptions::default() };
+        // What only excluded pages link to has its grace.
+        try_ingest(&site.place.config(), options.clone(), None).unwrap();
         let report = try_ingest(&site.place.config(), options, None).unwrap();
         assert_eq!(report.exit_code, exit_code, "{keys}: {report:#?}");
         assert_eq!(site.documents(), expected, "{keys}");
@@ -440,7 +470,7 @@ fn a_limit_on_pages_holds_and_deletes_nothing() {
     let report = site.ingest_to(4);
     let run = report.run.unwrap();
     assert_eq!(run.message, "finished, a limit left something out");
-    assert_eq!(run.metrics.pages_left_out, 5);
+    assert_eq!(run.metrics.pages_left_out, 7);
     let first = site.documents();
     assert!(site.server.take_pages().len() <= 5);
     assert!(first.len() <= 4, "{first:?}");

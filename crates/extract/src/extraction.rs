@@ -2,6 +2,7 @@
 //! process of their own, applies limits, and keeps the fingerprint that shows whether the result
 //! would differ.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use kbingest_support::fingerprint::Fingerprint;
@@ -9,9 +10,10 @@ use kbingest_support::stop::StopSignal;
 
 use crate::child::Children;
 use crate::command::Commands;
-use crate::extractor::in_process;
+use crate::extractor::{in_process, internal};
 use crate::fingerprint::ExtractFingerprint;
 use crate::formats::{by_content, by_id, extractor};
+use crate::html::{self, Options};
 use crate::{DocumentError, ExtractConfig, Extracted, Extractor, FailureKind};
 
 /// Larger documents of any format are extracted in a child, where `max_seconds`, `max_memory` and a
@@ -32,6 +34,19 @@ pub struct Attempt {
     pub fingerprint: ExtractFingerprint,
     /// The text, or why there is none.
     pub result: Result<Extracted, DocumentError>,
+}
+
+/// The result of extracting a page of a web site.
+pub struct PageAttempt {
+    /// What extracted it; see [`Extraction::is_current`].
+    pub fingerprint: ExtractFingerprint,
+    /// The page, or why there is none.
+    pub result: Result<html::Page, DocumentError>,
+}
+
+/// Reports whether extraction failed, and would fail again under the same limits.
+fn failed_for_good<T>(result: &Result<T, DocumentError>) -> bool {
+    matches!(result, Err(error) if error.kind == FailureKind::Permanent)
 }
 
 impl Extraction {
@@ -56,14 +71,31 @@ impl Extraction {
         self.attempt(by_name, by_content, self.guarded(actual, uri, bytes))
     }
 
+    /// Converts a page of a web site in this process, also to its links and what it declares, under
+    /// the same limits. Never panics.
+    pub fn extract_page(&self, uri: &str, bytes: Vec<u8>, options: &Options<'_>) -> PageAttempt {
+        let work = AssertUnwindSafe(|| html::convert(uri, bytes, options));
+        let converted =
+            catch_unwind(work).unwrap_or_else(|panic| Err(internal(uri, html::ID, &*panic)));
+        let result = converted.and_then(|page| {
+            self.check_text(uri, page.markdown.len())?;
+            Ok(page)
+        });
+        let limits = failed_for_good(&result).then(|| self.config.fingerprint());
+        let by_name = Fingerprint::of_code(html::ID);
+        PageAttempt {
+            fingerprint: ExtractFingerprint { by_name, by_content: None, limits },
+            result,
+        }
+    }
+
     fn attempt(
         &self,
         by_name: Fingerprint,
         by_content: Option<Fingerprint>,
         result: Result<Extracted, DocumentError>,
     ) -> Attempt {
-        let has_failed = matches!(&result, Err(error) if error.kind == FailureKind::Permanent);
-        let limits = has_failed.then(|| self.config.fingerprint());
+        let limits = failed_for_good(&result).then(|| self.config.fingerprint());
         let fingerprint = ExtractFingerprint { by_name, by_content, limits };
         Attempt { fingerprint, result }
     }
@@ -90,10 +122,7 @@ impl Extraction {
         result: Result<Extracted, DocumentError>,
     ) -> Result<Extracted, DocumentError> {
         let extracted = result?;
-        if extracted.text.len() as u64 > self.config.max_text.0 {
-            let reason = format!("its text is over max_text ({})", self.config.max_text);
-            return Err(DocumentError::permanent(uri, reason));
-        }
+        self.check_text(uri, extracted.text.len())?;
         let pages = extracted.pages();
         if pages > self.config.max_pages {
             let reason =
@@ -101,6 +130,14 @@ impl Extraction {
             return Err(DocumentError::permanent(uri, reason));
         }
         Ok(extracted)
+    }
+
+    fn check_text(&self, uri: &str, size: usize) -> Result<(), DocumentError> {
+        if size as u64 > self.config.max_text.0 {
+            let reason = format!("its text is over max_text ({})", self.config.max_text);
+            return Err(DocumentError::permanent(uri, reason));
+        }
+        Ok(())
     }
 
     /// Returns the fingerprint of a document whose bytes are not known.
@@ -121,11 +158,20 @@ impl Extraction {
     pub fn is_current(&self, uri: &str, fingerprint: &str) -> bool {
         let wanted = self.expected(uri);
         // Nearly always.
-        if fingerprint == wanted {
-            return true;
-        }
+        fingerprint == wanted || self.is_current_if(fingerprint, |by_name| by_name == wanted)
+    }
+
+    /// Reports what [`Self::is_current`] does for a document whose name shows its format only once
+    /// it is fetched: the name would be the same.
+    pub fn is_current_page(&self, fingerprint: &str) -> bool {
+        self.is_current_if(fingerprint, |by_name| {
+            by_id(by_name).is_some() || self.commands.has(by_name)
+        })
+    }
+
+    fn is_current_if(&self, fingerprint: &str, is_current: impl Fn(&str) -> bool) -> bool {
         let Ok(made) = fingerprint.parse::<ExtractFingerprint>() else { return false };
-        made.by_name.to_string() == wanted
+        is_current(&made.by_name.to_string())
             && made.by_content.is_none_or(|extractor| by_id(&extractor.to_string()).is_some())
             && made.limits.is_none_or(|limits| limits == self.config.fingerprint())
     }

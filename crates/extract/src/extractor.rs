@@ -1,6 +1,7 @@
 //! The trait of extractors, each for the bytes of one format, and running one so that a panic costs
 //! only its document.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kbingest_support::panics::panic_message;
@@ -35,16 +36,19 @@ pub(crate) fn in_process(
     bytes: Vec<u8>,
 ) -> Result<Extracted, DocumentError> {
     let work = AssertUnwindSafe(|| extractor.extract(uri, bytes));
-    catch_unwind(work).unwrap_or_else(|panic| {
-        let said = panic_message(panic.as_ref());
-        // Some libraries panic if the system refuses them a thread.
-        let is_starved = process_limit::is_named_in(&said);
-        // The message of a library may have several lines, and contain words of the document.
-        let said: String = said.chars().take(200).collect();
-        let reason = format!("internal error of {}: {said}", extractor.id());
-        let error = if is_starved { DocumentError::transient } else { DocumentError::permanent };
-        Err(error(uri, reason))
-    })
+    catch_unwind(work).unwrap_or_else(|panic| Err(internal(uri, extractor.id(), &*panic)))
+}
+
+/// Returns the error of a document over which the extractor `id` panicked.
+pub(crate) fn internal(uri: &str, id: &str, panic: &(dyn Any + Send)) -> DocumentError {
+    let said = panic_message(panic);
+    // Some libraries panic if the system refuses them a thread.
+    let is_starved = process_limit::is_named_in(&said);
+    // The message of a library may have several lines, and contain words of the document.
+    let said: String = said.chars().take(200).collect();
+    let reason = format!("internal error of {id}: {said}");
+    let error = if is_starved { DocumentError::transient } else { DocumentError::permanent };
+    error(uri, reason)
 }
 
 #[cfg(test)]

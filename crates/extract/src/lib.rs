@@ -64,7 +64,7 @@ pub use command::CommandConfig;
 pub use config::ExtractConfig;
 pub use error::{DocumentError, FailureKind};
 pub use extracted::{Extracted, MediaType, Metadata, TEXT_BYTES_MAX, TITLE_CHARS_MAX};
-pub use extraction::{Attempt, Extraction};
+pub use extraction::{Attempt, Extraction, PageAttempt};
 pub use extractor::Extractor;
 pub use fingerprint::ExtractFingerprint;
 pub use formats::extractor;

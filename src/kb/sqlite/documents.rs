@@ -186,6 +186,8 @@ impl Run<'_> {
             for document in documents {
                 tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1")?
                     .execute([document.0])?;
+                tx.prepare_cached("DELETE FROM lost_document WHERE document_id = ?1")?
+                    .execute([document.0])?;
                 tx.prepare_cached("DELETE FROM document WHERE id = ?1")?.execute([document.0])?;
             }
             Ok(())

@@ -48,8 +48,9 @@ use self::writer::{take_ids, tidy};
 pub use documents::{NewText, ReadResult, Reading, SaveResult};
 pub use failures::{ReportedFailure, SkippedText};
 pub use frontier::{
-    CrawledSite, FoundLink, FrontierCounts, OVER_LIMIT, PageLinks, PageReport, PageState,
-    QueuedPage, ROWS_PER_QUEUED, StartPage,
+    Answer, CrawledSite, FoundLink, FrontierCounts, Lost, LostDocument, OVER_LIMIT, OVER_QUERIES,
+    PageDocument, PageLinks, PageRow, PageState, QueuedPage, REPEATED, ROWS_PER_QUEUED, StoredLink,
+    Transition,
 };
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};

@@ -240,7 +240,7 @@ fn recount(tx: &Transaction<'_>, id: RunId) -> Result<(), KbError> {
          WHERE id = ?1",
         [id.0],
     )?;
-    super::frontier::end::count_visited(tx, id)?;
+    super::frontier::counted::count_visited(tx, id)?;
     tx.execute(
         "UPDATE run SET documents_crawled = documents_new + documents_changed + documents_unchanged
                 + documents_failed + documents_skipped WHERE id = ?1",

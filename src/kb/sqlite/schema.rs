@@ -72,6 +72,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "35e33af7d5cd4764",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0009_pages.sql"),
+        shape: "803b8aa7611ad7a7",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

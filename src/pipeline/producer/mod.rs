@@ -19,7 +19,7 @@ use self::reconcile::forget_source;
 use self::steps::Steps;
 use super::phases::PhaseTracker;
 use super::plan::Plan;
-use super::{Context, Handoff, crawl};
+use super::{Context, Handoff, web};
 use crate::domain::Phase;
 use crate::error::{Error, chain};
 use crate::source::AnySource;
@@ -57,7 +57,7 @@ pub fn run(
                     let list_others = &mut || listings.make_from(index + 1);
                     listed::crawl(&steps, source.as_ref(), ahead, list_others)?;
                 }
-                AnySource::Crawled(site) => crawl::crawl(&steps, site)?,
+                AnySource::Crawled(site) => web::crawl(&steps, site)?,
                 AnySource::Unavailable { error, .. } => steps.skip_unreachable(&chain(error))?,
             }
         }

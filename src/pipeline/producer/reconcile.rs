@@ -46,7 +46,7 @@ pub struct DeletionRules {
 
 impl DeletionRules {
     /// Reports whether documents of `source` may be deleted, however many.
-    fn allows_all(&self, source: &str) -> bool {
+    pub fn allows_all(&self, source: &str) -> bool {
         match &self.allowed {
             AllowDeletes::None => false,
             AllowDeletes::Of(names) => names.iter().any(|name| name == source),

@@ -38,6 +38,21 @@ pub(super) enum RequestError {
     Refused(String),
     /// There was no response, or only a part of one.
     Outage(String),
+    /// The host asks for a long pause.
+    PutOff {
+        /// What it answers.
+        reason: String,
+        /// How long.
+        pause: Duration,
+    },
+}
+
+impl RequestError {
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Refused(reason) | Self::Outage(reason) | Self::PutOff { reason, .. } => reason,
+        }
+    }
 }
 
 /// A response whose body is not read yet.

@@ -2,6 +2,7 @@
 //! messages.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::source::located::Located;
 use serde::Deserialize;
@@ -63,6 +64,19 @@ pub struct WebConfig {
     /// count as one.
     #[serde(default = "max_per_folder_default")]
     pub max_per_folder: u64,
+    /// Limit on the pages that differ only in their query, visited in one run.
+    #[serde(default = "max_queries_default")]
+    pub max_queries: u64,
+    /// Limit on the links of one page that are followed.
+    #[serde(default = "max_links_default")]
+    pub max_links: u64,
+    /// Limit on the sitemaps read, including those of indexes.
+    #[serde(default = "max_sitemaps_default")]
+    pub max_sitemaps: u64,
+    /// Time between the first run that finds a document gone and the one that deletes it: `"1h"`,
+    /// with one of the units s, m, h and d, or `"0"`. There are always two runs.
+    #[serde(default = "grace_default")]
+    pub grace: Located<String>,
     /// Limit on the links between a start URL and a page.
     #[serde(default = "max_depth_default")]
     pub max_depth: u32,
@@ -131,6 +145,22 @@ fn max_per_folder_default() -> u64 {
     5_000
 }
 
+fn max_queries_default() -> u64 {
+    1_000
+}
+
+fn max_links_default() -> u64 {
+    10_000
+}
+
+fn max_sitemaps_default() -> u64 {
+    1_000
+}
+
+fn grace_default() -> Located<String> {
+    Located::from("1h".to_owned())
+}
+
 fn max_depth_default() -> u32 {
     30
 }
@@ -175,6 +205,10 @@ impl WebConfig {
             max_delete: None,
             max_queued: 0,
             max_per_folder: max_per_folder_default(),
+            max_queries: max_queries_default(),
+            max_links: max_links_default(),
+            max_sitemaps: max_sitemaps_default(),
+            grace: grace_default(),
             max_depth: max_depth_default(),
             same_host: yes(),
             drop_parameters: drop_parameters_default(),
@@ -242,6 +276,8 @@ impl WebConfig {
             is_timeout.then_some(()).ok_or(format!("{timeout} is not 1 to 3600 seconds")),
         );
         checks.size("max_page_size", &self.max_page_size);
+        let grace = parse_grace(self.grace.get_ref());
+        checks.add(self.grace.span(), "grace", grace.map(drop));
         let has_start = !self.start_urls.is_empty()
             || !self.urls.is_empty()
             || !self.url_file.as_os_str().is_empty()
@@ -270,6 +306,24 @@ pub(super) fn parse_header(header: &str) -> Result<(&str, &str), String> {
     header.split_once('=').filter(|(name, variable)| is_token(name) && is_token(variable)).ok_or_else(
         || format!("{header:?} is not a header; write Name=VARIABLE, with the value in that environment variable"),
     )
+}
+
+/// Parses a whole number of seconds, minutes, hours or days.
+pub(super) fn parse_grace(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("{text:?} is not a time; write a number with s, m, h or d, as in 1h, or 0");
+    let (number, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit.trim() {
+        "" if number == 0 => 0,
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }
 
 fn check_url(url: &str) -> Result<(), String> {

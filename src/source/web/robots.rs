@@ -1,6 +1,6 @@
 //! robots.txt: RFC 9309, and Crawl-delay, which is not in the RFC but used by many sites.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Limit on robots.txt, in bytes; the RFC requires at least 500 KiB.
 pub(super) const SIZE_MAX_BYTES: usize = 512 * 1024;
@@ -10,6 +10,9 @@ const DELAY_MAX: Duration = Duration::from_secs(60);
 const SITEMAPS_MAX: usize = 1001;
 /// Limit on the rules kept from one file.
 const RULES_MAX: usize = 10_000;
+
+/// A robots.txt, with the time it was fetched; the error is an outage.
+pub(super) type KnownRobots = (Instant, Result<Robots, String>);
 
 /// What one site allows to one crawler.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,11 +4,12 @@
 //! no dot segments); fragments and unwanted query parameters are removed, too.
 
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use globset::GlobSet;
 use url::{Origin, Url};
 
-use super::address::{host, may_be_asked};
+use super::address::{host, may_be_asked, with_plain_escapes};
 use super::config::WebConfig;
 use crate::source::globs::{self, Globs};
 use crate::source::located::Located;
@@ -17,13 +18,9 @@ use crate::source::located::Located;
 const URL_CHARS_MAX: usize = 2000;
 /// Limit on the parts of a path.
 const PATH_PARTS_MAX: usize = 24;
-/// Limit on the occurrences of one part in a path: relative links that should be absolute make
-/// endless paths.
+/// Limit on the occurrences of one part in a path in which the same parts follow each other twice:
+/// relative links that should be absolute make endless paths.
 const SAME_PART_MAX: usize = 3;
-/// Extensions of files without text; these are not even requested.
-const WITHOUT_TEXT: &str = "png jpg jpeg gif webp avif svg ico bmp tif tiff mp3 mp4 m4a m4v ogg ogv webm wav avi \
-     mov mkv flac zip gz tgz bz2 xz zst 7z rar tar jar war whl deb rpm apk exe msi dmg iso bin so dll woff \
-     woff2 ttf otf eot css js mjs map wasm inv db";
 
 /// Whether a URL belongs to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +36,12 @@ pub enum Verdict {
 /// The URLs that belong to a site.
 #[derive(Debug)]
 pub(super) struct Scope {
-    prefixes: Vec<Url>,
+    /// The folder of each root, or the prefix of kb.toml.
+    prefixes: RwLock<Vec<Url>>,
+    /// The URLs from which the crawl starts, if these decide the prefixes.
+    roots: Vec<Url>,
+    /// Sitemaps alone decide what the site is: they may be in a folder of their own.
+    is_what_sitemaps_list: bool,
     hosts: Vec<String>,
     origins: Vec<Origin>,
     same_host: bool,
@@ -58,15 +60,18 @@ impl Scope {
             globs::set(names.iter().map(|name| name.get_ref().as_str()))
         };
         let prefix = config.url_prefix.get_ref();
-        let prefixes = if prefix.is_empty() {
+        let is_by_roots = prefix.is_empty();
+        let prefixes: Vec<_> = if is_by_roots {
             roots.iter().map(folder).collect()
         } else {
             vec![Url::parse(prefix).map_err(|error| error.to_string())?]
         };
         let origins = roots.iter().map(Url::origin).collect();
-        let hosts = roots.iter().chain(&prefixes).filter_map(host).collect();
+        let hosts = roots.iter().chain(&prefixes).map(host).collect();
         Ok(Self {
-            prefixes,
+            prefixes: RwLock::new(prefixes),
+            roots: if is_by_roots { roots.to_vec() } else { Vec::new() },
+            is_what_sitemaps_list: is_by_roots && config.start_urls.is_empty(),
             hosts,
             origins,
             same_host: config.same_host,
@@ -77,6 +82,19 @@ impl Scope {
             drop_parameters: parameters(&config.drop_parameters)?,
             keep_parameters: parameters(&config.keep_parameters)?,
         })
+    }
+
+    /// Makes the folder `to` the site of the start URL `root`, which redirects to it: the same URL
+    /// with a slash at its end.
+    pub(super) fn narrow(&self, root: &Url, to: &Url) {
+        if to.path().strip_suffix('/') != Some(root.path()) || host(root) != host(to) {
+            return;
+        }
+        let mut prefixes = self.prefixes.write().unwrap_or_else(PoisonError::into_inner);
+        for (prefix, _) in prefixes.iter_mut().zip(&self.roots).filter(|(_, other)| *other == root)
+        {
+            *prefix = folder(to);
+        }
     }
 
     /// Returns the normalised URL of the link `text` on the page `base`; `None` if it cannot be
@@ -91,6 +109,9 @@ impl Scope {
             return None;
         }
         url.set_fragment(None);
+        if let Some(path) = with_plain_escapes(url.path()) {
+            url.set_path(&path);
+        }
         if let Some(at) = url.path().to_ascii_lowercase().find(";jsessionid=") {
             let path = url.path()[..at].to_owned();
             url.set_path(&path);
@@ -102,17 +123,25 @@ impl Scope {
                     && (self.keep_parameters.is_match(&name)
                         || !self.drop_parameters.is_match(&name))
             };
-            query.split('&').filter(stays).collect::<Vec<_>>().join("&")
+            let query = query.split('&').filter(stays).collect::<Vec<_>>().join("&");
+            with_plain_escapes(&query).unwrap_or(query)
         });
         url.set_query(query.as_deref().filter(|query| !query.is_empty()));
         Some(url)
     }
 
-    /// Judges whether the normalised `url` belongs to the site.
+    /// Judges whether the normalised `url`, found on a page, belongs to the site.
     pub(super) fn judge(&self, url: &Url) -> Verdict {
-        if !self.is_inside(url) {
-            return Verdict::Outside;
-        }
+        if self.is_inside(url) { self.judge_path(url) } else { Verdict::Outside }
+    }
+
+    /// Judges whether the normalised `url`, found in a sitemap, belongs to the site.
+    pub(super) fn judge_listed(&self, url: &Url) -> Verdict {
+        let is_listed = self.is_what_sitemaps_list && self.is_own_host(url);
+        if is_listed { self.judge_path(url) } else { self.judge(url) }
+    }
+
+    fn judge_path(&self, url: &Url) -> Verdict {
         // The index page of a folder is treated like the files in it.
         let index = if url.path().ends_with('/') { "index.html" } else { "" };
         let path = format!("{}{index}", url.path().trim_start_matches('/'));
@@ -126,22 +155,10 @@ impl Scope {
         if parts.len() > PATH_PARTS_MAX {
             return Verdict::Excluded("its path has more than 24 parts");
         }
-        let repeats =
-            |part: &&str| parts.iter().filter(|other| other == &part).count() > SAME_PART_MAX;
-        if parts.iter().any(repeats) {
+        if repeats_itself(&parts) {
             return Verdict::Excluded("its path repeats itself");
         }
-        let ending = parts.last().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
-        let has_ending = |ending: &str| {
-            let ending = ending.to_ascii_lowercase();
-            WITHOUT_TEXT.split_whitespace().any(|other| other == ending)
-        };
-        match ending {
-            Some(ending) if has_ending(ending) => {
-                Verdict::Excluded("a file without text, by its name")
-            }
-            _ => Verdict::Wanted,
-        }
+        Verdict::Wanted
     }
 
     /// Reports whether a request for `url` may carry the user's headers: it has the scheme, host
@@ -152,7 +169,7 @@ impl Scope {
     }
 
     fn is_own_host(&self, url: &Url) -> bool {
-        host(url).is_some_and(|host| self.hosts.contains(&host))
+        self.hosts.contains(&host(url))
     }
 
     fn is_inside(&self, url: &Url) -> bool {
@@ -160,8 +177,18 @@ impl Scope {
             host(prefix) == host(url) && url.path().starts_with(prefix.path())
                 || prefix.path().strip_suffix('/') == Some(url.path()) && host(prefix) == host(url)
         };
-        self.prefixes.iter().any(below) || !self.same_host && !self.is_own_host(url)
+        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        prefixes.iter().any(below) || !self.same_host && !self.is_own_host(url)
     }
+}
+
+/// Reports whether a part is there too often, and the same two parts follow each other twice: the
+/// numbers in `title/1/chapter/1/article/1/section/1` are no loop.
+fn repeats_itself(parts: &[&str]) -> bool {
+    let often = |part: &&str| parts.iter().filter(|other| other == &part).count() > SAME_PART_MAX;
+    let pairs: Vec<_> = parts.windows(2).collect();
+    let is_loop = || pairs.iter().enumerate().any(|(at, pair)| pairs[at + 1..].contains(pair));
+    parts.iter().any(often) && is_loop()
 }
 
 /// Returns the folder that contains `url`.
@@ -203,6 +230,7 @@ mod tests {
         https("example.org/a#part", "example.org/a");
         https("example.org/a/../b/./c", "example.org/b/c");
         https("example.org/a%20b/ä", "example.org/a%20b/%C3%A4");
+        https("example.org/a%20b/%c3%a4?q=%7e%3d", "example.org/a%20b/%C3%A4?q=~%3D");
         check("HTTPS", "Example.ORG:443/Docs", "example.org/Docs");
         https("example.org:8443/a", "example.org:8443/a");
         https("bücher.example.org/", "xn--bcher-kva.example.org/");
@@ -268,13 +296,14 @@ mod tests {
         check("include = ['docs/*.html']", "example.org/docs/b", Verdict::Outside);
         // A folder's own page counts as its index.html.
         check("include = ['docs/*.html']", "example.org/docs/", Verdict::Wanted);
-        let no_text = Verdict::Excluded("a file without text, by its name");
-        usual("example.org/docs/a.PNG", no_text.clone());
-        usual("example.org/docs/png", Verdict::Wanted);
-        usual("example.org/docs/a.png/b", Verdict::Wanted);
+        // The media type decides, not the name.
+        usual("example.org/docs/Node.js", Verdict::Wanted);
+        usual("example.org/docs/how-to-open-a.zip", Verdict::Wanted);
         let repeats = Verdict::Excluded("its path repeats itself");
         usual("example.org/docs/a/a/a/", Verdict::Wanted);
-        usual("example.org/docs/a/a/b/a/a/", repeats);
+        usual("example.org/docs/a/a/b/a/a/", repeats.clone());
+        usual("example.org/docs/a/b/a/b/a/b/a/b", repeats);
+        usual("example.org/docs/title/1/chapter/1/article/1/section/1", Verdict::Wanted);
         let numbered = |count: usize| {
             let parts: Vec<_> = (1..=count).map(|part| part.to_string()).collect();
             format!("example.org/docs/{}", parts.join("/"))
@@ -287,6 +316,36 @@ mod tests {
         };
         usual(&long(2000), Verdict::Wanted);
         usual(&long(2001), Verdict::Excluded("its url is longer than 2000 characters"));
+    }
+
+    #[test]
+    fn a_start_url_without_its_slash_is_narrowed() {
+        let root = url("https", "example.org/docs");
+        let config = format!("name = 'site'\nstart_urls = ['{root}']");
+        let scope =
+            Scope::new(&toml::from_str(&config).unwrap(), std::slice::from_ref(&root)).unwrap();
+        let blog = url("https", "example.org/blog/");
+        assert_eq!(scope.judge(&blog), Verdict::Wanted);
+        scope.narrow(&root, &url("https", "example.org/elsewhere/"));
+        scope.narrow(&root, &url("https", "example.com/docs/"));
+        assert_eq!(scope.judge(&blog), Verdict::Wanted);
+        scope.narrow(&root, &url("https", "example.org/docs/"));
+        assert_eq!(scope.judge(&blog), Verdict::Outside);
+        assert_eq!(scope.judge(&root), Verdict::Wanted);
+        assert_eq!(scope.judge(&url("https", "example.org/docs/a")), Verdict::Wanted);
+    }
+
+    #[test]
+    fn sitemaps_may_list_pages_beside_their_folder() {
+        let root = url("https", "example.org/maps/docs.xml");
+        let config = format!("name = 'site'\nsitemaps = ['{root}']");
+        let scope = Scope::new(&toml::from_str(&config).unwrap(), &[root]).unwrap();
+        let page = url("https", "example.org/page");
+        assert_eq!(
+            (scope.judge_listed(&page), scope.judge(&page)),
+            (Verdict::Wanted, Verdict::Outside)
+        );
+        assert_eq!(scope.judge_listed(&url("https", "example.com/page")), Verdict::Outside);
     }
 
     #[test]

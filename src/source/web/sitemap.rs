@@ -1,8 +1,13 @@
-//! Parses sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed), index or plain list.
+//! Parses sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed, in any encoding), index or
+//! plain list; feeds (RSS, Atom) are sitemaps, too.
 
 use std::io::Read;
 
+use encoding_rs::{Encoding, UTF_8};
 use flate2::read::MultiGzDecoder;
+use quick_xml::Reader;
+use quick_xml::escape::unescape;
+use quick_xml::events::{BytesStart, Event};
 
 /// Limit on one sitemap after decompression, in bytes; the protocol's own.
 pub(super) const SIZE_MAX_BYTES: u64 = 50 * 1024 * 1024;
@@ -13,10 +18,13 @@ const ENTRIES_MAX: usize = 50_000;
 const URL_BYTES_MAX: usize = 4096;
 /// Limit on a date.
 const LASTMOD_BYTES_MAX: usize = 64;
+/// Bytes at the beginning in which a declaration of the encoding is looked for.
+const DECLARATION_BYTES: usize = 200;
 
 /// One entry of a sitemap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SitemapEntry {
+    /// As written; may be relative.
     pub(super) url: String,
     pub(super) lastmod: Option<String>,
     /// Whether it is another sitemap.
@@ -27,94 +35,226 @@ pub(super) struct SitemapEntry {
 #[derive(Debug, Default)]
 pub(super) struct Sitemap {
     pub(super) entries: Vec<SitemapEntry>,
-    /// Whether it contains more than a sitemap may.
-    pub(super) is_cut: bool,
+    /// Whether it has more entries than a sitemap may.
+    pub(super) is_over: bool,
+    /// Why there may be more than these entries: it is no sitemap, or not a whole one.
+    pub(super) problem: Option<&'static str>,
 }
 
 impl Sitemap {
     /// Adds `entry`; returns false if the limit is reached.
     fn add(&mut self, entry: SitemapEntry) -> bool {
-        if !entry.url.starts_with("http") || entry.url.len() > URL_BYTES_MAX {
+        if entry.url.is_empty() || entry.url.len() > URL_BYTES_MAX {
             return true;
         }
-        self.is_cut |= self.entries.len() == ENTRIES_MAX;
-        if !self.is_cut {
+        self.is_over |= self.entries.len() == ENTRIES_MAX;
+        if !self.is_over {
             self.entries.push(entry);
         }
-        !self.is_cut
+        !self.is_over
     }
 }
 
-/// Parses as much as possible; skips invalid entries.
-pub(super) fn parse(bytes: Vec<u8>) -> Sitemap {
-    let (bytes, is_cut) =
-        if bytes.starts_with(&[0x1f, 0x8b]) { decompressed(&bytes) } else { (bytes, false) };
-    let text = String::from_utf8_lossy(&bytes);
+/// Parses as much as possible; skips invalid entries. `is_whole`: these are all of its bytes.
+pub(super) fn parse(bytes: Vec<u8>, is_whole: bool) -> Sitemap {
+    let (bytes, is_whole) = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let (plain, is_all) = decompressed(&bytes);
+        (plain, is_whole && is_all)
+    } else {
+        (bytes, is_whole)
+    };
+    let mut sitemap = Sitemap::default();
+    let text = decoded(&bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    let mut sitemap = Sitemap { is_cut, ..Sitemap::default() };
     if text.starts_with('<') {
         parse_xml(text, &mut sitemap);
     } else {
         parse_list(text, &mut sitemap);
     }
-    sitemap.is_cut |= is_cut;
+    if !is_whole {
+        sitemap.problem.get_or_insert("it is larger than the protocol allows (50 MiB), or cut off");
+    }
     sitemap
 }
 
+/// Also reports whether that is all.
 fn decompressed(bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut plain = Vec::new();
     // A truncated file yields its first part.
-    let _ = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES + 1).read_to_end(&mut plain);
-    let is_cut = plain.len() as u64 > SIZE_MAX_BYTES;
+    let read = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES + 1).read_to_end(&mut plain);
+    let is_all = read.is_ok() && plain.len() as u64 <= SIZE_MAX_BYTES;
     plain.truncate(usize::try_from(SIZE_MAX_BYTES).unwrap_or(usize::MAX));
-    (plain, is_cut)
+    (plain, is_all)
+}
+
+/// Decodes by byte order mark, or by the declaration at the beginning.
+fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let encoding = match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => encoding,
+        None if bytes.starts_with(b"<\0") => encoding_rs::UTF_16LE,
+        None if bytes.starts_with(b"\0<") => encoding_rs::UTF_16BE,
+        None => declared(bytes).unwrap_or(UTF_8),
+    };
+    encoding.decode(bytes).0
+}
+
+fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
+    let start = &bytes[..bytes.len().min(DECLARATION_BYTES)];
+    let start = String::from_utf8_lossy(start);
+    let declaration = start.trim_start().strip_prefix("<?xml")?.split("?>").next()?;
+    let (_, after) = declaration.split_once("encoding")?;
+    let value = after.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let encoding = Encoding::for_label(value[1..].split(quote).next()?.as_bytes())?;
+    // These bytes are ASCII, so it cannot be true.
+    let is_ascii = ![encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&encoding);
+    is_ascii.then_some(encoding)
 }
 
 fn parse_list(text: &str, sitemap: &mut Sitemap) {
-    for url in text.lines().map(str::trim) {
-        if !sitemap.add(SitemapEntry { url: url.to_owned(), ..SitemapEntry::default() }) {
+    for line in text.lines().map(str::trim) {
+        let is_url = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"));
+        let url = line.to_owned();
+        if is_url && !sitemap.add(SitemapEntry { url, ..SitemapEntry::default() }) {
             return;
         }
     }
+    if sitemap.entries.is_empty() {
+        sitemap.problem = Some("it is no sitemap");
+    }
 }
 
-/// Scans from tag to tag: three elements matter, and their text is plain.
+/// Names of root elements.
+const ROOTS: [&str; 5] = ["urlset", "sitemapindex", "rss", "feed", "rdf"];
+/// Prefixes of namespaces whose elements are not about pages.
+const OTHERS: [&str; 7] = ["image", "video", "news", "xhtml", "atom", "media", "mobile"];
+
+/// What an open element of interest is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Url,
+    Lastmod,
+}
+
+/// Walks from tag to tag; end tags may be missing at the end.
 fn parse_xml(text: &str, sitemap: &mut Sitemap) {
-    let mut entry = SitemapEntry::default();
-    for part in text.split('<').skip(1) {
-        let Some((tag, content)) = part.split_once('>') else { continue };
-        let name = tag.split([' ', '\t', '\n', '\r', '/']).next().unwrap_or(tag);
-        let is_end = tag.starts_with('/');
-        let name = if is_end { tag[1..].trim_end() } else { name };
-        match (name.rsplit(':').next().unwrap_or(name), is_end) {
-            ("url" | "sitemap", false) => {
-                entry = SitemapEntry { is_sitemap: name.ends_with("sitemap"), ..entry };
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = false;
+    let mut entry: Option<SitemapEntry> = None;
+    let mut field: Option<(Field, String)> = None;
+    let mut root: Option<String> = None;
+    let mut is_closed = false;
+    while let Ok(event) = reader.read_event() {
+        match event {
+            Event::DocType(kind) if kind.trim_start().to_ascii_lowercase().starts_with("html") => {
+                sitemap.problem = Some("it is no sitemap, but a page of HTML");
+                return;
             }
-            // In namespaces for images and videos `loc` has another meaning.
-            ("loc", false) if !name.contains(':') => entry.url = unescaped(content),
-            ("lastmod", false) => {
-                entry.lastmod = Some(unescaped(content)).filter(|it| it.len() <= LASTMOD_BYTES_MAX);
+            Event::Start(tag) | Event::Empty(tag) if root.is_none() => {
+                let name = local(tag.name().as_ref());
+                if !ROOTS.contains(&name.as_str()) {
+                    sitemap.problem = Some("it is no sitemap");
+                    return;
+                }
+                is_closed = text.ends_with("/>");
+                root = Some(name);
             }
-            ("url" | "sitemap", true) if !sitemap.add(std::mem::take(&mut entry)) => return,
+            Event::Start(tag) => match local(tag.name().as_ref()).as_str() {
+                "url" | "item" | "entry" => entry = Some(SitemapEntry::default()),
+                "sitemap" => {
+                    entry = Some(SitemapEntry { is_sitemap: true, ..SitemapEntry::default() });
+                }
+                _ => {
+                    add_href(&tag, entry.as_mut());
+                    field = field_of(tag.name().as_ref()).map(|field| (field, String::new()));
+                }
+            },
+            Event::Empty(tag) => add_href(&tag, entry.as_mut()),
+            Event::Text(text) => append(&mut field, &text),
+            Event::CData(text) => append(&mut field, &text),
+            Event::GeneralRef(name) => {
+                append(&mut field, &unescape(&format!("&{};", &*name)).unwrap_or_default());
+            }
+            Event::End(tag) => {
+                set(entry.as_mut(), field.take());
+                let name = local(tag.name().as_ref());
+                is_closed |= root.as_ref() == Some(&name);
+                let ends = matches!(name.as_str(), "url" | "sitemap" | "item" | "entry");
+                if ends && !entry.take().is_none_or(|entry| sitemap.add(entry)) {
+                    return;
+                }
+            }
+            Event::Eof => break,
             _ => {}
         }
     }
+    // What is open at the end counts if its URL is complete.
+    if let Some(entry) = entry {
+        sitemap.add(entry);
+    }
+    if root.is_none() {
+        sitemap.problem = Some("it is no sitemap");
+    } else if !is_closed {
+        sitemap.problem = Some("it is cut off");
+    }
 }
 
-fn unescaped(text: &str) -> String {
-    let text = text.trim();
-    if !text.contains('&') {
-        return text.to_owned();
+/// Returns the name without its prefix.
+fn local(name: &str) -> String {
+    name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Returns what the text of an element is. In namespaces for images and the like, `loc` and `link`
+/// have another meaning.
+fn field_of(name: &str) -> Option<Field> {
+    let prefix = name.rsplit_once(':').map(|(prefix, _)| prefix.to_ascii_lowercase());
+    if prefix.is_some_and(|prefix| OTHERS.contains(&prefix.as_str())) {
+        return None;
     }
-    let pairs = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&apos;", "'"),
-        ("&#38;", "&"),
-        ("&amp;", "&"),
-    ];
-    pairs.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
+    match local(name).as_str() {
+        "loc" | "link" => Some(Field::Url),
+        "lastmod" => Some(Field::Lastmod),
+        _ => None,
+    }
+}
+
+/// Uses the `href` of a feed's `link`, unless it leads to something else than the page.
+fn add_href(tag: &BytesStart<'_>, entry: Option<&mut SitemapEntry>) {
+    let Some(entry) = entry.filter(|entry| entry.url.is_empty()) else { return };
+    if tag.name().as_ref() != "link" {
+        return;
+    }
+    let value = |name: &str| {
+        let attribute = tag.try_get_attribute(name).ok()??;
+        let value = attribute.value.to_string();
+        Some(unescape(&value).map(String::from).unwrap_or(value))
+    };
+    if value("rel").is_none_or(|rel| rel == "alternate")
+        && let Some(href) = value("href")
+    {
+        entry.url = href.trim().to_owned();
+    }
+}
+
+fn append(field: &mut Option<(Field, String)>, text: &str) {
+    if let Some((_, value)) = field
+        && value.len() <= URL_BYTES_MAX
+    {
+        value.push_str(text);
+    }
+}
+
+/// Stores the text of a field in its entry; the first of each counts.
+fn set(entry: Option<&mut SitemapEntry>, field: Option<(Field, String)>) {
+    let (Some(entry), Some((field, value))) = (entry, field) else { return };
+    let value = value.trim();
+    match field {
+        Field::Url if entry.url.is_empty() => entry.url = value.to_owned(),
+        Field::Lastmod if value.len() <= LASTMOD_BYTES_MAX => {
+            entry.lastmod.get_or_insert_with(|| value.to_owned());
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -122,56 +262,119 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn check(bytes: &[u8], expected: &[(&str, Option<&str>, bool)]) {
-        let entries = parse(bytes.to_vec()).entries;
-        let found: Vec<_> = entries
+    /// Checks URLs, dates, whether they are sitemaps, and whether there is a problem.
+    fn check(bytes: &[u8], expected: &[(&str, Option<&str>, bool)], is_sound: bool) {
+        let sitemap = parse(bytes.to_vec(), true);
+        let found: Vec<_> = sitemap
+            .entries
             .iter()
             .map(|entry| (entry.url.as_str(), entry.lastmod.as_deref(), entry.is_sitemap))
             .collect();
-        assert_eq!(found, expected);
+        assert_eq!(found, expected, "{}", String::from_utf8_lossy(bytes));
+        assert_eq!(sitemap.problem.is_none(), is_sound, "{:?}", sitemap.problem);
+    }
+
+    fn pages(xml: &str, urls: &[&str]) {
+        let expected: Vec<_> = urls.iter().map(|url| (*url, None, false)).collect();
+        check(xml.as_bytes(), &expected, true);
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
     }
 
     #[test]
     fn sitemaps_of_every_form_are_read() {
-        let pages = b"<?xml version=\"1.0\"?><urlset xmlns=\"x\"><url>\n<loc> https://example.org/a?b&amp;c </loc>\
+        let all = b"<?xml version=\"1.0\"?><urlset xmlns=\"x\"><url>\n<loc> https://example.org/a?b&amp;c </loc>\
             <lastmod>2024-01-02</lastmod><image:image><image:loc>https://example.org/i.png</image:loc></image:image>\
-            </url><url><loc>javascript:</loc></url><url ><loc>https://example.org/d</loc></url><url><loc>";
+            </url><url ><loc>https://example.org/d</loc></url></urlset>";
         let expected = [
             ("https://example.org/a?b&c", Some("2024-01-02"), false),
             ("https://example.org/d", None, false),
         ];
-        check(pages, &expected);
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(pages).unwrap();
-        check(&gzip.finish().unwrap(), &expected);
+        check(all, &expected, true);
+        check(&gzip(all), &expected, true);
         check(
-            b"\xef\xbb\xbf<sitemapindex><sitemap><loc>https://example.org/1.xml</loc></sitemap></sitemapindex>",
-            &[("https://example.org/1.xml", None, true)],
+            b"\xef\xbb\xbf<sitemapindex><sitemap><loc>/1.xml</loc></sitemap></sitemapindex>",
+            &[("/1.xml", None, true)],
+            true,
         );
-        check(
-            b"https://example.org/a\nnonsense\nhttps://example.org/b\n",
-            &[("https://example.org/a", None, false), ("https://example.org/b", None, false)],
+        pages(
+            "https://example.org/a\nnonsense\nHTTPS://example.org/b\n",
+            &["https://example.org/a", "HTTPS://example.org/b"],
         );
-        check(b"", &[]);
-        check(b"<<<>>>&", &[]);
+        pages(
+            "<ns0:urlset xmlns:ns0='x'><ns0:url><ns0:loc>/a</ns0:loc></ns0:url></ns0:urlset>",
+            &["/a"],
+        );
+        pages("<urlset><url><loc><![CDATA[/a?b&c]]></loc></url></urlset>", &["/a?b&c"]);
+        pages("<urlset><url><loc>/a?b=1&#x26;c&#038;d</loc></url></urlset>", &["/a?b=1&c&d"]);
+        pages(
+            "<urlset><!-- <url><loc>/no</loc></url> --><url><loc>/a</loc></url></urlset>",
+            &["/a"],
+        );
+        pages("<urlset\n xmlns='x'><url\n><loc\n>/a</loc\n></url\n></urlset>", &["/a"]);
+        pages(
+            "<urlset><url><loc>/a</loc><xhtml:link rel='alternate' href='/b'/></url></urlset>",
+            &["/a"],
+        );
+        pages("<rss><channel><link>/</link><item><link>/a</link></item></channel></rss>", &["/a"]);
+        pages(
+            "<feed><link href='/'/><entry><link rel='self' href='/x'/><link href='/a?b&amp;c'/></entry></feed>",
+            &["/a?b&c"],
+        );
+        pages("<urlset></urlset>", &[]);
+    }
+
+    #[test]
+    fn encodings_are_recognised() {
+        let xml =
+            "<?xml version='1.0' encoding='UTF-16'?><urlset><url><loc>/ä</loc></url></urlset>";
+        let utf16 =
+            |bytes: fn(u16) -> [u8; 2]| xml.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let expected = [("/ä", None, false)];
+        check(&[&b"\xff\xfe"[..], &utf16(u16::to_le_bytes)].concat(), &expected, true);
+        check(&[&b"\xfe\xff"[..], &utf16(u16::to_be_bytes)].concat(), &expected, true);
+        check(&utf16(u16::to_le_bytes), &expected, true);
+        let latin = b"<?xml version='1.0' encoding=\"ISO-8859-1\"?><urlset><url><loc>/\xe4</loc></url></urlset>";
+        check(latin, &expected, true);
+        check(xml.as_bytes(), &expected, true);
+    }
+
+    #[test]
+    fn what_is_no_sitemap_or_not_whole_is_recognised() {
+        let one = [("/a", None, false)];
+        check(b"<urlset><url><loc>/a</loc></url><url><loc>/b", &one, false);
+        let two = [("/a", None, false), ("/b", None, false)];
+        check(b"<urlset><url><loc>/a</loc></url><url><loc>/b</loc>", &two, false);
+        for text in [
+            "",
+            "<<<>>>&",
+            "<!DOCTYPE html><html><body>App</body></html>",
+            "<html><a href='/a'>a</a></html>",
+            "<Error><Code>AccessDenied</Code></Error>",
+            "{}",
+        ] {
+            check(text.as_bytes(), &[], false);
+        }
+        let whole = gzip(b"<urlset><url><loc>/a</loc></url></urlset>");
+        assert!(parse(whole[..whole.len() - 4].to_vec(), true).problem.is_some());
     }
 
     #[test]
     fn a_sitemap_has_no_more_than_the_protocol_allows() {
-        let check = |text: &str, length: usize, is_cut: bool| {
-            let found = parse(text.as_bytes().to_vec());
-            assert_eq!((found.entries.len(), found.is_cut), (length, is_cut));
+        let check = |text: &str, length: usize, is_over: bool| {
+            let found = parse(text.as_bytes().to_vec(), true);
+            assert_eq!((found.entries.len(), found.is_over), (length, is_over));
         };
         check(&"https://example.org/\n".repeat(ENTRIES_MAX), ENTRIES_MAX, false);
         check(&"https://example.org/\n".repeat(ENTRIES_MAX + 1), ENTRIES_MAX, true);
-        check(
-            &"<url><loc>https://example.org/</loc></url>".repeat(ENTRIES_MAX + 1),
-            ENTRIES_MAX,
-            true,
-        );
+        let urls = "<url><loc>https://example.org/</loc></url>".repeat(ENTRIES_MAX + 1);
+        check(&format!("<urlset>{urls}</urlset>"), ENTRIES_MAX, true);
         check(&format!("https://example.org/{}", "x".repeat(URL_BYTES_MAX)), 0, false);
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&vec![b' '; 51 << 20]).unwrap();
-        assert!(parse(gzip.finish().unwrap()).is_cut);
+        assert!(parse(gzip(&vec![b' '; 51 << 20]), true).problem.is_some());
+        assert!(parse(b"<urlset></urlset>".to_vec(), false).problem.is_some());
     }
 }

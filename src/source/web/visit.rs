@@ -8,30 +8,22 @@ use std::time::{Duration, Instant};
 use ureq::http::header;
 use url::Url;
 
-use super::address;
+use super::address::{host, path_and_query};
 use super::client::{Client, RequestError, Response, Validators};
-use super::file_cache::{AGE_MAX, FileCache};
+use super::file_cache::FileCache;
 use super::pace::Pace;
-use super::robots::{self, Robots};
+use super::robots::KnownRobots;
 use super::scope::Scope;
 use crate::support::checkpoint::StopSignal;
 use crate::support::html;
 
-/// A path no site has; its name explains the request in the server log.
-const PROBE_PATH: &str = "kbingest-asks-for-a-page-that-is-not-there";
-/// Limit on the redirects of robots.txt, section 2.3.1.2.
-const ROBOTS_REDIRECTS_MAX: usize = 5;
-/// Longest pause that a server may request; after a longer one the page is left to the next run.
+/// Longest pause of a server that a run waits for; with a longer one the host is put off, until the
+/// pause is over or to the next run.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Longer validators are dropped, and the page is fetched whole each time.
 const VALIDATOR_BYTES_MAX: usize = 1024;
-/// Limit on the bytes of error pages kept, of all hosts together; those of further hosts are
-/// dropped.
-const SOFT_404_BYTES_MAX: usize = 32 << 20;
-/// Limit on the bytes of rules kept, of all hosts together; beyond it all are dropped, and parsed
-/// or fetched again when needed.
-const RULES_BYTES_MAX: usize = 64 << 20;
 
 /// The result of visiting a URL.
 #[derive(Debug)]
@@ -40,12 +32,19 @@ pub enum VisitResult {
     Page(Fetched),
     /// Unchanged since it was last fetched.
     NotModified,
-    /// Redirected to this URL.
-    Moved(Url),
+    /// Redirected.
+    Moved {
+        /// The URL.
+        to: Url,
+        /// Whether the server says that it is for good.
+        is_permanent: bool,
+    },
     /// There is no such page: 404 or 410.
     Gone(u16),
-    /// Skipped, for this reason, perhaps without a request.
+    /// Skipped, for this reason.
     Excluded(String),
+    /// Not requested, for this reason.
+    Forbidden(String),
     /// Refused by the server; the next run retries it.
     Refused(String),
     /// No complete response; the page may exist.
@@ -54,6 +53,13 @@ pub enum VisitResult {
         reason: String,
         /// Time after which the server wants the next request.
         pause: Option<Duration>,
+    },
+    /// Not requested, or in vain: the host asks for a long pause.
+    PutOff {
+        /// What happened.
+        reason: String,
+        /// What is left of the pause.
+        pause: Duration,
     },
 }
 
@@ -83,9 +89,6 @@ pub struct Soft404 {
     pub page: Arc<Fetched>,
 }
 
-/// A robots.txt, with the time it was fetched; the error is an outage.
-pub(super) type KnownRobots = (Instant, Result<Robots, String>);
-
 /// What all visits share.
 pub(super) struct Visitor {
     pub(super) client: Client,
@@ -98,19 +101,25 @@ pub(super) struct Visitor {
     pub(super) rules: Mutex<HashMap<String, KnownRobots>>,
     pub(super) soft_404s: Mutex<HashMap<String, Option<Soft404>>>,
     pub(super) file_cache: FileCache,
+    /// Hosts that asked for a long pause, with its end.
+    pub(super) put_off: Mutex<HashMap<String, Instant>>,
 }
 
 impl Visitor {
     /// Visits `url`; `None` if the run is stopped.
     pub(super) fn visit(&self, url: &Url, validators: &Validators) -> Option<VisitResult> {
+        if let Some(put_off) = self.is_put_off(url) {
+            return Some(put_off);
+        }
         match self.rules_for(url)? {
             Ok(robots) if self.respect_robots && !robots.allows(&path_and_query(url)) => {
-                return Some(VisitResult::Excluded("robots.txt disallows it".to_owned()));
+                return Some(VisitResult::Forbidden("robots.txt disallows it".to_owned()));
             }
             Ok(_) => {}
             Err(reason) => {
                 let reason = format!("robots.txt is unavailable: {reason}");
-                return Some(VisitResult::Outage { reason, pause: None });
+                let outage = || VisitResult::Outage { reason, pause: None };
+                return Some(self.is_put_off(url).unwrap_or_else(outage));
             }
         }
         Some(match self.request(url, validators)? {
@@ -121,7 +130,8 @@ impl Visitor {
                 }
                 answer
             }
-            Err(RequestError::Refused(reason)) => VisitResult::Excluded(reason),
+            Err(RequestError::Refused(reason)) => VisitResult::Forbidden(reason),
+            Err(RequestError::PutOff { reason, pause }) => VisitResult::PutOff { reason, pause },
             Err(RequestError::Outage(reason)) => {
                 self.pace.back_off(&host(url), None);
                 VisitResult::Outage { reason, pause: None }
@@ -129,172 +139,17 @@ impl Visitor {
         })
     }
 
-    /// Fetches the host's error page once, to recognise soft 404s, and only after a page was
-    /// served; `None` if the run is stopped.
-    fn probe_soft_404(&self, url: &Url) -> Option<()> {
-        // Locked while fetching: others who need it wait for the same response.
-        let mut soft_404s = self.soft_404s.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Returns that the host of `url` is put off, if it is.
+    fn is_put_off(&self, url: &Url) -> Option<VisitResult> {
         let host = host(url);
-        if soft_404s.contains_key(&host) {
-            return Some(());
-        }
-        let mut found = None;
-        if let Ok(url) = url.join(PROBE_PATH)
-            && self.may_request(&url)?
-            && let Ok(response) = self.request(&url, &Validators::default())?
-            && response.status == 200
-            && let VisitResult::Page(page) = self.page(response)
-            && page.may_be_html()
-            && page.bytes.len()
-                + soft_404s.values().flatten().map(|it| it.page.bytes.len()).sum::<usize>()
-                <= SOFT_404_BYTES_MAX
-        {
-            found = Some(Soft404 { url, page: Arc::new(page) });
-        }
-        soft_404s.insert(host, found);
-        Some(())
-    }
-
-    /// Returns the error page that [`Self::probe_soft_404`] found.
-    pub(super) fn soft_404(&self, url: &Url) -> Option<Soft404> {
-        let soft_404s = self.soft_404s.lock().unwrap_or_else(PoisonError::into_inner);
-        soft_404s.get(&host(url)).cloned().flatten()
-    }
-
-    /// Reports whether robots.txt allows requesting `url`.
-    fn may_request(&self, url: &Url) -> Option<bool> {
-        let rules = self.rules_for(url)?;
-        Some(rules.is_ok_and(|it| !self.respect_robots || it.allows(&path_and_query(url))))
-    }
-
-    /// Fetches a file that may be missing; if it is, it is not requested again for a day. Returns
-    /// `None` if the run is stopped, no file if there is none, and an error if a file that existed
-    /// is unavailable.
-    pub(super) fn optional_file(
-        &self,
-        url: &Url,
-        max: u64,
-    ) -> Option<Result<Option<Vec<u8>>, String>> {
-        let url_text = url.as_str();
-        if matches!(self.file_cache.find(url_text), Some((None, _))) || !self.may_request(url)? {
-            return Some(Ok(None));
-        }
-        let last = self.file_cache.last(url_text);
-        Some(match self.fetch_file(url, max)? {
-            Ok(FileStart { bytes, .. }) => {
-                if last.flatten().as_ref() != Some(&bytes) {
-                    self.file_cache.note(url_text, Some(&bytes));
-                }
-                Ok(Some(bytes))
-            }
-            Err(FileError::Missing(_)) => {
-                self.file_cache.note(url_text, None);
-                Ok(None)
-            }
-            // Some servers answer with an error for anything they do not have.
-            Err(FileError::Outage(reason)) => last.flatten().map_or(Ok(None), |_| Err(reason)),
-        })
-    }
-
-    /// Fetches the first `max` bytes of a file that is not a page, such as a sitemap; `None` if the
-    /// run is stopped.
-    pub(super) fn fetch_file(&self, url: &Url, max: u64) -> Option<Result<FileStart, FileError>> {
-        let mut url = url.clone();
-        for _ in 0..=ROBOTS_REDIRECTS_MAX {
-            let response = match self.request(&url, &Validators::default())? {
-                Ok(response) => response,
-                Err(RequestError::Refused(reason)) => return Some(Err(FileError::Missing(reason))),
-                Err(RequestError::Outage(reason)) => return Some(Err(FileError::Outage(reason))),
-            };
-            match response.status {
-                200..=299 => {
-                    return Some(match response.read_start(max) {
-                        Ok((bytes, is_whole)) => Ok(FileStart { bytes, is_whole }),
-                        Err(RequestError::Refused(reason) | RequestError::Outage(reason)) => {
-                            Err(FileError::Outage(reason))
-                        }
-                    });
-                }
-                300..=399 => match location(&url, &response) {
-                    Some(next) if address::may_be_asked(&next) => url = next,
-                    _ => return Some(Err(FileError::Missing("a redirect to nowhere".into()))),
-                },
-                429 | 500..=599 => {
-                    let reason = format!("the server answers {}", response.status);
-                    return Some(Err(FileError::Outage(reason)));
-                }
-                status => {
-                    return Some(Err(FileError::Missing(format!("the server answers {status}"))));
-                }
-            }
-        }
-        Some(Err(FileError::Missing("too many redirects".into())))
-    }
-
-    /// Returns the sitemaps that the robots.txt of `url`'s host names.
-    pub(super) fn sitemaps_of(&self, url: &Url) -> Option<Vec<String>> {
-        Some(self.rules_for(url)?.map(|robots| robots.sitemaps).unwrap_or_default())
-    }
-
-    /// Returns the rules for the host of `url`, fetched at most once a day; the error is an outage.
-    fn rules_for(&self, url: &Url) -> Option<Result<Robots, String>> {
-        let host = host(url);
-        // Locked while fetching: others who need it wait for the same response.
-        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, known)) = rules.get(&host)
-            && since.elapsed() < AGE_MAX
-        {
-            return Some(known.clone());
-        }
-        let (since, known) = self.read_rules(url)?;
-        if let Ok(Robots { crawl_delay: Some(delay), .. }) = known
-            && self.respect_robots
-        {
-            self.pace.keep_delay(&host, delay);
-        }
-        let size = |known: &Result<Robots, String>| known.as_ref().map_or(0, Robots::size_bytes);
-        if rules.values().map(|(_, known)| size(known)).sum::<usize>() + size(&known)
-            > RULES_BYTES_MAX
-        {
-            rules.clear();
-        }
-        rules.insert(host, (since, known.clone()));
-        Some(known)
-    }
-
-    /// Reads a cached robots.txt, or fetches it; returns also when it was fetched.
-    fn read_rules(&self, url: &Url) -> Option<KnownRobots> {
-        let now = Instant::now();
-        let robots_url = match url.join("/robots.txt") {
-            Ok(robots_url) => robots_url,
-            Err(error) => return Some((now, Err(error.to_string()))),
-        };
-        let parse = |bytes: &[u8]| Robots::parse(&String::from_utf8_lossy(bytes), &self.agent);
-        if let Some((body, age)) = self.file_cache.find(robots_url.as_str()) {
-            let since = now.checked_sub(age).unwrap_or(now);
-            return Some((since, Ok(body.map(|body| parse(&body)).unwrap_or_default())));
-        }
-        let known = match self.fetch_file(&robots_url, robots::SIZE_MAX_BYTES as u64)? {
-            Ok(FileStart { mut bytes, is_whole }) => {
-                if !is_whole {
-                    // Half a rule would be another rule.
-                    let end = bytes.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
-                    bytes.truncate(end.unwrap_or(0));
-                }
-                self.file_cache.note(robots_url.as_str(), Some(&bytes));
-                Ok(parse(&bytes))
-            }
-            Err(FileError::Missing(_)) => {
-                self.file_cache.note(robots_url.as_str(), None);
-                Ok(Robots::default())
-            }
-            Err(FileError::Outage(reason)) => Err(reason),
-        };
-        Some((now, known))
+        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = put_off.get(&host)?.checked_duration_since(Instant::now())?;
+        let reason = format!("{host} asks for a pause");
+        Some(VisitResult::PutOff { reason, pause })
     }
 
     /// Waits for the host's turn and sends the request.
-    fn request(
+    pub(super) fn request(
         &self,
         url: &Url,
         validators: &Validators,
@@ -307,7 +162,18 @@ impl Visitor {
         let since = Instant::now();
         let response = self.client.get(url, validators, self.scope.may_get_headers(url));
         self.pace.answered(&host, since.elapsed());
-        Some(response)
+        Some(response.and_then(|response| match long_pause(&response) {
+            Some(pause) => {
+                let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+                let end = Instant::now().checked_add(pause).unwrap_or(since + DAY);
+                put_off.insert(host.clone(), end);
+                let seconds = pause.as_secs();
+                let status = response.status;
+                let reason = format!("{host} answers {status} and asks for a pause of {seconds} s");
+                Err(RequestError::PutOff { reason, pause })
+            }
+            None => Ok(response),
+        }))
     }
 
     fn answer(&self, url: &Url, response: Response) -> VisitResult {
@@ -316,13 +182,16 @@ impl Visitor {
             204 | 205 => VisitResult::Excluded(format!("the server answers {}", response.status)),
             304 => VisitResult::NotModified,
             301 | 302 | 303 | 307 | 308 => match location(url, &response) {
-                Some(to) => VisitResult::Moved(to),
+                Some(to) => {
+                    let is_permanent = matches!(response.status, 301 | 308);
+                    VisitResult::Moved { to, is_permanent }
+                }
                 None => VisitResult::Refused("a redirect to nowhere".to_owned()),
             },
             status @ (404 | 410) => VisitResult::Gone(status),
             status @ (408 | 425 | 429 | 500..=599) => {
                 let pause = response.header(header::RETRY_AFTER).and_then(retry_after);
-                self.pace.back_off(&host(url), pause.map(|pause| pause.min(PAUSE_MAX)));
+                self.pace.back_off(&host(url), pause);
                 let reason = format!("the server answers {status}");
                 VisitResult::Outage { reason, pause }
             }
@@ -330,7 +199,7 @@ impl Visitor {
         }
     }
 
-    fn page(&self, response: Response) -> VisitResult {
+    pub(super) fn page(&self, response: Response) -> VisitResult {
         let content_type = response.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
         let mut parts = content_type.split(';').map(str::trim);
         let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -365,9 +234,7 @@ impl Visitor {
                 markdown,
             }),
             Ok(None) => too_large(),
-            Err(RequestError::Refused(reason) | RequestError::Outage(reason)) => {
-                VisitResult::Outage { reason, pause: None }
-            }
+            Err(error) => VisitResult::Outage { reason: error.into_reason(), pause: None },
         }
     }
 
@@ -394,42 +261,14 @@ impl Visitor {
 
 impl Fetched {
     /// Reports whether it is HTML, or may turn out to be.
-    fn may_be_html(&self) -> bool {
+    pub(super) fn may_be_html(&self) -> bool {
         let is_html =
             |media_type: &str| ["text/html", "application/xhtml+xml"].contains(&media_type);
         is_html(&self.media_type) || self.media_type.is_empty()
     }
 }
 
-/// The beginning of a file that is not a page.
-#[derive(Debug)]
-pub(super) struct FileStart {
-    pub(super) bytes: Vec<u8>,
-    /// Whether that is the whole file.
-    pub(super) is_whole: bool,
-}
-
-/// Why a file that is not a page is unavailable.
-#[derive(Debug)]
-pub(super) enum FileError {
-    /// It does not exist.
-    Missing(String),
-    /// It may exist.
-    Outage(String),
-}
-
-fn host(url: &Url) -> String {
-    address::host(url).unwrap_or_default()
-}
-
-fn path_and_query(url: &Url) -> String {
-    match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    }
-}
-
-fn location(url: &Url, response: &Response) -> Option<Url> {
+pub(super) fn location(url: &Url, response: &Response) -> Option<Url> {
     url.join(response.header(header::LOCATION)?).ok()
 }
 
@@ -446,6 +285,13 @@ fn markdown_link(response: &Response) -> Option<String> {
         let (target, parameters) = link.trim().trim_start_matches('<').split_once('>')?;
         is_markdown(parameters.trim_end_matches(',')).then(|| target.to_owned())
     })
+}
+
+/// Returns the pause that an overloaded server asks for, if it is a long one.
+fn long_pause(response: &Response) -> Option<Duration> {
+    let is_overloaded = matches!(response.status, 429 | 503);
+    let pause = response.header(header::RETRY_AFTER).filter(|_| is_overloaded)?;
+    retry_after(pause).filter(|pause| *pause > PAUSE_MAX)
 }
 
 /// Parses a number of seconds, or a date.

@@ -125,8 +125,8 @@ fn documents_that_are_no_pages_go_to_their_extractors() {
         assert!(texts.iter().any(|text| text.contains(expected)), "{texts:?}");
     }
     insta::assert_snapshot!(site.states().join("\n"), @"
-    /docs/all.bin|excluded|a file without text, by its name
-    /docs/data.tgz|excluded|a file without text, by its name
+    /docs/all.bin|gone|the server answers 404
+    /docs/data.tgz|gone|the server answers 404
     /docs/letter.rtf|fetched|-
     /docs/list|fetched|-
     /docs/photo|excluded|no text: image/jpeg

@@ -212,7 +212,7 @@ fn addresses_that_are_not_public_are_not_asked() {
     let start = site.server.url("/docs/");
     let unlisted = format!("start_urls = ['{start}']\nrequests_per_second = 1000");
     site.configure_all(&unlisted);
-    let report = site.ingest_to(3);
+    let report = site.ingest_to(20);
     assert_eq!(site.server.count(), 0);
     let said = &report.failures[0].error;
     assert!(said.starts_with("127.0.0.1 is not public; list \"127.0.0.1\""), "{said}");

@@ -36,8 +36,11 @@ fn robots_txt_is_asked_for_once_a_day() {
     assert_eq!(site.documents(), ["/docs/", "/docs/b.html"]);
 
     site.forget_files();
-    assert_eq!(site.counts(0), [1, 0, 1, 1]);
+    // A page that was dead is asked for again, and one that is now disallowed has its grace.
+    site.forget_dead_links();
+    assert_eq!(site.counts(3), [1, 0, 1, 0]);
     assert_eq!(asked(&site), 1);
+    assert_eq!(site.counts(0), [0, 0, 2, 1]);
     assert_eq!(site.documents(), ["/docs/", "/docs/a.html"]);
     site.assert_equals_fresh_ingest("another robots.txt");
     asked(&site);

@@ -64,11 +64,13 @@ fn markdown_that_pages_name_is_the_document() {
 
     // The page no longer names it.
     server.page("/docs/a.html", "Alpha as HTML.", &["below.html", "new.html"]);
-    assert_eq!(site.counts(0), [1, 0, 5, 1]);
+    assert_eq!(site.counts(3), [1, 0, 5, 0]);
+    assert_eq!(site.counts(0), [0, 0, 6, 1]);
     site.assert_equals_fresh_ingest("no Markdown any more");
     // And with the feature turned off.
     site.configure("prefer_markdown = false");
     server.take_asked();
+    site.ingest_to(3);
     site.ingest_to(0);
     let html = ["/docs/", "/docs/a.html", "/docs/b.html", "/docs/b.md", "/docs/below.html"];
     assert_eq!(site.documents()[..5], html);
@@ -119,14 +121,14 @@ fn markdown_that_cannot_be_had_leaves_the_page() {
     assert!(!asked.iter().any(|path| forbidden.contains(&path.as_str())), "{asked:?}");
     assert_eq!(site.counts(0), [0, 0, 9, 0]);
 
-    // A twin that is removed: the page replaces it at once, because nothing links to the Markdown
-    // any more.
+    // A twin that is removed: the page is its own document at once, and the Markdown has its grace.
     server.put("/docs/gone.md", markdown("Here for a while."));
     server.put("/docs/gone.html", with_twin("gone again", &[], "gone.md"));
     assert_eq!(site.counts(0), [1, 0, 8, 1]);
     assert!(site.documents().contains(&"/docs/gone.md".to_owned()));
     server.remove("/docs/gone.md");
-    assert_eq!(site.counts(0), [1, 0, 8, 1]);
+    assert_eq!(site.counts(3), [1, 0, 8, 0]);
+    assert_eq!(site.counts(0), [0, 0, 9, 1]);
     assert_eq!(site.documents(), expected);
     // An outage is no reason to use the page instead.
     server.put("/docs/late.html", with_twin("late again", &[], "slow.md"));

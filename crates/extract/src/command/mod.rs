@@ -80,6 +80,11 @@ impl Commands {
             .find(|one| one.matcher.is_match(if one.is_of_path { uri } else { name }))
     }
 
+    /// Reports whether a command has this id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.commands.iter().any(|one| one.id == id)
+    }
+
     /// Returns what determines the texts of all commands; empty if there are none.
     pub(super) fn fingerprint(&self) -> String {
         let all: Vec<_> = self.commands.iter().map(|one| one.id.as_str()).collect();

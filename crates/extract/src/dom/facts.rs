@@ -23,6 +23,12 @@ pub struct Facts {
     pub author: Option<String>,
     /// When it was published or last changed, as written.
     pub date: Option<String>,
+    /// `<meta http-equiv=refresh>`: seconds, and the URL that then replaces the page.
+    pub refresh: Option<(u32, String)>,
+    /// Whether it asks for a password.
+    pub asks_password: bool,
+    /// Whether it runs scripts.
+    pub has_script: bool,
 }
 
 /// What a page allows robots to do.
@@ -76,13 +82,27 @@ impl Tree {
                     set(&mut facts.markdown, self.attribute(id, "href"));
                 }
                 "meta" => self.read_meta(id, &mut facts),
+                "input" => facts.asks_password |= self.has(id, "type", "password"),
+                "script" => facts.has_script |= !self.is_data(id),
                 _ => {}
             }
         }
         facts
     }
 
+    fn has(&self, id: NodeId, name: &str, value: &str) -> bool {
+        self.attribute(id, name).is_some_and(|it| it.trim().eq_ignore_ascii_case(value))
+    }
+
+    /// Reports whether a script is none, but data.
+    fn is_data(&self, id: NodeId) -> bool {
+        self.attribute(id, "type").is_some_and(|media_type| media_type.contains("json"))
+    }
+
     fn read_meta(&self, id: NodeId, facts: &mut Facts) {
+        if facts.refresh.is_none() && self.has(id, "http-equiv", "refresh") {
+            facts.refresh = self.attribute(id, "content").and_then(refresh);
+        }
         let name = self.attribute(id, "name").or_else(|| self.attribute(id, "property"));
         let (Some(name), content @ Some(text)) = (name, self.attribute(id, "content")) else {
             return;
@@ -100,10 +120,16 @@ impl Tree {
         }
     }
 
-    /// Returns the links of the page in their order, except those without a URL.
+    /// Returns the links of the page in their order, except those without a URL; the pages in its
+    /// frames count.
     pub fn links(&self) -> impl Iterator<Item = Link<'_>> {
-        self.all().filter(|&id| matches!(self.name(id), "a" | "area")).filter_map(|id| {
-            let href = self.attribute(id, "href")?.trim();
+        self.all().filter_map(|id| {
+            let attribute = match self.name(id) {
+                "a" | "area" => "href",
+                "frame" => "src",
+                _ => return None,
+            };
+            let href = self.attribute(id, attribute)?.trim();
             (!href.is_empty()).then(|| Link { href, nofollow: self.has_rel(id, "nofollow") })
         })
     }
@@ -120,9 +146,44 @@ impl Tree {
     }
 }
 
+/// Parses seconds and URL of a refresh, as in `0; url=new.html`; `None` if it has no URL.
+fn refresh(content: &str) -> Option<(u32, String)> {
+    let content = content.trim();
+    let end = content.find(|c: char| !c.is_ascii_digit()).unwrap_or(content.len());
+    let (seconds, rest) = content.split_at(end);
+    let rest = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let rest = rest.trim_start_matches([';', ',', ' ', '\t', '\n', '\r']);
+    let named = rest.get(..3).filter(|name| name.eq_ignore_ascii_case("url"));
+    let after = named.and_then(|_| rest[3..].trim_start().strip_prefix('='));
+    let url = after.unwrap_or(rest).trim().trim_matches(['"', '\'']).trim();
+    let seconds = if seconds.is_empty() { 0 } else { seconds.parse().ok()? };
+    (!url.is_empty()).then(|| (seconds, url.to_owned()))
+}
+
 /// Keeps the first value that is not blank.
 fn set(place: &mut Option<String>, value: Option<&str>) {
     if place.is_none() {
         *place = value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refreshes_are_read() {
+        let check = |content: &str, expected: Option<(u32, &str)>| {
+            let expected = expected.map(|(seconds, url)| (seconds, url.to_owned()));
+            assert_eq!(refresh(content), expected, "{content}");
+        };
+        check("0; url=latest/", Some((0, "latest/")));
+        check("1;URL='../a.html'", Some((1, "../a.html")));
+        check(" 0.5 , url = \"a?b=c;d\" ", Some((0, "a?b=c;d")));
+        check("3;a.html", Some((3, "a.html")));
+        check("; url=a", Some((0, "a")));
+        check("30", None);
+        check("0; url=", None);
+        check("", None);
     }
 }

@@ -95,12 +95,15 @@ fn first_heading(tree: &Tree) -> Option<NodeId> {
     tree.all().find(|&id| matches!(tree.name(id), "h1" | "h2"))
 }
 
+/// Name and version of the extractor of HTML.
+pub(super) const ID: &str = "html@3";
+
 /// HTML and XHTML documents.
 pub(super) struct Html;
 
 impl Extractor for Html {
     fn id(&self) -> &'static str {
-        "html@3"
+        ID
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {

@@ -1,157 +1,44 @@
-//! The frontier of a web site: the URLs that wait to be visited, and the results of visiting the
-//! others.
+//! The frontier of a web site: the URLs that wait to be visited, and what became of the others.
 //!
 //! A run owns the rows with its id; rows of earlier runs are history, and are queued again when a
 //! link to them is found. The text of a page is saved in the transaction that marks it as fetched.
+//! What happens to a page is decided by `pipeline::web::transition`: here it is only applied.
 
+pub mod counted;
 pub mod end;
+mod lost;
+mod page;
 mod site_file;
-mod twin;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::domain::{DocumentId, Metrics, ProgressReport};
+use crate::domain::{Metrics, ProgressReport, StartPage};
 use crate::kb::KbError;
 use crate::kb::sqlite::Run;
-use crate::kb::sqlite::convert::{from_sql, size_to_sql};
-use crate::kb::sqlite::documents::{Reading, SaveResult, failure_of, save_one};
+use crate::kb::sqlite::convert::{from_sql, size_to_sql, to_sql};
+use crate::kb::sqlite::documents::{SaveResult, failure_of, save_one};
 use crate::kb::sqlite::run_row::RunKey;
+
+pub use lost::LostDocument;
+pub use page::{
+    Answer, FoundLink, Lost, PageDocument, PageLinks, PageRow, PageState, QueuedPage, StoredLink,
+    Transition,
+};
 
 /// Why a URL is not visited because of a limit of kb.toml.
 pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";
 
-/// A page at which a crawl starts.
-#[derive(Clone, Debug)]
-pub struct StartPage<'a> {
-    /// Its URL.
-    pub url: &'a str,
-    /// When it last changed, according to a sitemap.
-    pub lastmod: Option<&'a str>,
-}
+/// Why a URL is not visited because of a limit of kb.toml on the queries of its path.
+pub const OVER_QUERIES: &str = "its path has more queries than max_queries";
 
-/// A URL that waits to be visited.
-#[derive(Clone, Debug)]
-pub struct QueuedPage {
-    /// Id of the row.
-    pub id: i64,
-    /// The URL.
-    pub url: String,
-    /// Links between a start page and it.
-    pub depth: u32,
-    /// Consecutive redirects that led here.
-    pub redirects: u32,
-    /// Whether the crawl starts at it.
-    pub is_start: bool,
-    /// Failed visits in this run.
-    pub attempts: u32,
-    /// Consecutive runs that found it gone.
-    pub missing_runs: u32,
-    /// Its document, if it has one.
-    pub document: Option<DocumentId>,
-    /// Whether the last fetch is stored in the knowledge base with the current settings, so that a
-    /// conditional request with `etag` and `last_modified` is possible.
-    pub is_known: bool,
-    /// Whether it is unchanged since then, according to a sitemap.
-    pub is_unchanged_by_sitemap: bool,
-    /// `ETag` of the last fetch.
-    pub etag: Option<String>,
-    /// `Last-Modified` of the last fetch.
-    pub last_modified: Option<String>,
-    /// Its Markdown twin then, which has the document.
-    pub twin: Option<String>,
-    /// Whether that twin is unavailable in this run.
-    pub twin_failed: bool,
-    /// Whether it is the twin of another page.
-    pub is_twin: bool,
-}
-
-/// The result of a visit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageState {
-    /// To be visited again in this run, not before this time (milliseconds since 1970).
-    Queued {
-        /// The time.
-        not_before_ms: i64,
-    },
-    /// Fetched; the reading has its text.
-    Fetched,
-    /// Unchanged.
-    Unchanged,
-    /// Redirected; the only link leads there.
-    Redirected,
-    /// Skipped on purpose.
-    Excluded,
-    /// Gone.
-    Gone,
-    /// Refused; the next run retries it.
-    Refused,
-    /// Unavailable; it may exist.
-    Failed,
-}
-
-impl PageState {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued { .. } => "queued",
-            Self::Fetched => "fetched",
-            Self::Unchanged => "unchanged",
-            Self::Redirected => "redirected",
-            Self::Excluded => "excluded",
-            Self::Gone => "gone",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// A URL found on a page.
-#[derive(Clone, Debug)]
-pub struct FoundLink {
-    /// The URL, normalised.
-    pub url: String,
-    /// Why it is not visited, if it is not.
-    pub excluded: Option<String>,
-}
-
-/// One visit, to be saved.
-#[derive(Debug)]
-pub struct PageReport {
-    /// The row.
-    pub page: QueuedPage,
-    /// Its result.
-    pub state: PageState,
-    /// The reason, or the redirect's target.
-    pub reason: Option<String>,
-    /// `ETag` of this response.
-    pub etag: Option<String>,
-    /// `Last-Modified` of this response.
-    pub last_modified: Option<String>,
-    /// Its Markdown twin.
-    pub twin: Option<String>,
-    /// Text or failure of its document.
-    pub reading: Option<Reading>,
-    /// Its links.
-    pub links: PageLinks,
-}
-
-/// The links of a page.
-#[derive(Clone, Debug)]
-pub enum PageLinks {
-    /// These URLs, which are queued.
-    Found(Vec<FoundLink>),
-    /// The same as when it was last fetched; they are queued.
-    AsBefore,
-    /// Unknown; nothing is queued.
-    Unknown,
-}
+/// Why a page is left out that says the same as others of its form.
+pub const REPEATED: &str = "20 pages like it say the same";
 
 /// The site of visited pages.
 #[derive(Clone, Copy, Debug)]
 pub struct CrawledSite<'a> {
     /// Its name.
     pub source: &'a str,
-    /// Hash of its settings.
-    pub settings: &'a str,
     /// New URLs are queued only while fewer than this wait.
     pub max_queued: u64,
 }
@@ -165,18 +52,18 @@ pub struct FrontierCounts {
     pub visited: u64,
     /// Unavailable ones among these.
     pub failed: u64,
-    /// Skipped because of a limit on folders.
-    pub over_limit: u64,
-    /// Links that were not queued, because too many URLs wait.
+    /// Links that were not queued, because a page has too many or too many URLs wait.
     pub links_left_out: u64,
 }
 
 impl Run<'_> {
     /// Queues the pages at which a crawl starts; leaves those that this run has seen unchanged.
-    pub fn queue_starts(&self, source: &str, starts: &[StartPage<'_>]) -> Result<(), KbError> {
+    pub fn queue_starts(&self, source: &str, starts: &[StartPage]) -> Result<(), KbError> {
         self.write(|tx| {
             for start in starts {
-                let id = queue(tx, self.key, source, start.url, None, 0, 0)?;
+                let link = FoundLink::to(start.url.clone());
+                let arrival = Arrival { link: &link, depth: 0, redirects: 0, referrer: None };
+                let id = queue(tx, self.key, source, &arrival)?;
                 tx.prepare_cached(
                     "UPDATE frontier SET lastmod = ?2 WHERE id = ?1 AND lastmod IS NOT ?2",
                 )?
@@ -187,56 +74,72 @@ impl Run<'_> {
     }
 
     /// Returns the next URLs to visit, at most `limit`: those with the fewest failures first, and
-    /// among these the nearest to a start page. `settings` is the hash of the source's current
-    /// settings, `now_ms` decides which are due.
+    /// among these the nearest to a start page. `now_ms` decides which are due.
     pub fn queued_pages(
         &self,
         source: &str,
-        settings: &str,
         now_ms: i64,
         limit: usize,
     ) -> Result<Vec<QueuedPage>, KbError> {
+        let sql = format!(
+            "SELECT {} FROM {}
+             WHERE page.source = ?1 AND page.run_id = ?2 AND page.state = 'queued'
+               AND page.not_before_ms <= ?3
+             ORDER BY page.outages, page.depth, page.id LIMIT ?4",
+            QueuedPage::COLUMNS,
+            QueuedPage::TABLES
+        );
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(&sql)?;
+            let key = params![source, self.key.id.0, now_ms, size_to_sql(limit)];
+            let rows = statement.query_map(key, QueuedPage::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns the page at `url`, if this run has seen it.
+    pub fn page(&self, source: &str, url: &str) -> Result<Option<QueuedPage>, KbError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE page.source = ?1 AND page.run_id = ?2 AND page.url = ?3",
+            QueuedPage::COLUMNS,
+            QueuedPage::TABLES
+        );
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(&sql)?;
+            let key = params![source, self.key.id.0, url];
+            Ok(statement.query_row(key, QueuedPage::read).optional()?)
+        })
+    }
+
+    /// Returns the URLs of the pages of this run that lead to a twin or a canonical page.
+    pub fn led_pages(&self, source: &str) -> Result<Vec<String>, KbError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT frontier.id AS page, url, depth, redirects, referrer IS NULL AS is_start, attempts,
-                        missing_runs, document.id AS document,
-                        settings IS ?3 AND links_left_out = 0
-                          AND (document.version IS NOT NULL OR twin IS NOT NULL) AS is_known,
-                        ifnull(lastmod = lastmod_fetched, FALSE) AS has_same_lastmod,
-                        etag, last_modified, twin, twin_failed,
-                        EXISTS (SELECT 1 FROM frontier AS page
-                                WHERE page.source = ?1 AND page.twin = frontier.url
-                                  AND page.run_id = ?2 AND page.state = 'redirected') AS is_twin
-                 FROM frontier LEFT JOIN document ON document.source = frontier.source
-                   AND replace(document.uri, '/', char(1)) = replace(frontier.url, '/', char(1))
-                 WHERE frontier.source = ?1 AND frontier.run_id = ?2 AND state = 'queued'
-                   AND not_before_ms <= ?4
-                 ORDER BY outages, depth, frontier.id LIMIT ?5",
+                "SELECT url FROM frontier WHERE source = ?1 AND run_id = ?2 AND state = 'redirected'
+                   AND (twin IS NOT NULL OR canonical IS NOT NULL) ORDER BY id",
             )?;
-            let rows = statement.query_map(
-                params![source, self.key.id.0, settings, now_ms, size_to_sql(limit)],
-                |row| {
-                    let is_known: bool = row.get("is_known")?;
-                    Ok(QueuedPage {
-                        id: row.get("page")?,
-                        url: row.get("url")?,
-                        depth: row.get("depth")?,
-                        redirects: row.get("redirects")?,
-                        is_start: row.get("is_start")?,
-                        attempts: row.get("attempts")?,
-                        missing_runs: row.get("missing_runs")?,
-                        document: row.get::<_, Option<i64>>("document")?.map(DocumentId),
-                        is_known,
-                        is_unchanged_by_sitemap: is_known && row.get("has_same_lastmod")?,
-                        etag: row.get("etag")?,
-                        last_modified: row.get("last_modified")?,
-                        twin: row.get("twin")?,
-                        twin_failed: row.get("twin_failed")?,
-                        is_twin: row.get("is_twin")?,
-                    })
-                },
+            let urls = statement.query_map(params![source, self.key.id.0], |row| row.get(0))?;
+            Ok(urls.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns the links that are stored with a page and that this run has not seen.
+    pub fn stored_links(&self, page: i64) -> Result<Vec<StoredLink>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT url, state, reason, attempts FROM frontier
+                 WHERE id IN (SELECT value FROM json_each((SELECT links FROM frontier WHERE id = ?1)))
+                   AND run_id <> ?2 ORDER BY id",
             )?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let links = statement.query_map(params![page, self.key.id.0], |row| {
+                Ok(StoredLink {
+                    url: row.get("url")?,
+                    state: page::state(row, "state")?.unwrap_or_default(),
+                    reason: row.get("reason")?,
+                    attempts: row.get("attempts")?,
+                })
+            })?;
+            Ok(links.collect::<Result<_, _>>()?)
         })
     }
 
@@ -260,19 +163,29 @@ impl Run<'_> {
                         ifnull(sum(state IN ('fetched', 'unchanged', 'gone', 'refused', 'failed')), 0)
                           AS visited,
                         ifnull(sum(state = 'failed'), 0) AS failed,
-                        ifnull(sum(state = 'excluded' AND reason = ?3), 0) AS over_limit,
                         ifnull(sum(links_left_out), 0) AS links_left_out
                  FROM frontier WHERE source = ?1 AND run_id = ?2",
             )?;
-            Ok(statement.query_row(params![source, self.key.id.0, OVER_LIMIT], |row| {
+            Ok(statement.query_row(params![source, self.key.id.0], |row| {
                 Ok(FrontierCounts {
                     queued: from_sql(row.get("queued")?),
                     visited: from_sql(row.get("visited")?),
                     failed: from_sql(row.get("failed")?),
-                    over_limit: from_sql(row.get("over_limit")?),
                     links_left_out: from_sql(row.get("links_left_out")?),
                 })
             })?)
+        })
+    }
+
+    /// Returns how many URLs of `source` this run has excluded for this reason.
+    pub fn excluded_count(&self, source: &str, reason: &str) -> Result<u64, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT COUNT(*) FROM frontier
+                 WHERE source = ?1 AND run_id = ?2 AND state = 'excluded' AND reason = ?3",
+            )?;
+            let key = params![source, self.key.id.0, reason];
+            Ok(from_sql(statement.query_row(key, |row| row.get(0))?))
         })
     }
 
@@ -291,75 +204,65 @@ impl Run<'_> {
         })
     }
 
-    /// Saves the results of visits: texts, states and links in one transaction, and counts the
+    /// Applies what happens to pages: texts, states and links in one transaction, and counts the
     /// documents among them. Returns a result for each reading, in order.
-    pub fn save_pages(
+    pub fn apply(
         &self,
         site: CrawledSite<'_>,
-        reports: &[PageReport],
+        transitions: &[Transition],
         progress: &ProgressReport,
     ) -> Result<Vec<SaveResult>, KbError> {
-        let CrawledSite { source, settings, max_queued } = site;
+        let CrawledSite { source, max_queued } = site;
         let run = self.key;
         self.write_counted(Metrics::default(), Some(progress), |tx, delta| {
             let mut results = Vec::new();
             let mut room = Room::of(tx, run, source, max_queued)?;
-            for report in reports {
-                if let Some(reading) = &report.reading {
+            for transition in transitions {
+                if let Some(reading) = &transition.reading {
                     results.push(save_one(tx, run, source, reading, delta)?);
                 }
-                match &report.links {
-                    PageLinks::Found(links) => {
-                        save_links(tx, run, source, report, links, &mut room)?;
-                    }
-                    PageLinks::AsBefore => queue_old_links(tx, run, &report.page)?,
-                    PageLinks::Unknown => {}
-                }
-                save_state(tx, settings, report)?;
-                if let (PageState::Unchanged, Some(document)) = (report.state, report.page.document)
-                {
+                save_links(tx, run, source, transition, &mut room)?;
+                save_row(tx, transition)?;
+                if let Some(document) = transition.clears_failure {
+                    tx.prepare_cached(
+                        "DELETE FROM failure WHERE document_id = ?1 AND stage = 'crawl'",
+                    )?
+                    .execute([document.0])?;
                     delta.count_without_text(failure_of(tx, document)?);
                 }
-                twin::settle(tx, run, source, report)?;
             }
             Ok(results)
         })
     }
 }
 
-fn save_state(tx: &Transaction<'_>, settings: &str, report: &PageReport) -> Result<(), KbError> {
-    let PageReport { page, state, reason, etag, last_modified, twin, links, .. } = report;
-    let not_before_ms = match state {
-        PageState::Queued { not_before_ms } => *not_before_ms,
-        _ => 0,
-    };
+fn save_row(tx: &Transaction<'_>, transition: &Transition) -> Result<(), KbError> {
+    let row = &transition.row;
     tx.prepare_cached(
-        "UPDATE frontier SET state = ?2, reason = ?3, not_before_ms = ?4, attempts = attempts + 1,
-                outages = CASE WHEN ?2 IN ('queued', 'failed') THEN outages + 1 ELSE 0 END,
-                settings = CASE WHEN ?2 IN ('redirected', 'excluded', 'gone') AND ?5 IS NULL THEN NULL
-                                ELSE settings END,
-                twin = CASE WHEN ?2 IN ('fetched', 'redirected', 'excluded', 'gone') THEN ?5 ELSE twin END,
-                missing_runs = CASE ?2 WHEN 'gone' THEN missing_runs + 1 WHEN 'queued' THEN missing_runs
-                                       WHEN 'failed' THEN missing_runs ELSE 0 END
+        "UPDATE frontier SET state = ?2, reason = ?3, attempts = ?4, outages = ?5, not_before_ms = ?6,
+                answer = ?7, asked_ms = ?8, settings = ?9, etag = ?10, last_modified = ?11,
+                lastmod_fetched = ?12, twin = ?13, twin_failed = ?14, canonical = ?15,
+                canonical_failed = ?16
          WHERE id = ?1",
     )?
-    .execute(params![page.id, state.as_str(), reason, not_before_ms, twin])?;
-    let has_new_twin = twin.is_some() && matches!(links, PageLinks::Found(_));
-    if *state == PageState::Fetched || has_new_twin {
-        tx.prepare_cached(
-            "UPDATE frontier SET etag = ?2, last_modified = ?3, settings = ?4, lastmod_fetched = lastmod
-             WHERE id = ?1",
-        )?
-        .execute(params![page.id, etag, last_modified, settings])?;
-    }
-    if *state == PageState::Unchanged
-        && let Some(document) = page.document
-    {
-        tx.prepare_cached("UPDATE frontier SET lastmod_fetched = lastmod WHERE id = ?1")?
-            .execute([page.id])?;
-        tx.prepare_cached("DELETE FROM failure WHERE document_id = ?1 AND stage = 'crawl'")?
-            .execute([document.0])?;
-    }
+    .execute(params![
+        transition.page,
+        row.state.as_str(),
+        row.reason,
+        row.attempts,
+        row.outages,
+        row.not_before_ms,
+        row.answer.map(Answer::as_str),
+        row.asked_ms,
+        row.settings,
+        row.etag,
+        row.last_modified,
+        row.lastmod_fetched,
+        row.twin,
+        row.twin_failed,
+        row.canonical,
+        row.canonical_failed,
+    ])?;
     Ok(())
 }
 
@@ -423,40 +326,43 @@ fn is_seen(tx: &Transaction<'_>, source: &str, url: &str) -> Result<bool, KbErro
     Ok(statement.query_row([source, url], |row| row.get(0))?)
 }
 
-/// Queues the links of a page and stores them with the page.
+/// Queues the links of a page, and stores them with it if they are new.
 fn save_links(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
-    report: &PageReport,
-    links: &[FoundLink],
+    transition: &Transition,
     room: &mut Room,
 ) -> Result<(), KbError> {
-    let page = &report.page;
+    let (links, stored) = match &transition.links {
+        PageLinks::Found(links, left_out) => (links, Some(*left_out)),
+        PageLinks::Stored(links) => (links, None),
+    };
     let mut ids = Vec::with_capacity(links.len());
-    let mut left_out = 0_i64;
+    let mut left_out = stored.unwrap_or_default();
     for link in links {
-        // A redirect does not increase the depth, but the number of redirects is limited.
-        let is_redirect = report.state == PageState::Redirected
-            && report.twin.is_none()
-            && report.reason.as_ref() == Some(&link.url);
-        let (depth, redirects) =
-            if is_redirect { (page.depth, page.redirects + 1) } else { (page.depth + 1, 0) };
         // The target of a redirect is always queued: it is one URL per visit.
-        if !is_redirect && !room.has_any(link) && !is_seen(tx, source, &link.url)? {
-            let counts = link.excluded.as_deref().is_none_or(|reason| reason == OVER_LIMIT);
-            left_out += i64::from(counts);
+        if !link.is_redirect && !room.has_any(link) && !is_seen(tx, source, &link.url)? {
+            let counts = link
+                .excluded
+                .as_deref()
+                .is_none_or(|reason| reason == OVER_LIMIT || reason == OVER_QUERIES);
+            left_out += u64::from(counts);
             continue;
         }
-        let id = queue(tx, run, source, &link.url, Some(page.id), depth, redirects)?;
-        if let Some(reason) = &link.excluded {
-            tx.prepare_cached(
-                "UPDATE frontier SET state = 'excluded', reason = ?2 WHERE id = ?1 AND state = 'queued'",
-            )?
-            .execute(params![id, reason])?;
-        }
+        // A redirect does not increase the depth, but the number of redirects is limited.
+        let (depth, redirects) = match link.is_redirect {
+            true => (transition.depth, transition.redirects + 1),
+            false => (transition.depth + 1, 0),
+        };
+        let referrer = Some(transition.page);
+        let arrival = Arrival { link, depth, redirects, referrer };
+        let id = queue(tx, run, source, &arrival)?;
         room.take(id, link);
         ids.push(id);
+    }
+    if stored.is_none() {
+        return Ok(());
     }
     ids.sort_unstable();
     ids.dedup();
@@ -465,57 +371,60 @@ fn save_links(
         "UPDATE frontier SET links = ?2, links_left_out = ?3
          WHERE id = ?1 AND (links <> ?2 OR links_left_out <> ?3)",
     )?
-    .execute(params![page.id, links, left_out])?;
+    .execute(params![transition.page, links, to_sql(left_out)])?;
     Ok(())
 }
 
-/// Queues the links that a page had when it was last fetched; those excluded without a visit stay
-/// excluded.
-fn queue_old_links(tx: &Transaction<'_>, run: RunKey, page: &QueuedPage) -> Result<(), KbError> {
-    tx.prepare_cached(
-        "UPDATE frontier SET run_id = ?2, depth = ?3, redirects = 0, referrer = ?1, attempts = 0,
-                not_before_ms = 0, lastmod = NULL, twin_failed = 0,
-                state = CASE WHEN state = 'excluded' AND attempts = 0 THEN state ELSE 'queued' END,
-                reason = CASE WHEN state = 'excluded' AND attempts = 0 THEN reason END
-         WHERE id IN (SELECT value FROM json_each((SELECT links FROM frontier WHERE id = ?1)))
-           AND run_id <> ?2",
-    )?
-    .execute(params![page.id, run.id.0, page.depth + 1])?;
-    Ok(())
+/// How a URL was found.
+struct Arrival<'a> {
+    link: &'a FoundLink,
+    depth: u32,
+    redirects: u32,
+    referrer: Option<i64>,
 }
 
-/// Queues one URL unless this run has seen it; returns its id.
+/// Adds one URL to those of this run, unless it is there; returns its id.
 fn queue(
     tx: &Transaction<'_>,
     run: RunKey,
     source: &str,
-    url: &str,
-    referrer: Option<i64>,
-    depth: u32,
-    redirects: u32,
+    arrival: &Arrival<'_>,
 ) -> Result<i64, KbError> {
+    let Arrival { link, depth, redirects, referrer } = arrival;
     let known: Option<(i64, i64)> = tx
         .prepare_cached("SELECT id, run_id FROM frontier WHERE source = ?1 AND url = ?2")?
-        .query_row([source, url], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([source, link.url.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    // The reason of an earlier run stays with a URL that waits.
+    let state = if link.excluded.is_some() { PageState::Excluded } else { PageState::Queued };
+    let state = state.as_str();
     match known {
         Some((id, run_id)) if run_id == run.id.0 => Ok(id),
         Some((id, _)) => {
             tx.prepare_cached(
-                "UPDATE frontier SET run_id = ?2, state = 'queued', reason = NULL, depth = ?3,
-                        redirects = ?4, referrer = ?5, attempts = 0, not_before_ms = 0, lastmod = NULL,
-                        twin_failed = 0
+                "UPDATE frontier SET run_id = ?2, state = ?3, reason = ifnull(?4, reason), depth = ?5,
+                        redirects = ?6, referrer = ?7, attempts = 0, not_before_ms = 0,
+                        lastmod = NULL, twin_failed = 0, canonical_failed = 0
                  WHERE id = ?1",
             )?
-            .execute(params![id, run.id.0, depth, redirects, referrer])?;
+            .execute(params![id, run.id.0, state, link.excluded, depth, redirects, referrer])?;
             Ok(id)
         }
         None => {
             tx.prepare_cached(
-                "INSERT INTO frontier (source, url, run_id, state, depth, redirects, referrer)
-                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
+                "INSERT INTO frontier (source, url, run_id, state, reason, depth, redirects, referrer)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![source, url, run.id.0, depth, redirects, referrer])?;
+            .execute(params![
+                source,
+                link.url,
+                run.id.0,
+                state,
+                link.excluded,
+                depth,
+                redirects,
+                referrer
+            ])?;
             Ok(tx.last_insert_rowid())
         }
     }

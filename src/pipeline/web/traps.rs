@@ -1,34 +1,56 @@
 //! Crawler traps: calendars, session ids in paths, filters that multiply, folders that grow during
 //! the crawl.
 //!
-//! The form of a URL is what remains of it without numbers and ids. A few pages of one form with
-//! the same text, apart from the numbers and ids of their URLs, show that further pages of that
-//! form are useless, too. Pages that differ in words or in other numbers are only stopped by
-//! limits.
+//! The form of a URL is what remains of it without numbers and ids. Once a few pages of one form
+//! have the same text, apart from the numbers and ids of their URLs, further pages of that form are
+//! left out that only such pages link to: a trap feeds itself. Pages that differ in words or in
+//! other numbers are only stopped by limits.
+//!
+//! Files that are no text are recognised by example: after a few of one folder with the same
+//! ending, none of which had a text, further ones are not requested.
 
 use std::collections::{HashMap, HashSet};
 
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::kb::OVER_LIMIT;
+use crate::kb::{OVER_LIMIT, OVER_QUERIES, REPEATED};
+use crate::source::host;
 
-/// Limit on URLs that differ only in their query.
-const QUERIES_PER_PATH_MAX: u32 = 100;
-/// Pages of one form that repeat the text of another one.
+/// Pages of one form that repeat the text of another one; [`REPEATED`] says it.
 const REPEATS_MAX: u32 = 20;
+/// Files of one folder and ending without a text, after which others are not requested.
+const EXAMPLES: u32 = 5;
 /// Parts of a path with digits and at least this many characters are ids.
 const ID_CHARS_MIN: usize = 12;
 
 /// What is known about a site's URLs in one run.
 #[derive(Debug)]
 pub struct Traps {
-    per_folder_max: u64,
-    met_max: u64,
+    limits: Limits,
     met: HashSet<u64>,
-    queries: HashMap<u64, u32>,
+    queries: HashMap<u64, u64>,
     folders: HashMap<String, u64>,
     forms: HashMap<String, Form>,
+    endings: HashMap<String, Ending>,
+}
+
+/// Limits on the URLs of a site in one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of one folder.
+    pub per_folder: u64,
+    /// That differ only in their query.
+    pub queries: u64,
+    /// That are remembered, about.
+    pub met: u64,
+}
+
+/// What the files of a folder with one ending turned out to be.
+#[derive(Debug, Default)]
+struct Ending {
+    without_text: u32,
+    with_text: u32,
 }
 
 #[derive(Debug, Default)]
@@ -38,15 +60,15 @@ struct Form {
 }
 
 impl Traps {
-    /// Allows `per_folder_max` URLs per folder, and remembers up to about `met_max` in all.
-    pub fn new(per_folder_max: u64, met_max: u64) -> Self {
+    /// Starts without having seen any.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            per_folder_max,
-            met_max,
+            limits,
             met: HashSet::new(),
             queries: HashMap::new(),
             folders: HashMap::new(),
             forms: HashMap::new(),
+            endings: HashMap::new(),
         }
     }
 
@@ -68,39 +90,61 @@ impl Traps {
     }
 
     /// Records a URL that a page links to; returns the reason if it must not be visited.
-    pub fn refuse(&mut self, url: &Url) -> Option<String> {
+    /// `is_of_repeat`: that page repeats the text of others of its form.
+    pub fn refuse(&mut self, url: &Url, is_of_repeat: bool) -> Option<String> {
         if self.met.contains(&xxh3_64(url.as_str().as_bytes())) {
             return None;
         }
-        if self.forms.get(&form(url)).is_some_and(|form| form.repeats >= REPEATS_MAX) {
-            return Some(format!("{REPEATS_MAX} pages like it say the same"));
+        let is_repeated = |form: &Form| form.repeats >= REPEATS_MAX;
+        if is_of_repeat && self.forms.get(&form(url)).is_some_and(is_repeated) {
+            return Some(REPEATED.to_owned());
         }
         let queries = self.queries.get(&path_hash(url)).filter(|_| url.query().is_some());
-        if queries.is_some_and(|count| *count >= QUERIES_PER_PATH_MAX) {
-            return Some(format!("more than {QUERIES_PER_PATH_MAX} queries of one path"));
+        if queries.is_some_and(|count| *count >= self.limits.queries) {
+            return Some(OVER_QUERIES.to_owned());
         }
-        if self.folders.get(&folder(url)).is_some_and(|count| *count >= self.per_folder_max) {
+        if self.folders.get(&folder(url)).is_some_and(|count| *count >= self.limits.per_folder) {
             return Some(OVER_LIMIT.to_owned());
         }
+        let is_no_text = |kind: &Ending| kind.with_text == 0 && kind.without_text >= EXAMPLES;
+        if ending(url).and_then(|ending| self.endings.get(&ending)).is_some_and(is_no_text) {
+            return Some("files like it in its folder hold no text".to_owned());
+        }
         // Further ones are counted when they would be queued.
-        if self.count() < self.met_max {
+        if self.count() < self.limits.met {
             self.note(url);
         }
         None
     }
 
-    /// Records the text of a page.
-    pub fn read(&mut self, url: &Url, text: &str) {
+    /// Records the text of a page; returns whether it repeats that of others of its form, of which
+    /// there are too many already.
+    pub fn repeats(&mut self, url: &Url, text: &str) -> bool {
         let form_of_url = form(url);
         let is_one_of_many = form_of_url.contains('#') || url.query().is_some();
         if !is_one_of_many {
-            return;
+            return false;
         }
         let form = self.forms.entry(form_of_url).or_default();
-        if !form.texts.insert(xxh3_64(without_address(url, text).as_bytes())) {
-            form.repeats += 1;
-        }
+        let is_repeat = !form.texts.insert(xxh3_64(without_address(url, text).as_bytes()));
+        form.repeats += u32::from(is_repeat);
+        is_repeat && form.repeats > REPEATS_MAX
     }
+
+    /// Records whether the file at `url` has a text.
+    pub fn note_text(&mut self, url: &Url, has_text: bool) {
+        let Some(ending) = ending(url) else { return };
+        let kind = self.endings.entry(ending).or_default();
+        *(if has_text { &mut kind.with_text } else { &mut kind.without_text }) += 1;
+    }
+}
+
+/// Returns host, folder and the ending of the file's name; `None` if it has none.
+fn ending(url: &Url) -> Option<String> {
+    let (_, name) = url.path().rsplit_once('/')?;
+    let (_, ending) = name.rsplit_once('.')?;
+    let is_ending = !ending.is_empty() && ending.len() <= 8;
+    is_ending.then(|| format!("{}.{}", folder(url), ending.to_ascii_lowercase()))
 }
 
 fn path_hash(url: &Url) -> u64 {
@@ -166,12 +210,6 @@ fn collapsed(text: &str) -> String {
     collapsed
 }
 
-/// Returns host and port.
-pub(super) fn host(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +226,38 @@ mod tests {
         check("/(S(0a1b2c3d4e5f6a7b))/page.html", "/(S(#))/page.html?");
         check("/list?b=2&a=1&filter3=x", "/list?a&b&filter#");
         check("/installation-instructions", "/installation-instructions?");
+    }
+
+    #[test]
+    fn only_what_repeats_is_left_out() {
+        let limits = Limits { per_folder: 1000, queries: 1000, met: 1000 };
+        let mut traps = Traps::new(limits);
+        let url = |number: u32| Url::parse(&format!("http://a.org/release/1.{number}")).unwrap();
+        let repeats: Vec<_> =
+            (0..40).filter(|number| traps.repeats(&url(*number), "none")).collect();
+        assert_eq!(repeats, (21..40).collect::<Vec<_>>());
+        assert!(!traps.repeats(&url(40), "something"));
+        // Found on another page, or on one that repeats others.
+        assert_eq!(traps.refuse(&url(41), false), None);
+        assert_eq!(traps.refuse(&url(42), true).as_deref(), Some(REPEATED));
+        let (twenty, _) = REPEATED.split_once(' ').unwrap();
+        assert_eq!(twenty.parse::<u32>().unwrap(), REPEATS_MAX);
+    }
+
+    #[test]
+    fn files_without_text_are_known_by_example() {
+        let limits = Limits { per_folder: 1000, queries: 1000, met: 1000 };
+        let mut traps = Traps::new(limits);
+        let url = |path: &str| Url::parse(&format!("http://a.org/{path}")).unwrap();
+        for number in 0..EXAMPLES {
+            assert_eq!(traps.refuse(&url(&format!("img/new{number}.png")), false), None);
+            traps.note_text(&url(&format!("img/{number}.png")), false);
+            traps.note_text(&url(&format!("wiki/{number}.js")), number == 0);
+        }
+        assert!(traps.refuse(&url("img/other.PNG"), false).is_some());
+        for path in ["img/a.html", "img/a", "other/a.png", "wiki/a.js"] {
+            assert_eq!(traps.refuse(&url(path), false), None, "{path}");
+        }
     }
 
     #[test]

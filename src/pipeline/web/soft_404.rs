@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::source::host;
+
 /// Minimum share of common words among the words of two pages that count as alike.
 const COMMON_MIN: f64 = 0.9;
 
@@ -30,7 +32,7 @@ impl Soft404s {
         text: &str,
         probe: impl FnOnce() -> Option<(Url, String)>,
     ) -> bool {
-        let host = super::traps::host(url);
+        let host = host(url);
         let error_page = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             let fetch = || {
