@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
@@ -63,6 +64,14 @@ pub enum Command {
     /// whatever the state of the run.
     #[command(after_long_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Lists the pages of web sites, and says why each is or is not a document.
+    ///
+    /// A row per URL: source, state, URL, and the reason, or the URL that has the document;
+    /// tab-separated. States: fetched and unchanged (a document), redirected (another page has the
+    /// document), excluded, gone, refused, failed, queued (not visited yet), unseen (the last crawl
+    /// found no link to it). Works during a run.
+    #[command(after_long_help = PAGES_EXAMPLES)]
+    Pages(PagesArgs),
     /// Asks the running ingest to stop at its next checkpoint, and waits for it.
     ///
     /// Its work is kept; `kbingest resume` continues it. If nothing is running, it says so and
@@ -145,6 +154,11 @@ const STATUS_EXAMPLES: &str = "\
 Examples:
   kbingest status --watch                 follows a run
   kbingest status handbook.kb --failures  source, URI, kind, stage, error; tab-separated";
+
+const PAGES_EXAMPLES: &str = "\
+Examples:
+  kbingest pages | grep install           why a page is missing
+  kbingest pages --state gone,refused     only those";
 
 const SEARCH_EXAMPLES: &str = "\
 Examples:
@@ -320,6 +334,20 @@ pub struct StatusArgs {
     /// Prints only one row per document that failed or was skipped.
     #[arg(long)]
     pub failures: bool,
+}
+
+/// Arguments of `pages`.
+#[derive(Debug, Args)]
+pub struct PagesArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// Lists only pages in this state; several are separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(operations::page_states()))]
+    pub state: Vec<String>,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `cancel`.

@@ -10,6 +10,7 @@ mod exit_code;
 mod hints;
 mod ingest;
 mod output;
+mod pages;
 mod progress;
 mod render;
 mod search;
@@ -81,6 +82,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Ingest(command) => ingest::ingest(command, arguments.quiet),
         Command::Resume(command) => ingest::resume(command, arguments.quiet),
         Command::Status(command) => status::run(command),
+        Command::Pages(command) => pages::run(command),
         Command::Cancel(command) => cancel::run(command),
         Command::Search(command) => search::run(command),
         Command::Extract(command) => document::extract(command),

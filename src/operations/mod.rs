@@ -7,6 +7,7 @@ mod document;
 mod eval;
 mod files;
 mod ingest;
+mod pages;
 #[cfg(test)]
 mod plans;
 mod publish;
@@ -23,6 +24,7 @@ pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chu
 pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
 pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
+pub use pages::{PagesReport, page_states, pages};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
 pub use search::{SearchReport, open_searcher, search};

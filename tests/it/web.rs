@@ -8,6 +8,7 @@ mod large;
 mod lost;
 mod markdown;
 mod missing;
+mod pages;
 mod proxy;
 mod resume;
 pub mod server;

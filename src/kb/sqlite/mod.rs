@@ -49,8 +49,8 @@ pub use documents::{NewText, ReadResult, Reading, SaveResult};
 pub use failures::{ReportedFailure, SkippedText};
 pub use frontier::{
     Answer, CrawledSite, FoundLink, FrontierCounts, Lost, LostDocument, OVER_LIMIT, OVER_QUERIES,
-    PageDocument, PageLinks, PageRow, PageState, QueuedPage, REPEATED, ROWS_PER_QUEUED, StoredLink,
-    Transition,
+    PageDocument, PageLinks, PageRow, PageState, PageView, QueuedPage, REPEATED, ROWS_PER_QUEUED,
+    StoredLink, Transition, UNSEEN,
 };
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};

@@ -9,6 +9,7 @@ pub mod end;
 mod lost;
 mod page;
 mod site_file;
+mod view;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -24,6 +25,7 @@ pub use page::{
     Answer, FoundLink, Lost, PageDocument, PageLinks, PageRow, PageState, QueuedPage, StoredLink,
     Transition,
 };
+pub use view::{PageView, UNSEEN};
 
 /// Why a URL is not visited because of a limit of kb.toml.
 pub const OVER_LIMIT: &str = "its folder has more pages than max_per_folder";
