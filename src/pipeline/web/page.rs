@@ -1,8 +1,6 @@
 //! Reads what a visit of a page returned: text, links, and what the page says of itself. Nothing
 //! here reads or writes the knowledge base.
 
-use std::collections::BTreeMap;
-
 use url::Url;
 
 use super::reading::reading;
@@ -199,12 +197,12 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
     }
     if body(&converted).is_empty()
         && site.has_same_settings(page)
-        && has_other_text(page, &converted)
+        && has_other_text(site, page, &converted)
     {
         return without("it has no text any more", FailureKind::Permanent, links);
     }
     let doubt = doubt(site, page, url, &converted);
-    let result = ReadResult::Text(text_of(url, converted));
+    let result = ReadResult::Text(text_of(site, url, converted));
     let read = reading(page, Some(&validators), extract_fp, result);
     let reading = Box::new(Reading { size_bytes, ..read });
     Visit::Read { reading, validators, links, left_out, doubt }
@@ -272,18 +270,18 @@ fn has_text(page: &QueuedPage) -> bool {
 }
 
 /// Reports whether the document of a page has a text that is not this one.
-fn has_other_text(page: &QueuedPage, converted: &html::Page) -> bool {
+fn has_other_text(site: &Site<'_>, page: &QueuedPage, converted: &html::Page) -> bool {
     let title = converted.title.as_deref().unwrap_or_default();
-    let hash = text_hash(title, &converted.markdown);
+    let hash = text_hash(site, title, &converted.markdown);
     let has_other = |document: &PageDocument| document.content_hash.is_some_and(|it| it != hash);
     page.document.as_ref().is_some_and(has_other)
 }
 
-fn text_of(url: &Url, converted: html::Page) -> NewText {
-    let metadata = converted.metadata();
+fn text_of(site: &Site<'_>, url: &Url, converted: html::Page) -> NewText {
+    let metadata = converted.metadata().into_iter().chain(site.metadata());
     let title = converted.title.unwrap_or_else(|| title_of(url));
     NewText {
-        content_hash: text_hash(&title, &converted.markdown),
+        content_hash: text_hash(site, &title, &converted.markdown),
         title,
         media_type: MediaType::Markdown,
         encoding: converted.encoding,
@@ -297,7 +295,7 @@ fn read_other(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -
     let Fetched { bytes, media_type, validators, robots, .. } = fetched;
     let name = file_name(url, &media_type);
     let size_bytes = bytes.len() as u64;
-    let content = Content { bytes, version: None, metadata: BTreeMap::new() };
+    let content = Content { bytes, version: None, metadata: site.metadata().collect() };
     let (extract_fp, result) = extract_one(site.extraction, &name, content);
     let without = |reason: String, links| Visit::Skipped {
         reason,
@@ -360,9 +358,13 @@ fn title_of(url: &Url) -> String {
     last.or(url.host_str()).unwrap_or("untitled").to_owned()
 }
 
-/// Hashes the text instead of the bytes: pages contain times and tokens that nobody reads.
-fn text_hash(title: &str, text: &str) -> [u8; 32] {
+/// Hashes the text instead of the bytes: pages contain times and tokens that nobody reads. The
+/// metadata of the site counts, too.
+fn text_hash(site: &Site<'_>, title: &str, text: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(title.as_bytes()).update(b"\0").update(text.as_bytes());
+    for (key, value) in &site.source.metadata {
+        hasher.update(format!("\0{key}\0{value}").as_bytes());
+    }
     *hasher.finalize().as_bytes()
 }

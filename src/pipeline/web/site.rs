@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use url::Url;
 
 use super::lost::Rules;
@@ -80,6 +81,12 @@ impl<'a> Site<'a> {
     /// Returns the name of the source.
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// Returns the metadata of all documents of the site.
+    pub fn metadata(&self) -> impl Iterator<Item = (String, Value)> {
+        let text = |(key, value): (&String, &String)| (key.clone(), Value::from(value.as_str()));
+        self.source.metadata.iter().map(text)
     }
 
     /// Returns the number of pages that the site has at least, to measure progress against.

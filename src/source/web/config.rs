@@ -1,6 +1,7 @@
 //! `[[source.web]]`: the settings of one web site, with their positions in kb.toml for error
 //! messages.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +124,9 @@ pub struct WebConfig {
     /// Selectors of elements to remove, besides navigation and the like.
     #[serde(default)]
     pub remove_selectors: Vec<Located<String>>,
+    /// Metadata of all its documents, which win over what the pages say.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {
@@ -224,6 +228,7 @@ impl WebConfig {
             prefer_markdown: yes(),
             content_selectors: Vec::new(),
             remove_selectors: Vec::new(),
+            metadata: BTreeMap::new(),
         }
     }
 

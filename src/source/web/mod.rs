@@ -22,7 +22,7 @@ mod starts;
 mod visit;
 mod zstd;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,6 +87,8 @@ pub struct WebSource {
     pub content_selectors: Vec<Selector>,
     /// What to remove from it.
     pub remove_selectors: Vec<Selector>,
+    /// Metadata of all its documents.
+    pub metadata: BTreeMap<String, String>,
     /// Changes with every setting that decides which pages there are and what is extracted from
     /// them.
     pub settings: String,
@@ -144,6 +146,7 @@ impl WebSource {
             prefers_markdown: config.prefer_markdown,
             content_selectors: selectors(&config.content_selectors)?,
             remove_selectors: selectors(&config.remove_selectors)?,
+            metadata: config.metadata.clone(),
             settings: settings::hash(config),
         })
     }

@@ -22,11 +22,15 @@ pub(super) fn hash(config: &WebConfig) -> String {
     let WebConfig { max_depth, same_host, max_per_folder, respect_robots, prefer_markdown, .. } =
         config;
     let max_page_size = config.max_page_size.get_ref().0;
+    let metadata = match config.metadata.is_empty() {
+        true => String::new(),
+        false => format!(", {:?}", config.metadata),
+    };
     // Another form would fetch every page of every site again.
     let decisive = format!(
         "([{start_urls}, {include}, {exclude}], [{drop}, {keep}], [{content}, {remove}], \
          ({prefix}, {max_depth}, {same_host}), ({max_per_folder}, {agent}), \
-         ({respect_robots}, {prefer_markdown}, {max_page_size}))"
+         ({respect_robots}, {prefer_markdown}, {max_page_size}){metadata})"
     );
     blake3::hash(decisive.as_bytes()).to_hex()[..16].to_owned()
 }

@@ -322,6 +322,31 @@ fn a_host_that_asks_for_a_long_pause_is_put_off() {
 }
 
 #[test]
+fn a_site_may_have_metadata_of_its_own() {
+    let site = Site::new();
+    let head = "<meta name=keywords content='seal, pump'><meta name=product content=none>";
+    site.server.put("/docs/", with_head("start", "Start.", head));
+    let metadata = |key: &str| {
+        let sql =
+            format!("SELECT metadata ->> '{key}' FROM revision WHERE state = 'live' ORDER BY id");
+        rows(&site.place.kb(), &sql)
+    };
+    site.configure("");
+    site.ingest_to(0);
+    assert_eq!(
+        (metadata("keywords"), metadata("product")),
+        (vec!["seal, pump".into()], vec!["-".into()])
+    );
+    // Another value reads every page again.
+    for value in ["pump", "valve"] {
+        site.configure(&format!("metadata = {{ product = '{value}' }}"));
+        assert_eq!(site.counts(0), [0, 1, 0, 0]);
+        assert_eq!(metadata("product"), [value]);
+    }
+    assert_eq!(site.counts(0), [0, 0, 1, 0]);
+}
+
+#[test]
 fn a_raised_limit_reads_pages_again() {
     let site = Site::new();
     site.server.page("/docs/", "Start.", &["long.html"]);

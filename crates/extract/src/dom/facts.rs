@@ -1,5 +1,7 @@
 //! What a page declares: title, language, URL, rules for robots, links.
 
+use serde_json::Value;
+
 use super::tree::{NodeId, Tree};
 
 /// What a page declares, as written: URLs may be relative to `base`.
@@ -21,7 +23,9 @@ pub struct Facts {
     pub description: Option<String>,
     /// `<meta name=author>`.
     pub author: Option<String>,
-    /// When it was published or last changed, as written.
+    /// `<meta name=keywords>`.
+    pub keywords: Option<String>,
+    /// When it was published or last changed, as written: in `<meta>`, JSON-LD or `<time>`.
     pub date: Option<String>,
     /// `<meta http-equiv=refresh>`: seconds, and the URL that then replaces the page.
     pub refresh: Option<(u32, String)>,
@@ -67,6 +71,8 @@ impl Tree {
     /// Returns what the page declares.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::default();
+        // What is less certain counts if nothing else is there.
+        let (mut linked_data, mut time) = (None, None);
         for id in self.all() {
             match self.name(id) {
                 "html" => set(&mut facts.language, self.attribute(id, "lang")),
@@ -83,10 +89,15 @@ impl Tree {
                 }
                 "meta" => self.read_meta(id, &mut facts),
                 "input" => facts.asks_password |= self.has(id, "type", "password"),
-                "script" => facts.has_script |= !self.is_data(id),
+                "script" if self.is_data(id) => {
+                    set(&mut linked_data, linked_date(&self.text(id)).as_deref());
+                }
+                "script" => facts.has_script = true,
+                "time" => set(&mut time, self.attribute(id, "datetime")),
                 _ => {}
             }
         }
+        facts.date = facts.date.or(linked_data).or(time);
         facts
     }
 
@@ -110,6 +121,7 @@ impl Tree {
         match name.to_ascii_lowercase().as_str() {
             "robots" => facts.robots.add(text),
             "description" | "og:description" => set(&mut facts.description, content),
+            "keywords" => set(&mut facts.keywords, content),
             "author" | "dc.creator" => set(&mut facts.author, content),
             "article:modified_time"
             | "article:published_time"
@@ -146,6 +158,18 @@ impl Tree {
     }
 }
 
+/// Returns the date of JSON-LD, schema.org: when the page last changed, or else was published.
+fn linked_date(text: &str) -> Option<String> {
+    let data: Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str| {
+        let graph = data.get("@graph").and_then(Value::as_array).into_iter().flatten();
+        let objects = data.as_array().into_iter().flatten().chain(graph).chain([&data]);
+        let mut dates = objects.filter_map(|object| object.get(name)?.as_str());
+        dates.next().map(str::to_owned)
+    };
+    field("dateModified").or_else(|| field("datePublished"))
+}
+
 /// Parses seconds and URL of a refresh, as in `0; url=new.html`; `None` if it has no URL.
 fn refresh(content: &str) -> Option<(u32, String)> {
     let content = content.trim();
@@ -170,6 +194,21 @@ fn set(place: &mut Option<String>, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_read_from_all_places() {
+        let check = |html: &str, expected: Option<&str>| {
+            assert_eq!(crate::dom::parse(html).facts().date.as_deref(), expected, "{html}");
+        };
+        let time = "<time datetime='2024-03-01'>March</time><time datetime=2020>old</time>";
+        check(time, Some("2024-03-01"));
+        let data = r#"<script type="application/ld+json">{"@graph": [{"@type": "WebPage"},
+            {"datePublished": "2024-01-01", "dateModified": "2024-02-02"}]}</script>"#;
+        check(&format!("{data}{time}"), Some("2024-02-02"));
+        let meta = "<meta property=article:published_time content=2023-05-06>";
+        check(&format!("{time}{data}{meta}"), Some("2023-05-06"));
+        check("<script type='application/ld+json'>{</script><p>2024-01-01", None);
+    }
 
     #[test]
     fn refreshes_are_read() {

@@ -123,11 +123,12 @@ impl Extractor for Html {
 impl Page {
     /// Returns what is stored with the document.
     pub fn metadata(&self) -> Metadata {
-        let Facts { language, canonical, description, author, date, .. } = &self.facts;
+        let Facts { language, canonical, description, keywords, author, date, .. } = &self.facts;
         let known = [
             ("language", language),
             ("canonical", canonical),
             ("description", description),
+            ("keywords", keywords),
             ("author", author),
             ("date", date),
         ];
