@@ -6,7 +6,8 @@
 //! - in the second such run in a row, if that is at least the grace after the first;
 //! - at once, if the settings of kb.toml leave it out, or another page has its text now: one that
 //!   the server says it moved to for good, that it names as its original, or that is its Markdown,
-//!   and of which that is true for no other lost document.
+//!   and of which that is true for no other lost document; or it is named in kb.toml, and the user
+//!   allows that it has become something else.
 //!
 //! Nothing is lost if the listing failed: a page or sitemap that kb.toml names is unavailable, or
 //! is not what it was. The guard against mass deletion (`producer::reconcile`) comes after this.
@@ -75,6 +76,7 @@ pub fn fate(document: &LostDocument, relation: Relation, rules: &Rules<'_>) -> F
     } else if !document.has_text
         || relation.is_left_out
         || leads_for_good && relation.has_heir
+        || relation.is_named && rules.may_change
         || is_over(document.lost, rules)
     {
         Fate::Goes
@@ -192,6 +194,13 @@ mod tests {
                 matches!(answer, Some(Answer::Moved | Answer::Canonical | Answer::Twin));
             check(state, answer, heir, None, if is_for_good { Fate::Goes } else { Fate::Waits });
         }
+        let (id, uri, reason) = (DocumentId(1), String::new(), None);
+        let (state, answer) = (Some(PageState::Redirected), Some(Answer::Redirect));
+        let start = LostDocument { id, uri, state, answer, reason, has_text: true, lost: None };
+        let named = Relation { is_named: true, ..none };
+        assert_eq!(fate(&start, named, &rules()), Fate::Waits);
+        let rules = Rules { may_change: true, ..rules() };
+        assert_eq!(fate(&start, named, &rules), Fate::Goes);
         check(Some(PageState::Failed), Some(Answer::Outage), none, lost(4, 1), Fate::Stays);
         check(Some(PageState::Refused), Some(Answer::Refused), none, lost(4, 1), Fate::Stays);
     }

@@ -1,7 +1,8 @@
 //! The threads that send requests.
 //!
-//! Nobody joins them: a request cannot be aborted, and a stop must not take as long as a slow
-//! server. A stopped run drops their results.
+//! Unlike all others, nobody joins them: the HTTP client offers no way to end a request that waits
+//! for a name, a connection or a byte, and a stop must not take as long as a slow server. A stopped
+//! run drops their results. While nothing stops, all of them have ended before a call returns.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

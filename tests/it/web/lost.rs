@@ -3,7 +3,9 @@
 
 use super::Site;
 use super::server::{Reply, Server, html};
-use crate::support::rows;
+use kbingest::operations::{AllowDeletes, IngestOptions};
+
+use crate::support::{rows, try_ingest};
 
 /// A start page with eight others.
 fn nine_pages() -> Site {
@@ -163,6 +165,25 @@ fn a_start_that_fails_deletes_nothing() {
             (asked.path == "/docs/").then(|| Reply::html(&page))
         });
     });
+}
+
+#[test]
+fn a_user_may_accept_a_start_that_leads_elsewhere() {
+    let site = nine_pages();
+    site.server.put("/docs/", Reply { status: 302, ..Reply::redirect("/docs/en/") });
+    site.server.page("/docs/en/", "Welcome home.", &["/docs/p0.html", "/docs/p1.html"]);
+    site.ingest_to(20);
+    assert_eq!(site.documents().len(), 9);
+    let options = IngestOptions {
+        allow_deletes: AllowDeletes::Of(vec!["site".to_owned()]),
+        ..IngestOptions::default()
+    };
+    // The pages that nothing links to any more have their grace.
+    let report = try_ingest(&site.place.config(), options, None).unwrap();
+    assert_eq!((report.exit_code, site.documents().len()), (3, 9), "{report:#?}");
+    site.ingest_to(0);
+    assert_eq!(site.documents(), ["/docs/en/", "/docs/p0.html", "/docs/p1.html"]);
+    site.assert_equals_fresh_ingest("a start that leads elsewhere");
 }
 
 #[test]
