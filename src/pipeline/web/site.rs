@@ -153,11 +153,17 @@ impl<'a> Site<'a> {
             && self.is_known(page)
     }
 
-    /// Reports whether an earlier run found nothing at `page`, not long ago.
+    /// Reports whether an earlier run found nothing at `page`, or a file without text, not long
+    /// ago. Only what the server itself says counts: a login or an apology may have been for a
+    /// moment.
     pub fn is_known_dead(&self, page: &QueuedPage) -> bool {
         let row = &page.row;
+        let is_certain = row.reason.as_ref().is_some_and(|reason| {
+            reason.starts_with("the server answers ") || reason.starts_with("no text: ")
+        });
         let age_ms = now_ms().saturating_sub(row.asked_ms);
         matches!(row.answer, Some(Answer::Missing | Answer::Skipped))
+            && is_certain
             && (0..DEAD_MS).contains(&age_ms)
             && page.document.is_none()
             && !page.had_links

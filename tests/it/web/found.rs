@@ -283,6 +283,15 @@ fn dead_links_are_asked_for_once_a_week() {
     site.forget_dead_links();
     site.ingest_to(0);
     assert_eq!(site.server.take_pages().len(), 5);
+    // A login or an apology may be gone the next time.
+    site.server.page("/docs/", "Start again.", &["sso.html", "sorry.html", "a.html"]);
+    site.server.put("/docs/sso.html", Reply::redirect("https://sso.example.org/"));
+    site.server.put("/docs/sorry.html", Reply::html("<title>404 Not Found</title><p>Not found."));
+    site.ingest_to(0);
+    site.server.page("/docs/sso.html", "Behind the login.", &[]);
+    site.server.page("/docs/sorry.html", "Here after all.", &[]);
+    site.ingest_to(0);
+    assert_eq!(site.documents().len(), 4);
     // What once was a document is always asked for.
     site.server.remove("/docs/a.html");
     for _ in 0..2 {
