@@ -249,9 +249,10 @@ impl History {
         live.retain(|uri| self.place.docs().join(uri).exists());
         live.retain(|uri| !self.exclude || !is_excluded(uri));
         // The text of a document that is skipped goes after two runs.
-        let skipped = [Spoil::Binary, Spoil::TooLarge].map(spoilt);
+        let is_skipped =
+            |bytes: &[u8]| bytes.len() > FILE_BYTES_MAX || bytes.starts_with(b"\x7fELF\0");
         live.retain(|uri| {
-            !fs::read(self.place.docs().join(uri)).is_ok_and(|bytes| skipped.contains(&bytes))
+            !fs::read(self.place.docs().join(uri)).is_ok_and(|bytes| is_skipped(&bytes))
         });
         live.into_iter().collect()
     }
@@ -591,6 +592,8 @@ fn a_file_that_is_refused_unread_is_not_told_by_how_it_ended_before() {
     };
     check(&[Step::Spoil(5, Spoil::Broken), run(), Step::Spoil(5, Spoil::TooLarge), run()]);
     check(&[Step::Spoil(5, Spoil::TooLarge), run(), Step::Spoil(5, Spoil::Broken), run()]);
+    // Still skipped with other bytes.
+    check(&[run(), Step::Spoil(1, Spoil::Binary), Step::Append(1, 0), run(), run()]);
     // The same for a file whose text was ingested before it broke.
     for how in [Spoil::Binary, Spoil::Broken] {
         check(&[run(), Step::Spoil(0, how), run(), Step::Spoil(0, Spoil::TooLarge), run()]);
