@@ -17,14 +17,16 @@ pub fn config_path(config: &Config) -> String {
 }
 
 /// Fails if another kb.toml builds the knowledge base of `config`: the last run was of that file,
-/// which still exists and still names this knowledge base.
+/// which still exists, or may, and still names this knowledge base.
 pub fn refuse_other_config(kb: &Reader, config: &Config) -> Result<(), Error> {
     let current = config_path(config);
     let Some(known) = kb.last_config_path()?.filter(|known| *known != current) else {
         return Ok(());
     };
     let known = place(&config.kb).parent().unwrap_or(&config.base).join(known);
-    let is_another = known.is_file() && !is_same_file(&known, &config.path);
+    // Without its folder it may be on a disk that is not mounted.
+    let may_exist = known.is_file() || !known.parent().is_some_and(Path::is_dir);
+    let is_another = may_exist && !is_same_file(&known, &config.path);
     if current.is_empty() || !is_another {
         return Ok(());
     }

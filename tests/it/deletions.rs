@@ -19,7 +19,7 @@ fn two_sources(more: &str) -> (Place, String) {
     let place = Place::new();
     place.write("a.md", "alpha");
     for name in ["notes/1.md", "notes/2.md"] {
-        place.put(&place.path(name), b"a note");
+        place.put(&place.path(name), name.as_bytes());
     }
     let alone = fs::read_to_string(place.toml()).unwrap();
     place.configure(&format!("{alone}\n{NOTES}{more}"));
@@ -73,12 +73,46 @@ fn all_documents_of_a_source_never_go_unasked() {
     assert!(stderr.contains("`kbingest ingest --allow-deletes=docs` deletes them"), "{stderr}");
     // Not all: one is renamed, or remains.
     place.write("b.md", "alpha");
+    place.put(&place.path("notes/1.md"), b"one");
+    ends_with(&place, 0, &["ingest", "-q"]);
     fs::remove_file(place.path("notes/1.md")).unwrap();
     ends_with(&place, 0, &["ingest", "-q"]);
     assert_eq!(live(&place), ["docs:b.md", "notes:2.md"]);
     place.remove("b.md");
     ends_with(&place, 0, &["ingest", "-q", "--allow-deletes=docs"]);
     assert_eq!(live(&place), ["notes:2.md"]);
+}
+
+/// What is found in their place does not make up for them: another disk may be mounted.
+#[test]
+fn new_documents_do_not_make_up_for_those_that_are_gone() {
+    for (others, limit) in [(1, ""), (30, ""), (300, "max_delete = '10%'\n")] {
+        let (place, _) = two_sources(limit);
+        for name in ["notes/1.md", "notes/2.md"] {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+        for number in 0..others {
+            place.put(&place.path(&format!("notes/other{number}.md")), b"something else");
+        }
+        place.put(&place.path("notes/x.bin"), b"\0");
+        for _ in 0..2 {
+            let (_, stderr) = ends_with(&place, 21, &["ingest"]);
+            assert!(stderr.contains("\"notes\": 2 of "), "{stderr}");
+        }
+    }
+}
+
+/// Every text is still there, under another name.
+#[test]
+fn documents_that_were_moved_are_not_lost() {
+    let place = Place::new();
+    for number in 0..20 {
+        place.write(&format!("old/{number}.md"), format!("text {number}"));
+    }
+    ends_with(&place, 0, &["ingest", "-q"]);
+    place.rename("old", "new");
+    let (stdout, _) = ends_with(&place, 0, &["ingest"]);
+    assert!(stdout.contains("20 new, 0 changed, 0 unchanged, 20 deleted"), "{stdout}");
 }
 
 /// A failure without a text is nothing that could be lost.
@@ -97,7 +131,10 @@ fn limits_are_of_one_source() {
     let check = |limit: &str, gone: usize, code: i32| {
         let (place, _) = two_sources(&format!("max_delete = {limit}\n"));
         for number in 3..=10 {
-            place.put(&place.path(&format!("notes/{number}.md")), b"a note");
+            place.put(
+                &place.path(&format!("notes/{number}.md")),
+                format!("note {number}").as_bytes(),
+            );
         }
         ends_with(&place, 0, &["ingest", "-q"]);
         for number in 1..=gone {

@@ -250,10 +250,8 @@ impl History {
         live.retain(|uri| !self.exclude || !is_excluded(uri));
         // The text of a document that is skipped goes after two runs.
         let is_skipped =
-            |bytes: &[u8]| bytes.len() > FILE_BYTES_MAX || bytes.starts_with(b"\x7fELF\0");
-        live.retain(|uri| {
-            !fs::read(self.place.docs().join(uri)).is_ok_and(|bytes| is_skipped(&bytes))
-        });
+            |bytes: &Vec<u8>| bytes.len() > FILE_BYTES_MAX || bytes.starts_with(b"\x7fELF");
+        live.retain(|uri| !fs::read(self.place.docs().join(uri)).is_ok_and(|it| is_skipped(&it)));
         live.into_iter().collect()
     }
 

@@ -75,6 +75,21 @@ fn a_kb_toml_may_be_renamed_and_moved_with_its_knowledge_base() {
     ingest(&copy);
 }
 
+#[test]
+fn a_kb_toml_whose_folder_is_away_may_come_back() {
+    let place = ingested();
+    second(&place, "one/kb.toml", "../shared.kb");
+    second(&place, "two/kb.toml", "../shared.kb");
+    for name in ["one/docs/a.md", "two/docs/b.md"] {
+        place.put(&place.path(name), b"text");
+    }
+    ends_with(&place, 0, &["ingest", "-q", "one/kb.toml"]);
+    fs::rename(place.path("one"), place.path("away")).unwrap();
+    ends_with(&place, 2, &["ingest", "two/kb.toml"]);
+    fs::rename(place.path("away"), place.path("one")).unwrap();
+    ends_with(&place, 0, &["ingest", "-q", "one/kb.toml"]);
+}
+
 /// The other kb.toml still exists, and builds another knowledge base now.
 #[test]
 fn a_kb_toml_that_has_left_the_knowledge_base_does_not_count() {

@@ -1,6 +1,7 @@
 //! The ledger: what the knowledge base knows about a source's documents, in the order of a sorted
 //! walk.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -101,6 +102,30 @@ impl Reader {
             let mut statement = tx.prepare_cached("SELECT id FROM document WHERE source = ?1")?;
             let documents = statement.query_map([source], |row| row.get(0).map(DocumentId))?;
             Ok(documents.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns how many of the `gone` documents of `source` have a text that no other document of
+    /// it has: the others were moved, or never had one.
+    pub fn lost_texts(&self, source: &str, gone: &[DocumentId]) -> Result<u64, KbError> {
+        let gone: HashSet<_> = gone.iter().collect();
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.id, revision.content_hash
+                 FROM document CROSS JOIN revision ON revision.document_id = document.id
+                 WHERE document.source = ?1",
+            )?;
+            let mut rows = statement.query([source])?;
+            let (mut kept, mut lost) = (HashSet::new(), HashMap::new());
+            while let Some(row) = rows.next()? {
+                let (document, hash) = (DocumentId(row.get(0)?), row.get::<_, [u8; 32]>(1)?);
+                if gone.contains(&document) {
+                    lost.insert(document, hash);
+                } else {
+                    kept.insert(hash);
+                }
+            }
+            Ok(lost.values().filter(|hash| !kept.contains(*hash)).count() as u64)
         })
     }
 

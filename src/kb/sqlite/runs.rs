@@ -37,6 +37,18 @@ impl Reader {
         })
     }
 
+    /// Returns the first run after the last one that completed and withheld no deletion: nobody has
+    /// accepted yet what runs from there on found.
+    pub fn first_unsettled_run(&self) -> Result<RunId, KbError> {
+        self.read(|tx| {
+            let sql = "SELECT ifnull(min(id), 0) FROM run WHERE id > (
+                         SELECT ifnull(max(id), 0) FROM run
+                         WHERE status IN ('completed', 'completed_with_failures')
+                           AND deletions_withheld = 0)";
+            Ok(RunId(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+        })
+    }
+
     /// Returns the kb.toml of the last run that had one, relative to the folder of the knowledge
     /// base.
     pub fn last_config_path(&self) -> Result<Option<String>, KbError> {

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{KbError, LedgerRow, Reader};
 use crate::pipeline::Context;
+use crate::pipeline::producer::reconcile::Settled;
 use crate::source::{ListError, Listing, uri};
 
 /// Ledger rows read at a time.
@@ -52,18 +53,28 @@ pub struct Comparison<'a> {
     ledger: Ledger<'a>,
     extraction: &'a Extraction,
     run: RunId,
+    /// The first run whose documents are not settled.
+    unsettled: RunId,
+    /// Settled documents so far.
+    pub settled: Settled,
 }
 
 impl<'a> Comparison<'a> {
     /// Compares `listing` with the ledger of the source `name`; the listing is empty if kb.toml no
     /// longer names the source.
-    pub fn new(context: &Context<'a>, name: &'a str, listing: Listing<'a>) -> Self {
-        Self {
+    pub fn new(
+        context: &Context<'a>,
+        name: &'a str,
+        listing: Listing<'a>,
+    ) -> Result<Self, KbError> {
+        Ok(Self {
             listing: listing.peekable(),
             ledger: Ledger::new(context.kb, name),
             extraction: context.extraction,
             run: context.run.id(),
-        }
+            unsettled: context.kb.first_unsettled_run()?,
+            settled: Settled::default(),
+        })
     }
 
     /// Makes what is left of the listing ahead; returns its number of documents.
@@ -93,6 +104,13 @@ impl<'a> Comparison<'a> {
             (None, Some(_)) | (Some(Err(_)), Some(_)) => Ordering::Greater,
         };
         let row = if order.is_ge() { self.ledger.next() } else { None };
+        if let Some(row) = &row {
+            // Run 0: it never had a text.
+            let is_settled = RunId(0) < row.run && row.run < self.unsettled;
+            let is_gone = order.is_gt();
+            self.settled.gone += u64::from(is_settled && is_gone);
+            self.settled.kept += u64::from(is_settled && !is_gone);
+        }
         let entry = if order.is_le() { self.listing.next().and_then(Result::ok) } else { None };
         Ok(match (entry, row) {
             (Some(entry), row) => Some(self.compare(entry, row)),
@@ -242,6 +260,8 @@ mod tests {
             ledger,
             extraction: &extraction,
             run: THIS_RUN,
+            unsettled: THIS_RUN,
+            settled: Settled::default(),
         };
         let mut actual = Vec::new();
         while let Some(sighting) = comparison.next().unwrap() {

@@ -17,8 +17,8 @@ use crate::pipeline::Context;
 use crate::source::{Content, Source};
 use crate::support::panics::panic_message;
 
-/// Reads and extracts documents in parallel, in their order. A document that was never saved and
-/// was removed since it was listed is skipped, as the next listing would not contain it either.
+/// Reads and extracts documents in parallel, in their order. A document that was removed since it
+/// was listed is skipped: the next listing does not contain it, and deletes what was saved of it.
 /// So are those that a stop prevents or interrupts: the next process reads them, so nothing failed.
 pub fn read_all(
     context: &Context<'_>,
@@ -43,7 +43,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
             size_bytes = content.bytes.len() as u64;
             extract_one(context.extraction, entry.format_name(), content)
         }
-        Err(error) if error.is_gone && document.is_none() => {
+        Err(error) if error.is_gone => {
             context.progress.pass(1);
             return None;
         }

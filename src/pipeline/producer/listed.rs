@@ -98,7 +98,7 @@ impl Crawl<'_> {
                 return self.steps.skip_unreachable(&chain(&error));
             }
         };
-        let mut comparison = Comparison::new(context, source.name(), listing);
+        let mut comparison = Comparison::new(context, source.name(), listing)?;
         let mut gone = Gone::default();
         let mut begun = Begun::default();
         let mut unsaved = Metrics::default();
@@ -323,6 +323,7 @@ fn gather(
             break;
         }
     }
+    gone.settled = Some(comparison.settled);
     Ok(batch)
 }
 

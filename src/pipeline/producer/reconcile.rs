@@ -73,6 +73,18 @@ pub struct Gone {
     pub unlisted: HashSet<DocumentId>,
     /// A folder could not be listed; documents in it may exist.
     pub incomplete: bool,
+    /// Settled documents, if the source was compared with the ledger.
+    pub settled: Option<Settled>,
+}
+
+/// Documents that had a text before the last runs: what these found does not make up for what is
+/// gone, as another disk may be mounted, and what they saved was never all of the source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settled {
+    /// Those that are still listed.
+    pub kept: u64,
+    /// Those that are not.
+    pub gone: u64,
 }
 
 /// Returns whether so many deletions look like an outage of the source: all of it, or more than
@@ -98,11 +110,16 @@ pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<
         context.events.emit(&Event::Warning { message: &message });
         return Ok(());
     }
-    let known = context.kb.document_count(source)?;
-    // Documents without a text are only reasons why there is none.
-    let loses_text = || context.kb.has_text(&gone.documents);
-    if !context.deletions.allow(source, count, known) && loses_text()? {
-        return withhold(context, source, [count, known], Withheld::NotListed);
+    let (missing, known) = match gone.settled {
+        Some(Settled { kept, gone }) => (gone, kept + gone),
+        None => (count, context.kb.document_count(source)?),
+    };
+    if missing > 0 && !context.deletions.allow(source, missing, known) {
+        // The others have only been moved.
+        let lost = context.kb.lost_texts(source, &gone.documents)?.min(missing);
+        if lost > 0 && !context.deletions.allow(source, lost, known - (missing - lost)) {
+            return withhold(context, source, [lost, known], Withheld::NotListed);
+        }
     }
     for documents in gone.documents.chunks(DOCUMENTS_PER_BATCH) {
         context.reached(Checkpoint::BeforeBatch)?;

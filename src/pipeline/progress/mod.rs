@@ -23,6 +23,10 @@ const PRODUCED_MAX: f64 = 0.99;
 /// have: it never is more than half done, however many come at its end.
 const UNLISTED_FACTOR: u64 = 2;
 
+/// Limit on the producer's progress while a source is not listed: others may have passed, and it
+/// may have grown by any number.
+const PRODUCED_UNLISTED_MAX: f64 = 0.5;
+
 /// The name of the revisions that earlier processes and other settings left.
 pub const LEFTOVERS: &str = "";
 
@@ -195,7 +199,9 @@ impl Progress {
     fn percent(&self, produced_max: f64) -> f64 {
         let produced = if self.is_producing.load(Ordering::Relaxed) {
             let total = self.total();
-            if total == 0 { 0.0 } else { share(self.passed(), total).min(produced_max) }
+            let is_listed = self.listed().is_some() || self.parts().is_empty();
+            let limit = if is_listed { 1.0 } else { PRODUCED_UNLISTED_MAX };
+            if total == 0 { 0.0 } else { share(self.passed(), total).min(produced_max).min(limit) }
         } else {
             1.0
         };

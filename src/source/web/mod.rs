@@ -23,6 +23,7 @@ mod visit;
 mod zstd;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -108,8 +109,17 @@ impl WebSource {
             starts.push(parse(url.get_ref())?);
         }
         let mut listed = Vec::new();
-        for url in texts(&config.urls).into_iter().chain(read_url_file(config, setting)?) {
+        for url in texts(&config.urls) {
             listed.push(parse(&url)?);
+        }
+        for url in read_url_file(config, setting)? {
+            // Somebody else may write the file, and may be writing it now.
+            let unreachable = |error| SourceError::Unreachable {
+                name: name.clone(),
+                path: setting.base.join(&config.url_file),
+                source: io::Error::new(io::ErrorKind::InvalidData, not_an_url(&url, error)),
+            };
+            listed.push(Url::parse(&url).map_err(unreachable)?);
         }
         let sitemaps = texts(&config.sitemaps);
         let mut roots = starts.clone();
