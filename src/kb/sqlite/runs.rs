@@ -147,7 +147,7 @@ impl Writer {
 /// Asks the running run on the knowledge base at `path` to stop, or the `holder` of its lock, if
 /// that is finishing the file of the last run; returns whether there is one.
 ///
-/// Fails with [`KbError::Busy`] if the run writes for longer than [`REQUEST_WAIT`].
+/// Fails with [`KbError::Busy`] if the run writes for longer than `REQUEST_WAIT`.
 ///
 /// The file keeps its format, so that a program that knows only an older one is not disturbed: the
 /// column has been there from the first.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-/// Returns host and port of a URL that [`may_be_asked`]; http and https with their default ports
+/// Returns host and port of a URL that `may_be_asked`; http and https with their default ports
 /// are one host.
 pub fn host(url: &Url) -> String {
     let name = url.host_str().unwrap_or_default();
