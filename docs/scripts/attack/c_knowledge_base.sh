@@ -111,7 +111,7 @@ for number in range(6000):
     open(f"big/{number}.md", "w").write(f"# Document {number}\n\n" + f"The ferry of river {number} leaves at noon.\n" * 40)
 END
     sed 's/"docs"/"big"/g' kb.toml >big.toml
-    "$kbingest" ingest -q big.toml >out 2>err &
+    "$kbingest" ingest -q --adopt big.toml >out 2>err &
     local run=$! code=0
     for _ in $(seq 100); do
         [ -s kb.kb-wal ] && break

@@ -40,7 +40,11 @@ held "an ingest with the umask 000" ingest --trust
 open_to_others() { find "$XDG_CACHE_HOME/kbingest" kb.kb.* -not -name '*.lock' -perm /077 2>/dev/null; }
 held "the cache is there" [ -d "$XDG_CACHE_HOME/kbingest" ]
 held "and nothing in it is open to others" [ -z "$(open_to_others)" ]
-held "nor can others write the knowledge base" [ -z "$(find kb.kb* -maxdepth 0 -perm /022)" ]
+held "the knowledge base has what the umask leaves" [ -n "$(find kb.kb -perm 0666)" ]
+rm -f kb.kb*
+umask 022
+held "an ingest with the umask 022" ingest --trust
+held "and others cannot write the knowledge base" [ -z "$(find kb.kb* -maxdepth 0 -perm /022)" ]
 
 # Secrets: on no command line and in no message.
 mkdir tools
