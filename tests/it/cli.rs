@@ -17,14 +17,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{Place, markdown};
+use crate::support::{BROKEN, Place, markdown};
 
 #[path = "../../examples/ingest_and_search.rs"]
 #[expect(dead_code, reason = "its main is for people")]
 mod example;
-
-/// UTF-16 with lone surrogates: a document that no run can ingest.
-const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
 
 fn kbingest(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kbingest"));

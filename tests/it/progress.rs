@@ -16,14 +16,11 @@ use serde_json::Value;
 
 use crate::crash::send;
 use crate::support::{
-    Place, SETTINGS, assert_cancelled, assert_sound, ingest, markdown, program, resume, rows,
-    stop_at,
+    BROKEN, Place, SETTINGS, assert_cancelled, assert_sound, ingest, markdown, program, resume,
+    rows, stop_at,
 };
 use crate::wait::{output_of, wait_until};
 use crate::web::server::Server;
-
-/// Bytes that look like UTF-16 and are not.
-const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
 
 /// Returns new, changed, unchanged, failed and skipped documents; fails if they do not add up.
 fn counts(run: &RunState) -> [u64; 5] {

@@ -6,10 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{Place, program};
-
-/// UTF-16 that cannot be decoded.
-const BROKEN: &[u8] = b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
+use crate::support::{BROKEN, Place, program};
 
 /// Returns the block of README whose second or first line is `# name`.
 fn recipe(name: &str) -> String {

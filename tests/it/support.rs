@@ -40,6 +40,10 @@ max_tokens = 32
 dim = 64
 ";
 
+/// Bytes that look like UTF-16 and are not.
+pub const BROKEN: &[u8] =
+    b"\xff\xfe\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8\x41\xd8";
+
 /// A folder with `kb.toml`, `docs/` and any number of knowledge bases.
 pub struct Place {
     root: TempDir,

@@ -121,11 +121,7 @@ pub fn reconcile(context: &Context<'_>, source: &str, mut gone: Gone) -> Result<
             return withhold(context, source, [lost, known], Withheld::NotListed);
         }
     }
-    for documents in gone.documents.chunks(DOCUMENTS_PER_BATCH) {
-        context.reached(Checkpoint::BeforeBatch)?;
-        context.run.delete_documents(documents)?;
-    }
-    Ok(())
+    delete(context, &gone.documents)
 }
 
 /// Deletes the documents of a source that kb.toml no longer names, if that is allowed.
@@ -135,6 +131,10 @@ pub(super) fn forget_source(context: &Context<'_>, source: &str) -> Result<(), E
         let known = documents.len() as u64;
         return withhold(context, source, [known, known], Withheld::SourceRemoved);
     }
+    delete(context, &documents)
+}
+
+fn delete(context: &Context<'_>, documents: &[DocumentId]) -> Result<(), Error> {
     for documents in documents.chunks(DOCUMENTS_PER_BATCH) {
         context.reached(Checkpoint::BeforeBatch)?;
         context.run.delete_documents(documents)?;
