@@ -250,6 +250,7 @@ impl<'a> Job<'a> {
             analyser: &self.analyser,
             embedder: self.embedder.as_ref(),
             pool: &pool,
+            fetch_threads: workers::fetch,
             deletions: DeletionRules {
                 allowed: options.allow_deletes.clone(),
                 limits: self.source.max_deletes().collect(),

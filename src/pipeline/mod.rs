@@ -28,7 +28,7 @@ use crate::embed::Embedder;
 use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{LoadedRevision, Reader, Run};
-use crate::source::AnySource;
+use crate::source::{AnySource, FetchThreads};
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
 
@@ -61,6 +61,8 @@ pub struct Context<'a> {
     pub embedder: &'a dyn Embedder,
     /// Distributes the work of one step over the processors.
     pub pool: &'a Pool,
+    /// Starts and joins the threads that send requests to web sites.
+    pub fetch_threads: FetchThreads,
     /// Which deletions are allowed.
     pub deletions: DeletionRules,
     /// Requests a stop.

@@ -132,6 +132,10 @@ mod tests {
             analyser: &Analyser::new(&SearchConfig::default()),
             embedder: embedder.as_ref(),
             pool: &pool,
+            fetch_threads: |_, work| {
+                work();
+                Ok(())
+            },
             deletions: DeletionRules::default(),
             stop: &StopSignal::default(),
             hook: None,

@@ -50,8 +50,8 @@ pub use max_delete::MaxDelete;
 pub use records::{RecordsConfig, RecordsSource};
 pub use sorted_spool::SortedSpool;
 pub use web::{
-    Fetched, PageRequest, Soft404, Starts, UnusableSitemap, Validators, Verdict, VisitResult,
-    WebConfig, WebSource, host, is_public, markdown_links,
+    FetchThreads, Fetched, PageRequest, Soft404, Starts, UnusableSitemap, Validators, Verdict,
+    VisitResult, WebConfig, WebSource, host, is_public, markdown_links,
 };
 
 pub use crate::support::byte_size::ByteSize;

@@ -1,9 +1,11 @@
-//! Threads: the producer's, the consumer's pool, one for signals, and one for `cancel`.
+//! Threads: the producer's, the consumer's pool, those of a crawl, one for signals, and one for
+//! `cancel`.
 //!
 //! Threads start here and are joined here; a panic in one becomes an error.
 
 mod bus_error;
 mod consumer;
+mod fetch;
 mod pool;
 mod producer;
 pub mod signal;
@@ -20,6 +22,8 @@ use crate::pipeline::phases::PhaseTracker;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::{Context, Pool, repair};
 use crate::support::process_limit;
+
+pub use fetch::fetch;
 
 /// Limit on the batches between producer and consumer; each has some 4 MiB of text.
 const HANDOFF_BATCHES: usize = 1;

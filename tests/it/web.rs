@@ -12,6 +12,7 @@ mod pages;
 mod proxy;
 mod resume;
 pub mod server;
+mod stops;
 mod traps;
 
 use std::fs;

@@ -13,6 +13,7 @@ pub mod byte_size;
 pub mod cache;
 pub mod files;
 pub mod fingerprint;
+pub mod lookup;
 pub mod names;
 pub mod numbers;
 pub mod own_folder;

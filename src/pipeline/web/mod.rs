@@ -231,7 +231,7 @@ impl Crawl<'_> {
             }
         }
         if !requests.is_empty() {
-            let visited = site.source.visit(requests, BATCH_TIME)?;
+            let visited = site.source.visit(requests, BATCH_TIME, self.context.fetch_threads)?;
             let answered = |(index, answer): (usize, _)| (places[index], Seen::Answered(answer));
             seen.extend(visited.into_iter().map(answered));
         }

@@ -1,16 +1,21 @@
 //! Sends one HTTP request: limited in time and size, without following redirects.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, header};
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, Proxy};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::{Agent, Body, Proxy, ProxyProtocol};
 use url::Url;
 
 use super::guard::{Guard, NotPublic};
+use super::names::Names;
 use super::proxy::Proxies;
+use super::transport::StoppableConnector;
 use super::zstd;
+use crate::support::checkpoint::StopSignal;
 use crate::support::secrets;
 
 /// Time limit to connect; the rest of the time-out is for the response.
@@ -84,12 +89,18 @@ pub(super) struct ClientOptions {
     pub(super) headers: Vec<(String, String)>,
     pub(super) prefer_markdown: bool,
     pub(super) proxies: Proxies,
+    /// This program, to look up names.
+    pub(super) program: Option<PathBuf>,
+    /// Ends every request.
+    pub(super) stop: Arc<StopSignal>,
 }
 
 impl Client {
     /// Fails if the address of a proxy is invalid.
     pub(super) fn new(options: ClientOptions) -> Result<Self, String> {
-        let guard = Guard::new(options.private_hosts.clone());
+        let stop = options.stop;
+        let names = Names::new(options.program.as_deref(), Arc::clone(&stop));
+        let guard = Guard::new(options.private_hosts, names);
         let agent = |proxy: Option<Proxy>| {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -103,15 +114,22 @@ impl Client {
                 .user_agent(&options.user_agent)
                 .proxy(proxy)
                 .build();
-            Agent::with_parts(config, DefaultConnector::default(), guard.clone())
+            let connector =
+                ().chain(ConnectProxyConnector::default())
+                    .chain(StoppableConnector { stop: Arc::clone(&stop) })
+                    .chain(RustlsConnector::default());
+            Agent::with_parts(config, connector, guard.clone())
         };
         let through = |proxy: &Option<String>| -> Result<Option<Agent>, String> {
             let Some(address) = proxy else { return Ok(None) };
-            let proxy = Proxy::new(address);
-            let proxy = proxy.map_err(|error| {
-                format!("the proxy {} of the environment: {error}", shown(address))
-            })?;
-            Ok(Some(agent(Some(proxy))))
+            let wrong = |reason: String| {
+                format!("the proxy {} of the environment: {reason}", shown(address))
+            };
+            let proxy = Proxy::new(address).map_err(|error| wrong(error.to_string()))?;
+            match proxy.protocol() {
+                ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(agent(Some(proxy)))),
+                _ => Err(wrong("only http: and https: are supported".to_owned())),
+            }
         };
         Ok(Self {
             direct: agent(None),

@@ -6,15 +6,19 @@
 //! networks that we do not: behind one, names are its responsibility, but IP addresses in URLs are
 //! still checked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
-use ureq::unversioned::transport::time::Duration::NotHappening;
 use url::{Host, Url};
+
+use super::names::Names;
+
+/// Limit on the addresses of a host, of the array that ureq takes.
+const ADDRESSES_MAX: usize = 16;
 
 /// Refused, because the host is private and not listed.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +32,13 @@ pub(super) struct NotPublic {
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     private_hosts: Vec<String>,
+    names: Arc<Names>,
 }
 
 impl Guard {
     /// `private_hosts` may have any IP address.
-    pub(super) fn new(private_hosts: Vec<String>) -> Self {
-        Self { private_hosts }
+    pub(super) fn new(private_hosts: Vec<String>, names: Names) -> Self {
+        Self { private_hosts, names: Arc::new(names) }
     }
 
     /// Refuses URLs whose host is a private IP address or a name of this machine, without resolving
@@ -68,45 +73,25 @@ impl Resolver for Guard {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        let addresses = self.names.addresses(host, timeout)?;
         let is_listed = self.is_listed(host);
         let is_proxy = config.proxy().is_some_and(|proxy| proxy.host() == host);
-        let private = addresses.iter().map(|address| address.ip()).find(|ip| !is_public(*ip));
-        match private {
+        match addresses.iter().find(|ip| !is_public(**ip)) {
             Some(address) if !is_listed && !is_proxy => {
-                let refused = NotPublic { host: host.to_owned(), address };
+                let refused = NotPublic { host: host.to_owned(), address: *address };
                 Err(ureq::Error::Io(std::io::Error::other(refused)))
             }
-            _ => Ok(addresses),
+            _ => {
+                let mut resolved = self.empty();
+                for address in addresses.into_iter().take(ADDRESSES_MAX) {
+                    resolved.push(SocketAddr::new(address, port));
+                }
+                Ok(resolved)
+            }
         }
-    }
-}
-
-/// Resolves the host of `uri` within `timeout`, on a thread of its own: the system's lookup cannot
-/// be interrupted. ureq's own thread panics if the system refuses it; then the lookup has only the
-/// time limit of the system.
-fn resolve(
-    uri: &Uri,
-    config: &Config,
-    timeout: NextTimeout,
-) -> Result<ResolvedSocketAddrs, ureq::Error> {
-    let look_up = move |uri: &Uri, config: &Config| {
-        let unlimited = NextTimeout { after: NotHappening, ..timeout };
-        DefaultResolver::default().resolve(uri, config, unlimited)
-    };
-    let (sender, answer) = channel();
-    let thread = std::thread::Builder::new().name("kbingest-resolve".to_owned()).spawn({
-        let (uri, config) = (uri.clone(), config.clone());
-        move || drop(sender.send(look_up(&uri, &config)))
-    });
-    if thread.is_err() || timeout.after.is_not_happening() {
-        return look_up(uri, config);
-    }
-    match answer.recv_timeout(*timeout.after) {
-        Ok(resolved) => resolved,
-        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
-        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
     }
 }
 

@@ -12,6 +12,7 @@ mod file_cache;
 mod guard;
 mod host_files;
 mod llms;
+mod names;
 mod pace;
 mod proxy;
 mod robots;
@@ -19,12 +20,13 @@ mod scope;
 mod settings;
 mod sitemap;
 mod starts;
+mod transport;
 mod visit;
 mod zstd;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ use crate::support::{files, secrets};
 pub use address::host;
 pub use client::Validators;
 pub use config::WebConfig;
-pub use fetch::PageRequest;
+pub use fetch::{FetchThreads, PageRequest};
 pub use guard::is_public;
 pub use llms::markdown_links;
 pub use scope::Verdict;
@@ -136,7 +138,7 @@ impl WebSource {
             values.iter().map(|text| Selector::parse(text.get_ref()).map_err(wrong)).collect()
         };
         let shown_url = roots.first().map_or_else(String::new, |url| secrets::hidden(url.as_str()));
-        let visitor = Arc::new(visitor(config, setting, scope, headers).map_err(wrong)?);
+        let visitor = visitor(config, setting, scope, headers).map_err(wrong)?;
         let concurrency = *config.max_concurrency.get_ref();
         let fetcher = Fetcher { name: name.clone(), shown_url, concurrency, visitor };
         let grace = config::parse_grace(config.grace.get_ref()).map_err(wrong)?;
@@ -214,14 +216,15 @@ impl WebSource {
         starts::find(&named, &self.fetcher)
     }
 
-    /// Visits pages, politely, and returns the answers by their index in `requests`. After `budget`
-    /// no further visit begins; pages without an answer wait for the next call.
+    /// Visits pages on `threads`, politely, and returns the answers by their index in `requests`.
+    /// After `budget` no further visit begins; pages without an answer wait for the next call.
     pub fn visit(
         &self,
         requests: Vec<PageRequest>,
         budget: Duration,
+        threads: FetchThreads,
     ) -> Result<Vec<(usize, VisitResult)>, SourceError> {
-        self.fetcher.visit(requests, budget)
+        self.fetcher.visit(requests, budget, threads)
     }
 
     /// Waits; fails if the run is stopped meanwhile.
@@ -303,6 +306,8 @@ fn visitor(
         headers,
         prefer_markdown: config.prefer_markdown,
         proxies: Proxies::new(|name| std::env::var(name).ok()),
+        program: setting.program.map(Path::to_owned),
+        stop: Arc::clone(&setting.stop),
     })?;
     let interval = Duration::from_secs_f64(1.0 / config.requests_per_second.get_ref());
     Ok(Visitor {

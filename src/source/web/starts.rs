@@ -1,7 +1,6 @@
 //! Where a crawl starts: the pages that kb.toml names, those that sitemaps list, and `llms.txt`.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 
 use url::Url;
 
@@ -120,10 +119,9 @@ impl Finder<'_> {
             self.named.starts.iter().filter_map(|url| url.join("/llms.txt").ok()).collect();
         files.dedup();
         for file in files {
-            let (visitor, list) = (Arc::clone(&self.fetcher.visitor), file.clone());
-            let fetched =
-                self.fetcher.aside(move || visitor.optional_file(&list, llms::SIZE_MAX_BYTES))?;
-            let text = match fetched.ok_or(SourceError::Stopped)? {
+            let visitor = &self.fetcher.visitor;
+            let fetch = || visitor.optional_file(&file, llms::SIZE_MAX_BYTES);
+            let text = match self.fetcher.complete(fetch)? {
                 Ok(Some(text)) => text,
                 Ok(None) => continue,
                 Err(reason) => {
@@ -166,10 +164,9 @@ impl Finder<'_> {
                 self.limit(self.too_many_pages());
                 break;
             }
-            let (visitor, url) = (Arc::clone(&self.fetcher.visitor), read.url.clone());
             let max = sitemap::SIZE_MAX_BYTES.min(bytes_left);
-            let fetched = self.fetcher.aside(move || visitor.fetch_file(&url, max))?;
-            match fetched.ok_or(SourceError::Stopped)? {
+            let fetch = || self.fetcher.visitor.fetch_file(&read.url, max);
+            match self.fetcher.complete(fetch)? {
                 Ok(FileStart { bytes, is_whole }) => {
                     bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
                     self.take_sitemap(&read, sitemap::parse(bytes, is_whole), &mut waiting);
@@ -227,9 +224,8 @@ impl Finder<'_> {
                 continue;
             }
             for start in self.named.starts {
-                let (visitor, url) = (Arc::clone(&self.fetcher.visitor), start.clone());
-                let named = self.fetcher.aside(move || visitor.sitemaps_of(&url))?;
-                for named in named.ok_or(SourceError::Stopped)? {
+                let find = || self.fetcher.visitor.sitemaps_of(start);
+                for named in self.fetcher.complete(find)? {
                     first.extend(start.join(&named).ok().map(|url| (url, false)));
                 }
                 if sitemap == "auto" {
@@ -256,16 +252,16 @@ impl Finder<'_> {
             root.is_partial |= !found.entries.is_empty();
             root.problem.get_or_insert_with(|| problem.to_owned());
         }
-        let visitor = Arc::clone(&self.fetcher.visitor);
+        let scope = &self.fetcher.visitor.scope;
         for entry in found.entries {
-            let Some(url) = visitor.scope.resolve(sitemap, &entry.url) else { continue };
+            let Some(url) = scope.resolve(sitemap, &entry.url) else { continue };
             if entry.is_sitemap {
                 // A sitemap is authoritative for its own host, and lists sitemaps there.
                 if host(&url) == host(sitemap) {
                     let (root, depth) = (read.root, read.depth + 1);
                     self.add(waiting, SitemapToRead { url, root, depth });
                 }
-            } else if visitor.scope.judge_listed(&url) == Verdict::Wanted {
+            } else if scope.judge_listed(&url) == Verdict::Wanted {
                 waiting.roots[read.root].pages += 1;
                 if !self.has_room() {
                     self.limit(self.too_many_pages());

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use kbingest_support::{sandbox, supervise};
+use kbingest_support::{lookup, sandbox, supervise};
 use rustix::process::{
     Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit,
 };
@@ -33,8 +33,8 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 ///
 /// A child is this program started again with other arguments: this function then extracts what its
 /// parent sends, ends the process, and does not return. The arguments are `extract-worker` or
-/// `supervise` with numbers after them; with any others it only records the path of the program,
-/// and returns.
+/// `supervise` with numbers after them, or `look-up` with a host; with any others it only records
+/// the path of the program, and returns.
 ///
 /// From then on [`ExtractConfig::default`](crate::ExtractConfig::default) names this program.
 ///
@@ -60,6 +60,13 @@ pub fn serve_if_asked() {
         // Nobody reads its errors; the exit code reports the failure.
         let code = supervise::supervise(memory_bytes, &arguments[3..]).unwrap_or(1);
         std::process::exit(i32::from(code));
+    }
+    if is_asked(lookup::SUBCOMMAND)
+        && let [_, host] = &arguments[..]
+    {
+        // A broken pipe means that nobody waits for the addresses any more.
+        let _ = lookup::serve(&host.to_string_lossy());
+        std::process::exit(0);
     }
     if let Some(program) = running_program() {
         let _ = PROGRAM.set(program);
