@@ -1,5 +1,6 @@
 //! `[[source.web]]`: crawls of sites on loopback: requests, stored documents, and how they end.
 
+mod cookies;
 mod found;
 mod headers;
 mod hostile;

@@ -10,6 +10,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 use ureq::{Agent, Body, Proxy, ProxyProtocol};
 use url::Url;
 
+use super::cookies::{Cookies, Stored};
 use super::guard::{Guard, NotPublic};
 use super::names::Names;
 use super::proxy::Proxies;
@@ -64,6 +65,8 @@ impl RequestError {
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
+    /// What it did to the cookies.
+    pub(super) cookies: Stored,
     body: Body,
 }
 
@@ -78,6 +81,7 @@ pub(super) struct Client {
     /// Sent only to the origins of the site.
     headers: Vec<(String, String)>,
     accept: &'static str,
+    cookies: Cookies,
 }
 
 /// The settings of requests.
@@ -138,6 +142,7 @@ impl Client {
             guard: guard.clone(),
             proxies: options.proxies,
             headers: options.headers,
+            cookies: Cookies::default(),
             accept: if options.prefer_markdown { ACCEPT_MARKDOWN } else { ACCEPT },
         })
     }
@@ -173,12 +178,23 @@ impl Client {
         if let Some(last_modified) = &validators.last_modified {
             request = request.header(header::IF_MODIFIED_SINCE, last_modified);
         }
+        let mut has_cookies = false;
         for (name, value) in self.headers.iter().filter(|_| with_headers) {
+            has_cookies |= name.eq_ignore_ascii_case(header::COOKIE.as_str());
             request = request.header(name, value);
+        }
+        // Cookies of the user replace those of the site.
+        if let Some(cookies) = self.cookies.header(url).filter(|_| !has_cookies) {
+            request = request.header(header::COOKIE, cookies);
         }
         let response = request.call().map_err(request_error)?;
         let (parts, body) = response.into_parts();
-        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+        let (status, headers) = (parts.status.as_u16(), parts.headers);
+        let cookies = match has_cookies {
+            true => Stored::default(),
+            false => self.cookies.store(url, &headers),
+        };
+        Ok(Response { status, headers, cookies, body })
     }
 }
 

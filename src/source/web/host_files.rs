@@ -74,7 +74,7 @@ impl Visitor {
     }
 
     /// Reports whether robots.txt allows requesting `url`.
-    fn may_request(&self, url: &Url) -> Option<bool> {
+    pub(super) fn may_request(&self, url: &Url) -> Option<bool> {
         let rules = self.rules_for(url)?;
         Some(rules.is_ok_and(|it| !self.respect_robots || it.allows(&path_and_query(url))))
     }

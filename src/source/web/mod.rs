@@ -7,6 +7,8 @@
 mod address;
 mod client;
 mod config;
+mod cookie_date;
+mod cookies;
 mod fetch;
 mod file_cache;
 mod guard;
@@ -17,6 +19,7 @@ mod pace;
 mod proxy;
 mod robots;
 mod scope;
+mod session;
 mod settings;
 mod sitemap;
 mod starts;
@@ -322,6 +325,7 @@ fn visitor(
         soft_404s: Mutex::new(HashMap::new()),
         file_cache: FileCache::default(),
         put_off: Mutex::new(HashMap::new()),
+        sessions: Mutex::new(HashMap::new()),
     })
 }
 

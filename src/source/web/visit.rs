@@ -103,6 +103,8 @@ pub(super) struct Visitor {
     pub(super) file_cache: FileCache,
     /// Hosts that asked for a long pause, with its end.
     pub(super) put_off: Mutex<HashMap<String, Instant>>,
+    /// Hosts that redirect, with whether that was ever a check for cookies.
+    pub(super) sessions: Mutex<HashMap<String, bool>>,
 }
 
 impl Visitor {
@@ -122,7 +124,7 @@ impl Visitor {
                 return Some(self.is_put_off(url).unwrap_or_else(outage));
             }
         }
-        Some(match self.request(url, validators)? {
+        Some(match self.request_page(url, validators)? {
             Ok(response) => {
                 let answer = self.answer(url, response);
                 if matches!(&answer, VisitResult::Page(page) if page.may_be_html()) {
@@ -140,7 +142,7 @@ impl Visitor {
     }
 
     /// Returns that the host of `url` is put off, if it is.
-    fn is_put_off(&self, url: &Url) -> Option<VisitResult> {
+    pub(super) fn is_put_off(&self, url: &Url) -> Option<VisitResult> {
         let host = host(url);
         let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = put_off.get(&host)?.checked_duration_since(Instant::now())?;
@@ -220,8 +222,13 @@ impl Visitor {
         }
         let is_short = |text: &&str| text.len() <= VALIDATOR_BYTES_MAX;
         let text = |name| response.header(name).filter(is_short).map(str::to_owned);
-        let validators =
-            Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
+        let validators = match response.cookies.is_new {
+            // The session of the next run begins with it, too: a 304 might set no cookie.
+            true => Validators::default(),
+            false => {
+                Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
+            }
+        };
         let robots = self.robots_tags(&response);
         let markdown = markdown_link(&response);
         match response.read(max) {
