@@ -2,5 +2,5 @@
 
 pub use kbingest_extract::{
     Attempt, CommandConfig, DocumentError, ExtractConfig, Extracted, Extraction, Extractor,
-    Metadata, PageAttempt, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
+    LineMap, Metadata, PageAttempt, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
 };

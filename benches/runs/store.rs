@@ -13,7 +13,8 @@ use std::{fs, mem};
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
 use kbingest::domain::{
-    ChunkId, ChunkRange, MediaType, Metrics, ProgressReport, RevisionId, RunSettings, Version,
+    ChunkId, ChunkRange, LineMap, MediaType, Metrics, ProgressReport, RevisionId, RunSettings,
+    Version,
 };
 use kbingest::embed::{Builtin, Embedder, Role};
 use kbingest::kb::{
@@ -130,6 +131,7 @@ fn prepare_one(
         parts.push(Part { new, vector: StoredVector::quantise(row), columns });
     }
     let result = ReadResult::Text(NewText {
+        lines: LineMap::OfFile,
         content_hash: *blake3::hash(text.as_bytes()).as_bytes(),
         title,
         media_type,

@@ -8,7 +8,7 @@ use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::kb::{Explanation, Filter, Hit, Query, Show};
+use crate::kb::{Explanation, Filter, Hit, LinesIn, Query, Show};
 use crate::operations::{self, SearchReport, Target};
 
 /// Runs `search`.
@@ -78,13 +78,19 @@ fn hits(report: &SearchReport) -> String {
 
 fn head(rank: usize, hit: &Hit, text: &mut String) {
     let uri = escape(&format!("{}:{}", hit.source, hit.uri), false);
-    let _ = write!(text, "{rank}. {BOLD}{uri}:{}-{}{BOLD:#}", hit.start_line, hit.end_line);
-    let _ = write!(text, "  {DIM}");
+    let lines = match hit.lines_in {
+        LinesIn::File => format!(":{}-{}", hit.start_line, hit.end_line),
+        LinesIn::Text => String::new(),
+    };
+    let _ = write!(text, "{rank}. {BOLD}{uri}{lines}{BOLD:#}  {DIM}");
     if let Some(page) = hit.page {
         let _ = write!(text, "page {page}, ");
     }
     if let Some(anchor) = &hit.anchor {
         let _ = write!(text, "#{}, ", escape(anchor, false));
+    }
+    if hit.lines_in == LinesIn::Text {
+        let _ = write!(text, "lines {}-{} of its text, ", hit.start_line, hit.end_line);
     }
     let _ = write!(text, "score {:.3}", hit.score);
     if let Some(bm25) = hit.bm25 {

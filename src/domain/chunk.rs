@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use kbingest_extract::LineMap;
+
 /// A half-open byte range `[start, end)` of a revision's text, on character boundaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -49,6 +51,14 @@ pub struct LineRange {
     pub last: usize,
 }
 
+impl LineRange {
+    /// Returns the lines of the file that these lines of its text come from.
+    pub fn in_file(self, lines: &LineMap) -> Self {
+        let in_file = lines.in_file(self.first..=self.last);
+        Self { first: *in_file.start(), last: *in_file.end() }
+    }
+}
+
 /// A piece of a document that is embedded, indexed and returned as a search hit.
 ///
 /// It holds no text of its own. The embedded text is the title, the heading path, then the text of
@@ -62,7 +72,8 @@ pub struct Chunk {
     pub prefix: Option<Span>,
     /// Bytes of the text right before `span` that are repeated; it ends at the start of `span`.
     pub overlap: Option<Span>,
-    /// Lines of `span`.
+    /// Lines of `span` in the text; in the file, if that has lines and they are known, once it is
+    /// stored.
     pub lines: LineRange,
     /// Headings above the chunk, outermost first, joined by ` > `; empty if there are none.
     pub heading_path: String,

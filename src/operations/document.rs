@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chunk::{self, ChunkConfig, ChunkInput};
 use crate::config::Config;
-use crate::domain::{Chunk, MediaType};
+use crate::domain::{Chunk, LineMap, MediaType};
 use crate::embed::{self, EmbedConfig};
 use crate::error::Error;
 use crate::extract::{self, Attempt, ExtractConfig, Extracted, Extraction, Metadata};
@@ -49,6 +49,8 @@ pub struct ExtractReport {
     pub metadata: Metadata,
     /// The text that would be saved.
     pub text: String,
+    #[serde(skip)]
+    lines: LineMap,
 }
 
 /// The chunks that ingest would make of a file; `chunk --json` prints it.
@@ -93,7 +95,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
     let uri = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let Attempt { fingerprint, result } =
         Extraction::open(&settings.extract, None).extract(&uri, bytes);
-    let Extracted { title, media_type, text, encoding, metadata } = result?;
+    let Extracted { title, media_type, text, encoding, metadata, lines } = result?;
     Ok(ExtractReport {
         schema: 1,
         path: path.to_owned(),
@@ -103,6 +105,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
         encoding,
         metadata,
         text,
+        lines,
     })
 }
 
@@ -110,7 +113,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
 pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Error> {
     let document = extract(path, settings)?;
     let embedder = embed::open(&settings.embed)?;
-    let ExtractReport { title, text, media_type, .. } = document;
+    let ExtractReport { title, text, media_type, lines, .. } = document;
     let chunker = chunk::chunker(media_type);
     let input = ChunkInput { title: &title, text: &text, media_type };
     let chunks = chunker.chunk(&input, &settings.chunk, &|text| embedder.count_tokens(text));
@@ -118,18 +121,19 @@ pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Er
         schema: 1,
         path: path.to_owned(),
         chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens).to_string(),
-        chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, chunk)).collect(),
+        chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, &lines, chunk)).collect(),
         title,
     })
 }
 
 impl ChunkShown {
-    fn new(title: &str, text: &str, chunk: &Chunk) -> Self {
+    fn new(title: &str, text: &str, lines: &LineMap, chunk: &Chunk) -> Self {
+        let in_file = chunk.lines.in_file(lines);
         Self {
             start_byte: chunk.span.start,
             end_byte: chunk.span.end,
-            start_line: chunk.lines.first,
-            end_line: chunk.lines.last,
+            start_line: in_file.first,
+            end_line: in_file.last,
             token_count: chunk.token_count,
             heading_path: chunk.heading_path.clone(),
             embedded_text: chunk::embedded_text(title, text, chunk),

@@ -34,7 +34,7 @@ fn the_extension_chooses_the_extractor() {
     check("notes.txt", "plain@1", MediaType::Plain, "notes.txt");
     check("var/a.log", "plain@1", MediaType::Plain, "a.log");
     check("LICENSE", "plain@1", MediaType::Plain, "LICENSE");
-    check("guide.rst", "rst@3", MediaType::Markdown, "guide");
+    check("guide.rst", "rst@4", MediaType::Markdown, "guide");
     check("src/main.rs", "source@1", MediaType::Source, "main.rs");
     check("a.md/.editorconfig", "source@1", MediaType::Source, ".editorconfig");
 }

@@ -52,6 +52,7 @@ mod kills;
 mod known_failures;
 mod library;
 mod limits;
+mod lines;
 mod migration;
 mod nfc;
 mod owner;

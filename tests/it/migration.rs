@@ -8,6 +8,58 @@ use rusqlite::{Connection, params};
 use crate::repair::look;
 use crate::support::{Place, assert_same, assert_sound, ingest, markdown, program, rows};
 
+/// Removes from a file what later formats added.
+const TO_FORMAT_1: &str = "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE vector_space;
+    DROP TABLE web_file; DROP INDEX frontier_twin;
+    DROP TABLE lost_document; DROP TABLE frontier;
+    CREATE TABLE frontier (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      source TEXT NOT NULL,
+      url TEXT NOT NULL,
+      run_id INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK
+        (state IN ('queued', 'fetched', 'unchanged', 'redirected', 'excluded', 'gone', 'refused', 'failed')),
+      reason TEXT,
+      depth INTEGER NOT NULL CHECK (depth >= 0),
+      redirects INTEGER NOT NULL DEFAULT 0,
+      referrer INTEGER,
+      attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+      not_before_ms INTEGER NOT NULL DEFAULT 0,
+      etag TEXT,
+      last_modified TEXT,
+      lastmod TEXT,
+      lastmod_fetched TEXT,
+      settings TEXT,
+      missing_runs INTEGER NOT NULL DEFAULT 0,
+      links TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(links))
+    ) STRICT;
+    CREATE UNIQUE INDEX frontier_url ON frontier (source, url);
+    CREATE INDEX frontier_queued ON frontier (source, depth, id) WHERE state = 'queued';
+    ALTER TABLE run DROP COLUMN pages_left_out;
+    ALTER TABLE revision DROP COLUMN text_bytes;
+    ALTER TABLE revision DROP COLUMN checksum;
+    ALTER TABLE revision DROP COLUMN chunks_checksum;
+    ALTER TABLE failure DROP COLUMN checksum;
+    ALTER TABLE run DROP COLUMN stages_hash;
+    ALTER TABLE run DROP COLUMN config_path;
+    DROP TABLE known_failure; DROP INDEX failure_skipped_since;
+    ALTER TABLE failure DROP COLUMN skipped_since;
+    ALTER TABLE run DROP COLUMN documents_failed;
+    ALTER TABLE run DROP COLUMN documents_skipped;
+    ALTER TABLE run DROP COLUMN documents_listed;
+    ALTER TABLE run DROP COLUMN documents_per_second;
+    ALTER TABLE content DROP COLUMN lines;
+    ALTER TABLE run DROP COLUMN chunks_per_second;
+    ALTER TABLE run DROP COLUMN seconds_left;
+    ALTER TABLE run DROP COLUMN worked_ms;
+    CREATE TABLE vector (
+      chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
+      scale REAL NOT NULL CHECK (scale >= 0),
+      embedding BLOB NOT NULL CHECK (length(embedding) > 0),
+      checksum INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 1;";
+
 /// Converts a knowledge base to format 1: a row for each vector, without anything added later.
 fn to_format_1(connection: &Connection) {
     let mut vectors = connection.prepare("SELECT chunk_id, scale, embedding FROM vector").unwrap();
@@ -16,59 +68,7 @@ fn to_format_1(connection: &Connection) {
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
-    connection
-        .execute_batch(
-            "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE vector_space;
-             DROP TABLE web_file; DROP INDEX frontier_twin;
-             DROP TABLE lost_document; DROP TABLE frontier;
-             CREATE TABLE frontier (
-               id INTEGER PRIMARY KEY AUTOINCREMENT,
-               source TEXT NOT NULL,
-               url TEXT NOT NULL,
-               run_id INTEGER NOT NULL,
-               state TEXT NOT NULL CHECK
-                 (state IN ('queued', 'fetched', 'unchanged', 'redirected', 'excluded', 'gone', 'refused', 'failed')),
-               reason TEXT,
-               depth INTEGER NOT NULL CHECK (depth >= 0),
-               redirects INTEGER NOT NULL DEFAULT 0,
-               referrer INTEGER,
-               attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-               not_before_ms INTEGER NOT NULL DEFAULT 0,
-               etag TEXT,
-               last_modified TEXT,
-               lastmod TEXT,
-               lastmod_fetched TEXT,
-               settings TEXT,
-               missing_runs INTEGER NOT NULL DEFAULT 0,
-               links TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(links))
-             ) STRICT;
-             CREATE UNIQUE INDEX frontier_url ON frontier (source, url);
-             CREATE INDEX frontier_queued ON frontier (source, depth, id) WHERE state = 'queued';
-             ALTER TABLE run DROP COLUMN pages_left_out;
-             ALTER TABLE revision DROP COLUMN text_bytes;
-             ALTER TABLE revision DROP COLUMN checksum;
-             ALTER TABLE revision DROP COLUMN chunks_checksum;
-             ALTER TABLE failure DROP COLUMN checksum;
-             ALTER TABLE run DROP COLUMN stages_hash;
-             ALTER TABLE run DROP COLUMN config_path;
-             DROP TABLE known_failure; DROP INDEX failure_skipped_since;
-             ALTER TABLE failure DROP COLUMN skipped_since;
-             ALTER TABLE run DROP COLUMN documents_failed;
-             ALTER TABLE run DROP COLUMN documents_skipped;
-             ALTER TABLE run DROP COLUMN documents_listed;
-             ALTER TABLE run DROP COLUMN documents_per_second;
-             ALTER TABLE run DROP COLUMN chunks_per_second;
-             ALTER TABLE run DROP COLUMN seconds_left;
-             ALTER TABLE run DROP COLUMN worked_ms;
-             CREATE TABLE vector (
-               chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
-               scale REAL NOT NULL CHECK (scale >= 0),
-               embedding BLOB NOT NULL CHECK (length(embedding) > 0),
-               checksum INTEGER NOT NULL
-             ) STRICT;
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
+    connection.execute_batch(TO_FORMAT_1).unwrap();
     for (chunk, scale, embedding) in vectors {
         let scale = f64::from(f32::from_le_bytes(scale));
         let bytes = [&scale.to_le_bytes()[..], &embedding].concat();
@@ -136,7 +136,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 9";
+        let expected = "has file format 1; this program reads format 10";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

@@ -9,7 +9,8 @@ use crate::package::Package;
 use crate::writer::escaped;
 use crate::xml::{self, Element, Part};
 use crate::{
-    DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, escapes, title,
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, escapes,
+    title,
 };
 
 /// EPUB 2 and 3.
@@ -71,6 +72,7 @@ impl Extractor for Epub {
             text,
             encoding: "epub".to_owned(),
             metadata: book.metadata,
+            lines: LineMap::Unknown,
         })
     }
 }
@@ -206,6 +208,7 @@ impl Extractor for FictionBook {
             text: page.markdown,
             encoding: "fb2".to_owned(),
             metadata: renderer.metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

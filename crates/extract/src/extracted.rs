@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::LineMap;
+
 /// The metadata of a document, by name.
 pub type Metadata = BTreeMap<String, Value>;
 
@@ -25,6 +27,8 @@ pub struct Extracted {
     pub encoding: String,
     /// Front matter as written; `author`, `date`, `language` and the like.
     pub metadata: Metadata,
+    /// The lines of the file that the lines of the text come from.
+    pub lines: LineMap,
 }
 
 impl Extracted {

@@ -190,12 +190,12 @@ mod tests {
             assert_eq!(extraction.is_current("a.md", fingerprint), expected, "{fingerprint}");
         };
         check("markdown@1", true);
-        check("markdown@1>html@3", true);
+        check("markdown@1>html@4", true);
         check("markdown@1>html@0", false);
-        check("html@3", false);
+        check("html@4", false);
         check("", false);
         check(&format!("markdown@1!{limits}"), true);
-        check(&format!("markdown@1>html@3!{limits}"), true);
+        check(&format!("markdown@1>html@4!{limits}"), true);
         check("markdown@1!text=1,memory=1,seconds=1", false);
     }
 }

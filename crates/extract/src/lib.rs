@@ -3,7 +3,7 @@
 //! It reads and writes no files: a document is its URI, of which only the name counts, and its
 //! bytes. The text of a Markdown or plain document in UTF-8 is its bytes, including byte order mark
 //! and line ends, so that spans and line numbers are those of the file; every other format becomes
-//! Markdown, and spans refer to that.
+//! Markdown, and spans refer to that; [`LineMap`] finds the lines of the file.
 //!
 //! ```
 //! use kbingest_extract::{ExtractConfig, Extraction};
@@ -41,6 +41,7 @@ mod extractor;
 mod fingerprint;
 mod formats;
 pub mod html;
+mod lines;
 mod mail;
 mod markup;
 mod notebook;
@@ -68,3 +69,4 @@ pub use extraction::{Attempt, Extraction, PageAttempt};
 pub use extractor::Extractor;
 pub use fingerprint::ExtractFingerprint;
 pub use formats::extractor;
+pub use lines::{KnownLines, LineMap};

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::Writer;
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// Limit on the characters kept of an output.
 const OUTPUT_CHARS_MAX: usize = 2000;
@@ -48,6 +50,7 @@ impl Extractor for Notebook {
             text,
             encoding,
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -6,7 +6,9 @@
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use crate::writer::{Writer, escaped};
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// Limit on nested groups.
 const DEPTH_MAX: usize = 1000;
@@ -77,6 +79,7 @@ impl Extractor for Rtf {
             text: reader.writer.finish(),
             encoding: "rtf".to_owned(),
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -2,12 +2,13 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::convert::{checksum, failure_kind, size_to_sql};
+use super::convert::{failure_kind, size_to_sql};
 use super::failures::record_failure;
 use super::run_row::{RunKey, recount_as_failed};
 use super::{Run, Writer, failures, ledger, revisions, seal, take_ids};
 use crate::domain::{
-    DocumentId, FailureKind, MediaType, Metrics, ProgressReport, RevisionId, RunId, Stage, Version,
+    DocumentId, FailureKind, LineMap, MediaType, Metrics, ProgressReport, RevisionId, RunId, Stage,
+    Version,
 };
 use crate::kb::KbError;
 use crate::support::clock::now_ms;
@@ -72,6 +73,8 @@ pub struct NewText {
     pub metadata: String,
     /// The text.
     pub text: String,
+    /// The lines of the file that its lines come from.
+    pub lines: LineMap,
 }
 
 /// The result of saving a [`Reading`].
@@ -437,8 +440,10 @@ fn insert_revision(
 ) -> Result<RevisionId, KbError> {
     let extract_fp = &reading.extract_fp;
     let content = take_ids(tx, "content", 1)?;
-    tx.prepare_cached("INSERT INTO content (id, text, checksum) VALUES (?1, ?2, ?3)")?
-        .execute(params![content, text.text.as_bytes(), checksum(text.text.as_bytes())])?;
+    let lines = text.lines.to_bytes();
+    let checksum = seal::of_text(text.text.as_bytes(), lines.as_deref());
+    tx.prepare_cached("INSERT INTO content (id, text, lines, checksum) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![content, text.text.as_bytes(), lines, checksum])?;
     let id = RevisionId(take_ids(tx, "revision", 1)?);
     let checksum = seal::of_fields(&[
         source.as_bytes(),

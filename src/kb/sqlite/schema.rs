@@ -77,6 +77,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "803b8aa7611ad7a7",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0010_line_maps.sql"),
+        shape: "d531266c9ba4c032",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -59,6 +59,14 @@ impl Chunks {
     }
 }
 
+/// Returns the checksum of a text with its lines; without lines it is that of the text.
+pub fn of_text(text: &[u8], lines: Option<&[u8]>) -> i64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(text);
+    hasher.update(lines.unwrap_or_default());
+    hasher.digest().cast_signed()
+}
+
 /// Returns whether the rows of `revision` and its document are as written; `None` if they have no
 /// checksum.
 pub fn is_revision_intact(connection: &Connection, revision: i64) -> Result<Option<bool>, KbError> {

@@ -7,7 +7,9 @@ use super::revisions::{self, RevisionRow};
 use super::run_row::RunKey;
 use super::seal::{self, ChunkRow};
 use super::{Reader, Run, take_ids};
-use crate::domain::{Chunk, ChunkId, ChunkRange, MediaType, Metrics, ProgressReport, RevisionId};
+use crate::domain::{
+    Chunk, ChunkId, ChunkRange, LineMap, MediaType, Metrics, ProgressReport, RevisionId,
+};
 use crate::kb::KbError;
 
 /// Limit on the chunk ids of one queue row: a row per chunk made the store 4 to 5 times as
@@ -29,6 +31,8 @@ pub struct TextRevision {
     pub media_type: MediaType,
     /// The whole text.
     pub text: String,
+    /// The lines of the file that its lines come from.
+    pub lines: LineMap,
 }
 
 /// A chunk about to be queued.
@@ -81,7 +85,7 @@ impl Reader {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT revision.id, document.source, document.uri, revision.title,
-                        revision.media_type, content.text
+                        revision.media_type, content.text, content.lines
                  FROM revision JOIN document ON document.id = revision.document_id
                  JOIN content ON content.id = revision.content_id
                  WHERE revision.state <> 'live' AND revision.state = 'saved' ORDER BY revision.id",
@@ -97,6 +101,7 @@ impl Reader {
                     title: row.get(3)?,
                     media_type: media_type(4, &row.get::<_, String>(4)?)?,
                     text: super::convert::utf8(row.get(5)?)?,
+                    lines: LineMap::from_bytes(row.get::<_, Option<Vec<u8>>>(6)?.as_deref()),
                 };
                 bytes += revision.text.len();
                 if bytes > bytes_max && !revisions.is_empty() {

@@ -74,6 +74,7 @@ pub fn extract_one(extraction: &Extraction, uri: &str, content: Content) -> (Str
             metadata: serde_json::Value::from_iter(extracted.metadata.into_iter().chain(metadata))
                 .to_string(),
             text: extracted.text,
+            lines: extracted.lines,
         }),
         Err(error) => {
             let (kind, error) = (error.kind, chain(&error));
@@ -104,7 +105,7 @@ pub fn chunk_all(
 }
 
 fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {
-    let TextRevision { id, source, uri, title, media_type, text } = revision;
+    let TextRevision { id, source, uri, title, media_type, text, lines } = revision;
     let chunker = chunk::chunker(*media_type);
     let input = ChunkInput { title, text, media_type: *media_type };
     let count = |text: &str| context.embedder.count_tokens(text);
@@ -113,9 +114,10 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
     let chunks = chunks
         .into_iter()
         .zip(keys)
-        .map(|(chunk, key)| {
+        .map(|(mut chunk, key)| {
             let embedded = chunk::embedded_text(title, text, &chunk);
             let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
+            chunk.lines = chunk.lines.in_file(lines);
             NewChunk { chunk, key, input_hash }
         })
         .collect();

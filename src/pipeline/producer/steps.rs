@@ -123,6 +123,7 @@ pub(in crate::pipeline) fn saved_revisions(
                 title: text.title,
                 media_type: text.media_type,
                 text: text.text,
+                lines: text.lines,
             }),
             _ => None,
         }

@@ -287,6 +287,7 @@ fn text_of(site: &Site<'_>, url: &Url, converted: html::Page) -> NewText {
         encoding: converted.encoding,
         metadata: serde_json::Value::from_iter(metadata).to_string(),
         text: converted.markdown,
+        lines: converted.lines,
     }
 }
 

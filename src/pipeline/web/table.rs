@@ -3,7 +3,7 @@
 use super::lost::Rules;
 use super::reading::reading;
 use super::transition::{Visit, Visited, next};
-use crate::domain::{DocumentId, FailureKind, MediaType, RunId, Stage};
+use crate::domain::{DocumentId, FailureKind, LineMap, MediaType, RunId, Stage};
 use crate::kb::{
     Answer, FoundLink, Lost, NewText, PageDocument, PageLinks, PageRow, PageState, QueuedPage,
     ReadResult, Transition,
@@ -34,7 +34,7 @@ fn page(kind: Kind) -> QueuedPage {
     let document = PageDocument {
         id: DocumentId(1),
         has_version: true,
-        extract_fp: "html@3".to_owned(),
+        extract_fp: "html@4".to_owned(),
         content_hash: Some([1; 32]),
         failure: None,
         lost: (kind == Kind::Lost).then_some(Lost { run: RunId(4), since_ms }),
@@ -64,6 +64,7 @@ fn text(hash: u8) -> ReadResult {
         encoding: String::new(),
         metadata: String::new(),
         text: String::new(),
+        lines: LineMap::OfFile,
     })
 }
 
@@ -73,7 +74,7 @@ fn to(url: &str) -> String {
 
 fn read(hash: u8, links: &[&str], doubt: Option<&'static str>) -> Visit {
     Visit::Read {
-        reading: Box::new(reading(&page(Kind::Known), None, "html@3".to_owned(), text(hash))),
+        reading: Box::new(reading(&page(Kind::Known), None, "html@4".to_owned(), text(hash))),
         validators: Validators { etag: Some("new".to_owned()), last_modified: None },
         links: links.iter().map(|link| FoundLink::to(to(link))).collect(),
         left_out: 0,

@@ -217,6 +217,7 @@ fn hits_as_json() {
     hits[].explanation: null
     hits[].heading_path: string
     hits[].key: string
+    hits[].lines_in: string
     hits[].matches[][]: integer
     hits[].page: null
     hits[].score: number

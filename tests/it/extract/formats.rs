@@ -63,10 +63,10 @@ fn the_content_decides_where_the_name_lies() {
     };
     check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
     check("a.pdf", pdf(&["Text"]), "pdf@2");
-    check("a.doc", b"<html><p>x".into(), "office@4>html@3");
+    check("a.doc", b"<html><p>x".into(), "office@4>html@4");
     check("a.doc", b"{\\rtf1 x}".into(), "office@4>rtf@2");
     check("a.docx", b"just text".into(), "office@4>plain@1");
-    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@3");
+    check("page", b"<!DOCTYPE html><p>x".into(), "plain@1>html@4");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");
     check(
         "a.bin",

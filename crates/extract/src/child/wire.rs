@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentError, Extracted, FailureKind, MediaType, Metadata};
+use crate::{DocumentError, Extracted, FailureKind, LineMap, MediaType, Metadata};
 
 /// Lengths of head and body, little endian.
 pub(super) const LENGTHS_BYTES: usize = 4 + 8;
@@ -25,17 +25,27 @@ pub(super) struct Request {
 /// The result; the text is the body.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
-    Extracted { title: String, media_type: String, encoding: String, metadata: Metadata },
-    Failed { kind: FailureKind, reason: String },
+    Extracted {
+        title: String,
+        media_type: String,
+        encoding: String,
+        metadata: Metadata,
+        lines: Option<Vec<u8>>,
+    },
+    Failed {
+        kind: FailureKind,
+        reason: String,
+    },
 }
 
 impl Reply {
     /// Splits a result into reply and body.
     pub(super) fn of(result: Result<Extracted, DocumentError>) -> (Self, String) {
         match result {
-            Ok(Extracted { title, media_type, text, encoding, metadata }) => {
+            Ok(Extracted { title, media_type, text, encoding, metadata, lines }) => {
                 let media_type = media_type.as_str().to_owned();
-                (Self::Extracted { title, media_type, encoding, metadata }, text)
+                let lines = lines.to_bytes();
+                (Self::Extracted { title, media_type, encoding, metadata, lines }, text)
             }
             // An extractor's error has neither another subject nor a cause.
             Err(DocumentError { kind, reason, .. }) => {
@@ -47,11 +57,12 @@ impl Reply {
     /// Joins reply and body to a result.
     pub(super) fn into_result(self, uri: &str, body: Vec<u8>) -> Result<Extracted, DocumentError> {
         match self {
-            Self::Extracted { title, media_type, encoding, metadata } => {
+            Self::Extracted { title, media_type, encoding, metadata, lines } => {
+                let lines = LineMap::from_bytes(lines.as_deref());
                 let known = MediaType::ALL.into_iter().find(|one| one.as_str() == media_type);
                 match (known, String::from_utf8(body)) {
                     (Some(media_type), Ok(text)) => {
-                        Ok(Extracted { title, media_type, text, encoding, metadata })
+                        Ok(Extracted { title, media_type, text, encoding, metadata, lines })
                     }
                     _ => Err(DocumentError::permanent(uri, BROKEN)),
                 }
@@ -127,6 +138,7 @@ mod tests {
             text: "é\n".to_owned(),
             encoding: "utf-8".to_owned(),
             metadata: Metadata::from([("pages".to_owned(), Value::from(vec![0, 7]))]),
+            lines: LineMap::Unknown,
         };
         let mut sent = Vec::new();
         let (reply_sent, body) = Reply::of(Ok(extracted.clone()));

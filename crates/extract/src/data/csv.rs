@@ -20,7 +20,7 @@ pub(crate) struct Csv;
 
 impl Extractor for Csv {
     fn id(&self) -> &'static str {
-        "csv@1"
+        "csv@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -29,7 +29,7 @@ impl Extractor for Csv {
         let is_tabs = title::extension(uri).as_deref() == Some("tsv");
         let separator = if is_tabs { b'\t' } else { guess(text) };
         let (mut rows, mut columns, mut is_blank) = (0_usize, 0, true);
-        rows::each(text, separator, |row| {
+        rows::each(text, separator, |row, _| {
             rows += 1;
             columns = columns.max(row.len());
             is_blank &= row.iter().all(|field| field.trim().is_empty());
@@ -38,7 +38,8 @@ impl Extractor for Csv {
         let mut writer = Writer::new(TEXT_BYTES_MAX);
         if !is_blank {
             writer.begin_table(columns);
-            rows::each(text, separator, |row| {
+            rows::each(text, separator, |row, (first, last)| {
+                writer.at((line_number(first), line_number(last)));
                 writer.row(row.iter().map(escaped));
                 !writer.is_full()
             });
@@ -49,14 +50,21 @@ impl Extractor for Csv {
         }
         let mut metadata = Metadata::new();
         metadata.insert("row_count".to_owned(), rows.saturating_sub(1).into());
+        let (text, lines) = writer.finish_with_lines();
         Ok(Extracted {
             title: title::from_name(uri),
             media_type: MediaType::Markdown,
-            text: writer.finish(),
+            text,
             encoding,
             metadata,
+            lines,
         })
     }
+}
+
+/// Returns the number of a line, from 1, by its index.
+fn line_number(index: usize) -> u32 {
+    u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
 
 /// Returns the separator with which most of the first records have as many fields as the first, at
@@ -65,7 +73,7 @@ fn guess(text: &str) -> u8 {
     let start = &text[..text.floor_char_boundary(GUESS_BYTES)];
     let agreeing = |separator: u8| {
         let mut fields = Vec::with_capacity(GUESS_RECORDS);
-        rows::each(start, separator, |row| {
+        rows::each(start, separator, |row, _| {
             fields.push(row.len());
             fields.len() < GUESS_RECORDS
         });

@@ -1,6 +1,6 @@
 //! XML that contains data, as nodes: attributes and elements by name.
 
-use super::{NODES_MAX, Node};
+use super::{Kind, NODES_MAX, Node};
 use crate::xml::{self, Part};
 
 /// An element that is not closed yet.
@@ -22,7 +22,7 @@ pub(crate) fn read_xml(text: &str) -> Option<Node> {
             Part::Start(element) => {
                 let members = element.attributes().map(|(name, value)| {
                     nodes += 1;
-                    (name.to_owned(), Node::Value(value.to_owned()))
+                    (name.to_owned(), Kind::Value(value.to_owned()).into())
                 });
                 let members = members.collect();
                 open.push(Open { name: element.name, members, text: String::new() });
@@ -32,12 +32,12 @@ pub(crate) fn read_xml(text: &str) -> Option<Node> {
                 let Open { name, mut members, text } = open.pop().unwrap_or_default();
                 let text = text.trim();
                 if members.is_empty() || !text.is_empty() {
-                    members.push((String::new(), Node::Value(text.to_owned())));
+                    members.push((String::new(), Kind::Value(text.to_owned()).into()));
                 }
                 let node = if members.len() == 1 && members[0].0.is_empty() {
                     members.remove(0).1
                 } else {
-                    Node::Object(members)
+                    Kind::Object(members).into()
                 };
                 if let Some(around) = open.last_mut() {
                     is_data &= around.text.trim().is_empty();
@@ -56,12 +56,12 @@ pub(crate) fn read_xml(text: &str) -> Option<Node> {
         is_data && nodes < NODES_MAX
     });
     let root = (open.len() == 1).then(|| open.remove(0)).filter(|_| is_data && read.is_ok())?;
-    (!root.members.is_empty() && nodes < NODES_MAX).then_some(Node::Object(root.members))
+    (!root.members.is_empty() && nodes < NODES_MAX).then(|| Kind::Object(root.members).into())
 }
 
 /// Only a node with elements cannot be an attribute; a text after it is then mixed.
 fn is_attribute(node: &Node) -> bool {
-    matches!(node, Node::Value(_))
+    matches!(node.kind, Kind::Value(_))
 }
 
 #[cfg(test)]
@@ -70,22 +70,20 @@ mod tests {
 
     #[test]
     fn data_is_distinguished_from_documents() {
-        let value = |text: &str| Node::Value(text.to_owned());
+        let value = |text: &str| Node::from(Kind::Value(text.to_owned()));
         let named = |name: &str, node| (name.to_owned(), node);
+        let object = |members| Node::from(Kind::Object(members));
         assert_eq!(
             read_xml(
                 "<?xml version='1.0'?><a x='1'>\n <b>two</b>\n <b>&lt;3</b><c y='4'>five</c><d/></a>"
             ),
-            Some(Node::Object(vec![named(
+            Some(object(vec![named(
                 "a",
-                Node::Object(vec![
+                object(vec![
                     named("x", value("1")),
                     named("b", value("two")),
                     named("b", value("<3")),
-                    named(
-                        "c",
-                        Node::Object(vec![named("y", value("4")), named("", value("five"))])
-                    ),
+                    named("c", object(vec![named("y", value("4")), named("", value("five"))])),
                     named("d", value("")),
                 ])
             )]))

@@ -4,29 +4,36 @@
 
 use serde_json::value::RawValue;
 
-use super::{DEPTH_MAX, NODES_MAX, Node};
+use super::{DEPTH_MAX, Kind, NODES_MAX, Node};
+use crate::lines::LineStarts;
 
 /// Returns the value of a text; `None` if it is not JSON or over a limit.
 pub(super) fn read(text: &str) -> Option<Node> {
     let valid: &RawValue = serde_json::from_str(text).ok()?;
     let mut nodes_left = NODES_MAX;
-    Walk { text: valid.get(), at: 0, nodes_left: &mut nodes_left }.value(0)
+    let lines = LineStarts::of(text);
+    Walk { text: valid.get(), lines: &lines, at: 0, nodes_left: &mut nodes_left }.value(0)
 }
 
 /// Returns the values of lines as a list; `None` if one of them is not JSON.
 pub(super) fn read_lines(text: &str) -> Option<Node> {
     let mut nodes_left = NODES_MAX;
+    let lines = LineStarts::of(text);
     let mut values = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let valid: &RawValue = serde_json::from_str(line).ok()?;
-        values.push(Walk { text: valid.get(), at: 0, nodes_left: &mut nodes_left }.value(0)?);
+        let mut walk =
+            Walk { text: valid.get(), lines: &lines, at: 0, nodes_left: &mut nodes_left };
+        values.push(walk.value(0)?);
     }
-    Some(Node::List(values))
+    Some(Kind::List(values).into())
 }
 
 /// A position in a valid text.
 struct Walk<'a> {
     text: &'a str,
+    /// Lines of the file that the text is a part of.
+    lines: &'a LineStarts,
     at: usize,
     nodes_left: &'a mut usize,
 }
@@ -39,6 +46,17 @@ impl Walk<'_> {
             return None;
         }
         self.skip_space();
+        let first = self.line(self.at);
+        let kind = self.kind(depth)?;
+        Some(Node { kind, lines: (first, self.line(self.at.saturating_sub(1))) })
+    }
+
+    /// Returns the line of a byte, from 1.
+    fn line(&self, at: usize) -> u32 {
+        self.text.get(at..).and_then(|rest| self.lines.of_part(rest)).unwrap_or(0)
+    }
+
+    fn kind(&mut self, depth: usize) -> Option<Kind> {
         match self.byte()? {
             b'{' => {
                 let mut members = Vec::new();
@@ -49,7 +67,7 @@ impl Walk<'_> {
                     members.push((name, walk.value(depth + 1)?));
                     Some(())
                 })?;
-                Some(Node::Object(members))
+                Some(Kind::Object(members))
             }
             b'[' => {
                 let mut values = Vec::new();
@@ -57,15 +75,15 @@ impl Walk<'_> {
                     values.push(walk.value(depth + 1)?);
                     Some(())
                 })?;
-                Some(Node::List(values))
+                Some(Kind::List(values))
             }
-            b'"' => self.string().map(Node::Value),
+            b'"' => self.string().map(Kind::Value),
             _ => {
                 let rest = &self.text[self.at..];
                 let is_end = |c: char| matches!(c, ',' | ']' | '}') || c.is_ascii_whitespace();
                 let end = rest.find(is_end).unwrap_or(rest.len());
                 self.at += end;
-                Some(Node::Value(rest[..end].to_owned()))
+                Some(Kind::Value(rest[..end].to_owned()))
             }
         }
     }
@@ -117,27 +135,24 @@ mod tests {
 
     #[test]
     fn values_are_read_as_they_are_written() {
-        let value = |text: &str| Node::Value(text.to_owned());
+        let value = |text: &str| Node::from(Kind::Value(text.to_owned()));
+        let object = |members| Node::from(Kind::Object(members));
+        let list = |values| Node::from(Kind::List(values));
         assert_eq!(
             read(
                 " {\"b\": [1.50, 123456789012345678901234567890, -1e400],\n \"a\\n\": {}, \"b\": \"\\u00e9\\\"\"} "
             ),
-            Some(Node::Object(vec![
+            Some(object(vec![
                 (
                     "b".to_owned(),
-                    Node::List(
-                        ["1.50", "123456789012345678901234567890", "-1e400"].map(value).into()
-                    )
+                    list(["1.50", "123456789012345678901234567890", "-1e400"].map(value).into())
                 ),
-                ("a\n".to_owned(), Node::Object(vec![])),
+                ("a\n".to_owned(), object(vec![])),
                 ("b".to_owned(), value("é\"")),
             ]))
         );
-        assert_eq!(
-            read("[\"\\ud800\", null]"),
-            Some(Node::List(vec![value("\\ud800"), value("null")]))
-        );
-        assert_eq!(read_lines("1\n\n[]\n"), Some(Node::List(vec![value("1"), Node::List(vec![])])));
+        assert_eq!(read("[\"\\ud800\", null]"), Some(list(vec![value("\\ud800"), value("null")])));
+        assert_eq!(read_lines("1\n\n[]\n"), Some(list(vec![value("1"), list(vec![])])));
         for broken in ["", "[1,]", "{\"a\" 1}", "[1] 2", &"[".repeat(200_000)] {
             assert_eq!(read(broken), None);
         }

@@ -24,9 +24,17 @@ const NODES_MAX: usize = 1_000_000;
 /// Limit on nested lists and objects; deeper data stays unchanged.
 const DEPTH_MAX: usize = 128;
 
-/// A value.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Node {
+/// A value, with its first and last line in the file, from 1; 0 if they are unknown.
+#[derive(Debug)]
+pub(crate) struct Node {
+    kind: Kind,
+    lines: (u32, u32),
+}
+
+/// The content of a node.
+#[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
+pub(crate) enum Kind {
     /// A text, a number, true, false or null, as shown.
     Value(String),
     List(Vec<Node>),
@@ -34,12 +42,26 @@ pub(crate) enum Node {
     Object(Vec<(String, Node)>),
 }
 
+impl From<Kind> for Node {
+    fn from(kind: Kind) -> Self {
+        Self { kind, lines: (0, 0) }
+    }
+}
+
+/// Nodes are compared by what they say.
+#[cfg(test)]
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
 impl Node {
     /// Returns the value of this name, unless it is a list or object.
     fn value(&self, wanted: &str) -> Option<&str> {
-        let Self::Object(members) = self else { return None };
-        members.iter().find_map(|(name, node)| match node {
-            Self::Value(value) if name == wanted => Some(value.as_str()),
+        let Kind::Object(members) = &self.kind else { return None };
+        members.iter().find_map(|(name, node)| match &node.kind {
+            Kind::Value(value) if name == wanted => Some(value.as_str()),
             _ => None,
         })
     }
@@ -53,7 +75,7 @@ pub(crate) struct JsonLines;
 
 impl Extractor for Json {
     fn id(&self) -> &'static str {
-        "json@1"
+        "json@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -63,7 +85,7 @@ impl Extractor for Json {
 
 impl Extractor for JsonLines {
     fn id(&self) -> &'static str {
-        "jsonl@1"
+        "jsonl@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -79,7 +101,7 @@ pub(crate) fn rendered_or_plain(
 ) -> Result<Extracted, DocumentError> {
     let read = |text: &str| {
         let node = read(text.strip_prefix('\u{feff}').unwrap_or(text))?;
-        (!matches!(node, Node::Value(_))).then_some(node)
+        (!matches!(node.kind, Kind::Value(_))).then_some(node)
     };
     // Data may contain any character, even so many control characters that the document would seem
     // binary.
@@ -97,7 +119,7 @@ pub(crate) fn rendered_or_plain(
 }
 
 fn extracted(uri: &str, node: &Node, encoding: String) -> Result<Extracted, DocumentError> {
-    let text = render::render(node);
+    let (text, lines) = render::render(node);
     if text.len() > TEXT_BYTES_MAX {
         return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
@@ -108,5 +130,6 @@ fn extracted(uri: &str, node: &Node, encoding: String) -> Result<Extracted, Docu
         text,
         encoding,
         metadata: Metadata::new(),
+        lines,
     })
 }

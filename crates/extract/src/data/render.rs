@@ -1,8 +1,8 @@
 //! Nodes as Markdown: a heading for each list and object, a list item for each value.
 
-use super::Node;
-use crate::TEXT_BYTES_MAX;
+use super::{Kind, Node};
 use crate::writer::{Writer, escaped};
+use crate::{LineMap, TEXT_BYTES_MAX};
 
 /// Levels of headings; deeper nodes are named by their path below the last.
 const LEVELS_MAX: usize = 6;
@@ -20,11 +20,11 @@ const NAMES: [&str; 4] = ["name", "title", "id", "key"];
 const NAME_BYTES_MAX: usize = 80;
 
 /// Renders `node`.
-pub(super) fn render(node: &Node) -> String {
+pub(super) fn render(node: &Node) -> (String, LineMap) {
     let mut renderer = Renderer { writer: Writer::new(TEXT_BYTES_MAX), in_list: false };
     renderer.render(node, 0, "");
     renderer.end_list();
-    renderer.writer.finish()
+    renderer.writer.finish_with_lines()
 }
 
 struct Renderer {
@@ -36,31 +36,31 @@ struct Renderer {
 impl Renderer {
     /// Renders a node below `level` headings; `path` is the part of its path that they do not show.
     fn render(&mut self, node: &Node, level: usize, path: &str) {
-        match node {
-            Node::Value(value) => self.item(path, value),
-            Node::Object(members) => {
+        match &node.kind {
+            Kind::Value(value) => self.item(path, value, node),
+            Kind::Object(members) => {
                 // Values first: after the heading of an inner object they would belong to that.
                 let (values, others): (Vec<_>, Vec<_>) =
                     members.iter().partition(|(_, node)| is_value(node));
                 for (name, value) in values {
-                    self.item(&joined(path, name), &shown(value));
+                    self.item(&joined(path, name), &shown(value), value);
                 }
                 for (name, node) in others {
                     self.below(name, node, level, path);
                 }
             }
-            Node::List(nodes) => {
+            Kind::List(nodes) => {
                 if let Some(rows) = table(nodes) {
                     self.end_list();
-                    self.writer.table(&rows);
+                    self.rows(nodes, rows);
                     return;
                 }
                 for (number, node) in (1..).zip(nodes) {
                     let name = NAMES.iter().find_map(|name| node.value(name));
                     let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
-                    match node {
-                        Node::Value(value) => self.item(path, value),
-                        node => self.below(name.unwrap_or(&number.to_string()), node, level, path),
+                    match &node.kind {
+                        Kind::Value(value) => self.item(path, value, node),
+                        _ => self.below(name.unwrap_or(&number.to_string()), node, level, path),
                     }
                 }
             }
@@ -71,6 +71,7 @@ impl Renderer {
     fn below(&mut self, name: &str, node: &Node, level: usize, path: &str) {
         if level < LEVELS_MAX && !name.trim().is_empty() {
             self.end_list();
+            self.writer.at((node.lines.0, node.lines.0));
             self.writer.heading(level + 1, &escaped(name));
             self.render(node, level + 1, path);
         } else {
@@ -78,12 +79,23 @@ impl Renderer {
         }
     }
 
-    fn item(&mut self, name: &str, value: &str) {
+    /// Writes objects as a table; `rows` begin with its header.
+    fn rows(&mut self, nodes: &[Node], rows: Vec<Vec<String>>) {
+        self.writer.begin_table(rows.first().map_or(0, Vec::len));
+        for (node, row) in nodes.iter().take(1).chain(nodes).zip(rows) {
+            self.writer.at(node.lines);
+            self.writer.row(row.into_iter());
+        }
+        self.writer.end_table();
+    }
+
+    fn item(&mut self, name: &str, value: &str, node: &Node) {
         if !self.in_list {
             self.writer.open_list(true);
             self.in_list = true;
         }
         self.writer.open_item("- ");
+        self.writer.at(node.lines);
         let value = escaped(value.trim());
         let colon = if name.is_empty() || value.is_empty() { "" } else { ": " };
         self.writer.paragraph(&format!("{}{colon}{value}", escaped(name)));
@@ -104,18 +116,18 @@ fn joined(path: &str, name: &str) -> String {
 
 /// Reports whether a node is rendered as one item: a value, or a list of values.
 fn is_value(node: &Node) -> bool {
-    match node {
-        Node::Value(_) => true,
-        Node::List(nodes) => nodes.iter().all(|node| matches!(node, Node::Value(_))),
-        Node::Object(members) => members.is_empty(),
+    match &node.kind {
+        Kind::Value(_) => true,
+        Kind::List(nodes) => nodes.iter().all(|node| matches!(node.kind, Kind::Value(_))),
+        Kind::Object(members) => members.is_empty(),
     }
 }
 
 fn shown(node: &Node) -> String {
-    match node {
-        Node::Value(value) => value.clone(),
-        Node::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(", "),
-        Node::Object(_) => String::new(),
+    match &node.kind {
+        Kind::Value(value) => value.clone(),
+        Kind::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Kind::Object(_) => String::new(),
     }
 }
 
@@ -123,7 +135,7 @@ fn shown(node: &Node) -> String {
 fn table(nodes: &[Node]) -> Option<Vec<Vec<String>>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for node in nodes {
-        let Node::Object(members) = node else { return None };
+        let Kind::Object(members) = &node.kind else { return None };
         let is_row =
             |(_, node): &(String, Node)| is_value(node) && shown(node).len() <= CELL_BYTES_MAX;
         if members.len() < 2 || members.len() > COLUMNS_MAX || !members.iter().all(is_row) {
@@ -156,7 +168,7 @@ mod tests {
             "jobs": [{"name": "build", "steps": [["a", {"run": "make\nmake test"}]]}, {"steps": "none"}],
             "a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": "deep"}}}}}}}
         }"#;
-        insta::assert_snapshot!(render(&json::read(text).unwrap()), @r"
+        insta::assert_snapshot!(render(&json::read(text).unwrap()).0, @r"
         - version: 3.8
 
         # service

@@ -9,7 +9,9 @@ use crate::text::encoding::{self, Decoded};
 use crate::text::plain;
 use crate::writer::{Writer, escaped};
 use crate::xml::{self, Part};
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// Bytes of a document in which its first element is searched.
 const LOOK_BYTES: usize = 4096;
@@ -39,6 +41,7 @@ impl Extractor for Xml {
             text: markdown,
             encoding,
             metadata: Metadata::from([("kind".to_owned(), Value::from("feed"))]),
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -138,12 +138,12 @@ struct State {
 impl TokenSink for Builder {
     type Handle = ();
 
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<()> {
         let mut state = self.state.borrow_mut();
         match token {
             Token::TagToken(tag) if tag.kind == TagKind::StartTag => return state.start(tag),
             Token::TagToken(tag) => state.end(&tag.name),
-            Token::CharacterTokens(text) => state.text(&text),
+            Token::CharacterTokens(text) => state.text(&text, line),
             _ => {}
         }
         TokenSinkResult::Continue
@@ -155,12 +155,13 @@ impl State {
         self.open.last().copied().unwrap_or(NodeId::ROOT)
     }
 
-    fn text(&mut self, text: &str) {
+    /// Adds text that ends on this line.
+    fn text(&mut self, text: &str, line: u64) {
         if self.tree.name(self.current()) == "head" && !text.trim().is_empty() {
             self.open.pop();
         }
         let parent = self.current();
-        self.tree.append_text(parent, text);
+        self.tree.append_text(parent, text, u32::try_from(line).unwrap_or(u32::MAX));
     }
 
     fn start(&mut self, tag: Tag) -> TokenSinkResult<()> {

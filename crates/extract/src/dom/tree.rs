@@ -30,6 +30,8 @@ pub enum Data {
     Text {
         /// First byte, and one past the last.
         range: (u32, u32),
+        /// First and last line of the page, from 1, with a word of it; 0 if there is none.
+        lines: (u32, u32),
     },
 }
 
@@ -90,7 +92,7 @@ impl Tree {
     /// Returns a text node's text; empty for elements.
     pub fn own_text(&self, id: NodeId) -> &str {
         match self.node(id).data {
-            Data::Text { range: (start, end) } => &self.pool[start as usize..end as usize],
+            Data::Text { range: (start, end), .. } => &self.pool[start as usize..end as usize],
             Data::Element { .. } => "",
         }
     }
@@ -148,6 +150,17 @@ impl Tree {
         self.descendants(id).map(|node| self.own_text(node)).collect()
     }
 
+    /// Returns first and last line of the page, from 1, with a word below `id` or of it; `None` if
+    /// there is none.
+    pub fn lines(&self, id: NodeId) -> Option<(u32, u32)> {
+        let of = |node: NodeId| match self.node(node).data {
+            Data::Text { lines, .. } => Some(lines).filter(|lines| lines.0 > 0),
+            Data::Element { .. } => None,
+        };
+        let lines = std::iter::once(id).chain(self.descendants(id)).filter_map(of);
+        lines.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    }
+
     /// Returns the first element of that name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.all().find(|&id| self.name(id) == name)
@@ -165,19 +178,24 @@ impl Tree {
         self.append(parent, Data::Element { name, attributes: (first, count) })
     }
 
-    pub(super) fn append_text(&mut self, parent: NodeId, text: &str) {
+    /// Adds text that ends on `line` of the page.
+    pub(super) fn append_text(&mut self, parent: NodeId, text: &str, line: u32) {
+        let new = word_lines(text, line);
         let start = self.pool.len() as u32;
         self.pool.push_str(text);
         let end = self.pool.len() as u32;
         // Text arrives in pieces, for example around entities.
         if let Some(last) = self.node(parent).last
-            && let Data::Text { range } = &mut self.nodes[last.index()].data
+            && let Data::Text { range, lines } = &mut self.nodes[last.index()].data
             && range.1 == start
         {
             range.1 = end;
+            if new.0 > 0 {
+                *lines = (if lines.0 > 0 { lines.0 } else { new.0 }, new.1);
+            }
             return;
         }
-        self.append(parent, Data::Text { range: (start, end) });
+        self.append(parent, Data::Text { range: (start, end), lines: new });
     }
 
     fn append(&mut self, parent: NodeId, data: Data) -> NodeId {
@@ -189,6 +207,18 @@ impl Tree {
         }
         id
     }
+}
+
+/// Returns the first and last line with a word of a text that ends on `line`; 0 if it has none.
+fn word_lines(text: &str, line: u32) -> (u32, u32) {
+    let word = text.trim();
+    if word.is_empty() {
+        return (0, 0);
+    }
+    let feeds = |part: &str| part.bytes().filter(|&byte| byte == b'\n').count() as u32;
+    let after = &text[text.trim_end().len()..];
+    let last = line.saturating_sub(feeds(after)).max(1);
+    (last.saturating_sub(feeds(word)).max(1), last)
 }
 
 /// The children of a node.

@@ -5,7 +5,7 @@
 
 use kbingest_support::files;
 
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata};
+use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata};
 
 /// Environment variable that makes `*.fault` a format.
 pub(crate) const VARIABLE: &str = "KBINGEST_TEST_FAULTS";
@@ -53,6 +53,7 @@ impl Extractor for Fault {
             text,
             encoding: "utf-8".to_owned(),
             metadata: Metadata::new(),
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -4,9 +4,9 @@ use super::Options;
 use super::inline::Inline;
 use super::renderer::{Renderer, has_blocks};
 use super::root::Root;
-use crate::TEXT_BYTES_MAX;
 use crate::dom::{NodeId, Tree};
 use crate::writer::Writer;
+use crate::{LineMap, TEXT_BYTES_MAX};
 
 /// Limit on the fragments kept, one per heading.
 const ANCHORS_MAX: usize = 2000;
@@ -15,6 +15,7 @@ const ANCHORS_MAX: usize = 2000;
 pub(super) struct Rendered {
     pub(super) markdown: String,
     pub(super) anchors: Vec<(usize, String)>,
+    pub(super) lines: LineMap,
     /// The limit on the text was reached.
     pub(super) is_full: bool,
 }
@@ -33,7 +34,8 @@ pub(super) fn render(tree: &Tree, root: &Root, options: &Options<'_>) -> Rendere
         renderer.blocks(id);
     }
     let is_full = renderer.writer.is_full();
-    Rendered { anchors: renderer.anchors, markdown: renderer.writer.finish(), is_full }
+    let (markdown, lines) = renderer.writer.finish_with_lines();
+    Rendered { anchors: renderer.anchors, markdown, lines, is_full }
 }
 
 impl Renderer<'_> {
@@ -45,23 +47,37 @@ impl Renderer<'_> {
     /// Writes neighbouring nodes.
     pub(super) fn run_of(&mut self, nodes: impl Iterator<Item = NodeId>) {
         let mut line = Inline::default();
+        let mut lines: Option<(u32, u32)> = None;
         for node in nodes {
             if self.is_left_out(node) {
                 continue;
             }
             if self.is_block(node) {
-                self.paragraph(&mut line);
+                self.paragraph(&mut line, &mut lines);
                 self.block(node);
             } else {
                 self.inline(node, &mut line);
+                if let Some((first, last)) = self.tree.lines(node) {
+                    lines = Some((lines.map_or(first, |lines| lines.0), last));
+                }
             }
         }
-        self.paragraph(&mut line);
+        self.paragraph(&mut line, &mut lines);
     }
 
-    fn paragraph(&mut self, line: &mut Inline) {
+    fn paragraph(&mut self, line: &mut Inline, lines: &mut Option<(u32, u32)>) {
         let line = std::mem::take(line);
+        if let Some(lines) = lines.take() {
+            self.writer.at(lines);
+        }
         self.writer.paragraph(&line.text);
+    }
+
+    /// Sets the lines of the page that what follows comes from to those of the words of `id`.
+    pub(super) fn at(&mut self, id: NodeId) {
+        if let Some(lines) = self.tree.lines(id) {
+            self.writer.at(lines);
+        }
     }
 
     fn block(&mut self, id: NodeId) {
@@ -97,6 +113,7 @@ impl Renderer<'_> {
         {
             self.anchors.push((self.writer.next_line(), anchor));
         }
+        self.at(id);
         self.writer.heading(level, &text);
     }
 
@@ -133,6 +150,7 @@ impl Renderer<'_> {
         let text = self.inline_text(id);
         let text = text.trim();
         let is_plain = text.is_empty() || text.contains(['*', '`', '\n', '[']);
+        self.at(id);
         self.writer.paragraph(&if is_plain { text.to_owned() } else { format!("**{text}**") });
     }
 
@@ -195,7 +213,17 @@ impl Renderer<'_> {
         self.code_text(id, &mut text);
         // The first line end after the tag is not part of it.
         let text = text.strip_prefix("\r\n").or(text.strip_prefix('\n')).unwrap_or(&text);
-        self.writer.code(&self.language(id), text);
+        self.at(id);
+        let words = self.tree.lines(id);
+        let blank = text.lines().take_while(|line| line.trim().is_empty()).count();
+        // A line of the block is a line of the page unless a highlighter writes it otherwise.
+        let lines = text.trim_end().lines().count();
+        let first = words.filter(|(first, last)| (last - first) as usize + 1 + blank == lines);
+        let first = first.and_then(|(first, _)| first.checked_sub(blank as u32));
+        let lines = (0..).zip(text.trim_end().lines());
+        let language = self.language(id);
+        self.writer
+            .code_lines(&language, lines.map(|(at, line)| (first.map(|first| first + at), line)));
     }
 
     fn code_text(&self, id: NodeId, text: &mut String) {

@@ -16,7 +16,9 @@ pub use crate::dom::{Facts, Selector};
 
 use crate::dom::{self, NodeId, Tree};
 use crate::text::encoding::{self, Decoded};
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// How a page is converted.
 #[derive(Default)]
@@ -49,6 +51,8 @@ pub struct Page {
     pub markdown: String,
     /// Byte of [`Self::markdown`] at which a heading begins, and the fragment that links to it.
     pub anchors: Vec<(usize, String)>,
+    /// The lines of the page that those of [`Self::markdown`] come from.
+    pub lines: LineMap,
     /// Title of the page: `<title>`, else the first heading.
     pub title: Option<String>,
     /// What the page declares.
@@ -81,14 +85,14 @@ pub(super) fn convert_text(
     let facts = tree.facts();
     let followed = tree.links().filter(|link| !link.nofollow);
     let links = followed.map(|link| link.href.to_owned()).collect();
-    let block::Rendered { markdown, anchors, is_full } =
+    let block::Rendered { markdown, anchors, lines, is_full } =
         block::render(&tree, &root::find(&tree, options), options);
     if is_full {
         return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
     let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.text(id)));
     let title = facts.title.as_deref().and_then(title::clean).or_else(heading);
-    Ok(Page { markdown, anchors, title, facts, links, encoding: "utf-8".to_owned() })
+    Ok(Page { markdown, anchors, lines, title, facts, links, encoding: "utf-8".to_owned() })
 }
 
 fn first_heading(tree: &Tree) -> Option<NodeId> {
@@ -96,7 +100,7 @@ fn first_heading(tree: &Tree) -> Option<NodeId> {
 }
 
 /// Name and version of the extractor of HTML.
-pub(super) const ID: &str = "html@3";
+pub(super) const ID: &str = "html@4";
 
 /// HTML and XHTML documents.
 pub(super) struct Html;
@@ -116,6 +120,7 @@ impl Extractor for Html {
             text: page.markdown,
             encoding: page.encoding,
             metadata,
+            lines: page.lines,
         })
     }
 }

@@ -35,7 +35,7 @@ impl Renderer<'_> {
             return;
         }
         let grid = self.grid(&rows);
-        self.writer.table(&grid);
+        self.write(id, grid);
     }
 
     /// Writes content of a table outside of its cells.
@@ -92,9 +92,26 @@ impl Renderer<'_> {
             || tree.descendants(id).any(|node| is_big(node) && !self.is_left_out(node))
     }
 
+    /// Writes the rows of a table, each with the element that it comes from.
+    fn write(&mut self, id: NodeId, grid: Vec<(NodeId, Vec<String>)>) {
+        if grid.iter().all(|(_, row)| row.iter().all(|cell| cell.trim().is_empty())) {
+            return;
+        }
+        self.at(id);
+        self.writer.begin_table(grid.iter().map(|(_, row)| row.len()).max().unwrap_or(0));
+        for (node, row) in grid {
+            if self.writer.is_full() {
+                break;
+            }
+            self.at(node);
+            self.writer.row(row.into_iter());
+        }
+        self.writer.end_table();
+    }
+
     /// Returns the cells row by row; a cell that spans several is repeated, so that each row is
     /// complete.
-    fn grid(&self, rows: &[NodeId]) -> Vec<Vec<String>> {
+    fn grid(&self, rows: &[NodeId]) -> Vec<(NodeId, Vec<String>)> {
         let mut grid = Vec::with_capacity(rows.len());
         let mut reaching: Vec<Option<Reaching>> = Vec::new();
         let mut count = 0;
@@ -117,7 +134,7 @@ impl Renderer<'_> {
             reach_down(&mut line, &mut reaching);
             count += line.len();
             if !line.is_empty() {
-                grid.push(line);
+                grid.push((row, line));
             }
             if count > CELLS_MAX {
                 break;

@@ -11,7 +11,9 @@ use super::text::{without_encoded, without_quotation};
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
 use crate::writer::escaped;
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// EML, one message.
 pub(crate) struct Mail {
@@ -84,6 +86,7 @@ fn extracted(uri: &str, title: Option<String>, text: String, metadata: Metadata)
         text,
         encoding: "mail".to_owned(),
         metadata,
+        lines: LineMap::Unknown,
     }
 }
 

@@ -13,7 +13,9 @@ use super::text::without_encoded;
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
 use crate::writer::escaped;
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// Limit on the bytes of one property.
 const PROPERTY_BYTES_MAX: u64 = 32 << 20;
@@ -94,6 +96,7 @@ impl Extractor for Outlook {
             text,
             encoding: "outlook".to_owned(),
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let mut attributes = Names::default();
     while let Some((&line, after)) = rest.split_first() {
         rest = after;
+        scribe.at(line);
         if line.is_empty() {
             scribe.flush();
         } else if is_delimiter(line, "////") {
@@ -27,8 +28,8 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             scribe.code(inside, &block);
         } else if matches!(line, "|===" | ",===" | "!===") {
             let block = take_until(&mut rest, line);
-            let block: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
-            scribe.table(&cells(&block));
+            let lines: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
+            scribe.table(&cells(&lines), &block);
         } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
@@ -182,7 +183,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
     let mut first_group = None;
     let mut is_by_line = false;
     let mut has_row = false;
-    for line in block {
+    for (index, line) in block.iter().enumerate() {
         if line.is_empty() {
             if table.len() > 0 {
                 first_group.get_or_insert(table.len());
@@ -191,6 +192,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
             if std::mem::replace(&mut has_row, true) {
                 table.end_row();
             }
+            table.at(index, index);
             let count = line.matches('|').count();
             is_by_line |= count > 1;
             // Before the first bar is the format of its cell, or more of the last cell.
@@ -202,6 +204,7 @@ fn cells(block: &[Cow<'_, str>]) -> Cells {
                 table.push(&cell);
             }
         } else {
+            table.at(index, index);
             table.continue_cell(&inline(line.trim()));
         }
     }

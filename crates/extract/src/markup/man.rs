@@ -16,6 +16,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let mut lines = text.lines().map(str::trim_end);
     let mut wants_term = false;
     while let Some(line) = lines.next() {
+        scribe.at(line);
         let Some((name, arguments)) = request(line) else {
             said(&plain(line), &mut wants_term, scribe);
             continue;

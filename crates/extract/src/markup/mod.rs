@@ -11,6 +11,7 @@ mod rst;
 
 use std::collections::BTreeMap;
 
+use crate::lines::LineStarts;
 use crate::text::encoding::{self, Decoded};
 use crate::writer::Cells;
 use crate::writer::Writer;
@@ -23,15 +24,15 @@ pub(crate) struct Markup {
 }
 
 /// AsciiDoc.
-pub(crate) const ASCIIDOC: Markup = Markup { id: "asciidoc@2", scan: asciidoc::scan };
+pub(crate) const ASCIIDOC: Markup = Markup { id: "asciidoc@3", scan: asciidoc::scan };
 /// reStructuredText.
-pub(crate) const RST: Markup = Markup { id: "rst@3", scan: rst::scan };
+pub(crate) const RST: Markup = Markup { id: "rst@4", scan: rst::scan };
 /// Org mode.
-pub(crate) const ORG: Markup = Markup { id: "org@2", scan: org::scan };
+pub(crate) const ORG: Markup = Markup { id: "org@3", scan: org::scan };
 /// LaTeX.
-pub(crate) const LATEX: Markup = Markup { id: "latex@2", scan: latex::scan };
+pub(crate) const LATEX: Markup = Markup { id: "latex@3", scan: latex::scan };
 /// Man pages, by either macro package.
-pub(crate) const MAN: Markup = Markup { id: "man@1", scan: man::scan };
+pub(crate) const MAN: Markup = Markup { id: "man@2", scan: man::scan };
 
 /// Reports whether a text begins like a man page: with a comment of roff or its first macro.
 pub(crate) fn is_man_page(start: &[u8]) -> bool {
@@ -43,20 +44,37 @@ pub(crate) struct Scribe {
     writer: Writer,
     title: Option<String>,
     metadata: Metadata,
-    /// Lines of the current paragraph or list.
-    lines: Vec<String>,
+    /// Lines of the current paragraph or list, and the lines of the file that they come from.
+    lines: Vec<(u32, String)>,
+    /// The lines of the text that is scanned.
+    source: LineStarts,
+    /// The line of the file that is scanned.
+    at: u32,
 }
 
 impl Scribe {
+    /// Scans another text instead, which was made from the file; its lines come from the lines
+    /// `in_file`, from 1.
+    fn scan_instead(&mut self, text: &str, in_file: Option<Vec<u32>>) {
+        self.source = LineStarts::of(text);
+        self.source.come_from(in_file);
+    }
+
+    /// Sets the part of the scanned text that what follows comes from.
+    fn at(&mut self, part: &str) {
+        self.at = self.source.of_part(part).unwrap_or(self.at);
+    }
+
     /// Adds a line to the paragraph.
     fn line(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
+        self.lines.push((self.at, line.into()));
     }
 
     /// Ends the paragraph.
     fn flush(&mut self) {
         let lines = std::mem::take(&mut self.lines);
-        self.writer.markdown(&lines.join("\n"));
+        self.writer.markdown_lines(lines.iter().map(|(at, line)| (Some(*at), line.as_str())));
+        self.writer.at((self.at, self.at));
     }
 
     fn heading(&mut self, level: usize, text: &str) {
@@ -69,14 +87,19 @@ impl Scribe {
 
     fn code(&mut self, language: &str, lines: &[&str]) {
         self.flush();
-        let blank = |line: &&str| line.trim().is_empty();
-        let start = lines.iter().take_while(|line| blank(line)).count();
-        self.writer.code(language, &lines[start..].join("\n"));
+        let is_filled = |line: &&str| !line.trim().is_empty();
+        let Some(first) = lines.iter().position(is_filled) else { return };
+        let end = lines.iter().rposition(is_filled).map_or(first, |last| last + 1);
+        let lines = lines[first..end].iter().map(|line| (self.source.of_part(line), *line));
+        self.writer.code_lines(language, lines);
     }
 
-    fn table(&mut self, cells: &Cells) {
+    /// Writes a table that was read from `block`, consecutive lines.
+    fn table(&mut self, cells: &Cells, block: &[&str]) {
         self.flush();
-        self.writer.cells(cells);
+        let first = block.first().and_then(|line| self.source.index_of_part(line));
+        let in_file = |line: u32| first.map_or(self.at, |first| self.source.in_file(first + line));
+        self.writer.cells(cells, |(first, last)| (in_file(first), in_file(last)));
     }
 
     fn note(&mut self, key: &str, value: &str) {
@@ -93,23 +116,28 @@ impl Extractor for Markup {
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut scribe = Scribe {
             writer: Writer::new(TEXT_BYTES_MAX),
             title: None,
             metadata: Metadata::new(),
             lines: Vec::new(),
+            source: LineStarts::of(text),
+            at: 1,
         };
-        (self.scan)(text.strip_prefix('\u{feff}').unwrap_or(&text), &mut scribe);
+        (self.scan)(text, &mut scribe);
         scribe.flush();
         if scribe.writer.is_full() {
             return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
         }
+        let (text, lines) = scribe.writer.finish_with_lines();
         Ok(Extracted {
             title: scribe.title.unwrap_or_else(|| title::from_stem(uri)),
             media_type: MediaType::Markdown,
-            text: scribe.writer.finish(),
+            text,
             encoding,
             metadata: scribe.metadata,
+            lines,
         })
     }
 }
@@ -141,7 +169,7 @@ fn take_indented<'a>(lines: &mut &[&'a str], more_than: usize) -> Vec<&'a str> {
         .filter(|line| !line.trim().is_empty())
         .map(|line| line.bytes().take_while(u8::is_ascii_whitespace).count());
     let common = common.min().unwrap_or(0);
-    block.iter().map(|line| line.get(common..).unwrap_or_default()).collect()
+    block.iter().map(|line| line.get(common..).unwrap_or(&line[line.len()..])).collect()
 }
 
 /// Limit on the bytes that values of names add to a document, so that they cannot multiply.

@@ -5,6 +5,7 @@ use super::Scribe;
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let mut lines = text.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
+        scribe.at(line);
         let trimmed = line.trim_start();
         let stars = line.len() - line.trim_start_matches('*').len();
         if line.is_empty() {
@@ -21,7 +22,10 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
                 "comment" => {}
                 _ => {
                     scribe.flush();
-                    block.iter().for_each(|line| scribe.line(format!("> {}", inline(line))));
+                    for line in block {
+                        scribe.at(line);
+                        scribe.line(format!("> {}", inline(line)));
+                    }
                     scribe.flush();
                 }
             }
@@ -51,7 +55,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             scribe.code("", &block);
         } else {
             // What follows a table without a blank line would become a row of it.
-            if scribe.lines.last().is_some_and(|line| line.starts_with('|')) {
+            if scribe.lines.last().is_some_and(|(_, line)| line.starts_with('|')) {
                 scribe.flush();
             }
             scribe.line(inline(line));
@@ -102,7 +106,7 @@ fn keyword_line(keyword: &str, scribe: &mut Scribe) {
 }
 
 fn table_line(line: &str, scribe: &mut Scribe) {
-    let is_first = scribe.lines.last().is_none_or(|line| !line.starts_with('|'));
+    let is_first = scribe.lines.last().is_none_or(|(_, line)| !line.starts_with('|'));
     if is_first {
         scribe.flush();
     }

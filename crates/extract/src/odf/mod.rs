@@ -9,7 +9,9 @@ mod styles;
 use crate::html::{self, Options};
 use crate::package::Package;
 use crate::xml::{self, Part};
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 use renderer::Renderer;
 use styles::Styles;
 
@@ -68,6 +70,7 @@ impl Extractor for OpenDocument {
             text,
             encoding: "opendocument".to_owned(),
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use undoc::render::RenderOptions;
 use undoc::{Error, FormatType, SectionMarkerStyle};
 
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, title};
 
 /// DOCX, XLSX, PPTX, DOC, XLS and PPT.
 pub(crate) struct Office;
@@ -64,6 +64,7 @@ impl Extractor for Office {
             text,
             encoding: "office".to_owned(),
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -11,7 +11,7 @@ use kbingest_support::numbers::counted;
 use serde_json::Value;
 use unpdf::{Error, PageMarkerStyle, ParseOptions, PdfParser, RenderOptions};
 
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, title};
 
 /// Limit on the pages of a document.
 const PAGES_MAX: u32 = 20_000;
@@ -69,6 +69,7 @@ impl Extractor for Pdf {
             text,
             encoding: "pdf".to_owned(),
             metadata,
+            lines: LineMap::Unknown,
         })
     }
 }

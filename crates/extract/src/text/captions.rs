@@ -5,7 +5,9 @@
 
 use crate::text::encoding::{self, Decoded};
 use crate::writer::{Writer, escaped};
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, TEXT_BYTES_MAX, title};
+use crate::{
+    DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
+};
 
 /// VTT and SRT.
 pub(crate) struct Captions;
@@ -39,6 +41,7 @@ impl Extractor for Captions {
             text: writer.finish(),
             encoding,
             metadata: Metadata::new(),
+            lines: LineMap::Unknown,
         })
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::text::encoding::{self, Decoded};
 use crate::text::front_matter;
-use crate::{DocumentError, Extracted, Extractor, MediaType, Metadata, title};
+use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, title};
 
 /// Where a title nearly always is. The parser reads its whole input before its first event, so this
 /// saves most of the time.
@@ -32,7 +32,14 @@ impl Extractor for Markdown {
             front_matter::split(uri, text.strip_prefix('\u{feff}').unwrap_or(&text));
         let title =
             title_of(&metadata).or_else(|| heading(body)).unwrap_or_else(|| title::from_stem(uri));
-        Ok(Extracted { title, media_type: MediaType::Markdown, text, encoding, metadata })
+        Ok(Extracted {
+            title,
+            media_type: MediaType::Markdown,
+            text,
+            encoding,
+            metadata,
+            lines: LineMap::OfFile,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::text::encoding::{self, Decoded};
-use crate::{DocumentError, Extracted, Extractor, MediaType, title};
+use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, title};
 
 /// Prose: paragraphs between blank lines.
 pub(crate) const PLAIN: Plain = Plain { id: "plain@1", media_type: MediaType::Plain };
@@ -30,6 +30,7 @@ impl Extractor for Plain {
             text,
             encoding,
             metadata: BTreeMap::new(),
+            lines: LineMap::OfFile,
         })
     }
 }

@@ -8,6 +8,12 @@ pub(crate) struct Cells {
     ends: Vec<usize>,
     /// Number of cells up to the end of each row.
     rows: Vec<usize>,
+    /// First and last line of each row, in the lines that the table is read from.
+    lines: Vec<(u32, u32)>,
+    /// Those of the open row.
+    open: Option<(u32, u32)>,
+    /// Those that are being read.
+    at: (u32, u32),
 }
 
 impl Cells {
@@ -15,6 +21,18 @@ impl Cells {
     pub(crate) fn push(&mut self, cell: &str) {
         self.text.push_str(cell);
         self.ends.push(self.text.len());
+        self.reach();
+    }
+
+    /// Sets the lines, from 0, that the next cells are read from.
+    pub(crate) fn at(&mut self, first: usize, last: usize) {
+        self.at = (u32::try_from(first).unwrap_or(0), u32::try_from(last).unwrap_or(0));
+    }
+
+    /// Adds the lines that are being read to those of the open row.
+    fn reach(&mut self) {
+        let (first, last) = self.open.unwrap_or(self.at);
+        self.open = Some((first.min(self.at.0), last.max(self.at.1)));
     }
 
     /// Adds a further line to the last cell; returns whether there is one.
@@ -23,12 +41,14 @@ impl Cells {
         self.text.push(' ');
         self.text.push_str(line);
         *end = self.text.len();
+        self.reach();
         true
     }
 
     /// Ends a row.
     pub(crate) fn end_row(&mut self) {
         self.rows.push(self.ends.len());
+        self.lines.push(self.open.take().unwrap_or(self.at));
     }
 
     /// Adds a row.
@@ -40,7 +60,14 @@ impl Cells {
     /// Forms rows of this many cells, the last one of the rest.
     pub(crate) fn regroup(&mut self, columns: usize) {
         let cells = self.ends.len();
+        let old_rows = std::mem::take(&mut self.rows);
         self.rows = (columns..cells + columns).step_by(columns).map(|end| end.min(cells)).collect();
+        let row_of = |cell: usize| old_rows.partition_point(|&end| end <= cell);
+        let lines = self.ranges().map(|cells| {
+            let last = row_of(cells.end.saturating_sub(1)).min(self.lines.len() - 1);
+            (self.lines[row_of(cells.start).min(last)].0, self.lines[last].1)
+        });
+        self.lines = lines.collect();
     }
 
     /// Returns the number of cells.
@@ -56,6 +83,11 @@ impl Cells {
     /// Reports whether all cells are empty.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
+    }
+
+    /// Returns the first and last line of each row, in the lines that the table is read from.
+    pub(crate) fn lines(&self) -> &[(u32, u32)] {
+        &self.lines
     }
 
     /// Returns the rows.

@@ -8,6 +8,9 @@ mod cells;
 
 pub(crate) use cells::Cells;
 
+use crate::LineMap;
+use crate::lines::Recorder;
+
 /// Limit on nested lists and quotes that are shown; deeper ones are not indented any more, because
 /// each level is written again on every line.
 const LEVELS_MAX: usize = 16;
@@ -27,6 +30,8 @@ pub(crate) struct Writer {
     header: Option<usize>,
     /// Bytes that may be written.
     bytes_max: usize,
+    /// Where its lines come from.
+    recorder: Recorder,
 }
 
 /// A quote, a list or an item of one.
@@ -45,6 +50,17 @@ impl Writer {
     /// Returns the text; it ends with a line feed unless it is empty.
     pub(crate) fn finish(self) -> String {
         self.text
+    }
+
+    /// Returns the text with the lines of the file that its lines come from, according to
+    /// [`Self::at`].
+    pub(crate) fn finish_with_lines(self) -> (String, LineMap) {
+        (self.text, self.recorder.finish())
+    }
+
+    /// Sets the lines of the file, from 1, that what follows comes from.
+    pub(crate) fn at(&mut self, (first, last): (u32, u32)) {
+        self.recorder.at(first, last);
     }
 
     /// Returns the byte at which the next block will begin, including its marks.
@@ -87,15 +103,24 @@ impl Writer {
 
     /// Writes a block of code, unchanged.
     pub(crate) fn code(&mut self, language: &str, text: &str) {
-        let text = text.trim_end();
-        if text.is_empty() {
+        self.code_lines(language, text.trim_end().lines().map(|line| (None, line)));
+    }
+
+    /// Writes lines of code, unchanged, each with the line of the file that it comes from, if that
+    /// is another one than [`Self::at`].
+    pub(crate) fn code_lines<'a>(
+        &mut self,
+        language: &str,
+        lines: impl Iterator<Item = (Option<u32>, &'a str)> + Clone,
+    ) {
+        let Some(longest) = lines.clone().map(|(_, line)| longest_run(line, '`')).max() else {
             return;
-        }
-        let fence = "`".repeat(longest_run(text, '`').max(2) + 1);
+        };
+        let fence = "`".repeat(longest.max(2) + 1);
         self.begin();
         self.line(&format!("{fence}{language}"));
-        for line in text.lines() {
-            self.line(line);
+        for (at, line) in lines {
+            self.line_at(at, line);
         }
         self.line(&fence);
         self.end();
@@ -103,14 +128,25 @@ impl Writer {
 
     /// Writes blocks that are already Markdown.
     pub(crate) fn markdown(&mut self, text: &str) {
-        let text = text.trim_matches(['\n', '\r']);
-        if !text.trim().is_empty() {
-            self.begin();
-            for line in text.lines() {
-                self.line(line);
-            }
-            self.end();
+        self.markdown_lines(text.lines().map(|line| (None, line)));
+    }
+
+    /// Writes lines that are already Markdown, like [`Self::code_lines`].
+    pub(crate) fn markdown_lines<'a>(
+        &mut self,
+        lines: impl DoubleEndedIterator<Item = (Option<u32>, &'a str)> + Clone,
+    ) {
+        let is_empty = |line: &str| line.trim_matches('\r').is_empty();
+        let after = lines.clone().rev().skip_while(|(_, line)| is_empty(line)).count();
+        let lines = lines.take(after).skip_while(|(_, line)| is_empty(line));
+        if lines.clone().all(|(_, line)| line.trim().is_empty()) {
+            return;
         }
+        self.begin();
+        for (at, line) in lines {
+            self.line_at(at, line);
+        }
+        self.end();
     }
 
     /// Writes a table whose first row is its header; cells are inline Markdown. Rows may differ in
@@ -122,11 +158,21 @@ impl Writer {
         }
     }
 
-    /// Writes a table like [`Self::table`].
-    pub(crate) fn cells(&mut self, cells: &Cells) {
-        if !cells.is_blank() {
-            self.rows(cells.columns(), cells.rows());
+    /// Writes a table like [`Self::table`]; `in_file` returns the lines of the file from those of
+    /// the table, from 0.
+    pub(crate) fn cells(&mut self, cells: &Cells, in_file: impl Fn((u32, u32)) -> (u32, u32)) {
+        if cells.is_blank() {
+            return;
         }
+        self.begin_table(cells.columns());
+        for (row, lines) in cells.rows().zip(cells.lines()) {
+            if self.is_full() {
+                break;
+            }
+            self.at(in_file(*lines));
+            self.row(row);
+        }
+        self.end_table();
     }
 
     /// Writes a table of this many columns; no row has more.
@@ -227,11 +273,19 @@ impl Writer {
         if std::mem::take(&mut self.gap) && !self.text.is_empty() && !self.is_full() {
             self.text.push_str(self.prefix.trim_end());
             self.text.push('\n');
+            self.recorder.gap();
         }
     }
 
     fn end(&mut self) {
         self.gap = !self.is_tight();
+    }
+
+    fn line_at(&mut self, at: Option<u32>, line: &str) {
+        if let Some(at) = at {
+            self.at((at, at));
+        }
+        self.line(line);
     }
 
     fn line(&mut self, line: &str) {
@@ -252,6 +306,7 @@ impl Writer {
             self.text.truncate(start + self.text[start..].trim_end().len());
         }
         self.text.push('\n');
+        self.recorder.line();
     }
 }
 

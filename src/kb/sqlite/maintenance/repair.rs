@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::domain::ChunkId;
 use crate::kb::KbError;
-use crate::kb::sqlite::convert::{checksum, to_sql};
+use crate::kb::sqlite::convert::to_sql;
 use crate::kb::sqlite::vectors::{Space, StoredVector};
 use crate::kb::sqlite::{BUSY_TIMEOUT, Writer, seal, vectors};
 
@@ -380,10 +380,17 @@ impl Salvage<'_, '_> {
         }
         let names = self.columns("content")?;
         let Some(row) = self.row("content", &names, "id", content) else { return Ok(None) };
-        let (Value::Blob(text), Value::Integer(stored)) = (&row[1], &row[2]) else {
+        let value = |name: &str| names.iter().position(|one| one == name).map(|at| &row[at]);
+        let (Some(Value::Blob(text)), Some(Value::Integer(stored))) =
+            (value("text"), value("checksum"))
+        else {
             return Ok(None);
         };
-        if checksum(text) != *stored || std::str::from_utf8(text).is_err() {
+        let lines = match value("lines") {
+            Some(Value::Blob(lines)) => Some(lines.as_slice()),
+            _ => None,
+        };
+        if seal::of_text(text, lines) != *stored || std::str::from_utf8(text).is_err() {
             return Ok(None);
         }
         let text_bytes = to_sql(text.len() as u64);

@@ -3,14 +3,14 @@
 use rusqlite::Transaction;
 
 use crate::kb::KbError;
-use crate::kb::sqlite::convert::checksum;
 use crate::kb::sqlite::seal;
 use crate::kb::sqlite::vectors::Space;
 
 /// Reads every text and returns those that are damaged.
 pub fn texts(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let mut statement = tx.prepare(
-        "SELECT document.source || ':' || document.uri, content.checksum, content.text
+        "SELECT document.source || ':' || document.uri, content.checksum, content.text,
+                content.lines
          FROM content JOIN revision ON revision.content_id = content.id
          JOIN document ON document.id = revision.document_id",
     )?;
@@ -18,7 +18,8 @@ pub fn texts(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     let mut damaged = Vec::new();
     while let Some(row) = rows.next()? {
         let text = row.get_ref(2)?.as_blob().unwrap_or_default();
-        if checksum(text) != row.get::<_, i64>(1)? {
+        let lines = row.get_ref(3)?.as_blob_or_null().unwrap_or_default();
+        if seal::of_text(text, lines) != row.get::<_, i64>(1)? {
             damaged.push(row.get(0)?);
         }
     }

@@ -30,6 +30,9 @@ pub struct Hit {
     pub start_line: u64,
     /// Last line, included.
     pub end_line: u64,
+    /// Whether these are lines of the file, or of the text that was made from it, because its
+    /// format has no lines or they are unknown.
+    pub lines_in: LinesIn,
     /// First byte of the passage in the document's text.
     pub start_byte: u64,
     /// One past its last byte.
@@ -60,6 +63,16 @@ pub struct Hit {
     pub after: String,
     /// Other hits with the same text.
     pub duplicates: Vec<Duplicate>,
+}
+
+/// What the lines of a hit belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinesIn {
+    /// The file.
+    File,
+    /// The text that was made from it.
+    Text,
 }
 
 /// How a score was computed: `text_part + vector_part`.
@@ -196,7 +209,7 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
                 chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
                 lower(hex(chunk.key)),
                 substr(content.text, chunk.start_byte + 1, chunk.end_byte - chunk.start_byte),
-                revision.content_id, chunk.revision_id, chunk.ordinal
+                revision.content_id, chunk.revision_id, chunk.ordinal, content.lines = x''
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          JOIN document ON document.id = revision.document_id
          JOIN content ON content.id = revision.content_id
@@ -211,6 +224,11 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
             heading_path: row.get(3)?,
             start_line: number(4)?,
             end_line: number(5)?,
+            lines_in: if row.get::<_, Option<bool>>(13)? == Some(true) {
+                LinesIn::Text
+            } else {
+                LinesIn::File
+            },
             start_byte: number(6)?,
             end_byte: number(7)?,
             page: None,

@@ -25,7 +25,7 @@ use crate::kb::sqlite::convert::{from_sql, id};
 use crate::kb::sqlite::vectors::{self, Space};
 
 pub use filter::{Day, Filter, FilterError, UriGlob};
-pub use hits::{Duplicate, Explanation, Hit};
+pub use hits::{Duplicate, Explanation, Hit, LinesIn};
 pub use query::{Query, QueryVector, Scoring, SearchMode, Show, WordWeights};
 
 impl Reader {

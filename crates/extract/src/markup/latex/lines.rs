@@ -30,35 +30,20 @@ const WITH_ARGUMENTS: [&str; 8] = [
 /// Options and inline code are not longer than this.
 const NEAR_BYTES: usize = 1000;
 
-/// Returns the text without comments, broken into lines; environments of `literal` stay unchanged.
-pub(super) fn separated(text: &str, literal: &[&str]) -> String {
+/// Returns the text without comments, broken into lines, and the line of `text`, from 1, that each
+/// of them comes from; environments of `literal` stay unchanged.
+pub(super) fn separated(text: &str, literal: &[&str]) -> (String, Vec<u32>) {
     let mut lines = Lines { text: String::with_capacity(text.len() + text.len() / 16) };
+    let mut numbers = Vec::new();
     let mut inside: Option<String> = None;
-    for line in text.lines().map(str::trim_end) {
-        if let Some(end) = &inside {
-            if line.trim_start().starts_with(end.as_str()) {
-                inside = None;
-            }
-            lines.add(line);
-            lines.end();
-            continue;
-        }
-        let said = without_comment(line);
-        // A line with only a comment ends no paragraph.
-        if said.trim().is_empty() && said.len() < line.len() {
-            continue;
-        }
-        if let Some(name) = lines.add_line(said)
-            && literal.contains(&name.trim_end_matches('*'))
-        {
-            inside = Some(format!("\\end{{{name}}}"));
-        }
-        // A command on its own line has ended the line.
-        if said.trim().is_empty() || !lines.text.ends_with('\n') {
-            lines.end();
-        }
+    for (number, line) in (1..).zip(text.lines().map(str::trim_end)) {
+        let start = lines.text.len();
+        lines.add_read(line, literal, &mut inside);
+        // Blanks before an environment may have been taken back.
+        let added = lines.text.get(start..).unwrap_or_default();
+        numbers.extend(added.bytes().filter(|&byte| byte == b'\n').map(|_| number));
     }
-    lines.text
+    (lines.text, numbers)
 }
 
 struct Lines {
@@ -66,6 +51,32 @@ struct Lines {
 }
 
 impl Lines {
+    /// Adds a line; `inside` is the end of the literal environment that it is in.
+    fn add_read(&mut self, line: &str, literal: &[&str], inside: &mut Option<String>) {
+        if let Some(end) = inside {
+            if line.trim_start().starts_with(end.as_str()) {
+                *inside = None;
+            }
+            self.add(line);
+            self.end();
+            return;
+        }
+        let said = without_comment(line);
+        // A line with only a comment ends no paragraph.
+        if said.trim().is_empty() && said.len() < line.len() {
+            return;
+        }
+        if let Some(name) = self.add_line(said)
+            && literal.contains(&name.trim_end_matches('*'))
+        {
+            *inside = Some(format!("\\end{{{name}}}"));
+        }
+        // A command on its own line has ended the line.
+        if said.trim().is_empty() || !self.text.ends_with('\n') {
+            self.end();
+        }
+    }
+
     fn add(&mut self, part: &str) {
         self.text.push_str(part);
     }
@@ -222,9 +233,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_know_where_they_come_from() {
+        let (text, numbers) = separated("a\n% c\n  \\item b \\item c\n\nd", &[]);
+        assert_eq!(text, "a\n\\item b \n\\item c\n\nd\n");
+        assert_eq!(numbers, [1, 3, 3, 4, 5]);
+    }
+
+    #[test]
     fn things_stand_on_lines_of_their_own() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(separated(text, &["verbatim"]), expected, "{text}");
+            assert_eq!(separated(text, &["verbatim"]).0, expected, "{text}");
         };
         check(
             "\\begin{itemize}\\item One \\item Two\\end{itemize} after",

@@ -87,9 +87,11 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let is_document = text.contains("\\begin{document}");
     let mut in_body = !is_document;
     let mut lists: Vec<bool> = Vec::new();
-    let text = separated(text, &LITERAL);
+    let (text, in_file) = separated(text, &LITERAL);
+    scribe.scan_instead(&text, Some(in_file));
     let mut lines = text.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
+        scribe.at(line);
         let trimmed = line.trim_start();
         if trimmed.is_empty() {
             scribe.flush();
@@ -112,7 +114,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
                 lists.push(kind == "enumerate");
             } else if matches!(kind, "tabular" | "tabularx" | "longtable") {
                 let block: Vec<_> = lines.by_ref().take_while(is_inside).collect();
-                scribe.table(&cells(&block));
+                scribe.table(&cells(&block), &block);
             }
         } else if let Some(name) = argument(trimmed, "end") {
             if matches!(name, "itemize" | "enumerate" | "description") {
@@ -196,9 +198,15 @@ fn language<'a>(line: &'a str, name: &str) -> &'a str {
 
 /// Returns the cells of a table.
 fn cells(block: &[&str]) -> Cells {
-    let joined = block.join(" ");
+    let joined = block.join("\n");
     let mut cells = Cells::default();
+    let mut next = 0;
     for row in joined.split("\\\\") {
+        let blank = row.len() - row.trim_start().len();
+        let feeds = |part: &str| part.bytes().filter(|&byte| byte == b'\n').count();
+        let first = next + feeds(&row[..blank]);
+        cells.at(first, first + feeds(row.trim()));
+        next += feeds(row);
         let row = ["\\hline", "\\toprule", "\\midrule", "\\bottomrule"]
             .iter()
             .fold(row.to_owned(), |row, rule| row.replace(rule, ""));

@@ -68,6 +68,7 @@ const NOTES: &[&str] = &[
 
 pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let text = substituted(text);
+    scribe.scan_instead(&text, None);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let mut levels = Vec::new();
     blocks(&lines, &mut levels, scribe, 0);
@@ -114,6 +115,7 @@ const DEPTH_MAX: usize = 16;
 fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, depth: usize) {
     let mut rest = lines;
     while let Some((&line, after)) = rest.split_first() {
+        scribe.at(line);
         if line.is_empty() {
             scribe.flush();
             rest = after;
@@ -135,7 +137,7 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
         } else if is_table(line) {
             let count = tables::lines(rest);
             match tables::cells(&rest[..count]) {
-                Some(cells) => scribe.table(&cells),
+                Some(cells) => scribe.table(&cells, rest),
                 None => scribe.code("", &rest[..count]),
             }
             rest = &rest[count..];
@@ -213,7 +215,10 @@ fn directive(
         // A comment, a target or a footnote.
         if let Some(note) = explicit.strip_prefix('[') {
             scribe.line(format!("[{}", inline(note)));
-            body.iter().for_each(|line| scribe.line(inline(line)));
+            for line in body {
+                scribe.at(line);
+                scribe.line(inline(line));
+            }
             scribe.flush();
         }
         return;
@@ -247,9 +252,9 @@ fn directive(
         }
         "csv-table" => {
             let cells = tables::separated(option(&body[..options], "header"), content);
-            table(argument, (cells.len() > 0).then_some(cells), scribe)
+            table(argument, (cells.len() > 0).then_some(cells), content, scribe)
         }
-        "list-table" => table(argument, tables::listed(content), scribe),
+        "list-table" => table(argument, tables::listed(content), content, scribe),
         _ => false,
     };
     if !is_rendered {
@@ -267,12 +272,12 @@ fn option<'a>(options: &[&'a str], wanted: &str) -> Option<&'a str> {
 }
 
 /// Writes a table with its caption; returns false if it is none.
-fn table(caption: &str, cells: Option<Cells>, scribe: &mut Scribe) -> bool {
+fn table(caption: &str, cells: Option<Cells>, content: &[&str], scribe: &mut Scribe) -> bool {
     let Some(cells) = cells else { return false };
     if !caption.is_empty() {
         scribe.line(inline(caption));
     }
-    scribe.table(&cells);
+    scribe.table(&cells, content);
     true
 }
 

@@ -63,7 +63,8 @@ fn simple(lines: &[&str]) -> Option<Cells> {
         return None;
     }
     let mut table = Rows::default();
-    for line in lines.iter().filter(|line| !is_border(line) && !line.is_empty()) {
+    let is_text = |(_, line): &(usize, &&str)| !is_border(line) && !line.is_empty();
+    for (index, line) in lines.iter().enumerate().filter(is_text) {
         // Joined columns are underlined; cells that exceed their column cannot be separated.
         if line.chars().all(|c| "- ".contains(c)) {
             return None;
@@ -79,7 +80,7 @@ fn simple(lines: &[&str]) -> Option<Cells> {
         });
         let cells: Vec<String> = cells.collect();
         let is_new = !cells[0].is_empty();
-        table.line(is_new, cells.into_iter());
+        table.line(index, is_new, cells.into_iter());
     }
     Some(table.finish())
 }
@@ -91,7 +92,7 @@ fn grid(lines: &[&str]) -> Option<Cells> {
         border.iter().enumerate().filter(|(_, c)| **c == '+').map(|(at, _)| at).collect();
     let mut table = Rows::default();
     let mut is_new = true;
-    for line in &lines[1..] {
+    for (index, line) in lines.iter().enumerate().skip(1) {
         let signs: Vec<char> = line.chars().collect();
         if signs.len() != border.len() {
             return None;
@@ -107,7 +108,7 @@ fn grid(lines: &[&str]) -> Option<Cells> {
             let text: String = signs[pair[0] + 1..pair[1]].iter().collect();
             inline(text.trim())
         };
-        table.line(std::mem::take(&mut is_new), bars.windows(2).map(cell));
+        table.line(index, std::mem::take(&mut is_new), bars.windows(2).map(cell));
     }
     Some(table.finish())
 }
@@ -118,16 +119,20 @@ struct Rows {
     cells: Cells,
     /// The row that may continue.
     last: Vec<String>,
+    /// Its first and last line.
+    lines: (usize, usize),
 }
 
 impl Rows {
     /// Adds a line of cells: a new row, or more of the last one.
-    fn line(&mut self, is_new: bool, cells: impl Iterator<Item = String>) {
+    fn line(&mut self, index: usize, is_new: bool, cells: impl Iterator<Item = String>) {
         if is_new || self.last.is_empty() {
             self.end_row();
             self.last = cells.collect();
+            self.lines = (index, index);
             return;
         }
+        self.lines.1 = index;
         for (index, cell) in cells.enumerate() {
             match self.last.get_mut(index) {
                 None => self.last.push(cell),
@@ -142,6 +147,7 @@ impl Rows {
 
     fn end_row(&mut self) {
         if !self.last.is_empty() {
+            self.cells.at(self.lines.0, self.lines.1);
             self.cells.push_row(std::mem::take(&mut self.last));
         }
     }
@@ -157,7 +163,9 @@ impl Rows {
 pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Cells {
     let text = header.into_iter().chain(content.iter().copied()).collect::<Vec<_>>().join("\n");
     let mut cells = Cells::default();
-    rows::each(&text, b',', |row| {
+    let headers = usize::from(header.is_some());
+    rows::each(&text, b',', |row, lines| {
+        cells.at(lines.0.saturating_sub(headers), lines.1.saturating_sub(headers));
         cells.push_row(row.iter().map(|cell| inline(cell.trim())));
         true
     });
@@ -169,7 +177,7 @@ pub(super) fn separated(header: Option<&str>, content: &[&str]) -> Cells {
 pub(super) fn listed(content: &[&str]) -> Option<Cells> {
     let mut cells = Cells::default();
     let mut has_row = false;
-    for line in content.iter().filter(|line| !line.is_empty()) {
+    for (index, line) in content.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         let row = line.strip_prefix("* ");
         let inner = row.unwrap_or(line).trim_start();
         let cell = (inner == "-").then_some("").or_else(|| inner.strip_prefix("- "));
@@ -178,12 +186,15 @@ pub(super) fn listed(content: &[&str]) -> Option<Cells> {
                 if std::mem::replace(&mut has_row, true) {
                     cells.end_row();
                 }
+                cells.at(index, index);
                 cells.push(&inline(cell.trim()));
             }
             (None, Some(cell)) if has_row && line.starts_with("  -") => {
+                cells.at(index, index);
                 cells.push(&inline(cell.trim()));
             }
             (None, None) if line.starts_with("    ") && !inner.starts_with([':', '.', '*']) => {
+                cells.at(index, index);
                 if !cells.continue_cell(&inline(inner)) {
                     return None;
                 }
