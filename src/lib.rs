@@ -113,7 +113,10 @@ pub use embed::{
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;
 pub use extract::{CommandConfig, ExtractConfig, Metadata, child::serve_if_asked};
-pub use kb::{Day, Explanation, Filter, Finding, Hit, KbError, Query, SearchMode, Show, UriGlob};
+pub use kb::{
+    Day, Explanation, Filter, Finding, Hit, Interpretation, KbError, Query, SearchMode, Show,
+    UriGlob,
+};
 pub use operations::{
     AllowDeletes, Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings,
     EvalOptions, ExtractReport, FailOn, Gate, IngestOptions, Publication, ResumeOptions, RunReport,
@@ -122,7 +125,7 @@ pub use operations::{
 };
 pub use pipeline::outcome::Completed;
 pub use pipeline::phases::PhaseSeconds;
-pub use search::{Searcher, Warning};
+pub use search::{SearchResult, Searcher, Warning};
 pub use source::{
     ArchiveConfig, DirectoryConfig, GitConfig, Located, MaxDelete, RecordsConfig, SourceConfig,
     WebConfig,

@@ -8,10 +8,12 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use crate::analysis::{self, Analyser, SearchConfig};
+use crate::analysis::{Analyser, SearchConfig, Strictness};
 use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
-use crate::kb::{Hit, Query, QueryVector, Reader, Scoring, SearchMode, StoredVector, WordWeights};
+use crate::kb::{
+    Hit, Interpretation, Query, QueryVector, Reader, Scoring, SearchMode, StoredVector, WordWeights,
+};
 
 /// A knowledge base and the embedder of its vectors, opened for any number of queries by any number
 /// of threads.
@@ -23,6 +25,15 @@ pub struct Searcher {
     embedder: Option<Box<dyn Embedder>>,
     config: SearchConfig,
     warnings: Vec<Warning>,
+}
+
+/// What a search found, and how it understood its text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearchResult {
+    /// The best passages, best first.
+    pub hits: Vec<Hit>,
+    /// How the text was understood.
+    pub interpretation: Interpretation,
 }
 
 /// Why searches find less than they could.
@@ -110,12 +121,37 @@ impl Searcher {
     /// Returns the best passages, best first; fails if the filter names a source that does not
     /// exist, or if a search by vectors finds only vectors of another embedder.
     pub fn search(&self, query: &Query) -> Result<Vec<Hit>, Error> {
+        Ok(self.answer(query)?.hits)
+    }
+
+    /// Returns what [`search`](Self::search) finds, and how the text was understood: if a phrase,
+    /// an exclusion or a filter in it leaves nothing, its words are searched for.
+    pub fn answer(&self, query: &Query) -> Result<SearchResult, Error> {
         if let Some(source) = &query.filter.source
             && !self.reader.has_source(source)?
         {
             let known = self.reader.source_names()?;
             return Err(Error::UnknownSource { name: source.clone(), known });
         }
+        let strict = self.answer_with(query, Strictness::Full)?;
+        for strictness in [Strictness::WithoutPhrases, Strictness::Words] {
+            if !strict.hits.is_empty() || !strict.interpretation.restricts() {
+                break;
+            }
+            let relaxed = self.answer_with(query, strictness)?;
+            if !relaxed.hits.is_empty() {
+                return Ok(relaxed);
+            }
+        }
+        let mode = self.mode(query.show.mode);
+        if strict.hits.is_empty() && mode == SearchMode::Vector && self.has_other_vectors()? {
+            return Err(Error::NoEmbedder { kb: self.reader.path().to_owned() });
+        }
+        Ok(strict)
+    }
+
+    fn answer_with(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
+        let reading = self.reader.understand(&query.text, strictness)?;
         let mode = self.mode(query.show.mode);
         let words = (mode != SearchMode::Vector).then_some(WordWeights {
             title: self.config.title_weight,
@@ -123,13 +159,10 @@ impl Searcher {
         });
         let vector = match mode {
             SearchMode::Text => None,
-            SearchMode::Hybrid | SearchMode::Vector => self.vector(&query.text)?,
+            SearchMode::Hybrid | SearchMode::Vector => self.vector(reading.meaning())?,
         };
-        let hits = self.reader.search(query, &Scoring { words, vector })?;
-        if hits.is_empty() && mode == SearchMode::Vector && self.has_other_vectors()? {
-            return Err(Error::NoEmbedder { kb: self.reader.path().to_owned() });
-        }
-        Ok(hits)
+        let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
+        Ok(SearchResult { hits, interpretation: reading.interpretation() })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.
@@ -139,13 +172,12 @@ impl Searcher {
         Ok(!fingerprints.is_empty() && own.is_none_or(|own| !fingerprints.contains(own)))
     }
 
-    /// Returns the vector of a query, `None` for one that means nothing.
-    fn vector(&self, query: &str) -> Result<Option<QueryVector>, Error> {
-        let meaning = analysis::meaning(query);
+    /// Returns the vector of what a query means, `None` if that is nothing.
+    fn vector(&self, meaning: &str) -> Result<Option<QueryVector>, Error> {
         let Some(embedder) = self.embedder.as_deref().filter(|_| !meaning.trim().is_empty()) else {
             return Ok(None);
         };
-        let embeddings = embed::unit_vectors(embedder, &[&meaning], Role::Query)?;
+        let embeddings = embed::unit_vectors(embedder, &[meaning], Role::Query)?;
         let row = embeddings.rows().next().unwrap_or_default();
         let model = embedder.model();
         Ok(Some(QueryVector {

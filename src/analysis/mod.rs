@@ -10,12 +10,14 @@
 //! index that splits at everything else keeps it whole.
 
 mod cache;
+mod command_line;
 mod compounds;
 mod detect;
 mod fold;
 mod language;
 mod query;
 mod stop_words;
+mod syntax;
 mod token;
 
 use std::ops::{Range, RangeInclusive};
@@ -23,7 +25,8 @@ use std::ops::{Range, RangeInclusive};
 use serde::Deserialize;
 
 pub use language::{IndexLanguages, Language};
-pub use query::{Clause, Field, ParsedQuery, Sequence, Word, meaning};
+pub use query::{Clause, Field, ParsedQuery, Sequence, Syntax, Word};
+pub use syntax::{ItemField, Strictness, filters};
 
 use crate::support::fingerprint::Fingerprint;
 

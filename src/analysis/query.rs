@@ -1,12 +1,11 @@
-//! Parses what a person types: words, `"phrases"`, `prefix*`, `-not` and `field:value`.
-//!
-//! Every text is a valid query: anything that is not syntax counts as words. Words are optional;
-//! phrases and fields are required. A query of nothing but exclusions is searched for as words.
+//! Parses what a person types into what is looked up: words are optional; phrases and fields are
+//! required.
 
 use std::collections::BTreeMap;
 
 use super::compounds::{for_each_token, is_spaceless};
 use super::language::{IndexLanguages, Language};
+use super::syntax::{Item, ItemField, Strictness, items};
 
 /// Limit on the words of a query that are looked up.
 const WORDS_MAX: usize = 64;
@@ -24,6 +23,17 @@ pub struct ParsedQuery {
     pub sources: Vec<String>,
     /// Sources to exclude.
     pub excluded_sources: Vec<String>,
+    /// The query for an embedder: its words as typed, without exclusions and syntax.
+    pub meaning: String,
+}
+
+/// Which syntax of a query holds.
+#[derive(Clone, Copy)]
+pub struct Syntax<'a> {
+    /// How much of it.
+    pub strictness: Strictness,
+    /// Whether documents match a filter by path or source; if not, it is words.
+    pub admits: &'a dyn Fn(ItemField, &str) -> bool,
 }
 
 /// A word, with the tokens it may have in the index.
@@ -58,6 +68,8 @@ pub struct Clause {
     pub field: Option<Field>,
     /// Matches if any of these does.
     pub forms: Vec<Sequence>,
+    /// The condition as typed, without the sign of an exclusion.
+    pub written: String,
 }
 
 /// Consecutive tokens.
@@ -70,19 +82,26 @@ pub struct Sequence {
 }
 
 impl ParsedQuery {
-    /// Parses `query` for an index with texts in `languages`.
+    /// Parses `query` for an index with texts in `languages`, as `syntax` says.
     ///
     /// Its words are analysed in its own language; if that cannot be detected, in each of the
     /// `common` ones.
-    pub fn parse(query: &str, languages: &IndexLanguages) -> Self {
+    pub fn parse(query: &str, languages: &IndexLanguages, syntax: &Syntax<'_>) -> Self {
         let own = Language::of_query(query, &languages.all);
         let common =
             if languages.common.is_empty() { &[Language::English][..] } else { &languages.common };
+        let codes: Vec<_> = languages.all.iter().map(|language| language.code()).collect();
+        let admits = |field, value: &str| match field {
+            ItemField::Language => codes.contains(&value.to_lowercase().as_str()),
+            field => (syntax.admits)(field, value),
+        };
         let languages = own.as_ref().map_or(common, std::slice::from_ref);
         let own = languages[0];
-        let mut parsed = Self::default();
+        let items = items(query, own, syntax.strictness, &admits);
+        let capitals = Capitals::of(query, own);
+        let mut parsed = Self { meaning: meaning(&items), ..Self::default() };
         let mut words: Vec<(bool, Word)> = Vec::new();
-        for item in &items(query) {
+        for item in &items {
             if let Some(ItemField::Source) = item.field {
                 let sources = if item.is_excluded {
                     &mut parsed.excluded_sources
@@ -92,19 +111,16 @@ impl ParsedQuery {
                 sources.push(item.text.to_owned());
                 continue;
             }
-            let column = match item.field {
-                Some(ItemField::Column(field)) => Some(field),
-                _ => None,
-            };
+            let column = item.field.and_then(column);
             if item.is_excluded || item.is_phrase || column.is_some() {
                 let forms = forms(item, column, languages);
                 let clauses =
                     if item.is_excluded { &mut parsed.excluded } else { &mut parsed.required };
                 if !forms.is_empty() {
-                    clauses.push(Clause { field: column, forms });
+                    clauses.push(Clause { field: column, forms, written: item.written.to_owned() });
                 }
             } else {
-                words.extend(words_of(item, languages, own));
+                words.extend(words_of(item, languages, own, &capitals));
             }
         }
         let has_content = words.iter().any(|(is_stop, _)| !is_stop) || !parsed.required.is_empty();
@@ -116,6 +132,16 @@ impl ParsedQuery {
         }
         parsed.words.truncate(WORDS_MAX);
         parsed
+    }
+
+    /// Returns what the query requires, as typed.
+    pub fn required_as_typed(&self) -> Vec<String> {
+        as_typed(&self.required, &self.sources)
+    }
+
+    /// Returns what the query excludes, as typed.
+    pub fn excluded_as_typed(&self) -> Vec<String> {
+        as_typed(&self.excluded, &self.excluded_sources)
     }
 
     /// Reports whether the query requires a phrase, title or heading.
@@ -143,86 +169,56 @@ impl ParsedQuery {
     }
 }
 
-/// Returns what `query` means, for an embedder: its words as typed, without exclusions and syntax.
-pub fn meaning(query: &str) -> String {
-    let is_meant = |item: &Item<'_>| {
-        !item.is_excluded
-            && matches!(item.field, None | Some(ItemField::Column(Field::Title | Field::Heading)))
-    };
-    let texts: Vec<_> =
-        items(query).iter().filter(|item| is_meant(item)).map(|item| item.text).collect();
+fn column(field: ItemField) -> Option<Field> {
+    match field {
+        ItemField::Title => Some(Field::Title),
+        ItemField::Heading => Some(Field::Heading),
+        ItemField::Path => Some(Field::Path),
+        ItemField::Language => Some(Field::Language),
+        ItemField::Source => None,
+    }
+}
+
+fn as_typed(clauses: &[Clause], sources: &[String]) -> Vec<String> {
+    let clauses = clauses.iter().map(|clause| clause.written.clone());
+    clauses.chain(sources.iter().map(|source| format!("source:{source}"))).collect()
+}
+
+fn meaning(items: &[Item<'_>]) -> String {
+    let is_meant =
+        |item: &&Item<'_>| !item.is_excluded && !item.field.is_some_and(ItemField::is_filter);
+    let texts: Vec<_> = items.iter().filter(is_meant).map(|item| item.text).collect();
     texts.join(" ")
 }
 
-/// A syntactic item of the query.
-#[derive(Debug)]
-struct Item<'q> {
-    text: &'q str,
-    field: Option<ItemField>,
-    is_excluded: bool,
-    is_phrase: bool,
-    is_prefix: bool,
+/// Which stop words of a query are names, by their capitals: `IT policy`, `Vitamin A`.
+struct Capitals {
+    /// Whether capitals distinguish words of this query.
+    distinguish: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum ItemField {
-    Column(Field),
-    Source,
-}
-
-const FIELDS: [(&str, ItemField); 5] = [
-    ("title:", ItemField::Column(Field::Title)),
-    ("heading:", ItemField::Column(Field::Heading)),
-    ("path:", ItemField::Column(Field::Path)),
-    ("language:", ItemField::Column(Field::Language)),
-    ("source:", ItemField::Source),
-];
-
-/// Splits a query into its items; a query of nothing but exclusions becomes words.
-fn items(query: &str) -> Vec<Item<'_>> {
-    let mut items: Vec<Item<'_>> = Vec::new();
-    let mut rest = query.trim_start();
-    while !rest.is_empty() {
-        let (item, after) = item(rest);
-        items.push(item);
-        rest = after.trim_start();
+impl Capitals {
+    fn of(query: &str, own: Language) -> Self {
+        // In a title, or in a query all in capitals, they mean nothing.
+        let is_capital = |word: &str| {
+            let mut letters = word.chars().filter(|c| c.is_alphabetic());
+            letters.next().is_some_and(char::is_uppercase) && letters.all(char::is_lowercase)
+        };
+        let words = || query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let has_title_case = words().skip(1).any(|word| {
+            word.len() > 1 && is_capital(word) && own.is_stop_word(&word.to_lowercase())
+        });
+        let distinguish = !has_title_case && query.chars().any(char::is_lowercase);
+        Self { distinguish }
     }
-    if items.iter().all(|item| item.is_excluded) {
-        items.iter_mut().for_each(|item| item.is_excluded = false);
-    }
-    items
-}
 
-/// Reads one item; `rest` does not begin with white space.
-fn item(rest: &str) -> (Item<'_>, &str) {
-    let begins_word = |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || c == '"');
-    let (is_excluded, unsigned) = match rest.strip_prefix('-') {
-        Some(after) if begins_word(after) => (true, after),
-        _ => (false, rest),
-    };
-    let named = FIELDS.iter().find_map(|(name, field)| {
-        // `path::join` is not a field, and `title:` alone is a word.
-        unsigned.strip_prefix(name).filter(|value| begins_word(value)).map(|value| (*field, value))
-    });
-    let (field, value) = match named {
-        Some((field, value)) => (Some(field), value),
-        None => (None, unsigned),
-    };
-    if let Some(inside) = value.strip_prefix('"')
-        && let Some((phrase, after)) = inside.split_once('"')
-        && !phrase.trim().is_empty()
-    {
-        let item = Item { text: phrase, field, is_excluded, is_phrase: true, is_prefix: false };
-        return (item, after);
+    /// Reports whether a stop word of the query is a name.
+    fn is_name(&self, surface: &str, is_first: bool) -> bool {
+        let is_upper = surface.chars().all(char::is_uppercase);
+        let is_one = surface.chars().nth(1).is_none();
+        let is_operator = ["AND", "OR", "NOT", "I"].contains(&surface);
+        self.distinguish && is_upper && !is_operator && !(is_one && is_first)
     }
-    let end = value.find(|c: char| c.is_whitespace()).unwrap_or(value.len());
-    // A quote inside begins a phrase, as in `say"hello world"`.
-    let end =
-        value[..end].char_indices().skip(1).find(|(_, c)| *c == '"').map_or(end, |(at, _)| at);
-    let (word, after) = value.split_at(end);
-    let stem = word.strip_suffix('*').filter(|stem| stem.ends_with(char::is_alphanumeric));
-    let text = stem.unwrap_or(word);
-    (Item { text, field, is_excluded, is_phrase: false, is_prefix: stem.is_some() }, after)
 }
 
 /// Returns the sequences an item may have in the index, one for each language that makes a
@@ -260,7 +256,12 @@ fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<S
 }
 
 /// Returns the words of an item, each with whether it is a stop word of the query's `own` language.
-fn words_of(item: &Item<'_>, languages: &[Language], own: Language) -> Vec<(bool, Word)> {
+fn words_of(
+    item: &Item<'_>,
+    languages: &[Language],
+    own: Language,
+    capitals: &Capitals,
+) -> Vec<(bool, Word)> {
     // Ordered so that a whole comes before its parts.
     let mut forms: BTreeMap<(usize, std::cmp::Reverse<usize>), Vec<String>> = BTreeMap::new();
     for language in languages {
@@ -294,7 +295,10 @@ fn words_of(item: &Item<'_>, languages: &[Language], own: Language) -> Vec<(bool
                 } else {
                     word.parts.push(forms)
                 }
-                let is_stop = !word.is_prefix && own.is_stop_word(&surface.to_lowercase());
+                let is_first = item.is_first && range.start == 0;
+                let is_stop = !word.is_prefix
+                    && own.is_stop_word(&surface.to_lowercase())
+                    && !capitals.is_name(surface, is_first);
                 words.push((range.clone(), is_stop, word));
             }
         }
@@ -325,7 +329,8 @@ mod tests {
     /// Renders the query in a short form.
     fn shown(query: &str, languages: &[Language]) -> String {
         let languages = IndexLanguages { all: languages.to_vec(), common: languages.to_vec() };
-        let parsed = ParsedQuery::parse(query, &languages);
+        let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
+        let parsed = ParsedQuery::parse(query, &languages, &syntax);
         let clause = |clause: &Clause| {
             let forms: Vec<_> = clause
                 .forms
@@ -393,10 +398,16 @@ mod tests {
 
     #[test]
     fn exclusions_and_syntax_are_no_part_of_the_meaning() {
-        let check = |query: &str, expected: &str| assert_eq!(meaning(query), expected);
+        let check = |query: &str, expected: &str| {
+            let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
+            let languages = IndexLanguages { all: vec![Language::English], common: Vec::new() };
+            let parsed = ParsedQuery::parse(query, &languages, &syntax);
+            assert_eq!(parsed.meaning, expected);
+        };
         check("how do I undo a release?", "how do I undo a release?");
         check("\"roll back\" -canary title:release path:docs source:web", "roll back release");
         check("-canary", "canary");
         check("path:docs language:en", "");
+        check("tar -xzf x", "tar xzf x");
     }
 }

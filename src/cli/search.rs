@@ -54,10 +54,11 @@ fn query(arguments: &SearchArgs, text: &str) -> Query {
 }
 
 fn hits(report: &SearchReport) -> String {
+    let mut text = interpretation(report);
     if report.hits.is_empty() {
-        return "nothing found\n".to_owned();
+        text.push_str("nothing found\n");
+        return text;
     }
-    let mut text = String::new();
     for (rank, hit) in (1..).zip(&report.hits) {
         head(rank, hit, &mut text);
         let passage = marked(&hit.text, &hit.matches);
@@ -72,6 +73,21 @@ fn hits(report: &SearchReport) -> String {
             let _ = writeln!(text, "   {DIM}also in {uri}:{lines}{DIM:#}");
         }
         text.push('\n');
+    }
+    text
+}
+
+/// Returns how the query was understood, unless it is only words.
+fn interpretation(report: &SearchReport) -> String {
+    let lines = [
+        ("with", &report.required),
+        ("without", &report.excluded),
+        ("nothing fits, searched for its words", &report.relaxed),
+    ];
+    let mut text = String::new();
+    for (name, parts) in lines.into_iter().filter(|(_, parts)| !parts.is_empty()) {
+        let parts: Vec<_> = parts.iter().map(|part| escape(part, false)).collect();
+        let _ = writeln!(text, "{DIM}{name}: {}{DIM:#}", parts.join(", "));
     }
     text
 }

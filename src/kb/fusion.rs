@@ -13,6 +13,8 @@ pub struct FoundChunk {
     pub id: ChunkId,
     /// BM25 score, larger is better; `None` if no word of the query occurs.
     pub bm25: Option<f64>,
+    /// Whether it has every word of the query.
+    pub is_complete: bool,
     /// Cosine to the query; `None` if vectors are not compared.
     pub cosine: Option<f32>,
     /// What hits are ranked by.
@@ -22,7 +24,7 @@ pub struct FoundChunk {
 impl FoundChunk {
     /// Returns a chunk without a score.
     pub fn new(id: ChunkId) -> Self {
-        Self { id, bm25: None, cosine: None, score: 0.0 }
+        Self { id, bm25: None, is_complete: false, cosine: None, score: 0.0 }
     }
 }
 
@@ -30,6 +32,8 @@ impl FoundChunk {
 #[derive(Clone, Copy, Debug)]
 pub struct Fusion {
     best_bm25: f64,
+    /// The best score of a chunk that lacks a word.
+    best_partial: f64,
     /// What a cosine is multiplied by.
     pub vector_weight: f64,
 }
@@ -37,21 +41,33 @@ pub struct Fusion {
 impl Fusion {
     /// Scores `chunks` in place and ranks them, best first; equal scores by id.
     pub fn rank(chunks: &mut [FoundChunk], vector_weight: f64) -> Self {
-        let best_bm25 = chunks.iter().filter_map(|chunk| chunk.bm25).fold(0.0, f64::max);
+        let best = |chunks: &[FoundChunk], counts: fn(&&FoundChunk) -> bool| {
+            chunks.iter().filter(counts).filter_map(|chunk| chunk.bm25).fold(0.0, f64::max)
+        };
+        let best_bm25 = best(chunks, |_| true);
+        let best_partial = best(chunks, |chunk| !chunk.is_complete);
         // Without any text score the weight would only scale the cosine.
         let vector_weight = if best_bm25 > 0.0 { vector_weight } else { 1.0 };
-        let fusion = Self { best_bm25, vector_weight };
+        let fusion = Self { best_bm25, best_partial, vector_weight };
         for chunk in chunks.iter_mut() {
             chunk.score = fusion.text_part(chunk) + fusion.vector_part(chunk);
         }
-        chunks.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        chunks.sort_by(|a, b| {
+            let by_words = b.is_complete.cmp(&a.is_complete);
+            let by_bm25 = b.bm25.unwrap_or_default().total_cmp(&a.bm25.unwrap_or_default());
+            b.score.total_cmp(&a.score).then(by_words).then(by_bm25).then(a.id.cmp(&b.id))
+        });
         fusion
     }
 
-    /// Returns what words add to the score of a chunk.
+    /// Returns what words add to the score of a chunk. A chunk with every word of the query is as
+    /// good as the best of the others at least.
     pub fn text_part(&self, chunk: &FoundChunk) -> f64 {
         match chunk.bm25 {
-            Some(bm25) if self.best_bm25 > 0.0 => bm25 / self.best_bm25,
+            Some(bm25) if self.best_bm25 > 0.0 => {
+                let least = if chunk.is_complete { self.best_partial } else { 0.0 };
+                bm25.max(least) / self.best_bm25
+            }
             _ => 0.0,
         }
     }

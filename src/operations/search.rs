@@ -9,7 +9,7 @@ use crate::analysis::SearchConfig;
 use crate::embed;
 use crate::error::Error;
 use crate::kb::{Hit, Query, SearchMode};
-use crate::search::{Searcher, Warning};
+use crate::search::{SearchResult, Searcher, Warning};
 
 /// What was found; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +27,13 @@ pub struct SearchReport {
     pub warning: Option<Warning>,
     /// Why more might have been found.
     pub warnings: Vec<Warning>,
+    /// Phrases and fields that every hit has, as typed.
+    pub required: Vec<String>,
+    /// Words, phrases and fields that no hit has, as typed without their sign.
+    pub excluded: Vec<String>,
+    /// Phrases, exclusions and filters that would have left nothing, so that their words were
+    /// searched for.
+    pub relaxed: Vec<String>,
     /// The best passages, best first.
     pub hits: Vec<Hit>,
 }
@@ -34,7 +41,7 @@ pub struct SearchReport {
 /// Searches the knowledge base of `target` once; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
     let searcher = open_searcher(target, query.show.mode)?;
-    let hits = searcher.search(query)?;
+    let SearchResult { hits, interpretation } = searcher.answer(query)?;
     let warnings = searcher.warnings().to_vec();
     Ok(SearchReport {
         schema: 1,
@@ -43,6 +50,9 @@ pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
         mode: searcher.mode(query.show.mode),
         warning: warnings.first().copied(),
         warnings,
+        required: interpretation.required,
+        excluded: interpretation.excluded,
+        relaxed: interpretation.relaxed,
         hits,
     })
 }

@@ -13,7 +13,7 @@
 //! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
 //! - `access`: modes, groups and other users of the machine
-//! - `search`: queries, filters, folding, rebuilding the index
+//! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
@@ -59,6 +59,7 @@ mod owner;
 mod poison;
 mod progress;
 mod publish;
+mod queries;
 mod recipes;
 mod records;
 mod repair;

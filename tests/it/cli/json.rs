@@ -206,6 +206,7 @@ fn hits_as_json() {
     assert_eq!(found["mode"], "hybrid");
     assert_eq!(found["hits"][0]["text"], "High water is at noon.");
     insta::assert_snapshot!(form(&found), @r#"
+    excluded[]: empty
     hits[].after: string
     hits[].anchor: null
     hits[].before: string
@@ -230,6 +231,8 @@ fn hits_as_json() {
     knowledge_base: string
     mode: string
     query: string
+    relaxed[]: empty
+    required[]: empty
     schema: integer
     warning: null
     warnings[]: empty

@@ -10,7 +10,14 @@ pub const FUSED_MAX: usize = 100;
 /// A score with its chunk, ordered so that the worst is the greatest: a heap's top is the one to
 /// drop.
 #[derive(PartialEq)]
-pub struct Scored(pub f64, pub ChunkId);
+pub struct Scored {
+    /// Whether it has every word of the query, which is better than any score.
+    pub is_complete: bool,
+    /// The greater the better.
+    pub score: f64,
+    /// The chunk; of equal ones, the first is better.
+    pub id: ChunkId,
+}
 
 impl Eq for Scored {}
 
@@ -22,7 +29,8 @@ impl PartialOrd for Scored {
 
 impl Ord for Scored {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.0.total_cmp(&self.0).then(self.1.cmp(&other.1))
+        let by_score = || other.score.total_cmp(&self.score).then(self.id.cmp(&other.id));
+        other.is_complete.cmp(&self.is_complete).then_with(by_score)
     }
 }
 
@@ -37,13 +45,13 @@ impl Best {
     }
 
     /// Keeps a chunk if its score is one of the best.
-    pub fn offer(&mut self, id: ChunkId, score: f64) {
+    pub fn offer(&mut self, one: Scored) {
         if self.0.len() < FUSED_MAX {
-            self.0.push(Scored(score, id));
+            self.0.push(one);
         } else if let Some(mut worst) = self.0.peek_mut()
-            && score > worst.0
+            && one < *worst
         {
-            *worst = Scored(score, id);
+            *worst = one;
         }
     }
 

@@ -88,14 +88,15 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{IndexLanguages, Language};
+    use crate::analysis::{IndexLanguages, Language, Strictness, Syntax};
 
     #[test]
     fn queries_become_expressions() {
         let check = |query: &str, expected: &str| {
             let both = vec![Language::English, Language::German];
             let languages = IndexLanguages { all: both.clone(), common: both };
-            let query = ParsedQuery::parse(query, &languages);
+            let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
+            let query = ParsedQuery::parse(query, &languages, &syntax);
             let wanted = words(&query.words, true);
             let (required, excluded) = (required(&query), excluded(&query));
             let found = restricted(wanted.as_deref(), required.as_deref(), excluded.as_deref());

@@ -6,10 +6,10 @@ mod hits;
 mod locations;
 mod match_expression;
 mod query;
+mod reading;
 mod terms;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rusqlite::Transaction;
 
@@ -26,17 +26,21 @@ use crate::kb::sqlite::vectors::{self, Space};
 
 pub use filter::{Day, Filter, FilterError, UriGlob};
 pub use hits::{Duplicate, Explanation, Hit, LinesIn};
-pub use query::{Query, QueryVector, Scoring, SearchMode, Show, WordWeights};
+pub use query::{Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights};
+pub use reading::UnderstoodQuery;
 
 impl Reader {
-    /// Returns the best hits of `query`, best first, ranked by `scoring`; the caller chooses it by
-    /// the mode of the query.
-    pub fn search(&self, query: &Query, scoring: &Scoring) -> Result<Vec<Hit>, KbError> {
-        let (search, mut hits) = self.read_with_languages(|tx, languages| {
-            let search = Search::new(query, scoring, languages.get(tx)?);
-            let hits = search.hits(tx)?;
-            Ok((search, hits))
-        })?;
+    /// Returns the best hits of `query`, whose text was read as `reading`, best first, ranked by
+    /// `scoring`; the caller chooses it by the mode of the query.
+    pub fn search(
+        &self,
+        query: &Query,
+        reading: &UnderstoodQuery,
+        scoring: &Scoring,
+    ) -> Result<Vec<Hit>, KbError> {
+        let search =
+            Search { query, scoring, parsed: &reading.parsed, languages: &reading.languages };
+        let mut hits = self.read(|tx| search.hits(tx))?;
         // The connection is free for others meanwhile.
         hits.iter_mut().for_each(|hit| search.mark(hit));
         Ok(hits)
@@ -62,19 +66,14 @@ impl Reader {
 struct Search<'a> {
     query: &'a Query,
     scoring: &'a Scoring,
-    parsed: ParsedQuery,
-    languages: Arc<IndexLanguages>,
+    parsed: &'a ParsedQuery,
+    languages: &'a IndexLanguages,
 }
 
-impl<'a> Search<'a> {
-    fn new(query: &'a Query, scoring: &'a Scoring, languages: Arc<IndexLanguages>) -> Self {
-        let parsed = ParsedQuery::parse(&query.text, &languages);
-        Self { query, scoring, parsed, languages }
-    }
-
+impl Search<'_> {
     fn hits(&self, tx: &Transaction<'_>) -> Result<Vec<Hit>, KbError> {
         let Scoring { words, vector } = self.scoring;
-        let terms = Terms::of(tx, &self.parsed, words.is_some())?;
+        let terms = Terms::of(tx, self.parsed, words.is_some())?;
         let mut found = HashMap::new();
         let space = match vector {
             Some(vector) => Space::of(tx, &vector.embed_fp)?,
@@ -109,13 +108,13 @@ impl<'a> Search<'a> {
     }
 
     fn is_filtered(&self) -> bool {
-        let ParsedQuery { sources, excluded_sources, .. } = &self.parsed;
+        let ParsedQuery { sources, excluded_sources, .. } = self.parsed;
         !self.query.filter.is_empty() || !sources.is_empty() || !excluded_sources.is_empty()
     }
 
     /// Reports whether the filter and the sources named in the text admit a document.
     fn admits(&self, document: DocumentView<'_>) -> bool {
-        filter::is_named(&self.parsed, document.source) && self.query.filter.admits(document)
+        filter::is_named(self.parsed, document.source) && self.query.filter.admits(document)
     }
 
     /// Marks the words of a hit that the query asks for, and adds them to its explanation, if asked
@@ -188,13 +187,13 @@ fn nearest(
     if let Some(space) = space {
         vectors::cosines(tx, space, &query.vector, eligible, |id, cosine| {
             if admits(id) {
-                best.offer(ChunkId(id), f64::from(cosine));
+                let id = ChunkId(id);
+                best.offer(Scored { is_complete: false, score: f64::from(cosine), id });
             }
         })?;
     }
     #[expect(clippy::cast_possible_truncation, reason = "it was f32 before")]
-    let nearest =
-        best.into_scores().into_iter().map(|Scored(score, id)| (id, score as f32)).collect();
+    let nearest = best.into_scores().into_iter().map(|one| (one.id, one.score as f32)).collect();
     Ok(nearest)
 }
 

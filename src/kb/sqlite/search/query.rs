@@ -8,7 +8,8 @@ use crate::kb::sqlite::vectors::StoredVector;
 /// A search.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// The question or words; `"phrases"`, `prefix*`, `-not` and `field:value` are understood.
+    /// The question or words; `"phrases"`, `prefix*`, `-not`, `NOT this` and `field:value` are
+    /// understood.
     pub text: String,
     /// Which documents are searched.
     pub filter: Filter,
@@ -51,6 +52,25 @@ impl Default for Show {
             marks: true,
             explains: false,
         }
+    }
+}
+
+/// How the text of a search was understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Interpretation {
+    /// Phrases and fields that every hit has, as typed.
+    pub required: Vec<String>,
+    /// Words, phrases and fields that no hit has, as typed without their sign.
+    pub excluded: Vec<String>,
+    /// Phrases, exclusions and filters that would have left nothing, so that their words were
+    /// searched for.
+    pub relaxed: Vec<String>,
+}
+
+impl Interpretation {
+    /// Reports whether hits are required to have or not to have anything.
+    pub fn restricts(&self) -> bool {
+        !self.required.is_empty() || !self.excluded.is_empty()
     }
 }
 

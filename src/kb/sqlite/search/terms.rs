@@ -11,11 +11,14 @@ use crate::analysis::{ParsedQuery, Word};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::FoundChunk;
+use crate::kb::sqlite::convert::to_sql;
 use crate::kb::sqlite::index;
 
-/// A word in more than one of this many chunks says little; it is dropped if others remain.
-const COMMON_SHARE: u64 = 5;
-/// Number of words that are looked up however common they are.
+/// Rows up to which no word is dropped for being common.
+const SMALL_ROWS: u64 = 4096;
+/// A word in more than one of this many chunks says nothing; it is dropped if others remain.
+const COMMON_SHARE: u64 = 2;
+/// Number of words in the index that are looked up however common they are.
 const WORDS_MIN: usize = 2;
 /// Limit on the rows that the words of a query match together; beyond it, the most common words are
 /// dropped.
@@ -23,7 +26,9 @@ const MATCHES_MAX: u64 = 32_768;
 
 /// A query as expressions of FTS5.
 pub struct Terms {
-    /// Every word must match.
+    /// Every word must match, those too that are dropped otherwise; `None` if there is one word.
+    complete: Option<String>,
+    /// Every word that is looked up must match.
     all: Option<String>,
     /// Any word may match; `None` if that is the same.
     any: Option<String>,
@@ -39,6 +44,8 @@ impl Terms {
         uses_words: bool,
     ) -> Result<Self, KbError> {
         let words = if uses_words { selective(tx, &query.words)? } else { Vec::new() };
+        let has_several = uses_words && query.words.len() > 1;
+        let complete = match_expression::words(&query.words, true).filter(|_| has_several);
         let all = match_expression::words(&words, true);
         let any = match_expression::words(&words, false).filter(|any| Some(any) != all.as_ref());
         let required = match_expression::required(query);
@@ -51,7 +58,7 @@ impl Terms {
             }
             _ => any,
         };
-        Ok(Self { all, any, required, excluded })
+        Ok(Self { complete, all, any, required, excluded })
     }
 
     fn restricted(&self, wanted: Option<&str>) -> Option<String> {
@@ -72,7 +79,8 @@ impl Terms {
     }
 
     /// Adds the best text matches to `found`, and the text score of what was found already. If too
-    /// few have every word, chunks with any word are looked up.
+    /// few have every word, chunks with any word are looked up. Of equal scores, and among those
+    /// that are kept, chunks with every word come first.
     pub fn add_matches(
         &self,
         tx: &Transaction<'_>,
@@ -80,28 +88,37 @@ impl Terms {
         eligible: Option<&[(i64, i64)]>,
         found: &mut HashMap<ChunkId, FoundChunk>,
     ) -> Result<(), KbError> {
+        let complete = match &self.complete {
+            Some(complete) => first_ids(tx, complete, MATCHES_MAX)?,
+            None => HashSet::new(),
+        };
+        let matches = Matches { weights, eligible, complete: &complete };
         let mut best = Best::default();
         if let Some(expression) = self.restricted(self.all.as_deref()) {
-            best = text_matches(tx, weights, &expression, eligible, found)?;
+            best = matches.read(tx, &expression, found)?;
         }
         if !best.is_full() && self.any.is_some() {
             let expression = self.restricted(self.any.as_deref()).unwrap_or_default();
-            best = text_matches(tx, weights, &expression, eligible, found)?;
+            best = matches.read(tx, &expression, found)?;
         }
-        for Scored(bm25, id) in best.into_scores() {
-            found.entry(id).or_insert(FoundChunk::new(id)).bm25 = Some(bm25);
+        for Scored { score, id, .. } in best.into_scores() {
+            found.entry(id).or_insert(FoundChunk::new(id)).bm25 = Some(score);
+        }
+        for chunk in found.values_mut() {
+            chunk.is_complete = chunk.bm25.is_some() && complete.contains(&chunk.id.0);
         }
         Ok(())
     }
 }
 
-/// Returns the words worth looking up: without those that every fifth chunk has, and without the
-/// most common ones if together they would take long; some always remain.
+/// Returns the words worth looking up: without those that most chunks have, and without the most
+/// common ones if together they would take long; some always remain.
 fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError> {
-    if words.len() <= WORDS_MIN {
+    let rows = index::row_count(tx)?;
+    if words.len() <= WORDS_MIN || rows <= SMALL_ROWS {
         return Ok(words.to_vec());
     }
-    let most = (index::row_count(tx)? / COMMON_SHARE).min(MATCHES_MAX);
+    let most = (rows / COMMON_SHARE).min(MATCHES_MAX);
     let mut counted = Vec::new();
     for (place, word) in words.iter().enumerate() {
         let expression = match_expression::words(std::slice::from_ref(word), true);
@@ -112,11 +129,12 @@ fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError>
         counted.push((count, place));
     }
     counted.sort_unstable();
-    let (mut kept, mut total) = (Vec::new(), 0);
+    let (mut kept, mut total, mut present) = (Vec::new(), 0, 0);
     for (count, place) in counted {
         total += count;
-        if kept.len() < WORDS_MIN || count <= most && total <= MATCHES_MAX {
+        if present < WORDS_MIN || count <= most && total <= MATCHES_MAX {
             kept.push(place);
+            present += usize::from(count > 0);
         }
     }
     kept.sort_unstable();
@@ -148,31 +166,51 @@ fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, 
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Returns the best matches of `expression`, and sets the text score of what was found already.
-fn text_matches(
-    tx: &Transaction<'_>,
+/// Returns the first rows that match `expression`, at most `most`.
+fn first_ids(tx: &Transaction<'_>, expression: &str, most: u64) -> Result<HashSet<i64>, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT rowid FROM chunk_fts WHERE chunk_fts MATCH ?1 LIMIT ?2")?;
+    let ids = statement.query_map(params![expression, to_sql(most)], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// How matches are scored and which ones count.
+struct Matches<'a> {
     weights: WordWeights,
-    expression: &str,
-    eligible: Option<&[(i64, i64)]>,
-    found: &mut HashMap<ChunkId, FoundChunk>,
-) -> Result<Best, KbError> {
-    let mut best = Best::default();
-    // The columns: title, heading, text, path, language.
-    let mut statement = tx.prepare_cached(
-        "SELECT rowid, bm25(chunk_fts, ?2, ?3, 1.0, 1.0, 0.0) FROM chunk_fts WHERE chunk_fts MATCH ?1",
-    )?;
-    let mut rows = statement.query(params![expression, weights.title, weights.heading])?;
-    while let Some(row) = rows.next()? {
-        let id = ChunkId(row.get(0)?);
-        if eligible.is_some_and(|ranges| !contains(ranges, id.0)) {
-            continue;
+    /// Ranges of chunks, both ends included; `None` admits all.
+    eligible: Option<&'a [(i64, i64)]>,
+    /// Chunks with every word.
+    complete: &'a HashSet<i64>,
+}
+
+impl Matches<'_> {
+    /// Returns the best matches of `expression`, and sets the text score of what was found already.
+    fn read(
+        &self,
+        tx: &Transaction<'_>,
+        expression: &str,
+        found: &mut HashMap<ChunkId, FoundChunk>,
+    ) -> Result<Best, KbError> {
+        let mut best = Best::default();
+        // The columns: title, heading, text, path, language.
+        let mut statement = tx.prepare_cached(
+            "SELECT rowid, bm25(chunk_fts, ?2, ?3, 1.0, 1.0, 0.0) FROM chunk_fts WHERE chunk_fts MATCH ?1",
+        )?;
+        let WordWeights { title, heading } = self.weights;
+        let mut rows = statement.query(params![expression, title, heading])?;
+        while let Some(row) = rows.next()? {
+            let id = ChunkId(row.get(0)?);
+            if self.eligible.is_some_and(|ranges| !contains(ranges, id.0)) {
+                continue;
+            }
+            // FTS5 gives the better match the lower, negative score.
+            let bm25 = -row.get::<_, f64>(1)?;
+            let bm25 = if bm25.is_finite() { bm25 } else { 0.0 };
+            if let Some(chunk) = found.get_mut(&id) {
+                chunk.bm25 = Some(bm25);
+            }
+            best.offer(Scored { is_complete: self.complete.contains(&id.0), score: bm25, id });
         }
-        // FTS5 gives the better match the lower, negative score.
-        let bm25 = Some(-row.get::<_, f64>(1)?).filter(|score| score.is_finite()).unwrap_or(0.0);
-        if let Some(chunk) = found.get_mut(&id) {
-            chunk.bm25 = Some(bm25);
-        }
-        best.offer(id, bm25);
+        Ok(best)
     }
-    Ok(best)
 }

@@ -1,0 +1,94 @@
+//! UnderstoodQuery the text of a search: its syntax depends on what the knowledge base has.
+
+use std::sync::Arc;
+
+use rusqlite::Transaction;
+
+use super::match_expression;
+use super::query::Interpretation;
+use crate::analysis::{self, IndexLanguages, ItemField, ParsedQuery, Strictness, Syntax};
+use crate::kb::KbError;
+use crate::kb::sqlite::{Reader, index};
+
+/// The text of a search, analysed for one knowledge base.
+#[derive(Clone, Debug)]
+pub struct UnderstoodQuery {
+    pub(super) parsed: ParsedQuery,
+    pub(super) languages: Arc<IndexLanguages>,
+    /// What the text requires and excludes if all of its syntax holds.
+    required: Vec<String>,
+    excluded: Vec<String>,
+}
+
+impl Reader {
+    /// Analyses the text of a search. Filters by language, source and path hold only if there is
+    /// such a document; otherwise they are words.
+    pub fn understand(
+        &self,
+        text: &str,
+        strictness: Strictness,
+    ) -> Result<UnderstoodQuery, KbError> {
+        self.read_with_languages(|tx, cache| {
+            let languages = cache.get(tx)?;
+            let known = known_filters(tx, text, &languages)?;
+            let admits = |field: ItemField, value: &str| known.contains(&(field, value));
+            let parse = |strictness| {
+                ParsedQuery::parse(text, &languages, &Syntax { strictness, admits: &admits })
+            };
+            let parsed = parse(strictness);
+            let strict = parse(Strictness::Full);
+            let (required, excluded) = (strict.required_as_typed(), strict.excluded_as_typed());
+            Ok(UnderstoodQuery { parsed, languages, required, excluded })
+        })
+    }
+}
+
+impl UnderstoodQuery {
+    /// Returns what the text means, for an embedder.
+    pub fn meaning(&self) -> &str {
+        &self.parsed.meaning
+    }
+
+    /// Returns how the text was understood.
+    pub fn interpretation(&self) -> Interpretation {
+        let (required, excluded) =
+            (self.parsed.required_as_typed(), self.parsed.excluded_as_typed());
+        let of_required = self.required.iter().filter(|one| !required.contains(one)).cloned();
+        let of_excluded = self.excluded.iter().filter(|one| !excluded.contains(one));
+        let relaxed = of_required.chain(of_excluded.map(|one| format!("-{one}"))).collect();
+        Interpretation { required, excluded, relaxed }
+    }
+}
+
+/// Returns the filters by path and source in `text` that some document matches.
+fn known_filters<'t>(
+    tx: &Transaction<'_>,
+    text: &'t str,
+    languages: &IndexLanguages,
+) -> Result<Vec<(ItemField, &'t str)>, KbError> {
+    let mut known = Vec::new();
+    for (field, value) in analysis::filters(text) {
+        let is_known = match field {
+            ItemField::Source => has_source(tx, value)?,
+            _ => has_path(tx, value, languages)?,
+        };
+        if is_known {
+            known.push((field, value));
+        }
+    }
+    Ok(known)
+}
+
+fn has_source(tx: &Transaction<'_>, name: &str) -> Result<bool, KbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE source = ?1)";
+    Ok(tx.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
+}
+
+fn has_path(tx: &Transaction<'_>, path: &str, languages: &IndexLanguages) -> Result<bool, KbError> {
+    let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
+    let parsed = ParsedQuery::parse(&format!("path:\"{path}\""), languages, &syntax);
+    Ok(match match_expression::required(&parsed) {
+        Some(expression) => index::matching(tx, &expression, 1)? > 0,
+        None => false,
+    })
+}

@@ -1,0 +1,166 @@
+//! What a query means: options of pasted commands, what is excluded and required, filters that name
+//! nothing, and what is searched for if all of it leaves nothing.
+
+use std::collections::BTreeMap;
+
+use kbingest::kb::{Interpretation, Query, SearchMode, Show};
+use kbingest::operations::{self, Target};
+use kbingest::search::SearchResult;
+
+use crate::support::Place;
+
+/// Searches in `mode` and returns the result.
+fn search(place: &Place, mode: SearchMode, text: &str) -> SearchResult {
+    let show = Show { limit: 20, mode, ..Show::default() };
+    let query = Query { show, ..Query::new(text) };
+    let searcher = operations::open_searcher(&Target::File(place.kb()), mode).unwrap();
+    searcher.answer(&query).unwrap()
+}
+
+/// Returns the documents that a search of words finds, best first.
+fn uris(place: &Place, text: &str) -> Vec<String> {
+    let hits = search(place, SearchMode::Text, text).hits;
+    let mut uris: Vec<_> = hits.into_iter().map(|hit| hit.uri).collect();
+    uris.dedup();
+    uris
+}
+
+fn place(documents: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    for (name, text) in documents {
+        place.write(name, text);
+    }
+    place.ingest();
+    place
+}
+
+#[test]
+fn commands_find_their_page_and_exclude_nothing() {
+    let lines = include_str!("../data/search/commands.txt").lines();
+    let commands: Vec<_> = lines.filter_map(|line| line.split_once('\t')).collect();
+    assert_eq!(commands.len(), 165);
+    let mut pages: BTreeMap<String, String> = BTreeMap::new();
+    for (number, (name, command)) in commands.iter().enumerate() {
+        let name = format!("{}.md", name.replace(' ', "-"));
+        let page = pages.entry(name.clone()).or_insert_with(|| format!("# {name}\n"));
+        page.push_str(&format!("\n- Example {number}:\n\n`{command}`\n"));
+    }
+    let place = Place::new();
+    for (name, page) in &pages {
+        place.write(name, page);
+    }
+    place.ingest();
+    let (mut found, mut missed) = (0, Vec::new());
+    for (name, command) in &commands {
+        for mode in SearchMode::ALL {
+            let result = search(&place, mode, command);
+            assert_eq!(result.interpretation, Interpretation::default(), "{command}");
+            if mode == SearchMode::Text {
+                let page = format!("{}.md", name.replace(' ', "-"));
+                match result.hits.iter().take(5).any(|hit| hit.uri == page) {
+                    true => found += 1,
+                    false => missed.push(command),
+                }
+            }
+        }
+    }
+    assert!(found * 100 >= commands.len() * 97, "{missed:?}");
+}
+
+#[test]
+fn what_is_excluded_and_required_is_reported_in_every_mode() {
+    let place = place(&[
+        ("docs/a.md", "# Releases\n\nDeploy a canary first, then roll back the release.\n"),
+        ("docs/b.md", "# Releases\n\nDeploy the release to every host.\n"),
+        ("web/c.md", "# Notes\n\nDeploy on Monday; roll back the release on Friday.\n"),
+    ]);
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    for (query, required, excluded, expected) in [
+        ("deploy -canary", &[][..], &["canary"][..], "docs/b.md web/c.md"),
+        ("deploy NOT canary", &[], &["canary"], "docs/b.md web/c.md"),
+        ("deploy NOT \"roll back\"", &[], &["\"roll back\""], "docs/b.md"),
+        ("deploy -\"roll back\"", &[], &["\"roll back\""], "docs/b.md"),
+        ("deploy -path:docs", &[], &["path:docs"], "web/c.md"),
+        ("deploy NOT path:docs", &[], &["path:docs"], "web/c.md"),
+        ("deploy \"roll back\" -canary", &["\"roll back\""], &["canary"], "web/c.md"),
+        ("deploy path:docs", &["path:docs"], &[], "docs/a.md docs/b.md"),
+        ("deploy source:docs", &["source:docs"], &[], "docs/a.md docs/b.md web/c.md"),
+        ("deploy language:en", &["language:en"], &[], "docs/a.md docs/b.md web/c.md"),
+    ] {
+        for mode in SearchMode::ALL {
+            let SearchResult { hits, interpretation } = search(&place, mode, query);
+            let mut found: Vec<_> = hits.iter().map(|hit| hit.uri.as_str()).collect();
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found.join(" "), expected, "{query}");
+            let of = Interpretation {
+                required: texts(required),
+                excluded: texts(excluded),
+                ..Interpretation::default()
+            };
+            assert_eq!(interpretation, of, "{query}");
+        }
+    }
+}
+
+#[test]
+fn filters_that_no_document_matches_are_words() {
+    let place = place(&[
+        ("py.md", "# Scripts\n\nAll helper scripts are written in python.\n"),
+        ("line.md", "# Errors\n\nThe source names line 14 of the ledger.\n"),
+        ("link.md", "# Build\n\nSet the path of the linker.\n"),
+        ("sql.md", "# Columns\n\nA column that IS NOT NULL must have a value.\n"),
+    ]);
+    for (query, expected) in [
+        ("scripts language:python", "py.md"),
+        ("source:line 14 ledger", "line.md"),
+        ("path:linker", "link.md"),
+        ("source:docs", "line.md"),
+        ("IS NOT NULL", "sql.md"),
+        ("a value MUST NOT column", "sql.md"),
+    ] {
+        let result = search(&place, SearchMode::Text, query);
+        assert_eq!(result.interpretation, Interpretation::default(), "{query}");
+        assert_eq!(result.hits[0].uri, expected, "{query}");
+    }
+}
+
+#[test]
+fn if_a_phrase_or_an_exclusion_leaves_nothing_its_words_are_searched_for() {
+    let place = place(&[
+        ("a.md", "# Drills\n\nThe restore drill is held every month.\n"),
+        ("b.md", "# Hosts\n\nA host is replaced every year.\n"),
+    ]);
+    for (query, relaxed, expected) in [
+        ("\"drill restore\"", &["\"drill restore\""][..], "a.md"),
+        ("drill -restore", &["-restore"], "a.md"),
+        ("drill NOT month", &["-month"], "a.md"),
+        ("drill path:b.md", &["path:b.md"], "a.md"),
+        ("host \"month drill\" -year", &["\"month drill\""], "a.md"),
+    ] {
+        for mode in SearchMode::ALL {
+            let result = search(&place, mode, query);
+            let found = result.interpretation;
+            if mode == SearchMode::Text {
+                assert_eq!(result.hits[0].uri, expected, "{query}");
+                assert_eq!(found.relaxed, relaxed, "{query}");
+            }
+            assert!(!result.hits.is_empty(), "{query}");
+        }
+    }
+    assert_eq!(uris(&place, "title:zebra drill"), Vec::<String>::new());
+    assert_eq!(uris(&place, "drill -path:a.md"), Vec::<String>::new());
+}
+
+#[test]
+fn stop_words_in_capitals_are_names() {
+    let place = place(&[
+        ("it.md", "# IT\n\nThe IT policy: laptops are locked.\n"),
+        ("tr.md", "# Travel\n\nThe travel policy: it is in the drawer. It is policy.\n"),
+        ("va.md", "# Vitamins\n\nVitamin A is in carrots; vitamin A helps.\n"),
+        ("vb.md", "# Vitamins\n\nVitamin pills; vitamins help.\n"),
+    ]);
+    assert_eq!(uris(&place, "IT policy")[0], "it.md");
+    assert_eq!(uris(&place, "Vitamin A")[0], "va.md");
+    assert_eq!(uris(&place, "WHAT IS IT"), uris(&place, "what is it"));
+}
