@@ -28,11 +28,13 @@
 //!  +-- its original or its Markdown turns out to have no text -----------+
 //! ```
 //!
-//! What an earlier run found to be missing, or no page, is not requested again for a week.
+//! What an earlier run found to be missing, or no page, is not requested again for a week, or only
+//! with its validators: a 304 then keeps the state that it had.
 
 mod end;
 mod led;
 mod lost;
+mod naming;
 mod page;
 mod reading;
 mod signs;
@@ -40,6 +42,7 @@ mod site;
 mod soft_404;
 #[cfg(test)]
 mod table;
+mod textless;
 mod transition;
 mod traps;
 

@@ -3,9 +3,11 @@
 
 use url::Url;
 
+use super::naming::{base_of, file_name, title_of};
 use super::reading::reading;
 use super::signs::{body, is_html, is_login, needs_script, says_not_found};
 use super::site::Site;
+use super::textless::{Known, Rest};
 use super::transition::Visit;
 use crate::domain::{FailureKind, MediaType, Stage};
 use crate::error::chain;
@@ -68,13 +70,15 @@ pub fn visit(site: &Site<'_>, page: &QueuedPage, seen: Seen) -> Visit {
         }
         VisitResult::Moved { to, is_permanent } => moved(site, page, &to, is_permanent),
         VisitResult::Gone(status) => {
-            Visit::Missing { reason: format!("the server answers {status}") }
+            Visit::Missing { reason: format!("the server answers {status}"), known: None }
         }
-        VisitResult::Excluded(reason) => {
+        VisitResult::Excluded { reason, validators } => {
             if let Some(url) = url.filter(|_| reason.starts_with("no text: ")) {
                 site.traps().note_text(&url, false);
             }
-            skipped(reason)
+            let known = Some(Known { validators, extract_fp: String::new() });
+            let (kind, rest) = (FailureKind::Permanent, Rest { known, ..Rest::default() });
+            Visit::Skipped { reason, kind, rest, was_asked: true }
         }
         VisitResult::Forbidden(reason) => not_asked(reason),
         VisitResult::Refused(reason) => Visit::Refused { reason },
@@ -90,13 +94,13 @@ pub fn visit(site: &Site<'_>, page: &QueuedPage, seen: Seen) -> Visit {
 }
 
 fn not_asked(reason: String) -> Visit {
-    let kind = FailureKind::Permanent;
-    Visit::Skipped { reason, kind, links: Vec::new(), was_asked: false }
+    let (kind, rest) = (FailureKind::Permanent, Rest::default());
+    Visit::Skipped { reason, kind, rest, was_asked: false }
 }
 
 fn skipped(reason: String) -> Visit {
-    let kind = FailureKind::Permanent;
-    Visit::Skipped { reason, kind, links: Vec::new(), was_asked: true }
+    let (kind, rest) = (FailureKind::Permanent, Rest::default());
+    Visit::Skipped { reason, kind, rest, was_asked: true }
 }
 
 fn shown(url: &Url) -> String {
@@ -152,11 +156,12 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
     let PageAttempt { fingerprint, result } =
         site.extraction.extract_page(&page.url, bytes, &options);
     let extract_fp = fingerprint.to_string();
+    let known = || Some(Known { validators: validators.clone(), extract_fp: extract_fp.clone() });
     let converted = match result {
         Ok(converted) => converted,
         Err(error) if error.kind == FailureKind::Skipped => {
-            let (reason, kind) = (error.reason, FailureKind::Skipped);
-            return Visit::Skipped { reason, kind, links: Vec::new(), was_asked: true };
+            let rest = Rest { known: known(), ..Rest::default() };
+            return without(error.reason, FailureKind::Skipped, rest);
         }
         Err(error) => {
             let (stage, kind) = (Stage::Extract, error.kind);
@@ -165,7 +170,7 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
             return leaf(Reading { size_bytes, ..read }, validators);
         }
     };
-    if let Some(visit) = no_page(site, page, url, &base, &converted) {
+    if let Some(visit) = no_page(site, page, url, &base, &converted, known()) {
         return visit;
     }
     let is_repeat = site.traps().repeats(url, &converted.markdown);
@@ -178,14 +183,11 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
     }
     let found = || site.links(page, &base, converted.links.iter().cloned(), is_repeat);
     let (links, left_out) = if nofollow { Default::default() } else { found() };
-    let without = |reason: &str, kind, links| Visit::Skipped {
-        reason: reason.to_owned(),
-        kind,
-        links,
-        was_asked: true,
-    };
     if noindex {
-        return without("noindex", FailureKind::Skipped, links);
+        // A header may change while the page does not.
+        let known = known().filter(|_| !robots.noindex);
+        let rest = Rest { links, left_out, known };
+        return without("noindex".to_owned(), FailureKind::Skipped, rest);
     }
     let named = markdown.as_deref().or(converted.facts.markdown.as_deref());
     if let Some(twin) = site.twin(page, &base, named) {
@@ -193,19 +195,28 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
         return Visit::Twin { url: twin.into(), validators, links, left_out };
     }
     if needs_script(&converted) && links.is_empty() {
-        return without(NEEDS_SCRIPT, FailureKind::Permanent, links);
+        let rest = Rest { known: known(), ..Rest::default() };
+        return without(NEEDS_SCRIPT.to_owned(), FailureKind::Permanent, rest);
     }
     if body(&converted).is_empty()
         && site.has_same_settings(page)
         && has_other_text(site, page, &converted)
     {
-        return without("it has no text any more", FailureKind::Permanent, links);
+        let reason = "it has no text any more".to_owned();
+        // Without a document, it will be one without a text.
+        let rest = Rest { links, left_out, known: None };
+        return without(reason, FailureKind::Permanent, rest);
     }
     let doubt = doubt(site, page, url, &converted);
     let result = ReadResult::Text(text_of(site, url, converted));
     let read = reading(page, Some(&validators), extract_fp, result);
     let reading = Box::new(Reading { size_bytes, ..read });
     Visit::Read { reading, validators, links, left_out, doubt }
+}
+
+/// Returns the visit of a page that was requested and has no text.
+fn without(reason: String, kind: FailureKind, rest: Rest) -> Visit {
+    Visit::Skipped { reason, kind, rest, was_asked: true }
 }
 
 /// Returns the visit of a page whose links are unknown.
@@ -221,6 +232,7 @@ fn no_page(
     url: &Url,
     base: &Url,
     converted: &html::Page,
+    known: Option<Known>,
 ) -> Option<Visit> {
     if let Some((seconds, target)) = &converted.facts.refresh
         && (*seconds == 0
@@ -235,14 +247,15 @@ fn no_page(
         return None;
     }
     if says_not_found(converted) {
-        return Some(Visit::Missing { reason: "the page says that it is not found".to_owned() });
+        let reason = "the page says that it is not found".to_owned();
+        return Some(Visit::Missing { reason, known });
     }
     if page.redirects > 0 && converted.facts.asks_password {
         return Some(skipped("a login page".to_owned()));
     }
     if site.is_error_page(url, converted.title.as_deref(), &converted.markdown) {
         let reason = "a soft 404: the text is that of the error page of the server".to_owned();
-        return Some(Visit::Missing { reason });
+        return Some(Visit::Missing { reason, known });
     }
     None
 }
@@ -298,15 +311,11 @@ fn read_other(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -
     let size_bytes = bytes.len() as u64;
     let content = Content { bytes, version: None, metadata: site.metadata().collect() };
     let (extract_fp, result) = extract_one(site.extraction, &name, content);
-    let without = |reason: String, links| Visit::Skipped {
-        reason,
-        kind: FailureKind::Skipped,
-        links,
-        was_asked: true,
-    };
+    let known = || Some(Known { validators: validators.clone(), extract_fp: extract_fp.clone() });
     if let ReadResult::Failed { kind: FailureKind::Skipped, error, .. } = &result {
         let reason = error.strip_prefix(&format!("{name}: ")).unwrap_or(error).to_owned();
-        return without(reason, Vec::new());
+        let rest = Rest { known: known(), ..Rest::default() };
+        return without(reason, FailureKind::Skipped, rest);
     }
     let respects = site.source.respects_robots();
     let (links, left_out) = match &result {
@@ -318,45 +327,13 @@ fn read_other(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -
         _ => Default::default(),
     };
     if respects && robots.noindex {
-        return without("noindex".to_owned(), links);
+        // A header may change while the file does not.
+        let rest = Rest { links, left_out, known: None };
+        return without("noindex".to_owned(), FailureKind::Skipped, rest);
     }
     let read = reading(page, Some(&validators), extract_fp, result);
     let reading = Box::new(Reading { size_bytes, ..read });
     Visit::Read { reading, validators, links, left_out, doubt: None }
-}
-
-/// Returns the base of a page's relative URLs.
-fn base_of(url: &Url, bytes: &[u8]) -> Url {
-    let has_base = bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"<base"));
-    if !has_base {
-        return url.clone();
-    }
-    let facts = crate::support::html::parse(&String::from_utf8_lossy(bytes)).facts();
-    facts.base.and_then(|base| url.join(&base).ok()).unwrap_or_else(|| url.clone())
-}
-
-/// Returns a name whose extension shows the format: from the media type, or else from the URL.
-fn file_name(url: &Url, media_type: &str) -> String {
-    let of_path = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-    let ending = match media_type {
-        "text/markdown" | "text/x-markdown" => "md",
-        "application/pdf" => "pdf",
-        "application/epub+zip" => "epub",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => "docx",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation" => "pptx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => "xlsx",
-        "application/vnd.oasis.opendocument.text" => "odt",
-        "text/plain" if !of_path.contains('.') => "txt",
-        _ => return of_path.to_owned(),
-    };
-    let stem = of_path.rsplit_once('.').map_or(of_path, |(stem, _)| stem);
-    format!("{}.{ending}", if stem.is_empty() { "page" } else { stem })
-}
-
-fn title_of(url: &Url) -> String {
-    let mut parts = url.path_segments().into_iter().flatten();
-    let last = parts.rfind(|part| !part.is_empty());
-    last.or(url.host_str()).unwrap_or("untitled").to_owned()
 }
 
 /// Hashes the text instead of the bytes: pages contain times and tokens that nobody reads. The

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::lost::Rules;
 use super::soft_404::Soft404s;
+use super::textless::BEFORE_EXTRACT_FP;
 use super::traps::{Limits, Traps};
 use crate::domain::{FailureKind, RunId, Stage};
 use crate::extract::Extraction;
@@ -117,9 +118,16 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Reports whether a page was last fetched with the settings of now.
+    /// Reports whether a page was last fetched with the settings of now; if it had no text, also
+    /// with the extractor of now.
     pub fn has_same_settings(&self, page: &QueuedPage) -> bool {
-        page.row.settings.as_ref() == Some(&self.settings)
+        let Some(settings) = &page.row.settings else { return false };
+        match settings.split_once(BEFORE_EXTRACT_FP) {
+            None => *settings == self.settings,
+            Some((settings, extract_fp)) => {
+                settings == self.settings && self.extraction.is_current_page(extract_fp)
+            }
+        }
     }
 
     /// Reports whether the last fetch of a page is stored, and would give the same result again:
@@ -127,13 +135,19 @@ impl<'a> Site<'a> {
     pub fn is_known(&self, page: &QueuedPage) -> bool {
         let row = &page.row;
         let would_repeat = |failure| failure != Some((Stage::Extract, FailureKind::Transient));
-        let is_stored = row.twin.is_some()
-            || row.canonical.is_some()
-            || page.document.as_ref().is_some_and(|document| {
-                document.has_version
-                    && would_repeat(document.failure)
-                    && self.extraction.is_current_page(&document.extract_fp)
-            });
+        let is_stored = if row.answer.is_some_and(Answer::is_without_text) {
+            // A page that kb.toml names is judged by more than its text.
+            let has_validators = row.etag.is_some() || row.last_modified.is_some();
+            has_validators && !self.source.asks_for(&page.url)
+        } else {
+            row.twin.is_some()
+                || row.canonical.is_some()
+                || page.document.as_ref().is_some_and(|document| {
+                    document.has_version
+                        && would_repeat(document.failure)
+                        && self.extraction.is_current_page(&document.extract_fp)
+                })
+        };
         // A page newly listed as Markdown has to be read to learn its twin.
         let has_new_twin = row.twin.is_none()
             && self.source.prefers_markdown
@@ -147,7 +161,10 @@ impl<'a> Site<'a> {
         let Some(lastmod) = page.lastmod.as_ref() else { return false };
         let is_same = page.row.lastmod_fetched.as_ref() == Some(lastmod);
         let time = lastmod.parse::<jiff::Timestamp>();
+        // Whether a document goes is for the server to say.
+        let is_lost = page.row.answer.is_some_and(Answer::is_without_text);
         is_same
+            && !(is_lost && page.document.is_some())
             && page.row.etag.is_none()
             && time.is_ok_and(|time| time.as_millisecond() < page.row.asked_ms)
             && self.is_known(page)
@@ -162,7 +179,7 @@ impl<'a> Site<'a> {
             reason.starts_with("the server answers ") || reason.starts_with("no text: ")
         });
         let age_ms = now_ms().saturating_sub(row.asked_ms);
-        matches!(row.answer, Some(Answer::Missing | Answer::Skipped))
+        row.answer.is_some_and(Answer::is_without_text)
             && is_certain
             && (0..DEAD_MS).contains(&age_ms)
             && page.document.is_none()

@@ -2,6 +2,7 @@
 
 use super::lost::Rules;
 use super::reading::reading;
+use super::textless::{Known, Rest};
 use super::transition::{Visit, Visited, next};
 use crate::domain::{DocumentId, FailureKind, LineMap, MediaType, RunId, Stage};
 use crate::kb::{
@@ -84,7 +85,7 @@ fn read(hash: u8, links: &[&str], doubt: Option<&'static str>) -> Visit {
 
 fn skipped() -> Visit {
     let (reason, kind) = ("noindex".to_owned(), FailureKind::Skipped);
-    Visit::Skipped { reason, kind, links: Vec::new(), was_asked: true }
+    Visit::Skipped { reason, kind, rest: Rest::default(), was_asked: true }
 }
 
 fn redirect(is_permanent: bool) -> Visit {
@@ -171,7 +172,7 @@ fn every_visit_of_every_kind_of_page() {
     let e = "excluded sf0";
     check("noindex", skipped, ["excluded -f0", "excluded ~f0", "excluded -f0", e, e]);
     let (gone, named) = ("gone -f0", "gone !f0");
-    let missing = || Visit::Missing { reason: "404".to_owned() };
+    let missing = || Visit::Missing { reason: "404".to_owned(), known: None };
     check("404", missing, [gone, "gone ~f0", gone, named, named]);
     let refused = || Visit::Refused { reason: "403".to_owned() };
     check(
@@ -217,6 +218,45 @@ fn a_later_run_knows_what_this_one_found() {
 }
 
 #[test]
+fn a_page_without_a_text_still_has_none() {
+    let known = || {
+        let validators = Validators { etag: Some("new".to_owned()), last_modified: None };
+        Some(Known { validators, extract_fp: "html@3".to_owned() })
+    };
+    let noindex = || {
+        let (reason, kind) = ("noindex".to_owned(), FailureKind::Skipped);
+        let rest = Rest { known: known(), ..Rest::default() };
+        Visit::Skipped { reason, kind, rest, was_asked: true }
+    };
+    let missing = || Visit::Missing { reason: "404".to_owned(), known: known() };
+    let visits: [(&dyn Fn() -> Visit, &str, &str); 2] =
+        [(&noindex, "excluded", "noindex"), (&missing, "gone", "404")];
+    for (visit, state, reason) in visits {
+        for kind in [Kind::New, Kind::Known, Kind::Lost] {
+            let first = after(kind, visit()).row;
+            assert_eq!(first.settings.as_deref(), Some("settings\nhtml@3"));
+            let again = |visit| {
+                let page = QueuedPage { row: first.clone(), ..page(kind) };
+                let known_links = vec![FoundLink::to(to("known"))];
+                next(Visited { page, known_links }, visit, &rules(kind))
+            };
+            let same = again(Visit::Unchanged { was_asked: true });
+            let failure = if kind == Kind::Known { '~' } else { '-' };
+            assert_eq!(shown(&same), format!("{state} {failure}k1"), "{kind:?}");
+            assert_eq!(same.row.reason.as_deref(), Some(reason));
+            assert_eq!((&same.row.etag, &same.row.settings), (&first.etag, &first.settings));
+            assert_eq!((same.row.answer, same.clears_failure), (first.answer, None));
+            // Another answer makes it unknown why there was no text.
+            let refused = again(Visit::Refused { reason: "403".to_owned() });
+            let outage = again(Visit::Outage { reason: "500".to_owned(), pause_ms: 0 });
+            assert_eq!((refused.row.etag, outage.row.etag), (None, None));
+        }
+        let named = after(Kind::KnownStart, visit()).row;
+        assert_eq!((named.etag, named.settings.as_deref()), (None, Some("settings")));
+    }
+}
+
+#[test]
 fn a_user_may_allow_a_start_to_change() {
     for visit in [redirect(false), read(2, &[], Some("a login"))] {
         let rules = Rules { may_change: true, ..rules(Kind::KnownStart) };
@@ -238,7 +278,7 @@ fn a_page_that_stands_alone_is_fetched_whole() {
 
 #[test]
 fn the_failure_of_a_document_in_its_grace_says_so() {
-    let transition = after(Kind::Known, Visit::Missing { reason: "404".to_owned() });
+    let transition = after(Kind::Known, Visit::Missing { reason: "404".to_owned(), known: None });
     let Some(ReadResult::Failed { stage, error, .. }) = transition.reading.map(|it| it.result)
     else {
         panic!("no failure");

@@ -1,8 +1,11 @@
 //! What happens to a page: the one place that decides it, from what is known of the page and what
 //! the visit found. Nothing here reads or writes.
 
-use super::lost::{Rules, is_over};
-use super::reading::{failure, html, in_grace, reading};
+use super::lost::Rules;
+use super::reading::{failure, html, reading};
+use super::textless::{
+    Known, Lack, Rest, end, fetched, forget_lack_of_text, lack, remembered, still_without_text,
+};
 use crate::domain::{FailureKind, Stage};
 use crate::kb::{
     Answer, FoundLink, PageLinks, PageState, QueuedPage, ReadResult, Reading, Transition,
@@ -70,8 +73,8 @@ pub enum Visit {
         reason: String,
         /// What a later run does about it, if kb.toml names the page.
         kind: FailureKind,
-        /// Links that are followed nevertheless.
-        links: Vec<FoundLink>,
+        /// What it has.
+        rest: Rest,
         /// Whether it was requested.
         was_asked: bool,
     },
@@ -79,6 +82,8 @@ pub enum Visit {
     Missing {
         /// How the server says so.
         reason: String,
+        /// `None` if it is fetched whole again.
+        known: Option<Known>,
     },
     /// Nothing is there, or no page: an earlier run asked, not long ago.
     Remembered,
@@ -182,7 +187,12 @@ fn decide(
             transition.reading = Some(*reading);
             transition.links = PageLinks::Found(links, left_out);
         }
-        Visit::Unchanged { was_asked } => unchanged(transition, page, known_links, was_asked),
+        Visit::Unchanged { was_asked } => {
+            unchanged(transition, page, known_links, was_asked);
+            if page.row.answer.is_some_and(Answer::is_without_text) {
+                still_without_text(transition, page, rules);
+            }
+        }
         Visit::Twin { url, validators, links, left_out } => {
             fetched(transition, page, Some(validators), rules);
             twin(transition, url, links, left_out);
@@ -199,24 +209,21 @@ fn decide(
             lead_to(transition, url.clone(), answer);
             transition.links = redirect(url, excluded);
         }
-        Visit::Skipped { reason, kind, links, was_asked } => {
-            fetched(transition, page, None, rules);
-            transition.reading = without_text(page, &reason, kind, rules);
-            let answer = was_asked.then_some(Answer::Skipped);
-            end(transition, PageState::Excluded, answer, reason);
-            transition.links = PageLinks::Found(links, 0);
+        Visit::Skipped { reason, kind, rest, was_asked } => {
+            let (state, answer) = (PageState::Excluded, was_asked.then_some(Answer::Skipped));
+            lack(transition, page, Lack { state, answer, reason, kind }, rest, rules);
         }
-        Visit::Missing { reason } => {
-            fetched(transition, page, None, rules);
-            transition.reading = without_text(page, &reason, FailureKind::Permanent, rules);
-            end(transition, PageState::Gone, Some(Answer::Missing), reason);
-            transition.links = PageLinks::Found(Vec::new(), 0);
+        Visit::Missing { reason, known } => {
+            let (state, answer) = (PageState::Gone, Some(Answer::Missing));
+            let (kind, rest) = (FailureKind::Permanent, Rest { known, ..Rest::default() });
+            lack(transition, page, Lack { state, answer, reason, kind }, rest, rules);
         }
         Visit::Remembered => remembered(transition, page),
         Visit::Refused { reason } => {
             let matters = page.document.is_some() || rules.is_named;
             let failure = || failure(page, FailureKind::Transient, &reason);
             transition.reading = matters.then(failure);
+            forget_lack_of_text(transition, page);
             end(transition, PageState::Refused, Some(Answer::Refused), reason);
             transition.links = PageLinks::Stored(known_links);
         }
@@ -263,15 +270,6 @@ fn unchanged(
     transition.links = PageLinks::Stored(known_links);
 }
 
-/// What an earlier run found still counts.
-fn remembered(transition: &mut Transition, page: &QueuedPage) {
-    let row = &mut transition.row;
-    row.asked_ms = page.row.asked_ms;
-    row.reason.clone_from(&page.row.reason);
-    let is_missing = row.answer == Some(Answer::Missing);
-    row.state = if is_missing { PageState::Gone } else { PageState::Excluded };
-}
-
 /// The Markdown version at `url` has the document; the links of the page are its own.
 fn twin(transition: &mut Transition, url: String, mut links: Vec<FoundLink>, left_out: u64) {
     lead_to(transition, url.clone(), Answer::Twin);
@@ -292,6 +290,8 @@ fn outage(
 ) {
     let row = &mut transition.row;
     row.outages = page.row.outages + 1;
+    forget_lack_of_text(transition, page);
+    let row = &mut transition.row;
     row.answer = Some(Answer::Outage);
     row.reason = Some(reason.clone());
     if row.attempts < ATTEMPTS_MAX {
@@ -306,29 +306,6 @@ fn outage(
     transition.links = PageLinks::Stored(known_links);
 }
 
-/// The page has no text.
-fn end(transition: &mut Transition, state: PageState, answer: Option<Answer>, reason: String) {
-    transition.row.state = state;
-    transition.row.answer = answer;
-    transition.row.reason = Some(reason);
-}
-
-/// Notes what a response says for later runs.
-fn fetched(
-    transition: &mut Transition,
-    page: &QueuedPage,
-    validators: Option<Validators>,
-    rules: &Rules<'_>,
-) {
-    let row = &mut transition.row;
-    row.settings = Some(rules.settings.to_owned());
-    row.lastmod_fetched.clone_from(&page.lastmod);
-    Validators { etag: row.etag, last_modified: row.last_modified } =
-        validators.unwrap_or_default();
-    row.twin = None;
-    row.canonical = None;
-}
-
 /// Another page has the document.
 fn lead_to(transition: &mut Transition, url: String, answer: Answer) {
     let row = &mut transition.row;
@@ -339,22 +316,6 @@ fn lead_to(transition: &mut Transition, url: String, answer: Answer) {
 
 fn redirect(url: String, excluded: Option<String>) -> PageLinks {
     PageLinks::Found(vec![FoundLink { url, excluded, is_redirect: true }], 0)
-}
-
-/// Reports a page that has no text now. If kb.toml names it, that is a failure; otherwise its
-/// document, if it has one, is deleted when two runs in a row find the same.
-fn without_text(
-    page: &QueuedPage,
-    reason: &str,
-    kind: FailureKind,
-    rules: &Rules<'_>,
-) -> Option<Reading> {
-    if rules.is_named {
-        return Some(failure(page, kind, reason));
-    }
-    let document = page.document.as_ref().filter(|document| document.content_hash.is_some())?;
-    let goes_now = is_over(document.lost, rules);
-    (!goes_now).then(|| failure(page, FailureKind::Transient, &in_grace(reason)))
 }
 
 fn is_other_text(page: &QueuedPage, reading: &Reading) -> bool {

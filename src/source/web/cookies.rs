@@ -148,8 +148,7 @@ fn parse(url: &Url, text: &str, now_ms: i64) -> Option<Cookie> {
     let mut parts = text.split(';');
     let (name, value) = parts.next()?.split_once('=')?;
     let (name, value) = (name.trim(), value.trim());
-    let is_sound = !name.is_empty() && !text.chars().any(|c| c.is_control() && c != '\t');
-    if !is_sound || name.len() + value.len() > COOKIE_BYTES_MAX {
+    if name.is_empty() || name.len() + value.len() > COOKIE_BYTES_MAX {
         return None;
     }
     let (mut domain, mut path, mut is_secure) = (None, None, false);
@@ -321,7 +320,7 @@ mod tests {
     fn nonsense_is_no_cookie_and_many_are_limited() {
         let a = "s//a.org/";
         let long = format!("n={}", "x".repeat(COOKIE_BYTES_MAX));
-        for nonsense in ["", "n", "=v", ";", "a\u{7f}b=c", &long] {
+        for nonsense in ["", "n", "=v", ";", &long] {
             check(a, &[nonsense], a, "");
         }
         check(a, &["n=a=b"], a, "n=a=b");

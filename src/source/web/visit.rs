@@ -41,8 +41,13 @@ pub enum VisitResult {
     },
     /// There is no such page: 404 or 410.
     Gone(u16),
-    /// Skipped, for this reason.
-    Excluded(String),
+    /// Skipped.
+    Excluded {
+        /// Why.
+        reason: String,
+        /// Validators for the next visit.
+        validators: Validators,
+    },
     /// Not requested, for this reason.
     Forbidden(String),
     /// Refused by the server; the next run retries it.
@@ -124,7 +129,15 @@ impl Visitor {
                 return Some(self.is_put_off(url).unwrap_or_else(outage));
             }
         }
-        Some(match self.request_page(url, validators)? {
+        let mut requested = self.request_page(url, validators)?;
+        // A header may change while the page does not.
+        if let Ok(response) = &requested
+            && response.status == 304
+            && self.robots_tags(response).noindex
+        {
+            requested = self.request_page(url, &Validators::default())?;
+        }
+        Some(match requested {
             Ok(response) => {
                 let answer = self.answer(url, response);
                 if matches!(&answer, VisitResult::Page(page) if page.may_be_html()) {
@@ -181,7 +194,10 @@ impl Visitor {
     fn answer(&self, url: &Url, response: Response) -> VisitResult {
         match response.status {
             200 | 203 => self.page(response),
-            204 | 205 => VisitResult::Excluded(format!("the server answers {}", response.status)),
+            status @ (204 | 205) => VisitResult::Excluded {
+                reason: format!("the server answers {status}"),
+                validators: Validators::default(),
+            },
             304 => VisitResult::NotModified,
             301 | 302 | 303 | 307 | 308 => match location(url, &response) {
                 Some(to) => {
@@ -211,24 +227,17 @@ impl Visitor {
                 .eq_ignore_ascii_case("charset")
                 .then(|| value.trim_matches(['"', ' ']).to_owned())
         });
+        let validators = validators(&response);
+        let excluded = |reason| VisitResult::Excluded { reason, validators: validators.clone() };
         if holds_no_text(&media_type) {
-            return VisitResult::Excluded(format!("no text: {media_type}"));
+            return excluded(format!("no text: {media_type}"));
         }
         let max = self.page_bytes_max;
-        let too_large = || VisitResult::Excluded(format!("over max_page_size ({max} bytes)"));
+        let too_large = || excluded(format!("over max_page_size ({max} bytes)"));
         let length = response.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         if length.is_some_and(|length: u64| length > max) {
             return too_large();
         }
-        let is_short = |text: &&str| text.len() <= VALIDATOR_BYTES_MAX;
-        let text = |name| response.header(name).filter(is_short).map(str::to_owned);
-        let validators = match response.cookies.is_new {
-            // The session of the next run begins with it, too: a 304 might set no cookie.
-            true => Validators::default(),
-            false => {
-                Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
-            }
-        };
         let robots = self.robots_tags(&response);
         let markdown = markdown_link(&response);
         match response.read(max) {
@@ -273,6 +282,17 @@ impl Fetched {
             |media_type: &str| ["text/html", "application/xhtml+xml"].contains(&media_type);
         is_html(&self.media_type) || self.media_type.is_empty()
     }
+}
+
+/// Returns the validators of a response; none if it begins a session, as that of the next run
+/// begins with it, too, and a 304 might set no cookie.
+fn validators(response: &Response) -> Validators {
+    if response.cookies.is_new {
+        return Validators::default();
+    }
+    let is_short = |text: &&str| text.len() <= VALIDATOR_BYTES_MAX;
+    let text = |name| response.header(name).filter(is_short).map(str::to_owned);
+    Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
 }
 
 pub(super) fn location(url: &Url, response: &Response) -> Option<Url> {

@@ -97,6 +97,11 @@ impl Answer {
         (Self::Outage, "outage"),
     ];
 
+    /// Reports whether the answer is that there is no text.
+    pub fn is_without_text(self) -> bool {
+        matches!(self, Self::Skipped | Self::Missing)
+    }
+
     pub(super) fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(answer, _)| *answer == self).map_or("", |(_, name)| name)
     }
