@@ -2,5 +2,6 @@
 
 pub use kbingest_extract::{
     Attempt, CommandConfig, DocumentError, ExtractConfig, Extracted, Extraction, Extractor,
-    LineMap, Metadata, PageAttempt, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child, extractor, html,
+    IncludedFile, LineMap, Metadata, PageAttempt, TEXT_BYTES_MAX, TITLE_CHARS_MAX, child,
+    extractor, html, with_includes,
 };

@@ -14,7 +14,9 @@ pub use chunk::{Chunk, LineRange, Span};
 pub use document::{Entry, Version};
 pub use failure::{Failure, Stage};
 pub use ids::{ChunkId, DocumentId, RevisionId, RunId};
-pub use kbingest_extract::{DocumentError, ExtractFingerprint, FailureKind, LineMap, MediaType};
+pub use kbingest_extract::{
+    DocumentError, ExtractFingerprint, FailureKind, KnownLines, LineMap, MediaType,
+};
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
 pub use run::{Metrics, ProgressReport, RunSettings, RunState, RunStatus};

@@ -159,6 +159,14 @@ impl Source for DirectorySource {
         }
         Ok(content)
     }
+
+    fn read_included(&self, uri: &str) -> Option<Vec<u8>> {
+        if !uri::may_be_included(uri, self.hidden) {
+            return None;
+        }
+        let entry = Entry { uri: uri.to_owned(), ..Entry::default() };
+        self.read(&entry).ok().map(|content| content.bytes)
+    }
 }
 
 /// Decides what the walk may enter and yield; nothing else is opened.

@@ -72,6 +72,14 @@ pub trait Source: Send + Sync {
 
     /// Reads the current state of a document, which may be newer than the listed one.
     fn read(&self, entry: &Entry) -> Result<Content, DocumentError>;
+
+    /// Reads a file that a document includes, whether or not it is itself a document; `None` if
+    /// there is none, it is hidden or too large, or this kind of source has no files beside its
+    /// documents.
+    fn read_included(&self, uri: &str) -> Option<Vec<u8>> {
+        let _ = uri;
+        None
+    }
 }
 
 /// A document's bytes and the version they belong to.

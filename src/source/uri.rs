@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::support::percent;
 
@@ -39,6 +39,32 @@ pub fn encode(path: &Path) -> String {
 /// Returns the path that [`encode`] made `uri` from.
 pub fn decode(uri: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(percent::decoded_bytes(uri)))
+}
+
+/// Returns the URI of a file that is named in the document at `from`: a path relative to it, or to
+/// the root of the source if it begins with `/`; `None` if it leaves the source.
+pub fn resolve(from: &str, path: &str) -> Option<String> {
+    let (folder, _) = from.rsplit_once('/').unwrap_or(("", from));
+    let mut parts: Vec<&OsStr> = Vec::new();
+    let folder = decode(if path.starts_with('/') { "" } else { folder });
+    for part in folder.components().chain(Path::new(path).components()) {
+        match part {
+            Component::Normal(name) => parts.push(name),
+            Component::ParentDir => drop(parts.pop()?),
+            Component::CurDir | Component::RootDir => {}
+            Component::Prefix(_) => return None,
+        }
+    }
+    let path: PathBuf = parts.into_iter().collect();
+    (!path.as_os_str().is_empty()).then(|| encode(&path))
+}
+
+/// Reports whether a document may include a file: not one of git's own, which may contain
+/// passwords, and no hidden one, or in a hidden folder, unless those are documents, too.
+pub(super) fn may_be_included(uri: &str, hidden: bool) -> bool {
+    let is_refused =
+        |part: &str| part.starts_with('.') && (!hidden || part.eq_ignore_ascii_case(".git"));
+    !uri.split('/').any(is_refused)
 }
 
 /// Compares two URIs component by component, bytewise: a folder's files are consecutive, at the
@@ -139,6 +165,22 @@ mod tests {
         ];
         prop::collection::vec(byte, 1..12)
             .prop_map(|bytes| bytes.into_iter().map(|b| if b == b'/' { b'_' } else { b }).collect())
+    }
+
+    #[test]
+    fn paths_in_documents_are_resolved() {
+        let check = |from: &str, path: &str, expected: Option<&str>| {
+            assert_eq!(resolve(from, path).as_deref(), expected, "{from} {path}");
+        };
+        check("a/b.md", "c.md", Some("a/c.md"));
+        check("a/b.md", "./../c d.md", Some("c d.md"));
+        check("a/b.md", "/c.md", Some("c.md"));
+        check("a%01/b.md", "c%41.md", Some("a%01/c%2541.md"));
+        check("a/b.md", "../../c.md", None);
+        check("b.md", "..", None);
+        check("b.md", "/", None);
+        assert!(may_be_included("a/b.md", false) && may_be_included("a/.b/c.md", true));
+        assert!(!may_be_included("a/.b/c.md", false) && !may_be_included(".GIT/config", true));
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod handover;
 mod histories;
 mod history;
 mod hostile;
+mod includes;
 mod ingest;
 mod kills;
 mod known_failures;

@@ -52,6 +52,26 @@ impl LineMap {
         known.in_file(&text_lines).unwrap_or(text_lines)
     }
 
+    /// Returns the map of a text that was made from one whose lines come from `outer`.
+    pub fn through(self, outer: &KnownLines) -> Self {
+        let known = match self {
+            Self::OfFile => return Self::Known(outer.clone()),
+            Self::Unknown => return Self::Unknown,
+            Self::Known(known) => known,
+        };
+        let mut recorder = Recorder::default();
+        for run in &known.runs {
+            for at in run.start..run.start + run.count {
+                let (first, last) = run.lines(at, at);
+                let lines = outer.in_file(&(first as usize..=last as usize));
+                let (first, last) = lines.map_or((0, 0), RangeInclusive::into_inner);
+                recorder.at(first as u32, last as u32);
+                recorder.line();
+            }
+        }
+        recorder.finish()
+    }
+
     /// Returns what is stored: nothing for [`Self::OfFile`], an empty text for [`Self::Unknown`],
     /// otherwise for each run its length and step, the distance of its first line from that of the
     /// run before, and the number of further lines, in variable length (LEB128, zigzag).
@@ -279,6 +299,17 @@ mod tests {
         assert_eq!(of(6, 8), (2, 41));
         // A span past the end has no lines of its own.
         assert_eq!(of(9, 9), (9, 9));
+    }
+
+    #[test]
+    fn maps_are_joined() {
+        let outer = map(&[(1, 1), (2, 3), (2, 3), (4, 4)]);
+        let LineMap::Known(outer) = outer else { panic!("{outer:?}") };
+        let inner = map(&[(1, 1), (3, 4), (0, 0)]);
+        let joined = inner.through(&outer);
+        assert_eq!(joined.in_file(1..=1), 1..=1);
+        assert_eq!(joined.in_file(2..=2), 2..=4);
+        assert_eq!(LineMap::OfFile.through(&outer), LineMap::Known(outer));
     }
 
     #[test]

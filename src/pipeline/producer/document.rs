@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 
 use super::comparison::ToRead;
+use super::include;
 use crate::chunk::{self, ChunkInput};
 use crate::domain::Stage;
 use crate::error::{Error, chain};
@@ -38,10 +39,15 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
     let mut version = None;
     let mut size_bytes = 0;
     let (extract_fp, result) = match source.read(&entry) {
-        Ok(content) => {
-            version.clone_from(&content.version);
+        Ok(mut content) => {
             size_bytes = content.bytes.len() as u64;
-            extract_one(context.extraction, entry.format_name(), content)
+            let lines = include::follow(source, &entry.uri, &mut content);
+            version.clone_from(&content.version);
+            let mut extracted = extract_one(context.extraction, entry.format_name(), content);
+            if let (ReadResult::Text(text), Some(lines)) = (&mut extracted.1, lines) {
+                text.lines = std::mem::take(&mut text.lines).through(&lines);
+            }
+            extracted
         }
         Err(error) if error.is_gone => {
             context.progress.pass(1);

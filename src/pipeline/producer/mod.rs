@@ -7,6 +7,7 @@
 pub(super) mod ahead;
 mod comparison;
 pub(super) mod document;
+mod include;
 mod leftovers;
 mod listed;
 mod quarantine;

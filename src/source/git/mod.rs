@@ -342,4 +342,17 @@ impl Source for GitSource {
         let metadata = self.metadata(&path, repository, inner_path).map_err(unreadable)?;
         Ok(Content { bytes, version: entry.version.clone(), metadata })
     }
+
+    fn read_included(&self, uri: &str) -> Option<Vec<u8>> {
+        if !uri::may_be_included(uri, self.wanted.hidden) {
+            return None;
+        }
+        let submodule = self.submodule_of(uri);
+        let repository = submodule.as_ref().map_or(&self.repository, |one| &one.repository);
+        let folder = submodule.as_ref().map_or("", |one| &one.folder);
+        match repository.read_path(uri.strip_prefix(folder)?, self.max_file_size.0).ok()? {
+            Blob::Bytes(bytes) if !lfs::is_pointer(&bytes) => Some(bytes),
+            _ => None,
+        }
+    }
 }

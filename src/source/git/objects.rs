@@ -45,7 +45,8 @@ impl Objects {
         self.answers.by_ref().take(512).read_line(&mut header)?;
         let size_bytes = match header.trim_end().split(' ').collect::<Vec<_>>()[..] {
             [_, "blob", size] => size.parse().map_err(io::Error::other)?,
-            [_, "missing"] => return Ok(Blob::Missing),
+            // A path may contain spaces.
+            [.., "missing"] => return Ok(Blob::Missing),
             _ => return Err(io::Error::other(format!("git answers {header:?} for blob {id}"))),
         };
         let mut content = self.answers.by_ref().take(size_bytes);

@@ -65,6 +65,18 @@ impl Repository {
         *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Reads the file at `uri` below the listed folder, if it has at most `bytes_max` bytes.
+    pub(super) fn read_path(&self, uri: &str, bytes_max: u64) -> Result<Blob, io::Error> {
+        // The request is one line.
+        if uri.contains('%') || uri.contains(char::is_control) {
+            return Ok(Blob::Missing);
+        }
+        let commit = self.commit().map_err(|error| io::Error::other(format!("{error:?}")))?;
+        let tree = self.tree(&commit);
+        let slash = if tree.ends_with(':') { "" } else { "/" };
+        self.read_blob(&format!("{tree}{slash}{uri}"), bytes_max)
+    }
+
     /// Reads the blob `id` if it has at most `bytes_max` bytes.
     pub(super) fn read_blob(&self, id: &str, bytes_max: u64) -> Result<Blob, io::Error> {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);

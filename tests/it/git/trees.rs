@@ -113,3 +113,22 @@ fn of_a_name_that_occurs_twice_one_entry_is_a_document() {
     ");
     assert_eq!(repository.ingest_to(3).0.run.unwrap().metrics.documents_changed, 0);
 }
+
+#[test]
+fn documents_include_files_of_their_commit() {
+    let repository = Repository::new();
+    repository.write("docs/a.md", "# A\n\n{{< include ../part of it.md >}}\n");
+    repository.write("part of it.md", "From a file of the repository.\n");
+    repository.write("docs/b.md", "{{< include ../gone now.md >}}\n");
+    repository.commit();
+    repository.ingest_to(0);
+    let sql = "SELECT text FROM chunks WHERE uri LIKE 'docs/%' ORDER BY uri";
+    let texts = || rows(&repository.place.kb(), sql).concat();
+    assert!(texts().contains("# A\n\nFrom a file of the repository."), "{}", texts());
+    assert!(texts().contains("{{< include ../gone now.md >}}"), "{}", texts());
+    repository.write("part of it.md", "From another commit.\n");
+    repository.commit();
+    repository.ingest_to(0);
+    assert!(texts().contains("# A\n\nFrom another commit."), "{}", texts());
+    repository.assert_equals_fresh_ingest("documents that include others");
+}

@@ -2,6 +2,6 @@
 
 pub(crate) mod captions;
 pub(crate) mod encoding;
-mod front_matter;
+pub(crate) mod front_matter;
 pub(crate) mod markdown;
 pub(crate) mod plain;
