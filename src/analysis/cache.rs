@@ -2,7 +2,11 @@
 //! look-up.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
+
+use foldhash::fast::RandomState;
 
 use super::language::Language;
 use super::token;
@@ -15,6 +19,10 @@ use crate::support::recent::Recent;
 const ENTRIES: usize = 1 << 16;
 /// A power of two.
 const LONG_ENTRIES: usize = 1 << 13;
+/// Limit on the words whose other tokens are cached.
+const OTHERS_MAX: usize = 1 << 13;
+/// The bit of a token's length that says that its word has other tokens.
+const HAS_OTHERS: u8 = 0x80;
 
 thread_local! {
     static CACHE: RefCell<TokenCache> = RefCell::new(TokenCache::new());
@@ -26,9 +34,14 @@ pub struct TokenCache {
     short: Table<2, 14>,
     /// Words of 17 to 32 bytes.
     long: Table<4, 30>,
+    /// Other tokens of words that have some, by the word and its language.
+    others: HashMap<String, Others, RandomState>,
     /// Holds a token that is not cached.
     scratch: String,
 }
+
+/// Further tokens of a word, with their bytes in it.
+pub type Others = Rc<[(Range<usize>, String)]>;
 
 /// Caches words of at most `8 * PARTS` bytes whose tokens have at most `TOKEN` bytes: a few are
 /// longer than their word.
@@ -44,6 +57,7 @@ struct Entry<const PARTS: usize, const TOKEN: usize> {
     /// Its bytes, 0 after the last; all 0 if the entry is free.
     word: [u64; PARTS],
     token: [u8; TOKEN],
+    /// With [`HAS_OTHERS`].
     token_len: u8,
     language: u8,
 }
@@ -56,22 +70,42 @@ pub fn with_cache<T>(work: impl FnOnce(&mut TokenCache) -> T) -> T {
 impl TokenCache {
     fn new() -> Self {
         let (short, long) = (Table::new(ENTRIES), Table::new(LONG_ENTRIES));
-        Self { short, long, scratch: String::new() }
+        Self { short, long, others: HashMap::default(), scratch: String::new() }
     }
 
     /// Returns the token, in UTF-8, of the word at `range` of `text`: letters, digits and marks;
-    /// empty if nothing is left of it.
-    pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> &[u8] {
-        let Self { short, long, scratch } = self;
-        let make = || token::of_word(&text[range.clone()], language);
+    /// empty if nothing is left of it. And whether the word has other tokens.
+    pub fn token(&mut self, text: &str, range: Range<usize>, language: Language) -> (&[u8], bool) {
+        let Self { short, long, scratch, .. } = self;
+        let make = || {
+            let word = &text[range.clone()];
+            (token::of_word(word, language), token::has_others(word, language))
+        };
         match range.len() {
             1..=16 => short.token(pack(text, &range), language, make, scratch),
             17..=32 => long.token(pack(text, &range), language, make, scratch),
             _ => {
-                *scratch = make();
-                scratch.as_bytes()
+                let (token, has_others) = make();
+                *scratch = token;
+                (scratch.as_bytes(), has_others)
             }
         }
+    }
+
+    /// Returns the other tokens of `word`.
+    pub fn others(&mut self, word: &str, language: Language) -> Others {
+        self.scratch.clear();
+        self.scratch.push_str(word);
+        self.scratch.push(char::from(language as u8));
+        if let Some(others) = self.others.get(&self.scratch) {
+            return Rc::clone(others);
+        }
+        if self.others.len() == OTHERS_MAX {
+            self.others.clear();
+        }
+        let others: Others = token::others(word, language).into();
+        self.others.insert(self.scratch.clone(), Rc::clone(&others));
+        others
     }
 }
 
@@ -86,26 +120,28 @@ impl<const PARTS: usize, const TOKEN: usize> Table<PARTS, TOKEN> {
         &'a mut self,
         word: [u64; PARTS],
         language: Language,
-        make: impl FnOnce() -> String,
+        make: impl FnOnce() -> (String, bool),
         scratch: &'a mut String,
-    ) -> &'a [u8] {
+    ) -> (&'a [u8], bool) {
         let is_wanted =
             |entry: &Entry<PARTS, TOKEN>| entry.word == word && entry.language == language as u8;
         let entry = match self.entries.find(hash(&word, language), is_wanted) {
             Ok(entry) => entry,
             Err(entry) => {
-                *scratch = make();
+                let (token, has_others) = make();
+                *scratch = token;
                 let Some(kept) = entry.token.get_mut(..scratch.len()) else {
-                    return scratch.as_bytes();
+                    return (scratch.as_bytes(), has_others);
                 };
                 kept.copy_from_slice(scratch.as_bytes());
-                entry.token_len = scratch.len() as u8;
+                entry.token_len = scratch.len() as u8 | if has_others { HAS_OTHERS } else { 0 };
                 entry.word = word;
                 entry.language = language as u8;
                 entry
             }
         };
-        &entry.token[..usize::from(entry.token_len)]
+        let length = usize::from(entry.token_len & !HAS_OTHERS);
+        (&entry.token[..length], entry.token_len & HAS_OTHERS != 0)
     }
 }
 

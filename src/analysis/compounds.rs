@@ -1,60 +1,115 @@
 //! Tokenises text, with the byte range of each token.
 //!
-//! A *compound* is a word, or words joined by marks that belong to a name: `a.b`, `a-b`, `a/b`,
-//! `a_b`, `a::b`, `a@b`, `a'b`. An ASCII word that no mark follows, as in most prose, takes a fast
-//! path.
+//! Tokens are in two places. The words of a text, in the order they are read, are so close to each
+//! other that a phrase is found across markup and inside of longer names. All else follows after
+//! the text: destinations of links, names as a whole, parts of words. An ASCII word that no mark
+//! follows, as in most prose, takes a fast path.
 
 use std::ops::Range;
 
-use unicode_normalization::char::canonical_combining_class;
-
 use super::cache::{TokenCache, with_cache};
-use super::fold::lower;
+use super::grams::Run;
 use super::language::Language;
-use super::token::{self, TOKEN_BYTES_MAX};
+use super::names::{self, Compound, PartKind};
+use super::scripts::{is_spaceless, is_symbol, is_word};
+use super::{markup, parts, symbols, token};
 use crate::support::ascii::{LANES, Lanes};
 
-/// Limit on the parts of a name that is kept whole: with more it is a path or a URL, which nobody
-/// types whole.
-const PARTS_MAX: usize = 8;
-/// Digits of a part of a version that becomes a token itself: shorter parts are found by the whole
-/// version.
-const DIGITS_MIN: usize = 3;
+/// Where a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the text, as it is read.
+    Text,
+    /// After the text.
+    Beside,
+}
 
 /// Turns the words of a text into tokens and passes them to `visit`.
 struct Visitor<'a, V> {
     cache: &'a mut TokenCache,
     language: Language,
     visit: V,
+    /// Words before this place of the text are not read in its order.
+    aside_end: usize,
+    aside: Later,
+    extras: Later,
+    compound: Compound,
+    run: Run,
 }
 
-/// Calls `visit` with every token of `text` and its bytes, in order; a whole comes before its
-/// parts. `visit` must not analyse a text itself.
-pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(Range<usize>, &str)) {
-    for_each_token_utf8(text, language, |range, token| {
-        visit(range, str::from_utf8(token).unwrap_or_default());
+/// Tokens that follow after the text.
+#[derive(Default)]
+struct Later {
+    bytes: Vec<u8>,
+    tokens: Vec<(Range<usize>, usize)>,
+}
+
+impl Later {
+    fn push(&mut self, range: Range<usize>, token: &[u8]) {
+        if !token.is_empty() {
+            self.bytes.extend_from_slice(token);
+            self.tokens.push((range, self.bytes.len()));
+        }
+    }
+
+    fn visit(&self, mut visit: impl FnMut(Range<usize>, &[u8], Place)) {
+        let mut start = 0;
+        for (range, end) in &self.tokens {
+            visit(range.clone(), &self.bytes[start..*end], Place::Beside);
+            start = *end;
+        }
+    }
+}
+
+/// Calls `visit` with every token of `text`, its bytes and its place: the words in order, then the
+/// others. `visit` must not analyse a text itself.
+pub fn for_each_token(
+    text: &str,
+    language: Language,
+    mut visit: impl FnMut(Range<usize>, &str, Place),
+) {
+    for_each_token_utf8(text, language, |range, token, place| {
+        visit(range, str::from_utf8(token).unwrap_or_default(), place);
     });
 }
 
 /// Does the same as [`for_each_token`] without checking each token for UTF-8; a caller that needs
 /// text checks all of it at once, which is faster.
-pub fn for_each_token_utf8(text: &str, language: Language, visit: impl FnMut(Range<usize>, &[u8])) {
-    with_cache(|cache| Visitor { cache, language, visit }.visit_text(text));
+pub fn for_each_token_utf8(
+    text: &str,
+    language: Language,
+    visit: impl FnMut(Range<usize>, &[u8], Place),
+) {
+    with_cache(|cache| {
+        let mut visitor = Visitor {
+            cache,
+            language,
+            visit,
+            aside_end: 0,
+            aside: Later::default(),
+            extras: Later::default(),
+            compound: Compound::default(),
+            run: Run::default(),
+        };
+        visitor.visit_text(text);
+        let Visitor { mut visit, aside, extras, .. } = visitor;
+        aside.visit(&mut visit);
+        extras.visit(&mut visit);
+    });
 }
 
-impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
+impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
     fn visit_text(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        let mut compound = Compound::default();
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
-                at += 1;
+                at = self.visit_mark(text, at);
                 continue;
             }
             if byte.is_ascii() {
                 let word = AsciiWord::at(bytes, at);
-                let is_alone = !may_continue(&bytes[word.end..]);
+                let is_alone = !may_continue(bytes, at..word.end);
                 if is_alone && !word.is_camel {
                     self.visit_word(text, at..word.end);
                     at = word.end;
@@ -65,138 +120,208 @@ impl<V: FnMut(Range<usize>, &[u8])> Visitor<'_, V> {
             if is_spaceless(first) {
                 at = self.visit_run(text, at);
             } else if is_word(first) {
-                compound.read(text, at);
-                self.visit_compound(&compound, text);
-                at = compound.end();
+                at = self.visit_name(text, at);
             } else {
+                if is_symbol(first) {
+                    let end = at + first.len_utf8();
+                    self.extras.push(at..end, &bytes[at..end]);
+                }
                 at += first.len_utf8();
             }
         }
     }
 
-    fn visit_word(&mut self, text: &str, range: Range<usize>) {
-        let token = self.cache.token(text, range.clone(), self.language);
-        if !token.is_empty() {
-            (self.visit)(range, token);
-        }
-    }
-
-    /// Visits the bigrams of a run without spaces and its last character, so that every character
-    /// begins a token and can be searched for alone; returns the end of the run.
-    fn visit_run(&mut self, text: &str, start: usize) -> usize {
-        let mut previous: Option<Range<usize>> = None;
-        let mut end = start;
-        for character in text[start..].chars().take_while(|character| is_spaceless(*character)) {
-            let range = end..end + character.len_utf8();
-            if let Some(previous) = &previous {
-                self.visit_gram(text, previous.start..range.end);
+    /// Visits what begins with the ASCII mark at `at`; returns its end.
+    fn visit_mark(&mut self, text: &str, at: usize) -> usize {
+        let bytes = text.as_bytes();
+        let mark = bytes[at];
+        match mark {
+            b' ' | b'\n' | b',' | b'`' | b'"' | b')' | b'(' => return at + 1,
+            b'[' | b']' | b'<' => {
+                if let Some(end) = markup::aside_end(text, at) {
+                    self.aside_end = self.aside_end.max(end);
+                    return at + 1;
+                }
             }
-            end = range.end;
-            previous = Some(range);
+            b'&' => {
+                if let Some((character, length)) = markup::entity(&text[at..]) {
+                    let divided = markup::divided(text, at).filter(|_| character != ' ');
+                    return divided
+                        .map_or(at + length, |divided| self.visit_divided(text, &divided));
+                }
+            }
+            b'.' => {
+                if let Some(end) = symbols::dotted_end(bytes, at) {
+                    self.extras.push(at..end, token::of_name(&text[at..end]).as_bytes());
+                    return at + 1;
+                }
+            }
+            _ => {}
         }
-        if let Some(last) = previous {
-            self.visit_gram(text, last);
-        }
+        let Some(end) = symbols::operator_end(bytes, at) else { return at + 1 };
+        self.extras.push(at..end, symbols::token(&text[at..end]).as_bytes());
         end
     }
 
-    fn visit_gram(&mut self, text: &str, range: Range<usize>) {
-        let gram = &text[range.clone()];
-        // Half-width and compatibility forms.
-        if gram.chars().any(|c| matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}')) {
-            (self.visit)(range, lower(gram).as_bytes());
-        } else {
-            (self.visit)(range, gram.as_bytes());
+    /// Emits a token of the text, or of what is beside it.
+    fn emit(&mut self, range: Range<usize>, token: &[u8]) {
+        if range.start < self.aside_end {
+            self.aside.push(range, token);
+        } else if !token.is_empty() {
+            (self.visit)(range, token, Place::Text);
         }
     }
 
-    fn visit_compound(&mut self, compound: &Compound, text: &str) {
-        let is_name = compound.is_name(text);
-        if is_name {
-            (self.visit)(compound.range(), token::of_name(&text[compound.range()]).as_bytes());
+    fn visit_word(&mut self, text: &str, range: Range<usize>) {
+        let (token, has_others) = self.cache.token(text, range.clone(), self.language);
+        if range.start < self.aside_end {
+            self.aside.push(range.clone(), token);
+        } else if !token.is_empty() {
+            (self.visit)(range.clone(), token, Place::Text);
         }
-        let is_elided = compound.marks.contains(&'\'');
-        let is_version = compound.marks.contains(&'.');
-        for part in &compound.parts {
-            let word = &text[part.clone()];
-            let is_short_number =
-                word.len() < DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_digit());
-            if is_name && is_short_number && is_version
-                || is_elided && word.chars().nth(1).is_none()
-            {
-                continue;
+        if has_others {
+            self.visit_others(text, range);
+        }
+    }
+
+    /// Visits what a word is also searched for as.
+    fn visit_others(&mut self, text: &str, range: Range<usize>) {
+        for (part, token) in self.cache.others(&text[range.clone()], self.language).iter() {
+            let part = range.start + part.start..range.start + part.end;
+            self.extras.push(part, token.as_bytes());
+        }
+    }
+
+    fn visit_run(&mut self, text: &str, start: usize) -> usize {
+        let mut run = std::mem::take(&mut self.run);
+        let end = run.read(text, start);
+        run.for_each_gram(|range, gram| self.emit(range, gram.as_bytes()));
+        self.run = run;
+        end
+    }
+
+    /// Visits the name, or the word that markup divides, at `start`; returns its end.
+    fn visit_name(&mut self, text: &str, start: usize) -> usize {
+        let mut compound = std::mem::take(&mut self.compound);
+        compound.read(text, start);
+        let end = compound.end();
+        let divided = markup::may_divide(&text.as_bytes()[end..])
+            .then(|| markup::divided(text, compound.parts[compound.parts.len() - 1].range.start))
+            .flatten();
+        if divided.is_some() {
+            compound.parts.pop();
+        }
+        if !compound.parts.is_empty() {
+            self.visit_compound(&compound, text);
+        }
+        self.compound = compound;
+        match divided {
+            Some(divided) => self.visit_divided(text, &divided),
+            None => symbols::operator_name_end(text, start..end).map_or(end, |name_end| {
+                let name = &text[start..name_end];
+                self.extras.push(start..name_end, symbols::token(name).as_bytes());
+                name_end
+            }),
+        }
+    }
+
+    /// Visits a word that markup divides, and its pieces beside it; returns its end.
+    fn visit_divided(&mut self, text: &str, divided: &markup::Divided) -> usize {
+        let token = token::of_word(&divided.word, self.language);
+        self.emit(divided.range.clone(), token.as_bytes());
+        for (_, token) in self.cache.others(&divided.word, self.language).iter() {
+            self.extras.push(divided.range.clone(), token.as_bytes());
+        }
+        if divided.pieces.len() > 1 {
+            for piece in &divided.pieces {
+                let token = token::of_word(&text[piece.clone()], self.language);
+                self.extras.push(piece.clone(), token.as_bytes());
             }
-            self.visit_word(text, part.clone());
-            self.visit_humps(text, part.clone());
+        }
+        divided.range.end
+    }
+
+    fn visit_compound(&mut self, compound: &Compound, text: &str) {
+        for name in compound.names(text) {
+            let mut joined = names::joined(&text[name.clone()]);
+            if joined.bytes().all(|byte| byte.is_ascii_alphabetic()) || !joined.is_ascii() {
+                joined = token::of_word(&joined, self.language);
+            }
+            self.extras.push(name, joined.as_bytes());
+        }
+        let is_elided = compound.is_elided();
+        for part in &compound.parts {
+            let range = part.range.clone();
+            let word = &text[range.clone()];
+            match part.kind {
+                PartKind::Word if is_elided && word.chars().nth(1).is_none() => {}
+                PartKind::Word => {
+                    self.visit_word(text, range.clone());
+                    self.visit_humps(text, range);
+                }
+                PartKind::Number => {
+                    self.emit(range.clone(), names::number(word).as_bytes());
+                    for part in parts::divided(text, range) {
+                        let token = if text.as_bytes()[part.start].is_ascii_alphabetic() {
+                            token::of_word(&text[part.clone()], self.language)
+                        } else {
+                            token::of_name(&text[part.clone()])
+                        };
+                        self.extras.push(part, token.as_bytes());
+                    }
+                }
+                PartKind::Marked => self.visit_marked(text, range),
+            }
+        }
+    }
+
+    /// Visits a word with the marks that belong to it. One letter is another name without them:
+    /// `C++` is not found by `C`.
+    fn visit_marked(&mut self, text: &str, range: Range<usize>) {
+        let token = token::of_name(&text[range.clone()]);
+        let letters = token.trim_end_matches(['+', '#']).len();
+        if letters == 1 {
+            self.emit(range, token.as_bytes());
+        } else {
+            self.visit_word(text, range.start..range.start + letters);
+            self.extras.push(range, token.as_bytes());
         }
     }
 
     /// Visits the parts of a camel case word.
     fn visit_humps(&mut self, text: &str, range: Range<usize>) {
         let word = &text[range.clone()];
-        let bytes = word.as_bytes();
-        if word.is_ascii() && !AsciiWord::at(bytes, 0).is_camel {
+        if word.is_ascii() && !AsciiWord::at(word.as_bytes(), 0).is_camel {
             return;
         }
-        let mut start = 0;
-        let mut cut = |end: usize, start: &mut usize| {
-            // A hump of one letter is useless.
-            if *start > 0 || end < bytes.len() {
-                if end - *start > 1 {
-                    self.visit_word(text, range.start + *start..range.start + end);
-                }
-                *start = end;
-            }
-        };
-        for at in 1..bytes.len() {
-            let (before, here, after) = (bytes[at - 1], bytes[at], bytes.get(at + 1));
-            let is_hump = here.is_ascii_uppercase()
-                && (before.is_ascii_lowercase()
-                    || before.is_ascii_uppercase() && after.is_some_and(u8::is_ascii_lowercase));
-            if is_hump {
-                cut(at, &mut start);
-            }
+        for hump in parts::humps(text, range) {
+            let (token, _) = self.cache.token(text, hump.clone(), self.language);
+            self.extras.push(hump, token);
         }
-        cut(bytes.len(), &mut start);
     }
 }
 
-/// Reports whether `rest` may continue a compound after an ASCII word.
-fn may_continue(rest: &[u8]) -> bool {
+/// Reports whether what follows the ASCII `word` may continue a name.
+fn may_continue(bytes: &[u8], word: Range<usize>) -> bool {
+    let rest = &bytes[word.end..];
     let begins_word = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
     };
     match rest.first() {
+        Some(b' ' | b'\n') => false,
         Some(b'.' | b'-' | b'/' | b'@' | b'\'') => begins_word(rest.get(1)),
+        Some(b',') => bytes[word.end - 1].is_ascii_digit() && begins_word(rest.get(1)),
         Some(b':') => rest.get(1) == Some(&b':'),
-        Some(b'+') => rest.get(1) == Some(&b'+'),
-        Some(b'_' | b'#') => true,
-        Some(byte) => !byte.is_ascii(),
+        Some(b'+') if rest.get(1) == Some(&b'+') => true,
+        Some(b'_' | b'#' | b'\\') => true,
+        Some(b'*' | b'~' | b'&' | b'<') if markup::may_divide(rest) => true,
+        Some(byte) => !byte.is_ascii() || symbols::is_operator_word(&bytes[word]),
         None => false,
     }
 }
 
 fn char_at(text: &str, at: usize) -> char {
     text[at..].chars().next().unwrap_or('\0')
-}
-
-/// Reports whether `character` is a letter, a digit or combines with one.
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric()
-        || (!character.is_ascii()
-            && (canonical_combining_class(character) != 0
-                || matches!(character, '\u{ad}' | '\u{200c}' | '\u{200d}')))
-}
-
-/// Reports whether `character` is of a script that is written without spaces between words.
-pub fn is_spaceless(character: char) -> bool {
-    matches!(character,
-        '\u{e01}'..='\u{e3e}' | '\u{e40}'..='\u{eff}' | '\u{1000}'..='\u{109f}'
-        | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17d3}' | '\u{3005}'..='\u{3007}'
-        | '\u{3041}'..='\u{3096}' | '\u{309d}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}'
-        | '\u{30fc}'..='\u{318f}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{9fff}'
-        | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}'
-        | '\u{20000}'..='\u{3ffff}')
 }
 
 struct AsciiWord {
@@ -219,104 +344,6 @@ impl AsciiWord {
                 break;
             }
         }
-        Self { end, is_camel: has_capital && is_camel(&bytes[start..end]) }
+        Self { end, is_camel: has_capital && parts::is_camel(&bytes[start..end]) }
     }
-}
-
-/// Reports whether a capital follows a small letter, or a small letter follows two capitals.
-fn is_camel(word: &[u8]) -> bool {
-    let (mut capitals, mut has_small) = (0, false);
-    for byte in word {
-        if byte.is_ascii_uppercase() {
-            if has_small {
-                return true;
-            }
-            capitals += 1;
-        } else if byte.is_ascii_lowercase() {
-            if capitals > 1 {
-                return true;
-            }
-            capitals = 0;
-            has_small = true;
-        } else {
-            capitals = 0;
-        }
-    }
-    false
-}
-
-/// A compound of the text.
-#[derive(Default)]
-struct Compound {
-    parts: Vec<Range<usize>>,
-    /// The mark after each part but the last.
-    marks: Vec<char>,
-    /// Bytes of the marks that end a name, as in `C++`.
-    tail: usize,
-}
-
-impl Compound {
-    /// Reads the compound that begins at `start` with a word character.
-    fn read(&mut self, text: &str, start: usize) {
-        self.parts.clear();
-        self.marks.clear();
-        let mut at = start;
-        loop {
-            let end = word_end(text, at);
-            self.parts.push(at..end);
-            let Some((mark, length)) = joining_mark(&text[end..]) else { break };
-            self.marks.push(mark);
-            at = end + length;
-        }
-        let last = &self.parts[self.parts.len() - 1];
-        let rest = &text[last.end..];
-        let word = &text[last.clone()];
-        let stands_alone = |length: usize| !rest[length..].starts_with(is_word);
-        self.tail = match self.parts.len() {
-            1 if !word.bytes().all(|byte| byte.is_ascii_alphabetic()) => 0,
-            1 if rest.starts_with("++") && stands_alone(2) => 2,
-            1 if word.len() == 1 && rest.starts_with('#') && stands_alone(1) => 1,
-            _ => 0,
-        };
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.parts[0].start..self.end()
-    }
-
-    fn end(&self) -> usize {
-        self.parts[self.parts.len() - 1].end + self.tail
-    }
-
-    /// Reports whether the compound is a name or number that people search for as a whole.
-    fn is_name(&self, text: &str) -> bool {
-        if self.tail > 0 {
-            return true;
-        }
-        let is_joined = (2..=PARTS_MAX).contains(&self.parts.len())
-            && self.range().len() <= TOKEN_BYTES_MAX
-            && !self.marks.contains(&'\'');
-        let has_digit = || text[self.range()].bytes().any(|byte| byte.is_ascii_digit());
-        is_joined && (self.marks.iter().any(|mark| "_.:@".contains(*mark)) || has_digit())
-    }
-}
-
-fn word_end(text: &str, start: usize) -> usize {
-    let is_inside = |c: char| is_word(c) && !is_spaceless(c);
-    let rest = &text[start..];
-    start + rest.find(|c| !is_inside(c)).unwrap_or(rest.len())
-}
-
-/// Returns the mark at the start of `rest` that joins two words, and its bytes.
-fn joining_mark(rest: &str) -> Option<(char, usize)> {
-    let first = rest.chars().next()?;
-    let length = match first {
-        '_' => rest.len() - rest.trim_start_matches('_').len(),
-        ':' if rest.starts_with("::") => 2,
-        '.' | '-' | '/' | '@' | '\'' | '\u{2019}' => first.len_utf8(),
-        _ => return None,
-    };
-    let mark = if first == '\u{2019}' { '\'' } else { first };
-    let joins = rest[length..].starts_with(|c: char| is_word(c) && !is_spaceless(c));
-    joins.then_some((mark, length))
 }

@@ -1,19 +1,25 @@
 //! Detecting which language a text is in.
 //!
-//! Detected by script, then by how many of the words are stop words of each language. A text
-//! without evidence counts as English. This takes a few microseconds per document; n-gram models
-//! take a hundred times as long and are no better on texts of more than a few words.
+//! Detected by script, then by how many of the words are stop words of each language; if few are,
+//! also by letters and endings. A text without evidence counts as English. This takes a few
+//! microseconds per document; n-gram models take a hundred times as long and are no better on texts
+//! of more than a few words.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::language::Language;
+use super::signs;
 use super::stop_words::{self, LISTS};
 
 /// Bytes at the start of a text from which its language is detected.
 const SAMPLE_BYTES: usize = 1024;
 /// Score of one stop word, divided among the languages that have it.
 const WORD_SCORE: u32 = 60;
+/// Score of a letter or an ending, divided among the languages that have it.
+const SIGN_SCORE: u32 = 24;
+/// Letters and endings count if the stop words of no language score more.
+const SIGNS_BELOW: u32 = 3 * WORD_SCORE;
 
 impl Language {
     /// Returns the language of `text`, detected from its beginning.
@@ -26,12 +32,17 @@ impl Language {
                 ranking(sample, &is_cyrillic).first().map_or(Self::Russian, |(best, _)| *best)
             }
             Script::Latin => {
-                let ranking = ranking(sample, &Self::is_latin);
+                let mut ranking = ranking(sample, &Self::is_latin);
+                if ranking.first().is_none_or(|(_, score)| *score < SIGNS_BELOW) {
+                    signs::add(&mut ranking, sample, SIGN_SCORE);
+                }
+                let is_short = ranking.iter().all(|(_, score)| *score < WORD_SCORE);
+                let lead = if is_short { SIGN_SCORE / 4 } else { WORD_SCORE / 2 };
                 let english = ranking.iter().find(|(language, _)| *language == Self::English);
                 let english = english.map_or(0, |(_, score)| *score);
                 match ranking.first() {
                     // An English text may quote a few words.
-                    Some((best, score)) if *score > english + WORD_SCORE / 2 => *best,
+                    Some((best, score)) if *score > english + lead => *best,
                     _ => Self::English,
                 }
             }
@@ -57,6 +68,10 @@ impl Language {
     }
 }
 
+/// More than one in this many letters of a Vietnamese text is of no other language; letters with a
+/// tone count twice.
+const VIETNAMESE_SHARE: u32 = 8;
+
 /// The script of a text.
 enum Script {
     Latin,
@@ -69,12 +84,20 @@ fn script(text: &str) -> Script {
     if text.is_ascii() {
         return Script::Latin;
     }
-    let (mut latin, mut cyrillic, mut kana) = (0_u32, 0_u32, 0_u32);
+    let (mut latin, mut cyrillic, mut kana, mut vietnamese) = (0_u32, 0_u32, 0_u32, 0_u32);
     let mut only = [(Arabic, 0), (Greek, 0), (Hindi, 0), (Korean, 0), (Thai, 0), (Chinese, 0)];
     for character in text.chars() {
         let at = match character {
             'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => {
                 latin += 1;
+                vietnamese +=
+                    u32::from(matches!(character, 'ơ' | 'Ơ' | 'ư' | 'Ư' | 'đ' | 'Đ' | 'ă' | 'Ă'));
+                continue;
+            }
+            // Letters with two marks, and with tones.
+            '\u{1ea0}'..='\u{1ef9}' => {
+                latin += 1;
+                vietnamese += 2;
                 continue;
             }
             '\u{400}'..='\u{52f}' => {
@@ -101,6 +124,7 @@ fn script(text: &str) -> Script {
     };
     match language {
         _ if count <= latin.max(cyrillic) && cyrillic > latin => Script::Cyrillic,
+        _ if count <= latin && vietnamese * VIETNAMESE_SHARE > latin => Script::Only(Vietnamese),
         _ if count <= latin => Script::Latin,
         // Japanese text is at least a third kana; Chinese text may quote a word of it.
         Chinese if kana * 3 * 8 > count => Script::Only(Japanese),
@@ -112,8 +136,14 @@ fn script(text: &str) -> Script {
 fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language, u32)> {
     let mut scores = [0; Language::ALL.len()];
     let text = text.to_lowercase();
-    let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    for word in words.filter(|word| word.len() <= stop_words::WORD_BYTES_MAX) {
+    let is_inside = char::is_alphanumeric;
+    for piece in text.split_inclusive(|c| !is_inside(c)) {
+        let word = piece.trim_end_matches(|c| !is_inside(c));
+        // Initials, variables and units are no words: "L.", "n=3".
+        let is_letter = word.len() == 1 && !piece.ends_with([' ', '\n', '\'', '\u{2019}']);
+        if word.len() > stop_words::WORD_BYTES_MAX || is_letter && piece.len() > 1 {
+            continue;
+        }
         let Some(&languages) = stop_words().get(word) else { continue };
         for (index, score) in scores.iter_mut().enumerate() {
             if languages & (1 << index) != 0 {
@@ -174,5 +204,27 @@ mod tests {
         check("나룻배는 강이 잔잔할 때 건넌다", Language::Korean);
         check("เรือข้ามฟากข้ามแม่น้ำ", Language::Thai);
         check("العبارة تعبر النهر", Language::Arabic);
+        check("Bến phà nằm ở bờ sông phía đông.", Language::Vietnamese);
+        check(
+            "They met in Hà Nội and in Đà Nẵng, and not in any other town of it.",
+            Language::English,
+        );
+        check(
+            "T790M-positive cells of U. aurea Lour. (n=21) and U. baouleënsis (n=10); D. L. M. S.",
+            Language::English,
+        );
+        // Without stop words.
+        check("Sicherungen prüfen", Language::German);
+        check("Verfügbarkeit Datenbankverwaltung", Language::German);
+        check("configuração", Language::Portuguese);
+        check("información", Language::Spanish);
+        check("sécurité informatique, données", Language::French);
+        check("Réseau privé", Language::French);
+        check("autorizzazione", Language::Italian);
+        check("beschikbaarheid", Language::Dutch);
+        check("användarhantering", Language::Swedish);
+        check("bezpieczeństwo", Language::Polish);
+        check("configuration", Language::English);
+        check("München airport shuttle timetable", Language::English);
     }
 }

@@ -10,16 +10,51 @@ pub fn lower(word: &str) -> String {
         return word.to_ascii_lowercase();
     }
     // Lower-casing may decompose a capital into a letter and a mark: composed again.
-    let lower = |c: char| if c == 'ς' { 'σ' } else { c };
-    word.nfkc().flat_map(char::to_lowercase).map(lower).nfc().collect()
+    word.nfkc().flat_map(char::to_lowercase).filter(|c| !is_optional(*c)).map(usual).nfc().collect()
 }
 
-/// Returns `word` without the accents of Latin, Greek and Cyrillic letters.
+/// Reports whether most people leave `character` out: vowel signs of Arabic and Hebrew, the
+/// lengthening of Arabic letters, marks without a shape.
+fn is_optional(character: char) -> bool {
+    matches!(character,
+        '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}'
+        | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}'
+        | '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Returns the usual form of a letter or digit that is written in several ways.
+fn usual(character: char) -> char {
+    match character {
+        // The sigma at the end of a word.
+        'ς' => 'σ',
+        // Letters of Persian and Urdu that look like those of Arabic.
+        'ک' => 'ك',
+        'ی' => 'ي',
+        'ھ' | 'ہ' | 'ە' => 'ه',
+        '٠'..='٩' => ascii_digit(character, '٠'),
+        '۰'..='۹' => ascii_digit(character, '۰'),
+        '०'..='९' => ascii_digit(character, '०'),
+        '০'..='৯' => ascii_digit(character, '০'),
+        other => other,
+    }
+}
+
+fn ascii_digit(digit: char, zero: char) -> char {
+    char::from_digit(u32::from(digit) - u32::from(zero), 10).unwrap_or(digit)
+}
+
+/// Returns `word` without the accents of Latin, Greek and Cyrillic letters, and with one form of
+/// the Arabic and Indic letters that are often exchanged.
 pub fn fold(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
         return Cow::Borrowed(word);
     }
-    let kept = word.nfd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}'));
+    let is_kept = |c: &char| {
+        !matches!(c, '\u{300}'..='\u{36f}'
+            // Hamza and madda, and the dots of nukta.
+            | '\u{653}'..='\u{655}' | '\u{93c}' | '\u{9bc}' | '\u{a3c}' | '\u{abc}' | '\u{b3c}')
+    };
+    let kept = word.nfd().filter(is_kept);
     let mut folded = String::with_capacity(word.len());
     for character in kept.nfc() {
         match character {
@@ -31,6 +66,12 @@ pub fn fold(word: &str) -> Cow<'_, str> {
             'ł' => folded.push('l'),
             'đ' | 'ð' => folded.push('d'),
             'ı' => folded.push('i'),
+            'ħ' => folded.push('h'),
+            'ٱ' => folded.push('ا'),
+            'ة' => folded.push('ه'),
+            'ى' => folded.push('ي'),
+            // Candrabindu and anusvara.
+            '\u{901}' => folded.push('\u{902}'),
             other => folded.push(other),
         }
     }
@@ -83,6 +124,27 @@ mod tests {
         check("किताब");
         check("が");
         check("한국");
-        check("آب");
+    }
+
+    #[test]
+    fn letters_that_people_exchange_are_one() {
+        let check = |one: &str, other: &str| {
+            assert_eq!(fold(&lower(one)), fold(&lower(other)), "{one} {other}");
+        };
+        check("كتاب", "کتاب");
+        check("على", "علی");
+        check("كُتُبٌ", "كتب");
+        check("كـــتاب", "كتاب");
+        check("مدرسة", "مدرسه");
+        check("أحمد", "احمد");
+        check("إسلام", "اسلام");
+        check("آب", "اب");
+        check("می\u{200c}خواهم", "میخواهم");
+        check("שָׁלוֹם", "שלום");
+        check("ज़मीन", "जमीन");
+        check("क\u{93c}लम", "\u{958}लम");
+        check("गाँव", "गांव");
+        check("١٢٣", "123");
+        check("۱۲۳", "१२३");
     }
 }

@@ -71,12 +71,14 @@ languages! {
     Russian "ru" Some(Algorithm::Russian),
     /// Swedish.
     Swedish "sv" Some(Algorithm::Swedish),
-    /// Thai: bigrams.
+    /// Thai: trigrams.
     Thai "th" None,
     /// Turkish.
     Turkish "tr" Some(Algorithm::Turkish),
     /// Ukrainian.
     Ukrainian "uk" Some(Algorithm::Ukrainian),
+    /// Vietnamese: syllables, with and without their tones.
+    Vietnamese "vi" None,
     /// Chinese: bigrams.
     Chinese "zh" None,
 }

@@ -2,9 +2,9 @@
 //! tokens. Plain functions; nothing here does I/O.
 //!
 //! Words are split by Unicode rules, lower-cased, stemmed in the document's language (Snowball) and
-//! folded. Scripts without spaces become overlapping bigrams. Identifiers (`getUserName`,
-//! `snake_case`, `std::vec::Vec`), versions and error codes (`3.11.2`, `BB-3005`, `HTTP/2`) are
-//! kept whole, followed by their parts.
+//! folded. Scripts without spaces become overlapping bigrams or trigrams. After the words of a text
+//! follow its names as a whole (`snake_case`, `std::vec::Vec`, `BB-3005`, `HTTP/2`), parts of words
+//! (`getUserName`, `64KiB`), and other forms of words with accents.
 //!
 //! A token contains no white space and no ASCII but `a-z`, `0-9` and [`TOKEN_MARKS`], so that an
 //! index that splits at everything else keeps it whole.
@@ -14,9 +14,18 @@ mod command_line;
 mod compounds;
 mod detect;
 mod fold;
+mod grams;
+mod han;
 mod language;
+mod lookup;
+mod markup;
+mod names;
+mod parts;
 mod query;
+mod scripts;
+mod signs;
 mod stop_words;
+mod symbols;
 mod syntax;
 mod token;
 
@@ -25,13 +34,14 @@ use std::ops::{Range, RangeInclusive};
 use serde::Deserialize;
 
 pub use language::{IndexLanguages, Language};
-pub use query::{Clause, Field, ParsedQuery, Sequence, Syntax, Word};
+pub use lookup::{Sequence, Word};
+pub use query::{Clause, Field, ParsedQuery, Syntax};
 pub use syntax::{ItemField, Strictness, filters};
 
 use crate::support::fingerprint::Fingerprint;
 
 /// Increased when the same text might give other tokens; the index is then rebuilt.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 /// Names of the analyser and its setting in fingerprints.
 const NAME: &str = "words";
 const LANGUAGE: &str = "language";
@@ -138,7 +148,7 @@ impl Analyser {
 /// Calls `visit` with every token of `text`, in UTF-8 and in order; a token may be empty. `visit`
 /// must not analyse a text itself.
 pub fn for_each_token(text: &str, language: Language, mut visit: impl FnMut(&[u8])) {
-    compounds::for_each_token_utf8(text, language, |_, token| visit(token));
+    compounds::for_each_token_utf8(text, language, |_, token, _| visit(token));
 }
 
 /// Returns the tokens of `text`, separated by single spaces.
@@ -161,7 +171,7 @@ pub fn matches(
 ) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for language in languages {
-        compounds::for_each_token(text, *language, |range, token| {
+        compounds::for_each_token(text, *language, |range, token, _| {
             if is_wanted(token) {
                 found.push(range);
             }
@@ -192,24 +202,100 @@ mod tests {
         en("The Connections are connected.", "the connect are connect");
         en("café naïve Ærø", "cafe naiv aero");
         en("don't John's", "don john");
-        en("getUserName", "getusernam get user name");
-        en("HTTPServer XMLHttpRequest", "httpserver http server xmlhttprequest xml http request");
-        en("snake_case_name", "snake_case_name snake case name");
-        en("std::vec::Vec", "std::vec::vec std vec vec");
-        en("foo.bar() kb.toml", "foo.bar foo bar kb.toml kb toml");
-        en("E0382, 3.11.2 and HTTP/2!", "e0382 3.11.2 and http/2 http 2");
-        en("BB-3005 state-of-the-art", "bb-3005 bb 3005 state of the art");
-        en("C++ and C# or F#.", "c++ c and c# c or f# f");
-        en("--allow-deletes -k __init__ a.", "allow delet k init a");
-        en("mail me@example.org", "mail me@example.org me exampl org");
-        en("end.Next and/or", "end.next end next and or");
+        en("getUserName x", "getusernam x get user name");
+        en("HTTPServer XMLHttpRequest", "httpserver xmlhttprequest http server xml http request");
+        en("snake_case_name x", "snake case name x snakecasenam");
+        en("std::vec::Vec", "std vec vec stdvecvec");
+        en("foo.bar() kb.toml", "foo bar kb toml foobar kbtoml");
+        en("E0382, 3.11.2 and HTTP/2!", "e0382 3.11.2 and http 2 3.11 http2");
+        en("BB-3005 state-of-the-art", "bb 3005 state of the art bb3005 stateoftheart");
+        en("C++ and C# or F#.", "c++ and c# or f#");
+        en("--allow-deletes -k __init__ a.", "allow delet k init a allowdelet");
+        en("mail me@example.org", "mail me exampl org meexampleorg exampleorg");
+        en("end.Next and/or", "end next and or endnext");
         en("\u{ff28}\u{ff34}\u{ff2d}\u{ff2c} ½", "html 1⁄2");
         en("", "");
         check(Language::German, "Häuser Straße GRÖSSE", "haus strass gross");
         check(Language::Russian, "Сколько очков", "скольк очк");
         check(Language::Chinese, "黑豹队 Panthers 猫", "黑豹 豹队 队 panther 猫");
-        check(Language::Japanese, "コーヒー", "コー ーヒ ヒー ー");
-        check(Language::Thai, "ภาษา", "ภา าษ ษา า");
+        check(Language::Japanese, "コーヒー", "こー ーひ ひー ー");
+        check(Language::Thai, "ภาษา", "ภาษ าษา ษา า");
+    }
+
+    #[test]
+    fn words_are_written_in_several_ways() {
+        let check = |language, one: &str, other: &str| {
+            let words = lookup::words(one, false, &[language], &|_| false);
+            let query = ParsedQuery {
+                words: words.into_iter().map(|(_, word)| word).collect(),
+                ..ParsedQuery::default()
+            };
+            let tokens = tokens(other, language);
+            assert!(tokens.split(' ').any(|token| query.asks_for(token)), "{other}: {tokens}");
+        };
+        let en = |one: &str, other: &str| check(Language::English, one, other);
+        en("utf8", "UTF-8");
+        en("sha256", "SHA-256");
+        en("nodejs", "Node.js");
+        en("wifi", "Wi-Fi");
+        en("64KiB", "64 KiB");
+        en("1,234,567", "1234567");
+        en("1'234'567", "1_234_567");
+        en("python3", "python 3");
+        en("email", "e-mail");
+        en("emails", "e-mail");
+        en("3.11", "3.11.2");
+        en("1.2.3", "v1.2.3");
+        en("project\u{2011}list", "project-list");
+        en("unbelievable", "un**believ**able");
+        en("unbelievable", "**un**believable");
+        en("café", "caf&eacute;");
+        en("école", "&Eacute;cole");
+        en("user_id", "user\\_id");
+        en("H2O", "H<sub>2</sub>O");
+        en("width", "width*height*depth");
+        en("operator<<", "std::operator<<(a, b)");
+        en("=>", "use `=>` here");
+        en("§", "see § 5");
+        en("🚀", "launch 🚀!");
+        en(".env", "edit .env");
+        check(Language::French, "securite", "sécurité");
+        check(Language::Portuguese, "informacao", "informação");
+        check(Language::Portuguese, "informacao", "informações");
+        check(Language::Spanish, "informacion", "informaciones");
+        check(Language::German, "Ueberweisung", "Überweisung");
+        check(Language::Arabic, "مدرسه", "مدرسة");
+        check(Language::Hindi, "किताबें", "किताब");
+        check(Language::Japanese, "ガイド", "ｶﾞｲﾄﾞ");
+        check(Language::Japanese, "ガイド", "カ\u{3099}イト\u{3099}");
+        check(Language::Japanese, "りんご", "リンゴ");
+        check(Language::Korean, "한국", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
+        check(Language::Vietnamese, "viet", "việt");
+    }
+
+    #[test]
+    fn names_are_not_found_by_a_letter_of_them() {
+        let c = tokens("C", Language::English);
+        for other in ["C++ x", "C# x", "c++"] {
+            assert!(tokens(other, Language::English).split(' ').all(|token| token != c));
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_what_is_read() {
+        let check = |text: &str, phrase: &str| {
+            let tokens = tokens(text, Language::English);
+            assert!(format!(" {tokens} ").contains(&format!(" {phrase} ")), "{text}: {tokens}");
+        };
+        check("[release notes](https://example.org/rn) page", "releas note page");
+        check("[release notes][rn] page", "releas note page");
+        check("release[^1] notes", "releas note");
+        check("a <b>bold</b> word", "a bold word");
+        check("call `push_back` now", "call push back now");
+        check("the getUserName call", "the getusernam call");
+        check("[a](https://docs.microsoft.com/en-us \"Title\") b", "doc microsoft com en us");
+        check("python 3.11.2 is", "python 3.11.2 is");
+        check("AT&amp;T", "at t");
     }
 
     #[test]

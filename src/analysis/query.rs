@@ -1,10 +1,8 @@
 //! Parses what a person types into what is looked up: words are optional; phrases and fields are
 //! required.
 
-use std::collections::BTreeMap;
-
-use super::compounds::{for_each_token, is_spaceless};
 use super::language::{IndexLanguages, Language};
+use super::lookup::{self, Sequence, Word};
 use super::syntax::{Item, ItemField, Strictness, items};
 
 /// Limit on the words of a query that are looked up.
@@ -36,18 +34,6 @@ pub struct Syntax<'a> {
     pub admits: &'a dyn Fn(ItemField, &str) -> bool,
 }
 
-/// A word, with the tokens it may have in the index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Word {
-    /// Tokens of the word, or of the parts of a name; for each, its forms in the languages of the
-    /// index.
-    pub parts: Vec<Vec<String>>,
-    /// Tokens of a whole name.
-    pub wholes: Vec<String>,
-    /// Whether tokens that begin with its forms match too.
-    pub is_prefix: bool,
-}
-
 /// A column of the index that a query may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -72,31 +58,22 @@ pub struct Clause {
     pub written: String,
 }
 
-/// Consecutive tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sequence {
-    /// At least one.
-    pub tokens: Vec<String>,
-    /// Whether tokens that begin with the last one match too.
-    pub is_prefix: bool,
-}
-
 impl ParsedQuery {
     /// Parses `query` for an index with texts in `languages`, as `syntax` says.
     ///
-    /// Its words are analysed in its own language; if that cannot be detected, in each of the
-    /// `common` ones.
+    /// Its words are looked up in its own language; if that cannot be detected, in all of them:
+    /// a word must be found as it is written.
     pub fn parse(query: &str, languages: &IndexLanguages, syntax: &Syntax<'_>) -> Self {
         let own = Language::of_query(query, &languages.all);
-        let common =
-            if languages.common.is_empty() { &[Language::English][..] } else { &languages.common };
+        let all = if languages.all.is_empty() { &[Language::English][..] } else { &languages.all };
+        let common = languages.common.first().copied().unwrap_or(all[0]);
         let codes: Vec<_> = languages.all.iter().map(|language| language.code()).collect();
         let admits = |field, value: &str| match field {
             ItemField::Language => codes.contains(&value.to_lowercase().as_str()),
             field => (syntax.admits)(field, value),
         };
-        let languages = own.as_ref().map_or(common, std::slice::from_ref);
-        let own = languages[0];
+        let languages = own.as_ref().map_or(all, std::slice::from_ref);
+        let own = own.unwrap_or(common);
         let items = items(query, own, syntax.strictness, &admits);
         let capitals = Capitals::of(query, own);
         let mut parsed = Self { meaning: meaning(&items), ..Self::default() };
@@ -221,38 +198,17 @@ impl Capitals {
     }
 }
 
-/// Returns the sequences an item may have in the index, one for each language that makes a
-/// difference.
+/// Returns the sequences an item may have in the index.
 fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<Sequence> {
-    let mut forms: Vec<Sequence> = Vec::new();
-    let mut add = |tokens: Vec<String>, is_prefix: bool| {
-        let form = Sequence { tokens, is_prefix };
-        if !form.tokens.is_empty() && !forms.contains(&form) {
-            forms.push(form);
+    match field {
+        Some(Field::Language) => {
+            vec![Sequence { tokens: vec![item.text.to_lowercase()], is_prefix: false }]
         }
-    };
-    if field == Some(Field::Language) {
-        add(vec![item.text.to_lowercase()], false);
-        return forms;
-    }
-    let text =
-        if field == Some(Field::Path) { item.text.replace('/', " ") } else { item.text.to_owned() };
-    for language in languages {
-        let mut tokens: Vec<(std::ops::Range<usize>, String)> = Vec::new();
-        for_each_token(&text, *language, |range, token| tokens.push((range, token.to_owned())));
-        let mut is_prefix = item.is_prefix;
-        if let [.., before, last] = tokens.as_slice()
-            && is_inside(&last.0, &before.0)
-            && text[last.0.clone()].starts_with(is_spaceless)
-        {
-            // The text may continue after the phrase.
-            tokens.pop();
-        } else if let [only] = tokens.as_slice() {
-            is_prefix |= text[only.0.clone()].starts_with(is_spaceless);
+        Some(Field::Path) => {
+            lookup::sequences(&item.text.replace('/', " "), item.is_prefix, languages)
         }
-        add(tokens.into_iter().map(|(_, token)| token).collect(), is_prefix);
+        _ => lookup::sequences(item.text, item.is_prefix, languages),
     }
-    forms
 }
 
 /// Returns the words of an item, each with whether it is a stop word of the query's `own` language.
@@ -262,64 +218,11 @@ fn words_of(
     own: Language,
     capitals: &Capitals,
 ) -> Vec<(bool, Word)> {
-    // Ordered so that a whole comes before its parts.
-    let mut forms: BTreeMap<(usize, std::cmp::Reverse<usize>), Vec<String>> = BTreeMap::new();
-    for language in languages {
-        for_each_token(item.text, *language, |range, token| {
-            let forms = forms.entry((range.start, std::cmp::Reverse(range.end))).or_default();
-            if !forms.iter().any(|form| form == token) {
-                forms.push(token.to_owned());
-            }
-        });
-    }
-    let ranges: Vec<_> = forms.keys().map(|(start, end)| *start..end.0).collect();
-    let mut words: Vec<(std::ops::Range<usize>, bool, Word)> = Vec::new();
-    for (range, forms) in ranges.iter().zip(forms.into_values()) {
-        let has_parts = ranges.iter().any(|other| other != range && is_inside(other, range));
+    lookup::words(item.text, item.is_prefix, languages, &|range| {
         let surface = &item.text[range.clone()];
-        let is_gram = surface.starts_with(is_spaceless);
-        match words.last_mut() {
-            Some((whole, ..)) if is_gram && is_inside(range, whole) => {}
-            Some((whole, _, word)) if !is_gram && is_inside(range, whole) => {
-                if has_parts {
-                    word.wholes.extend(forms)
-                } else {
-                    word.parts.push(forms)
-                }
-            }
-            _ => {
-                let is_one = is_gram && surface.chars().nth(1).is_none();
-                let mut word = Word { is_prefix: item.is_prefix || is_one, ..Word::default() };
-                if has_parts && !is_gram {
-                    word.wholes = forms
-                } else {
-                    word.parts.push(forms)
-                }
-                let is_first = item.is_first && range.start == 0;
-                let is_stop = !word.is_prefix
-                    && own.is_stop_word(&surface.to_lowercase())
-                    && !capitals.is_name(surface, is_first);
-                words.push((range.clone(), is_stop, word));
-            }
-        }
-    }
-    if item.is_prefix {
-        for (range, _, word) in &mut words {
-            // The prefix as typed, besides its stem: `connecti*`.
-            let typed = item.text[range.clone()].to_lowercase();
-            if let [forms] = word.parts.as_mut_slice()
-                && typed.is_ascii()
-                && !forms.contains(&typed)
-            {
-                forms.push(typed);
-            }
-        }
-    }
-    words.into_iter().map(|(_, is_stop, word)| (is_stop, word)).collect()
-}
-
-fn is_inside(inner: &std::ops::Range<usize>, outer: &std::ops::Range<usize>) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end
+        let is_first = item.is_first && range.start == 0;
+        own.is_stop_word(&surface.to_lowercase()) && !capitals.is_name(surface, is_first)
+    })
 }
 
 #[cfg(test)]
@@ -364,18 +267,15 @@ mod tests {
         check("\"roll back\" release", "releas +roll+back");
         check("release -canary -\"slip roll\"", "releas -canari -slip+roll");
         check("-canary", "canari");
-        check("--allow-deletes", "allow delet");
+        check("--allow-deletes", "allowdelet=allow&delet");
         check("title:backup heading:\"restore drill\"", "+Title:backup +Heading:restor+drill");
-        check(
-            "lag path:runbooks/replica-lag.md",
-            "lag +Path:runbook+replica-lag.md+replica+lag+md",
-        );
+        check("lag path:runbooks/replica-lag.md", "lag +Path:runbook+replica+lag+md");
         check("lag source:handbook -source:web", "lag +source handbook -source web");
         check("release language:en", "releas +Language:en");
-        check("path::join title:", "path::join=path&join titl");
+        check("path::join title:", "pathjoin=path&join titl");
         check("connecti* migrat*", "connecti* migrat*");
         check("getUserName", "getusernam=get&user&name");
-        check("E0382 HTTP/2 3.11.2", "e0382 http/2=http&2 3.11.2");
+        check("E0382 HTTP/2 3.11.2", "e0382 http2=http&2 3.11.2=3.11");
         check("a\" OR title:x NEAR(*)", "near +Title:x");
         check("\"unclosed quote", "unclos quot");
         check("?! \"\" * - -- ()", "");
@@ -391,9 +291,9 @@ mod tests {
         check("黑豹队", &[Chinese], "黑豹 豹队");
         check("猫", &[Chinese], "猫*");
         check("\"黑豹\"", &[Chinese], "+黑豹");
-        check("organization", &[English, German], "organiz|organization");
-        check("die Katze ist im Haus", &[English, German], "katz haus");
-        check("¿Cuántas capturas?", &[Spanish, English], "captur");
+        check("organization", &[English, German], "organiz|organization|organization_");
+        check("die Katze ist im Haus", &[English, German], "katz|katz_ haus|haus_");
+        check("¿Cuántas capturas?", &[Spanish, English], "captur|captur_");
     }
 
     #[test]

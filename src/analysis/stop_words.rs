@@ -138,4 +138,10 @@ pub const LISTS: &[(Language, &str)] = &[
          із його її їх й коли кому ми між на над не ні ніж о об під по при про та так також там те ти тим то того \
          у хто це цей ці чи чому що щоб як яка яке який які якщо я",
     ),
+    (
+        Language::Vietnamese,
+        "bị bởi các cái cần chỉ cho chưa có của cũng cùng do đã đang để đến đó được gì hay khi không là lại làm mà \
+         một nào này nếu người như nhưng những ở phải qua ra rất sao sau sẽ tại thì theo trên trong trước từ và vào vẫn \
+         về vì với",
+    ),
 ];

@@ -1,12 +1,16 @@
 //! From a word or a name to its token.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use snowball_stemmers_rs::Stemmer;
+use unicode_normalization::char::canonical_combining_class;
 
 use super::TOKEN_MARKS;
 use super::fold::{fold, lower};
 use super::language::Language;
+use super::parts;
 
 /// Limit on a token, in bytes: longer words are data.
 pub const TOKEN_BYTES_MAX: usize = 64;
@@ -15,12 +19,103 @@ pub const TOKEN_BYTES_MAX: usize = 64;
 /// is long.
 pub fn of_word(word: &str, language: Language) -> String {
     let lower = lower(word);
-    let is_plain = lower.len() <= TOKEN_BYTES_MAX && lower.chars().all(char::is_alphabetic);
-    let stemmer = if is_plain { stemmer(language, &lower) } else { None };
-    let mut token = match stemmer {
-        Some(stemmer) => fold(&stemmer.stem(&lower)).into_owned(),
-        None => fold(&lower).into_owned(),
+    if language == Language::English {
+        // The stems of English do not depend on accents.
+        return finished(&stemmed(&fold(&lower), language));
+    }
+    finished(&fold(&stemmed(&lower, language)))
+}
+
+/// Returns the token for what is typed without accents, given its own `token`. It is another one
+/// than that of a text without accents: a word that is typed with them has one token in each text.
+pub fn unaccented(token: &str) -> String {
+    format!("{token}_")
+}
+
+/// Endings that are often typed without their accents, which a stemmer needs to recognise them.
+const ENDINGS: &[(Language, &[(&str, &str)])] = &[
+    (Language::Spanish, &[("cion", "ción"), ("sion", "sión"), ("xion", "xión"), ("ia", "ía")]),
+    (Language::French, &[("ite", "ité"), ("ites", "ités"), ("ee", "ée"), ("ees", "ées")]),
+    (Language::Italian, &[("ita", "ità")]),
+    (
+        Language::Portuguese,
+        &[
+            ("cao", "ção"),
+            ("coes", "ções"),
+            ("sao", "são"),
+            ("soes", "sões"),
+            ("ancia", "ância"),
+            ("encia", "ência"),
+            ("avel", "ável"),
+            ("ivel", "ível"),
+        ],
+    ),
+];
+
+/// Returns the token of a word whose ending was typed without its accents, if it has one of those.
+pub fn of_accented(word: &str, language: Language) -> Option<String> {
+    let (_, endings) = ENDINGS.iter().find(|(it, _)| *it == language && word.is_ascii())?;
+    let lower = word.to_ascii_lowercase();
+    endings.iter().find_map(|(typed, accented)| {
+        let stem = lower.strip_suffix(typed).filter(|stem| stem.len() > 1)?;
+        Some(of_word(&format!("{stem}{accented}"), language))
+    })
+}
+
+/// Reports whether `word` may have lost its accents, if it is one of `language`.
+pub fn may_lack_accents(word: &str, language: Language) -> bool {
+    language.algorithm().is_some()
+        && language != Language::English
+        && word.is_ascii() == language.is_latin()
+        && word.chars().all(char::is_alphabetic)
+        && (word.is_ascii() || {
+            let lower = lower(word);
+            fold(&lower) == lower
+        })
+}
+
+/// Reports whether a word has other tokens.
+pub fn has_others(word: &str, language: Language) -> bool {
+    let may_have = !word.is_ascii() || word.bytes().any(|byte| byte.is_ascii_digit());
+    may_have && !others(word, language).is_empty()
+}
+
+/// Returns what else a word is found by, with the bytes of the word that each is of: its stem as if
+/// typed without accents, its form with tones, its letters and its digits.
+pub fn others(word: &str, language: Language) -> Vec<(Range<usize>, String)> {
+    let mut others: Vec<(Range<usize>, String)> = Vec::new();
+    if word.is_ascii() {
+        let parts = parts::divided(word, 0..word.len()).into_iter();
+        return parts.map(|part| (part.clone(), of_word(&word[part], language))).collect();
+    }
+    let own = of_word(word, language);
+    let lower = lower(word);
+    let mut add = |token: String| {
+        if token != own && !token.is_empty() {
+            others.push((0..word.len(), token));
+        }
     };
+    let folded = finished(&stemmed(&fold(&lower), language));
+    if folded != own {
+        add(unaccented(&folded));
+    }
+    if language == Language::Vietnamese {
+        add(finished(&lower));
+    }
+    others
+}
+
+fn stemmed(lower: &str, language: Language) -> Cow<'_, str> {
+    let is_letter = |c: char| c.is_alphabetic() || canonical_combining_class(c) != 0;
+    let is_plain = lower.len() <= TOKEN_BYTES_MAX && lower.chars().all(is_letter);
+    match if is_plain { stemmer(language, lower) } else { None } {
+        Some(stemmer) => stemmer.stem(lower),
+        None => Cow::Borrowed(lower),
+    }
+}
+
+fn finished(token: &str) -> String {
+    let mut token = token.to_owned();
     keep_token_characters(&mut token);
     token.truncate(token.floor_char_boundary(TOKEN_BYTES_MAX));
     token

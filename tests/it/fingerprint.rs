@@ -47,7 +47,7 @@ plain@2:max_tokens=256,overlap_tokens=0
 source@3:max_tokens=256,overlap_tokens=0";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "static-en-256@1:3940453e32f9");
-    check(&place, OF_INDEX, "words@1:language=auto");
+    check(&place, OF_INDEX, "words@2:language=auto");
 }
 
 #[test]
@@ -60,7 +60,7 @@ plain@2:max_tokens=100,overlap_tokens=10,tokens=words
 source@3:max_tokens=100,overlap_tokens=10,tokens=words";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "hash-64@1");
-    check(&place, OF_INDEX, "words@1:language=de");
+    check(&place, OF_INDEX, "words@2:language=de");
 }
 
 #[test]

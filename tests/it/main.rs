@@ -14,6 +14,7 @@
 //! - `embedder`: an embedder that fails, by a script
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
+//! - `words`: which words are the same
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
@@ -76,3 +77,4 @@ mod users;
 mod wait;
 mod web;
 mod wordpiece;
+mod words;

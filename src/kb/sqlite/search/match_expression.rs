@@ -104,7 +104,8 @@ mod tests {
         };
         check(
             "undo organization",
-            "{title heading text} : (((\"undo\")) AND ((\"organiz\" OR \"organization\")))",
+            "{title heading text} : (((\"undo\" OR \"undo_\")) AND \
+             ((\"organiz\" OR \"organization\" OR \"organization_\")))",
         );
         check(
             "the getUser con*",

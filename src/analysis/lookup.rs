@@ -1,0 +1,159 @@
+//! Words and phrases of a query as the tokens that an index may have for them.
+//!
+//! Tokens depend on the language of a text. A word without accents is looked up as if it had lost
+//! them, too.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::compounds::{Place, for_each_token};
+use super::language::Language;
+use super::scripts::{gram_chars, is_spaceless};
+use super::token;
+
+/// A word, with the tokens it may have in the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Tokens of the word, or of the parts of a name; for each, its forms in the languages of the
+    /// index.
+    pub parts: Vec<Vec<String>>,
+    /// Tokens of a whole name.
+    pub wholes: Vec<String>,
+    /// Whether tokens that begin with its forms match too.
+    pub is_prefix: bool,
+}
+
+/// Consecutive tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// At least one.
+    pub tokens: Vec<String>,
+    /// Whether tokens that begin with the last one match too.
+    pub is_prefix: bool,
+}
+
+/// Returns the sequences that a phrase may have in an index, for each language that makes a
+/// difference: its words, and if it is a single name, that name as one token and as its parts.
+pub fn sequences(text: &str, is_prefix: bool, languages: &[Language]) -> Vec<Sequence> {
+    let mut sequences: Vec<Sequence> = Vec::new();
+    let mut add = |tokens: Vec<String>, is_prefix: bool| {
+        let sequence = Sequence { tokens, is_prefix };
+        if !sequence.tokens.is_empty() && !sequences.contains(&sequence) {
+            sequences.push(sequence);
+        }
+    };
+    for language in languages {
+        let (mut read, mut beside): (Vec<(Range<usize>, String)>, Vec<_>) = Default::default();
+        for_each_token(text, *language, |range, token, place| {
+            let tokens = if place == Place::Text { &mut read } else { &mut beside };
+            tokens.push((range, token.to_owned()));
+        });
+        let only = |token: &(Range<usize>, String)| vec![token.1.clone()];
+        let (Some(first), Some(last)) = (read.first(), read.last()) else {
+            beside.iter().for_each(|token| add(only(token), is_prefix));
+            continue;
+        };
+        let all = first.0.start..last.0.end;
+        let is_gram = text[last.0.clone()].starts_with(is_spaceless);
+        let is_one = read.len() == 1;
+        let wholes = beside.iter().filter(|(range, _)| is_inside(&all, range));
+        let wholes: Vec<_> = wholes.map(only).collect();
+        let parts: Vec<_> =
+            beside.iter().filter(|(range, _)| is_one && range.len() < all.len()).cloned().collect();
+        let is_short = is_gram && is_short_gram(&text[last.0.clone()]);
+        // The text may continue after the phrase.
+        while let [.., before, last] = read.as_slice()
+            && is_gram
+            && is_inside(&last.0, &before.0)
+        {
+            read.pop();
+        }
+        let is_open =
+            is_prefix || is_short && read.len() == 1 && is_short_gram(&text[read[0].0.clone()]);
+        add(read.into_iter().map(|(_, token)| token).collect(), is_open);
+        wholes.into_iter().for_each(|whole| add(whole, is_prefix));
+        if parts.len() > 1 {
+            add(parts.into_iter().map(|(_, token)| token).collect(), is_prefix);
+        }
+    }
+    sequences
+}
+
+/// Returns the words of `text`, each with whether `is_stop` says so of its bytes.
+pub fn words(
+    text: &str,
+    is_prefix: bool,
+    languages: &[Language],
+    is_stop: &dyn Fn(&Range<usize>) -> bool,
+) -> Vec<(bool, Word)> {
+    // Ordered so that a whole comes before its parts.
+    let mut forms: BTreeMap<(usize, Reverse<usize>), Vec<String>> = BTreeMap::new();
+    for language in languages {
+        for_each_token(text, *language, |range, token, _| {
+            let surface = &text[range.clone()];
+            let forms = forms.entry((range.start, Reverse(range.end))).or_default();
+            let mut add = |form: String| {
+                if !forms.contains(&form) {
+                    forms.push(form);
+                }
+            };
+            add(token.to_owned());
+            if token::may_lack_accents(surface, *language) {
+                add(token::unaccented(token));
+                token::of_accented(surface, *language).into_iter().for_each(add);
+            }
+        });
+    }
+    let ranges: Vec<_> = forms.keys().map(|(start, end)| *start..end.0).collect();
+    let mut words: Vec<(Range<usize>, bool, Word)> = Vec::new();
+    for (range, forms) in ranges.iter().zip(forms.into_values()) {
+        let has_parts = ranges.iter().any(|other| other != range && is_inside(other, range));
+        let surface = &text[range.clone()];
+        let is_gram = surface.starts_with(is_spaceless);
+        match words.last_mut() {
+            Some((whole, ..)) if is_gram && is_inside(range, whole) => {}
+            Some((whole, _, word)) if !is_gram && is_inside(range, whole) => {
+                if has_parts {
+                    word.wholes.extend(forms)
+                } else {
+                    word.parts.push(forms)
+                }
+            }
+            _ => {
+                let is_short = is_gram && is_short_gram(surface);
+                let mut word = Word { is_prefix: is_prefix || is_short, ..Word::default() };
+                if has_parts && !is_gram {
+                    word.wholes = forms
+                } else {
+                    word.parts.push(forms)
+                }
+                let is_stop = !word.is_prefix && is_stop(range);
+                words.push((range.clone(), is_stop, word));
+            }
+        }
+    }
+    if is_prefix {
+        for (range, _, word) in &mut words {
+            // The prefix as typed, besides its stem: `connecti*`.
+            let typed = text[range.clone()].to_lowercase();
+            if let [forms] = word.parts.as_mut_slice()
+                && typed.is_ascii()
+                && !forms.contains(&typed)
+            {
+                forms.push(typed);
+            }
+        }
+    }
+    words.into_iter().map(|(_, is_stop, word)| (is_stop, word)).collect()
+}
+
+/// Reports whether `gram` has fewer characters than those inside of a text.
+fn is_short_gram(gram: &str) -> bool {
+    let first = gram.chars().next().unwrap_or_default();
+    gram.chars().nth(gram_chars(first) - 1).is_none()
+}
+
+fn is_inside(inner: &Range<usize>, outer: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
