@@ -37,7 +37,7 @@ b.txt|plain@1
 c.html|html@4
 e.rs|source@1
 g.csv|csv@2
-h.ipynb|notebook@1!text=16777216,pages=10000,memory=536870912,seconds=30
+h.ipynb|notebook@2!text=16777216,pages=10000,memory=536870912,seconds=30
 i.xyz|command@1:cc7c922f46466d63
 j.docx|office@4>plain@1";
     check(&place, OF_DOCUMENTS, documents);

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::html;
 use crate::text::encoding::{self, Decoded};
 use crate::writer::Writer;
 use crate::{
@@ -18,7 +19,7 @@ pub(crate) struct Notebook;
 
 impl Extractor for Notebook {
     fn id(&self) -> &'static str {
-        "notebook@1"
+        "notebook@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -34,7 +35,7 @@ impl Extractor for Notebook {
             .unwrap_or("python");
         let mut writer = Writer::new(TEXT_BYTES_MAX);
         for cell in cells {
-            write_cell(cell, language, &mut writer);
+            write_cell(uri, cell, language, &mut writer);
         }
         if writer.is_full() {
             return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
@@ -64,25 +65,35 @@ fn cells(notebook: &Value) -> Option<Vec<&Value>> {
     Some(sheets.filter_map(|sheet| sheet["cells"].as_array()).flatten().collect())
 }
 
-fn write_cell(cell: &Value, language: &str, writer: &mut Writer) {
+fn write_cell(uri: &str, cell: &Value, language: &str, writer: &mut Writer) {
     let source = joined(if cell["source"].is_null() { &cell["input"] } else { &cell["source"] });
     match cell["cell_type"].as_str() {
         Some("code") => {
             let language = cell["language"].as_str().unwrap_or(language);
             writer.code(language, &source);
             for output in cell["outputs"].as_array().into_iter().flatten() {
-                write_output(output, writer);
+                write_output(uri, output, writer);
             }
         }
         Some("heading") => {
             let level = cell["level"].as_u64().unwrap_or(1);
             writer.heading(usize::try_from(level).unwrap_or(1), &source);
         }
-        _ => writer.markdown(&source),
+        _ => writer.markdown(&closed(source)),
     }
 }
 
-fn write_output(output: &Value, writer: &mut Writer) {
+fn write_output(uri: &str, output: &Value, writer: &mut Writer) {
+    let data = &output["data"];
+    let of_html = || {
+        let html = joined(&data["text/html"]);
+        let page = html::convert_text(uri, &html, &html::Options::whole());
+        page.map(|page| page.markdown).unwrap_or_default()
+    };
+    let rich = [joined(&data["text/markdown"]), of_html(), joined(&data["text/latex"])];
+    if let Some(rich) = rich.into_iter().find(|text| !text.trim().is_empty()) {
+        return writer.markdown(&closed(shortened(&rich)));
+    }
     let text = match output["output_type"].as_str() {
         Some("error" | "pyerr") => {
             let name = output["ename"].as_str().unwrap_or_default();
@@ -94,8 +105,40 @@ fn write_output(output: &Value, writer: &mut Writer) {
         }
     };
     let text = without_escapes(&text);
-    let short: String = text.chars().take(OUTPUT_CHARS_MAX).collect();
-    writer.code("text", &short);
+    writer.code("text", &shortened(&text));
+}
+
+/// Returns the beginning of an output: whole lines, if there are several.
+fn shortened(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(OUTPUT_CHARS_MAX) else { return text.to_owned() };
+    let line_end = text[..end].rfind('\n').unwrap_or(end);
+    text[..line_end].to_owned()
+}
+
+/// Closes a block of code that a cell leaves open: it ends with its cell.
+fn closed(mut markdown: String) -> String {
+    let mut open: Option<String> = None;
+    for line in markdown.lines() {
+        let indented = line.trim_start();
+        let Some(mark) = indented.chars().next().filter(|c| matches!(c, '`' | '~')) else {
+            continue;
+        };
+        let length = indented.chars().take_while(|c| *c == mark).count();
+        let (fence, info) = indented.split_at(length);
+        match &open {
+            None if length >= 3 && !(mark == '`' && info.contains('`')) => {
+                open = Some(fence.to_owned());
+            }
+            Some(known) if fence.starts_with(known.as_str()) && info.trim().is_empty() => {
+                open = None
+            }
+            _ => {}
+        }
+    }
+    if let Some(fence) = open {
+        markdown = format!("{}\n{fence}\n", markdown.trim_end());
+    }
+    markdown
 }
 
 /// Returns a text that may be a list of lines.

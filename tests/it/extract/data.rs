@@ -144,3 +144,61 @@ fn what_is_attached_to_outlook_messages_is_read() {
     insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),
         @r#"{"attachments":["tides.csv"],"author":"Ada <ada@example.org>","date":"2024-01-15T12:00:00Z","message_id":"1@example.org","subject":"Tides"}"#);
 }
+
+#[test]
+fn markup_keeps_its_words() {
+    let check = |uri: &str, text: &str, expected: &str| {
+        assert_eq!(extracted(uri, text).text.trim_end(), expected, "{text}");
+    };
+    check(
+        "a.rst",
+        "Before.\n\n.. only:: html\n\n   Zebra.\n\nAfter.\n",
+        "Before.\n\nZebra.\n\nAfter.",
+    );
+    check(
+        "a.tex",
+        "Use \\textcolor{red}{okapi}, \\unknown{one}{two}; \\texttt{a\\_b}.",
+        "Use okapi, one two; `a_b`.",
+    );
+    check("a.tex", "\\newcommand{\\x}[1]{the #1}\n\\x{gnu}", "the gnu");
+    let long = "\\begin{longtable}[]{@{}\n >{\\raggedright}p{(\\columnwidth) * \\real{0.5}}\n l@{}}\n\\toprule\na & b \\\\[2pt]\n\\cmidrule(lr){1-2}\nc & d \\\\ \\endhead\n\\end{longtable}\n";
+    check("a.tex", long, "| a | b |\n| --- | --- |\n| c | d |");
+    check(
+        "a.tex",
+        "\\begin{tabular}{ll}\\multicolumn{2}{c}{gnu} \\\\ a & b\\\\ \\end{tabular}",
+        "| gnu |  |\n| --- | --- |\n| a | b |",
+    );
+    let html = |inside: &str| format!("<html><body><main><p>{inside}</p></main></body></html>");
+    for (inside, expected) in [
+        ("10<sup>6</sup> cells", "10^6^ cells"),
+        ("H<sub>2</sub>O, x<sub>max</sub>", "H₂O, x~max~"),
+        ("the 1<sup>st</sup> of May, Word<sup>TM</sup>", "the 1st of May, WordTM"),
+        ("e<sup>x</sup>", "e^x^"),
+        (
+            "<math><msup><mi>x</mi><mn>2</mn></msup><mfrac><mn>1</mn><mn>2</mn></mfrac></math>",
+            "$x^{2}\\frac{1}{2}$",
+        ),
+    ] {
+        check("a.html", &html(inside), expected);
+    }
+    let notebook =
+        |cells: &str| format!("{{\"cells\":[{cells}],\"metadata\":{{}},\"nbformat\":4}}");
+    let output = |data: &str| {
+        notebook(&format!(
+            "{{\"cell_type\":\"code\",\"source\":\"m\",\"outputs\":[{{\"output_type\":\"display_data\",\"data\":{{{data},\"text/plain\":\"<object>\"}}}}]}}"
+        ))
+    };
+    for (data, expected) in [
+        ("\"text/markdown\":[\"**kudu**\"]", "**kudu**"),
+        (
+            "\"text/html\":\"<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>\"",
+            "| a | b |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        ("\"text/latex\":\"$x$\"", "$x$"),
+        ("\"image/png\":\"AAAA\"", "```text\n<object>\n```"),
+    ] {
+        check("a.ipynb", &output(data), &format!("```python\nm\n```\n\n{expected}"));
+    }
+    let cells = "{\"cell_type\":\"markdown\",\"source\":\"~~~py\\nx=1\"},{\"cell_type\":\"markdown\",\"source\":\"# Next\"}";
+    check("a.ipynb", &notebook(cells), "~~~py\nx=1\n~~~\n\n# Next");
+}

@@ -403,7 +403,7 @@ fn light_markup() {
         "a.adoc",
         adoc,
         "# Title\n\nText with a reference and [a link](https://example.org).\n\n## Section\n\n- one\n  - two\n\
-         1. first\n\n```rust\nfn main() {}\n\n== no heading\n```\n\nCaption\n\n| a | b |\n| --- | --- |\n| c |\n| d |\n\n\
+         1. first\n\n```rust\nfn main() {}\n\n== no heading\n```\n\nCaption\n\n| a | b |\n| --- | --- |\n| c | d |\n\n\
          **term**\n\nmeaning\n\n![A picture](a.png)\n",
     );
     check(

@@ -1,5 +1,6 @@
 //! Inline content: words, links, code, emphasis, images.
 
+use super::math;
 use super::redirect;
 use super::renderer::Renderer;
 use crate::dom::NodeId;
@@ -80,6 +81,8 @@ impl Renderer<'_> {
                 line.text.push('\u{201d}');
             }
             "math" => self.math(id, line),
+            "sup" => self.raised(id, line),
+            "sub" => self.lowered(id, line),
             "wbr" => {}
             name => {
                 // Cells and blocks inside a line are separate words.
@@ -179,7 +182,54 @@ impl Renderer<'_> {
                 let words: Vec<_> = tex.split_whitespace().collect();
                 line.push_markup(&format!("${}$", words.join(" ")));
             }
-            None => self.inline_children(id, line),
+            None => {
+                let tex = math::tex(tree, id);
+                if !tex.is_empty() {
+                    line.push_markup(&format!("${tex}$"));
+                }
+            }
+        }
+    }
+
+    /// Raised and lowered signs keep their sense: 10<sup>6</sup> is not 106.
+    fn raised(&self, id: NodeId, line: &mut Inline) {
+        let text = self.inline_text(id);
+        let text = text.trim();
+        let before = line.text.chars().next_back().filter(|_| !line.space);
+        let is_ending = matches!(
+            text.to_ascii_lowercase().as_str(),
+            "st" | "nd" | "rd" | "th" | "er" | "re" | "ème" | "o" | "a" | "tm" | "sm" | "®" | "™"
+        );
+        let is_plain = before.is_none_or(char::is_whitespace)
+            || text.is_empty()
+            || text.contains(['\n', '^'])
+            || is_ending && (text.len() > 1 || before.is_some_and(|c| c.is_ascii_digit()));
+        if is_plain {
+            line.push_markup(text);
+        } else {
+            line.push_markup(&format!("^{text}^"));
+        }
+    }
+
+    /// Digits and signs are Unicode's; lowered words are marked.
+    fn lowered(&self, id: NodeId, line: &mut Inline) {
+        let text = self.inline_text(id);
+        let text = text.trim();
+        let sign = |c: char| match c {
+            '0'..='9' => char::from_u32(0x2080 + u32::from(c) - u32::from('0')),
+            '+' => Some('₊'),
+            '-' | '−' => Some('₋'),
+            '=' => Some('₌'),
+            '(' => Some('₍'),
+            ')' => Some('₎'),
+            _ => None,
+        };
+        let signs: Option<String> = text.chars().map(sign).collect();
+        let is_plain = text.is_empty() || text.contains(['\n', '~']);
+        match signs {
+            Some(signs) => line.push_markup(&signs),
+            None if is_plain => line.push_markup(text),
+            None => line.push_markup(&format!("~{text}~")),
         }
     }
 

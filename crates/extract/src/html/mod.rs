@@ -5,6 +5,7 @@
 mod block;
 mod charset;
 mod inline;
+mod math;
 mod redirect;
 mod renderer;
 mod root;

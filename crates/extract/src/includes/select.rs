@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(of(&lines).unwrap(), "a\nd\n");
         let part = Selection {
             after: Some("b\n".to_owned()),
-            before: Some("d".to_owned()),
+            before: Some("// end".to_owned()),
             ..Selection::default()
         };
         assert_eq!(of(&part).unwrap(), "c\n");

@@ -57,19 +57,6 @@ impl Cells {
         self.end_row();
     }
 
-    /// Forms rows of this many cells, the last one of the rest.
-    pub(crate) fn regroup(&mut self, columns: usize) {
-        let cells = self.ends.len();
-        let old_rows = std::mem::take(&mut self.rows);
-        self.rows = (columns..cells + columns).step_by(columns).map(|end| end.min(cells)).collect();
-        let row_of = |cell: usize| old_rows.partition_point(|&end| end <= cell);
-        let lines = self.ranges().map(|cells| {
-            let last = row_of(cells.end.saturating_sub(1)).min(self.lines.len() - 1);
-            (self.lines[row_of(cells.start).min(last)].0, self.lines[last].1)
-        });
-        self.lines = lines.collect();
-    }
-
     /// Returns the number of cells.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
@@ -124,9 +111,5 @@ mod tests {
         };
         assert_eq!(shown(&cells), ["a||b", "c d"]);
         assert_eq!((cells.len(), cells.columns(), cells.is_blank()), (4, 3, false));
-        cells.regroup(3);
-        assert_eq!(shown(&cells), ["a||b", "c d"]);
-        cells.regroup(2);
-        assert_eq!(shown(&cells), ["a|", "b|c d"]);
     }
 }

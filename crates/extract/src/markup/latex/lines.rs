@@ -1,6 +1,8 @@
 //! Breaks LaTeX into lines: environments, items and headings begin and end on lines of their own,
 //! as its scanner requires.
 
+use std::borrow::Cow;
+
 /// Commands that are on a line of their own, with their argument.
 const OWN_LINE: [&str; 10] = [
     "section",
@@ -27,6 +29,9 @@ const WITH_ARGUMENTS: [&str; 8] = [
     "wrapfigure",
 ];
 
+/// Limit on the lines of the arguments of an environment.
+const ARGUMENT_LINES_MAX: usize = 30;
+
 /// Options and inline code are not longer than this.
 const NEAR_BYTES: usize = 1000;
 
@@ -36,14 +41,46 @@ pub(super) fn separated(text: &str, literal: &[&str]) -> (String, Vec<u32>) {
     let mut lines = Lines { text: String::with_capacity(text.len() + text.len() / 16) };
     let mut numbers = Vec::new();
     let mut inside: Option<String> = None;
-    for (number, line) in (1..).zip(text.lines().map(str::trim_end)) {
+    let mut rest = (1..).zip(text.lines().map(str::trim_end));
+    while let Some((number, line)) = rest.next() {
+        let mut line = Cow::Borrowed(line);
+        if inside.is_none()
+            && let Some(count) = open_arguments(&line, rest.clone().map(|(_, line)| line))
+        {
+            for (_, more) in rest.by_ref().take(count) {
+                line = Cow::Owned(format!("{line} {}", more.trim()));
+            }
+        }
         let start = lines.text.len();
-        lines.add_read(line, literal, &mut inside);
+        lines.add_read(&line, literal, &mut inside);
         // Blanks before an environment may have been taken back.
         let added = lines.text.get(start..).unwrap_or_default();
         numbers.extend(added.bytes().filter(|&byte| byte == b'\n').map(|_| number));
     }
     (lines.text, numbers)
+}
+
+/// Returns how many of the next lines belong to the arguments of an environment that begins on
+/// `line`; `None` if they end on it.
+fn open_arguments<'a>(line: &str, next: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let (_, after) = line.split_once("\\begin{")?;
+    let (name, arguments) = after.split_once('}')?;
+    if !WITH_ARGUMENTS.contains(&name.trim_end_matches('*')) {
+        return None;
+    }
+    let depth =
+        |text: &str| text.matches('{').count() as isize - text.matches('}').count() as isize;
+    let mut open = depth(arguments);
+    if open <= 0 {
+        return None;
+    }
+    for (count, line) in (1..=ARGUMENT_LINES_MAX).zip(next) {
+        open += depth(line);
+        if open <= 0 {
+            return Some(count);
+        }
+    }
+    None
 }
 
 struct Lines {

@@ -2,6 +2,7 @@
 //! typed.
 
 mod lines;
+mod macros;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -80,6 +81,26 @@ const HIDDEN: [&str; 20] = [
     "hline",
 ];
 
+/// Commands with arguments that are not text before the one that is.
+const SETTINGS: [(&str, usize); 16] = [
+    ("textcolor", 1),
+    ("color", 1),
+    ("colorbox", 1),
+    ("fcolorbox", 2),
+    ("fontsize", 2),
+    ("multicolumn", 2),
+    ("multirow", 2),
+    ("parbox", 1),
+    ("makebox", 0),
+    ("raisebox", 1),
+    ("resizebox", 2),
+    ("scalebox", 1),
+    ("rotatebox", 1),
+    ("hypertarget", 1),
+    ("hyperlink", 1),
+    ("foreignlanguage", 1),
+];
+
 /// Limit on nested commands that are rendered.
 const DEPTH_MAX: usize = 16;
 
@@ -87,7 +108,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let is_document = text.contains("\\begin{document}");
     let mut in_body = !is_document;
     let mut lists: Vec<bool> = Vec::new();
-    let (text, in_file) = separated(text, &LITERAL);
+    let (text, in_file) = separated(&macros::expanded(text), &LITERAL);
     scribe.scan_instead(&text, Some(in_file));
     let mut lines = text.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
@@ -207,9 +228,7 @@ fn cells(block: &[&str]) -> Cells {
         let first = next + feeds(&row[..blank]);
         cells.at(first, first + feeds(row.trim()));
         next += feeds(row);
-        let row = ["\\hline", "\\toprule", "\\midrule", "\\bottomrule"]
-            .iter()
-            .fold(row.to_owned(), |row, rule| row.replace(rule, ""));
+        let row = without_rules(row);
         if row.trim().is_empty() {
             continue;
         }
@@ -217,6 +236,37 @@ fn cells(block: &[&str]) -> Cells {
         cells.push_row(row.split('&').map(|cell| inline(cell.trim()).replace('\u{1}', "&")));
     }
     cells
+}
+
+/// Removes lines between rows, and the marks of parts of a long table.
+fn without_rules(row: &str) -> String {
+    const RULES: [&str; 12] = [
+        "\\hline",
+        "\\toprule",
+        "\\midrule",
+        "\\bottomrule",
+        "\\noalign{}",
+        "\\endfirsthead",
+        "\\endhead",
+        "\\endfoot",
+        "\\endlastfoot",
+        "\\centering",
+        "\\tabularnewline",
+        "\\arraybackslash",
+    ];
+    let mut row = RULES.iter().fold(row.to_owned(), |row, rule| row.replace(rule, ""));
+    for rule in ["\\cmidrule", "\\cline"] {
+        while let Some(at) = row.find(rule) {
+            let end = row[at..].find('}').map_or(row.len(), |end| at + end + 1);
+            row.replace_range(at..end, "");
+        }
+    }
+    // The distance to the next row, as in `[2pt]`.
+    let words = row.trim_start();
+    match words.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((_, rest)) => rest.to_owned(),
+        None => row,
+    }
 }
 
 /// Converts commands in running text to Markdown. Formulas stay unchanged.
@@ -296,7 +346,7 @@ fn command<'a>(text: &'a str, depth: usize, rendered: &mut String) -> &'a str {
         (Some((_, mark)), true) => {
             let (inside, rest) = braced(after);
             let is_code = *mark == "`";
-            let inside = if is_code { inside.to_owned() } else { inline_at(inside, depth + 1) };
+            let inside = if is_code { code(inside) } else { inline_at(inside, depth + 1) };
             rendered.push_str(&format!("{mark}{inside}{mark}"));
             rest
         }
@@ -313,10 +363,50 @@ fn command<'a>(text: &'a str, depth: usize, rendered: &mut String) -> &'a str {
                 "ldots" | "dots" => rendered.push('…'),
                 _ => {}
             }
-            // Its argument is presumably text.
-            if after.starts_with('{') { after } else { after.trim_start_matches(' ') }
+            arguments(name, after, depth, rendered)
         }
     }
+}
+
+/// Renders the arguments of a command, which are presumably texts, except for its settings; returns
+/// what follows.
+fn arguments<'a>(name: &str, text: &'a str, depth: usize, rendered: &mut String) -> &'a str {
+    let settings = SETTINGS.iter().find(|(known, _)| *known == name);
+    let mut rest = text;
+    for _ in 0..settings.map_or(0, |(_, count)| *count) {
+        if rest.starts_with('{') {
+            rest = skip_option(braced(rest).1);
+        }
+    }
+    let mut is_further = false;
+    while rest.starts_with('{') {
+        let (inside, after) = braced(rest);
+        let words = inline_at(inside, depth + 1);
+        if is_further && !words.is_empty() {
+            rendered.push(' ');
+        }
+        rendered.push_str(&words);
+        (rest, is_further) = (after, true);
+    }
+    if is_further { rest } else { rest.trim_start_matches(' ') }
+}
+
+/// Returns the argument of a command for code: signs without their backslash.
+fn code(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        code.push_str(before);
+        rest = after;
+        if let Some(after) = after.strip_prefix("textbackslash") {
+            code.push('\\');
+            rest = after.strip_prefix("{}").unwrap_or(after);
+        } else if !after.starts_with(['_', '%', '&', '#', '$', '{', '}', ' ']) {
+            code.push('\\');
+        }
+    }
+    code.push_str(rest);
+    code
 }
 
 /// Renders the command that is the sign at the start of `text`, and returns what follows.
@@ -395,7 +485,7 @@ mod tests {
     fn commands_in_text_become_markdown() {
         let check = |text: &str, expected: &str| assert_eq!(inline(text), expected, "{text}");
         check("an \\emph{old \\textbf{and bold}} word", "an *old **and bold*** word");
-        check("50\\% of \\texttt{a\\_b} \\& $x_{1} \\le y$", "50% of `a\\_b` & $x_{1} \\le y$");
+        check("50\\% of \\texttt{a\\_b} \\& $x_{1} \\le y$", "50% of `a_b` & $x_{1} \\le y$");
         check(
             "see~\\cite[p.~2]{knuth}\\label{x}, \\href{https://e.org}{there}",
             "see [knuth], [there](https://e.org)",

@@ -27,7 +27,6 @@ const NO_TEXT: &[&str] = &[
     "automethod",
     "default-role",
     "role",
-    "only",
     "sectnum",
     "title",
     "default-domain",
@@ -237,6 +236,11 @@ fn directive(
         return;
     }
     let is_rendered = match name {
+        // Around a part of the document, whose words are its own.
+        "only" | "container" | "compound" | "class" | "rst-class" => {
+            blocks(content, levels, scribe, depth + 1);
+            true
+        }
         "math" => {
             let lines: Vec<_> = std::iter::once(argument).chain(content.iter().copied()).collect();
             scribe.code("math", &lines);

@@ -1,9 +1,10 @@
 //! AsciiDoc, after the language reference of docs.asciidoctor.org.
 
+mod table;
+
 use std::borrow::Cow;
 
 use super::{Names, Scribe};
-use crate::writer::Cells;
 
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
@@ -12,6 +13,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let mut rest = lines.as_slice();
     let mut language = String::new();
+    let mut settings = table::Settings::default();
     let mut attributes = Names::default();
     while let Some((&line, after)) = rest.split_first() {
         rest = after;
@@ -26,10 +28,10 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if let Some(inside) = line.strip_prefix("```") {
             let block = take_until(&mut rest, "```");
             scribe.code(inside, &block);
-        } else if matches!(line, "|===" | ",===" | "!===") {
+        } else if matches!(line, "|===" | ",===" | ":===" | "!===") {
             let block = take_until(&mut rest, line);
             let lines: Vec<_> = block.iter().map(|line| resolved(line, &mut attributes)).collect();
-            scribe.table(&cells(&lines), &block);
+            scribe.table(&table::cells(line, &std::mem::take(&mut settings), &lines), &block);
         } else if ["====", "****", "____", "--"].iter().any(|mark| is_delimiter(line, mark)) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
@@ -37,6 +39,7 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if line.starts_with('[') && line.ends_with(']') {
             scribe.flush();
             language = language_of(line);
+            settings = table::Settings::of(line);
         } else if !is_condition(line) {
             one_line(&resolved(line, &mut attributes), scribe, &mut attributes);
         }
@@ -173,57 +176,6 @@ fn list_item(line: &str) -> Option<String> {
         }
         '.' => Some(format!("{}1. {text}", "   ".repeat(level))),
         _ => None,
-    }
-}
-
-/// Returns the cells of a table: a row is a line if lines have several cells; otherwise it has as
-/// many cells as the first line, or as the lines up to the first blank one.
-fn cells(block: &[Cow<'_, str>]) -> Cells {
-    let mut table = Cells::default();
-    let mut first_group = None;
-    let mut is_by_line = false;
-    let mut has_row = false;
-    for (index, line) in block.iter().enumerate() {
-        if line.is_empty() {
-            if table.len() > 0 {
-                first_group.get_or_insert(table.len());
-            }
-        } else if line.contains('|') {
-            if std::mem::replace(&mut has_row, true) {
-                table.end_row();
-            }
-            table.at(index, index);
-            let count = line.matches('|').count();
-            is_by_line |= count > 1;
-            // Before the first bar is the format of its cell, or more of the last cell.
-            for (index, cell) in line.split('|').skip(1).enumerate() {
-                let mut cell = inline(cell.trim());
-                if index + 1 < count {
-                    drop_format(&mut cell);
-                }
-                table.push(&cell);
-            }
-        } else {
-            table.at(index, index);
-            table.continue_cell(&inline(line.trim()));
-        }
-    }
-    table.end_row();
-    if !is_by_line {
-        table.regroup(first_group.unwrap_or(1).max(1));
-    }
-    table
-}
-
-/// Removes the format of the next cell, as in `2+^.>s`, from the end of a cell.
-fn drop_format(cell: &mut String) {
-    let Some(word) = cell.split_whitespace().next_back() else { return };
-    let is_format = word.chars().all(|c| c.is_ascii_digit() || "+*^.<>asehmldv".contains(c))
-        && word.contains(['+', '*', '^', '<', '>']);
-    if is_format {
-        let kept = cell.len() - word.len();
-        cell.truncate(kept);
-        cell.truncate(cell.trim_end().len());
     }
 }
 
