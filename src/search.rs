@@ -135,8 +135,7 @@ impl Searcher {
         }
         let strict = self.answer_with(query, Strictness::Full)?;
         for strictness in [Strictness::WithoutPhrases, Strictness::Words] {
-            let is_final = query.is_exact || !strict.interpretation.restricts();
-            if is_final || !strict.hits.is_empty() {
+            if !strict.hits.is_empty() || !strict.interpretation.restricts() {
                 break;
             }
             let relaxed = self.answer_with(query, strictness)?;
@@ -152,7 +151,7 @@ impl Searcher {
     }
 
     fn answer_with(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
-        let reading = self.reader.understand(query, strictness)?;
+        let reading = self.reader.understand(&query.text, strictness)?;
         let mode = self.mode(query.show.mode);
         let words = (mode != SearchMode::Vector).then_some(WordWeights {
             title: self.config.title_weight,
@@ -163,7 +162,7 @@ impl Searcher {
             SearchMode::Hybrid | SearchMode::Vector => self.vector(reading.meaning())?,
         };
         let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
-        Ok(SearchResult { interpretation: reading.interpretation(&hits), hits })
+        Ok(SearchResult { hits, interpretation: reading.interpretation() })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.

@@ -19,9 +19,9 @@ mod han;
 mod language;
 mod lookup;
 mod markup;
-mod misspelling;
 mod names;
 mod parts;
+mod programs;
 mod query;
 mod scripts;
 mod signs;
@@ -35,8 +35,8 @@ use std::ops::{Range, RangeInclusive};
 use serde::Deserialize;
 
 pub use language::{IndexLanguages, Language};
-pub use lookup::{Sequence, Word, forms};
-pub use misspelling::Misspelling;
+pub use lookup::{Sequence, Word};
+pub use programs::language_words;
 pub use query::{Clause, Field, ParsedQuery, Syntax};
 pub use syntax::{ItemField, Strictness, filters};
 

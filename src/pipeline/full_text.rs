@@ -50,8 +50,12 @@ fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut Index
     let column = |rows: &mut IndexRows, text: &str| {
         rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
-    let (title, path) =
-        (column(rows, &revision.title), column(rows, &revision.uri.replace('/', " ")));
+    // Program text seldom says what language it is in, and questions do.
+    let title = match analysis::language_words(&revision.uri) {
+        "" => column(rows, &revision.title),
+        words => column(rows, &[&revision.title, words].join("\n")),
+    };
+    let path = column(rows, &revision.uri.replace('/', " "));
     let code = rows.column(|column| column.add(language.code().as_bytes()));
     for QueuedChunk { id, chunk, .. } in &revision.chunks {
         let heading = column(rows, &chunk.heading_path);

@@ -173,3 +173,23 @@ fn joined_and_divided_words_are_the_same() {
         }
     }
 }
+
+#[test]
+fn chinese_is_found_in_traditional_and_simplified_characters() {
+    let place = place(&[
+        ("tw.md", "# 伺服器\n\n數據庫的備份在圖書館。\n"),
+        ("cn.md", "# 服务\n\n软件开发和网络安全。\n"),
+    ]);
+    finds(&place, &["数据库", "數據庫", "图书馆", "\"备份\""], "tw.md");
+    finds(&place, &["軟件開發", "网络", "網絡安全"], "cn.md");
+}
+
+#[test]
+fn program_text_is_found_by_the_name_of_its_language() {
+    let place = place(&[
+        ("src/sums.py", "def total(values):\n    return sum(values)\n"),
+        ("src/sums.rs", "fn total(values: &[u32]) -> u32 {\n    values.iter().sum()\n}\n"),
+    ]);
+    finds_first(&place, "total in python", "src/sums.py");
+    finds_first(&place, "total in rust", "src/sums.rs");
+}
