@@ -114,8 +114,8 @@ pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;
 pub use extract::{CommandConfig, ExtractConfig, Metadata, child::serve_if_asked};
 pub use kb::{
-    Day, Explanation, Filter, Finding, Hit, Interpretation, KbError, Query, SearchMode, Show,
-    UriGlob,
+    Correction, Day, Explanation, Filter, Finding, Hit, Interpretation, KbError, Query, SearchMode,
+    Show, UriGlob,
 };
 pub use operations::{
     AllowDeletes, Cancellation, CheckOptions, CheckReport, ChunkReport, DocumentSettings,

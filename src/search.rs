@@ -135,7 +135,8 @@ impl Searcher {
         }
         let strict = self.answer_with(query, Strictness::Full)?;
         for strictness in [Strictness::WithoutPhrases, Strictness::Words] {
-            if !strict.hits.is_empty() || !strict.interpretation.restricts() {
+            let is_final = query.is_exact || !strict.interpretation.restricts();
+            if is_final || !strict.hits.is_empty() {
                 break;
             }
             let relaxed = self.answer_with(query, strictness)?;
@@ -151,7 +152,7 @@ impl Searcher {
     }
 
     fn answer_with(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
-        let reading = self.reader.understand(&query.text, strictness)?;
+        let reading = self.reader.understand(query, strictness)?;
         let mode = self.mode(query.show.mode);
         let words = (mode != SearchMode::Vector).then_some(WordWeights {
             title: self.config.title_weight,
@@ -162,7 +163,7 @@ impl Searcher {
             SearchMode::Hybrid | SearchMode::Vector => self.vector(reading.meaning())?,
         };
         let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
-        Ok(SearchResult { hits, interpretation: reading.interpretation() })
+        Ok(SearchResult { interpretation: reading.interpretation(&hits), hits })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.

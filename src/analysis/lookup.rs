@@ -148,6 +148,12 @@ pub fn words(
     words.into_iter().map(|(_, is_stop, word)| (is_stop, word)).collect()
 }
 
+/// Returns the tokens that a word may have in texts of `languages`.
+pub fn forms(word: &str, languages: &[Language]) -> Vec<String> {
+    let words = words(word, false, languages, &|_| false);
+    words.into_iter().flat_map(|(_, word)| word.parts).flatten().collect()
+}
+
 /// Reports whether `gram` has fewer characters than those inside of a text.
 fn is_short_gram(gram: &str) -> bool {
     let first = gram.chars().next().unwrap_or_default();

@@ -19,6 +19,7 @@ mod han;
 mod language;
 mod lookup;
 mod markup;
+mod misspelling;
 mod names;
 mod parts;
 mod programs;
@@ -35,7 +36,8 @@ use std::ops::{Range, RangeInclusive};
 use serde::Deserialize;
 
 pub use language::{IndexLanguages, Language};
-pub use lookup::{Sequence, Word};
+pub use lookup::{Sequence, Word, forms};
+pub use misspelling::Misspelling;
 pub use programs::language_words;
 pub use query::{Clause, Field, ParsedQuery, Syntax};
 pub use syntax::{ItemField, Strictness, filters};

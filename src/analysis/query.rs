@@ -1,6 +1,9 @@
 //! Parses what a person types into what is looked up: words are optional; phrases and fields are
 //! required.
 
+use std::collections::BTreeMap;
+
+use super::compounds::for_each_token;
 use super::language::{IndexLanguages, Language};
 use super::lookup::{self, Sequence, Word};
 use super::syntax::{Item, ItemField, Strictness, items};
@@ -23,6 +26,10 @@ pub struct ParsedQuery {
     pub excluded_sources: Vec<String>,
     /// The query for an embedder: its words as typed, without exclusions and syntax.
     pub meaning: String,
+    /// The words and parts of names as typed, by token.
+    pub typed: BTreeMap<String, String>,
+    /// The languages that its words are analysed in.
+    pub languages: Vec<Language>,
 }
 
 /// Which syntax of a query holds.
@@ -76,7 +83,8 @@ impl ParsedQuery {
         let own = own.unwrap_or(common);
         let items = items(query, own, syntax.strictness, &admits);
         let capitals = Capitals::of(query, own);
-        let mut parsed = Self { meaning: meaning(&items), ..Self::default() };
+        let mut parsed =
+            Self { meaning: meaning(&items), languages: languages.to_vec(), ..Self::default() };
         let mut words: Vec<(bool, Word)> = Vec::new();
         for item in &items {
             if let Some(ItemField::Source) = item.field {
@@ -97,6 +105,7 @@ impl ParsedQuery {
                     clauses.push(Clause { field: column, forms, written: item.written.to_owned() });
                 }
             } else {
+                parsed.note_typed(item.text);
                 words.extend(words_of(item, languages, own, &capitals));
             }
         }
@@ -109,6 +118,15 @@ impl ParsedQuery {
         }
         parsed.words.truncate(WORDS_MAX);
         parsed
+    }
+
+    fn note_typed(&mut self, text: &str) {
+        let typed = &mut self.typed;
+        for language in &self.languages {
+            for_each_token(text, *language, |range, token, _| {
+                typed.entry(token.to_owned()).or_insert_with(|| text[range].to_owned());
+            });
+        }
     }
 
     /// Returns what the query requires, as typed.

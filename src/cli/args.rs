@@ -416,6 +416,10 @@ pub struct SearchArgs {
     /// Shows each chunk separately: merges no neighbours, omits no repeated texts.
     #[arg(long)]
     pub no_fold: bool,
+    /// Searches for what is typed: corrects no misspelt word, and keeps phrases and exclusions that
+    /// leave nothing.
+    #[arg(long)]
+    pub exact: bool,
     /// Shows how each score is made up, and the words that matched.
     #[arg(long)]
     pub explain: bool,

@@ -42,6 +42,7 @@ fn query(arguments: &SearchArgs, text: &str) -> Query {
             after: arguments.after,
             before: arguments.before,
         },
+        is_exact: arguments.exact,
         show: Show {
             limit: arguments.limit,
             mode: arguments.mode.search_mode(),
@@ -79,7 +80,10 @@ fn hits(report: &SearchReport) -> String {
 
 /// Returns how the query was understood, unless it is only words.
 fn interpretation(report: &SearchReport) -> String {
+    let corrected: Vec<_> =
+        report.corrected.iter().map(|one| format!("{} -> {}", one.from, one.to)).collect();
     let lines = [
+        ("corrected", &corrected),
         ("with", &report.required),
         ("without", &report.excluded),
         ("nothing fits, searched for its words", &report.relaxed),

@@ -1,6 +1,7 @@
 //! Score fusion of full-text and vector search.
 //!
-//! `bm25 / max(bm25) + weight * cosine` over the chunks that either search found. Rank fusion with
+//! `bm25 / max(bm25, potential) + weight * cosine` over the chunks that either search found;
+//! the potential is what the words of the query weigh together. Rank fusion with
 //! equal weights was measured to be worse than BM25 alone if the embedder is small, because it
 //! ignores how far apart the scores are.
 
@@ -31,7 +32,8 @@ impl FoundChunk {
 /// How the two scores of a chunk become one.
 #[derive(Clone, Copy, Debug)]
 pub struct Fusion {
-    best_bm25: f64,
+    /// What BM25 scores are divided by.
+    whole_bm25: f64,
     /// The best score of a chunk that lacks a word.
     best_partial: f64,
     /// What a cosine is multiplied by.
@@ -39,8 +41,10 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    /// Scores `chunks` in place and ranks them, best first; equal scores by id.
-    pub fn rank(chunks: &mut [FoundChunk], vector_weight: f64) -> Self {
+    /// Scores `chunks` in place and ranks them, best first; equal scores by id. `potential` is what
+    /// a chunk with every word of the query scores, about: if the best has only a common one of
+    /// them, words say less than vectors.
+    pub fn rank(chunks: &mut [FoundChunk], vector_weight: f64, potential: f64) -> Self {
         let best = |chunks: &[FoundChunk], counts: fn(&&FoundChunk) -> bool| {
             chunks.iter().filter(counts).filter_map(|chunk| chunk.bm25).fold(0.0, f64::max)
         };
@@ -48,7 +52,9 @@ impl Fusion {
         let best_partial = best(chunks, |chunk| !chunk.is_complete);
         // Without any text score the weight would only scale the cosine.
         let vector_weight = if best_bm25 > 0.0 { vector_weight } else { 1.0 };
-        let fusion = Self { best_bm25, best_partial, vector_weight };
+        let has_vectors = chunks.iter().any(|chunk| chunk.cosine.is_some());
+        let whole_bm25 = if has_vectors { best_bm25.max(potential) } else { best_bm25 };
+        let fusion = Self { whole_bm25, best_partial, vector_weight };
         for chunk in chunks.iter_mut() {
             chunk.score = fusion.text_part(chunk) + fusion.vector_part(chunk);
         }
@@ -64,9 +70,9 @@ impl Fusion {
     /// good as the best of the others at least.
     pub fn text_part(&self, chunk: &FoundChunk) -> f64 {
         match chunk.bm25 {
-            Some(bm25) if self.best_bm25 > 0.0 => {
+            Some(bm25) if self.whole_bm25 > 0.0 => {
                 let least = if chunk.is_complete { self.best_partial } else { 0.0 };
-                bm25.max(least) / self.best_bm25
+                bm25.max(least) / self.whole_bm25
             }
             _ => 0.0,
         }
@@ -87,7 +93,7 @@ mod tests {
             .iter()
             .map(|&(id, bm25, cosine)| FoundChunk { bm25, cosine, ..FoundChunk::new(ChunkId(id)) })
             .collect();
-        Fusion::rank(&mut chunks, weight);
+        Fusion::rank(&mut chunks, weight, 0.0);
         let ranked: Vec<_> = chunks.iter().map(|c| (c.id.0, c.score)).collect();
         assert_eq!(ranked, expected);
     }
@@ -106,5 +112,26 @@ mod tests {
         check(&[(1, Some(2.0), None), (2, Some(4.0), None)], 0.5, &[(2, 1.0), (1, 0.5)]);
         check(&[(1, None, Some(0.5)), (2, None, Some(0.75))], 0.5, &[(2, 0.75), (1, 0.5)]);
         check(&[], 0.5, &[]);
+    }
+
+    #[test]
+    fn words_that_no_chunk_has_weigh_against_the_others() {
+        let mut chunks = [(1, Some(1.0), 0.25), (2, None, 0.75)].map(|(id, bm25, cosine)| {
+            FoundChunk { bm25, cosine: Some(cosine), ..FoundChunk::new(ChunkId(id)) }
+        });
+        Fusion::rank(&mut chunks, 0.5, 8.0);
+        assert_eq!(chunks.map(|chunk| (chunk.id.0, chunk.score)), [(2, 0.375), (1, 0.25)]);
+    }
+
+    #[test]
+    fn every_word_is_worth_as_much_as_the_best_without() {
+        let mut chunks =
+            [(1, 8.0, false), (2, 4.0, true), (3, 2.0, true)].map(|(id, bm25, all)| FoundChunk {
+                bm25: Some(bm25),
+                is_complete: all,
+                ..FoundChunk::new(ChunkId(id))
+            });
+        Fusion::rank(&mut chunks, 0.5, 0.0);
+        assert_eq!(chunks.map(|chunk| chunk.id.0), [2, 3, 1]);
     }
 }

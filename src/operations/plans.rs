@@ -163,7 +163,7 @@ fn read_everything(scenario: &Scenario) {
                     "lang:en ferry",
                 ] {
                     let show = Show { mode, folds, context, explains, ..Show::default() };
-                    let query = Query { text: text.to_owned(), filter: filter.clone(), show };
+                    let query = Query { filter: filter.clone(), show, ..Query::new(text) };
                     search(&target, &query).unwrap();
                 }
             }

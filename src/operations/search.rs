@@ -8,7 +8,7 @@ use super::Target;
 use crate::analysis::SearchConfig;
 use crate::embed;
 use crate::error::Error;
-use crate::kb::{Hit, Query, SearchMode};
+use crate::kb::{Correction, Hit, Query, SearchMode};
 use crate::search::{SearchResult, Searcher, Warning};
 
 /// What was found; `--json` prints it.
@@ -31,6 +31,8 @@ pub struct SearchReport {
     pub required: Vec<String>,
     /// Words, phrases and fields that no hit has, as typed without their sign.
     pub excluded: Vec<String>,
+    /// Words that no text has, with those that were searched for instead.
+    pub corrected: Vec<Correction>,
     /// Phrases, exclusions and filters that would have left nothing, so that their words were
     /// searched for.
     pub relaxed: Vec<String>,
@@ -52,6 +54,7 @@ pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
         warnings,
         required: interpretation.required,
         excluded: interpretation.excluded,
+        corrected: interpretation.corrected,
         relaxed: interpretation.relaxed,
         hits,
     })

@@ -153,6 +153,43 @@ fn if_a_phrase_or_an_exclusion_leaves_nothing_its_words_are_searched_for() {
 }
 
 #[test]
+fn misspelt_words_mean_those_that_are_near() {
+    let place = place(&[
+        ("self.md", "# Self service\n\nA reader who keeps to himself; the self is served.\n"),
+        ("shelf.md", "# Stores\n\nConnections of the kubernetes cluster are on a shelf.\n"),
+        ("de.md", "# Hafen\n\nDie Fähren überqueren den Fluss, wenn das Wasser nicht hoch ist.\n"),
+    ]);
+    let corrected = |text: &str, expected: &[(&str, &str)], uri: &str| {
+        for mode in [SearchMode::Text, SearchMode::Hybrid] {
+            let result = search(&place, mode, text);
+            let found = result.interpretation.corrected.into_iter();
+            let found: Vec<_> = found.map(|one| (one.from, one.to)).collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+            assert_eq!(found, expected, "{text}");
+            assert_eq!(result.hits[0].uri, uri, "{text}");
+        }
+    };
+    corrected("sefl", &[("sefl", "Self")], "self.md");
+    corrected("kuberentes", &[("kuberentes", "kubernetes")], "shelf.md");
+    corrected(
+        "kubrenetse culster",
+        &[("kubrenetse", "kubernetes"), ("culster", "cluster")],
+        "shelf.md",
+    );
+    corrected("conections", &[("conections", "Connections")], "shelf.md");
+    corrected("connectoin", &[("connectoin", "Connections")], "shelf.md");
+    corrected("wenn die Fährne", &[("Fährne", "Fähren")], "de.md");
+    // These exist.
+    corrected("shelf", &[], "shelf.md");
+    corrected("himself", &[], "self.md");
+    assert_eq!(uris(&place, "zebra xyz 3e0382 qqqqqqqqqqqqq"), Vec::<String>::new());
+    let query = Query { is_exact: true, ..Query::new("kuberentes") };
+    let searcher = operations::open_searcher(&Target::File(place.kb()), SearchMode::Text).unwrap();
+    assert!(searcher.search(&query).unwrap().is_empty());
+}
+
+#[test]
 fn stop_words_in_capitals_are_names() {
     let place = place(&[
         ("it.md", "# IT\n\nThe IT policy: laptops are locked.\n"),

@@ -122,8 +122,9 @@ const SMALL: [&str; 12] = [
 const PARTIAL: [&str; 2] = ["revision_unfinished", "frontier_queued"];
 
 /// Statements that read a whole table, by their beginning, and why they may.
-const SCANS: [(&str, &str); 22] = [
+const SCANS: [(&str, &str); 23] = [
     ("DELETE FROM document WHERE NOT EXISTS", ONCE),
+    ("SELECT block FROM chunk_fts_idx", "limited, and only for a query with an unknown word"),
     ("DELETE FROM failure WHERE", FAILURES),
     ("DELETE FROM known_failure WHERE", FAILURES),
     ("INSERT INTO known_failure", FAILURES),

@@ -206,6 +206,7 @@ fn hits_as_json() {
     assert_eq!(found["mode"], "hybrid");
     assert_eq!(found["hits"][0]["text"], "High water is at noon.");
     insta::assert_snapshot!(form(&found), @r#"
+    corrected[]: empty
     excluded[]: empty
     hits[].after: string
     hits[].anchor: null

@@ -12,6 +12,7 @@ mod segment;
 mod structure;
 mod trial;
 mod varint;
+mod vocabulary;
 
 use std::collections::HashSet;
 
@@ -26,6 +27,7 @@ pub use languages::LanguageCache;
 pub use rebuild::Analyse;
 pub use rows::IndexRows;
 pub use segment::Segment;
+pub use vocabulary::for_each_term;
 
 /// Columns of the index: title, heading, text, path and language.
 const COLUMNS: usize = 5;

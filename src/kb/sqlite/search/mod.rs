@@ -1,6 +1,7 @@
 //! Hybrid search: BM25 over the full-text index, exact cosine over the vectors, fused.
 
 mod best;
+mod correction;
 mod filter;
 mod hits;
 mod locations;
@@ -26,7 +27,9 @@ use crate::kb::sqlite::vectors::{self, Space};
 
 pub use filter::{Day, Filter, FilterError, UriGlob};
 pub use hits::{Duplicate, Explanation, Hit, LinesIn};
-pub use query::{Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights};
+pub use query::{
+    Correction, Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights,
+};
 pub use reading::UnderstoodQuery;
 
 impl Reader {
@@ -103,7 +106,7 @@ impl Search<'_> {
             }
         }
         let weight = vector.as_ref().map_or(0.0, |vector| vector.weight);
-        let fusion = Fusion::rank(&mut chunks, weight);
+        let fusion = Fusion::rank(&mut chunks, weight, terms.potential);
         hits::read(tx, &chunks, &fusion, &self.query.show)
     }
 

@@ -13,6 +13,8 @@ pub struct Query {
     pub text: String,
     /// Which documents are searched.
     pub filter: Filter,
+    /// Whether the text holds as it is: misspelt words are not corrected, and nothing is relaxed.
+    pub is_exact: bool,
     /// What is returned.
     pub show: Show,
 }
@@ -62,9 +64,20 @@ pub struct Interpretation {
     pub required: Vec<String>,
     /// Words, phrases and fields that no hit has, as typed without their sign.
     pub excluded: Vec<String>,
+    /// Words that no text has, with those that were searched for instead.
+    pub corrected: Vec<Correction>,
     /// Phrases, exclusions and filters that would have left nothing, so that their words were
     /// searched for.
     pub relaxed: Vec<String>,
+}
+
+/// A misspelt word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Correction {
+    /// The word as typed.
+    pub from: String,
+    /// What was searched for instead, as a hit writes it.
+    pub to: String,
 }
 
 impl Interpretation {

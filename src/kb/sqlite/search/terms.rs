@@ -26,6 +26,8 @@ const MATCHES_MAX: u64 = 32_768;
 
 /// A query as expressions of FTS5.
 pub struct Terms {
+    /// What a passage that has every word once scores, about: the words' weights together.
+    pub potential: f64,
     /// Every word must match, those too that are dropped otherwise; `None` if there is one word.
     complete: Option<String>,
     /// Every word that is looked up must match.
@@ -43,7 +45,8 @@ impl Terms {
         query: &ParsedQuery,
         uses_words: bool,
     ) -> Result<Self, KbError> {
-        let words = if uses_words { selective(tx, &query.words)? } else { Vec::new() };
+        let Lookup { words, potential } =
+            if uses_words { Lookup::of(tx, &query.words)? } else { Lookup::default() };
         let has_several = uses_words && query.words.len() > 1;
         let complete = match_expression::words(&query.words, true).filter(|_| has_several);
         let all = match_expression::words(&words, true);
@@ -58,7 +61,7 @@ impl Terms {
             }
             _ => any,
         };
-        Ok(Self { complete, all, any, required, excluded })
+        Ok(Self { potential, complete, all, any, required, excluded })
     }
 
     fn restricted(&self, wanted: Option<&str>) -> Option<String> {
@@ -111,34 +114,53 @@ impl Terms {
     }
 }
 
-/// Returns the words worth looking up: without those that most chunks have, and without the most
-/// common ones if together they would take long; some always remain.
-fn selective(tx: &Transaction<'_>, words: &[Word]) -> Result<Vec<Word>, KbError> {
-    let rows = index::row_count(tx)?;
-    if words.len() <= WORDS_MIN || rows <= SMALL_ROWS {
-        return Ok(words.to_vec());
-    }
-    let most = (rows / COMMON_SHARE).min(MATCHES_MAX);
-    let mut counted = Vec::new();
-    for (place, word) in words.iter().enumerate() {
-        let expression = match_expression::words(std::slice::from_ref(word), true);
-        let count = match expression {
-            Some(expression) => index::matching(tx, &expression, most + 1)?,
-            None => 0,
-        };
-        counted.push((count, place));
-    }
-    counted.sort_unstable();
-    let (mut kept, mut total, mut present) = (Vec::new(), 0, 0);
-    for (count, place) in counted {
-        total += count;
-        if present < WORDS_MIN || count <= most && total <= MATCHES_MAX {
-            kept.push(place);
-            present += usize::from(count > 0);
+/// The words of a query that are looked up.
+#[derive(Default)]
+struct Lookup {
+    words: Vec<Word>,
+    /// Their weights together, and those of words that the index does not have.
+    potential: f64,
+}
+
+impl Lookup {
+    /// Chooses the words worth looking up: without those that most chunks have, and without the
+    /// most common ones if together they would take long; some always remain.
+    fn of(tx: &Transaction<'_>, words: &[Word]) -> Result<Self, KbError> {
+        let rows = index::row_count(tx)?;
+        let most = (rows / COMMON_SHARE).min(MATCHES_MAX);
+        let mut counted = Vec::new();
+        for (place, word) in words.iter().enumerate() {
+            let expression = match_expression::words(std::slice::from_ref(word), true);
+            let count = match expression {
+                Some(expression) => index::matching(tx, &expression, most + 1)?,
+                None => 0,
+            };
+            counted.push((count, place));
         }
+        counted.sort_unstable();
+        let keeps_all = rows <= SMALL_ROWS || words.len() <= WORDS_MIN;
+        let (mut kept, mut total, mut present, mut potential) = (Vec::new(), 0, 0, 0.0);
+        for (count, place) in counted {
+            total += count;
+            let is_selective = count <= most && total <= MATCHES_MAX;
+            if keeps_all || present < WORDS_MIN || is_selective {
+                kept.push(place);
+                present += usize::from(count > 0);
+                potential += weight(count, rows);
+            }
+        }
+        kept.sort_unstable();
+        let words = kept.into_iter().map(|place| words[place].clone()).collect();
+        Ok(Self { words, potential })
     }
-    kept.sort_unstable();
-    Ok(kept.into_iter().map(|place| words[place].clone()).collect())
+}
+
+/// Returns the weight of a word that `count` of `rows` chunks have: its inverse document frequency,
+/// as FTS5's `bm25` computes it.
+#[expect(clippy::cast_precision_loss, reason = "a file has fewer chunks")]
+fn weight(count: u64, rows: u64) -> f64 {
+    let (count, rows) = (count as f64, rows.max(count) as f64);
+    ((rows - count + 0.5) / (count + 0.5)).ln().max(0.0)
 }
 
 /// Which chunks a query admits.
