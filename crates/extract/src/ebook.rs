@@ -2,6 +2,8 @@
 //!
 //! After EPUB 3.3 (W3C), sections 4.2 "OCF ZIP container" and 5 "Package document".
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::html::{self, Options};
@@ -29,7 +31,7 @@ struct Book {
 
 impl Extractor for Epub {
     fn id(&self) -> &'static str {
-        "epub@3"
+        "epub@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -54,7 +56,8 @@ impl Extractor for Epub {
                 damaged += 1;
                 continue;
             };
-            let page = html::convert(chapter, bytes, &Options::whole())?;
+            let page =
+                html::convert(chapter, bytes, &Options { is_xml: true, ..Options::whole() })?;
             if !text.is_empty() && !page.markdown.is_empty() {
                 text.push('\n');
             }
@@ -161,9 +164,13 @@ impl Book {
 
     /// Returns the paths of the chapters in reading order, without the table of contents.
     fn chapters(&self) -> impl Iterator<Item = &str> {
-        self.spine.iter().filter_map(|id| {
+        // Parts of one file may be chapters of their own.
+        let mut known = HashSet::new();
+        self.spine.iter().filter_map(move |id| {
             let (_, href, properties) = self.items.iter().find(|(item, _, _)| item == id)?;
-            (!properties.split(' ').any(|word| word == "nav")).then_some(href.as_str())
+            let path = href.split('#').next().unwrap_or_default();
+            let is_new = known.insert(path);
+            (is_new && !properties.split(' ').any(|word| word == "nav")).then_some(path)
         })
     }
 }

@@ -311,6 +311,7 @@ impl<'a> Site<'a> {
             leave_out: &self.source.remove_selectors,
             resolve,
             is_whole: false,
+            is_xml: false,
         }
     }
 }

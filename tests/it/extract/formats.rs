@@ -61,8 +61,8 @@ fn the_content_decides_where_the_name_lies() {
     let check = |uri: &str, bytes: Vec<u8>, fingerprint: &str| {
         assert_eq!(attempt(uri, bytes).fingerprint.to_string(), fingerprint, "{uri}");
     };
-    check("a.md", pdf(&["Text"]), "markdown@1>pdf@2");
-    check("a.pdf", pdf(&["Text"]), "pdf@2");
+    check("a.md", pdf(&["Text"]), "markdown@1>pdf@3");
+    check("a.pdf", pdf(&["Text"]), "pdf@3");
     check("a.doc", b"<html><p>x".into(), "office@4>html@4");
     check("a.doc", b"{\\rtf1 x}".into(), "office@4>rtf@2");
     check("a.docx", b"just text".into(), "office@4>plain@1");
@@ -300,7 +300,7 @@ fn mails_and_mailboxes() {
     assert_eq!(
         document.text,
         "# Grüße\n\n**From:** ada@example.org (Ada)  \n**To:** bob@example.org  \n\
-         **Message-ID:** 1@example.org  \n**Attachments:** a.csv, a.bin (Water levels)\n\n\
+         **Date:** 2000-05-17T19:18:39-04:00  \n**Message-ID:** 1@example.org  \n**Attachments:** a.csv, a.bin (Water levels)\n\n\
          Hello **Bob** ![Canal]()\n\n## Attachment: a.csv\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n\nAfter it.\n"
     );
     insta::assert_snapshot!(serde_json::to_string(&document.metadata).unwrap(),

@@ -21,7 +21,7 @@ pub(crate) struct Xml;
 
 impl Extractor for Xml {
     fn id(&self) -> &'static str {
-        "xml@3"
+        "xml@4"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -132,6 +132,9 @@ fn outline(_: &str, text: &str) -> Converted {
                     Some(link) => format!("[{words}]({link})"),
                     None => words,
                 });
+                if let Some(note) = element.attribute("_note") {
+                    writer.paragraph(&escaped(note));
+                }
             }
             Part::End("outline") => {
                 writer.close();

@@ -113,8 +113,14 @@ const FORMATTING: &[&str] = &[
 
 const HEADINGS: &[&str] = &["h1", "h2", "h3", "h4", "h5", "h6"];
 
-pub(super) fn build(text: &str) -> Tree {
-    let sink = Builder { state: RefCell::new(State { tree: Tree::new(), open: Vec::new() }) };
+/// Reports whether an element contains another language than HTML.
+fn is_foreign(name: &str) -> bool {
+    matches!(name, "svg" | "math")
+}
+
+pub(super) fn build(text: &str, is_xml: bool) -> Tree {
+    let state = State { tree: Tree::new(), open: Vec::new(), is_xml };
+    let sink = Builder { state: RefCell::new(state) };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(text));
@@ -133,6 +139,8 @@ struct Builder {
 struct State {
     tree: Tree,
     open: Vec<NodeId>,
+    /// The page is XML.
+    is_xml: bool,
 }
 
 impl TokenSink for Builder {
@@ -147,6 +155,10 @@ impl TokenSink for Builder {
             _ => {}
         }
         TokenSinkResult::Continue
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        self.state.borrow().follows_xml()
     }
 }
 
@@ -173,11 +185,14 @@ impl State {
         let parent = self.current();
         let attributes = tag.attrs.into_iter().map(|one| (one.name.local, one.value.to_string()));
         let id = self.tree.append_element(parent, tag.name, attributes);
-        if VOID.contains(&&*name) || self.open.len() >= DEPTH_MAX {
+        let is_empty = tag.self_closing && (self.follows_xml() || is_foreign(&name));
+        if VOID.contains(&&*name) || is_empty || self.open.len() >= DEPTH_MAX {
             return TokenSinkResult::Continue;
         }
         self.open.push(id);
         match &*name {
+            // Pictures and formulas have elements of these names.
+            _ if self.is_in_foreign() => TokenSinkResult::Continue,
             "script" => TokenSinkResult::RawData(RawKind::ScriptData),
             "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
                 TokenSinkResult::RawData(RawKind::Rawtext)
@@ -200,6 +215,16 @@ impl State {
             ),
             _ => false,
         }
+    }
+
+    /// Reports whether the rules of XML hold here.
+    fn follows_xml(&self) -> bool {
+        self.is_xml || self.is_in_foreign()
+    }
+
+    /// Reports whether a picture or a formula is open.
+    fn is_in_foreign(&self) -> bool {
+        self.open.iter().any(|&id| is_foreign(self.tree.name(id)))
     }
 
     fn is_open(&self, name: &str) -> bool {

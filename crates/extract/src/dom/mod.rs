@@ -15,7 +15,13 @@ pub use facts::{Facts, Link, Robots};
 pub use select::Selector;
 pub use tree::{Children, Data, Node, NodeId, Tree};
 
-/// Parses a page; any text results in a tree.
+/// Parses a page; any text results in a tree. One that says so is parsed as XML.
 pub fn parse(text: &str) -> Tree {
-    builder::build(&attributes::capped(text))
+    let says_xml = text.trim_start_matches('\u{feff}').starts_with("<?xml");
+    builder::build(&attributes::capped(text), says_xml)
+}
+
+/// Parses a page in XML: `<a/>` is an element without content, and CDATA sections are text.
+pub fn parse_xml(text: &str) -> Tree {
+    builder::build(&attributes::capped(text), true)
 }

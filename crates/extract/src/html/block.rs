@@ -5,8 +5,11 @@ use super::inline::Inline;
 use super::renderer::{Renderer, has_blocks};
 use super::root::Root;
 use crate::dom::{NodeId, Tree};
-use crate::writer::Writer;
+use crate::writer::{Writer, escaped};
 use crate::{LineMap, TEXT_BYTES_MAX};
+
+/// Limit on the tabs whose name is searched for.
+const TABS_MAX: usize = 200;
 
 /// Limit on the fragments kept, one per heading.
 const ANCHORS_MAX: usize = 2000;
@@ -29,6 +32,7 @@ pub(super) fn render(tree: &Tree, root: &Root, options: &Options<'_>) -> Rendere
         resolve: options.resolve,
         writer: Writer::new(TEXT_BYTES_MAX),
         anchors: Vec::new(),
+        tabs_left: TABS_MAX,
     };
     for &id in &root.roots {
         renderer.blocks(id);
@@ -98,7 +102,28 @@ impl Renderer<'_> {
             }
             "table" => self.table(id),
             "hr" => self.writer.rule(),
+            _ if self.tree.attribute(id, "role") == Some("tabpanel") => {
+                self.tab_name(id);
+                self.blocks(id);
+            }
             _ => self.blocks(id),
+        }
+    }
+
+    /// Writes the name of the tab that shows `id`.
+    fn tab_name(&mut self, id: NodeId) {
+        let tree = self.tree;
+        let Some(wanted) = tree.attribute(id, "aria-labelledby") else { return };
+        self.tabs_left = self.tabs_left.saturating_sub(1);
+        if self.tabs_left == 0 {
+            return;
+        }
+        let is_tab = |&node: &NodeId| tree.attribute(node, "id") == Some(wanted);
+        let Some(tab) = tree.all().find(is_tab) else { return };
+        let name = tree.text(tab).split_whitespace().collect::<Vec<_>>().join(" ");
+        if !name.is_empty() {
+            self.at(tab);
+            self.writer.paragraph(&format!("**{}**", escaped(&name)));
         }
     }
 

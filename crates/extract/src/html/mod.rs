@@ -30,6 +30,8 @@ pub struct Options<'a> {
     pub content: &'a [Selector],
     /// Everything is content, as in a chapter or a mail: the main content is not searched.
     pub is_whole: bool,
+    /// The page is XML, whatever it says.
+    pub is_xml: bool,
     /// What to leave out, besides navigation and the like.
     pub leave_out: &'a [Selector],
     /// Turns a URL as written in the page into that of its link, for example an absolute one;
@@ -82,7 +84,9 @@ pub(super) fn convert_text(
     text: &str,
     options: &Options<'_>,
 ) -> Result<Page, DocumentError> {
-    let tree = dom::parse(text);
+    let has_xml_name = matches!(title::extension(uri).as_deref(), Some("xhtml" | "xht"));
+    let parse = if options.is_xml || has_xml_name { dom::parse_xml } else { dom::parse };
+    let tree = parse(text);
     let facts = tree.facts();
     let followed = tree.links().filter(|link| !link.nofollow);
     let links = followed.map(|link| link.href.to_owned()).collect();

@@ -11,6 +11,8 @@ pub(super) struct Renderer<'a> {
     pub(super) resolve: Option<&'a dyn Fn(&str) -> String>,
     pub(super) writer: Writer,
     pub(super) anchors: Vec<(usize, String)>,
+    /// How many tabs may still be searched for.
+    pub(super) tabs_left: usize,
 }
 
 impl Renderer<'_> {

@@ -1,5 +1,6 @@
 //! Finds the main content of a page, and what to leave out of it.
 
+use std::cell::LazyCell;
 use std::sync::LazyLock;
 
 use super::{Options, Selector};
@@ -96,6 +97,11 @@ static AROUND: LazyLock<Vec<Selector>> = LazyLock::new(|| {
 /// Content found by its name alone has at least this share of the page's text.
 const SHARE_MIN: usize = 3;
 
+/// What is marked as content has at least this share of the text that is not around it, if that is
+/// more than a few words.
+const MARKED_SHARE_MIN: usize = 10;
+const FEW_BYTES: usize = 200;
+
 fn parsed(selectors: &[&str]) -> Vec<Selector> {
     selectors.iter().filter_map(|text| Selector::parse(text).ok()).collect()
 }
@@ -112,6 +118,12 @@ pub(super) struct Root {
 pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
     let body = tree.find("body").unwrap_or(NodeId::ROOT);
     let wanted: &[Selector] = if options.content.is_empty() { &CONTENT } else { options.content };
+    let plain = LazyCell::new(|| plain_bytes(tree));
+    // A header with a good part of the text is no frame of it; a list of links is.
+    let holds_text = |id: NodeId| {
+        let in_all = plain[body.index()];
+        in_all > 0 && plain[id.index()] * SHARE_MIN >= in_all
+    };
     let left_out = |around: bool| -> Vec<bool> {
         // Most elements have no attributes, and most selectors require some.
         let matches = |selectors: &[Selector], id| {
@@ -123,10 +135,13 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
                 let name = tree.name(id);
                 !name.is_empty()
                     && (has_no_text(name)
-                        || matches(&NEVER, id)
+                        || matches(&NEVER, id) && !is_tab_panel(tree, id)
                         || matches(options.leave_out, id)
                         || is_invisible(tree, id)
-                        || around && matches(&AROUND, id) && !is_inside_article(tree, id))
+                        || around
+                            && matches(&AROUND, id)
+                            && !is_inside_article(tree, id)
+                            && !holds_text(id))
             })
             .collect()
     };
@@ -140,7 +155,13 @@ pub(super) fn find(tree: &Tree, options: &Options<'_>) -> Root {
         let bytes = text_bytes(tree, &inner, &roots);
         // What the author marks is trusted; a name such as `article` may be that of a teaser.
         let is_marked = index < 2 || !options.content.is_empty();
-        if bytes > 0 && (is_marked || bytes * SHARE_MIN >= total) {
+        let is_sliver = || {
+            options.content.is_empty()
+                && bytes * MARKED_SHARE_MIN < total
+                && bytes + FEW_BYTES < total
+                && bytes * MARKED_SHARE_MIN < text_bytes(tree, &left_out(true), &[body])
+        };
+        if bytes > 0 && (is_marked && !is_sliver() || bytes * SHARE_MIN >= total) {
             return Root { roots, left_out: inner };
         }
     }
@@ -189,6 +210,11 @@ fn is_invisible(tree: &Tree, id: NodeId) -> bool {
     })
 }
 
+/// Reports whether an element is what a tab shows: hidden until its tab is chosen.
+fn is_tab_panel(tree: &Tree, id: NodeId) -> bool {
+    tree.attribute(id, "role") == Some("tabpanel")
+}
+
 fn is_inside_article(tree: &Tree, id: NodeId) -> bool {
     let mut at = id;
     while at != NodeId::ROOT {
@@ -223,6 +249,22 @@ fn text_bytes(tree: &Tree, left_out: &[bool], roots: &[NodeId]) -> usize {
                 bytes += tree.own_text(id).split_whitespace().map(str::len).sum::<usize>();
                 stack.extend(tree.children(id));
             }
+        }
+    }
+    bytes
+}
+
+/// Returns for each node the bytes of words in it outside of links.
+fn plain_bytes(tree: &Tree) -> Vec<usize> {
+    let mut bytes = vec![0; tree.len()];
+    // A parent comes before its children.
+    for id in tree.all().rev() {
+        if matches!(tree.name(id), "a" | "script" | "style") {
+            bytes[id.index()] = 0;
+        }
+        bytes[id.index()] += tree.own_text(id).split_whitespace().map(str::len).sum::<usize>();
+        if id != NodeId::ROOT {
+            bytes[tree.parent(id).index()] += bytes[id.index()];
         }
     }
     bytes

@@ -10,10 +10,16 @@ use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, display_name, separate, write_fil
 use super::text::{without_encoded, without_quotation};
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
+use crate::text::encoding;
 use crate::writer::escaped;
 use crate::{
     DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
 };
+
+/// A text with fewer words, and fewer than a fourth of those of the part in HTML, says only that
+/// there is one.
+const STUB_WORDS_MAX: usize = 40;
+const STUB_SHARE: usize = 4;
 
 /// EML, one message.
 pub(crate) struct Mail {
@@ -29,7 +35,7 @@ pub(crate) struct Mailbox {
 
 impl Extractor for Mail {
     fn id(&self) -> &'static str {
-        "mail@3"
+        "mail@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -39,8 +45,7 @@ impl Extractor for Mail {
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let message = parse(&bytes).ok_or_else(|| no_message(uri))?;
         let mut text = String::new();
-        let position =
-            Position { level: 1, depth: 0, is_document: true, extract_inner: self.extract_inner };
+        let position = Position { level: 1, depth: 0, extract_inner: self.extract_inner };
         write_message(uri, &message, position, &mut text)?;
         Ok(extracted(uri, subject(&message), text, metadata(&message)))
     }
@@ -48,7 +53,7 @@ impl Extractor for Mail {
 
 impl Extractor for Mailbox {
     fn id(&self) -> &'static str {
-        "mailbox@3"
+        "mailbox@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -59,12 +64,7 @@ impl Extractor for Mailbox {
         let mut text = String::new();
         for bytes in messages(&bytes) {
             if let Some(message) = parse(bytes) {
-                let position = Position {
-                    level: 1,
-                    depth: 0,
-                    is_document: false,
-                    extract_inner: self.extract_inner,
-                };
+                let position = Position { level: 1, depth: 0, extract_inner: self.extract_inner };
                 write_message(uri, &message, position, &mut text)?;
             }
         }
@@ -194,15 +194,13 @@ struct Position {
     level: usize,
     /// Number of messages around it.
     depth: usize,
-    /// The document is this message: its date is metadata, and nobody searches for words of it.
-    is_document: bool,
     /// Extracts attached files.
     extract_inner: ExtractInner,
 }
 
 impl Position {
     fn inside(self) -> Self {
-        Self { level: (self.level + 1).min(6), depth: self.depth + 1, is_document: false, ..self }
+        Self { level: (self.level + 1).min(6), depth: self.depth + 1, ..self }
     }
 }
 
@@ -217,8 +215,7 @@ fn write_message(
     if let Some(subject) = subject(message) {
         let _ = writeln!(text, "{marks} {}", escaped(&subject));
     }
-    let date =
-        message.date().filter(|_| !position.is_document).map(mail_parser::DateTime::to_rfc3339);
+    let date = message.date().map(mail_parser::DateTime::to_rfc3339);
     write_head(
         &[
             ("From", message.from().map(display_names)),
@@ -231,7 +228,7 @@ fn write_message(
         text,
     );
     // In their order: what is said about a file may come after it.
-    let bodies = message.text_body.iter().filter_map(|&id| Some((id, message.part(id)?)));
+    let bodies = bodies(message).iter().filter_map(|&id| Some((id, message.part(id)?)));
     let is_text =
         |part: &MessagePart<'_>| matches!(part.body, PartType::Text(_) | PartType::Html(_));
     let mut parts: BTreeMap<_, _> =
@@ -239,9 +236,9 @@ fn write_message(
     parts.extend(bodies.filter(|(_, part)| is_text(part)).map(|(id, part)| (id, (part, true))));
     for (part, is_body) in parts.into_values() {
         if is_body {
-            write_body(uri, part, text)?;
+            write_body(uri, message, part, text)?;
         } else {
-            write_attachment(uri, part, position, text)?;
+            write_attachment(uri, message, part, position, text)?;
         }
         if text.len() > TEXT_BYTES_MAX {
             return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
@@ -250,8 +247,45 @@ fn write_message(
     Ok(())
 }
 
-fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<(), DocumentError> {
+/// Returns the parts that are the text of a message: those in plain text, unless they only say that
+/// the message is in HTML.
+fn bodies<'a>(message: &'a Message<'_>) -> &'a [u32] {
+    let words = |ids: &[u32], is_html: bool| -> usize {
+        let parts = ids.iter().filter_map(|&id| message.part(id));
+        let texts = parts.filter_map(|part| match &part.body {
+            PartType::Text(body) if !is_html => Some(body.split_whitespace().count()),
+            PartType::Html(body) if is_html => {
+                let page = html::convert_text("", body, &Options::whole()).unwrap_or_default();
+                Some(page.markdown.split_whitespace().count())
+            }
+            _ => None,
+        });
+        texts.sum()
+    };
+    let plain = words(&message.text_body, false);
+    let is_stub = plain < STUB_WORDS_MAX && plain * STUB_SHARE < words(&message.html_body, true);
+    if is_stub { &message.html_body } else { &message.text_body }
+}
+
+/// Returns the text of a part whose encoding is not declared, or declared wrongly.
+fn guessed(uri: &str, message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
+    let is_plain = matches!(part.encoding, mail_parser::Encoding::None);
+    let range = part.offset_body as usize..part.offset_end as usize;
+    let raw = message.raw_message.get(range).filter(|_| is_plain)?;
+    Some(encoding::decode(uri, raw.to_vec()).ok()?.text)
+}
+
+fn write_body(
+    uri: &str,
+    message: &Message<'_>,
+    part: &MessagePart<'_>,
+    text: &mut String,
+) -> Result<(), DocumentError> {
+    let is_broken = |body: &str| body.contains(char::REPLACEMENT_CHARACTER);
     let body = match &part.body {
+        PartType::Text(body) | PartType::Html(body) if is_broken(body) => {
+            guessed(uri, message, part).unwrap_or_else(|| body.to_string())
+        }
         // Content that cannot be decoded exactly is kept, as text.
         PartType::Text(body) | PartType::Html(body) if part.is_encoding_problem => {
             without_quotation(body)
@@ -277,14 +311,15 @@ fn write_body(uri: &str, part: &MessagePart<'_>, text: &mut String) -> Result<()
 /// Writes the text of an attachment, if it has any.
 fn write_attachment(
     uri: &str,
+    message: &Message<'_>,
     part: &MessagePart<'_>,
     position: Position,
     text: &mut String,
 ) -> Result<(), DocumentError> {
-    if let PartType::Message(message) = &part.body {
+    if let PartType::Message(inner) = &part.body {
         // A message truncated before its first part would make its parser panic.
-        return if position.depth < DEPTH_MAX && !message.parts.is_empty() {
-            write_message(uri, message, position.inside(), text)
+        return if position.depth < DEPTH_MAX && !inner.parts.is_empty() {
+            write_message(uri, inner, position.inside(), text)
         } else {
             Ok(())
         };
@@ -293,7 +328,7 @@ fn write_attachment(
     // Parts without a name are usually another form of the body.
     let is_body = name.is_empty() && matches!(part.body, PartType::Text(_) | PartType::Html(_));
     if is_body {
-        return write_body(uri, part, text);
+        return write_body(uri, message, part, text);
     }
     if position.depth < DEPTH_MAX {
         write_file(position.extract_inner, &name, part.contents().to_vec(), position.level, text);

@@ -1,6 +1,7 @@
 //! Man pages, by the macros of man(7) and mdoc(7).
 
 use super::Scribe;
+use crate::writer::Cells;
 
 /// Macros that set words of a line in another font: their words are kept.
 const FONTS: &[&str] = &["B", "I", "BR", "BI", "IB", "IR", "RB", "RI", "SM", "SB", "R"];
@@ -51,6 +52,13 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
                     scribe.flush();
                 }
             }
+            "TS" => {
+                let block: Vec<&str> = lines
+                    .by_ref()
+                    .take_while(|line| !matches!(request(line), Some(("TE", _))))
+                    .collect();
+                scribe.table(&table(&block), &block);
+            }
             "PP" | "P" | "LP" | "Pp" | "sp" | "HP" | "br" | "RS" | "RE" => scribe.flush(),
             _ if FONTS.contains(&name) => {
                 let separator = if name.len() == 2 && name != "SM" { "" } else { " " };
@@ -60,6 +68,62 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             _ => {}
         }
     }
+}
+
+/// Returns the cells of a table of tbl(1): options that end in a semicolon, formats that end in a
+/// full stop, then a line a row; text between `T{` and `T}` is a cell of several lines.
+fn table(block: &[&str]) -> Cells {
+    let mut cells = Cells::default();
+    let mut separator = '\t';
+    let mut rows = block.iter().enumerate();
+    let is_format = |line: &str| line.trim_end().ends_with('.');
+    for (_, line) in rows.by_ref() {
+        if line.trim_end().ends_with(';')
+            && let Some((_, tab)) = line.split_once("tab")
+        {
+            separator = tab.trim_start().chars().nth(1).unwrap_or('\t');
+        }
+        if is_format(line) {
+            break;
+        }
+    }
+    let mut open: Option<String> = None;
+    for (index, line) in rows {
+        cells.at(index, index);
+        let mut rest = *line;
+        if let Some(text) = &mut open {
+            let Some(after) = line.strip_prefix("T}") else {
+                text.push(' ');
+                text.push_str(&code_line(line));
+                continue;
+            };
+            cells.push(open.take().unwrap_or_default().trim());
+            let Some(after) = after.strip_prefix(separator) else {
+                cells.end_row();
+                continue;
+            };
+            rest = after;
+        } else if line.starts_with(['.', '\'']) || matches!(line.trim(), "_" | "=" | "") {
+            // A request, or a line between rows.
+            continue;
+        }
+        let parts: Vec<&str> = rest.split(separator).collect();
+        for (at, part) in parts.iter().enumerate() {
+            if at + 1 == parts.len() && part.trim_end() == "T{" {
+                open = Some(String::new());
+            } else {
+                cells.push(plain(part.trim()).trim());
+            }
+        }
+        if open.is_none() {
+            cells.end_row();
+        }
+    }
+    if let Some(text) = open {
+        cells.push(text.trim());
+        cells.end_row();
+    }
+    cells
 }
 
 fn title(arguments: &[String], scribe: &mut Scribe) {

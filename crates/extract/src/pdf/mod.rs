@@ -25,12 +25,15 @@ const PAGES_MIN: usize = 3;
 /// What unpdf writes before each page.
 const MARKER: (&str, &str) = ("<!-- page ", " -->");
 
+/// Bytes in which the header is searched, as other programs do.
+const HEADER_BYTES: usize = 1024;
+
 /// PDF documents.
 pub(crate) struct Pdf;
 
 impl Extractor for Pdf {
     fn id(&self) -> &'static str {
-        "pdf@2"
+        "pdf@3"
     }
 
     fn is_risky(&self) -> bool {
@@ -39,8 +42,11 @@ impl Extractor for Pdf {
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let failed = |reason: String| DocumentError::permanent(uri, reason);
+        // Some programs write a few bytes before the header.
+        let start = bytes.windows(5).take(HEADER_BYTES).position(|window| window == b"%PDF-");
+        let bytes = &bytes[start.unwrap_or(0)..];
         let options = ParseOptions::new().lenient().with_resources(false).sequential();
-        let document = PdfParser::from_bytes_with_options(&bytes, options)
+        let document = PdfParser::from_bytes_with_options(bytes, options)
             .and_then(|parser| match parser.page_count() {
                 0..=PAGES_MAX => parser.parse(),
                 count => Err(Error::Other(format!("{count} pages, at most {PAGES_MAX}"))),

@@ -59,8 +59,17 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
     {
         return decode_legacy(uri, encoding, &bytes[bom_bytes..]);
     }
+    if let Some(encoding) = unmarked_utf16(&bytes) {
+        return decode_legacy(uri, encoding, &bytes);
+    }
     if let Some(reason) = binary(&bytes) {
         return Err(skipped(reason));
+    }
+    if switches_to_japanese(&bytes)
+        && let Ok(decoded) = decode_legacy(uri, encoding_rs::ISO_2022_JP, &bytes)
+        && !decoded.text.contains(char::REPLACEMENT_CHARACTER)
+    {
+        return Ok(decoded);
     }
     let has_bom = bytes.starts_with(b"\xef\xbb\xbf");
     let (text, encoding) = match String::from_utf8(bytes) {
@@ -90,6 +99,38 @@ fn binary(bytes: &[u8]) -> Option<String> {
         }
         _ => has_nul.then(|| "binary content".into()),
     }
+}
+
+/// Returns the encoding of text in UTF-16 without a mark: in languages with Latin letters every
+/// other byte is zero.
+fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
+    let (pairs, _) = bytes[..bytes.len().min(NUL_SCAN_BYTES)].as_chunks::<2>();
+    if pairs.len() < 4
+        || bytes.len() % 2 == 1
+        || MAGICS.iter().any(|(magic, _)| bytes.starts_with(magic))
+    {
+        return None;
+    }
+    let zeros = |at: usize| pairs.iter().filter(|pair| pair[at] == 0).count();
+    let letters = pairs.iter().flatten().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let (first, second) = (zeros(0), zeros(1));
+    let is_text = |zeros: usize, others: usize| {
+        others == 0 && zeros * 2 >= pairs.len() && letters * 2 >= pairs.len()
+    };
+    if is_text(second, first) {
+        Some(encoding_rs::UTF_16LE)
+    } else if is_text(first, second) {
+        Some(encoding_rs::UTF_16BE)
+    } else {
+        None
+    }
+}
+
+/// Reports whether a text has the escape sequences of ISO-2022-JP before Japanese characters; all
+/// its bytes are those of ASCII.
+fn switches_to_japanese(bytes: &[u8]) -> bool {
+    let has_escape = |window: &[u8]| matches!(window, b"\x1b$B" | b"\x1b$@");
+    bytes.is_ascii() && bytes.contains(&0x1b) && bytes.windows(3).any(has_escape)
 }
 
 /// Reports whether a magic is so short and plain that a text may begin with it.
