@@ -34,6 +34,7 @@ struct Visitor<'a, V> {
     aside: Later,
     extras: Later,
     compound: Compound,
+    joined: String,
     run: Run,
 }
 
@@ -89,6 +90,7 @@ pub fn for_each_token_utf8(
             aside: Later::default(),
             extras: Later::default(),
             compound: Compound::default(),
+            joined: String::new(),
             run: Run::default(),
         };
         visitor.visit_text(text);
@@ -103,6 +105,10 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         let bytes = text.as_bytes();
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
+            if matches!(byte, b' ' | b'\n') {
+                at += 1;
+                continue;
+            }
             if byte.is_ascii() && !byte.is_ascii_alphanumeric() {
                 at = self.visit_mark(text, at);
                 continue;
@@ -136,7 +142,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         let bytes = text.as_bytes();
         let mark = bytes[at];
         match mark {
-            b' ' | b'\n' | b',' | b'`' | b'"' | b')' | b'(' => return at + 1,
+            b',' | b'`' | b'"' | b')' | b'(' | b'#' => return at + 1,
             b'[' | b']' | b'<' => {
                 if let Some(end) = markup::aside_end(text, at) {
                     self.aside_end = self.aside_end.max(end);
@@ -172,6 +178,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         }
     }
 
+    #[inline(always)]
     fn visit_word(&mut self, text: &str, range: Range<usize>) {
         let (token, has_others) = self.cache.token(text, range.clone(), self.language);
         if range.start < self.aside_end {
@@ -243,11 +250,15 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
 
     fn visit_compound(&mut self, compound: &Compound, text: &str) {
         for name in compound.names(text) {
-            let mut joined = names::joined(&text[name.clone()]);
-            if joined.bytes().all(|byte| byte.is_ascii_alphabetic()) || !joined.is_ascii() {
-                joined = token::of_word(&joined, self.language);
+            names::join(&text[name.clone()], &mut self.joined);
+            // Identifiers are typed as they are; words may have other endings.
+            if compound.is_of_words() && !self.joined.bytes().any(|byte| byte.is_ascii_digit()) {
+                let all = 0..self.joined.len();
+                let (token, _) = self.cache.token(&self.joined, all, self.language);
+                self.extras.push(name, token);
+            } else {
+                self.extras.push(name, self.joined.as_bytes());
             }
-            self.extras.push(name, joined.as_bytes());
         }
         let is_elided = compound.is_elided();
         for part in &compound.parts {

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use foldhash::fast::RandomState;
+
 use super::language::Language;
 use super::signs;
 use super::stop_words::{self, LISTS};
@@ -160,10 +162,10 @@ fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language,
 }
 
 /// Returns every stop word with the languages that have it, one bit each.
-fn stop_words() -> &'static HashMap<&'static str, u32> {
-    static WORDS: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+fn stop_words() -> &'static HashMap<&'static str, u32, RandomState> {
+    static WORDS: OnceLock<HashMap<&'static str, u32, RandomState>> = OnceLock::new();
     WORDS.get_or_init(|| {
-        let mut words = HashMap::new();
+        let mut words = HashMap::default();
         for (language, list) in LISTS {
             for word in list.split_whitespace() {
                 *words.entry(word).or_insert(0) |= 1 << *language as u32;

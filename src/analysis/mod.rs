@@ -208,7 +208,7 @@ mod tests {
         en("don't John's", "don john");
         en("getUserName x", "getusernam x get user name");
         en("HTTPServer XMLHttpRequest", "httpserver xmlhttprequest http server xml http request");
-        en("snake_case_name x", "snake case name x snakecasenam");
+        en("snake_case_name x", "snake case name x snakecasename");
         en("std::vec::Vec", "std vec vec stdvecvec");
         en("foo.bar() kb.toml", "foo bar kb toml foobar kbtoml");
         en("E0382, 3.11.2 and HTTP/2!", "e0382 3.11.2 and http 2 3.11 http2");

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::TOKEN_MARKS;
 use super::scripts::{is_spaceless, is_word};
 use super::token::{self, TOKEN_BYTES_MAX};
 
@@ -67,6 +68,11 @@ impl Compound {
         self.marks.contains(&'\'')
     }
 
+    /// Reports whether it is of words joined as in prose: `e-mail`, `Node.js`.
+    pub fn is_of_words(&self) -> bool {
+        self.marks.iter().all(|mark| matches!(mark, '-' | '.'))
+    }
+
     /// Returns the names in it, longest first: as a whole, between its slashes and colons, and
     /// between its dots, so that `/etc/default.conf` and `v.push_back` are found by their names.
     pub fn names(&self, text: &str) -> Vec<Range<usize>> {
@@ -90,6 +96,9 @@ impl Compound {
         };
         let last = self.parts.len() - 1;
         add(0, last);
+        if last == 1 {
+            return names;
+        }
         for separators in ["/:@", "/:@."] {
             let mut first = 0;
             for at in 0..=last {
@@ -176,23 +185,30 @@ fn joining_mark(rest: &str) -> Option<(char, usize)> {
     joins.then_some((mark, rest.len() - unescaped.len() + length))
 }
 
-/// Returns what a name is looked up as: in lower case, folded, without the marks beside a letter,
-/// so that `Node.js` is `nodejs` and `UTF-8` is `utf8`, but `2024-03-05` is itself.
-pub fn joined(name: &str) -> String {
-    let whole = token::of_name(name);
-    let mut joined = String::with_capacity(whole.len());
-    let mut characters = whole.chars().peekable();
-    let mut before = None;
+/// Writes what a name is looked up as over `joined`: in lower case, folded, without the marks beside
+/// a letter, so that `Node.js` is `nodejs` and `UTF-8` is `utf8`, but `2024-03-05` is itself.
+pub fn join(name: &str, joined: &mut String) {
+    joined.clear();
+    let folded;
+    let name = if name.is_ascii() {
+        name
+    } else {
+        folded = token::of_name(name);
+        &folded
+    };
+    let mut ends_number = false;
+    let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {
-        let is_mark = character.is_ascii_punctuation();
-        let ends_number = before.is_some_and(|c: char| c.is_ascii_digit());
         let begins_number = characters.peek().is_some_and(char::is_ascii_digit);
-        if !is_mark || ends_number && begins_number {
-            joined.push(character);
+        let is_kept = match character.is_ascii_punctuation() {
+            true => ends_number && begins_number && TOKEN_MARKS.contains(character),
+            false => true,
+        };
+        if is_kept {
+            joined.push(character.to_ascii_lowercase());
         }
-        before = Some(character);
+        ends_number = character.is_ascii_digit();
     }
-    joined
 }
 
 /// Returns the token of a number with marks.
