@@ -51,7 +51,7 @@ pub use records::{RecordsConfig, RecordsSource};
 pub use sorted_spool::SortedSpool;
 pub use web::{
     FetchThreads, Fetched, PageRequest, Soft404, Starts, UnusableSitemap, Validators, Verdict,
-    VisitResult, WebConfig, WebSource, host, is_public, markdown_links,
+    VisitResult, WebConfig, WebSource, host, is_public, looks_like_sitemap, markdown_links,
 };
 
 pub use crate::support::byte_size::ByteSize;

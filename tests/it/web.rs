@@ -9,6 +9,7 @@ mod large;
 mod lost;
 mod markdown;
 mod missing;
+mod near;
 mod pages;
 mod proxy;
 mod resume;

@@ -70,6 +70,8 @@ const BATCH_TIME: Duration = Duration::from_secs(1);
 const STARTS_PER_BATCH: usize = 1000;
 /// Consecutive outages after which the site is left to the next run.
 const OUTAGES_MAX: u32 = 10;
+/// Limit on the redirects of a start URL.
+const REDIRECTS_MAX: u32 = 10;
 /// Longest wait before URLs that are not due are checked again.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 /// If no URL is due before, the others are left to the next run.
@@ -150,10 +152,13 @@ impl Crawl<'_> {
         })?;
         drop(traps);
         for start in source.named_pages().filter(|url| source.starts_at(url.as_str())) {
-            let Some(page) = run.page(site.name(), start.as_str())? else { continue };
-            let target = page.row.reason.filter(|_| page.row.state == PageState::Redirected);
-            if let Some(target) = target.and_then(|target| target.parse().ok()) {
-                source.narrow(start, &target);
+            let mut from = start.clone();
+            for _ in 0..REDIRECTS_MAX {
+                let Some(page) = run.page(site.name(), from.as_str())? else { break };
+                let target = page.row.reason.filter(|_| page.row.state == PageState::Redirected);
+                let Some(target) = target.and_then(|target| target.parse().ok()) else { break };
+                source.narrow(&from, &target);
+                from = target;
             }
         }
         Ok(())

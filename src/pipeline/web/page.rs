@@ -9,17 +9,22 @@ use super::signs::{body, is_html, is_login, needs_script, says_not_found};
 use super::site::Site;
 use super::textless::{Known, Rest};
 use super::transition::Visit;
-use crate::domain::{FailureKind, MediaType, Stage};
+use crate::domain::{FailureKind, LineMap, MediaType, Stage};
 use crate::error::chain;
 use crate::extract::{PageAttempt, html};
 use crate::kb::{NewText, PageDocument, QueuedPage, ReadResult, Reading};
 use crate::pipeline::producer::document::extract_one;
-use crate::source::{Content, Fetched, Validators, Verdict, VisitResult, markdown_links};
+use crate::source::{
+    Content, Fetched, Validators, Verdict, VisitResult, looks_like_sitemap, markdown_links,
+};
 use crate::support::clock::now_ms;
 use crate::support::secrets;
 
 /// Why a page is left out that only scripts fill.
 pub const NEEDS_SCRIPT: &str = "it holds no text without JavaScript";
+
+/// Why a sitemap among the pages of kb.toml fails.
+const SITEMAP_AS_PAGE: &str = "it is a sitemap or feed: list it in `sitemaps`";
 
 /// Limit on consecutive redirects.
 const REDIRECTS_MAX: u32 = 10;
@@ -116,9 +121,7 @@ fn moved(site: &Site<'_>, page: &QueuedPage, to: &Url, is_permanent: bool) -> Vi
     if page.redirects >= REDIRECTS_MAX {
         return skipped(format!("more than {REDIRECTS_MAX} redirects"));
     }
-    if let Ok(url) = page.url.parse()
-        && site.source.starts_at(&page.url)
-    {
+    if let Ok(url) = page.url.parse() {
         site.source.narrow(&url, &target);
     }
     let is_permanent = is_permanent && !is_login(&target);
@@ -300,13 +303,20 @@ fn text_of(site: &Site<'_>, url: &Url, converted: html::Page) -> NewText {
         encoding: converted.encoding,
         metadata: serde_json::Value::from_iter(metadata).to_string(),
         text: converted.markdown,
-        lines: converted.lines,
+        // Nobody has the file, and a page may be sent in other lines with the same text.
+        lines: LineMap::Unknown,
     }
 }
 
 /// Reads Markdown, plain text, and all other formats with extractors.
 fn read_other(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -> Visit {
     let Fetched { bytes, media_type, validators, robots, .. } = fetched;
+    if looks_like_sitemap(&bytes) {
+        return match site.source.asks_for(&page.url) {
+            true => Visit::Refused { reason: SITEMAP_AS_PAGE.to_owned() },
+            false => skipped("a sitemap or feed".to_owned()),
+        };
+    }
     let name = file_name(url, &media_type);
     let size_bytes = bytes.len() as u64;
     let content = Content { bytes, version: None, metadata: site.metadata().collect() };

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use ureq::http::{HeaderMap, header};
 use url::Url;
 
-use super::cookie_date;
+use super::date;
 use crate::support::clock::now_ms;
 
 /// Limit on name and value of a cookie, in bytes.
@@ -157,7 +157,7 @@ fn parse(url: &Url, text: &str, now_ms: i64) -> Option<Cookie> {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let value = value.trim();
         match key.trim().to_ascii_lowercase().as_str() {
-            "expires" => expires_ms = cookie_date::parse(value).or(expires_ms),
+            "expires" => expires_ms = date::parse(value).or(expires_ms),
             "max-age" => max_age_ms = parse_age(value, now_ms).or(max_age_ms),
             "domain" => {
                 let name = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();

@@ -7,8 +7,9 @@
 mod address;
 mod client;
 mod config;
-mod cookie_date;
 mod cookies;
+mod date;
+mod decode;
 mod fetch;
 mod file_cache;
 mod guard;
@@ -56,6 +57,7 @@ pub use fetch::{FetchThreads, PageRequest};
 pub use guard::is_public;
 pub use llms::markdown_links;
 pub use scope::Verdict;
+pub use sitemap::looks_like_sitemap;
 pub use starts::{Starts, UnusableSitemap};
 pub use visit::{Fetched, Soft404, VisitResult};
 
@@ -280,10 +282,9 @@ impl WebSource {
         self.starts.iter().any(|start| start.as_str() == url)
     }
 
-    /// Makes the folder `to` the site of the start URL `start`, which redirects to it: the same URL
-    /// with a slash at its end.
-    pub fn narrow(&self, start: &Url, to: &Url) {
-        self.fetcher.visitor.scope.narrow(start, to);
+    /// Notes that `from` redirects to `to`: a start URL that lacks its slash means that folder.
+    pub fn narrow(&self, from: &Url, to: &Url) {
+        self.fetcher.visitor.scope.narrow(from, to);
     }
 
     /// Reports whether the links of the page at `url` are followed.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::address::with_plain_escapes;
+
 /// Limit on robots.txt, in bytes; the RFC requires at least 500 KiB.
 pub(super) const SIZE_MAX_BYTES: usize = 512 * 1024;
 /// Longest Crawl-delay that is obeyed.
@@ -99,21 +101,17 @@ fn product(agent: &str) -> &str {
     &agent[..end.unwrap_or(agent.len())]
 }
 
-/// Returns `text` with everything but ASCII percent-encoded, and escapes in upper case, section
-/// 2.2.2.
+/// Returns `text` with everything but ASCII percent-encoded, and escapes in their one spelling,
+/// section 2.2.2.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    let mut digits = 0;
     for byte in text.bytes() {
-        let in_escape = digits > 0 && byte.is_ascii_hexdigit();
-        digits = if byte == b'%' { 2 } else { digits - i32::from(digits > 0) };
         match byte {
-            _ if in_escape => escaped.push(byte.to_ascii_uppercase() as char),
             0..=127 => escaped.push(byte as char),
             _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
-    escaped
+    with_plain_escapes(&escaped).unwrap_or(escaped)
 }
 
 /// Matches `*`, any text, and `$` at the end; takes time linear in the number of pieces times the

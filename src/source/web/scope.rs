@@ -84,16 +84,18 @@ impl Scope {
         })
     }
 
-    /// Makes the folder `to` the site of the start URL `root`, which redirects to it: the same URL
-    /// with a slash at its end.
-    pub(super) fn narrow(&self, root: &Url, to: &Url) {
-        if to.path().strip_suffix('/') != Some(root.path()) || host(root) != host(to) {
+    /// Notes that `from` redirects to `to`. If `from` is a start URL without a slash at its end,
+    /// also with another scheme, and `to` is below it, the site is that folder, and not the one
+    /// around it.
+    pub(super) fn narrow(&self, from: &Url, to: &Url) {
+        let path = format!("{}/", from.path());
+        let is_root = |root: &Url| host(root) == host(from) && root.path() == from.path();
+        if from.path().ends_with('/') || !to.path().starts_with(&path) || host(from) != host(to) {
             return;
         }
         let mut prefixes = self.prefixes.write().unwrap_or_else(PoisonError::into_inner);
-        for (prefix, _) in prefixes.iter_mut().zip(&self.roots).filter(|(_, other)| *other == root)
-        {
-            *prefix = folder(to);
+        for (prefix, _) in prefixes.iter_mut().zip(&self.roots).filter(|(_, root)| is_root(root)) {
+            prefix.set_path(&path);
         }
     }
 

@@ -1,13 +1,11 @@
 //! Parses sitemaps: sitemaps.org, protocol 0.9, as XML (also compressed, in any encoding), index or
 //! plain list; feeds (RSS, Atom) are sitemaps, too.
 
-use std::io::Read;
-
-use encoding_rs::{Encoding, UTF_8};
-use flate2::read::MultiGzDecoder;
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
+
+use super::decode::{decoded, decompressed};
 
 /// Limit on one sitemap after decompression, in bytes; the protocol's own.
 pub(super) const SIZE_MAX_BYTES: u64 = 50 * 1024 * 1024;
@@ -18,8 +16,8 @@ const ENTRIES_MAX: usize = 50_000;
 const URL_BYTES_MAX: usize = 4096;
 /// Limit on a date.
 const LASTMOD_BYTES_MAX: usize = 64;
-/// Bytes at the beginning in which a declaration of the encoding is looked for.
-const DECLARATION_BYTES: usize = 200;
+/// Bytes at the beginning in which its root element is looked for.
+const ROOT_BYTES: usize = 4096;
 
 /// One entry of a sitemap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +25,8 @@ pub(super) struct SitemapEntry {
     /// As written; may be relative.
     pub(super) url: String,
     pub(super) lastmod: Option<String>,
+    /// `guid` of a feed, if it is a URL: for an entry without another one.
+    guid: Option<String>,
     /// Whether it is another sitemap.
     pub(super) is_sitemap: bool,
 }
@@ -43,7 +43,10 @@ pub(super) struct Sitemap {
 
 impl Sitemap {
     /// Adds `entry`; returns false if the limit is reached.
-    fn add(&mut self, entry: SitemapEntry) -> bool {
+    fn add(&mut self, mut entry: SitemapEntry) -> bool {
+        if let Some(guid) = entry.guid.take().filter(|_| entry.url.is_empty()) {
+            entry.url = guid;
+        }
         if entry.url.is_empty() || entry.url.len() > URL_BYTES_MAX {
             return true;
         }
@@ -58,7 +61,7 @@ impl Sitemap {
 /// Parses as much as possible; skips invalid entries. `is_whole`: these are all of its bytes.
 pub(super) fn parse(bytes: Vec<u8>, is_whole: bool) -> Sitemap {
     let (bytes, is_whole) = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let (plain, is_all) = decompressed(&bytes);
+        let (plain, is_all) = decompressed(&bytes, SIZE_MAX_BYTES);
         (plain, is_whole && is_all)
     } else {
         (bytes, is_whole)
@@ -77,38 +80,25 @@ pub(super) fn parse(bytes: Vec<u8>, is_whole: bool) -> Sitemap {
     sitemap
 }
 
-/// Also reports whether that is all.
-fn decompressed(bytes: &[u8]) -> (Vec<u8>, bool) {
-    let mut plain = Vec::new();
-    // A truncated file yields its first part.
-    let read = MultiGzDecoder::new(bytes).take(SIZE_MAX_BYTES + 1).read_to_end(&mut plain);
-    let is_all = read.is_ok() && plain.len() as u64 <= SIZE_MAX_BYTES;
-    plain.truncate(usize::try_from(SIZE_MAX_BYTES).unwrap_or(usize::MAX));
-    (plain, is_all)
-}
-
-/// Decodes by byte order mark, or by the declaration at the beginning.
-fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    let encoding = match Encoding::for_bom(bytes) {
-        Some((encoding, _)) => encoding,
-        None if bytes.starts_with(b"<\0") => encoding_rs::UTF_16LE,
-        None if bytes.starts_with(b"\0<") => encoding_rs::UTF_16BE,
-        None => declared(bytes).unwrap_or(UTF_8),
-    };
-    encoding.decode(bytes).0
-}
-
-fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
-    let start = &bytes[..bytes.len().min(DECLARATION_BYTES)];
-    let start = String::from_utf8_lossy(start);
-    let declaration = start.trim_start().strip_prefix("<?xml")?.split("?>").next()?;
-    let (_, after) = declaration.split_once("encoding")?;
-    let value = after.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let encoding = Encoding::for_label(value[1..].split(quote).next()?.as_bytes())?;
-    // These bytes are ASCII, so it cannot be true.
-    let is_ascii = ![encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&encoding);
-    is_ascii.then_some(encoding)
+/// Reports whether a file is a sitemap or a feed, by its root element.
+pub fn looks_like_sitemap(bytes: &[u8]) -> bool {
+    let start = decoded(&bytes[..bytes.len().min(ROOT_BYTES)]);
+    let start = start.trim_start_matches('\u{feff}').trim_start();
+    let mut reader = Reader::from_str(start);
+    reader.config_mut().check_end_names = false;
+    while start.starts_with('<')
+        && let Ok(event) = reader.read_event()
+    {
+        match event {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let root = local(tag.name().as_ref());
+                return ["urlset", "sitemapindex", "rss", "feed"].contains(&root.as_str());
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn parse_list(text: &str, sitemap: &mut Sitemap) {
@@ -134,6 +124,7 @@ const OTHERS: [&str; 7] = ["image", "video", "news", "xhtml", "atom", "media", "
 enum Field {
     Url,
     Lastmod,
+    Guid,
 }
 
 /// Walks from tag to tag; end tags may be missing at the end.
@@ -214,6 +205,7 @@ fn field_of(name: &str) -> Option<Field> {
     match local(name).as_str() {
         "loc" | "link" => Some(Field::Url),
         "lastmod" => Some(Field::Lastmod),
+        "guid" => Some(Field::Guid),
         _ => None,
     }
 }
@@ -252,6 +244,10 @@ fn set(entry: Option<&mut SitemapEntry>, field: Option<(Field, String)>) {
         Field::Url if entry.url.is_empty() => entry.url = value.to_owned(),
         Field::Lastmod if value.len() <= LASTMOD_BYTES_MAX => {
             entry.lastmod.get_or_insert_with(|| value.to_owned());
+        }
+        // `isPermaLink` need not say so: other ids are no URLs.
+        Field::Guid if value.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("http")) => {
+            entry.guid = Some(value.to_owned());
         }
         _ => {}
     }

@@ -98,6 +98,17 @@ struct Waiting {
     met: HashSet<Url>,
 }
 
+impl Waiting {
+    /// Notes why a sitemap, or one that its root leads to, may list more pages.
+    fn note(&mut self, read: &SitemapToRead, problem: String) {
+        let root = &mut self.roots[read.root];
+        let is_root = root.url == read.url;
+        let below = || format!("{}: {problem}", secrets::hidden(read.url.as_str()));
+        let problem = if is_root { problem.clone() } else { below() };
+        root.problem.get_or_insert(problem);
+    }
+}
+
 struct Finder<'a> {
     named: &'a Named<'a>,
     fetcher: &'a Fetcher,
@@ -171,9 +182,7 @@ impl Finder<'_> {
                     bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
                     self.take_sitemap(&read, sitemap::parse(bytes, is_whole), &mut waiting);
                 }
-                Err(FileError::Missing(reason)) => {
-                    waiting.roots[read.root].problem.get_or_insert(reason);
-                }
+                Err(FileError::Missing(reason)) => waiting.note(&read, reason),
                 Err(FileError::Outage(reason)) => {
                     let url = &read.url;
                     let outage = secrets::hidden(&format!("sitemap {url}: {reason}"));
@@ -250,7 +259,7 @@ impl Finder<'_> {
         if let Some(problem) = found.problem {
             let root = &mut waiting.roots[read.root];
             root.is_partial |= !found.entries.is_empty();
-            root.problem.get_or_insert_with(|| problem.to_owned());
+            waiting.note(read, problem.to_owned());
         }
         let scope = &self.fetcher.visitor.scope;
         for entry in found.entries {

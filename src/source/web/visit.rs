@@ -10,11 +10,13 @@ use url::Url;
 
 use super::address::{host, path_and_query};
 use super::client::{Client, RequestError, Response, Validators};
+use super::date;
 use super::file_cache::FileCache;
 use super::pace::Pace;
 use super::robots::KnownRobots;
 use super::scope::Scope;
 use crate::support::checkpoint::StopSignal;
+use crate::support::clock::now_ms;
 use crate::support::html;
 
 /// Longest pause of a server that a run waits for; with a longer one the host is put off, until the
@@ -321,14 +323,13 @@ fn long_pause(response: &Response) -> Option<Duration> {
     retry_after(pause).filter(|pause| *pause > PAUSE_MAX)
 }
 
-/// Parses a number of seconds, or a date.
+/// Parses a number of seconds, or a date; a number that is too large for one means a day.
 fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(DAY, Duration::from_secs));
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    let wait = date.duration_since(jiff::Timestamp::now());
-    Duration::try_from(wait).ok()
+    let wait_ms = date::parse(value)?.saturating_sub(now_ms());
+    u64::try_from(wait_ms).ok().map(Duration::from_millis)
 }
 
 /// Reports whether no extractor reads this media type.

@@ -1,4 +1,5 @@
-//! Dates of cookies, which servers write in many ways: RFC 6265, section 5.1.1.
+//! Dates in headers, which servers write in many ways, by the rules for cookies: RFC 6265, section
+//! 5.1.1. They read all forms of RFC 9110.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
