@@ -9,6 +9,7 @@
 //! A token contains no white space and no ASCII but `a-z`, `0-9` and [`TOKEN_MARKS`], so that an
 //! index that splits at everything else keeps it whole.
 
+mod about;
 mod cache;
 mod command_line;
 mod compounds;
@@ -21,6 +22,7 @@ mod lookup;
 mod markup;
 mod misspelling;
 mod names;
+pub mod noise;
 mod parts;
 mod programs;
 mod query;
@@ -35,6 +37,7 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::Deserialize;
 
+pub use about::about;
 pub use language::{IndexLanguages, Language};
 pub use lookup::{Sequence, Word, forms};
 pub use misspelling::Misspelling;

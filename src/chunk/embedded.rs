@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::domain::Chunk;
+use crate::analysis::noise;
+use crate::domain::{Chunk, Span};
 
 /// Separates the title and the headings of a heading path.
 pub(super) const PATH_SEPARATOR: &str = " > ";
@@ -35,20 +36,26 @@ pub(super) fn begins_with_title(title: &str, heading_path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(PATH_SEPARATOR))
 }
 
-/// Returns the chunk's own text: prefix on a line of its own, overlap, span. Borrowed if the chunk
-/// is only a span.
+/// Returns the chunk's own text: prefix on a line of its own, overlap, span, all without noise.
+/// Borrowed if the chunk is only a span, and has none.
 pub fn body_text<'a>(text: &'a str, chunk: &Chunk) -> Cow<'a, str> {
     if chunk.prefix.is_none() && chunk.overlap.is_none() {
-        return Cow::Borrowed(chunk.span.of(text));
+        return words(text, chunk.span);
     }
     let mut body = String::new();
     if let Some(prefix) = chunk.prefix {
-        body.push_str(prefix.of(text));
+        body.push_str(&words(text, prefix));
         body.push('\n');
     }
     if let Some(overlap) = chunk.overlap {
-        body.push_str(overlap.of(text));
+        body.push_str(&words(text, overlap));
     }
-    body.push_str(chunk.span.of(text));
+    body.push_str(&words(text, chunk.span));
     Cow::Owned(body)
+}
+
+/// Returns the words of a span; see [`noise`].
+fn words(text: &str, span: Span) -> Cow<'_, str> {
+    let span = span.start..span.end;
+    noise::words(text, span.clone(), &noise::find(text, span))
 }

@@ -1,8 +1,9 @@
 //! Markdown: sections and top-level blocks from pulldown-cmark's events, in one pass over each
 //! piece.
 //!
-//! No text is lost, whatever the parser does: bytes between blocks that are neither blank nor a
-//! link definition become blocks of their own. Nesting costs a counter, not a stack.
+//! No text is lost, whatever the parser does: bytes between blocks that are not blank, such as link
+//! definitions, become blocks of their own. Front matter is metadata, but for lines that belong to
+//! no key; a document of nothing else has it as its text. Nesting costs a counter, not a stack.
 
 use std::ops::Range;
 
@@ -10,8 +11,9 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
 use super::pieces::pieces;
-use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, pack};
+use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, mdx, pack};
 use crate::domain::{Chunk, Span};
+use crate::support::{front_matter, line_ends};
 
 /// Limit on a heading's text in heading paths, in characters.
 const HEADING_CHARS_MAX: usize = 200;
@@ -21,7 +23,7 @@ pub(super) struct Markdown;
 
 impl Chunker for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@3"
+        "markdown@4"
     }
 
     fn chunk(
@@ -36,51 +38,28 @@ impl Chunker for Markdown {
 
 /// Returns the sections and blocks of a Markdown text.
 fn outline(text: &str) -> Outline {
-    let base = front_matter_end(text);
+    let text = &line_ends::unix(text);
+    let start = byte_order_mark(text);
+    let metadata = front_matter::find(&text[start..]);
+    let base = metadata.as_ref().map_or(start, |metadata| start + metadata.end);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM
         | Options::ENABLE_HEADING_ATTRIBUTES;
-    let mut builder = Builder::new(text, base);
+    let mut builder = Builder::new(text, start);
+    for unread in metadata.iter().flat_map(|metadata| &metadata.unread) {
+        let lines = Span::new(start + unread.start, start + unread.end);
+        builder.cursor = lines.start;
+        builder.add_block(Block::new(lines, Kind::Prose));
+    }
+    builder.cursor = base;
     for piece in pieces(text, base) {
         let parser = Parser::new_ext(&text[piece.clone()], options);
         builder.read(parser, piece.start);
     }
-    builder.finish()
-}
-
-/// Returns the end of the front matter at the start of `text`, a byte order mark before it
-/// included.
-///
-/// The rule is that of pulldown-cmark's metadata blocks (`---` … `---` or `...`, `+++` … `+++`, the
-/// line after the opening one not blank). pulldown-cmark applies it anywhere in a text; here only a
-/// block at the very start is front matter.
-fn front_matter_end(text: &str) -> usize {
-    let base = byte_order_mark(text);
-    let mut lines = text[base..].split_inclusive('\n');
-    let Some(opening) = lines.next() else {
-        return base;
-    };
-    let closings = match opening.trim_ascii_end() {
-        "---" => ["---", "..."],
-        "+++" => ["+++", "+++"],
-        _ => return base,
-    };
-    let mut at = base + opening.len();
-    for (index, line) in lines.enumerate() {
-        let content = line.split(['\r', '\n']).next().unwrap_or_default();
-        let is_closing = closings.contains(&content.trim_end_matches(' '));
-        if index == 0 && (is_closing || content.trim().is_empty()) {
-            return base;
-        }
-        if is_closing {
-            return at + content.len();
-        }
-        at += line.len();
-    }
-    base
+    builder.finish(start)
 }
 
 /// Builds an outline from events in the order of the text.
@@ -89,9 +68,6 @@ struct Builder<'a> {
     outline: Outline,
     /// End of the last heading or block.
     cursor: usize,
-    /// Link definitions in order, of which the first `definitions_passed` begin before the cursor.
-    definitions: Vec<Span>,
-    definitions_passed: usize,
     /// Sections that contain the current position, outermost first.
     ancestors: Vec<usize>,
     /// Text of the heading being read.
@@ -105,13 +81,11 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str, base: usize) -> Self {
-        let outline = Outline { sections: vec![Section::default()], leaves: Vec::new() };
+        let outline = Outline { sections: vec![Section::default()], ..Outline::default() };
         Self {
             text,
             outline,
             cursor: base,
-            definitions: Vec::new(),
-            definitions_passed: 0,
             ancestors: Vec::new(),
             heading: None,
             container: None,
@@ -123,10 +97,6 @@ impl<'a> Builder<'a> {
     /// Reads the events of a piece of the text that begins at `base`.
     fn read(&mut self, parser: Parser<'_>, base: usize) {
         let in_text = |range: &Range<usize>| Span::new(base + range.start, base + range.end);
-        let definitions = parser.reference_definitions().iter();
-        let mut definitions: Vec<Span> = definitions.map(|(_, it)| in_text(&it.span)).collect();
-        definitions.sort_unstable();
-        self.definitions.append(&mut definitions);
         let mut depth = 0;
         for (event, range) in parser.into_offset_iter() {
             let span = in_text(&range);
@@ -159,6 +129,7 @@ impl<'a> Builder<'a> {
                 self.line_seen = container.span.start;
                 self.container = Some(container);
             }
+            Tag::Paragraph if depth == 0 => self.paragraph(span),
             Tag::Paragraph | Tag::Heading { .. } | Tag::Item | Tag::BlockQuote(_) => {
                 self.leaf(Kind::Prose, 0, span, depth);
             }
@@ -167,6 +138,19 @@ impl<'a> Builder<'a> {
             Tag::Table(_) => self.leaf(Kind::Lines, 2, span, depth),
             _ => {}
         }
+    }
+
+    /// Adds a paragraph, without the statements of MDX that it begins with.
+    fn paragraph(&mut self, span: Span) {
+        let is_outmost = span.start == 0 || self.text[..span.start].ends_with('\n');
+        let length = if is_outmost { mdx::statements(span.of(self.text)) } else { 0 };
+        let statements = Span::new(span.start, span.start + length);
+        if !statements.is_empty() {
+            self.fill_gap(statements.start);
+            self.outline.skipped.push(statements);
+            self.cursor = statements.end;
+        }
+        self.leaf(Kind::Prose, 0, Span::new(statements.end, span.end), 0);
     }
 
     /// Handles the end of an element inside `depth` others.
@@ -280,28 +264,16 @@ impl<'a> Builder<'a> {
         self.blocks().push(block);
     }
 
-    /// Makes blocks of text between the cursor and `to` that is neither blank nor a link
-    /// definition, such as the second definition of one label.
+    /// Makes a block of the text between the cursor and `to`, if it is not blank: link definitions,
+    /// and whatever the parser ignores.
     fn fill_gap(&mut self, to: usize) {
-        while let Some(&definition) = self.definitions.get(self.definitions_passed)
-            && definition.start < to
-        {
-            self.definitions_passed += 1;
-            self.fill_loose(definition.start);
-            self.cursor = self.cursor.max(definition.end.min(to));
-        }
-        self.fill_loose(to);
-    }
-
-    /// Makes a block of the text between the cursor and `to`, if it is not blank.
-    fn fill_loose(&mut self, to: usize) {
         if to <= self.cursor {
             return;
         }
         let loose = &self.text[self.cursor..to];
         if !loose.trim_start().is_empty() {
             let start = self.cursor + (loose.len() - loose.trim_start().len());
-            let block = Block::new(self.whole_lines(Span::new(start, to)), Kind::Prose);
+            let block = Block::new(self.whole_lines(Span::new(start, to)), Kind::Lines);
             self.blocks().push(block);
         }
         self.cursor = to;
@@ -328,8 +300,15 @@ impl<'a> Builder<'a> {
         &mut last.expect("there is a section before the first heading").blocks
     }
 
-    fn finish(mut self) -> Outline {
+    /// Returns the outline; a text that is only front matter or statements has these as its block.
+    fn finish(mut self, start: usize) -> Outline {
         self.fill_gap(self.text.len());
+        let is_empty = |section: &Section| section.heading.is_none() && section.blocks.is_empty();
+        if self.outline.sections.iter().all(is_empty) && !self.text[start..].trim().is_empty() {
+            self.outline.skipped.clear();
+            let whole = Span::new(start, start + self.text[start..].trim_end().len());
+            self.blocks().push(Block::new(whole, Kind::Lines));
+        }
         self.outline
     }
 }

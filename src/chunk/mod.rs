@@ -6,12 +6,14 @@
 //! neither copies text nor does I/O; `embedded.rs` defines a chunk's text, `key.rs` what makes it
 //! the same chunk after an edit.
 
+mod covered;
 mod embedded;
 mod grain;
 #[cfg(feature = "tree-sitter")]
 mod grammar;
 mod key;
 mod markdown;
+mod mdx;
 mod outline;
 mod pack;
 mod pieces;
@@ -23,6 +25,7 @@ mod units;
 
 use serde::Deserialize;
 
+pub use covered::uncovered;
 pub use embedded::{body_text, context_line, embedded_text};
 pub use key::keys;
 
@@ -50,7 +53,8 @@ pub type CountTokens<'a> = &'a (dyn Fn(&str) -> usize + Sync);
 /// Splits a text into chunks.
 ///
 /// Spans are in order, on character boundaries, and together cover every non-blank byte except
-/// front matter, link definitions and headings without a body. A chunk's `token_count` is the exact
+/// front matter, and headings whose text is in the heading paths of the sections below them; see
+/// [`uncovered`]. A chunk's `token_count` is the exact
 /// count of its [`embedded_text`] and at most `max_tokens`, with one exception: if title and
 /// heading path alone take more than half of that, the body still gets `max_tokens / 2`.
 pub trait Chunker: Sync {
@@ -99,7 +103,7 @@ impl Default for ChunkConfig {
 
 impl ChunkConfig {
     /// Returns everything that decides how a text is split, with the tokeniser `tokens`, such as
-    /// `markdown@3:max_tokens=256,overlap_tokens=0`.
+    /// `markdown@4:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> Fingerprint {
         let fingerprint = Fingerprint::of_code(chunker.id())
             .with("max_tokens", self.max_tokens)

@@ -12,6 +12,8 @@ pub(super) struct Outline {
     pub sections: Vec<Section>,
     /// The contents of containers; see [`Block::leaves`].
     pub leaves: Vec<Block>,
+    /// Lines that are no text, in order; chunks end before them.
+    pub skipped: Vec<Span>,
 }
 
 /// A heading and the blocks up to the next heading of any level.
@@ -34,6 +36,15 @@ pub(super) struct Heading {
     pub level: u8,
     /// Its text without markup, white space collapsed; may be empty.
     pub text: String,
+}
+
+impl Heading {
+    /// Reports whether its text has all letters and digits of its lines: no URL, no attribute, not
+    /// truncated.
+    pub fn is_said_by_its_text(&self, text: &str) -> bool {
+        let said = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+        said(self.span.of(text)) == said(&self.text)
+    }
 }
 
 /// A paragraph, list, table, …
@@ -94,7 +105,7 @@ impl Outline {
         if let Some(first) = start {
             section.blocks.push(Block::new(Span::new(first, at), kind));
         }
-        Self { sections: vec![section], leaves: Vec::new() }
+        Self { sections: vec![section], ..Self::default() }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A block that fits stays whole, one that does not is split into parts (`split.rs`); blocks and
 //! parts are packed together as long as they fit and are in one section. A paragraph that is split
-//! begins a new chunk, unless the open one is short. A heading stays with the first part after it.
+//! begins a new chunk, unless the open one is short. A heading stays with the first part after it;
+//! one without a body is a part itself, unless the heading paths below it say all that it says.
 //! A section under an eighth of the budget is joined with the next one under the same parent; the
 //! heading path of a chunk of several sections is that of their parent, and their headings are in
 //! its span.
@@ -10,11 +11,15 @@
 //! Work is linear in the text: every byte is counted at most once per grain, once more if parts of
 //! one word meet in a chunk, and once for an overlap.
 
+use std::ops::Range;
+
 use super::grain::Grain;
 use super::outline::{Block, Kind, Outline};
 use super::tokens::{SectionContext, SectionContexts, is_space};
 use super::{ChunkConfig, ChunkInput, CountTokens};
+use crate::analysis::noise::{self, Noise};
 use crate::domain::{Chunk, LineRange, Span};
+use crate::support::line_ends;
 
 /// A section smaller than the budget divided by this is joined with the next.
 const SMALL_SECTION: usize = 8;
@@ -29,9 +34,11 @@ pub(super) fn pack(
     config: &ChunkConfig,
     count: CountTokens<'_>,
 ) -> Vec<Chunk> {
+    let text = &line_ends::unix_throughout(input.text);
     let mut packer = Packer {
         outline,
-        text: input.text,
+        text,
+        noise: noise::find(text, 0..text.len()),
         count,
         places: SectionContexts::new(outline, input.title, config, count),
         overlap_tokens: config.overlap_tokens,
@@ -45,9 +52,19 @@ pub(super) fn pack(
         lines: Lines { at: 0, line: 1 },
         chunks: Vec::new(),
     };
+    // Start of the first heading that is to go with the first part below it.
+    let mut above = None;
     for (index, section) in outline.sections.iter().enumerate() {
+        let heading = section.heading.as_ref().filter(|heading| !heading.span.is_empty());
+        let next = outline.sections.get(index + 1);
         if !section.blocks.is_empty() {
-            packer.pack_section(index);
+            packer.pack_section(index, above.take());
+        } else if let Some(heading) = heading {
+            if next.is_none_or(|next| next.parent != Some(index)) {
+                packer.pack_section(index, above.take());
+            } else if above.is_some() || !heading.is_said_by_its_text(text) {
+                above.get_or_insert(heading.span.start);
+            }
         }
     }
     packer.close();
@@ -109,7 +126,9 @@ struct LastProse {
 pub(super) struct Packer<'a> {
     pub outline: &'a Outline,
     pub text: &'a str,
-    pub count: CountTokens<'a>,
+    /// What in the text is no words, and costs nothing.
+    noise: Vec<Noise>,
+    count: CountTokens<'a>,
     places: SectionContexts<'a>,
     overlap_tokens: usize,
     /// The section whose blocks are being packed.
@@ -128,8 +147,26 @@ pub(super) struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    /// Packs the blocks of one section, its heading with the first of them.
-    fn pack_section(&mut self, index: usize) {
+    /// Returns the tokens of the words in `span`.
+    pub fn tokens(&self, span: Span) -> usize {
+        let span = span.start..span.end;
+        (self.count)(&noise::words(self.text, span.clone(), noise::within(&self.noise, span)))
+    }
+
+    /// Returns the bytes of `span` without noise.
+    pub fn bytes(&self, span: Span) -> usize {
+        let noise = noise::within(&self.noise, span.start..span.end).iter();
+        let inside = noise.map(|it| it.span.end.min(span.end) - it.span.start.max(span.start));
+        span.len() - inside.sum::<usize>()
+    }
+
+    /// Reports whether `offset` is inside noise, which is not split.
+    pub fn is_in_noise(&self, offset: usize) -> bool {
+        noise::is_inside(&self.noise, offset)
+    }
+
+    /// Packs the blocks of one section, its heading and those `above` with the first of them.
+    fn pack_section(&mut self, index: usize, above: Option<usize>) {
         if !self.joins_open_chunk(index) {
             self.close();
         }
@@ -140,7 +177,12 @@ impl Packer<'_> {
         self.section_begins = true;
 
         if let Some(heading) = &section.heading {
-            let lead = Span::new(heading.span.start, section.blocks[0].span.start);
+            let start = above.unwrap_or(heading.span.start);
+            let Some(first) = section.blocks.first() else {
+                return self
+                    .place_leaf(&Block::new(Span::new(start, heading.span.end), Kind::Prose));
+            };
+            let lead = Span::new(start, first.span.start);
             if self.fits_quarters(lead, HEADING_QUARTERS) {
                 self.heading_start = Some(lead.start);
             } else {
@@ -186,27 +228,35 @@ impl Packer<'_> {
 
     /// Adds a piece to the open chunk, if there is one and it fits.
     fn extend(&mut self, piece: Piece, tokens: usize) -> bool {
-        let Some(open) = &mut self.open else {
+        let Some(open) = &self.open else {
             return false;
         };
         let first = open.parts[0];
         let last = open.parts[open.parts.len() - 1];
+        let skipped = &self.outline.skipped;
+        let next = skipped.partition_point(|it| it.start < last.piece.span.end);
+        if skipped.get(next).is_some_and(|it| it.start < piece.span.start) {
+            return false;
+        }
         let place = if first.section == self.section { &self.here } else { &self.parent };
-        let bytes = piece.span.end - first.piece.span.start;
-        // Link definitions and headings without a body, which become part of the span.
-        let between = &self.text[last.piece.span.end..piece.span.start];
+        let bytes = self.bytes(Span::new(first.piece.span.start, piece.span.end));
+        // Lines of front matter, which become part of the span.
+        let between = Span::new(last.piece.span.end, piece.span.start);
         let between_tokens = match place.fits_bytes(bytes) {
-            true if is_blank(between) => 0,
-            true => (self.count)(between),
+            true if is_blank(between.of(self.text)) => 0,
+            true => self.tokens(between),
             false => return false,
         };
         let joined = open.tokens + between_tokens + tokens;
         if joined > place.budget {
             return false;
         }
-        open.glued |= !self.text[..piece.span.start].ends_with(is_space);
-        open.tokens = joined;
-        open.parts.push(Part { piece, section: self.section });
+        let is_glued = !self.text[..piece.span.start].ends_with(is_space);
+        if let Some(open) = &mut self.open {
+            open.glued |= is_glued;
+            open.tokens = joined;
+            open.parts.push(Part { piece, section: self.section });
+        }
         self.section_begins = false;
         true
     }
@@ -246,7 +296,7 @@ impl Packer<'_> {
             self.places.of(self.outline.sections[first.section].parent)
         };
         let span = trimmed(self.text, Span::new(first.piece.span.start, last.piece.span.end));
-        let tokens = counted.unwrap_or_else(|| (self.count)(span.of(self.text)) + repeats.tokens());
+        let tokens = counted.unwrap_or_else(|| self.tokens(span) + repeats.tokens());
         if tokens > place.budget && parts.len() > 1 {
             let (front, back) = parts.split_at(parts.len() / 2);
             self.emit(front, repeats, None);
@@ -275,18 +325,24 @@ impl Packer<'_> {
             return None;
         }
         let prose = last.span.of(self.text);
-        let words: Vec<usize> = Grain::Word.cuts(prose).collect();
+        let tokens_of = |range: Range<usize>| {
+            self.tokens(Span::new(last.span.start + range.start, last.span.start + range.end))
+        };
+        let words = Grain::Word.cuts(prose).filter(|cut| !self.is_in_noise(last.span.start + cut));
+        let words: Vec<usize> = words.collect();
         let (mut start, mut tokens) = (prose.len(), 0);
         for &word in words.iter().rev().chain(&[0]) {
-            let word_tokens = (self.count)(&prose[word..start]);
+            let word_tokens = tokens_of(word..start);
             if tokens + word_tokens > self.overlap_tokens {
                 break;
             }
             (start, tokens) = (word, tokens + word_tokens);
         }
-        if let Some(cut) = Grain::Sentence.cuts(&prose[start..]).next().filter(|_| start > 0) {
+        if let Some(cut) = Grain::Sentence.cuts(&prose[start..]).next().filter(|_| start > 0)
+            && !self.is_in_noise(last.span.start + start + cut)
+        {
             start += cut;
-            tokens = (self.count)(&prose[start..]);
+            tokens = tokens_of(start..prose.len());
         }
         let span = Span::new(last.span.start + start, piece.span.start);
         (!is_blank(span.of(self.text))).then_some(Repeated { span, tokens })
@@ -374,8 +430,11 @@ pub(super) mod tests {
         // Its words count twice: in the heading path, and in the span.
         check("# H\n\na b c\n", (10, 0), &[("H", "# H\n\na b c", 6)]);
         check("a b\n\n# H\n\nc d\n", (10, 0), &[("", "a b", 2), ("H", "# H\n\nc d", 5)]);
-        // One without a body is in no chunk but as a part of the heading path.
-        check("# H\n\n## I\n\na\n\n# J\n", (10, 0), &[("H > I", "## I\n\na", 6)]);
+        // One without a body is a part of the heading paths below it, or else a chunk.
+        check("# H\n\n## I\n\na\n\n# J\n", (10, 0), &[("H > I", "## I\n\na", 6), ("J", "# J", 3)]);
+        // Heading paths have no URLs.
+        check("# [H](u)\n\n## I\n\na\n", (20, 0), &[("H > I", "# [H](u)\n\n## I\n\na", 8)]);
+        check("# A\n\n# B\n", (20, 0), &[("", "# A\n\n# B", 4)]);
     }
 
     #[test]

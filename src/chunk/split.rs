@@ -45,8 +45,7 @@ impl Packer<'_> {
             piece.lead_end = block.span.start;
         }
         let prefix = block.prefix.filter(|&prefix| self.fits_quarters(prefix, PREFIX_QUARTERS));
-        let repeated =
-            prefix.map(|span| Repeated { span, tokens: (self.count)(span.of(self.text)) });
+        let repeated = prefix.map(|span| Repeated { span, tokens: self.tokens(span) });
         self.place_parts(piece, repeated, grains(block.kind));
     }
 
@@ -58,7 +57,7 @@ impl Packer<'_> {
     /// fewer chunks about two subjects.
     fn place_parts(&mut self, piece: Piece, repeated: Option<Repeated>, grains: &[Grain]) {
         let Some((grain, finer)) = grains.split_first() else {
-            let tokens = (self.count)(piece.span.of(self.text));
+            let tokens = self.tokens(piece.span);
             return self.push(piece, tokens);
         };
         if matches!(grain, Grain::Sentence) && piece.kind == Kind::Prose {
@@ -70,8 +69,9 @@ impl Packer<'_> {
         // A cut right after the lead would make a chunk of only a heading.
         let blank = body.len() - body.trim_start().len();
         let cuts = grain.cuts(body).filter(|&cut| cut > blank).map(|cut| piece.lead_end + cut);
+        let cuts: Vec<usize> = cuts.filter(|&cut| !self.is_in_noise(cut)).collect();
         let mut start = piece.span.start;
-        for cut in cuts.chain([end]) {
+        for cut in cuts.into_iter().chain([end]) {
             let is_first = start == piece.span.start;
             let part = Piece {
                 span: Span::new(start, cut),
@@ -96,19 +96,20 @@ impl Packer<'_> {
 
     /// Returns the tokens of a piece that fits into an empty chunk, without its prefix.
     fn fitting(&self, piece: &Piece) -> Option<usize> {
-        let bytes = piece.span.len() + piece.prefix.map_or(0, |prefix| prefix.span.len());
+        let prefix_bytes = piece.prefix.map_or(0, |prefix| self.bytes(prefix.span));
+        let bytes = self.bytes(piece.span) + prefix_bytes;
         if !self.here.fits_bytes(bytes) {
             return None;
         }
-        let tokens = (self.count)(piece.span.of(self.text));
+        let tokens = self.tokens(piece.span);
         let prefix_tokens = piece.prefix.map_or(0, |prefix| prefix.tokens);
         self.here.fits(tokens + prefix_tokens, bytes).then_some(tokens)
     }
 
     /// Reports whether `span` takes at most this many quarters of the budget.
     pub fn fits_quarters(&self, span: Span, quarters: usize) -> bool {
-        self.here.fits_bytes(span.len())
-            && (self.count)(span.of(self.text)) * 4 <= self.here.budget * quarters
+        self.here.fits_bytes(self.bytes(span))
+            && self.tokens(span) * 4 <= self.here.budget * quarters
     }
 }
 

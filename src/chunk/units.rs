@@ -150,7 +150,7 @@ pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outl
         at += line.len();
     }
     divider.close_block(at);
-    Outline { sections: divider.sections, leaves: Vec::new() }
+    Outline { sections: divider.sections, ..Outline::default() }
 }
 
 impl Divider<'_> {

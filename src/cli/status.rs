@@ -10,6 +10,7 @@ use super::render::BOLD;
 use super::{Ending, output};
 use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
 use crate::error::Error;
+use crate::kb::Statistics;
 use crate::operations::{self, StatusReport, Target};
 use crate::support::numbers::number;
 use crate::support::secrets;
@@ -152,6 +153,25 @@ fn describe_metrics(run: &RunState, text: &mut String) {
     }
 }
 
+/// Returns how many documents there are, and with which of them something is wrong.
+fn documents(statistics: &Statistics) -> String {
+    let mut text = format!(
+        "{}, {} failed, {} skipped",
+        number(statistics.documents),
+        number(statistics.documents_failed),
+        number(statistics.documents_skipped)
+    );
+    for (count, what) in [
+        (statistics.documents_without_chunks, "without text"),
+        (statistics.front_matter_errors, "with errors in front matter"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {} {what}", number(count));
+        }
+    }
+    text
+}
+
 /// Reports whether the process of a run that has ended still works on the file.
 fn is_finishing(report: &StatusReport, run: &RunState) -> bool {
     let process = format!("pid {} on {} ", run.pid, run.host);
@@ -162,15 +182,7 @@ fn describe_kb(report: &StatusReport, text: &mut String) {
     let statistics = &report.statistics;
     let queue = &statistics.queue;
     let rows = [
-        (
-            "documents",
-            format!(
-                "{}, {} failed, {} skipped",
-                number(statistics.documents),
-                number(statistics.documents_failed),
-                number(statistics.documents_skipped)
-            ),
-        ),
+        ("documents", documents(statistics)),
         (
             "formats",
             statistics

@@ -11,7 +11,7 @@ mod sqlite;
 
 pub use error::KbError;
 pub use sqlite::{
-    Analyse, Answer, ChunkedRevision, Commit, Correction, CrawledSite, Day, Duplicate, Explanation,
+    Analyse, Answer, ChunkedRevision, ChunkedText, Commit, Correction, CrawledSite, Day, Duplicate, Explanation,
     Filter, FilterError, Finding, FormatCount, FoundLink, FrontierCounts, Hit, IndexRows,
     Interpretation, LedgerRow, LinesIn, LoadedRevision, Lost, LostDocument, Maintenance, NewChunk,
     NewText, OVER_LIMIT, OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState, PageView,

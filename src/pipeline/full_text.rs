@@ -51,9 +51,9 @@ fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut Index
         rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
     // Program text seldom says what language it is in, and questions do.
-    let title = match analysis::language_words(&revision.uri) {
-        "" => column(rows, &revision.title),
-        words => column(rows, &[&revision.title, words].join("\n")),
+    let title = match (analysis::language_words(&revision.uri), revision.about.as_str()) {
+        ("", "") => column(rows, &revision.title),
+        (words, about) => column(rows, &[&revision.title, words, about].join("\n")),
     };
     let path = column(rows, &revision.uri.replace('/', " "));
     let code = rows.column(|column| column.add(language.code().as_bytes()));

@@ -6,7 +6,9 @@ use crate::analysis::Analyser;
 use crate::chunk;
 use crate::domain::{Chunk, ChunkId};
 use crate::error::Error;
-use crate::kb::{Analyse, Finding, KbError, LoadedRevision, Maintenance, QueuedChunk, Recomputed};
+use crate::kb::{
+    Analyse, ChunkedText, Finding, KbError, LoadedRevision, Maintenance, QueuedChunk, Recomputed,
+};
 use crate::support::checkpoint::StopSignal;
 
 /// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge
@@ -59,6 +61,20 @@ pub fn check_recomputed(
         Recomputed { rows: full_text::rows(&sound, analyser, threads), differing }
     };
     Ok(kb.check_recomputed(&recompute)?)
+}
+
+/// Returns the documents with text that is in no chunk, although the current chunkers made them.
+pub fn check_covered(kb: Maintenance<'_>) -> Result<Vec<Finding>, Error> {
+    let lost = |text: &ChunkedText| {
+        let current = chunk::chunker(text.media_type).id();
+        let is_current = text.chunk_fp.split(':').next() == Some(current);
+        let chunks: Vec<Chunk> = text.revision.chunks.iter().map(|it| it.chunk.clone()).collect();
+        let saved = &text.revision.text;
+        let uncovered = is_current.then(|| chunk::uncovered(saved, text.media_type, &chunks))?;
+        let first = uncovered.first()?;
+        Some(saved.as_bytes()[..first.start].iter().filter(|&&byte| byte == b'\n').count() + 1)
+    };
+    Ok(kb.check_covered(&lost)?)
 }
 
 fn has_hash(revision: &LoadedRevision, queued: &QueuedChunk) -> bool {

@@ -167,8 +167,11 @@ fn front_matter_is_only_at_the_start() {
     check("---\na: b\n---\ntext", &["text"]);
     check("\u{feff}---\r\na: b\r\n...\r\n\r\ntext\r\n", &["text"]);
     check("+++\na = 1\n+++\n\ntext", &["text"]);
-    check("---\na: b\n---\n", &[]);
-    check("---\n\na: b\n---\n", &["---"]);
+    check("---\n\na: b\n---\ntext", &["text"]);
+    // It is the text of a document of nothing else.
+    check("---\na: b\n---\n", &["---\na: b\n---"]);
+    check("---\na: b\nloose\n---\ntext", &["loose\n---\ntext"]);
+    check("---\nA slide\n\n---\n\nNext.\n", &["---\nA slide\n\n---\n\nNext."]);
     check("text\n\n+++\na = 1\n+++\n", &["text\n\n+++\na = 1\n+++"]);
     check("---\na: b\n", &["---\na: b"]);
 }
@@ -221,12 +224,12 @@ fn the_fingerprint_names_chunker_and_settings() {
         |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens).to_string());
     let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
     insta::assert_snapshot!(all.join("\n"), @r"
-    markdown@3:max_tokens=256,overlap_tokens=0
-    plain@2:max_tokens=256,overlap_tokens=0
-    source@3:max_tokens=256,overlap_tokens=0
-    markdown@3:max_tokens=256,overlap_tokens=0,tokens=words
-    plain@2:max_tokens=256,overlap_tokens=0,tokens=words
-    source@3:max_tokens=256,overlap_tokens=0,tokens=words
+    markdown@4:max_tokens=256,overlap_tokens=0
+    plain@3:max_tokens=256,overlap_tokens=0
+    source@4:max_tokens=256,overlap_tokens=0
+    markdown@4:max_tokens=256,overlap_tokens=0,tokens=words
+    plain@3:max_tokens=256,overlap_tokens=0,tokens=words
+    source@4:max_tokens=256,overlap_tokens=0,tokens=words
     ");
 }
 

@@ -27,14 +27,14 @@ fn the_extension_chooses_the_extractor() {
         let extracted = extract(uri, "x\n").unwrap();
         assert_eq!((extracted.media_type, extracted.title.as_str()), (media_type, title), "{uri}");
     };
-    check("docs/first-steps.md", "markdown@1", MediaType::Markdown, "first-steps");
-    check("A.MARKDOWN", "markdown@1", MediaType::Markdown, "A");
+    check("docs/first-steps.md", "markdown@2", MediaType::Markdown, "first-steps");
+    check("A.MARKDOWN", "markdown@2", MediaType::Markdown, "A");
     for extension in ["mkd", "mdx", "mdown", "qmd", "Rmd"] {
-        check(&format!("a_b.{extension}"), "markdown@1", MediaType::Markdown, "a_b");
+        check(&format!("a_b.{extension}"), "markdown@2", MediaType::Markdown, "a_b");
     }
-    check("notes.txt", "plain@1", MediaType::Plain, "notes.txt");
-    check("var/a.log", "plain@1", MediaType::Plain, "a.log");
-    check("LICENSE", "plain@1", MediaType::Plain, "LICENSE");
+    check("notes.txt", "plain@2", MediaType::Plain, "notes.txt");
+    check("var/a.log", "plain@2", MediaType::Plain, "a.log");
+    check("LICENSE", "plain@2", MediaType::Plain, "LICENSE");
     check("guide.rst", "rst@4", MediaType::Markdown, "guide");
     check("src/main.rs", "source@1", MediaType::Source, "main.rs");
     check("a.md/.editorconfig", "source@1", MediaType::Source, ".editorconfig");
@@ -173,6 +173,14 @@ fn titles_come_from_the_best_place() {
     check("# Title {#anchor .class}\n", "Title");
     check("# ![logo](logo.png) Title <br>\n", "Title");
     check("# ![logo only](logo.png)\n", "file-name");
+    check("<h1 align=\"center\">Project &amp; Zebra</h1>\n\n## Install\n", "Project & Zebra");
+    check("<h1>\n  <img src=a.png alt=Zebra>\n</h1>\n\n## Install\n", "Zebra");
+    check("<div align=center>\n\n<h1><img alt=logo> A <b>zebra</b></h1>\n\n</div>\n", "A zebra");
+    check("<p><img></p>\n\n<H1 class=\"x\">\n\n**Zebra**\n\n</H1>\n\n# Other\n", "Zebra");
+    check("<h3>Third</h3>\n\n# First\n", "First");
+    check("<h3>Third</h3>\n\ntext\n", "Third");
+    check(&format!("{}\n<h1>Late</h1>\n", "word\n\n".repeat(2000)), "Late");
+    check("Text\r\r# Heading\r\rMore\r", "Heading");
     check("```sh\n# not a heading\n```\n\ntext\n", "file-name");
     check("    # indented code\n", "file-name");
     check("#no-space\n", "file-name");
@@ -205,7 +213,6 @@ fn broken_front_matter_is_text() {
         assert_eq!((extracted.title.as_str(), extracted.text.as_str()), (title, text));
         assert!(extracted.metadata.is_empty(), "{text:?}");
     };
-    check("---\ntitle: a: b: c\n---\n# Heading\n", "Heading");
     check("---\n{{ template }}\n---\n# Heading\n", "Heading");
     check("---\njust words\n---\n# Heading\n", "Heading");
     check("---\n---\n# Heading\n", "Heading");
@@ -213,6 +220,36 @@ fn broken_front_matter_is_text() {
     check("+++\ntitle = \n+++\n# Heading\n", "Heading");
     check("\n---\ntitle: not at the start\n---\n# Heading\n", "Heading");
     check("----\ntitle: four dashes\n----\n# Heading\n", "Heading");
+}
+
+#[test]
+fn front_matter_that_is_not_valid_is_read_line_by_line() {
+    let check = |raw: &str, expected: &str| {
+        let text = format!("---\n{raw}\n---\nBody.\n");
+        let extracted = extract("a.md", text.as_str()).unwrap();
+        assert_eq!(extracted.text, text);
+        assert_eq!(serde_json::to_string(&extracted.metadata).unwrap(), expected, "{raw:?}");
+    };
+    let with = |pairs: &str| format!("{{{pairs}}}").replace("#", "\"front_matter_errors\":1");
+    check(
+        "title: Re: the order\nauthor: Vole\ntags: [zoo]",
+        &with(r#""author":"Vole",#,"tags":["zoo"],"title":"Re: the order""#),
+    );
+    check("a: @bob\nb: 1", &with(r#""a":"@bob","b":1,#"#));
+    check("a: 1\nb:\n- %\n- c", &with(r#""a":1,"b":["%","c"],#"#));
+    check("a: 1\nb: [[A]], [[B]]", &with(r#""a":1,"b":"[[A]], [[B]]",#"#));
+    check("a: {{x}}\nb: y", &with(r#""a":"{{x}}","b":"y",#"#));
+    check("a: \"never closed\nb: y", &with(r#""a":"never closed","b":"y",#"#));
+    check("a: [x, @y]\nb: z", &with(r#""a":["x","@y"],"b":"z",#"#));
+    check("a: *Bold* words\nb: z", &with(r#""a":"*Bold* words","b":"z",#"#));
+    check("a: x\nloose words\nb: z", &with(r#""a":"x","b":"z",#"#));
+    check("a:\tx\nb:\n\t- y: z: w", &with(r#""a":"x","b":["y: z: w"],#"#));
+    // The last of equal keys counts.
+    check("a: x\na: y", r#"{"a":"y"}"#);
+    check(
+        "a: 2024-05-06\nb: 2024-05-06 07:08:09 +0200",
+        r#"{"a":"2024-05-06","b":"2024-05-06 07:08:09 +0200"}"#,
+    );
 }
 
 #[test]

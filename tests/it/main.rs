@@ -42,6 +42,7 @@ mod embedder;
 mod eval;
 mod extract;
 mod fingerprint;
+mod found;
 mod fuzz;
 mod git;
 mod handover;

@@ -398,7 +398,7 @@ fn another_analysis_rebuilds_the_index_and_nothing_else() {
     check(&place, "ferry", "a.md");
     place.configure(&format!("{}\n[search]\nlanguage = 'de'\n", crate::support::SETTINGS));
     assert_eq!(place.ingest().metrics.chunks_queued, 0);
-    check(&place, "language:de", "a.md");
+    check(&place, "language:de", "a.md b.md");
     assert_sound(&place.kb());
 }
 

@@ -13,6 +13,8 @@ pub mod byte_size;
 pub mod cache;
 pub mod files;
 pub mod fingerprint;
+pub mod front_matter;
+pub mod line_ends;
 pub mod lookup;
 pub mod names;
 pub mod numbers;

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Reader;
 use super::convert::{id, size_from_sql, size_to_sql, small, utf8};
+use crate::analysis;
 use crate::domain::{Chunk, ChunkId, ChunkRange, LineRange, RevisionId, Span};
 use crate::kb::KbError;
 
@@ -16,6 +17,8 @@ pub struct LoadedRevision {
     pub uri: String,
     /// Title of the document.
     pub title: String,
+    /// The words of its metadata; see [`analysis::about`].
+    pub about: String,
     /// The whole text.
     pub text: String,
     /// Number of chunks of the whole revision.
@@ -131,6 +134,13 @@ pub fn load_where(
     Ok(())
 }
 
+/// Returns a revision with its chunks, of which there may be none.
+pub fn load_whole(tx: &Transaction<'_>, id: RevisionId) -> Result<LoadedRevision, KbError> {
+    let mut loaded = Vec::new();
+    load_where(tx, "revision.id = ?1", &[id.0], &mut loaded)?;
+    loaded.pop().map_or_else(|| load_head(tx, id), Ok)
+}
+
 /// Returns the span `start .. end` of `text`; an error if there is no such span.
 fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
     match text.get(start..end) {
@@ -142,18 +152,21 @@ fn span_of(text: &str, start: usize, end: usize) -> Result<Span, KbError> {
 /// Returns a revision without its chunks.
 fn load_head(tx: &Transaction<'_>, id: RevisionId) -> Result<LoadedRevision, KbError> {
     let mut statement = tx.prepare_cached(
-        "SELECT document.uri, revision.title, content.text, revision.chunk_total
+        "SELECT document.uri, revision.title, content.text, revision.chunk_total, revision.metadata
          FROM revision JOIN content ON content.id = revision.content_id
          JOIN document ON document.id = revision.document_id WHERE revision.id = ?1",
     )?;
-    let (uri, title, text, chunk_total) = statement
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, small(row, 3)?)))?;
-    Ok(LoadedRevision {
-        id,
-        uri,
-        title,
-        text: utf8(text)?,
-        chunk_total: size_from_sql(chunk_total),
-        chunks: Vec::new(),
-    })
+    let (loaded, text) = statement.query_row([id.0], |row| {
+        let loaded = LoadedRevision {
+            id,
+            uri: row.get(0)?,
+            title: row.get(1)?,
+            about: analysis::about(&row.get::<_, String>(4)?),
+            text: String::new(),
+            chunk_total: size_from_sql(small(row, 3)?),
+            chunks: Vec::new(),
+        };
+        Ok((loaded, row.get(2)?))
+    })?;
+    Ok(LoadedRevision { text: utf8(text)?, ..loaded })
 }

@@ -56,7 +56,9 @@ pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
 pub use ledger::LedgerRow;
 pub use loaded::{LoadedRevision, QueuedChunk};
-pub use maintenance::{Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics};
+pub use maintenance::{
+    ChunkedText, Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics,
+};
 pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
 pub use run::Run;

@@ -7,6 +7,7 @@ use super::revisions::{self, RevisionRow};
 use super::run_row::RunKey;
 use super::seal::{self, ChunkRow};
 use super::{Reader, Run, take_ids};
+use crate::analysis;
 use crate::domain::{
     Chunk, ChunkId, ChunkRange, LineMap, MediaType, Metrics, ProgressReport, RevisionId,
 };
@@ -27,6 +28,8 @@ pub struct TextRevision {
     pub uri: String,
     /// Title of the document.
     pub title: String,
+    /// The words of its metadata; see [`crate::analysis::about`].
+    pub about: String,
     /// Decides how it is chunked.
     pub media_type: MediaType,
     /// The whole text.
@@ -85,7 +88,7 @@ impl Reader {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT revision.id, document.source, document.uri, revision.title,
-                        revision.media_type, content.text, content.lines
+                        revision.media_type, content.text, content.lines, revision.metadata
                  FROM revision JOIN document ON document.id = revision.document_id
                  JOIN content ON content.id = revision.content_id
                  WHERE revision.state <> 'live' AND revision.state = 'saved' ORDER BY revision.id",
@@ -99,6 +102,7 @@ impl Reader {
                     source: row.get(1)?,
                     uri: row.get(2)?,
                     title: row.get(3)?,
+                    about: analysis::about(&row.get::<_, String>(7)?),
                     media_type: media_type(4, &row.get::<_, String>(4)?)?,
                     text: super::convert::utf8(row.get(5)?)?,
                     lines: LineMap::from_bytes(row.get::<_, Option<Vec<u8>>>(6)?.as_deref()),

@@ -111,7 +111,7 @@ pub fn chunk_all(
 }
 
 fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {
-    let TextRevision { id, source, uri, title, media_type, text, lines } = revision;
+    let TextRevision { id, source, uri, title, media_type, text, lines, .. } = revision;
     let chunker = chunk::chunker(*media_type);
     let input = ChunkInput { title, text, media_type: *media_type };
     let count = |text: &str| context.embedder.count_tokens(text);

@@ -3,6 +3,7 @@
 
 use super::document::chunk_all;
 use super::quarantine::Suspicion;
+use crate::analysis;
 use crate::domain::{ChunkId, Failure, FailureKind, Metrics, Phase, Stage};
 use crate::error::Error;
 use crate::kb::{
@@ -121,6 +122,7 @@ pub(in crate::pipeline) fn saved_revisions(
                 source: source.to_owned(),
                 uri: reading.uri,
                 title: text.title,
+                about: analysis::about(&text.metadata),
                 media_type: text.media_type,
                 text: text.text,
                 lines: text.lines,
@@ -144,6 +146,7 @@ fn loaded(
             id: revision.id,
             uri: revision.uri,
             title: revision.title,
+            about: revision.about,
             text: revision.text,
             chunk_total: chunked.chunks.len(),
             chunks: (first.0..)

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use kbingest::chunk::{ChunkConfig, ChunkInput, chunker, embedded_text, keys};
+use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, chunker, embedded_text, keys};
 use kbingest::domain::{Chunk, MediaType};
+use kbingest::support::{front_matter, line_ends};
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 /// Chunks a text with settings chosen by its first bytes.
@@ -48,6 +49,8 @@ fn check_chunks(
     count: &dyn Fn(&str) -> usize,
 ) {
     let (mut end, mut line) = (0, 1);
+    // If no line ends with a line feed, carriage returns end them.
+    let text = &line_ends::unix_throughout(text);
     for chunk in chunks {
         let span = chunk.span;
         assert!(span.start >= end && span.end > span.start, "out of order: {chunk:?}");
@@ -65,7 +68,8 @@ fn check_chunks(
         }
         if let Some(overlap) = chunk.overlap {
             assert_eq!(overlap.end, span.start, "{chunk:?}");
-            assert!(count(overlap.of(text)) <= config.overlap_tokens, "{chunk:?}");
+            let alone = Chunk { span: overlap, overlap: None, ..chunk.clone() };
+            assert!(count(&body_text(text, &alone)) <= config.overlap_tokens, "{chunk:?}");
         }
         let embedded = embedded_text(title, text, chunk);
         assert_eq!(chunk.token_count, count(&embedded), "tokens of {embedded:?}");
@@ -103,44 +107,24 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// What the parser allows outside every chunk.
-#[derive(Default, Debug)]
-struct Exempt {
-    /// Front matter and link definitions.
-    always: Vec<Range<usize>>,
-    /// Top-level headings.
-    headings: Vec<Range<usize>>,
-}
-
-fn exempt(text: &str) -> Exempt {
-    let mut exempt = Exempt::default();
-    let mut base = if text.starts_with('\u{feff}') { 3 } else { 0 };
-    let metadata = Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-    let first = Parser::new_ext(&text[base..], metadata).into_offset_iter().next();
-    if let Some((Event::Start(Tag::MetadataBlock(_)), range)) = first
-        && range.start == 0
-    {
-        exempt.always.push(base..base + range.end);
-        base += range.end;
-    }
+/// Returns the lines of top-level headings, and the end of the front matter before them.
+fn headings(text: &str) -> (usize, Vec<Range<usize>>) {
+    let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let metadata = front_matter::find(&text[start..]);
+    let base = metadata.as_ref().map_or(start, |metadata| start + metadata.end);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM
         | Options::ENABLE_HEADING_ATTRIBUTES;
-    let parser = Parser::new_ext(&text[base..], options);
-    let shifted = |range: Range<usize>| base + range.start..base + range.end;
-    let definitions = parser.reference_definitions().iter();
-    exempt.always.extend(definitions.map(|(_, definition)| shifted(definition.span.clone())));
-    exempt.always.sort_unstable_by_key(|range| range.start);
-    let mut depth = 0;
-    for (event, range) in parser.into_offset_iter() {
+    let (mut headings, mut depth) = (Vec::new(), 0);
+    for (event, range) in Parser::new_ext(&text[base..], options).into_offset_iter() {
         match event {
             Event::Start(tag) => {
                 if depth == 0 && matches!(tag, Tag::Heading { .. }) {
-                    exempt.headings.push(shifted(range));
+                    let length = text[base..][range.clone()].trim_end().len();
+                    headings.push(base + range.start..base + range.start + length);
                 }
                 depth += 1;
             }
@@ -148,40 +132,46 @@ fn exempt(text: &str) -> Exempt {
             _ => {}
         }
     }
-    exempt
+    (base, headings)
 }
 
-/// Checks that only front matter, link definitions and headings without a body are outside of
-/// chunks, and that no chunk ends in a heading.
+/// Checks that only front matter, and headings that the heading path of the next chunk repeats, are
+/// outside of chunks, and that no chunk ends in a heading above some text.
 fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
-    let exempt = exempt(text);
-    let in_ranges = |ranges: &[Range<usize>], at: usize| {
-        let next = ranges.partition_point(|range| range.start <= at);
-        next.checked_sub(1).filter(|&index| at < ranges[index].end)
-    };
-    let is_loose = |at: usize, c: char| is_blank(c) || in_ranges(&exempt.always, at).is_some();
-    for gap in uncovered(text, chunks) {
-        for (at, c) in text[gap.clone()].char_indices().map(|(at, c)| (gap.start + at, c)) {
-            if is_loose(at, c) {
-                continue;
-            }
-            let heading = in_ranges(&exempt.headings, at);
-            let heading = heading.unwrap_or_else(|| panic!("lost {:?}", &text[gap.clone()]));
-            let range = &exempt.headings[heading];
-            let next = exempt.headings.get(heading + 1).map_or(text.len(), |next| next.start);
-            let mut body = text[range.end..next].char_indices();
-            assert!(
-                gap.start <= range.start && body.all(|(i, c)| is_loose(range.end + i, c)),
-                "heading lost, but not its body: {:?}",
-                &text[range.start..next]
-            );
-        }
+    let lost = chunk::uncovered(text, MediaType::Markdown, chunks);
+    assert!(lost.is_empty(), "{lost:?} is in no chunk of {text:?}");
+    // What else is no text is tested with examples.
+    if text.contains("import ") {
+        return;
     }
-    for heading in &exempt.headings {
-        let content = text[heading.clone()].trim_end();
+    // Carriage returns alone end lines, too; offsets are the same.
+    let unix = &line_ends::unix(text);
+    let (base, headings) = headings(unix);
+    let said = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    for gap in uncovered(text, chunks).into_iter().filter(|gap| gap.end > base) {
+        let gap = gap.start.max(base)..gap.end;
+        let path = chunks.iter().find(|chunk| chunk.span.start >= gap.end);
+        let path = path.map_or("", |chunk| chunk.heading_path.as_str());
+        let mut at = gap.start;
+        for heading in headings.iter().filter(|it| it.start < gap.end && it.end > gap.start) {
+            let between = unix[at..heading.start.max(at)].trim_matches(is_blank);
+            assert_eq!(between, "", "lost from {text:?}");
+            assert!(heading.start >= gap.start, "a part of a heading is lost from {text:?}");
+            let words = said(&unix[heading.clone()]);
+            assert!(said(path).contains(&words), "{words:?} is not in {path:?} of {text:?}");
+            at = heading.end;
+        }
+        let rest = unix[at.min(gap.end)..gap.end].trim_matches(is_blank);
+        assert_eq!(rest, "", "lost from {text:?}");
+    }
+    for (index, heading) in headings.iter().enumerate() {
+        let content = unix[heading.clone()].trim_end();
         let end = heading.start + content.len();
+        let next = headings.get(index + 1).map_or(unix.len(), |next| next.start);
+        let has_body = !unix[end..next].trim_matches(is_blank).is_empty();
         let ends = chunks.binary_search_by_key(&end, |chunk| chunk.span.end).is_ok();
-        assert!(!ends || count(content) * 4 > config.max_tokens, "ends in heading {content:?}");
+        let is_long = count(content) * 4 > config.max_tokens;
+        assert!(!ends || !has_body || is_long, "ends in heading {content:?}");
     }
 }
 

@@ -184,11 +184,13 @@ fn the_status_as_json() {
     statistics.documents: integer
     statistics.documents_failed: integer
     statistics.documents_skipped: integer
+    statistics.documents_without_chunks: integer
     statistics.embed_fingerprints[]: string
     statistics.file_bytes: integer
     statistics.format_version: integer
     statistics.formats[].documents: integer
     statistics.formats[].format: string
+    statistics.front_matter_errors: integer
     statistics.queue.claimed: integer
     statistics.queue.dead: integer
     statistics.queue.pending: integer

@@ -23,9 +23,9 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
     match title::extension(uri).as_deref() {
         #[cfg(debug_assertions)]
         Some("fault") if fault::is_on() => &fault::Fault,
-        Some("md" | "markdown" | "mkd" | "mdx" | "mdown" | "qmd" | "rmd") => {
-            &text::markdown::Markdown
-        }
+        Some(
+            "md" | "markdown" | "mkd" | "mkdn" | "mdwn" | "mdown" | "mdx" | "mdc" | "qmd" | "rmd",
+        ) => &text::markdown::Markdown,
         Some("html" | "htm" | "xhtml" | "xht") => &html::Html,
         #[cfg(feature = "pdf")]
         Some("pdf") => &pdf::Pdf,
@@ -51,11 +51,32 @@ pub fn extractor(uri: &str) -> &'static dyn Extractor {
         Some("org") => &markup::ORG,
         Some("tex" | "latex" | "ltx") => &markup::LATEX,
         Some("xml" | "rss" | "atom" | "opml") => &data::xml::Xml,
-        None | Some("txt" | "text" | "log") => &text::plain::PLAIN,
+        None if PROGRAMS.contains(&title::file_name(uri)) => &text::plain::SOURCE,
+        None => &text::plain::PLAIN,
+        Some("txt" | "text") if title::file_name(uri) == "CMakeLists.txt" => &text::plain::SOURCE,
+        Some("txt" | "text" | "log") => &text::plain::PLAIN,
         // Unknown markup, programs, configuration and data.
         Some(_) => &text::plain::SOURCE,
     }
 }
+
+/// Names of programs that have no extension.
+const PROGRAMS: [&str; 14] = [
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    "BSDmakefile",
+    "Dockerfile",
+    "Containerfile",
+    "Jenkinsfile",
+    "Vagrantfile",
+    "Rakefile",
+    "Gemfile",
+    "Brewfile",
+    "Procfile",
+    "Justfile",
+    "justfile",
+];
 
 /// Every extractor.
 const ALL: &[&dyn Extractor] = &[

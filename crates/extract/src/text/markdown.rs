@@ -1,9 +1,11 @@
-//! Markdown: the text unchanged, a title from front matter or the first heading, front matter as
-//! metadata.
+//! Markdown: the text unchanged, a title from front matter or the first heading, also one of HTML,
+//! front matter as metadata.
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use kbingest_support::line_ends;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
+use crate::dom;
 use crate::text::encoding::{self, Decoded};
 use crate::text::front_matter;
 use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, title};
@@ -23,15 +25,16 @@ pub(crate) struct Markdown;
 
 impl Extractor for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@1"
+        "markdown@2"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
         let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
-        let (metadata, body) =
-            front_matter::split(uri, text.strip_prefix('\u{feff}').unwrap_or(&text));
+        let unix = line_ends::unix(text.strip_prefix('\u{feff}').unwrap_or(&text));
+        let (metadata, body) = front_matter::split(uri, &unix);
         let title =
             title_of(&metadata).or_else(|| heading(body)).unwrap_or_else(|| title::from_stem(uri));
+        drop(unix);
         Ok(Extracted {
             title,
             media_type: MediaType::Markdown,
@@ -51,17 +54,15 @@ fn title_of(metadata: &Metadata) -> Option<String> {
     })
 }
 
-/// Returns the text of the first level-1 heading, or else of the first heading of any level.
+/// Returns the text of the first level-1 heading, or else that of the picture in one, or else of
+/// the first heading of any level.
 fn heading(body: &str) -> Option<String> {
     let near = whole_lines(body, NEAR_BYTES);
     let far = whole_lines(body, FAR_BYTES);
-    let (title, any_level) = first_heading(near);
+    let titles = Titles::of(near);
     let rest = &far[near.len()..];
-    if title.is_some() || rest.is_empty() || any_level.is_some() && !may_hold_title(rest) {
-        return title.or(any_level);
-    }
-    let (title, any_level) = first_heading(far);
-    title.or(any_level)
+    let needs_more = titles.top.is_none() && (titles.has_none() || may_hold_title(rest));
+    if needs_more && !rest.is_empty() { Titles::of(far).any() } else { titles.any() }
 }
 
 /// Reports whether a line looks like a level-1 heading or its underline; a comment in a shell
@@ -69,7 +70,7 @@ fn heading(body: &str) -> Option<String> {
 fn may_hold_title(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
-        line.starts_with("# ") || line.starts_with('=')
+        line.starts_with("# ") || line.starts_with('=') || html_heading(line).is_some()
     })
 }
 
@@ -83,33 +84,97 @@ fn whole_lines(text: &str, bytes_max: usize) -> &str {
     &start[..start.rfind('\n').map_or(0, |at| at + 1)]
 }
 
-/// Returns the first heading of level 1, and the first of any level before it.
-fn first_heading(text: &str) -> (Option<String>, Option<String>) {
-    let options = Options::ENABLE_HEADING_ATTRIBUTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_FOOTNOTES;
-    let mut any_level = None;
-    let mut heading = None::<String>;
-    let mut images = 0;
-    for event in Parser::new_ext(text, options) {
-        match (event, &mut heading) {
-            (Event::Start(Tag::Heading { .. }), _) => heading = Some(String::new()),
-            (Event::End(TagEnd::Heading(level)), found) => {
-                let title = found.take().and_then(|raw| title::clean(&raw));
-                if level == HeadingLevel::H1 && title.is_some() {
-                    return (title, any_level);
+/// What may be the title of a text.
+#[derive(Default)]
+struct Titles {
+    /// The first heading of level 1.
+    top: Option<String>,
+    /// The name of the picture in an HTML heading of level 1 that has no text.
+    picture: Option<String>,
+    /// The first heading of any level before `top`.
+    other: Option<String>,
+}
+
+impl Titles {
+    /// Reads `text` up to the first heading of level 1 that has a text.
+    fn of(text: &str) -> Self {
+        let options = Options::ENABLE_HEADING_ATTRIBUTES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_FOOTNOTES;
+        let mut titles = Self::default();
+        let mut heading = None::<String>;
+        let mut html = None::<String>;
+        let mut images = 0;
+        for event in Parser::new_ext(text, options) {
+            match (event, &mut heading) {
+                (Event::Start(Tag::Heading { .. }), _) => heading = Some(String::new()),
+                (Event::End(TagEnd::Heading(level)), found) => {
+                    titles.add(level as usize, &found.take().unwrap_or_default(), "");
                 }
-                any_level = any_level.or(title);
+                // The logo beside a title is not part of it.
+                (Event::Start(Tag::Image { .. }), _) => images += 1,
+                (Event::End(TagEnd::Image), _) => images -= 1,
+                (Event::Text(part) | Event::Code(part), Some(text)) if images == 0 => {
+                    text.push_str(&part);
+                }
+                (Event::SoftBreak | Event::HardBreak, Some(text)) => text.push(' '),
+                (Event::Html(part) | Event::InlineHtml(part), None) => match &mut html {
+                    Some(html) => html.push_str(&part),
+                    None => html = html_heading(&part).map(|at| part[at..].to_owned()),
+                },
+                (Event::Text(part) | Event::Code(part), None) => {
+                    html.iter_mut().for_each(|html| html.push_str(&part));
+                }
+                _ => {}
             }
-            // The logo beside a title is not part of it.
-            (Event::Start(Tag::Image { .. }), _) => images += 1,
-            (Event::End(TagEnd::Image), _) => images -= 1,
-            (Event::Text(part) | Event::Code(part), Some(title)) if images == 0 => {
-                title.push_str(&part);
+            if let Some(whole) = html.take_if(|html| html.contains("</h") || html.contains("</H")) {
+                titles.add_html(&whole);
             }
-            (Event::SoftBreak | Event::HardBreak, Some(title)) => title.push(' '),
-            _ => {}
+            if titles.top.is_some() {
+                break;
+            }
+        }
+        titles
+    }
+
+    fn add(&mut self, level: usize, text: &str, picture: &str) {
+        let text = title::clean(text);
+        if level > 1 {
+            self.other = self.other.take().or(text);
+            return;
+        }
+        if text.is_none() && self.picture.is_none() {
+            self.picture = title::clean(picture);
+        }
+        self.top = self.top.take().or(text);
+    }
+
+    /// Adds the first heading of `html`.
+    fn add_html(&mut self, html: &str) {
+        let tree = dom::parse(html);
+        let headings = ["h1", "h2", "h3", "h4", "h5", "h6"];
+        for (level, name) in (1..).zip(headings) {
+            let Some(heading) = tree.find(name) else { continue };
+            let picture = tree.descendants(heading).find_map(|id| tree.attribute(id, "alt"));
+            return self.add(level, &tree.text(heading), picture.unwrap_or_default());
         }
     }
-    (None, any_level)
+
+    fn has_none(&self) -> bool {
+        self.top.is_none() && self.picture.is_none() && self.other.is_none()
+    }
+
+    fn any(self) -> Option<String> {
+        self.top.or(self.picture).or(self.other)
+    }
+}
+
+/// Returns the offset of the first start tag of a heading.
+fn html_heading(html: &str) -> Option<usize> {
+    let bytes = html.as_bytes();
+    let is_heading = |at: &usize| {
+        let tag = bytes.get(*at + 1..*at + 4).unwrap_or_default();
+        matches!(tag, [b'h' | b'H', b'1'..=b'6', b'>' | b' ' | b'\t' | b'\n' | b'\r'])
+    };
+    html.match_indices('<').map(|(at, _)| at).find(is_heading)
 }

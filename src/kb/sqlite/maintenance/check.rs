@@ -4,10 +4,11 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::{Maintenance, verify};
-use crate::domain::ChunkId;
+use crate::domain::{ChunkId, MediaType, RevisionId};
 use crate::kb::KbError;
+use crate::kb::sqlite::convert::media_type;
 use crate::kb::sqlite::index::{self, Expected, IndexRows, MAKE_INSTANCES, unfound_words};
-use crate::kb::sqlite::loaded::{LoadedRevision, load_where};
+use crate::kb::sqlite::loaded::{LoadedRevision, load_where, load_whole};
 
 /// Findings listed per invariant.
 const FINDINGS_MAX: usize = 100;
@@ -34,6 +35,20 @@ pub struct Recomputed {
     pub rows: Vec<IndexRows>,
     /// Chunks whose embedded text or key differs from the stored one.
     pub differing: Vec<ChunkId>,
+}
+
+/// The invariant of the texts and their chunks.
+const TEXT_COVERED: &str = "every text is in its chunks, title and headings";
+
+/// A live text with the places of its chunks.
+#[derive(Debug)]
+pub struct ChunkedText {
+    /// The kind of text.
+    pub media_type: MediaType,
+    /// Chunker and settings that were used.
+    pub chunk_fp: String,
+    /// The text, and its chunks in order.
+    pub revision: LoadedRevision,
 }
 
 /// Name of the document behind a revision, in SQL.
@@ -258,6 +273,35 @@ impl Maintenance<'_> {
                 note("a revision matches its checksum", verify::revisions(tx))?;
                 note("chunks match their checksums", verify::chunks(tx))?;
                 note("a failure matches its checksum", verify::failures(tx))?;
+            }
+            Ok(findings)
+        })
+    }
+
+    /// Returns the documents whose text is not all in their chunks: at each, `lost` returned a part
+    /// of it, one line of which is named.
+    pub fn check_covered(
+        &self,
+        lost: &dyn Fn(&ChunkedText) -> Option<usize>,
+    ) -> Result<Vec<Finding>, KbError> {
+        self.reader.read(|tx| {
+            let sql = format!(
+                "SELECT revision.id, media_type, chunk_fp, {DOCUMENT} FROM revision
+                 WHERE state = 'live' ORDER BY id"
+            );
+            let mut statement = tx.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut findings = Vec::new();
+            while let Some(row) = rows.next()?.filter(|_| findings.len() < FINDINGS_MAX) {
+                let text = ChunkedText {
+                    media_type: media_type(1, &row.get::<_, String>(1)?)?,
+                    chunk_fp: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                    revision: load_whole(tx, RevisionId(row.get(0)?))?,
+                };
+                if let Some(line) = lost(&text) {
+                    let subject = format!("{} line {line}", row.get::<_, String>(3)?);
+                    findings.push(Finding { invariant: TEXT_COVERED, subject });
+                }
             }
             Ok(findings)
         })

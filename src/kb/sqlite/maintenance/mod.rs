@@ -10,7 +10,7 @@ mod verify;
 
 use super::Reader;
 
-pub use check::{Finding, Recomputed};
+pub use check::{ChunkedText, Finding, Recomputed};
 pub use repair::Repair;
 pub use statistics::{FormatCount, Statistics};
 

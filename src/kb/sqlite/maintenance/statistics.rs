@@ -18,6 +18,10 @@ pub struct Statistics {
     pub format_version: u64,
     /// Documents that searches see.
     pub documents: u64,
+    /// Those of them that have no chunk, as their text is blank.
+    pub documents_without_chunks: u64,
+    /// Those of them whose front matter is not as its language wants it.
+    pub front_matter_errors: u64,
     /// Chunks that searches see.
     pub chunks: u64,
     /// Bytes of text that searches see.
@@ -68,6 +72,8 @@ impl Maintenance<'_> {
             Ok(Statistics {
                 format_version: schema::latest_version() as u64,
                 documents: revisions.documents,
+                documents_without_chunks: revisions.without_chunks,
+                front_matter_errors: revisions.front_matter_errors,
                 chunks: revisions.chunks,
                 text_bytes: revisions.text_bytes,
                 documents_failed: count("SELECT COUNT(*) FROM failure WHERE kind <> 'skipped'")?,
@@ -87,6 +93,8 @@ impl Maintenance<'_> {
 #[derive(Default)]
 struct Revisions {
     documents: u64,
+    without_chunks: u64,
+    front_matter_errors: u64,
     chunks: u64,
     text_bytes: u64,
     embed_fps: BTreeSet<String>,
@@ -97,7 +105,8 @@ struct Revisions {
 impl Revisions {
     fn count(tx: &Transaction<'_>) -> Result<Self, KbError> {
         let mut statement = tx.prepare_cached(
-            "SELECT state = 'live', embed_fp, chunk_fp, extract_fp, chunk_total, text_bytes
+            "SELECT state = 'live', embed_fp, chunk_fp, extract_fp, chunk_total, text_bytes,
+                    instr(metadata, '\"front_matter_errors\":') > 0
              FROM revision",
         )?;
         let mut counted = Self::default();
@@ -114,6 +123,8 @@ impl Revisions {
                 continue;
             }
             counted.documents += 1;
+            counted.without_chunks += u64::from(row.get::<_, i64>(4)? == 0);
+            counted.front_matter_errors += u64::from(row.get::<_, bool>(6)?);
             counted.chunks = counted.chunks.saturating_add(from_sql(row.get(4)?));
             counted.text_bytes = counted.text_bytes.saturating_add(from_sql(row.get(5)?));
             if let Some(chunk_fp) = text(2)? {

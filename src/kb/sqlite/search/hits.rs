@@ -1,6 +1,7 @@
 //! Turns ranked chunks into passages for people: reads them, folds repeated and neighbouring ones,
 //! adds their context.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rusqlite::{OptionalExtension, Transaction};
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::locations;
 use super::query::Show;
+use crate::analysis::noise;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
 use crate::kb::sqlite::convert::{from_sql, size_to_sql, small, to_sql};
@@ -280,10 +282,14 @@ fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String
     Ok(readable(text))
 }
 
-/// Returns a passage even if some of its bytes are damaged: one document must not make every search
-/// that finds it fail. `check --read-data` finds the damage.
+/// Returns a passage with `…` in place of data, even if some of its bytes are damaged: one document
+/// must not make every search that finds it fail. `check --read-data` finds the damage.
 fn readable(text: Option<Vec<u8>>) -> String {
     // `substr` gives NULL if the span is outside of the text.
-    String::from_utf8(text.unwrap_or_default())
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let text = String::from_utf8(text.unwrap_or_default())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    match noise::shown(&text) {
+        Cow::Owned(shown) => shown,
+        Cow::Borrowed(_) => text,
+    }
 }
