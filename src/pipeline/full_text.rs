@@ -1,9 +1,12 @@
 //! Rows of the full-text index, made from the texts of revisions on the pool.
 
 use super::Threads;
-use crate::analysis::{self, Analyser};
+use crate::analysis::{self, Analyser, noise};
 use crate::chunk;
 use crate::kb::{IndexRows, LoadedRevision, QueuedChunk};
+
+/// Bytes at the start of a text whose words show its language.
+const LANGUAGE_BYTES: usize = 16 << 10;
 
 /// Returns the full-text rows of whole revisions, ascending by chunk, in parts.
 pub fn rows(
@@ -46,7 +49,9 @@ fn shares<'a, 'b>(
 
 /// Adds the full-text rows of a whole revision to `rows`.
 fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut IndexRows) {
-    let language = analyser.language_of(&revision.text);
+    let beginning = 0..revision.text.floor_char_boundary(LANGUAGE_BYTES);
+    let noise = noise::find(&revision.text, beginning.clone());
+    let language = analyser.language_of(&noise::words(&revision.text, beginning, &noise));
     let column = |rows: &mut IndexRows, text: &str| {
         rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
