@@ -28,8 +28,11 @@ const LINE_BYTES_MIN: usize = 60;
 /// Limit on the bytes of a drawing.
 const DRAWING_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes of a run that show whether it is data.
+const RUN_BYTES_SEEN: usize = 512;
+
 /// Limit on the bytes of a mark or an escape sequence.
-const MARK_BYTES_MAX: usize = 2048;
+const MARK_BYTES_MAX: usize = 512;
 
 const ESCAPE: u8 = 0x1b;
 
@@ -279,7 +282,10 @@ impl Found<'_> {
     /// Adds the mark and the type of an admonition: `:::note Title`, `!!! note "Title"`.
     fn admonition(&mut self, start: usize) -> Option<usize> {
         let rest = &self.text[start..];
-        let line = rest.lines().next().filter(|_| begins_line(self.text, start))?;
+        if !begins_line(self.text, start) {
+            return None;
+        }
+        let line = rest[..rest.floor_char_boundary(MARK_BYTES_MAX)].lines().next()?;
         let mark = line.trim_start_matches([':', '!', '?', '+']);
         let name = mark.trim_start_matches([' ', '{', '.']);
         let after =
@@ -358,10 +364,14 @@ fn data_run(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
         }
         let before = bytes[least..probe].iter().rev().take_while(|byte| is_base64(**byte)).count();
         let start = probe - before;
-        let after = bytes[probe..].iter().take_while(|byte| is_base64(**byte)).count();
-        let end = wrapped_end(bytes, start, probe + after);
+        let seen = &bytes[..bytes.len().min(start + RUN_BYTES_SEEN)];
+        let run_end = |bytes: &[u8]| {
+            let after = bytes[probe..].iter().take_while(|byte| is_base64(**byte)).count();
+            wrapped_end(bytes, start, probe + after)
+        };
+        let end = run_end(seen);
         if end - start >= RUN_BYTES_MIN && is_data(&bytes[start..end]) {
-            return Some(start..end);
+            return Some(start..run_end(bytes));
         }
         least = end;
         probe = end + LINE_BYTES_MIN;

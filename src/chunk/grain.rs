@@ -1,7 +1,7 @@
 //! Where a block that is too long may be split, from coarse to fine.
 //!
 //! Each [`Grain`] proposes cuts in one pass; the packer uses those it needs and continues with the
-//! next finer grain if a part is still too long. There are seven grains, so the work is linear in
+//! next finer grain if a part is still too long. There are eight grains, so the work is linear in
 //! the text.
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -32,6 +32,8 @@ pub(super) enum Grain {
     Line,
     /// After sentences.
     Sentence,
+    /// After a full stop and white space, whatever follows.
+    Stop,
     /// At the first character after white space.
     Word,
     /// Every [`WINDOW_CHARS`] characters.
@@ -42,10 +44,10 @@ pub(super) enum Grain {
 
 /// Returns the grains by which a block of this kind is split, coarse to fine.
 pub(super) fn grains(kind: Kind) -> &'static [Grain] {
-    use Grain::{Char, Group, Line, Paragraph, Sentence, Window, Word};
+    use Grain::{Char, Group, Line, Paragraph, Sentence, Stop, Window, Word};
     match kind {
-        Kind::Prose | Kind::Container => &[Paragraph, Sentence, Line, Word, Window, Char],
-        Kind::Lines => &[Group, Line, Sentence, Word, Window, Char],
+        Kind::Prose | Kind::Container => &[Paragraph, Sentence, Stop, Line, Word, Window, Char],
+        Kind::Lines => &[Group, Line, Sentence, Stop, Word, Window, Char],
     }
 }
 
@@ -61,6 +63,7 @@ impl Grain {
             Self::Paragraph => Box::new(paragraph_cuts(text)),
             Self::Line => Box::new(line_cuts(text)),
             Self::Sentence => Box::new(sentence_cuts(text)),
+            Self::Stop => Box::new(stop_cuts(text)),
             Self::Word => Box::new(word_cuts(text)),
             Self::Window => Box::new(char_cuts(text).skip(WINDOW_CHARS - 1).step_by(WINDOW_CHARS)),
             Self::Char => Box::new(char_cuts(text)),
@@ -121,6 +124,39 @@ fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
         ended = content.trim_end_matches(is_closer).ends_with(is_terminal);
         cut.then_some(at)
     })
+}
+
+/// Cuts after a full stop and white space, also before a small letter: transcripts and the like have
+/// no capitals, for which UAX #29 waits. An abbreviation ends no sentence.
+fn stop_cuts(text: &str) -> impl Iterator<Item = usize> {
+    let mut word_start = 0;
+    let mut ended = false;
+    text.char_indices().filter_map(move |(at, c)| {
+        if !is_space(c) {
+            let cut = std::mem::take(&mut ended);
+            return cut.then_some(at);
+        }
+        if word_start < at {
+            let word = text[word_start..at].trim_end_matches(is_closer);
+            ended = word.ends_with(is_terminal) && !is_abbreviation(word);
+        }
+        word_start = at + c.len_utf8();
+        None
+    })
+}
+
+/// Reports whether a word that ends with a full stop is an abbreviation: one letter, letters with
+/// full stops in between, or a common one.
+fn is_abbreviation(word: &str) -> bool {
+    const COMMON: [&str; 20] = [
+        "al", "approx", "bzw", "ca", "cf", "dr", "ed", "fig", "jr", "mr", "mrs", "ms", "no", "nr",
+        "prof", "sr", "st", "usw", "vol", "vs",
+    ];
+    let Some(stem) = word.strip_suffix('.') else { return false };
+    let stem = stem.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let is_letter = stem.chars().count() == 1 && stem.contains(char::is_alphabetic);
+    let is_dotted = stem.contains('.') && stem.split('.').all(|part| part.chars().count() == 1);
+    is_letter || is_dotted || COMMON.iter().any(|common| stem.eq_ignore_ascii_case(common))
 }
 
 /// Reports whether a sentence may end with `c`.
@@ -270,6 +306,22 @@ mod tests {
         check("Pi is 3.14, e.g. here. Yes", &["Pi is 3.14, e.g. here. ", "Yes"]);
         check("一。二！三", &["一。", "二！", "三"]);
         check("Wait…\nThen", &["Wait…\n", "Then"]);
+    }
+
+    #[test]
+    fn full_stops_end_sentences_of_small_letters() {
+        let check = |text, expected: &[&str]| check(Grain::Stop, text, expected);
+        check("so it is. and then? yes! ok", &["so it is. ", "and then? ", "yes! ", "ok"]);
+        check(
+            "he said \"stop.\" then (went.)\nhome",
+            &["he said \"stop.\" ", "then (went.)\n", "home"],
+        );
+        check(
+            "see e.g. this, p. 4, i.e. 3.14 of dr. no... then",
+            &["see e.g. this, p. 4, i.e. 3.14 of dr. no... ", "then"],
+        );
+        check("wait…  then。 end", &["wait…  ", "then。 ", "end"]);
+        check("no end", &["no end"]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod source;
 mod split;
 mod tokens;
 mod units;
+mod yaml;
 
 use serde::Deserialize;
 

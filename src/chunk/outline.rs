@@ -5,9 +5,23 @@ use std::ops::Range;
 
 use crate::domain::Span;
 
+/// Which sections share a chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// Small ones with the next.
+    #[default]
+    Small,
+    /// Neighbours, and what is inside of them, as many as fit.
+    Neighbours,
+    /// The same below the outermost sections.
+    Inner,
+}
+
 /// A text's sections in order.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
+    /// Which sections share a chunk.
+    pub sharing: Sharing,
     /// Sections in the order of the text; a subsection follows its parent.
     pub sections: Vec<Section>,
     /// The contents of containers; see [`Block::leaves`].
@@ -85,6 +99,12 @@ impl Block {
 }
 
 impl Outline {
+    /// Reports whether section `index` is inside of section `outer`, at any depth.
+    pub fn is_inside(&self, index: usize, outer: usize) -> bool {
+        let parent = |index: &usize| self.sections[*index].parent;
+        std::iter::successors(parent(&index), parent).any(|it| it == outer)
+    }
+
     /// Returns one section without a heading whose blocks are the groups of lines between blank
     /// lines.
     pub fn of_paragraphs(text: &str, kind: Kind) -> Self {

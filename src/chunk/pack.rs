@@ -6,7 +6,8 @@
 //! one without a body is a part itself, unless the heading paths below it say all that it says.
 //! A section under an eighth of the budget is joined with the next one under the same parent; the
 //! heading path of a chunk of several sections is that of their parent, and their headings are in
-//! its span.
+//! its span. Units of program text and configuration share a chunk as long as they fit, those
+//! inside of a unit with it; the heading path ends with their names.
 //!
 //! Work is linear in the text: every byte is counted at most once per grain, once more if parts of
 //! one word meet in a chunk, and once for an overlap.
@@ -14,7 +15,7 @@
 use std::ops::Range;
 
 use super::grain::Grain;
-use super::outline::{Block, Kind, Outline};
+use super::outline::{Block, Kind, Outline, Sharing};
 use super::tokens::{SectionContext, SectionContexts, is_space};
 use super::{ChunkConfig, ChunkInput, CountTokens};
 use crate::analysis::noise::{self, Noise};
@@ -44,9 +45,9 @@ pub(super) fn pack(
         overlap_tokens: config.overlap_tokens,
         section: 0,
         here: SectionContext::default(),
-        parent: SectionContext::default(),
         heading_start: None,
         section_begins: true,
+        counted: (1, 3),
         open: None,
         last_prose: None,
         lines: Lines { at: 0, line: 1 },
@@ -133,13 +134,14 @@ pub(super) struct Packer<'a> {
     overlap_tokens: usize,
     /// The section whose blocks are being packed.
     section: usize,
-    /// The place of that section, and that of its parent.
+    /// The place of that section.
     pub here: SectionContext,
-    parent: SectionContext,
     /// Start of its heading, until a piece includes it.
     pub heading_start: Option<usize>,
     /// Whether nothing of this section is packed yet.
     section_begins: bool,
+    /// Tokens and bytes of all pieces so far.
+    counted: (usize, usize),
     open: Option<Open>,
     last_prose: Option<LastProse>,
     lines: Lines,
@@ -173,7 +175,6 @@ impl Packer<'_> {
         let section = &self.outline.sections[index];
         self.section = index;
         self.here = self.places.of(Some(index));
-        self.parent = self.places.of(section.parent);
         self.section_begins = true;
 
         if let Some(heading) = &section.heading {
@@ -194,14 +195,56 @@ impl Packer<'_> {
         }
     }
 
-    /// Reports whether the open chunk is so small that section `index` may continue it.
+    /// Reports whether section `index` may continue the open chunk.
     fn joins_open_chunk(&self, index: usize) -> bool {
         let Some(open) = self.open.as_ref().filter(|open| open.whole_sections) else {
             return false;
         };
         let sections = &self.outline.sections;
-        sections[self.section].parent == sections[index].parent
-            && open.tokens * SMALL_SECTION < self.here.budget
+        let first = open.parts[0].section;
+        let is_sibling = sections[first].parent == sections[index].parent;
+        let is_small = is_sibling && open.tokens * SMALL_SECTION < self.here.budget;
+        let shares = match self.outline.sharing {
+            Sharing::Small => false,
+            Sharing::Neighbours => true,
+            Sharing::Inner => sections[index].parent.is_some(),
+        };
+        is_small
+            || shares
+                && (is_sibling || self.outline.is_inside(index, first))
+                && open.tokens + self.estimated_tokens(index) <= self.here.budget
+    }
+
+    /// Estimates the tokens of a section with all that is inside of it, by the tokens per byte so
+    /// far; to count them would take as long as chunking.
+    fn estimated_tokens(&self, index: usize) -> usize {
+        let sections = &self.outline.sections;
+        let inner = (index + 1..sections.len()).take_while(|&at| self.outline.is_inside(at, index));
+        let blocks = std::iter::once(index).chain(inner).flat_map(|at| &sections[at].blocks);
+        let (tokens, bytes) = self.counted;
+        let limit = self.here.budget * bytes / tokens.max(1);
+        let mut sum = 0;
+        for block in blocks {
+            sum += self.bytes(block.span);
+            if sum > limit {
+                return usize::MAX / 2;
+            }
+        }
+        sum * tokens / bytes + 1
+    }
+
+    /// Returns the place of a chunk with these parts.
+    fn place_of(&self, parts: &[Part]) -> SectionContext {
+        let (first, last) = (parts[0].section, parts[parts.len() - 1].section);
+        if first == last {
+            return self.places.of(Some(first));
+        }
+        if self.outline.sharing == Sharing::Small {
+            return self.places.of(self.outline.sections[first].parent);
+        }
+        let mut sections: Vec<usize> = parts.iter().map(|part| part.section).collect();
+        sections.dedup();
+        self.places.of_several(&sections)
     }
 
     /// Adds a piece that fits to the open chunk, or starts a new chunk with it.
@@ -210,6 +253,8 @@ impl Packer<'_> {
             return;
         }
         self.heading_start = None;
+        self.counted.0 += tokens;
+        self.counted.1 += self.bytes(piece.span);
         if self.extend(piece, tokens) {
             return;
         }
@@ -238,7 +283,14 @@ impl Packer<'_> {
         if skipped.get(next).is_some_and(|it| it.start < piece.span.start) {
             return false;
         }
-        let place = if first.section == self.section { &self.here } else { &self.parent };
+        let part = Part { piece, section: self.section };
+        let shared;
+        let place = if first.section == self.section {
+            &self.here
+        } else {
+            shared = self.place_of(&[open.parts.as_slice(), &[part]].concat());
+            &shared
+        };
         let bytes = self.bytes(Span::new(first.piece.span.start, piece.span.end));
         // Lines of front matter, which become part of the span.
         let between = Span::new(last.piece.span.end, piece.span.start);
@@ -255,7 +307,7 @@ impl Packer<'_> {
         if let Some(open) = &mut self.open {
             open.glued |= is_glued;
             open.tokens = joined;
-            open.parts.push(Part { piece, section: self.section });
+            open.parts.push(part);
         }
         self.section_begins = false;
         true
@@ -290,11 +342,7 @@ impl Packer<'_> {
     /// together, each half becomes a chunk.
     fn emit(&mut self, parts: &[Part], repeats: Repeats, counted: Option<usize>) {
         let (first, last) = (parts[0], parts[parts.len() - 1]);
-        let place = if first.section == last.section {
-            self.places.of(Some(first.section))
-        } else {
-            self.places.of(self.outline.sections[first.section].parent)
-        };
+        let place = self.place_of(parts);
         let span = trimmed(self.text, Span::new(first.piece.span.start, last.piece.span.end));
         let tokens = counted.unwrap_or_else(|| self.tokens(span) + repeats.tokens());
         if tokens > place.budget && parts.len() > 1 {

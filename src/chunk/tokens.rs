@@ -3,7 +3,7 @@
 //! Counting is additive over white space, so every heading is counted once, however many sections
 //! are below it.
 
-use super::embedded::{PATH_SEPARATOR, begins_with_title};
+use super::embedded::{PATH_SEPARATOR, begins_with_title, context_line};
 use super::outline::Outline;
 use super::{ChunkConfig, CountTokens};
 
@@ -41,9 +41,13 @@ impl SectionContext {
     }
 }
 
+/// Limit on the names at the end of a heading path, in bytes; further ones are left out.
+const NAMES_BYTES_MAX: usize = 160;
+
 /// Computes the contexts of an outline's sections.
 pub(super) struct SectionContexts<'a> {
     outline: &'a Outline,
+    count: CountTokens<'a>,
     title: &'a str,
     max_tokens: usize,
     title_tokens: usize,
@@ -58,13 +62,14 @@ impl<'a> SectionContexts<'a> {
         outline: &'a Outline,
         title: &'a str,
         config: &ChunkConfig,
-        count: CountTokens<'_>,
+        count: CountTokens<'a>,
     ) -> Self {
         let heading_tokens = outline.sections.iter();
         let heading_tokens =
             heading_tokens.map(|section| section.heading.as_ref().map_or(0, |it| count(&it.text)));
         Self {
             outline,
+            count,
             title,
             max_tokens: config.max_tokens,
             title_tokens: count(title),
@@ -96,5 +101,41 @@ impl<'a> SectionContexts<'a> {
         let context_tokens = parts.iter().sum::<usize>() + separators;
         let budget = self.max_tokens.saturating_sub(context_tokens).max(self.max_tokens / 2);
         SectionContext { path, context_tokens, budget }
+    }
+
+    /// Returns the place of several sections: below the innermost one that is around all of them,
+    /// or is the first of them, with the names of those right inside of it.
+    pub fn of_several(&self, indices: &[usize]) -> SectionContext {
+        let sections = &self.outline.sections;
+        let chain = |index: usize| -> Vec<usize> {
+            let outwards = std::iter::successors(Some(index), |&index| sections[index].parent);
+            let mut chain: Vec<usize> = outwards.collect();
+            chain.reverse();
+            chain
+        };
+        let chains: Vec<Vec<usize>> = indices.iter().map(|&index| chain(index)).collect();
+        let mut common = chains.first().map_or(0, Vec::len);
+        for chain in &chains {
+            let shared = chain.iter().zip(&chains[0]).take_while(|(a, b)| a == b).count();
+            common = common.min(shared);
+        }
+        let around = common.checked_sub(1).map(|last| chains[0][last]);
+        let mut names: Vec<&str> = Vec::new();
+        for inner in chains.iter().filter_map(|chain| chain.get(common)) {
+            let name = sections[*inner].heading.as_ref().map_or("", |heading| &heading.text);
+            let bytes: usize = names.iter().map(|name| name.len()).sum();
+            if !name.is_empty() && !names.contains(&name) && bytes + name.len() <= NAMES_BYTES_MAX {
+                names.push(name);
+            }
+        }
+        let mut place = self.of(around);
+        if !names.is_empty() {
+            let separator = if place.path.is_empty() { "" } else { PATH_SEPARATOR };
+            place.path = [&place.path, separator, &names.join(", ")].concat();
+            place.context_tokens = (self.count)(&context_line(self.title, &place.path));
+            let left = self.max_tokens.saturating_sub(place.context_tokens);
+            place.budget = left.max(self.max_tokens / 2);
+        }
+        place
     }
 }

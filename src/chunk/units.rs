@@ -8,7 +8,8 @@
 
 use std::vec::IntoIter;
 
-use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
+use super::outline::{Block, Heading, Kind, Outline, Section, Sharing, byte_order_mark};
+use super::yaml;
 use crate::domain::Span;
 
 /// Modifiers that may precede a keyword.
@@ -122,6 +123,12 @@ struct Divider<'a> {
     block: Option<usize>,
     /// Start and indentation of the comments right above.
     above: Option<(usize, usize)>,
+    /// Documents to come, of a text that has several.
+    documents: Vec<yaml::Document>,
+    /// Whether there are any: they are units around all keys.
+    has_documents: bool,
+    /// Indentation of the key whose text has not ended yet.
+    key_of_text: Option<usize>,
 }
 
 /// Returns the units of `text` as sections, and groups of lines as their blocks.
@@ -134,6 +141,9 @@ pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outl
         "yaml" | "yml" => Form::Keys,
         _ => Form::Code,
     };
+    let mut at = byte_order_mark(text);
+    let mut documents = if form == Form::Keys { yaml::documents(text, at) } else { Vec::new() };
+    documents.reverse();
     let mut divider = Divider {
         text,
         form,
@@ -142,21 +152,29 @@ pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outl
         open: Vec::new(),
         block: None,
         above: None,
+        has_documents: !documents.is_empty(),
+        documents,
+        key_of_text: None,
     };
-    let mut at = byte_order_mark(text);
     let mut lines = text[at..].split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
         divider.take(at, line, lines.peek().copied().unwrap_or_default());
         at += line.len();
     }
     divider.close_block(at);
-    Outline { sections: divider.sections, ..Outline::default() }
+    let sharing = if form == Form::Keys { Sharing::Inner } else { Sharing::Neighbours };
+    Outline { sharing, sections: divider.sections, ..Outline::default() }
 }
 
 impl Divider<'_> {
     /// Reads the line at `at`; the line after it may hold the bracket that makes it a definition.
     fn take(&mut self, at: usize, line: &str, next: &str) {
         let words = line.trim();
+        if let Some(document) = self.documents.pop_if(|it| it.start <= at) {
+            self.above = None;
+            self.key_of_text = None;
+            self.begin(at, 0, document.name);
+        }
         let mark = self.marks.as_mut().map(|marks| marks.next().unwrap_or_default());
         if words.is_empty() {
             self.close_block(at);
@@ -171,8 +189,11 @@ impl Divider<'_> {
             }
             (None, Form::Code) => definition(words, next.trim()),
             (None, Form::Tables) => table(words),
-            (None, Form::Keys) => key(words),
+            (None, Form::Keys) => self.key(words, indent),
         };
+        if self.has_documents {
+            indent += 1;
+        }
         // All lines after a table's header belong to it, however far they are indented.
         if self.form == Form::Tables {
             indent = usize::from(name.is_none() && !is_above(words));
@@ -190,6 +211,15 @@ impl Divider<'_> {
         self.block.get_or_insert(at);
     }
 
+    /// Returns the key that a line of YAML begins, unless it is in a text.
+    fn key(&mut self, words: &str, indent: usize) -> Option<String> {
+        if self.key_of_text.is_some_and(|key| indent > key) {
+            return None;
+        }
+        self.key_of_text = yaml::begins_text(words).then_some(indent);
+        yaml::key(words).map(short)
+    }
+
     /// Begins a unit at `start`, which may be before comments that were counted to the previous
     /// unit.
     fn begin(&mut self, start: usize, indent: usize, name: String) {
@@ -198,7 +228,7 @@ impl Divider<'_> {
             self.open.pop();
         }
         let parent = self.open.last().map(|unit| unit.section);
-        if self.open.len() < DEPTH_MAX {
+        if self.open.len() < DEPTH_MAX + usize::from(self.has_documents) {
             self.open.push(Unit { indent, section: self.sections.len() });
             self.section(start, name, parent);
         }
@@ -288,15 +318,6 @@ fn table(line: &str) -> Option<String> {
     let inner = line.strip_prefix('[')?.split(']').next()?.trim_start_matches('[').trim();
     let is_alone = line.ends_with(']') || line.contains("] #") || line.contains("] ;");
     (is_alone && !inner.is_empty() && !inner.contains([',', '='])).then(|| short(inner))
-}
-
-/// Returns a key whose value is below: `services:`.
-fn key(line: &str) -> Option<String> {
-    let key = line.strip_suffix(':')?.trim_matches(['"', '\'']);
-    let is_key = !key.is_empty()
-        && !key.starts_with("- ")
-        && key.chars().all(|c| c.is_alphanumeric() || "_-./ ".contains(c));
-    is_key.then(|| short(key))
 }
 
 /// Strips modifiers such as `pub` and `export default`.

@@ -303,3 +303,91 @@ fn an_edited_sentence_of_a_book_changes_about_one_key() {
     let texts: Vec<_> = corpus("docs/rust-book").into_iter().map(|(_, text)| text).collect();
     check_new_keys_per_edit(&texts);
 }
+
+fn source(title: &str, text: &str, max_tokens: usize) -> Vec<(String, String)> {
+    let config = ChunkConfig { max_tokens, overlap_tokens: 0 };
+    let chunks = chunks(title, text, MediaType::Source, &config);
+    let shown = |chunk: &Chunk| (chunk.heading_path.clone(), chunk.span.of(text).to_owned());
+    chunks.iter().map(shown).collect()
+}
+
+fn paths(title: &str, text: &str, max_tokens: usize) -> Vec<String> {
+    source(title, text, max_tokens).into_iter().map(|(path, _)| path).collect()
+}
+
+#[test]
+fn routes_of_openapi_are_keys_with_what_is_below_them() {
+    let text = "openapi: 3.0.0\npaths:\n  /pets/{id}:\n    get:\n      summary: Fetch one pet\n    \
+                delete:\n      summary: Remove one pet\n  /shops:\n    get:\n      summary: List shops\n";
+    assert_eq!(paths("o.yaml", text, 256), ["", "paths > /pets/{id}, /shops"]);
+    let route = |number: usize| {
+        let operation = |name: &str| {
+            format!(
+                "    {name}:\n      summary: {name} the thing with number {number}\n      responses:\n        \"200\":\n          description: The thing\n"
+            )
+        };
+        format!(
+            "  /things/{{id}}/{number}:\n{}{}{}",
+            operation("get"),
+            operation("put"),
+            operation("delete")
+        )
+    };
+    let text = format!("paths:\n{}", (0..15).map(route).collect::<String>());
+    let all = source("o.yaml", &text, 256);
+    assert!(all.len() <= 15, "{} chunks", all.len());
+    for (path, span) in &all {
+        for line in span.lines().filter(|line| line.starts_with("  /")) {
+            let route = line.trim().trim_end_matches(':');
+            assert!(path.contains(route), "{route} is not in {path}");
+        }
+    }
+    // One that does not fit says in each of its chunks whose it is.
+    let paths = paths("o.yaml", &text, 64);
+    assert!(paths.iter().all(|path| path.starts_with("paths > /things/{id}/")), "{paths:?}");
+}
+
+#[test]
+fn documents_of_one_file_have_kind_and_name() {
+    let spec = (0..12).map(|n| format!("  key{n}: a value of several words\n")).collect::<String>();
+    let document =
+        |kind: &str, name: &str| format!("kind: {kind}\nmetadata:\n  name: {name}\nspec:\n{spec}");
+    let text = format!("{}---\n{}", document("Deployment", "web"), document("Service", "db"));
+    let paths = paths("a.yaml", &text, 64);
+    let of = |name: &str| paths.iter().filter(|path| path.starts_with(name)).count();
+    assert_eq!(of("Deployment web") + of("Service db"), paths.len(), "{paths:?}");
+    assert!(of("Deployment web") > 1 && of("Service db") > 1, "{paths:?}");
+    // A text below a key has no keys.
+    let text = "a:\n  run: |\n    if x:\n      y:\n        z\n  b:\n    c: d\n";
+    assert_eq!(source("a.yaml", text, 256)[0].0, "a > run, b");
+}
+
+#[test]
+fn functions_share_a_chunk_up_to_the_budget() {
+    let function = |name: &str| format!("fn {name}() {{\n    call(one, two, three);\n}}\n\n");
+    let text: String = ["a", "b", "c", "d", "e", "f"].map(function).concat();
+    assert_eq!(paths("a.rs", &text, 256), ["fn a, fn b, fn c, fn d, fn e, fn f"]);
+    let halves = paths("a.rs", &text, 40);
+    assert!(halves.len() > 1 && halves.len() < 6, "{halves:?}");
+    // A class begins a chunk if it does not fit with all that is in it.
+    let method =
+        |name: &str| format!("    def {name}(self):\n        return call(one, two, three)\n\n");
+    let methods = ["m", "n", "o", "p"].map(method).concat();
+    let text = format!("def a():\n    return 1\n\nclass B:\n{methods}");
+    assert_eq!(paths("a.py", &text, 256), ["def a, class B"]);
+    let split = paths("a.py", &text, 60);
+    assert_eq!(split[0], "def a", "{split:?}");
+    assert!(split[1].starts_with("class B > def m"), "{split:?}");
+}
+
+#[test]
+fn chunks_of_a_transcript_end_with_sentences() {
+    let sentence = "and then we went down to the harbour to look at the barges. ";
+    let text = sentence.repeat(60);
+    for media_type in [MediaType::Markdown, MediaType::Plain] {
+        let config = ChunkConfig { max_tokens: 64, overlap_tokens: 0 };
+        for chunk in chunks("", &text, media_type, &config) {
+            assert!(chunk.span.of(&text).ends_with("barges."), "{:?}", chunk.span.of(&text));
+        }
+    }
+}
