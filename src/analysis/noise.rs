@@ -58,6 +58,8 @@ pub struct Noise {
     pub span: Range<usize>,
     /// The drawing or mark that they are a part of; no part of it is detected alone.
     whole: Range<usize>,
+    /// Bytes of noise before it.
+    before: usize,
     kind: Kind,
 }
 
@@ -90,7 +92,24 @@ pub fn find(text: &str, within: Range<usize>) -> Vec<Noise> {
             run = next_run(at);
         }
     }
+    let mut before = 0;
+    for one in &mut found.noise {
+        one.before = before;
+        before += one.span.len();
+    }
     found.noise
+}
+
+/// Returns the bytes of `span` that are noise.
+pub fn bytes_within(noise: &[Noise], span: Range<usize>) -> usize {
+    let [first, .., last] = within(noise, span.clone()) else {
+        let one = within(noise, span.clone()).first();
+        return one.map_or(0, |it| it.span.end.min(span.end) - it.span.start.max(span.start));
+    };
+    let all = last.before + last.span.len() - first.before;
+    let outside =
+        span.start.saturating_sub(first.span.start) + last.span.end.saturating_sub(span.end);
+    all - outside
 }
 
 /// Returns the part of `noise` in `span`.
@@ -152,7 +171,7 @@ impl Found<'_> {
     fn add(&mut self, span: Range<usize>, kind: Kind) -> usize {
         let end = span.end;
         if !span.is_empty() {
-            self.noise.push(Noise { whole: span.clone(), span, kind });
+            self.noise.push(Noise { whole: span.clone(), span, before: 0, kind });
         }
         end
     }
@@ -510,8 +529,14 @@ mod tests {
             if is_inside(&all, start) {
                 continue;
             }
-            let part = within(&all, start..text.len());
-            assert_eq!(find(&text, start..text.len()), part, "from {start}");
+            let spans = |noise: &[Noise]| {
+                noise.iter().map(|it| (it.span.clone(), it.kind)).collect::<Vec<_>>()
+            };
+            let part = spans(within(&all, start..text.len()));
+            assert_eq!(spans(&find(&text, start..text.len())), part, "from {start}");
+            let bytes: usize =
+                all.iter().map(|it| it.span.end.saturating_sub(it.span.start.max(start))).sum();
+            assert_eq!(bytes_within(&all, start..text.len()), bytes, "from {start}");
         }
     }
 }

@@ -126,8 +126,8 @@ fn sentence_cuts(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Cuts after a full stop and white space, also before a small letter: transcripts and the like have
-/// no capitals, for which UAX #29 waits. An abbreviation ends no sentence.
+/// Cuts after a full stop and white space, also before a small letter: transcripts and the like
+/// have no capitals, for which UAX #29 waits. An abbreviation ends no sentence.
 fn stop_cuts(text: &str) -> impl Iterator<Item = usize> {
     let mut word_start = 0;
     let mut ended = false;

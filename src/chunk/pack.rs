@@ -157,9 +157,7 @@ impl Packer<'_> {
 
     /// Returns the bytes of `span` without noise.
     pub fn bytes(&self, span: Span) -> usize {
-        let noise = noise::within(&self.noise, span.start..span.end).iter();
-        let inside = noise.map(|it| it.span.end.min(span.end) - it.span.start.max(span.start));
-        span.len() - inside.sum::<usize>()
+        span.len() - noise::bytes_within(&self.noise, span.start..span.end)
     }
 
     /// Reports whether `offset` is inside noise, which is not split.
@@ -203,16 +201,20 @@ impl Packer<'_> {
         let sections = &self.outline.sections;
         let first = open.parts[0].section;
         let is_sibling = sections[first].parent == sections[index].parent;
-        let is_small = is_sibling && open.tokens * SMALL_SECTION < self.here.budget;
+        let is_small = open.tokens * SMALL_SECTION < self.here.budget;
+        let around = sections[first].parent;
+        let is_inside = |outer: usize| self.outline.is_inside(index, outer);
+        let is_near = match self.outline.sharing {
+            Sharing::Inner => is_inside(first) || around.is_some_and(is_inside),
+            _ => around.is_none_or(is_inside),
+        };
         let shares = match self.outline.sharing {
             Sharing::Small => false,
             Sharing::Neighbours => true,
             Sharing::Inner => sections[index].parent.is_some(),
         };
-        is_small
-            || shares
-                && (is_sibling || self.outline.is_inside(index, first))
-                && open.tokens + self.estimated_tokens(index) <= self.here.budget
+        let fits = || open.tokens + self.estimated_tokens(index) <= self.here.budget;
+        is_small && is_sibling || shares && (is_small && is_inside(first) || is_near && fits())
     }
 
     /// Estimates the tokens of a section with all that is inside of it, by the tokens per byte so

@@ -123,7 +123,7 @@ struct Divider<'a> {
     block: Option<usize>,
     /// Start and indentation of the comments right above.
     above: Option<(usize, usize)>,
-    /// Documents to come, of a text that has several.
+    /// Documents that are not reached yet, last first.
     documents: Vec<yaml::Document>,
     /// Whether there are any: they are units around all keys.
     has_documents: bool,
