@@ -66,7 +66,13 @@ pub fn visit(site: &Site<'_>, page: &QueuedPage, seen: Seen) -> Visit {
             Some(url) => read(site, page, url, fetched),
             None => skipped("not a URL".to_owned()),
         },
-        VisitResult::NotModified if site.is_known(page) => Visit::Unchanged { was_asked: true },
+        VisitResult::NotModified if site.is_known(page) => {
+            let target = page.row.reason.as_ref().and_then(|target| target.parse().ok());
+            if let (Some(url), Some(target)) = (url, target) {
+                site.source.narrow(&url, &target);
+            }
+            Visit::Unchanged { was_asked: true }
+        }
         VisitResult::NotModified => {
             Visit::Outage { reason: "304 without having been asked for".to_owned(), pause_ms: 0 }
         }
@@ -130,7 +136,8 @@ fn moved(site: &Site<'_>, page: &QueuedPage, to: &Url, is_permanent: bool) -> Vi
         Verdict::Outside => return outside(),
         Verdict::Excluded(reason) => Some(reason.to_owned()),
     };
-    Visit::Redirect { url: target.into(), excluded, is_permanent }
+    let validators = Validators::default();
+    Visit::Redirect { url: target.into(), excluded, is_permanent, validators }
 }
 
 fn read(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -> Visit {
@@ -243,7 +250,11 @@ fn no_page(
         && let Ok(target) = base.join(target)
         && site.source.resolve(&target, "").is_some_and(|target| target.as_str() != page.url)
     {
-        return Some(moved(site, page, &target, *seconds == 0));
+        let mut visit = moved(site, page, &target, *seconds == 0);
+        if let (Visit::Redirect { validators, .. }, Some(known)) = (&mut visit, known) {
+            *validators = known.validators;
+        }
+        return Some(visit);
     }
     // A page that kb.toml names is never a soft 404.
     if site.source.asks_for(&page.url) {

@@ -139,6 +139,10 @@ impl<'a> Site<'a> {
             // A page that kb.toml names is judged by more than its text.
             let has_validators = row.etag.is_some() || row.last_modified.is_some();
             has_validators && !self.source.asks_for(&page.url)
+        } else if row.answer.is_some_and(Answer::is_redirect) {
+            // A page that leads on, and never had a document that could be lost by it.
+            let has_validators = row.etag.is_some() || row.last_modified.is_some();
+            has_validators && page.document.is_none()
         } else {
             row.twin.is_some()
                 || row.canonical.is_some()
@@ -193,7 +197,10 @@ impl<'a> Site<'a> {
     /// Returns the links that are stored with a page. Those that were excluded without a request
     /// stay so, unless it was by a limit of kb.toml.
     pub fn known_links(&self, page: &QueuedPage, links: Vec<StoredLink>) -> Vec<FoundLink> {
-        let leads_to = page.row.twin.as_ref().or(page.row.canonical.as_ref());
+        let row = &page.row;
+        let is_redirect = row.answer.is_some_and(Answer::is_redirect);
+        let target = row.reason.as_ref().filter(|_| is_redirect);
+        let leads_to = row.twin.as_ref().or(row.canonical.as_ref()).or(target);
         let links = links.into_iter().map(|StoredLink { url, state, reason, attempts }| {
             let is_kept = state == PageState::Excluded && attempts == 0;
             let by_limit = |reason: &String| [OVER_LIMIT, OVER_QUERIES].contains(&reason.as_str());

@@ -89,7 +89,8 @@ fn skipped() -> Visit {
 }
 
 fn redirect(is_permanent: bool) -> Visit {
-    Visit::Redirect { url: to("b"), excluded: None, is_permanent }
+    let validators = Validators::default();
+    Visit::Redirect { url: to("b"), excluded: None, is_permanent, validators }
 }
 
 fn rules(kind: Kind) -> Rules<'static> {

@@ -105,9 +105,11 @@ pub fn still_without_text(transition: &mut Transition, page: &QueuedPage, rules:
     end(transition, state, page.row.answer, reason);
 }
 
-/// The reason why a page has no text makes room for another one, so that it must be found again.
+/// Another answer takes the place of the one that says why a page has no text, so that this must be
+/// found again.
 pub fn forget_lack_of_text(transition: &mut Transition, page: &QueuedPage) {
-    if page.row.answer.is_some_and(Answer::is_without_text) {
+    let says_why = |answer: Answer| answer.is_without_text() || answer.is_redirect();
+    if page.row.answer.is_some_and(says_why) {
         let row = &mut transition.row;
         (row.etag, row.last_modified) = (None, None);
     }

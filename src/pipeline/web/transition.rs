@@ -66,6 +66,8 @@ pub enum Visit {
         excluded: Option<String>,
         /// The server says that it is for good, and it does not lead to a login.
         is_permanent: bool,
+        /// For the next conditional request, if it is a page that leads on.
+        validators: Validators,
     },
     /// No page of the site, by its rules or ours.
     Skipped {
@@ -203,8 +205,8 @@ fn decide(
             transition.row.canonical = Some(url.clone());
             transition.links = redirect(url, None);
         }
-        Visit::Redirect { url, excluded, is_permanent } => {
-            fetched(transition, page, None, rules);
+        Visit::Redirect { url, excluded, is_permanent, validators } => {
+            fetched(transition, page, Some(validators), rules);
             let answer = if is_permanent { Answer::Moved } else { Answer::Redirect };
             lead_to(transition, url.clone(), answer);
             transition.links = redirect(url, excluded);
@@ -262,7 +264,9 @@ fn unchanged(
         row.asked_ms = page.row.asked_ms;
     }
     row.lastmod_fetched.clone_from(&page.lastmod);
-    row.reason = row.twin.clone().or_else(|| row.canonical.clone());
+    let is_redirect = page.row.answer.is_some_and(Answer::is_redirect);
+    let target = || page.row.reason.clone().filter(|_| is_redirect);
+    row.reason = row.twin.clone().or_else(|| row.canonical.clone()).or_else(target);
     let leads_on = row.reason.is_some();
     row.state = if leads_on { PageState::Redirected } else { PageState::Unchanged };
     let document = page.document.as_ref().map(|document| document.id);

@@ -122,6 +122,40 @@ fn what_depends_on_settings_is_fetched_whole_when_they_change() {
     assert!(site.documents().contains(&"/docs/lost.html".to_owned()));
 }
 
+/// A page that only leads on by a refresh is no document either.
+#[test]
+fn a_page_that_leads_on_is_asked_for_only_if_it_has_changed() {
+    let site = Site::new();
+    let refresh = |to: &str| {
+        Reply::html(&format!("<meta http-equiv=refresh content='0; url={to}'><title>x</title>"))
+    };
+    let server = &site.server;
+    server.put("/docs", refresh("/docs/"));
+    server.page("/docs/", "Start.", &["old.html", "/blog/x.html"]);
+    server.put("/docs/old.html", refresh("new.html"));
+    server.page("/docs/new.html", "New.", &[]);
+    server.page("/docs/newer.html", "Newer.", &[]);
+    server.page("/blog/x.html", "Elsewhere.", &[]);
+    site.configure_all(&format!(
+        "start_urls = ['{}']\nprivate_hosts = ['127.0.0.1']\nrequests_per_second = 1000",
+        server.url("/docs")
+    ));
+    site.ingest_to(0);
+    assert_eq!(site.documents(), ["/docs/", "/docs/new.html"]);
+    let states = site.states().join("\n");
+    for _ in 0..2 {
+        server.take_asked();
+        assert_eq!(site.counts(0), [0, 0, 2, 0]);
+        assert_eq!(whole(&site), [""; 0]);
+        let same = site.states().join("\n").replace("unchanged", "fetched");
+        assert_same(&same, &states, "the states of a later run");
+    }
+    server.put("/docs/old.html", refresh("newer.html"));
+    assert_eq!(site.counts(3), [1, 0, 1, 0]);
+    assert_eq!(site.counts(0), [0, 0, 2, 1]);
+    assert_eq!(site.documents(), ["/docs/", "/docs/newer.html"]);
+}
+
 /// A document that is lost has the same grace if its server answers 304.
 #[test]
 fn a_document_that_became_hidden_goes_although_its_page_is_unchanged() {

@@ -102,6 +102,11 @@ impl Answer {
         matches!(self, Self::Skipped | Self::Missing)
     }
 
+    /// Reports whether the answer is a redirect.
+    pub fn is_redirect(self) -> bool {
+        matches!(self, Self::Redirect | Self::Moved)
+    }
+
     pub(super) fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(answer, _)| *answer == self).map_or("", |(_, name)| name)
     }
