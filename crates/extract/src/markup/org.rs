@@ -97,9 +97,10 @@ fn keyword_line(keyword: &str, scribe: &mut Scribe) {
     let Some((name, value)) = keyword.split_once(':') else { return };
     match name.to_ascii_lowercase().as_str() {
         "title" => scribe.title = crate::title::clean(value),
-        name @ ("author" | "date" | "language" | "description" | "keywords") => {
+        name @ ("author" | "date" | "language" | "description" | "keywords" | "lastmod") => {
             scribe.note(name, value);
         }
+        "filetags" => scribe.note("tags", &value.replace(':', " ")),
         "caption" => scribe.line(inline(value.trim())),
         _ => {}
     }

@@ -10,9 +10,37 @@ use serde_json::Value;
 use crate::analysis::ParsedQuery;
 use crate::support::names::nfc;
 
-/// Metadata that say when a document was written or changed, the best first.
-const DATE_KEYS: [&str; 7] =
-    ["date", "git.changed", "updated", "modified", "last_modified", "published", "created"];
+/// Metadata that say when a document was written or changed, the best first; without any of them,
+/// the name of the file may begin with a date.
+const DATE_KEYS: [&str; 23] = [
+    "date",
+    "lastmod",
+    "last_update.date",
+    "updated_at",
+    "updated",
+    "modified",
+    "last_modified",
+    "lastModified",
+    "last_updated",
+    "dateModified",
+    "ms.date",
+    "publishDate",
+    "publish_date",
+    "published",
+    "published_at",
+    "pubDate",
+    "datePublished",
+    "created",
+    "created_at",
+    "revdate",
+    "docdate",
+    "git.changed",
+    "year",
+];
+
+/// Months by the first three letters of their English names.
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// Which documents are searched; all given conditions must hold.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +142,7 @@ impl Filter {
     pub fn admits(&self, document: DocumentView<'_>) -> bool {
         self.source.as_ref().is_none_or(|name| name == document.source)
             && (self.uris.is_empty() || self.admits_uri(document.uri))
-            && (!self.reads_metadata() || self.admits_metadata(document.metadata))
+            && (!self.reads_metadata() || self.admits_metadata(document))
     }
 
     fn admits_uri(&self, uri: &str) -> bool {
@@ -123,19 +151,24 @@ impl Filter {
         self.uris.iter().any(|glob| glob.set.is_match_candidate(&uri))
     }
 
-    fn admits_metadata(&self, json: &str) -> bool {
-        let metadata = serde_json::from_str(json).unwrap_or_default();
+    fn admits_metadata(&self, document: DocumentView<'_>) -> bool {
+        let metadata = serde_json::from_str(document.metadata).unwrap_or_default();
         let has = |(key, value): &(String, String)| {
             find(&metadata, key).is_some_and(|found| is(found, value))
         };
         self.metadata.iter().all(has)
-            && (self.after.is_none() && self.before.is_none() || self.admits_date(&metadata))
+            && (self.after.is_none() && self.before.is_none()
+                || self.admits_date(&metadata, document.uri))
     }
 
     /// A document without a readable date matches no date.
-    fn admits_date(&self, metadata: &Value) -> bool {
-        let texts = DATE_KEYS.iter().filter_map(|key| find(metadata, key)?.as_str());
-        texts.filter_map(parse_date).next().is_some_and(|date| {
+    fn admits_date(&self, metadata: &Value, uri: &str) -> bool {
+        let stated = DATE_KEYS.iter().filter_map(|key| match find(metadata, key)? {
+            Value::String(text) => parse_date(text),
+            Value::Number(number) => parse_date(&number.to_string()),
+            _ => None,
+        });
+        stated.chain(date_of_name(uri)).next().is_some_and(|date| {
             self.after.is_none_or(|Day(after)| date >= after)
                 && self.before.is_none_or(|Day(before)| date < before)
         })
@@ -179,11 +212,57 @@ fn parse_date(text: &str) -> Option<Date> {
     if let Ok(time) = jiff::fmt::rfc2822::parse(text) {
         return Some(time.date());
     }
+    // As Org writes them.
+    let text = text.trim_start_matches(['<', '[']);
     let end = text.find(|c: char| !c.is_ascii_digit() && !"-/".contains(c)).unwrap_or(text.len());
-    let mut parts = text[..end].split(['-', '/']);
-    let year: i16 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
-    let mut next = || parts.next().map_or(Some(1), |part| part.parse().ok());
-    Date::new(year, next()?, next()?).ok()
+    let parts: Vec<&str> = text[..end].split(['-', '/']).collect();
+    let number = |part: &str| part.parse::<i16>().ok();
+    let (year, month, day) = match parts.as_slice() {
+        [whole] if whole.len() == 8 => {
+            (number(&whole[..4])?, number(&whole[4..6])?, number(&whole[6..])?)
+        }
+        [year, rest @ ..] if year.len() == 4 => {
+            let part = |at: usize| rest.get(at).map_or(Some(1), |part| number(part));
+            (number(year)?, part(0)?, part(1)?)
+        }
+        // The month is first, as in America, unless there is no such month.
+        [first, second, year] if year.len() == 4 => match (number(first)?, number(second)?) {
+            (day, month) if day > 12 => (number(year)?, month, day),
+            (month, day) => (number(year)?, month, day),
+        },
+        _ => return parse_named_month(text),
+    };
+    Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()
+}
+
+/// Parses `May 1, 2024`, `1 May 2024`, `1st of May, 2024`, `Wednesday, 1 May 2024` and `May 2024`.
+fn parse_named_month(text: &str) -> Option<Date> {
+    let (mut year, mut month, mut day) = (None, None, None);
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).take(6) {
+        let lower = word.to_lowercase();
+        let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let named = MONTHS.iter().position(|name| {
+            lower.starts_with(name) && lower.chars().all(char::is_alphabetic)
+        });
+        match digits.parse::<i16>() {
+            Ok(number) if digits.len() == 4 => year = year.or(Some(number)),
+            Ok(number) if digits.len() <= 2 => day = day.or(i8::try_from(number).ok()),
+            _ => month = month.or(named.and_then(|at| i8::try_from(at + 1).ok())),
+        }
+    }
+    Date::new(year?, month?, day.unwrap_or(1)).ok()
+}
+
+/// Returns the date that the name of a file begins with, as Jekyll's posts: `2024-05-06-title.md`.
+fn date_of_name(uri: &str) -> Option<Date> {
+    let name = uri.rsplit('/').next()?;
+    let date = name.get(..10)?;
+    let is_end = name[10..].starts_with(|c: char| !c.is_alphanumeric());
+    let is_date = date.char_indices().all(|(at, c)| match at {
+        4 | 7 => c == '-',
+        _ => c.is_ascii_digit(),
+    });
+    (is_date && is_end).then(|| parse_date(date)).flatten()
 }
 
 #[cfg(test)]
@@ -200,7 +279,18 @@ mod tests {
             ("2024-03", Some("2024-03-01")),
             ("2024", Some("2024-01-01")),
             ("Tue, 05 Mar 2024 08:00:00 +0100", Some("2024-03-05")),
+            ("20240305", Some("2024-03-05")),
+            ("<2024-03-05 Tue>", Some("2024-03-05")),
+            ("03/05/2024", Some("2024-03-05")),
+            ("15/03/2024", Some("2024-03-15")),
+            ("March 5, 2024", Some("2024-03-05")),
+            ("5 Mar 2024", Some("2024-03-05")),
+            ("the 5th of March, 2024", Some("2024-03-05")),
+            ("Tuesday, 5 March 2024 10:30", Some("2024-03-05")),
+            ("Sept. 2024", Some("2024-09-01")),
             ("2024-13-05", None),
+            ("13/13/2024", None),
+            ("March 5", None),
             ("05.03.2024", None),
             ("yesterday", None),
             ("", None),
@@ -211,6 +301,31 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_first_date_that_can_be_read_counts() {
+        let check = |uri: &str, metadata: &str, expected: bool| {
+            let day = |text: &str| Some(text.parse().unwrap());
+            let filter = Filter { after: day("2024-05-06"), before: day("2024-05-07"), ..Filter::default() };
+            let document = DocumentView { source: "docs", uri, metadata };
+            assert_eq!(filter.admits(document), expected, "{uri} {metadata}");
+        };
+        for metadata in [
+            r#"{"lastmod": "2024-05-06", "published": "2020-01-01"}"#,
+            r#"{"last_update": {"date": "5/6/2024"}}"#,
+            r#"{"ms.date": "05/06/2024"}"#,
+            r#"{"pubDate": "May 6, 2024", "git.changed": "2020-01-01"}"#,
+            r#"{"date": "soon", "updated_at": "2024-05-06T07:08:09Z"}"#,
+            r#"{"publishDate": 20240506}"#,
+        ] {
+            check("a.md", metadata, true);
+        }
+        check("_posts/2024-05-06-a.md", "{}", true);
+        check("2024-05-06.md", "{}", true);
+        check("2024-05-06-a.md", r#"{"date": "2020-01-01"}"#, false);
+        check("2024-05-061.md", "{}", false);
+        check("a.md", "{}", false);
     }
 
     #[test]

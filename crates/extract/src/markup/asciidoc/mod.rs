@@ -118,6 +118,7 @@ fn one_line(line: &str, scribe: &mut Scribe, attributes: &mut Names) {
         match name {
             "author" | "description" | "keywords" => scribe.note(name, value),
             "revdate" => scribe.note("date", value),
+            "docdate" | "tags" | "orphan" | "nosearch" => scribe.note(name, value),
             "lang" => scribe.note("language", value),
             _ => {}
         }

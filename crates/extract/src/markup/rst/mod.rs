@@ -133,6 +133,9 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
             rest = after;
             let body = take_indented(&mut rest, 0);
             directive(explicit.trim(), &body, levels, scribe, depth);
+        } else if let Some((name, value)) = field(line).filter(|_| depth == 0) {
+            scribe.note(name, if value.is_empty() { "true" } else { value });
+            rest = after;
         } else if is_table(line) {
             let count = tables::lines(rest);
             match tables::cells(&rest[..count]) {
@@ -150,6 +153,31 @@ fn blocks(lines: &[&str], levels: &mut Vec<(char, bool)>, scribe: &mut Scribe, d
         }
     }
     scribe.flush();
+}
+
+/// Returns a field of metadata: one of the bibliographic fields of docutils, or of Sphinx.
+fn field(line: &str) -> Option<(&'static str, &str)> {
+    const NAMES: [&str; 16] = [
+        "author",
+        "authors",
+        "category",
+        "date",
+        "description",
+        "keywords",
+        "language",
+        "modified",
+        "nocomments",
+        "nosearch",
+        "orphan",
+        "status",
+        "summary",
+        "tags",
+        "updated",
+        "version",
+    ];
+    let (name, value) = line.strip_prefix(':')?.split_once(':')?;
+    let known = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known))?;
+    (value.is_empty() || value.starts_with(' ')).then(|| (*known, value.trim()))
 }
 
 fn paragraph_line(line: &str, rest: &mut &[&str], scribe: &mut Scribe) {
