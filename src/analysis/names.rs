@@ -186,7 +186,8 @@ fn joining_mark(rest: &str) -> Option<(char, usize)> {
 }
 
 /// Writes what a name is looked up as over `joined`: in lower case, folded, without the marks
-/// beside a letter, so that `Node.js` is `nodejs` and `UTF-8` is `utf8`, but `2024-03-05` is itself.
+/// beside a letter, so that `Node.js` is `nodejs` and `UTF-8` is `utf8`, but `2024-03-05` is
+/// itself.
 pub fn join(name: &str, joined: &mut String) {
     joined.clear();
     let folded;

@@ -255,6 +255,7 @@ impl<'a> Job<'a> {
                 allowed: options.allow_deletes.clone(),
                 limits: self.source.max_deletes().collect(),
             },
+            skip_rules: self.source.skip_rules(),
             stop: &session.stop,
             hook: session.hook,
             events: session.events,

@@ -28,7 +28,7 @@ use crate::embed::Embedder;
 use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{LoadedRevision, Reader, Run};
-use crate::source::{AnySource, FetchThreads};
+use crate::source::{AnySource, FetchThreads, SkipRules};
 use crate::support::checkpoint::{Checkpoint, CheckpointHook, StopSignal};
 use crate::support::events::EventSink;
 
@@ -65,6 +65,8 @@ pub struct Context<'a> {
     pub fetch_threads: FetchThreads,
     /// Which deletions are allowed.
     pub deletions: DeletionRules,
+    /// Which documents are skipped by their metadata.
+    pub skip_rules: SkipRules,
     /// Requests a stop.
     pub stop: &'a StopSignal,
     /// Called at every checkpoint.

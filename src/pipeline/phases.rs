@@ -137,6 +137,7 @@ mod tests {
                 Ok(())
             },
             deletions: DeletionRules::default(),
+            skip_rules: Default::default(),
             stop: &StopSignal::default(),
             hook: None,
             events: &Silent,

@@ -41,6 +41,9 @@ pub struct DirectoryConfig {
     /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
     #[serde(default)]
     pub max_delete: Option<MaxDelete>,
+    /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
+    #[serde(default)]
+    pub skip_if: Vec<Located<String>>,
 }
 
 fn yes() -> bool {
@@ -61,6 +64,7 @@ impl DirectoryConfig {
             max_file_size: max_file_size_default(),
             max_documents: max_documents_default(),
             max_delete: None,
+            skip_if: Vec::new(),
         }
     }
 
@@ -157,7 +161,7 @@ max_file_size = "10MiB"
             &size("true"),
             &format!("true | invalid type: boolean `true`, expected {}", &sizes[11..]),
         );
-        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`";
+        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`";
         check(
             "path = \".\"\nfollow = true",
             &format!("follow | unknown field `follow`, expected one of {keys}"),

@@ -21,6 +21,7 @@ mod own;
 mod records;
 mod rules;
 mod settings;
+mod skip_if;
 mod sorted_spool;
 pub mod uri;
 mod walk;
@@ -48,6 +49,7 @@ pub use git::{GitConfig, GitSource, may_be_private};
 pub use located::Located;
 pub use max_delete::MaxDelete;
 pub use records::{RecordsConfig, RecordsSource};
+pub use skip_if::skip_condition;
 pub use sorted_spool::SortedSpool;
 pub use web::{
     FetchThreads, Fetched, PageRequest, Soft404, Starts, UnusableSitemap, Validators, Verdict,
@@ -336,6 +338,22 @@ impl SourceConfig {
         let sites = self.web.iter().map(|one| (&one.name, one.max_delete));
         let all = directories.chain(repositories).chain(archives).chain(records).chain(sites);
         all.filter_map(|(name, limit)| Some((name.get_ref().clone(), limit?)))
+    }
+}
+
+/// What the metadata of documents that are skipped say, by the name of their source.
+pub type SkipRules = BTreeMap<String, Vec<Located<String>>>;
+
+impl SourceConfig {
+    /// Returns which documents are skipped by their metadata.
+    pub fn skip_rules(&self) -> SkipRules {
+        let directories = self.directory.iter().map(|one| (&one.name, &one.skip_if));
+        let repositories = self.git.iter().map(|one| (&one.name, &one.skip_if));
+        let archives = self.archive.iter().map(|one| (&one.name, &one.skip_if));
+        let records = self.records.iter().map(|one| (&one.name, &one.skip_if));
+        let all = directories.chain(repositories).chain(archives).chain(records);
+        let all = all.filter(|(_, conditions)| !conditions.is_empty());
+        all.map(|(name, conditions)| (name.get_ref().clone(), conditions.clone())).collect()
     }
 }
 

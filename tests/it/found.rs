@@ -140,3 +140,23 @@ fn marks_of_site_generators_are_no_text() {
     let code = "Text.\n\n```js\nimport Tabs from 'okapi';\n```\n\nThey import okra from Mali.\n";
     check("a.md", code, &["okapi", "okra"], &[]);
 }
+
+#[test]
+fn documents_are_left_out_by_their_metadata() {
+    let place = Place::new();
+    place.reconfigure(
+        "path = 'docs'",
+        "path = 'docs'\nskip_if = ['draft=true', 'nosearch', 'orphan']",
+    );
+    place.write("a.md", "---\ndraft: true\n---\nOkapi.\n");
+    place.write("b.md", "---\ndraft: false\n---\nZebra.\n");
+    place.write("c.rst", ":nosearch:\n\nTitle\n=====\n\nOkapi.\n");
+    place.write("d.rst", ":orphan:\n:date: 2024-05-06\n\nTitle\n=====\n\nOkapi.\n");
+    place.ingest();
+    assert_eq!(rows(&place.kb(), "SELECT DISTINCT uri FROM chunks"), ["b.md"]);
+    let reasons = rows(&place.kb(), "SELECT error FROM failure ORDER BY error");
+    assert!(
+        reasons.iter().all(|reason| reason.contains("skip_if")) && reasons.len() == 3,
+        "{reasons:?}"
+    );
+}

@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::comparison::ToRead;
 use super::include;
 use crate::chunk::{self, ChunkInput};
-use crate::domain::Stage;
+use crate::domain::{FailureKind, Stage};
 use crate::error::{Error, chain};
 use crate::extract::{Attempt, Extraction};
 use crate::kb::{ChunkedRevision, NewChunk, NewText, ReadResult, Reading, TextRevision};
 use crate::pipeline::Context;
-use crate::source::{Content, Source};
+use crate::source::{self, Content, Source};
 use crate::support::panics::panic_message;
 
 /// Reads and extracts documents in parallel, in their order. A document that was removed since it
@@ -47,6 +47,7 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
             if let (ReadResult::Text(text), Some(lines)) = (&mut extracted.1, lines) {
                 text.lines = std::mem::take(&mut text.lines).through(&lines);
             }
+            skip_by_metadata(context, source.name(), &mut extracted.1);
             extracted
         }
         Err(error) if error.is_gone => {
@@ -64,6 +65,16 @@ fn read_one(context: &Context<'_>, source: &dyn Source, to_read: ToRead) -> Opti
     }
     context.progress.pass(1);
     Some(Reading { document, uri: entry.uri, version, extract_fp, count, size_bytes, result })
+}
+
+/// Skips a document whose metadata are those that kb.toml leaves out.
+fn skip_by_metadata(context: &Context<'_>, source: &str, result: &mut ReadResult) {
+    let conditions = context.skip_rules.get(source).map_or(&[][..], Vec::as_slice);
+    let ReadResult::Text(text) = result else { return };
+    if let Some(condition) = source::skip_condition(conditions, &text.metadata) {
+        let error = format!("its metadata meet skip_if ({condition})");
+        *result = ReadResult::Failed { stage: Stage::Extract, kind: FailureKind::Skipped, error };
+    }
 }
 
 /// Extracts one document; also returns the fingerprint of the extractor.

@@ -47,6 +47,9 @@ pub struct ArchiveConfig {
     /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
     #[serde(default)]
     pub max_delete: Option<MaxDelete>,
+    /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
+    #[serde(default)]
+    pub skip_if: Vec<Located<String>>,
     /// Levels of archives inside the archive to open; 0: they are ignored.
     #[serde(default = "depth_default")]
     pub max_depth: Located<u32>,
@@ -78,6 +81,7 @@ impl ArchiveConfig {
             max_members: max_members_default(),
             max_documents: max_documents_default(),
             max_delete: None,
+            skip_if: Vec::new(),
             max_depth: depth_default(),
         }
     }

@@ -46,6 +46,9 @@ pub struct GitConfig {
     /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
     #[serde(default)]
     pub max_delete: Option<MaxDelete>,
+    /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
+    #[serde(default)]
+    pub skip_if: Vec<Located<String>>,
     /// Commits of history to fetch; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
@@ -86,6 +89,7 @@ impl GitConfig {
             max_file_size: max_file_size_default(),
             max_documents: max_documents_default(),
             max_delete: None,
+            skip_if: Vec::new(),
             depth: one(),
             submodules: false,
             lfs: false,

@@ -38,6 +38,9 @@ pub struct RecordsConfig {
     /// Limit on the documents that one run deletes; `None`: half of them, or ten, but never all.
     #[serde(default)]
     pub max_delete: Option<MaxDelete>,
+    /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
+    #[serde(default)]
+    pub skip_if: Vec<Located<String>>,
     /// A larger file is not read.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Located<ByteSize>,
@@ -79,6 +82,7 @@ impl RecordsConfig {
             text: text.into(),
             max_documents: max_documents_default(),
             max_delete: None,
+            skip_if: Vec::new(),
             max_file_size: max_file_size_default(),
         }
     }

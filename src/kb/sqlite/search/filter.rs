@@ -241,9 +241,9 @@ fn parse_named_month(text: &str) -> Option<Date> {
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).take(6) {
         let lower = word.to_lowercase();
         let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let named = MONTHS.iter().position(|name| {
-            lower.starts_with(name) && lower.chars().all(char::is_alphabetic)
-        });
+        let named = MONTHS
+            .iter()
+            .position(|name| lower.starts_with(name) && lower.chars().all(char::is_alphabetic));
         match digits.parse::<i16>() {
             Ok(number) if digits.len() == 4 => year = year.or(Some(number)),
             Ok(number) if digits.len() <= 2 => day = day.or(i8::try_from(number).ok()),
@@ -307,7 +307,8 @@ mod tests {
     fn the_first_date_that_can_be_read_counts() {
         let check = |uri: &str, metadata: &str, expected: bool| {
             let day = |text: &str| Some(text.parse().unwrap());
-            let filter = Filter { after: day("2024-05-06"), before: day("2024-05-07"), ..Filter::default() };
+            let filter =
+                Filter { after: day("2024-05-06"), before: day("2024-05-07"), ..Filter::default() };
             let document = DocumentView { source: "docs", uri, metadata };
             assert_eq!(filter.admits(document), expected, "{uri} {metadata}");
         };
