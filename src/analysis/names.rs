@@ -160,9 +160,16 @@ fn ending_marks(text: &str, word: Range<usize>) -> Option<usize> {
 
 /// Returns the end of the word at `start`.
 pub fn word_end(text: &str, start: usize) -> usize {
+    let bytes = &text.as_bytes()[start..];
+    let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric();
+    let at = start + bytes.iter().take_while(is_letter).count();
+    // Most words end there.
+    if text.as_bytes().get(at).is_none_or(u8::is_ascii) {
+        return at;
+    }
     let is_inside = |c: char| is_word(c) && !is_spaceless(c);
-    let rest = &text[start..];
-    start + rest.find(|c| !is_inside(c)).unwrap_or(rest.len())
+    let rest = &text[at..];
+    at + rest.find(|c| !is_inside(c)).unwrap_or(rest.len())
 }
 
 /// Returns the mark at the start of `rest` that joins two words, and its bytes; it may be escaped
@@ -197,19 +204,20 @@ pub fn join(name: &str, joined: &mut String) {
         folded = token::of_name(name);
         &folded
     };
-    let mut ends_number = false;
-    let mut characters = name.chars().peekable();
-    while let Some(character) = characters.next() {
-        let begins_number = characters.peek().is_some_and(char::is_ascii_digit);
-        let is_kept = match character.is_ascii_punctuation() {
-            true => ends_number && begins_number && TOKEN_MARKS.contains(character),
-            false => true,
-        };
-        if is_kept {
-            joined.push(character.to_ascii_lowercase());
+    let bytes = name.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let marks = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_punctuation());
+    let mut start = 0;
+    for (at, mark) in marks {
+        let is_kept =
+            at > 0 && is_digit(at - 1) && is_digit(at + 1) && TOKEN_MARKS.as_bytes().contains(mark);
+        if !is_kept {
+            joined.push_str(&name[start..at]);
+            start = at + 1;
         }
-        ends_number = character.is_ascii_digit();
     }
+    joined.push_str(&name[start..]);
+    joined.make_ascii_lowercase();
 }
 
 /// Returns the token of a number with marks.

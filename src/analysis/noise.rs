@@ -365,8 +365,20 @@ fn data_uri(text: &str, start: usize) -> Option<usize> {
     (end >= 64).then_some(payload + end)
 }
 
+/// The bytes of base64; a table, as every text is searched for them.
+static BASE64: [bool; 256] = {
+    let mut is_one = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let it = byte as u8;
+        is_one[byte] = it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    is_one
+};
+
 fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+    BASE64[usize::from(byte)]
 }
 
 /// Returns the next long run of base64 or hexadecimal digits that begins in `range`, also over

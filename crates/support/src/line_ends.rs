@@ -22,14 +22,7 @@ pub fn unix_throughout(text: &str) -> Cow<'_, str> {
 
 /// Reports whether a carriage return is followed by anything but a line feed.
 fn has_lone(bytes: &[u8]) -> bool {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|&byte| byte == b'\r') {
-        if bytes.get(at + found + 1) != Some(&b'\n') {
-            return true;
-        }
-        at += found + 2;
-    }
-    false
+    memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'))
 }
 
 #[cfg(test)]

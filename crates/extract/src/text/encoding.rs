@@ -59,11 +59,11 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
     {
         return decode_legacy(uri, encoding, &bytes[bom_bytes..]);
     }
-    if let Some(encoding) = unmarked_utf16(&bytes) {
-        return decode_legacy(uri, encoding, &bytes);
-    }
     if let Some(reason) = binary(&bytes) {
-        return Err(skipped(reason));
+        return match unmarked_utf16(&bytes) {
+            Some(encoding) => decode_legacy(uri, encoding, &bytes),
+            None => Err(skipped(reason)),
+        };
     }
     if switches_to_japanese(&bytes)
         && let Ok(decoded) = decode_legacy(uri, encoding_rs::ISO_2022_JP, &bytes)
@@ -91,7 +91,7 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
 
 /// Returns what the bytes are if they are plainly not text.
 fn binary(bytes: &[u8]) -> Option<String> {
-    let has_nul = bytes[..bytes.len().min(NUL_SCAN_BYTES)].contains(&0);
+    let has_nul = memchr::memchr(0, &bytes[..bytes.len().min(NUL_SCAN_BYTES)]).is_some();
     let magic = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic));
     match magic {
         Some((magic, name)) if has_nul || !may_start_text(magic) => {
@@ -129,8 +129,8 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
 /// Reports whether a text has the escape sequences of ISO-2022-JP before Japanese characters; all
 /// its bytes are those of ASCII.
 fn switches_to_japanese(bytes: &[u8]) -> bool {
-    let has_escape = |window: &[u8]| matches!(window, b"\x1b$B" | b"\x1b$@");
-    bytes.is_ascii() && bytes.contains(&0x1b) && bytes.windows(3).any(has_escape)
+    let mut escapes = memchr::memchr_iter(0x1b, bytes);
+    escapes.any(|at| matches!(bytes.get(at + 1..at + 3), Some(b"$B" | b"$@"))) && bytes.is_ascii()
 }
 
 /// Reports whether a magic is so short and plain that a text may begin with it.
