@@ -20,6 +20,7 @@ mod han;
 mod language;
 mod lookup;
 mod markup;
+mod members;
 mod misspelling;
 mod names;
 pub mod noise;

@@ -10,7 +10,7 @@ use unicode_normalization::char::canonical_combining_class;
 use super::TOKEN_MARKS;
 use super::fold::{fold, lower};
 use super::language::Language;
-use super::parts;
+use super::{members, parts};
 
 /// Limit on a token, in bytes: longer words are data.
 pub const TOKEN_BYTES_MAX: usize = 64;
@@ -76,20 +76,31 @@ pub fn may_lack_accents(word: &str, language: Language) -> bool {
 
 /// Reports whether a word has other tokens.
 pub fn has_others(word: &str, language: Language) -> bool {
-    let may_have = !word.is_ascii() || word.bytes().any(|byte| byte.is_ascii_digit());
+    let may_have = !word.is_ascii()
+        || word.bytes().any(|byte| byte.is_ascii_digit())
+        || members::may_be_compound(word, language);
     may_have && !others(word, language).is_empty()
 }
 
 /// Returns what else a word is found by, with the bytes of the word that each is of: its stem as if
-/// typed without accents, its form with tones, its letters and its digits.
+/// typed without accents, its form with tones, its letters and its digits, the members of a
+/// compound.
 pub fn others(word: &str, language: Language) -> Vec<(Range<usize>, String)> {
-    let mut others: Vec<(Range<usize>, String)> = Vec::new();
+    let lower = lower(word);
+    let mut parts = members::of(&lower, language);
+    // Else the bytes of the parts are not those in the word.
+    if lower.len() != word.len() {
+        parts.clear();
+    }
     if word.is_ascii() {
-        let parts = parts::divided(word, 0..word.len()).into_iter();
-        return parts.map(|part| (part.clone(), of_word(&word[part], language))).collect();
+        parts.extend(parts::divided(word, 0..word.len()));
+    }
+    let of_part = |part: Range<usize>| (part.clone(), of_word(&lower[part], language));
+    let mut others: Vec<(Range<usize>, String)> = parts.into_iter().map(of_part).collect();
+    if word.is_ascii() {
+        return others;
     }
     let own = of_word(word, language);
-    let lower = lower(word);
     let mut add = |token: String| {
         if token != own && !token.is_empty() {
             others.push((0..word.len(), token));

@@ -193,3 +193,29 @@ fn program_text_is_found_by_the_name_of_its_language() {
     finds_first(&place, "total in python", "src/sums.py");
     finds_first(&place, "total in rust", "src/sums.rs");
 }
+
+#[test]
+fn compounds_are_found_by_their_members() {
+    let place = place(&[
+        (
+            "de.md",
+            "# Betrieb\n\nDer Datenbankserver wird von der Benutzerverwaltung nicht erreicht, wenn er ruht.\n",
+        ),
+        (
+            "nl.md",
+            "# Werk\n\nHet gebruikersbeheer van de afdeling wordt door een medewerker gedaan.\n",
+        ),
+        (
+            "sv.md",
+            "# Drift\n\nAnvändarhanteringen och säkerhetskopior är inte klara när det är sent.\n",
+        ),
+        (
+            "da.md",
+            "# Drift\n\nBrugerhåndtering og adgangskoder er ikke med i vejledningen, når det er nat.\n",
+        ),
+    ]);
+    finds(&place, &["Datenbank", "Server", "Verwaltung", "Benutzer", "Datenbankservern"], "de.md");
+    finds(&place, &["gebruiker", "beheer"], "nl.md");
+    finds(&place, &["hantering", "säkerhetskopia"], "sv.md");
+    finds(&place, &["håndtering", "bruger", "adgangskode"], "da.md");
+}
