@@ -109,6 +109,9 @@ impl ParsedQuery {
                 words.extend(words_of(item, languages, own, &capitals));
             }
         }
+        for (_, word) in &mut words {
+            add_numbers_of_capitals(word, &parsed.typed);
+        }
         let has_content = words.iter().any(|(is_stop, _)| !is_stop) || !parsed.required.is_empty();
         for (is_stop, word) in words {
             let is_dropped = is_stop && has_content;
@@ -161,6 +164,28 @@ impl ParsedQuery {
             is_text && tokens.any(|form| token == form)
         };
         self.words.iter().any(of_word) || self.required.iter().any(of_clause)
+    }
+}
+
+/// Adds the plural of an abbreviation in capitals, and the singular of its plural, which no stemmer
+/// knows: `LLM` finds "LLMs", `PDFs` "PDF".
+fn add_numbers_of_capitals(word: &mut Word, typed: &BTreeMap<String, String>) {
+    let is_capitals = |text: &str| {
+        text.len() > 1 && !text.ends_with('S') && text.bytes().all(|b| b.is_ascii_uppercase())
+    };
+    let surface = |forms: &[String]| forms.iter().find_map(|form| typed.get(form)).cloned();
+    // `PDFs` looks like a name in camel case.
+    let whole = surface(&word.wholes);
+    let plural = whole.as_deref().and_then(|whole| whole.strip_suffix('s'));
+    if let Some(singular) = plural.filter(|singular| is_capitals(singular)) {
+        let mut forms = std::mem::take(&mut word.wholes);
+        forms.push(singular.to_ascii_lowercase());
+        word.parts = vec![forms];
+    } else if let [forms] = word.parts.as_mut_slice()
+        && word.wholes.is_empty()
+        && let Some(singular) = surface(forms).filter(|surface| is_capitals(surface))
+    {
+        forms.push(format!("{}s", singular.to_ascii_lowercase()));
     }
 }
 

@@ -8,7 +8,7 @@ use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::kb::{Explanation, Filter, Hit, LinesIn, Query, Show};
+use crate::kb::{Explanation, Filter, Hit, Likeness, LinesIn, Query, Show};
 use crate::operations::{self, SearchReport, Target};
 
 /// Runs `search`.
@@ -71,7 +71,12 @@ fn hits(report: &SearchReport) -> String {
         for place in &hit.duplicates {
             let uri = escape(&format!("{}:{}", place.source, place.uri), false);
             let lines = format!("{}-{}", place.start_line, place.end_line);
-            let _ = writeln!(text, "   {DIM}also in {uri}:{lines}{DIM:#}");
+            let where_else = match place.likeness {
+                Likeness::Same => "also in",
+                Likeness::Similar => "similar in",
+                Likeness::Translation => "translated in",
+            };
+            let _ = writeln!(text, "   {DIM}{where_else} {uri}:{lines}{DIM:#}");
         }
         text.push('\n');
     }

@@ -190,6 +190,18 @@ fn misspelt_words_mean_those_that_are_near() {
 }
 
 #[test]
+fn abbreviations_are_found_in_the_singular_and_the_plural() {
+    let place = place(&[
+        ("llms.md", "# Models\n\nAll LLMs are served by one host.\n"),
+        ("pdf.md", "# Print\n\nA PDF is made of every page.\n"),
+        ("x.md", "# Other\n\nNothing of this kind.\n"),
+    ]);
+    assert_eq!(uris(&place, "LLM"), ["llms.md"]);
+    assert_eq!(uris(&place, "PDFs"), ["pdf.md"]);
+    assert_eq!(uris(&place, "PDF"), ["pdf.md"]);
+}
+
+#[test]
 fn stop_words_in_capitals_are_names() {
     let place = place(&[
         ("it.md", "# IT\n\nThe IT policy: laptops are locked.\n"),
@@ -200,4 +212,29 @@ fn stop_words_in_capitals_are_names() {
     assert_eq!(uris(&place, "IT policy")[0], "it.md");
     assert_eq!(uris(&place, "Vitamin A")[0], "va.md");
     assert_eq!(uris(&place, "WHAT IS IT"), uris(&place, "what is it"));
+}
+
+#[test]
+fn versions_and_translations_of_a_page_are_listed_under_its_best_hit() {
+    let english = "# Ferry\n\nThe ferry crosses the river when it is calm, and waits at the pier \
+                   of the old town.\n";
+    let german =
+        "# Ferry\n\nDie Ferry überquert den Fluss, wenn es ruhig ist, und sie wartet am Steg.\n";
+    let place = place(&[
+        ("v1.2/en/ferry.md", english),
+        ("v1.3/en/ferry.md", &english.replace("old town", "old city")),
+        ("v1.3/de/ferry.md", german),
+        ("other.md", "# Ferry\n\nAnother ferry takes cars only.\n"),
+    ]);
+    let result = search(&place, SearchMode::Text, "ferry");
+    let mut pages: Vec<_> = result.hits.iter().map(|hit| hit.uri.as_str()).collect();
+    pages.sort_unstable();
+    assert_eq!(pages.len(), 2, "{pages:?}");
+    assert!(pages.contains(&"other.md"));
+    let duplicates = result.hits.iter().flat_map(|hit| &hit.duplicates).count();
+    assert_eq!(duplicates, 2);
+    let show = Show { limit: 20, mode: SearchMode::Text, folds: false, ..Show::default() };
+    let query = Query { show, ..Query::new("ferry") };
+    let searcher = operations::open_searcher(&Target::File(place.kb()), SearchMode::Text).unwrap();
+    assert_eq!(searcher.search(&query).unwrap().len(), 4);
 }

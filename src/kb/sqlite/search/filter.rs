@@ -154,7 +154,8 @@ impl Filter {
     fn admits_metadata(&self, document: DocumentView<'_>) -> bool {
         let metadata = serde_json::from_str(document.metadata).unwrap_or_default();
         let has = |(key, value): &(String, String)| {
-            find(&metadata, key).is_some_and(|found| is(found, value))
+            let wanted = value.to_lowercase();
+            find_all(&metadata, key).into_iter().any(|found| is(found, &wanted))
         };
         self.metadata.iter().all(has)
             && (self.after.is_none() && self.before.is_none()
@@ -195,16 +196,66 @@ fn find<'a>(metadata: &'a Value, key: &str) -> Option<&'a Value> {
     })
 }
 
-/// Reports whether `value` is `wanted`, or a list that contains it, ignoring case.
+/// Returns the values at `key`, also those of the maps of a list, as in `authors.name`.
+fn find_all<'a>(metadata: &'a Value, key: &str) -> Vec<&'a Value> {
+    if let Some(found) = find(metadata, key) {
+        return vec![found];
+    }
+    let names = key.char_indices().filter(|(_, c)| *c == '.').map(|(at, _)| key.split_at(at));
+    let of_maps = |(name, rest): (&str, &str)| {
+        let maps = find(metadata, name)?.as_array()?;
+        Some(maps.iter().flat_map(|map| find_all(map, &rest[1..])).collect::<Vec<_>>())
+    };
+    names.filter_map(of_maps).flatten().collect()
+}
+
+/// Reports whether `value` is `wanted`, in lower case, or a list that contains it: a list, one of
+/// maps, or one that is separated by commas. A `*` in `wanted` stands for any text, a `?` for a
+/// character.
 fn is(value: &Value, wanted: &str) -> bool {
     match value {
-        Value::Array(values) => values.iter().any(|value| is(value, wanted)),
-        Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
+        Value::Array(values) => values.iter().any(|value| match value {
+            Value::Object(map) => map.values().any(|value| is(value, wanted)),
+            value => is(value, wanted),
+        }),
+        Value::String(text) => {
+            let text = text.to_lowercase();
+            let mut parts = std::iter::once(text.as_str()).chain(text.split([',', ';']));
+            parts.any(|part| is_like(part.trim(), wanted))
+        }
         Value::Number(_) | Value::Bool(_) => {
             serde_json::from_str(wanted).is_ok_and(|wanted: Value| wanted == *value)
+                || wanted.contains(['*', '?']) && is_like(&value.to_string(), wanted)
         }
         Value::Null | Value::Object(_) => false,
     }
+}
+
+/// Reports whether `text` is `pattern`, or matches it with its `*` and `?`.
+fn is_like(text: &str, pattern: &str) -> bool {
+    if !pattern.contains(['*', '?']) || text == pattern {
+        return text == pattern;
+    }
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
+    let (mut at, mut place) = (0, 0);
+    // The last star, and the text that it has matched so far.
+    let mut star = None;
+    while at < text.len() {
+        match pattern.get(place) {
+            Some('*') => {
+                star = Some((place, at));
+                place += 1;
+            }
+            Some(c) if *c == '?' || *c == text[at] => (at, place) = (at + 1, place + 1),
+            _ => {
+                let Some((of_star, matched)) = star else { return false };
+                star = Some((of_star, matched + 1));
+                (at, place) = (matched + 1, of_star + 1);
+            }
+        }
+    }
+    pattern[place..].iter().all(|c| *c == '*')
 }
 
 fn parse_date(text: &str) -> Option<Date> {
@@ -331,7 +382,9 @@ mod tests {
 
     #[test]
     fn metadata_are_compared_by_value() {
-        let metadata = r#"{"Author": "Ann Lee", "tags": ["Boats", 7], "a": {"b": true}, "x.y": 1}"#;
+        let metadata = r#"{"Author": "Ann Lee", "tags": ["Boats", 7], "a": {"b": true}, "x.y": 1,
+            "authors": [{"name": "Bob Ray", "org": {"id": "acme"}}, {"name": "Cy"}], "v": 1.25,
+            "keywords": "Sails, rope;  Tar ", "c": {"list": [{"k": "deep"}]}}"#;
         for (key, value, expected) in [
             ("author", "ann lee", true),
             ("author", "ann", false),
@@ -341,6 +394,23 @@ mod tests {
             ("a.b", "true", true),
             ("x.y", "1", true),
             ("a", "b", false),
+            ("a", "true", false),
+            ("authors", "bob ray", true),
+            ("authors.name", "Cy", true),
+            ("authors.name", "acme", false),
+            ("authors.org.id", "ACME", true),
+            ("c.list.k", "deep", true),
+            ("keywords", "rope", true),
+            ("keywords", "tar", true),
+            ("keywords", "sails, rope;  tar", true),
+            ("keywords", "rop", false),
+            ("keywords", "rop*", true),
+            ("author", "*lee", true),
+            ("author", "a?n*", true),
+            ("author", "a?l*", false),
+            ("tags", "b*s", true),
+            ("v", "1.*", true),
+            ("authors.name", "bob*", true),
             ("nothing", "", false),
         ] {
             let filter =

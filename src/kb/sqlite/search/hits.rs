@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::locations;
 use super::query::Show;
+use super::similar::{Likeness, Sketch};
 use crate::analysis::noise;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
@@ -63,7 +64,7 @@ pub struct Hit {
     pub before: String,
     /// Text of the chunks after it, if asked for.
     pub after: String,
-    /// Other hits with the same text.
+    /// Other hits with the same text, and versions and translations of it.
     pub duplicates: Vec<Duplicate>,
 }
 
@@ -90,9 +91,11 @@ pub struct Explanation {
     pub words: Vec<String>,
 }
 
-/// Another passage with the same text.
+/// Another passage with the same text, or nearly, or of the same page in another language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Duplicate {
+    /// How it is like the hit.
+    pub likeness: Likeness,
     /// Name of the source.
     pub source: String,
     /// URI inside the source.
@@ -133,6 +136,8 @@ struct Passage {
     content: i64,
     revision: i64,
     ordinals: (i64, i64),
+    /// Its chunks, to compare with those of other documents.
+    sketches: Vec<Sketch>,
 }
 
 /// Reads the hits to `show` of `ranked` chunks. With folding, neighbours are joined, repeated texts
@@ -151,7 +156,7 @@ pub fn read(
         }
         // The index names a chunk that does not exist only if the file is damaged.
         let Some(mut new) = read_one(tx, chunk)? else { continue };
-        if show.folds && fold(tx, &mut passages, &new)? {
+        if show.folds && fold(tx, &mut passages, &mut new)? {
             continue;
         }
         if show.explains {
@@ -169,7 +174,11 @@ pub fn read(
 }
 
 /// Adds `new` to a hit that it adjoins or repeats; returns whether there was one.
-fn fold(tx: &Transaction<'_>, passages: &mut [Passage], new: &Passage) -> Result<bool, KbError> {
+fn fold(
+    tx: &Transaction<'_>,
+    passages: &mut [Passage],
+    new: &mut Passage,
+) -> Result<bool, KbError> {
     let ordinal = new.ordinals.0;
     let neighbour = passages.iter_mut().find(|one| {
         let (first, last) = one.ordinals;
@@ -179,6 +188,7 @@ fn fold(tx: &Transaction<'_>, passages: &mut [Passage], new: &Passage) -> Result
     });
     if let Some(one) = neighbour {
         one.ordinals = (one.ordinals.0.min(ordinal), one.ordinals.1.max(ordinal));
+        one.sketches.push(Sketch::of(&new.hit.text, &new.hit.uri, ordinal));
         let (hit, other) = (&mut one.hit, &new.hit);
         hit.start_line = hit.start_line.min(other.start_line);
         hit.end_line = hit.end_line.max(other.end_line);
@@ -188,12 +198,20 @@ fn fold(tx: &Transaction<'_>, passages: &mut [Passage], new: &Passage) -> Result
         hit.text = slice(tx, one.content, to_sql(hit.start_byte)..to_sql(hit.end_byte))?;
         return Ok(true);
     }
-    let repeated = passages.iter_mut().find(|one| one.hit.text == new.hit.text);
-    if let Some(one) = repeated {
+    let sketch = Sketch::of(&new.hit.text, &new.hit.uri, ordinal);
+    let likeness = |one: &Passage| {
+        let is_other = one.revision != new.revision;
+        let is_same = one.hit.text == new.hit.text;
+        let alike = || one.sketches.iter().find_map(|known| known.likeness(&sketch));
+        if is_same { Some(Likeness::Same) } else { alike().filter(|_| is_other) }
+    };
+    let repeated = passages.iter_mut().find_map(|one| Some((likeness(one)?, one)));
+    if let Some((likeness, one)) = repeated {
         let Hit { source, uri, start_line, end_line, .. } = new.hit.clone();
-        one.hit.duplicates.push(Duplicate { source, uri, start_line, end_line });
+        one.hit.duplicates.push(Duplicate { likeness, source, uri, start_line, end_line });
         return Ok(true);
     }
+    new.sketches.push(sketch);
     Ok(false)
 }
 
@@ -248,7 +266,7 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
         };
         let ordinal = small(row, 12)?;
         let (content, revision) = (row.get(10)?, row.get(11)?);
-        Ok(Passage { hit, content, revision, ordinals: (ordinal, ordinal) })
+        Ok(Passage { hit, content, revision, ordinals: (ordinal, ordinal), sketches: Vec::new() })
     });
     Ok(found.optional()?)
 }

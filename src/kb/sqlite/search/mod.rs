@@ -8,6 +8,7 @@ mod locations;
 mod match_expression;
 mod query;
 mod reading;
+mod similar;
 mod terms;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ pub use query::{
     Correction, Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights,
 };
 pub use reading::UnderstoodQuery;
+pub use similar::Likeness;
 
 impl Reader {
     /// Returns the best hits of `query`, whose text was read as `reading`, best first, ranked by
