@@ -319,7 +319,7 @@ mod tests {
         check("connecti* migrat*", "connecti* migrat*");
         check("getUserName", "getusernam=get&user&name");
         check("E0382 HTTP/2 3.11.2", "e0382 http2=http&2 3.11.2=3.11");
-        check("a\" OR title:x NEAR(*)", "near +Title:x");
+        check("a\" OR title:x NEAR(*)", "near|nears +Title:x");
         check("\"unclosed quote", "unclos quot");
         check("?! \"\" * - -- ()", "");
         check("", "");
