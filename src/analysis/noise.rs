@@ -389,13 +389,20 @@ fn data_run(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     let mut least = range.start;
     let mut probe = range.start;
     while probe < range.end {
-        if !is_base64(bytes[probe]) {
-            probe += LINE_BYTES_MIN;
+        let mut start = probe;
+        while start > least && BASE64[usize::from(bytes[start - 1])] {
+            start -= 1;
+        }
+        let seen = &bytes[..bytes.len().min(start + RUN_BYTES_SEEN)];
+        let mut line_end = probe;
+        while line_end < seen.len() && BASE64[usize::from(seen[line_end])] {
+            line_end += 1;
+        }
+        if line_end - start < LINE_BYTES_MIN {
+            least = line_end;
+            probe = line_end + LINE_BYTES_MIN;
             continue;
         }
-        let before = bytes[least..probe].iter().rev().take_while(|byte| is_base64(**byte)).count();
-        let start = probe - before;
-        let seen = &bytes[..bytes.len().min(start + RUN_BYTES_SEEN)];
         let run_end = |bytes: &[u8]| {
             let after = bytes[probe..].iter().take_while(|byte| is_base64(**byte)).count();
             wrapped_end(bytes, start, probe + after)

@@ -51,10 +51,10 @@ fn outline(text: &str) -> Outline {
     let mut builder = Builder::new(text, start);
     for unread in metadata.iter().flat_map(|metadata| &metadata.unread) {
         let lines = Span::new(start + unread.start, start + unread.end);
-        builder.cursor = lines.start;
+        builder.skip_to(lines.start);
         builder.add_block(Block::new(lines, Kind::Prose));
     }
-    builder.cursor = base;
+    builder.skip_to(base);
     for piece in pieces(text, base) {
         let parser = Parser::new_ext(&text[piece.clone()], options);
         builder.read(parser, piece.start);
@@ -140,6 +140,15 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Continues at `to`: what is before it is no text.
+    fn skip_to(&mut self, to: usize) {
+        let skipped = Span::new(self.cursor, to.max(self.cursor));
+        if !skipped.of(self.text).trim().is_empty() {
+            self.outline.skipped.push(skipped);
+        }
+        self.cursor = skipped.end;
+    }
+
     /// Adds a paragraph, without the statements of MDX that it begins with.
     fn paragraph(&mut self, span: Span) {
         let is_outmost = span.start == 0 || self.text[..span.start].ends_with('\n');
@@ -147,8 +156,7 @@ impl<'a> Builder<'a> {
         let statements = Span::new(span.start, span.start + length);
         if !statements.is_empty() {
             self.fill_gap(statements.start);
-            self.outline.skipped.push(statements);
-            self.cursor = statements.end;
+            self.skip_to(statements.end);
         }
         self.leaf(Kind::Prose, 0, Span::new(statements.end, span.end), 0);
     }

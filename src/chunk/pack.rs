@@ -294,7 +294,7 @@ impl Packer<'_> {
             &shared
         };
         let bytes = self.bytes(Span::new(first.piece.span.start, piece.span.end));
-        // Lines of front matter, which become part of the span.
+        // Whatever is between becomes part of the span.
         let between = Span::new(last.piece.span.end, piece.span.start);
         let between_tokens = match place.fits_bytes(bytes) {
             true if is_blank(between.of(self.text)) => 0,

@@ -6,7 +6,7 @@ use crate::chunk;
 use crate::kb::{IndexRows, LoadedRevision, QueuedChunk};
 
 /// Bytes at the start of a text whose words show its language.
-const LANGUAGE_BYTES: usize = 16 << 10;
+const LANGUAGE_BYTES: usize = 4 << 10;
 
 /// Returns the full-text rows of whole revisions, ascending by chunk, in parts.
 pub fn rows(

@@ -170,7 +170,7 @@ fn front_matter_is_only_at_the_start() {
     check("---\n\na: b\n---\ntext", &["text"]);
     // It is the text of a document of nothing else.
     check("---\na: b\n---\n", &["---\na: b\n---"]);
-    check("---\na: b\nloose\n---\ntext", &["loose\n---\ntext"]);
+    check("---\na: b\nloose\n---\ntext", &["loose", "text"]);
     check("---\nA slide\n\n---\n\nNext.\n", &["---\nA slide\n\n---\n\nNext."]);
     check("text\n\n+++\na = 1\n+++\n", &["text\n\n+++\na = 1\n+++"]);
     check("---\na: b\n", &["---\na: b"]);

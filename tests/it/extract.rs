@@ -177,6 +177,7 @@ fn titles_come_from_the_best_place() {
     check("<h1>\n  <img src=a.png alt=Zebra>\n</h1>\n\n## Install\n", "Zebra");
     check("<div align=center>\n\n<h1><img alt=logo> A <b>zebra</b></h1>\n\n</div>\n", "A zebra");
     check("<p><img></p>\n\n<H1 class=\"x\">\n\n**Zebra**\n\n</H1>\n\n# Other\n", "Zebra");
+    check("<h1>\n\n![Logo](a.png)\n\nZebra\n\n</h1>\n\n## Install\n", "Zebra");
     check("<h3>Third</h3>\n\n# First\n", "First");
     check("<h3>Third</h3>\n\ntext\n", "Third");
     check(&format!("{}\n<h1>Late</h1>\n", "word\n\n".repeat(2000)), "Late");

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub fn unix(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let is_lone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
-    if !has_lone(bytes) {
+    if !text.contains('\r') || !has_lone(bytes) {
         return Cow::Borrowed(text);
     }
     let mut unix = String::with_capacity(text.len());

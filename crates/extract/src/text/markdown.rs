@@ -122,7 +122,7 @@ impl Titles {
                     Some(html) => html.push_str(&part),
                     None => html = html_heading(&part).map(|at| part[at..].to_owned()),
                 },
-                (Event::Text(part) | Event::Code(part), None) => {
+                (Event::Text(part) | Event::Code(part), None) if images == 0 => {
                     html.iter_mut().for_each(|html| html.push_str(&part));
                 }
                 _ => {}
