@@ -8,6 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::lost::Rules;
+use super::naming::is_above;
 use super::soft_404::Soft404s;
 use super::textless::BEFORE_EXTRACT_FP;
 use super::traps::{Limits, Traps};
@@ -287,6 +288,7 @@ impl<'a> Site<'a> {
         let canonical = self.source.resolve(base, named?)?;
         let is_here = self.source.judge(&canonical) == Verdict::Wanted
             && canonical.as_str() != page.url
+            && Url::parse(&page.url).is_ok_and(|url| !is_above(&canonical, &url))
             && !self.source.asks_for(&page.url);
         (is_here && !page.row.canonical_failed).then_some(canonical)
     }

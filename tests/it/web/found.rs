@@ -9,6 +9,18 @@ fn with_head(title: &str, text: &str, head: &str) -> Reply {
 }
 
 #[test]
+fn pages_that_all_name_the_home_page_stay() {
+    let site = Site::new();
+    site.server.page("/docs/", "Start.", &["a.html", "b/", "index.html"]);
+    let head = "<link rel=canonical href='/docs/'>";
+    for (path, words) in [("a.html", "Alpha."), ("b/", "Beta."), ("index.html", "Start.")] {
+        site.server.put(&format!("/docs/{path}"), with_head(path, words, head));
+    }
+    site.ingest_to(0);
+    assert_eq!(site.documents(), ["/docs/", "/docs/a.html", "/docs/b/"]);
+}
+
+#[test]
 fn a_canonical_page_without_a_text_leaves_the_page() {
     let site = Site::new();
     let names = ["back", "dead", "pair-a", "pair-b", "good", "far", "chain"];
