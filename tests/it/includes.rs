@@ -74,6 +74,14 @@ fn a_line_stays_if_its_file_is_not_there() {
     check("{{< include ../../outside.md >}}\n", &[]);
     check("{{< include .hidden.md >}}\n", &[(".hidden.md", "Secret.\n")]);
     check("{{#include rope.md:nowhere}}\n", &[("rope.md", "No.\n")]);
+    check("    ![[rope]]\n", &[("rope.md", "No.\n")]);
+    let example = |text: &str| text_of("x.rst", &[("x.rst", text), ("p.rst", "No.\n")]);
+    let include = "   .. include:: p.rst";
+    for before in ["Use it so::", ".. code-block:: rst", ".. note::\n\n  So::\n"] {
+        let text = example(&format!("{before}\n\n{include}\n"));
+        assert!(!text.contains("No."), "{before}: {text}");
+    }
+    assert!(example(&format!(".. note::\n\n{include}\n")).contains("No."));
     // Itself.
     check("![[x]]\n", &[]);
 }

@@ -12,6 +12,13 @@ pub(super) enum Form {
     Latex,
 }
 
+/// Directives of reStructuredText whose content is code.
+const CODE: [&str; 6] =
+    ["code", "sourcecode", "parsed-literal", "highlight", "prompt", "literalinclude"];
+
+/// Limit on the lines of a block before a directive in it.
+const EXAMPLE_LINES_MAX: usize = 1000;
+
 /// Lines that include a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Directive<'a> {
@@ -72,6 +79,36 @@ pub(super) fn may_include(form: Form, text: &str) -> bool {
 pub(super) fn is_fence(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("```") || line.starts_with("~~~")
+}
+
+/// Reports whether the last of `lines` is in an indented block that shows markup: after a paragraph
+/// of reStructuredText that ends in two colons, in a directive for code, in code of Markdown.
+pub(super) fn is_in_example(form: Form, lines: &[&str]) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let Some((line, before)) = lines.split_last() else { return false };
+    let mut depth = indent(line);
+    if form == Form::Markdown {
+        return depth >= 4 || line.starts_with('\t');
+    }
+    if form != Form::Rst || depth == 0 {
+        return false;
+    }
+    for line in before.iter().rev().take(EXAMPLE_LINES_MAX) {
+        let text = line.trim();
+        if text.is_empty() || indent(line) >= depth {
+            continue;
+        }
+        let is_code =
+            |name: &&str| text.strip_prefix(".. ").is_some_and(|it| it.starts_with(*name));
+        if CODE.iter().any(is_code) || text.ends_with("::") && !text.starts_with("..") {
+            return true;
+        }
+        depth = indent(line);
+        if depth == 0 {
+            return false;
+        }
+    }
+    false
 }
 
 /// Returns the directive that `lines` begin with.

@@ -104,6 +104,7 @@ impl Reader<'_> {
             in_code ^= self.form == Form::Markdown && directive::is_fence(line);
             let found = directive::at(self.form, &lines[at..]);
             let found = found.filter(|one| !in_code || one.is_literal);
+            let found = found.filter(|_| !directive::is_in_example(self.form, &lines[..=at]));
             let included = found.and_then(|one| Some((self.include(uri, &one)?, one.lines)));
             let (part, count) = match &included {
                 Some((part, count)) => (part.as_str(), *count),

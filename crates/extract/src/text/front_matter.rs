@@ -42,7 +42,7 @@ pub(crate) fn split<'a>(uri: &str, text: &'a str) -> (Metadata, &'a str) {
 fn read_entries(text: &str, found: &FrontMatter) -> Metadata {
     let mut metadata = Metadata::new();
     let raw = &text[found.content.clone()];
-    if raw.len() > LENIENT_BYTES_MAX || raw.contains(": &") {
+    if raw.len() > LENIENT_BYTES_MAX {
         return metadata;
     }
     let mut errors = found.unread.len();
@@ -50,8 +50,12 @@ fn read_entries(text: &str, found: &FrontMatter) -> Metadata {
         // YAML indents with spaces only.
         let entry = text[entry.clone()].replace('\t', "  ");
         let parsed = match found.format {
+            // Aliases would expand in each entry, and a text may begin with their signs.
+            Format::Yaml if entry.contains(['&', '*']) => Err(String::new()),
             Format::Yaml => parse_yaml(&entry),
-            Format::Toml => parse_toml(&entry),
+            Format::Toml => {
+                parse_toml(&entry).or_else(|_| parse_toml(entry.lines().next().unwrap_or_default()))
+            }
         };
         if let Ok(mut parsed) = parsed {
             metadata.append(&mut parsed);
