@@ -238,3 +238,21 @@ fn versions_and_translations_of_a_page_are_listed_under_its_best_hit() {
     let searcher = operations::open_searcher(&Target::File(place.kb()), SearchMode::Text).unwrap();
     assert_eq!(searcher.search(&query).unwrap().len(), 4);
 }
+
+#[test]
+fn as_many_hits_come_as_are_asked_for() {
+    let place = Place::in_memory();
+    for number in 0..150 {
+        place.write(
+            &format!("{number}.md"),
+            format!("# Note {number}\n\nCall v.push_back({number}).\n"),
+        );
+    }
+    place.ingest();
+    for mode in SearchMode::ALL {
+        let show = Show { limit: 500, mode, folds: false, ..Show::default() };
+        let query = Query { show, ..Query::new("\"push_back\"") };
+        let searcher = operations::open_searcher(&Target::File(place.kb()), mode).unwrap();
+        assert_eq!(searcher.answer(&query).unwrap().hits.len(), 150, "{mode:?}");
+    }
+}

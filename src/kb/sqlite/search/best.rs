@@ -4,8 +4,11 @@ use std::collections::BinaryHeap;
 
 use crate::domain::ChunkId;
 
-/// Hits of each side that are fused.
+/// Hits of each side that are fused, unless more are wanted.
 pub const FUSED_MAX: usize = 100;
+
+/// Limit on the hits of each side, however many are wanted.
+pub const WANTED_MAX: usize = 10_000;
 
 /// A score with its chunk, ordered so that the worst is the greatest: a heap's top is the one to
 /// drop.
@@ -34,21 +37,28 @@ impl Ord for Scored {
     }
 }
 
-/// Keeps the [`FUSED_MAX`] best scores seen; of equal ones, the first.
-#[derive(Default)]
-pub struct Best(BinaryHeap<Scored>);
+/// Keeps the best scores seen; of equal ones, the first.
+pub struct Best {
+    scores: BinaryHeap<Scored>,
+    max: usize,
+}
 
 impl Best {
+    /// Keeps [`FUSED_MAX`] scores, or as many as are `wanted`.
+    pub fn of(wanted: usize) -> Self {
+        Self { scores: BinaryHeap::new(), max: wanted.clamp(FUSED_MAX, WANTED_MAX) }
+    }
+
     /// Reports whether there are as many as are fused.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= FUSED_MAX
+        self.scores.len() >= self.max
     }
 
     /// Keeps a chunk if its score is one of the best.
     pub fn offer(&mut self, one: Scored) {
-        if self.0.len() < FUSED_MAX {
-            self.0.push(one);
-        } else if let Some(mut worst) = self.0.peek_mut()
+        if self.scores.len() < self.max {
+            self.scores.push(one);
+        } else if let Some(mut worst) = self.scores.peek_mut()
             && one < *worst
         {
             *worst = one;
@@ -57,6 +67,6 @@ impl Best {
 
     /// Returns the scores kept, in no order.
     pub fn into_scores(self) -> Vec<Scored> {
-        self.0.into_vec()
+        self.scores.into_vec()
     }
 }

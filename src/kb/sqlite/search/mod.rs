@@ -80,6 +80,7 @@ impl Search<'_> {
         let Scoring { words, vector } = self.scoring;
         let terms = Terms::of(tx, self.parsed, words.is_some())?;
         let mut found = HashMap::new();
+        let wanted = self.query.show.limit;
         let space = match vector {
             Some(vector) => Space::of(tx, &vector.embed_fp)?,
             None => None,
@@ -93,13 +94,13 @@ impl Search<'_> {
         if let (Some(vector), Some(eligible)) = (vector, &eligible) {
             let restriction = terms.restriction(tx)?;
             let admits = |id: i64| restriction.as_ref().is_none_or(|one| one.admits(id));
-            for (id, cosine) in nearest(tx, space.as_ref(), vector, eligible, &admits)? {
+            for (id, cosine) in nearest(tx, space.as_ref(), vector, eligible, &admits, wanted)? {
                 found.insert(id, FoundChunk { cosine: Some(cosine), ..FoundChunk::new(id) });
             }
         }
         if let Some(weights) = words {
             let eligible = eligible.as_deref().filter(|_| self.is_filtered());
-            terms.add_matches(tx, *weights, eligible, &mut found)?;
+            terms.add_matches(tx, *weights, eligible, wanted, &mut found)?;
         }
         let mut chunks: Vec<_> = found.into_values().collect();
         if let (Some(vector), Some(space)) = (vector, &space) {
@@ -187,8 +188,9 @@ fn nearest(
     query: &QueryVector,
     eligible: &[(i64, i64)],
     admits: &dyn Fn(i64) -> bool,
+    wanted: usize,
 ) -> Result<Vec<(ChunkId, f32)>, KbError> {
-    let mut best = Best::default();
+    let mut best = Best::of(wanted);
     if let Some(space) = space {
         vectors::cosines(tx, space, &query.vector, eligible, |id, cosine| {
             if admits(id) {

@@ -89,14 +89,15 @@ impl Terms {
         tx: &Transaction<'_>,
         weights: WordWeights,
         eligible: Option<&[(i64, i64)]>,
+        wanted: usize,
         found: &mut HashMap<ChunkId, FoundChunk>,
     ) -> Result<(), KbError> {
         let complete = match &self.complete {
             Some(complete) => first_ids(tx, complete, MATCHES_MAX)?,
             None => HashSet::new(),
         };
-        let matches = Matches { weights, eligible, complete: &complete };
-        let mut best = Best::default();
+        let matches = Matches { weights, eligible, complete: &complete, wanted };
+        let mut best = Best::of(wanted);
         if let Some(expression) = self.restricted(self.all.as_deref()) {
             best = matches.read(tx, &expression, found)?;
         }
@@ -203,6 +204,7 @@ struct Matches<'a> {
     eligible: Option<&'a [(i64, i64)]>,
     /// Chunks with every word.
     complete: &'a HashSet<i64>,
+    wanted: usize,
 }
 
 impl Matches<'_> {
@@ -213,7 +215,7 @@ impl Matches<'_> {
         expression: &str,
         found: &mut HashMap<ChunkId, FoundChunk>,
     ) -> Result<Best, KbError> {
-        let mut best = Best::default();
+        let mut best = Best::of(self.wanted);
         // The columns: title, heading, text, path, language.
         let mut statement = tx.prepare_cached(
             "SELECT rowid, bm25(chunk_fts, ?2, ?3, 1.0, 1.0, 0.0) FROM chunk_fts WHERE chunk_fts MATCH ?1",
