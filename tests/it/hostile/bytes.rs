@@ -60,8 +60,8 @@ fn marked() -> Vec<(&'static str, Vec<u8>, Expect)> {
         ("bom-scsu", join(&[b"\x0e\xfe\xff", text.as_bytes()]), Expect::Text),
         ("bom-bocu1", join(&[b"\xfb\xee\x28", text.as_bytes()]), Expect::Text),
         ("bom-gb18030", join(&[b"\x84\x31\x95\x33", text.as_bytes()]), Expect::Text),
-        ("utf16le-without-bom", utf16(&text, true), Expect::Skipped),
-        ("utf16be-without-bom", utf16(&text, false), Expect::Skipped),
+        ("utf16le-without-bom", utf16(&text, true), Expect::Text),
+        ("utf16be-without-bom", utf16(&text, false), Expect::Text),
     ]
 }
 
