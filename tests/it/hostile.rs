@@ -261,8 +261,8 @@ fn assert_searchable(place: &Place) {
             ..Query::new(word)
         };
         let found = operations::search(&Target::File(place.kb()), &options).unwrap();
-        let found: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.uri).collect();
-        assert_eq!(found, BTreeSet::from([uri]));
+        // Others have a part of the name.
+        assert_eq!(found.hits.first().map(|hit| &hit.uri), Some(&uri), "{number}");
     }
 }
 

@@ -240,6 +240,19 @@ fn versions_and_translations_of_a_page_are_listed_under_its_best_hit() {
 }
 
 #[test]
+fn a_digit_of_a_name_is_not_looked_up_alone() {
+    let place = place(&[
+        ("a.md", "# Setup\n\nWe need python 3 for it.\n"),
+        ("b.md", "# Note 3\n\nThe third note, 3.\n"),
+        ("c.md", "# Disks\n\nAt least 10 GB are free.\n"),
+        ("d.md", "# Note 10\n\nThe tenth note, 10.\n"),
+    ]);
+    assert_eq!(uris(&place, "python3"), ["a.md"]);
+    assert_eq!(uris(&place, "10GB"), ["c.md"]);
+    assert_eq!(uris(&place, "note 3")[0], "b.md");
+}
+
+#[test]
 fn as_many_hits_come_as_are_asked_for() {
     let place = Place::in_memory();
     for number in 0..150 {

@@ -8,6 +8,9 @@ use crate::analysis::{Clause, Field, ParsedQuery, Sequence, Word};
 /// Columns that a query is searched in; URIs and languages only if asked for.
 const TEXT_COLUMNS: &str = "{title heading text}";
 
+/// Limit on the digits of a part of a name that is not looked up alone.
+const COUNTER_DIGITS_MAX: usize = 2;
+
 /// Returns an expression that matches chunks with all of `words`, or with any of them.
 pub fn words(words: &[Word], all: bool) -> Option<String> {
     let expressions: Vec<_> = words.iter().filter_map(|one| word(one, all)).collect();
@@ -48,7 +51,15 @@ fn word(word: &Word, all: bool) -> Option<String> {
         let quoted: Vec<_> = forms.iter().map(|form| format!("{}{suffix}", quote(form))).collect();
         quoted.join(" OR ")
     };
-    let parts: Vec<_> = word.parts.iter().map(|forms| format!("({})", any(forms))).collect();
+    // A digit of a name says nothing alone: `python3` does not mean every 3.
+    let is_counter = |forms: &&Vec<String>| {
+        forms
+            .iter()
+            .all(|it| it.len() <= COUNTER_DIGITS_MAX && it.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let has_name = !word.parts.iter().all(|forms| is_counter(&forms));
+    let parts = word.parts.iter().filter(|forms| all || !has_name || !is_counter(forms));
+    let parts: Vec<_> = parts.map(|forms| format!("({})", any(forms))).collect();
     let parts = parts.join(if all { " AND " } else { " OR " });
     match (word.wholes.is_empty(), parts.is_empty()) {
         (true, true) => None,
