@@ -7,6 +7,7 @@ use kbingest::kb::{Interpretation, Query, SearchMode, Show};
 use kbingest::operations::{self, Target};
 use kbingest::search::SearchResult;
 
+use crate::search::place;
 use crate::support::Place;
 
 /// Searches in `mode` and returns the result.
@@ -23,15 +24,6 @@ fn uris(place: &Place, text: &str) -> Vec<String> {
     let mut uris: Vec<_> = hits.into_iter().map(|hit| hit.uri).collect();
     uris.dedup();
     uris
-}
-
-fn place(documents: &[(&str, &str)]) -> Place {
-    let place = Place::new();
-    for (name, text) in documents {
-        place.write(name, text);
-    }
-    place.ingest();
-    place
 }
 
 #[test]

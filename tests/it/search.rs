@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::support::{Place, SETTINGS, assert_sound, rows};
 
 /// A folder whose documents are a few words each.
-fn place(documents: &[(&str, &str)]) -> Place {
+pub fn place(documents: &[(&str, &str)]) -> Place {
     let place = Place::new();
     for (name, text) in documents {
         place.write(name, text);
