@@ -82,11 +82,7 @@ pub fn row_count(tx: &Transaction<'_>) -> Result<u64, KbError> {
 pub fn segment_rows(tx: &Transaction<'_>) -> Result<(u64, u64), KbError> {
     let sizes: i64 =
         tx.query_row("SELECT count(*) FROM chunk_fts_docsize", [], |row| row.get(0))?;
-    let (structure, sizes) = (segment::structure(tx)?, from_sql(sizes));
-    let rows = structure.rows();
-    // While segments are merged, their rows are in the merged one, too: only too few are a loss.
-    let rows = if structure.is_merging() { rows.min(sizes) } else { rows };
-    Ok((rows, sizes))
+    Ok((segment::structure(tx)?.rows(), from_sql(sizes)))
 }
 
 /// Returns the number of rows that match `expression`, at most `most`.

@@ -130,9 +130,11 @@ impl Structure {
         (id as i64, origin as i64)
     }
 
-    /// Returns the number of rows in the segments, including those deleted since.
+    /// Returns the number of rows in the segments without those deleted since. Rows that are deleted
+    /// during a merge are counted with its result, which has no rows of its own yet.
     pub fn rows(&self) -> u64 {
-        self.segments().map(|segment| segment[ROWS].saturating_sub(segment[TOMBSTONES])).sum()
+        let sum = |field: usize| -> u64 { self.segments().map(|segment| segment[field]).sum() };
+        sum(ROWS).saturating_sub(sum(TOMBSTONES))
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment> {
