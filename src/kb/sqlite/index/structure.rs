@@ -130,8 +130,8 @@ impl Structure {
         (id as i64, origin as i64)
     }
 
-    /// Returns the number of rows in the segments without those deleted since. Rows that are deleted
-    /// during a merge are counted with its result, which has no rows of its own yet.
+    /// Returns the number of rows in the segments without those deleted since. Rows that are
+    /// deleted during a merge are counted with its result, which has no rows of its own yet.
     pub fn rows(&self) -> u64 {
         let sum = |field: usize| -> u64 { self.segments().map(|segment| segment[field]).sum() };
         sum(ROWS).saturating_sub(sum(TOMBSTONES))
