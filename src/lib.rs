@@ -108,7 +108,8 @@ pub use domain::{
     RunState, RunStatus, Stage,
 };
 pub use embed::{
-    BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig, Limits, Model, Role,
+    Api, BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig, HttpConfig,
+    Limits, Model, OnTooLong, Role, Tokenizer,
 };
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;

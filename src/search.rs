@@ -12,7 +12,8 @@ use crate::analysis::{Analyser, SearchConfig, Strictness};
 use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{
-    Hit, Interpretation, Query, QueryVector, Reader, Scoring, SearchMode, StoredVector, WordWeights,
+    Hit, Interpretation, Query, QueryVector, Reader, Scoring, SearchMode, Show, StoredVector,
+    WordWeights,
 };
 
 /// A knowledge base and the embedder of its vectors, opened for any number of queries by any number
@@ -34,15 +35,22 @@ pub struct SearchResult {
     pub hits: Vec<Hit>,
     /// How the text was understood.
     pub interpretation: Interpretation,
+    /// Why only words were searched for, though vectors were wanted.
+    pub warning: Option<Warning>,
 }
 
 /// Why searches find less than they could.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// No embedder of the vectors is available: hybrid search uses words only.
     NoEmbedder,
     /// The full-text index was made by another version of this program.
     OldIndex,
+    /// The embedder has no vector for a query: its answer uses words only.
+    EmbedderFailed {
+        /// What it reported.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -53,6 +61,9 @@ impl fmt::Display for Warning {
             }
             Self::OldIndex => {
                 "its full-text index is of another version; the next ingest renews it"
+            }
+            Self::EmbedderFailed { reason } => {
+                return write!(f, "{reason}: full-text search only");
             }
         })
     }
@@ -87,6 +98,11 @@ impl Searcher {
             SearchMode::Text => None,
             SearchMode::Hybrid | SearchMode::Vector => embedder_of(&reader, configured)?,
         };
+        if let Some(embedder) = &embedder
+            && let Some(probe) = reader.probe(&embedder.model().fingerprint)?
+        {
+            embedder.expect_probe(probe);
+        }
         let mut warnings = Vec::new();
         match mode {
             SearchMode::Hybrid if embedder.is_none() => warnings.push(Warning::NoEmbedder),
@@ -134,6 +150,11 @@ impl Searcher {
             return Err(Error::UnknownSource { name: source.clone(), known });
         }
         let strict = self.answer_with(query, Strictness::Full)?;
+        // The embedder is not asked again for the same answer.
+        let query = &match strict.warning {
+            Some(_) => by_words(query),
+            None => query.clone(),
+        };
         for strictness in [Strictness::WithoutPhrases, Strictness::Words] {
             let is_final = query.is_exact || !strict.interpretation.restricts();
             if is_final || !strict.hits.is_empty() {
@@ -141,7 +162,7 @@ impl Searcher {
             }
             let relaxed = self.answer_with(query, strictness)?;
             if !relaxed.hits.is_empty() {
-                return Ok(relaxed);
+                return Ok(SearchResult { warning: strict.warning.or(relaxed.warning), ..relaxed });
             }
         }
         let mode = self.mode(query.show.mode);
@@ -158,12 +179,16 @@ impl Searcher {
             title: self.config.title_weight,
             heading: self.config.heading_weight,
         });
-        let vector = match mode {
-            SearchMode::Text => None,
-            SearchMode::Hybrid | SearchMode::Vector => self.vector(reading.meaning())?,
+        let mut warning = None;
+        let vector = match (mode, self.vector(mode, reading.meaning())) {
+            (SearchMode::Hybrid, Err(Error::Embed(error))) => {
+                warning = Some(Warning::EmbedderFailed { reason: error.to_string() });
+                None
+            }
+            (_, vector) => vector?,
         };
         let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
-        Ok(SearchResult { interpretation: reading.interpretation(&hits), hits })
+        Ok(SearchResult { interpretation: reading.interpretation(&hits), hits, warning })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.
@@ -174,8 +199,9 @@ impl Searcher {
     }
 
     /// Returns the vector of what a query means, `None` if that is nothing.
-    fn vector(&self, meaning: &str) -> Result<Option<QueryVector>, Error> {
-        let Some(embedder) = self.embedder.as_deref().filter(|_| !meaning.trim().is_empty()) else {
+    fn vector(&self, mode: SearchMode, meaning: &str) -> Result<Option<QueryVector>, Error> {
+        let is_wanted = mode != SearchMode::Text && !meaning.trim().is_empty();
+        let Some(embedder) = self.embedder.as_deref().filter(|_| is_wanted) else {
             return Ok(None);
         };
         let embeddings = embed::unit_vectors(embedder, &[meaning], Role::Query)?;
@@ -187,6 +213,12 @@ impl Searcher {
             weight: model.hybrid_weight * self.config.vector_weight,
         }))
     }
+}
+
+/// Returns `query` as a search by words.
+fn by_words(query: &Query) -> Query {
+    let show = Show { mode: SearchMode::Text, ..query.show.clone() };
+    Query { show, ..query.clone() }
 }
 
 /// Returns the embedder that the vectors are of: the configured one, else one that made some of

@@ -72,6 +72,22 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
             ask(table(), format!("connects to hosts that are not public: {hosts:?}"));
         }
     }
+    if let Some(http) = &config.embed.http {
+        let table = || "[embed.http]".to_owned();
+        let servers: Vec<_> = http.servers().collect();
+        ask(table(), format!("sends the texts of all documents, and of queries, to {servers:?}"));
+        if servers.iter().any(|url| may_be_private(url)) {
+            ask(table(), format!("connects to a host that may not be public: {servers:?}"));
+        }
+        for (name, variable) in http.variables() {
+            ask(
+                table(),
+                format!(
+                    "sends the environment variable {variable} in the header {name} to {servers:?}"
+                ),
+            );
+        }
+    }
     if !requests.is_empty() {
         requests.extend(outside(config));
     }

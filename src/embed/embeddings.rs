@@ -13,12 +13,24 @@ const SQUARE_TOLERANCE: f32 = 1e-3;
 pub struct Embeddings {
     dim: usize,
     values: Vec<f32>,
+    tokens: Option<u64>,
 }
 
 impl Embeddings {
     /// Returns the matrix of `values`, row after row of `dim` components.
     pub fn new(dim: usize, values: Vec<f32>) -> Self {
-        Self { dim, values }
+        Self { dim, values, tokens: None }
+    }
+
+    /// Sets the number of tokens that the call is paid for, if it is known.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<u64>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// Returns the number of tokens that the call is paid for; `None`: those of its texts.
+    pub fn tokens(&self) -> Option<u64> {
+        self.tokens
     }
 
     /// Returns the rows in order, each of `dim` components. An incomplete last row is left out.
@@ -71,6 +83,17 @@ pub fn unit_vectors(
         Ok(()) => Ok(embeddings),
         Err(reason) => Err(EmbedError::Refused { model: model.name.clone(), reason }),
     }
+}
+
+/// Returns the cosine of two vectors; 0 if they have not the same number of components.
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let product = |a: &[f32], b: &[f32]| {
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+    };
+    if a.len() != b.len() {
+        return 0.0;
+    }
+    (product(a, b) / (product(a, a) * product(b, b)).sqrt()) as f32
 }
 
 /// Returns the sum of the squares of `row`, in a fixed order that lets a few be computed at once.

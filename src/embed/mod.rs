@@ -6,9 +6,12 @@ mod characters;
 mod embeddings;
 mod gather;
 mod hash;
+mod http;
 mod vocabulary;
 mod wordpiece;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -16,8 +19,10 @@ use serde::Deserialize;
 pub use builtin::{Builtin, VOCABULARY};
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
+pub use http::{Api, Http, HttpConfig, OnTooLong, Tokenizer};
 pub use wordpiece::{WordCache, WordPiece};
 
+use crate::support::checkpoint::StopSignal;
 use crate::support::fingerprint::Fingerprint;
 
 /// Turns texts into vectors of one fixed space.
@@ -59,6 +64,20 @@ pub trait Embedder: Send + Sync {
     fn knows_every_text(&self) -> bool {
         true
     }
+
+    /// Returns the vector of a fixed text as the model gave it to this process; `None` if it was
+    /// not called yet, or cannot change without its fingerprint.
+    ///
+    /// It is stored with the vectors, and [expected](Self::expect_probe) by later processes.
+    fn probe(&self) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// Has later calls fail if the fixed text no longer has this vector: the model behind a server
+    /// has changed.
+    fn expect_probe(&self, vector: Vec<f32>) {
+        let _ = vector;
+    }
 }
 
 impl<E: Embedder + ?Sized> Embedder for &E {
@@ -81,6 +100,14 @@ impl<E: Embedder + ?Sized> Embedder for &E {
     fn knows_every_text(&self) -> bool {
         (**self).knows_every_text()
     }
+
+    fn probe(&self) -> Option<Vec<f32>> {
+        (**self).probe()
+    }
+
+    fn expect_probe(&self, vector: Vec<f32>) {
+        (**self).expect_probe(vector);
+    }
 }
 
 /// The role of a text; models that are trained on pairs embed the two differently.
@@ -102,12 +129,14 @@ pub struct Limits {
     pub tokens: usize,
     /// Limit on concurrent calls, besides the number of threads of the run. `usize::MAX`: no limit.
     pub in_flight: usize,
+    /// How long calls are retried while none of them succeeds. `None`: a few times each.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Limits {
     /// Limits for a model in this process: calls of some ten milliseconds at most, on every thread.
     fn default() -> Self {
-        Self { texts: 64, tokens: usize::MAX, in_flight: usize::MAX }
+        Self { texts: 64, tokens: usize::MAX, in_flight: usize::MAX, patience: None }
     }
 }
 
@@ -136,7 +165,8 @@ pub enum EmbedError {
         model: String,
         /// The reason it gave.
         reason: String,
-        /// How long it asks to wait, limited to a minute; `None`: the wait doubles each time.
+        /// How long it asks to wait, limited to a minute or [`Limits::patience`]; `None`: the wait
+        /// doubles each time.
         retry_after: Option<Duration>,
     },
     /// Will not pass by waiting (credentials, quota, vectors of the wrong shape): the run ends at
@@ -168,6 +198,8 @@ pub struct EmbedConfig {
     pub builtin: Option<BuiltinConfig>,
     /// Vectors without meaning, for tests.
     pub hash: Option<HashConfig>,
+    /// A model behind a server.
+    pub http: Option<HttpConfig>,
 }
 
 /// `[embed.builtin]`: the static model inside this program, `static-en-256`; it has no keys.
@@ -196,22 +228,39 @@ impl Default for HashConfig {
 impl EmbedConfig {
     /// Returns what is wrong with the tables, in words for the author of kb.toml.
     pub fn validate(&self) -> Result<(), String> {
-        if self.builtin.is_some() && self.hash.is_some() {
-            return Err("[embed.builtin] and [embed.hash] exclude each other; keep one".into());
+        let tables = [
+            ("builtin", self.builtin.is_some()),
+            ("hash", self.hash.is_some()),
+            ("http", self.http.is_some()),
+        ];
+        let mut set = tables.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name);
+        if let (Some(one), Some(other)) = (set.next(), set.next()) {
+            return Err(format!("[embed.{one}] and [embed.{other}] exclude each other; keep one"));
         }
-        match &self.hash {
-            Some(hash) if !(1..=HashConfig::DIM_MAX).contains(&hash.dim) => Err(format!(
-                "embed.hash.dim is {}; it must be 1 to {}",
-                hash.dim,
-                HashConfig::DIM_MAX
-            )),
-            _ => Ok(()),
+        if let Some(HashConfig { dim }) = self.hash
+            && !(1..=HashConfig::DIM_MAX).contains(&dim)
+        {
+            let most = HashConfig::DIM_MAX;
+            return Err(format!("embed.hash.dim is {dim}; it must be 1 to {most}"));
         }
+        self.http.as_ref().map_or(Ok(()), HttpConfig::validate)
     }
 }
 
+/// What an embedder works with, besides its settings.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Ends requests and waits.
+    pub stop: Arc<StopSignal>,
+    /// This program, which looks up names in a process of its own; `None` for library users.
+    pub program: Option<PathBuf>,
+}
+
 /// Opens the embedder that a valid `config` names.
-pub fn open(config: &EmbedConfig) -> Result<Box<dyn Embedder>, EmbedError> {
+pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
+    if let Some(http) = &config.http {
+        return Ok(Box::new(Http::new(http, setting)?));
+    }
     Ok(match &config.hash {
         Some(hash) => Box::new(Hash::new(hash.dim)),
         None => Box::new(Builtin::new()),
@@ -223,23 +272,24 @@ pub fn for_fingerprint(fingerprint: &str) -> Result<Option<Box<dyn Embedder>>, E
     let Ok(Fingerprint { name, .. }) = fingerprint.parse() else { return Ok(None) };
     let dim = name.strip_prefix("hash-").and_then(|dim| dim.parse().ok());
     let hash = dim.map(|dim| HashConfig { dim });
-    let config = EmbedConfig { builtin: None, hash };
+    let config = EmbedConfig { hash, ..EmbedConfig::default() };
     if config.validate().is_err() {
         return Ok(None);
     }
-    let embedder = open(&config)?;
+    let embedder = open(&config, &Setting::default())?;
     Ok((embedder.model().fingerprint == fingerprint).then_some(embedder))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BuiltinConfig, EmbedConfig, HashConfig, open};
+    use super::{BuiltinConfig, EmbedConfig, HashConfig, Setting, open};
 
     #[test]
     fn at_most_one_table_within_limits() {
         let check = |builtin: bool, dim: Option<usize>| {
             let builtin = builtin.then_some(BuiltinConfig {});
-            EmbedConfig { builtin, hash: dim.map(|dim| HashConfig { dim }) }.validate()
+            let hash = dim.map(|dim| HashConfig { dim });
+            EmbedConfig { builtin, hash, http: None }.validate()
         };
         assert_eq!(check(false, None), Ok(()));
         assert_eq!(check(true, None), Ok(()));
@@ -251,7 +301,8 @@ mod tests {
 
     #[test]
     fn no_table_opens_the_builtin_model() {
-        let embedder = open(&EmbedConfig::default()).expect("the asset is whole");
+        let embedder =
+            open(&EmbedConfig::default(), &Setting::default()).expect("the asset is whole");
         assert_eq!(embedder.model().name, "static-en-256");
     }
 }

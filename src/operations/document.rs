@@ -112,7 +112,7 @@ pub fn extract(path: &Path, settings: &DocumentSettings) -> Result<ExtractReport
 /// Extracts and chunks the file at `path` as ingest would.
 pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Error> {
     let document = extract(path, settings)?;
-    let embedder = embed::open(&settings.embed)?;
+    let embedder = embed::open(&settings.embed, &embed::Setting::default())?;
     let ExtractReport { title, text, media_type, lines, .. } = document;
     let chunker = chunk::chunker(media_type);
     let input = ChunkInput { title: &title, text: &text, media_type };

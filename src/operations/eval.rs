@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::Target;
 use super::search::open_searcher;
+use crate::embed::EmbedError;
 use crate::error::{Error, ExitCode};
 use crate::eval::{
     self, Baseline, ByteSpan, Detail, EvalReport, GateError, Latency, Minimum, ModeDifference,
     ModeSummary, Passage, Scores, Worst,
 };
 use crate::kb::{Query, SearchMode, Show};
-use crate::search::Searcher;
+use crate::search::{SearchResult, Searcher};
 use crate::support::{files, names};
 
 /// Passages of a ranking that are measured.
@@ -123,7 +124,12 @@ fn measure(
         let show = Show { limit: HITS, mode, folds: false, marks: false, ..Show::default() };
         let query = Query { show, ..Query::new(&query.text) };
         let since = Instant::now();
-        let hits = searcher.search(&query)?;
+        let SearchResult { hits, warning, .. } = searcher.answer(&query)?;
+        if let Some(warning) = warning {
+            // A measure of words only would count as one of hybrid search.
+            let (model, reason) = ("of the queries".to_owned(), warning.to_string());
+            return Err(EmbedError::Unavailable { model, reason, retry_after: None }.into());
+        }
         times_ms.push(since.elapsed().as_secs_f64() * 1000.0);
         let passages = hits.into_iter().map(|hit| Passage {
             uri: hit.uri,

@@ -206,8 +206,15 @@ impl<'a> Job<'a> {
         let sources = open_sources(config, &cache, session)?;
         let embedder: Box<dyn Embedder + 'a> = match session.embedder {
             Some(embedder) => Box::new(embedder),
-            None => embed::open(&config.embed)?,
+            None => {
+                let program = config.extract.program.clone();
+                let setting = embed::Setting { stop: Arc::clone(&session.stop), program };
+                embed::open(&config.embed, &setting)?
+            }
         };
+        if let Some(probe) = kb.reader().probe(&embedder.model().fingerprint)? {
+            embedder.expect_probe(probe);
+        }
         Ok(Self {
             kb,
             extract: config.extract.clone(),

@@ -43,14 +43,15 @@ pub struct SearchReport {
 /// Searches the knowledge base of `target` once; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
     let searcher = open_searcher(target, query.show.mode)?;
-    let SearchResult { hits, interpretation } = searcher.answer(query)?;
-    let warnings = searcher.warnings().to_vec();
+    let SearchResult { hits, interpretation, warning } = searcher.answer(query)?;
+    let mode = if warning.is_some() { SearchMode::Text } else { searcher.mode(query.show.mode) };
+    let warnings: Vec<_> = searcher.warnings().iter().cloned().chain(warning).collect();
     Ok(SearchReport {
         schema: 1,
         knowledge_base: target.kb().to_owned(),
         query: query.text.clone(),
-        mode: searcher.mode(query.show.mode),
-        warning: warnings.first().copied(),
+        mode,
+        warning: warnings.first().cloned(),
         warnings,
         required: interpretation.required,
         excluded: interpretation.excluded,
@@ -66,7 +67,13 @@ pub fn open_searcher(target: &Target, mode: SearchMode) -> Result<Searcher, Erro
         Target::File(_) => (SearchConfig::default(), None),
         Target::Config(config) => {
             let needs_embedder = mode != SearchMode::Text;
-            let embedder = needs_embedder.then(|| embed::open(&config.embed)).transpose()?;
+            if needs_embedder && config.embed.http.is_some() {
+                config.require_trust()?;
+            }
+            let program = config.extract.program.clone();
+            let setting = embed::Setting { program, ..embed::Setting::default() };
+            let open = || embed::open(&config.embed, &setting);
+            let embedder = needs_embedder.then(open).transpose()?;
             (config.search.clone(), embedder)
         }
     };

@@ -113,8 +113,8 @@ mod tests {
     fn with_run(test: impl FnOnce(&Context<'_>, &dyn Fn() -> [PhaseStatus; 3])) {
         let folder = tempfile::tempdir().unwrap();
         let kb = Writer::create_or_open(&folder.path().join("kb.kb")).unwrap();
-        let config = EmbedConfig { builtin: None, hash: Some(HashConfig { dim: 8 }) };
-        let embedder = embed::open(&config).unwrap();
+        let config = EmbedConfig { hash: Some(HashConfig { dim: 8 }), ..EmbedConfig::default() };
+        let embedder = embed::open(&config, &embed::Setting::default()).unwrap();
         let chunk = ChunkConfig::default();
         let fingerprints = StageFingerprints::new(&chunk, embedder.as_ref());
         let (run, _) = kb.begin_run(&fingerprints.settings("", String::new()), &Silent).unwrap();

@@ -6,6 +6,7 @@ pub mod bounded;
 pub mod checkpoint;
 pub mod clock;
 pub mod events;
+pub mod http;
 pub mod limits;
 pub mod lock;
 pub mod percent;

@@ -1,5 +1,6 @@
 //! How often something is retried, and after which wait.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Attempts at a queue range before it is given up.
@@ -27,6 +28,13 @@ pub fn delay(attempts: u32, asked_for: Option<Duration>) -> Duration {
     asked_for.map_or_else(|| backoff(attempts), |asked_for| asked_for.min(DELAY_MAX))
 }
 
+/// Returns a random part of the backoff ("full jitter"): threads that failed together do not call
+/// again together.
+pub fn jittered(attempts: u32) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    backoff(attempts).mul_f64(random as f64 / u64::MAX as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +44,15 @@ mod tests {
         let delays_ms: Vec<_> = (1..=4).map(|n| backoff(n).as_millis()).collect();
         assert_eq!(delays_ms, [200, 400, 800, 1600]);
         assert_eq!(backoff(u32::MAX), DELAY_MAX);
+    }
+
+    #[test]
+    fn jitter_is_a_part_of_the_backoff() {
+        let mut found: Vec<_> = (0..100).map(|_| jittered(4)).collect();
+        assert!(found.iter().all(|delay| *delay <= backoff(4)));
+        found.sort_unstable();
+        found.dedup();
+        assert!(found.len() > 90);
     }
 
     #[test]

@@ -546,13 +546,13 @@ fn calls_are_within_the_limits_of_the_embedder() {
     let tokens = |texts: &[String]| texts.iter().map(|text| hash.count_tokens(text)).sum::<usize>();
     let longest = all.iter().map(|text| hash.count_tokens(text)).max().unwrap();
     for limits in [
-        Limits { texts: 1, tokens: usize::MAX, in_flight: 1 },
-        Limits { texts: 7, tokens: usize::MAX, in_flight: 2 },
-        Limits { texts: usize::MAX, tokens: 3 * longest, in_flight: 1 },
-        Limits { texts: 4, tokens: 2 * longest, in_flight: usize::MAX },
+        Limits { texts: 1, tokens: usize::MAX, in_flight: 1, ..Limits::default() },
+        Limits { texts: 7, tokens: usize::MAX, in_flight: 2, ..Limits::default() },
+        Limits { texts: usize::MAX, tokens: 3 * longest, in_flight: 1, ..Limits::default() },
+        Limits { texts: 4, tokens: 2 * longest, in_flight: usize::MAX, ..Limits::default() },
         // A limit that every text exceeds, and one that none does.
-        Limits { texts: 4, tokens: 1, in_flight: 1 },
-        Limits { texts: 0, tokens: 0, in_flight: 0 },
+        Limits { texts: 4, tokens: 1, in_flight: 1, ..Limits::default() },
+        Limits { texts: 0, tokens: 0, in_flight: 0, ..Limits::default() },
     ] {
         let scripted = Scripted::healthy().with_limits(limits);
         let config = place.config_into("limited.kb");

@@ -12,6 +12,7 @@
 //!   real binary, compared by whole dumps
 //! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
+//! - `models`: `[embed.http]`, with servers on loopback
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
 //! - `words`: which words are the same
@@ -57,6 +58,7 @@ mod library;
 mod limits;
 mod lines;
 mod migration;
+mod models;
 mod nfc;
 mod owner;
 mod poison;

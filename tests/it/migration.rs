@@ -52,6 +52,7 @@ const TO_FORMAT_1: &str = "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE
     ALTER TABLE run DROP COLUMN chunks_per_second;
     ALTER TABLE run DROP COLUMN seconds_left;
     ALTER TABLE run DROP COLUMN worked_ms;
+    DROP TABLE probe;
     CREATE TABLE vector (
       chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
       scale REAL NOT NULL CHECK (scale >= 0),
@@ -136,7 +137,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 10";
+        let expected = "has file format 1; this program reads format 11";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

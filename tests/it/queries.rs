@@ -80,7 +80,7 @@ fn what_is_excluded_and_required_is_reported_in_every_mode() {
         ("deploy language:en", &["language:en"], &[], "docs/a.md docs/b.md web/c.md"),
     ] {
         for mode in SearchMode::ALL {
-            let SearchResult { hits, interpretation } = search(&place, mode, query);
+            let SearchResult { hits, interpretation, .. } = search(&place, mode, query);
             let mut found: Vec<_> = hits.iter().map(|hit| hit.uri.as_str()).collect();
             found.sort_unstable();
             found.dedup();

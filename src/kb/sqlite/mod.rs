@@ -20,6 +20,7 @@ mod maintenance;
 #[cfg(test)]
 pub mod plans;
 mod pool;
+mod probes;
 mod queue;
 mod reader;
 #[cfg(test)]

@@ -82,6 +82,7 @@ const MIGRATIONS: &[Migration] = &[
         shape: "d531266c9ba4c032",
         then: |_| Ok(()),
     },
+    Migration { sql: include_str!("migrations/0011_probes.sql"), shape: "", then: |_| Ok(()) },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

@@ -5,7 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::chunk;
 use crate::embed::{self, EmbedError, Embedder, Limits, Role};
@@ -37,6 +38,8 @@ pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<CallResults
         stop: context.stop,
         progress: &context.progress,
         has_failed: false.into(),
+        patience: limits.patience,
+        last_success: Mutex::new(Instant::now()),
     };
     let batches = batches(wanted, limits);
     let threads = context.pool.get()?;
@@ -78,6 +81,10 @@ struct Calls<'a> {
     progress: &'a Progress,
     /// A call failed permanently: no other call is made.
     has_failed: AtomicBool,
+    /// How long calls are retried while none succeeds; `None`: a few times each.
+    patience: Option<Duration>,
+    /// When a call last succeeded, or the first was made.
+    last_success: Mutex<Instant>,
 }
 
 impl Calls<'_> {
@@ -143,15 +150,43 @@ impl Calls<'_> {
         loop {
             self.check_running()?;
             match self.call_once(texts) {
-                Err(Error::Embed(EmbedError::Unavailable { retry_after, .. }))
-                    if attempts < retry::ATTEMPTS_MAX =>
-                {
-                    self.wait(retry::delay(attempts, retry_after))?;
+                Err(Error::Embed(EmbedError::Unavailable { model, reason, retry_after })) => {
+                    self.check_running()?;
+                    let Some(delay) = self.delay(attempts, retry_after) else {
+                        let error = EmbedError::Unavailable { model, reason, retry_after };
+                        return Err(error.into());
+                    };
+                    tracing::debug!(%reason, ?delay, "embedder unavailable");
+                    self.wait(delay)?;
                     attempts += 1;
                 }
-                result => return result,
+                result => {
+                    if result.is_ok() {
+                        *self.last_success() = Instant::now();
+                    }
+                    return result;
+                }
             }
         }
+    }
+
+    /// Returns the wait after the `attempts`-th failed attempt; `None` if it was the last.
+    fn delay(&self, attempts: u32, asked_for: Option<Duration>) -> Option<Duration> {
+        let Some(patience) = self.patience else {
+            let delay = retry::delay(attempts, asked_for);
+            return (attempts < retry::ATTEMPTS_MAX).then_some(delay);
+        };
+        let end = *self.last_success() + patience;
+        let left = end.saturating_duration_since(Instant::now());
+        match asked_for {
+            Some(delay) => (delay <= left).then_some(delay),
+            // The last attempt is made at the end.
+            None => (!left.is_zero()).then(|| retry::jittered(attempts).min(left)),
+        }
+    }
+
+    fn last_success(&self) -> MutexGuard<'_, Instant> {
+        self.last_success.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn call_once(&self, texts: &[&str]) -> Result<Vec<StoredVector>, Error> {

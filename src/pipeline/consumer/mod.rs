@@ -5,6 +5,7 @@ mod calls;
 pub mod handover;
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::calls::CallResults;
 use self::handover::in_order;
@@ -33,7 +34,7 @@ pub fn run(
     waiting: Option<ChunkId>,
     work: impl IntoIterator<Item = Option<Work>>,
 ) -> Result<(), Error> {
-    let consumer = Consumer { context, tracker };
+    let consumer = Consumer { context, tracker, has_saved_probe: false.into() };
     let embedded = RefCell::new(None);
     in_order(
         waiting,
@@ -52,6 +53,7 @@ pub fn run(
 struct Consumer<'a> {
     context: &'a Context<'a>,
     tracker: &'a PhaseTracker,
+    has_saved_probe: AtomicBool,
 }
 
 /// A claimed batch that is embedded as far as possible, and not committed yet.
@@ -224,6 +226,7 @@ impl Consumer<'_> {
             return Ok(self.context.run.release(&ranges)?);
         }
         let context = self.context;
+        self.save_probe()?;
         let embedded = (chunks.len() as u64).saturating_sub(reused);
         context.progress.store_chunks((chunks.len() + bad.len()) as u64, embedded);
         let progress = context.progress.report();
@@ -236,6 +239,18 @@ impl Consumer<'_> {
         }
         for (id, error) in bad {
             self.mark_dead(&[ChunkRange { first: id, last: id }], &error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Stores what identifies the model behind a server, once, before its first vectors.
+    fn save_probe(&self) -> Result<(), Error> {
+        let Context { embedder, run, .. } = *self.context;
+        if !self.has_saved_probe.load(Ordering::Relaxed)
+            && let Some(vector) = embedder.probe()
+        {
+            run.save_probe(&embedder.model().fingerprint, &vector)?;
+            self.has_saved_probe.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

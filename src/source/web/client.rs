@@ -6,23 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, header};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
-use ureq::{Agent, Body, Proxy, ProxyProtocol};
+use ureq::{Agent, Body};
 use url::Url;
 
 use super::cookies::{Cookies, Stored};
 use super::guard::{Guard, NotPublic};
-use super::names::Names;
-use super::proxy::Proxies;
-use super::transport::StoppableConnector;
 use super::zstd;
 use crate::support::checkpoint::StopSignal;
+use crate::support::http::names::Names;
+use crate::support::http::proxy::Proxies;
+use crate::support::http::{AgentOptions, Agents};
 use crate::support::secrets;
 
-/// Time limit to connect; the rest of the time-out is for the response.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Limit on response headers, in bytes.
-const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// ureq decodes the first two.
 const ACCEPT_ENCODING: &str = "gzip, br, zstd";
 const ACCEPT: &str = "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.5";
@@ -72,11 +67,7 @@ pub(super) struct Response {
 
 /// Sends requests.
 pub(super) struct Client {
-    direct: Agent,
-    /// Agents that send through the proxies, if there are any.
-    http: Option<Agent>,
-    https: Option<Agent>,
-    proxies: Proxies,
+    agents: Agents,
     guard: Guard,
     /// Sent only to the origins of the site.
     headers: Vec<(String, String)>,
@@ -105,42 +96,16 @@ impl Client {
         let stop = options.stop;
         let names = Names::new(options.program.as_deref(), Arc::clone(&stop));
         let guard = Guard::new(options.private_hosts, names);
-        let agent = |proxy: Option<Proxy>| {
-            let config = Agent::config_builder()
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .timeout_global(Some(options.timeout))
-                .timeout_connect(Some(options.timeout.min(CONNECT_MAX)))
-                .timeout_resolve(Some(options.timeout.min(CONNECT_MAX)))
-                .max_response_header_size(HEADERS_BYTES_MAX)
-                .max_idle_connections_per_host(options.connections)
-                .user_agent(&options.user_agent)
-                .proxy(proxy)
-                .build();
-            let connector =
-                ().chain(ConnectProxyConnector::default())
-                    .chain(StoppableConnector { stop: Arc::clone(&stop) })
-                    .chain(RustlsConnector::default());
-            Agent::with_parts(config, connector, guard.clone())
-        };
-        let through = |proxy: &Option<String>| -> Result<Option<Agent>, String> {
-            let Some(address) = proxy else { return Ok(None) };
-            let wrong = |reason: String| {
-                format!("the proxy {} of the environment: {reason}", shown(address))
-            };
-            let proxy = Proxy::new(address).map_err(|error| wrong(error.to_string()))?;
-            match proxy.protocol() {
-                ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(agent(Some(proxy)))),
-                _ => Err(wrong("only http: and https: are supported".to_owned())),
-            }
+        let agents = AgentOptions {
+            user_agent: options.user_agent,
+            timeout: options.timeout,
+            connections: options.connections,
+            proxies: options.proxies,
+            stop,
         };
         Ok(Self {
-            direct: agent(None),
-            http: through(&options.proxies.http)?,
-            https: through(&options.proxies.https)?,
-            guard: guard.clone(),
-            proxies: options.proxies,
+            agents: Agents::new(agents, &guard)?,
+            guard,
             headers: options.headers,
             cookies: Cookies::default(),
             accept: if options.prefer_markdown { ACCEPT_MARKDOWN } else { ACCEPT },
@@ -149,10 +114,7 @@ impl Client {
 
     /// Returns the agent for a request to `url`.
     fn agent(&self, url: &Url) -> Result<&Agent, RequestError> {
-        let proxied = if url.scheme() == "https" { &self.https } else { &self.http };
-        let Some(agent) = proxied.as_ref().filter(|_| !self.proxies.is_direct(url)) else {
-            return Ok(&self.direct);
-        };
+        let Some(agent) = self.agents.proxied(url) else { return Ok(&self.agents.direct) };
         // A proxy resolves names itself; hosts that need no resolving are still checked here.
         match self.guard.refuse_literal(url) {
             Some(refused) => Err(RequestError::Refused(refused.to_string())),
@@ -228,14 +190,6 @@ impl Response {
             }
             Err(error) => Err(request_error(error.into())),
         }
-    }
-}
-
-/// Parses the URL of a proxy, which may lack a scheme.
-fn shown(proxy: &str) -> String {
-    match proxy.rsplit_once('@') {
-        Some((_, host)) => format!("***@{host}"),
-        None => proxy.to_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::source::settings::{Checks, empty};
 use crate::source::{MaxDelete, Problems, globs};
 use crate::support::byte_size::ByteSize;
 use crate::support::html::Selector;
+use crate::support::http::parse_header;
 use crate::support::secrets;
 
 /// Upper limit of `requests_per_second`.
@@ -301,16 +302,6 @@ impl WebConfig {
 /// Distinguishes the URL of a sitemap from the words `robots` and `auto`.
 pub(super) fn is_url(sitemap: &str) -> bool {
     sitemap.contains("://")
-}
-
-/// Splits `Name=VARIABLE`.
-pub(super) fn parse_header(header: &str) -> Result<(&str, &str), String> {
-    let is_token = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-    };
-    header.split_once('=').filter(|(name, variable)| is_token(name) && is_token(variable)).ok_or_else(
-        || format!("{header:?} is not a header; write Name=VARIABLE, with the value in that environment variable"),
-    )
 }
 
 /// Parses a whole number of seconds, minutes, hours or days.

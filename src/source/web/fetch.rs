@@ -1,7 +1,7 @@
 //! Sends requests, for pages on several threads.
 //!
 //! The threads are the caller's, who joins them: no request outlasts a stop, whatever it waits for
-//! (`transport`, `names`).
+//! (`support::http`).
 
 use std::collections::VecDeque;
 use std::io;

@@ -15,7 +15,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use url::{Host, Url};
 
-use super::names::Names;
+use crate::support::http::names::Names;
 
 /// Limit on the addresses of a host, of the array that ureq takes.
 const ADDRESSES_MAX: usize = 16;

@@ -15,16 +15,13 @@ mod file_cache;
 mod guard;
 mod host_files;
 mod llms;
-mod names;
 mod pace;
-mod proxy;
 mod robots;
 mod scope;
 mod session;
 mod settings;
 mod sitemap;
 mod starts;
-mod transport;
 mod visit;
 mod zstd;
 
@@ -40,7 +37,6 @@ use self::client::{Client, ClientOptions};
 use self::fetch::Fetcher;
 use self::file_cache::FileCache;
 use self::pace::Pace;
-use self::proxy::Proxies;
 use self::scope::Scope;
 use self::starts::Named;
 use self::visit::Visitor;
@@ -48,6 +44,8 @@ use super::{Setting, SourceError};
 use crate::domain::SiteFile;
 use crate::source::located::Located;
 use crate::support::html::Selector;
+use crate::support::http::parse_header;
+use crate::support::http::proxy::Proxies;
 use crate::support::{files, secrets};
 
 pub use address::host;
@@ -361,7 +359,7 @@ fn max_queued(config: &WebConfig) -> u64 {
 fn headers(config: &WebConfig, url: Option<&Url>) -> Result<Vec<(String, String)>, SourceError> {
     let name = || config.name.get_ref().clone();
     let of = |header: &Located<String>| {
-        let (header, variable) = config::parse_header(header.get_ref())
+        let (header, variable) = parse_header(header.get_ref())
             .map_err(|reason| SourceError::Config { name: name(), reason })?;
         let value = std::env::var(variable).map_err(|_| SourceError::Remote {
             name: name(),

@@ -2,7 +2,7 @@
 //! requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -60,6 +60,7 @@ pub struct Asked {
     pub path: String,
     /// Names in lower case.
     pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
 }
 
 type Handler = dyn Fn(&Asked, usize) -> Option<Reply> + Send + Sync;
@@ -208,7 +209,10 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             let (name, value) = line.split_once(':').unwrap_or_default();
             headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
         }
-        let asked = Asked { at: Instant::now(), path, headers };
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let asked = Asked { at: Instant::now(), path, headers, body };
         let before = {
             let mut all = shared.asked.lock().unwrap();
             all.push(asked.clone());

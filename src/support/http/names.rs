@@ -28,7 +28,7 @@ const PRINTED_BYTES_MAX: u64 = 4096;
 
 /// Looks up names, and knows the addresses for a minute.
 #[derive(Debug)]
-pub(super) struct Names {
+pub struct Names {
     /// This program; `None` for library users: then a stop waits for the system's lookup.
     program: Option<PathBuf>,
     stop: Arc<StopSignal>,
@@ -36,12 +36,12 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(program: Option<&Path>, stop: Arc<StopSignal>) -> Self {
+    pub fn new(program: Option<&Path>, stop: Arc<StopSignal>) -> Self {
         Self { program: program.map(Path::to_owned), stop, known: Mutex::default() }
     }
 
     /// Returns the addresses of `host`, at least one.
-    pub(super) fn addresses(&self, host: &str, timeout: NextTimeout) -> Result<Vec<IpAddr>, Error> {
+    pub fn addresses(&self, host: &str, timeout: NextTimeout) -> Result<Vec<IpAddr>, Error> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }

@@ -22,7 +22,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waited {
+pub enum Waited {
     /// What was waited for is there.
     Ready,
     /// The time is over.
@@ -32,7 +32,7 @@ pub(super) enum Waited {
 }
 
 /// Waits until `file` is ready for `events`, or has failed; until `end`, if there is one.
-pub(super) fn wait(
+pub fn wait(
     file: impl AsFd,
     events: PollFlags,
     end: Option<Instant>,
@@ -57,12 +57,12 @@ pub(super) fn wait(
 }
 
 /// The error of a request that a stop ends. Not `Interrupted`, which readers retry.
-pub(super) fn stopped() -> Error {
+pub fn stopped() -> Error {
     Error::Io(io::Error::other("the run is stopped"))
 }
 
 /// Returns when `timeout` is over; fails if it is.
-pub(super) fn end_of(timeout: NextTimeout) -> Result<Option<Instant>, Error> {
+pub fn end_of(timeout: NextTimeout) -> Result<Option<Instant>, Error> {
     if timeout.after.is_zero() {
         return Err(Error::Timeout(timeout.reason));
     }
@@ -72,8 +72,8 @@ pub(super) fn end_of(timeout: NextTimeout) -> Result<Option<Instant>, Error> {
 
 /// Connects directly, unless an earlier link of the chain has connected through a proxy.
 #[derive(Debug)]
-pub(super) struct StoppableConnector {
-    pub(super) stop: Arc<StopSignal>,
+pub struct StoppableConnector {
+    pub stop: Arc<StopSignal>,
 }
 
 impl<In: Transport> Connector<In> for StoppableConnector {
@@ -148,7 +148,7 @@ fn connect_to(
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct StoppableTransport {
+pub struct StoppableTransport {
     /// Does not block.
     stream: TcpStream,
     buffers: LazyBuffers,

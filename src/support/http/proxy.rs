@@ -6,15 +6,15 @@ use url::Url;
 
 /// The proxies of this process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Proxies {
-    pub(super) http: Option<String>,
-    pub(super) https: Option<String>,
+pub struct Proxies {
+    pub http: Option<String>,
+    pub https: Option<String>,
     direct: Vec<String>,
 }
 
 impl Proxies {
     /// Reads the variables through `variable`, which returns the value of one.
-    pub(super) fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).map(|value| value.trim().to_owned());
         let find = |name: &str| set(name).or_else(|| set(&name.to_ascii_uppercase()));
         let proxy =
@@ -30,7 +30,7 @@ impl Proxies {
 
     /// Reports whether the host of `url` is contacted directly: `no_proxy` lists it, or a domain
     /// that contains it, with or without its port.
-    pub(super) fn is_direct(&self, url: &Url) -> bool {
+    pub fn is_direct(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
         self.direct.iter().any(|listed| {
