@@ -82,7 +82,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "d531266c9ba4c032",
         then: |_| Ok(()),
     },
-    Migration { sql: include_str!("migrations/0011_probes.sql"), shape: "", then: |_| Ok(()) },
+    Migration {
+        sql: include_str!("migrations/0011_probes.sql"),
+        shape: "caaa3eb8bd9d2fed",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.
