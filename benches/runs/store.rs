@@ -226,8 +226,15 @@ fn store_chunks(
         }
         let rows = vec![rows];
         let (left, chunks, reused) = (&[], &stored, 0);
-        let commit =
-            Commit { ranges, left, chunks, rows, reused, progress: ProgressReport::default() };
+        let commit = Commit {
+            ranges,
+            left,
+            awaited: None,
+            chunks,
+            rows,
+            reused,
+            progress: ProgressReport::default(),
+        };
         clock.time(|| run.claim(ranges))?;
         clock.time(|| run.commit(commit))?;
     }

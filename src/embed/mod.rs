@@ -129,6 +129,9 @@ pub struct Limits {
     pub tokens: usize,
     /// Limit on concurrent calls, besides the number of threads of the run. `usize::MAX`: no limit.
     pub in_flight: usize,
+    /// Whether calls wait for another machine: then [`Self::in_flight`] of them are made at once,
+    /// however many threads the run has.
+    pub is_remote: bool,
     /// How long calls are retried while none of them succeeds. `None`: a few times each.
     pub patience: Option<Duration>,
 }
@@ -136,7 +139,8 @@ pub struct Limits {
 impl Default for Limits {
     /// Limits for a model in this process: calls of some ten milliseconds at most, on every thread.
     fn default() -> Self {
-        Self { texts: 64, tokens: usize::MAX, in_flight: usize::MAX, patience: None }
+        let (tokens, in_flight) = (usize::MAX, usize::MAX);
+        Self { texts: 64, tokens, in_flight, is_remote: false, patience: None }
     }
 }
 
@@ -156,7 +160,7 @@ pub struct Model {
 }
 
 /// Why texts could not be embedded, by what the caller does about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum EmbedError {
     /// May pass: the call is retried a few times, then the run ends and can be resumed.
     #[error("embedder {model} is unavailable: {reason}")]

@@ -255,10 +255,12 @@ fn whichever_call_fails_for_good_the_others_are_kept() {
         (Answer::Refused, 31, "embedder scripted refuses: call"),
         (Answer::Panic, 1, "internal error in embedder: scripted: call"),
     ] {
-        for failing in 0..calls {
+        for (failing, is_remote) in (0..calls).flat_map(|call| [(call, false), (call, true)]) {
             let place = place();
             let scripted =
                 Scripted::new(|number, _| if number < failing { Answer::Right } else { answer });
+            let limits = Limits { is_remote, ..scripted.limits };
+            let scripted = scripted.with_limits(limits);
             assert_failed(&scripted.ingest(&place), exit_code, message);
             let attempts = if answer == BUSY { ATTEMPTS } else { 1 };
             assert_eq!(scripted.calls().len(), failing + attempts, "{answer:?} at {failing}");
@@ -328,8 +330,9 @@ fn ingest_with_bad<'a>(
         let is_bad = |text: &&str| words.iter().any(|word| text.contains(word));
         if texts.iter().any(is_bad) { Answer::BadInput } else { Answer::Right }
     };
-    let scripted =
-        Scripted::new(script).with_limits(Limits { texts, in_flight: 1, ..Limits::default() });
+    let is_remote = texts == 16;
+    let limits = Limits { texts, in_flight: 1, is_remote, ..Limits::default() };
+    let scripted = Scripted::new(script).with_limits(limits);
     let report = scripted.ingest(place);
     assert_sound(&place.kb());
     let waiting = rows(&place.kb(), "SELECT * FROM queue WHERE state <> 'dead'");

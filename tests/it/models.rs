@@ -4,6 +4,7 @@
 mod keys;
 mod searches;
 pub mod server;
+mod window;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -350,6 +350,7 @@ impl Embedder for Http {
             texts: self.config.max_batch_texts,
             tokens: self.config.max_batch_tokens,
             in_flight: self.config.concurrency,
+            is_remote: true,
             patience: Some(self.config.patience()),
         }
     }

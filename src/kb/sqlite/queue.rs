@@ -45,6 +45,8 @@ pub struct Commit<'a> {
     pub ranges: &'a [ChunkRange],
     /// Parts of `ranges` without vectors, ascending: they are queued again, as if never claimed.
     pub left: &'a [ChunkRange],
+    /// The end of the last range, whose vectors are still awaited: it stays claimed.
+    pub awaited: Option<ChunkRange>,
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
     /// Full-text rows of every revision that the vectors complete, ascending by chunk, in parts.
@@ -219,7 +221,10 @@ impl Run<'_> {
             for range in commit.ranges {
                 let count = left.partition_point(|part| part.first <= range.last);
                 let (own, others) = left.split_at(count);
-                requeue(tx, range, own)?;
+                let awaited = commit
+                    .awaited
+                    .filter(|awaited| range.first <= awaited.first && awaited.last <= range.last);
+                requeue(tx, range, own, awaited)?;
                 left = others;
             }
             Ok(())
@@ -228,10 +233,15 @@ impl Run<'_> {
     }
 }
 
-/// Replaces a claimed range by its parts `left`.
-fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Result<(), KbError> {
+/// Replaces a claimed range by its parts `left`, and by `awaited`, which stays claimed.
+fn requeue(
+    tx: &Transaction<'_>,
+    range: &ChunkRange,
+    left: &[ChunkRange],
+    awaited: Option<ChunkRange>,
+) -> Result<(), KbError> {
     let mut delete = tx.prepare_cached("DELETE FROM queue WHERE first_chunk = ?1")?;
-    if left.is_empty() {
+    if left.is_empty() && awaited.is_none() {
         delete.execute([range.first.0])?;
         return Ok(());
     }
@@ -244,11 +254,15 @@ fn requeue(tx: &Transaction<'_>, range: &ChunkRange, left: &[ChunkRange]) -> Res
     delete.execute([range.first.0])?;
     let mut insert = tx.prepare_cached(
         "INSERT INTO queue (first_chunk, last_chunk, state, attempts, is_alone)
-         SELECT ?1, ?2, 'pending', ?3, ?4
+         SELECT ?1, ?2, ?5, ?3, ?4
          WHERE EXISTS (SELECT 1 FROM chunk WHERE id BETWEEN ?1 AND ?2)",
     )?;
+    let attempts = attempts.max(0);
     for part in left {
-        insert.execute(params![part.first.0, part.last.0, attempts.max(0), is_alone])?;
+        insert.execute(params![part.first.0, part.last.0, attempts, is_alone, "pending"])?;
+    }
+    if let Some(part) = awaited {
+        insert.execute(params![part.first.0, part.last.0, attempts + 1, is_alone, "claimed"])?;
     }
     Ok(())
 }

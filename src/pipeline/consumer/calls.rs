@@ -33,14 +33,7 @@ pub struct CallResults {
 /// Embeds the texts of `wanted` on the pool.
 pub fn embed(context: &Context<'_>, wanted: &[Wanted<'_>]) -> Result<CallResults, Error> {
     let limits = context.embedder.limits();
-    let calls = Calls {
-        embedder: context.embedder,
-        stop: context.stop,
-        progress: &context.progress,
-        has_failed: false.into(),
-        patience: limits.patience,
-        last_success: Mutex::new(Instant::now()),
-    };
+    let calls = Calls::new(context);
     let batches = batches(wanted, limits);
     let threads = context.pool.get()?;
     let results = threads.map_at_most(limits.in_flight, &batches, |batch| calls.embed_batch(batch));
@@ -75,7 +68,8 @@ fn batches<'a, 'b>(mut wanted: &'a [Wanted<'b>], limits: Limits) -> Vec<&'a [Wan
     batches
 }
 
-struct Calls<'a> {
+/// Makes calls, of which one that fails for good ends the others.
+pub(super) struct Calls<'a> {
     embedder: &'a dyn Embedder,
     stop: &'a StopSignal,
     progress: &'a Progress,
@@ -87,7 +81,24 @@ struct Calls<'a> {
     last_success: Mutex<Instant>,
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+    pub(super) fn new(context: &'a Context<'_>) -> Self {
+        Self {
+            embedder: context.embedder,
+            stop: context.stop,
+            progress: &context.progress,
+            has_failed: false.into(),
+            patience: context.embedder.limits().patience,
+            last_success: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Has waits before a retry fail, and calls that are not made yet.
+    pub(super) fn fail_others(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
+        self.stop.wake();
+    }
+
     fn embed_batch(&self, batch: &[Wanted<'_>]) -> CallResults {
         let texts: Vec<String> = batch
             .iter()
@@ -95,12 +106,15 @@ impl Calls<'_> {
                 chunk::embedded_text(&revision.title, &revision.text, &queued.chunk)
             })
             .collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        self.embed_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Embeds texts that are within the limits of one call.
+    pub(super) fn embed_texts(&self, texts: &[&str]) -> CallResults {
         let mut results =
             CallResults { vectors: vec![None; texts.len()], bad: Vec::new(), error: None };
-        if let Err(error) = self.embed_by_halves(&texts, 0, false, &mut results) {
-            self.has_failed.store(true, Ordering::Relaxed);
-            self.stop.wake();
+        if let Err(error) = self.embed_by_halves(texts, 0, false, &mut results) {
+            self.fail_others();
             results.error = Some(error);
         }
         results
