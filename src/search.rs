@@ -35,7 +35,7 @@ pub struct SearchResult {
     pub hits: Vec<Hit>,
     /// How the text was understood.
     pub interpretation: Interpretation,
-    /// Why only words were searched for, though vectors were wanted.
+    /// Why less was searched for than was wanted.
     pub warning: Option<Warning>,
 }
 
@@ -51,6 +51,8 @@ pub enum Warning {
         /// What it reported.
         reason: String,
     },
+    /// The text of the query says what it excludes, and nothing else.
+    OnlyExcludes,
 }
 
 impl fmt::Display for Warning {
@@ -65,6 +67,7 @@ impl fmt::Display for Warning {
             Self::EmbedderFailed { reason } => {
                 return write!(f, "{reason}: full-text search only");
             }
+            Self::OnlyExcludes => "the query needs a word beside what it excludes",
         })
     }
 }
@@ -150,6 +153,9 @@ impl Searcher {
             return Err(Error::UnknownSource { name: source.clone(), known });
         }
         let strict = self.answer_with(query, Strictness::Full)?;
+        if strict.warning == Some(Warning::OnlyExcludes) {
+            return Ok(strict);
+        }
         // The embedder is not asked again for the same answer.
         let query = &match strict.warning {
             Some(_) => by_words(query),
@@ -179,7 +185,7 @@ impl Searcher {
             title: self.config.title_weight,
             heading: self.config.heading_weight,
         });
-        let mut warning = None;
+        let mut warning = reading.only_excludes().then_some(Warning::OnlyExcludes);
         let vector = match (mode, self.vector(mode, reading.meaning())) {
             (SearchMode::Hybrid, Err(Error::Embed(error))) => {
                 warning = Some(Warning::EmbedderFailed { reason: error.to_string() });

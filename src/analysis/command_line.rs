@@ -28,9 +28,9 @@ impl Style {
     }
 
     /// Detects the style of a query in the language `own`, given what white space separates,
-    /// without exclusions that are certain.
-    pub fn of(tokens: &[&str], own: Language) -> Self {
-        let line = Line { tokens, own };
+    /// without exclusions that are certain. Documents name the options that `is_documented`.
+    pub fn of(tokens: &[&str], own: Language, is_documented: &dyn Fn(&str) -> bool) -> Self {
+        let line = Line { tokens, own, is_documented };
         match (line.begins_with_command(), line.has_option()) {
             (true, true) => Self::Command,
             (false, true) => Self::Options,
@@ -56,6 +56,7 @@ pub fn is_option_like(word: &str) -> bool {
 struct Line<'a> {
     tokens: &'a [&'a str],
     own: Language,
+    is_documented: &'a dyn Fn(&str) -> bool,
 }
 
 impl Line<'_> {
@@ -89,14 +90,16 @@ impl Line<'_> {
     fn names_option(&self, is_command: bool) -> bool {
         let first = self.command_at();
         let command = self.tokens.get(first).copied().unwrap_or_default();
-        let has_topic_noun = self.tokens.iter().any(|token| {
+        let has_topic_noun = self.tokens.iter().skip(first + 1).any(|token| {
             let word = token.to_lowercase();
             TOPIC_NOUNS.split_whitespace().any(|noun| noun == word)
         });
         if is_command && !has_topic_noun {
             let next = self.tokens.get(first + 1).copied().unwrap_or_default();
             let has_file = self.tokens[first + 1..].iter().any(|token| is_file_name(token));
-            if is_command_only(command) || is_dashed(next) || is_action(next) || has_file {
+            let has_own_option = self.tokens.iter().any(|token| is_option_of(command, token));
+            let is_bundled = next.strip_prefix('-').is_some_and(is_bundle);
+            if !is_topic(command) || is_action(next) || has_file || has_own_option || is_bundled {
                 return true;
             }
         }
@@ -108,6 +111,7 @@ impl Line<'_> {
             let is_last = self.tokens[at..].iter().all(|token| is_dashed(token));
             let after = self.tokens.get(at + 1).copied().unwrap_or_default();
             is_known_option(word)
+                || (self.is_documented)(word)
                 || self.is_stop(before)
                 || is_context(before, BEFORE_OPTION)
                 || is_command_only(before)
@@ -210,11 +214,65 @@ fn is_known_option(word: &str) -> bool {
         })
     });
     let lower = word.to_lowercase();
-    is_flag || OPTIONS.split_whitespace().any(|known| known == lower)
+    let is_signal = word.strip_prefix("SIG").is_some_and(|name| !name.is_empty());
+    is_flag || is_signal || OPTIONS.split_whitespace().any(|known| known == lower)
+}
+
+/// Returns the program that a query begins with, if its name is not also a subject of documents.
+pub fn program<'q>(tokens: &[&'q str]) -> Option<&'q str> {
+    let first = tokens.iter().find(|token| !PREFIXES.contains(token))?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+    let begins = first.starts_with(|c: char| c.is_ascii_alphanumeric());
+    (begins && first.chars().all(is_name) && !is_topic(first)).then_some(*first)
+}
+
+/// Reports whether `text` names the option `-word`.
+pub fn has_option(text: &str, word: &str) -> bool {
+    let option = format!("-{word}");
+    text.match_indices(&option).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + option.len()..]);
+        let begins = before.chars().next_back().is_none_or(|c| {
+            c.is_whitespace() || matches!(c, '`' | '"' | '\'' | '[' | '(' | '{' | '|' | ',' | '*')
+        });
+        begins && !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    })
+}
+
+/// Reports whether `text` has a command line of `program` with an option.
+pub fn has_command_line(text: &str, program: &str) -> bool {
+    text.match_indices(program).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + program.len()..]);
+        let begins = !before.ends_with(|c: char| c.is_alphanumeric() || "-_./".contains(c));
+        let rest = after.trim_start_matches([' ', '\t']);
+        let option = rest.trim_start_matches('-');
+        let dashes = rest.len() - option.len();
+        begins
+            && rest.len() < after.len()
+            && (1..=2).contains(&dashes)
+            && option.starts_with(|c: char| c.is_ascii_alphanumeric())
+    })
+}
+
+/// Reports whether `word` is several options of one letter: `-Bsm`, `-sSfL`, `-wnl`.
+fn is_bundle(word: &str) -> bool {
+    let word = word.trim_end_matches('-');
+    let has_vowel = word.contains(['a', 'e', 'i', 'o', 'u', 'y', 'A', 'E', 'I', 'O', 'U', 'Y']);
+    let is_mixed = word.chars().skip(1).any(|c| c.is_ascii_uppercase())
+        && word.chars().any(|c| c.is_ascii_lowercase());
+    word.len() <= 6 && word.bytes().all(|b| b.is_ascii_alphabetic()) && (!has_vowel || is_mixed)
+}
+
+/// Reports whether `-word` is an option of a program whose name is also a subject of documents.
+fn is_option_of(program: &str, token: &str) -> bool {
+    let options = OPTIONS_OF.iter().find(|(name, _)| *name == program);
+    let word = token.strip_prefix('-').unwrap_or_default();
+    options.is_some_and(|(_, options)| options.split_whitespace().any(|known| known == word))
 }
 
 fn is_command_only(token: &str) -> bool {
+    let begins = ["qemu-", "mkfs.", "x86_64-", "arm-", "aarch64-"];
     COMMANDS.split_whitespace().any(|known| known == token)
+        || begins.iter().any(|start| token.starts_with(start))
 }
 
 fn is_command(token: &str) -> bool {
@@ -258,17 +316,73 @@ const OPTIONS: &str = "auto-approve batch brief cdrom classpath color colour com
     rotate scope sha256 shared silent size skip sort std strip subj summary term text timeout tags threads trace tty \
     type uid update user username usr1 usr2 hup int quit var var-file vcodec acodec verbose verbosity version vf vn \
     volume vv vvv wait wholename width xdev yes";
+/// Options of programs whose names are also subjects of documents, that are words of other
+/// queries.
+const OPTIONS_OF: &[(&str, &str)] = &[
+    ("java", "client cp ea da esa jar server verbose version showversion"),
+    ("javac", "cp deprecation implicit nowarn parameters proc processor source target"),
+    (
+        "find",
+        "amin cmin daystart depth empty group inum ls mount ok perm regextype samefile true xtype",
+    ),
+    ("emulator", "avd wipe-data"),
+    ("defaults", "currentHost"),
+    (
+        "convert",
+        "append auto-orient background blur border crop density flatten flip flop gravity negate \
+        quality resize rotate scale strip trim",
+    ),
+    ("ruby", "rjson ruri rset ropen"),
+    ("php", "info ini modules"),
+    ("node", "check eval inspect"),
+    ("open", "reveal hide"),
+    ("perl", "pie pine wnle lane wple"),
+    ("git", "amend graph oneline stat"),
+    ("mysql", "uroot psecret"),
+    ("vim", "nobackup noplugin nowrite"),
+    ("nano", "mouse softwrap"),
+    ("screen", "dmS dr ls wipe"),
+    ("swift", "emit-module parse typecheck"),
+    ("go", "asmflags bench cover coverprofile gcflags ldflags mod modfile race tags"),
+    ("gradle", "console offline parallel xtest"),
+    ("wget", "mirror"),
+    ("zip", "qry9"),
+    ("jar", "create extract file list update"),
+    ("security", "keychain policy"),
+    ("montage", "geometry tile"),
+    ("prometheus", "config storage web"),
+    ("vlc", "fullscreen loop"),
+];
 /// Names that are also subjects of documents.
-const TOPICS: &str = "adb ansible apt at aws az bash brew bundle cargo cat clang cmake composer conda consul convert \
+const TOPICS: &str = "alertmanager blender defaults dot emulator gimp inkscape adb ansible apt at aws az bash brew bundle cargo cat clang cmake composer conda consul convert \
     cron curl cut date deno docker dotnet emacs expand file find flutter fold free gcloud gem gh git go gradle head \
     heroku host import install java javac join julia kill kubectl last less link lua make man maven mongo more mount \
     mysql nano nginx nice nix node nomad npm npx packer pandoc paste patch perl php pip pip3 play pnpm podman poetry \
     powershell pulumi pytest python python3 rails rake react redis rsync ruby rust rustup sass scala screen script \
     select service sort split sqlite ssh strings swift tail terraform test time top touch tree type vagrant vault vim \
-    wait watch webpack wget who write yarn zip zsh";
+    wait watch webpack wget who write yarn zip zsh \
+    identify jar latex mono montage open postgres prometheus reg security tex vlc wine";
 /// Names that are only commands.
-const COMMANDS: &str = "7z a2enmod aa-status addgroup adduser ansible-playbook apt-cache apt-get apt-key aptitude \
-    ar arp aria2c awk b2sum base64 basename bc bg blkid btrfs busctl bunzip2 bzip2 cal cc ccache certbot cfdisk chattr \
+const COMMANDS: &str = "aapt2 amixer ant aplay appcmd arecord asciidoctor bcdedit bitsadmin bochs bsdtar bsub \
+    bteq cargo-build ccze certutil cl.exe codesign csc csi cvlc dcraw dfu-util diskpart diskutil \
+    dotnet-ef dumpbin dvips editbin eqn fastboot ffplay fpc fsc fsutil gawk gmcs gnat \
+    gnatmake gnuplot gofmt gpp groff gswin64c gview hdiutil icacls iexpress ilasm ildasm imapsync \
+    installutil iscsiadm javah javap jcmd jconsole jdb jdeps jinfo jlink jmap jmeter jpackage jps jshell jstack \
+    jstat kextload kpsewhich latexmk launchctl ldapadd ldapmodify lld llc lldb llvm-objdump \
+    lualatex lpr lsregister magick mcs mdfind mdls mdutil midl mklink mplayer mpv msdeploy msiexec \
+    mstsc mxmlc namei nasm netdom netsh nmblookup nslookup ntdsutil nuget nvidia-smi nvidia-settings ocamlc ocamlopt \
+    osascript pacman pacman-key pactl pdflatex pdftk pdftoppm pgbench pkgutil plutil pngcrush powercfg \
+    promtool pstack pulseaudio puttygen pscp psexec putty plink qemu qmake rdesktop regsvr32 rsvg-convert \
+    rundll32 runas rxvt urxvt scalac sc schtasks scutil setxkbmap signtool sips smbd sndfile-play \
+    snmpget snmpwalk softwareupdate sqlcmd ssldump startx stunnel svnadmin svnlook sw_vers \
+    systemsetup takeown tasklist taskkill texindex tmutil tsc tshark typeperf udisksctl unsquashfs vbc \
+    vboxmanage vcvarsall vmrun vncserver vncviewer vssadmin w32tm wbadmin wevtutil winrm wmctrl wsl wslconfig \
+    Xephyr Xorg Xvfb xcodebuild xcrun xdotool xdpyinfo xelatex xev xhost xinit xinput xkill xloadimage xlsclients xmodmap \
+    xperf xprop xrdb xscreensaver xset xsetroot xterm xv xvfb-run xwd xwininfo yacc zic choco javaw lsb_release \
+    dockerd tasksel vmstat gitk htpasswd apachectl a2ensite nginx-debug mysqld mysqlcheck mongod \
+    mongodump mongoexport mongoimport redis-server redis-benchmark pg_ctl initdb createdb dropdb \
+    node_exporter 7z a2enmod aa-status addgroup adduser ansible-playbook apt-cache apt-get apt-key aptitude \
+    ar arp aria2c awk b2sum base64 basename bc bg blkid btrfs busctl bunzip2 bzip2 cc ccache certbot cfdisk chattr \
     chcon chgrp chmod chown chroot chsh cksum clang++ cmp comm cp cpio crontab csplit ctags cvs dd debootstrap depmod \
     df dhclient diff dig dircolors dirname dmesg dnf docker-compose dos2unix dpkg dpkg-query dstat du e2fsck \
     ebtables ecryptfs egrep eject env ethtool exiftool exportfs fallocate fdisk ffmpeg ffplay ffprobe fg fgrep filefrag \
@@ -290,7 +404,7 @@ const COMMANDS: &str = "7z a2enmod aa-status addgroup adduser ansible-playbook a
     usermod uuidgen vgcreate vgs virsh visudo vmstat w wall wc whereis which whoami wmic xargs xclip xcopy xfs_repair \
     xmllint xrandr xxd xz xzcat youtube-dl yt-dlp yum zcat zfs zgrep zpool zstd zypper";
 /// What a command is asked to do, as in `go test -race`.
-const ACTIONS: &str = "add agent apply attach build check clean clone commit compile config cp create delete deploy \
+const ACTIONS: &str = "vet shell add agent apply attach build check clean clone commit compile config cp create delete deploy \
     describe destroy diff enable exec export fetch fmt get import init inspect install kill list log login logs \
     merge mod new plan ps publish pull push rebase remove reset restart restore rm run sync search serve server set \
     show start stash status stop test uninstall up update upgrade validate x509 req genrsa s_client";
@@ -301,31 +415,71 @@ mod tests {
 
     fn of(query: &str) -> Style {
         let tokens: Vec<_> = query.split_whitespace().collect();
-        Style::of(&tokens, Language::English)
+        Style::of(&tokens, Language::English, &|_| false)
+    }
+
+    const KEYWORDS: &[&str] = &[
+        "deploy -canary",
+        "-canary deploy",
+        "rollback guide -kubernetes",
+        "jaguar speed -car",
+        "python tutorial -snake",
+        "java examples -javascript",
+        "docker networking -swarm",
+        "backup -windows -macos",
+        "undo a release -canary",
+        "how to roll back a release -canary",
+        "apache configuration -tomcat",
+        "install postgres -docker",
+        "grep alternatives -ripgrep",
+        "node.js hosting -windows",
+        "Fähre Fahrplan -Winter",
+        "роль -права",
+        "猫 -黑豹",
+        "rust async -tokio",
+        "python -snake",
+        "jaguar -car",
+        "java -coffee",
+        "ruby -gemstone",
+        "convert -religion",
+        "react hooks -redux",
+        "docker -swarm",
+        "git hooks -husky",
+        "swift -taylor",
+        "apple -iphone",
+        "mercury -planet",
+        "parser -xml",
+    ];
+
+    #[test]
+    fn options_of_command_lines_exclude_nothing() {
+        let commands = include_str!("../../tests/data/search/options.txt").lines();
+        let excluding: Vec<_> = commands.filter(|command| of(command).excludes()).collect();
+        assert_eq!(excluding, [""; 0]);
+    }
+
+    #[test]
+    fn documents_say_what_is_an_option() {
+        let text =
+            "Link with `-lssl`; see [-lcrypto]. A well-known --nodes -x509 *-wide*\n$ frob -n 3";
+        let options = ["lssl", "lcrypto", "known", "nodes", "x50", "x509", "wide", "Link"];
+        assert_eq!(
+            options.map(|word| has_option(text, word)),
+            [true, true, false, false, false, true, true, false]
+        );
+        let programs = ["frob", "with", "well", "rob"];
+        assert_eq!(programs.map(|it| has_command_line(text, it)), [true, false, false, false]);
+        let of = |query: &str| {
+            let tokens: Vec<_> = query.split_whitespace().collect();
+            Style::of(&tokens, Language::English, &|word| word == "wide")
+        };
+        assert_eq!(of("frob list -wide"), Style::Options);
+        assert_eq!(of("frob list -narrow"), Style::Keywords);
     }
 
     #[test]
     fn a_dash_excludes_only_where_that_is_plainly_meant() {
-        for keywords in [
-            "deploy -canary",
-            "-canary deploy",
-            "rollback guide -kubernetes",
-            "jaguar speed -car",
-            "python tutorial -snake",
-            "java examples -javascript",
-            "docker networking -swarm",
-            "backup -windows -macos",
-            "undo a release -canary",
-            "how to roll back a release -canary",
-            "apache configuration -tomcat",
-            "install postgres -docker",
-            "grep alternatives -ripgrep",
-            "node.js hosting -windows",
-            "Fähre Fahrplan -Winter",
-            "роль -права",
-            "猫 -黑豹",
-            "rust async -tokio",
-        ] {
+        for keywords in KEYWORDS {
             assert_eq!(of(keywords), Style::Keywords, "{keywords}");
         }
         for options in [

@@ -39,12 +39,13 @@ use std::ops::{Range, RangeInclusive};
 use serde::Deserialize;
 
 pub use about::about;
+pub use command_line::{has_command_line, has_option};
 pub use language::{IndexLanguages, Language};
 pub use lookup::{Sequence, Word, forms};
 pub use misspelling::Misspelling;
 pub use programs::language_words;
-pub use query::{Clause, Field, ParsedQuery, Syntax};
-pub use syntax::{ItemField, Strictness, filters};
+pub use query::{Clause, Field, ParsedQuery};
+pub use syntax::{ItemField, Strictness, Syntax, filters, possible_options};
 
 use crate::support::fingerprint::Fingerprint;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::compounds::for_each_token;
 use super::language::{IndexLanguages, Language};
 use super::lookup::{self, Sequence, Word};
-use super::syntax::{Item, ItemField, Strictness, items};
+use super::syntax::{Item, ItemField, Syntax, items};
 
 /// Limit on the words of a query that are looked up.
 const WORDS_MAX: usize = 64;
@@ -30,15 +30,6 @@ pub struct ParsedQuery {
     pub typed: BTreeMap<String, String>,
     /// The languages that its words are analysed in.
     pub languages: Vec<Language>,
-}
-
-/// Which syntax of a query holds.
-#[derive(Clone, Copy)]
-pub struct Syntax<'a> {
-    /// How much of it.
-    pub strictness: Strictness,
-    /// Whether documents match a filter by path or source; if not, it is words.
-    pub admits: &'a dyn Fn(ItemField, &str) -> bool,
 }
 
 /// A column of the index that a query may name.
@@ -81,7 +72,7 @@ impl ParsedQuery {
         };
         let languages = own.as_ref().map_or(all, std::slice::from_ref);
         let own = own.unwrap_or(common);
-        let items = items(query, own, syntax.strictness, &admits);
+        let items = items(query, own, &Syntax { admits: &admits, ..*syntax });
         let capitals = Capitals::of(query, own);
         let mut parsed =
             Self { meaning: meaning(&items), languages: languages.to_vec(), ..Self::default() };
@@ -130,6 +121,12 @@ impl ParsedQuery {
                 typed.entry(token.to_owned()).or_insert_with(|| text[range].to_owned());
             });
         }
+    }
+
+    /// Reports whether the query says what it excludes, and nothing else.
+    pub fn only_excludes(&self) -> bool {
+        let excludes = !self.excluded.is_empty() || !self.excluded_sources.is_empty();
+        excludes && self.words.is_empty() && self.required.is_empty() && self.sources.is_empty()
     }
 
     /// Returns what the query requires, as typed.
@@ -275,8 +272,7 @@ mod tests {
     /// Renders the query in a short form.
     fn shown(query: &str, languages: &[Language]) -> String {
         let languages = IndexLanguages { all: languages.to_vec(), common: languages.to_vec() };
-        let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
-        let parsed = ParsedQuery::parse(query, &languages, &syntax);
+        let parsed = ParsedQuery::parse(query, &languages, &Syntax::default());
         let clause = |clause: &Clause| {
             let forms: Vec<_> = clause
                 .forms
@@ -309,7 +305,7 @@ mod tests {
         check("Rust  borrow rust", "rust borrow");
         check("\"roll back\" release", "releas +roll+back");
         check("release -canary -\"slip roll\"", "releas -canari -slip+roll");
-        check("-canary", "canari");
+        check("-canary", "-canari");
         check("--allow-deletes", "allowdelet=allow&delet");
         check("title:backup heading:\"restore drill\"", "+Title:backup +Heading:restor+drill");
         check("lag path:runbooks/replica-lag.md", "lag +Path:runbook+replica+lag+md");
@@ -342,14 +338,13 @@ mod tests {
     #[test]
     fn exclusions_and_syntax_are_no_part_of_the_meaning() {
         let check = |query: &str, expected: &str| {
-            let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
             let languages = IndexLanguages { all: vec![Language::English], common: Vec::new() };
-            let parsed = ParsedQuery::parse(query, &languages, &syntax);
+            let parsed = ParsedQuery::parse(query, &languages, &Syntax::default());
             assert_eq!(parsed.meaning, expected);
         };
         check("how do I undo a release?", "how do I undo a release?");
         check("\"roll back\" -canary title:release path:docs source:web", "roll back release");
-        check("-canary", "canary");
+        check("-canary", "");
         check("path:docs language:en", "");
         check("tar -xzf x", "tar xzf x");
     }

@@ -3,7 +3,7 @@
 //! Every text is a valid query, and people paste what they look for: command lines, error messages,
 //! program text. What is only meant as syntax perhaps counts as words.
 
-use super::command_line::{Style, is_option_like};
+use super::command_line::{Style, is_option_like, program};
 use super::language::Language;
 
 /// A syntactic item of a query.
@@ -78,14 +78,28 @@ pub enum Strictness {
     Words,
 }
 
-/// Splits `query` into its items. A filter that `admits` denies is words, and so are the others by
-/// `strictness`; a query of nothing but exclusions becomes words.
-pub fn items<'q>(
-    query: &'q str,
-    own: Language,
-    strictness: Strictness,
-    admits: &dyn Fn(ItemField, &str) -> bool,
-) -> Vec<Item<'q>> {
+/// Which syntax of a query holds.
+#[derive(Clone, Copy)]
+pub struct Syntax<'a> {
+    /// How much of it.
+    pub strictness: Strictness,
+    /// Whether documents match a filter by path or source; if not, it is words.
+    pub admits: &'a dyn Fn(ItemField, &str) -> bool,
+    /// Whether documents name an option like this: then a dash excludes nothing.
+    pub is_option: &'a dyn Fn(&str) -> bool,
+}
+
+impl Default for Syntax<'_> {
+    /// All syntax, with every filter, whatever the documents are.
+    fn default() -> Self {
+        Self { strictness: Strictness::Full, admits: &|_, _| true, is_option: &|_| false }
+    }
+}
+
+/// Splits `query` into its items. A filter that `syntax` does not admit is words, and so are the
+/// others by its strictness.
+pub fn items<'q>(query: &'q str, own: Language, syntax: &Syntax<'_>) -> Vec<Item<'q>> {
+    let Syntax { strictness, admits, is_option } = *syntax;
     let mut items = scan(query);
     mark_negated(&mut items);
     let has_dash = items.iter().any(|item| item.sign == Sign::Dash);
@@ -94,9 +108,10 @@ pub fn items<'q>(
         unsigned.starts_with('"') || field(unsigned).is_some()
     };
     let tokens: Vec<&str> = query.split_whitespace().filter(|token| !is_certain(token)).collect();
-    let style = Style::of(&tokens, own);
+    let style = Style::of(&tokens, own, is_option);
     let excludes_words = has_dash && style.excludes();
     let has_text = items.iter().any(|item| !item.field.is_some_and(|field| field.is_filter()));
+    let has_words = items.iter().any(|item| item.field.is_none() && item.sign != Sign::Certain);
     for item in &mut items {
         item.is_excluded = match item.sign {
             Sign::None => false,
@@ -109,6 +124,8 @@ pub fn items<'q>(
         }
         if strictness == Strictness::Words && (item.field.is_none() || is_filter) {
             item.become_words(is_filter && item.is_excluded);
+        } else if strictness == Strictness::Words && has_words && !item.is_excluded {
+            (item.field, item.is_phrase) = (None, false);
         } else if !item.is_excluded {
             let is_alone = item.field == Some(ItemField::Source) && !has_text;
             let is_denied = is_filter
@@ -118,10 +135,15 @@ pub fn items<'q>(
             }
         }
     }
-    if items.iter().all(|item| item.is_excluded) {
-        items.iter_mut().for_each(|item| item.is_excluded = false);
-    }
     items
+}
+
+/// Returns the words with a dash that may be options, and the program that `query` may be a command
+/// line of, so that a caller can look for them.
+pub fn possible_options(query: &str) -> (Vec<&str>, Option<&str>) {
+    let items = scan(query).into_iter().filter(|item| item.sign == Sign::Dash);
+    let tokens: Vec<_> = query.split_whitespace().collect();
+    (items.map(|item| item.text).collect(), program(&tokens))
 }
 
 /// Returns the filters by path and source that `query` names, so that a caller can look for them.

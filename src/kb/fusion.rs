@@ -1,7 +1,8 @@
 //! Score fusion of full-text and vector search.
 //!
-//! `bm25 / max(bm25, potential) + weight * cosine` over the chunks that either search found;
-//! the potential is what the words of the query weigh together. Rank fusion with
+//! `words / max(words, potential) + weight * cosine` over the chunks that either search found.
+//! The words are BM25 of the chunk and the part of its document; the potential is what the words of
+//! the query weigh together. Rank fusion with
 //! equal weights was measured to be worse than BM25 alone if the embedder is small, because it
 //! ignores how far apart the scores are.
 
@@ -14,6 +15,8 @@ pub struct FoundChunk {
     pub id: ChunkId,
     /// BM25 score, larger is better; `None` if no word of the query occurs.
     pub bm25: Option<f64>,
+    /// Score of its words: BM25 and the part of its document.
+    pub words: Option<f64>,
     /// Whether it has every word of the query.
     pub is_complete: bool,
     /// Cosine to the query; `None` if vectors are not compared.
@@ -25,7 +28,7 @@ pub struct FoundChunk {
 impl FoundChunk {
     /// Returns a chunk without a score.
     pub fn new(id: ChunkId) -> Self {
-        Self { id, bm25: None, is_complete: false, cosine: None, score: 0.0 }
+        Self { id, bm25: None, words: None, is_complete: false, cosine: None, score: 0.0 }
     }
 }
 
@@ -33,7 +36,7 @@ impl FoundChunk {
 #[derive(Clone, Copy, Debug)]
 pub struct Fusion {
     /// What BM25 scores are divided by.
-    whole_bm25: f64,
+    whole: f64,
     /// The best score of a chunk that lacks a word.
     best_partial: f64,
     /// What a cosine is multiplied by.
@@ -46,22 +49,22 @@ impl Fusion {
     /// them, words say less than vectors.
     pub fn rank(chunks: &mut [FoundChunk], vector_weight: f64, potential: f64) -> Self {
         let best = |chunks: &[FoundChunk], counts: fn(&&FoundChunk) -> bool| {
-            chunks.iter().filter(counts).filter_map(|chunk| chunk.bm25).fold(0.0, f64::max)
+            chunks.iter().filter(counts).filter_map(|chunk| chunk.words).fold(0.0, f64::max)
         };
-        let best_bm25 = best(chunks, |_| true);
+        let best_words = best(chunks, |_| true);
         let best_partial = best(chunks, |chunk| !chunk.is_complete);
         // Without any text score the weight would only scale the cosine.
-        let vector_weight = if best_bm25 > 0.0 { vector_weight } else { 1.0 };
+        let vector_weight = if best_words > 0.0 { vector_weight } else { 1.0 };
         let has_vectors = chunks.iter().any(|chunk| chunk.cosine.is_some());
-        let whole_bm25 = if has_vectors { best_bm25.max(potential) } else { best_bm25 };
-        let fusion = Self { whole_bm25, best_partial, vector_weight };
+        let whole = if has_vectors { best_words.max(potential) } else { best_words };
+        let fusion = Self { whole, best_partial, vector_weight };
         for chunk in chunks.iter_mut() {
             chunk.score = fusion.text_part(chunk) + fusion.vector_part(chunk);
         }
         chunks.sort_by(|a, b| {
             let by_words = b.is_complete.cmp(&a.is_complete);
-            let by_bm25 = b.bm25.unwrap_or_default().total_cmp(&a.bm25.unwrap_or_default());
-            b.score.total_cmp(&a.score).then(by_words).then(by_bm25).then(a.id.cmp(&b.id))
+            let in_words = b.words.unwrap_or_default().total_cmp(&a.words.unwrap_or_default());
+            b.score.total_cmp(&a.score).then(by_words).then(in_words).then(a.id.cmp(&b.id))
         });
         fusion
     }
@@ -69,10 +72,10 @@ impl Fusion {
     /// Returns what words add to the score of a chunk. A chunk with every word of the query is as
     /// good as the best of the others at least.
     pub fn text_part(&self, chunk: &FoundChunk) -> f64 {
-        match chunk.bm25 {
-            Some(bm25) if self.whole_bm25 > 0.0 => {
+        match chunk.words {
+            Some(words) if self.whole > 0.0 => {
                 let least = if chunk.is_complete { self.best_partial } else { 0.0 };
-                bm25.max(least) / self.whole_bm25
+                words.max(least) / self.whole
             }
             _ => 0.0,
         }
@@ -91,7 +94,12 @@ mod tests {
     fn check(input: &[(i64, Option<f64>, Option<f32>)], weight: f64, expected: &[(i64, f64)]) {
         let mut chunks: Vec<_> = input
             .iter()
-            .map(|&(id, bm25, cosine)| FoundChunk { bm25, cosine, ..FoundChunk::new(ChunkId(id)) })
+            .map(|&(id, bm25, cosine)| FoundChunk {
+                bm25,
+                words: bm25,
+                cosine,
+                ..FoundChunk::new(ChunkId(id))
+            })
             .collect();
         Fusion::rank(&mut chunks, weight, 0.0);
         let ranked: Vec<_> = chunks.iter().map(|c| (c.id.0, c.score)).collect();
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn words_that_no_chunk_has_weigh_against_the_others() {
         let mut chunks = [(1, Some(1.0), 0.25), (2, None, 0.75)].map(|(id, bm25, cosine)| {
-            FoundChunk { bm25, cosine: Some(cosine), ..FoundChunk::new(ChunkId(id)) }
+            FoundChunk { words: bm25, cosine: Some(cosine), ..FoundChunk::new(ChunkId(id)) }
         });
         Fusion::rank(&mut chunks, 0.5, 8.0);
         assert_eq!(chunks.map(|chunk| (chunk.id.0, chunk.score)), [(2, 0.375), (1, 0.25)]);
@@ -127,7 +135,7 @@ mod tests {
     fn every_word_is_worth_as_much_as_the_best_without() {
         let mut chunks =
             [(1, 8.0, false), (2, 4.0, true), (3, 2.0, true)].map(|(id, bm25, all)| FoundChunk {
-                bm25: Some(bm25),
+                words: Some(bm25),
                 is_complete: all,
                 ..FoundChunk::new(ChunkId(id))
             });

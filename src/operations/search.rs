@@ -44,7 +44,10 @@ pub struct SearchReport {
 pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
     let searcher = open_searcher(target, query.show.mode)?;
     let SearchResult { hits, interpretation, warning } = searcher.answer(query)?;
-    let mode = if warning.is_some() { SearchMode::Text } else { searcher.mode(query.show.mode) };
+    let mode = match warning {
+        Some(Warning::EmbedderFailed { .. }) => SearchMode::Text,
+        _ => searcher.mode(query.show.mode),
+    };
     let warnings: Vec<_> = searcher.warnings().iter().cloned().chain(warning).collect();
     Ok(SearchReport {
         schema: 1,

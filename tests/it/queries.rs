@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use kbingest::kb::{Interpretation, Query, SearchMode, Show};
 use kbingest::operations::{self, Target};
-use kbingest::search::SearchResult;
+use kbingest::search::{SearchResult, Warning};
 
 use crate::search::place;
 use crate::support::Place;
@@ -57,6 +57,39 @@ fn commands_find_their_page_and_exclude_nothing() {
         }
     }
     assert!(found * 100 >= commands.len() * 97, "{missed:?}");
+}
+
+#[test]
+fn options_that_documents_name_exclude_nothing() {
+    let place = place(&[
+        ("frob.md", "# frob\n\nThe option `-wide` prints whole lines of the ledger.\n"),
+        ("zap.md", "# zap\n\nRun `zap -n 3 ledger` to print three lines, or a narrow list.\n"),
+        ("wide.md", "# Rivers\n\nThe wide river has a narrow mouth; see the ledger.\n"),
+    ]);
+    let excluded = |query: &str| search(&place, SearchMode::Text, query).interpretation.excluded;
+    for option in ["frob ledger -wide", "ledger -wide", "zap ledger -narrow", "zap -lines ledger"] {
+        assert_eq!(excluded(option), [""; 0], "{option}");
+    }
+    for (query, expected) in [("ledger -narrow", "narrow"), ("ledger -mouth", "mouth")] {
+        assert_eq!(excluded(query), [expected], "{query}");
+    }
+}
+
+#[test]
+fn a_query_that_only_excludes_finds_nothing_and_says_why() {
+    let place = place(&[("py.md", "# Python\n\nA snake.\n"), ("x.md", "# Other\n\nText.\n")]);
+    for query in ["-python", "NOT python", "-\"a snake\"", "-path:py.md", "-source:docs"] {
+        for mode in SearchMode::ALL {
+            let result = search(&place, mode, query);
+            assert!(
+                result.hits.is_empty() && result.warning == Some(Warning::OnlyExcludes),
+                "{query}"
+            );
+            assert_eq!(result.interpretation.relaxed, [""; 0], "{query}");
+        }
+    }
+    let result = search(&place, SearchMode::Text, "snake -other");
+    assert!(result.warning.is_none() && result.hits.len() == 1);
 }
 
 #[test]
@@ -128,6 +161,8 @@ fn if_a_phrase_or_an_exclusion_leaves_nothing_its_words_are_searched_for() {
         ("drill -restore", &["-restore"], "a.md"),
         ("drill NOT month", &["-month"], "a.md"),
         ("drill path:b.md", &["path:b.md"], "a.md"),
+        ("title:nothere drill", &["title:nothere"], "a.md"),
+        ("heading:nothere drill held", &["heading:nothere"], "a.md"),
         ("host \"month drill\" -year", &["\"month drill\""], "a.md"),
     ] {
         for mode in SearchMode::ALL {
@@ -140,7 +175,7 @@ fn if_a_phrase_or_an_exclusion_leaves_nothing_its_words_are_searched_for() {
             assert!(!result.hits.is_empty(), "{query}");
         }
     }
-    assert_eq!(uris(&place, "title:zebra drill"), Vec::<String>::new());
+    assert_eq!(uris(&place, "title:zebra"), Vec::<String>::new());
     assert_eq!(uris(&place, "drill -path:a.md"), Vec::<String>::new());
 }
 

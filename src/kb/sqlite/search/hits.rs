@@ -81,7 +81,8 @@ pub enum LinesIn {
 /// How a score was computed: `text_part + vector_part`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// BM25 relative to the best of this search; 0 if no word matches.
+    /// BM25, and the part of its document, relative to the best of this search; 0 if no word
+    /// matches.
     pub text_part: f64,
     /// Cosine times its weight.
     pub vector_part: f64,

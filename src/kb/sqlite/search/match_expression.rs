@@ -99,15 +99,14 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{IndexLanguages, Language, Strictness, Syntax};
+    use crate::analysis::{IndexLanguages, Language, Syntax};
 
     #[test]
     fn queries_become_expressions() {
         let check = |query: &str, expected: &str| {
             let both = vec![Language::English, Language::German];
             let languages = IndexLanguages { all: both.clone(), common: both };
-            let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
-            let query = ParsedQuery::parse(query, &languages, &syntax);
+            let query = ParsedQuery::parse(query, &languages, &Syntax::default());
             let wanted = words(&query.words, true);
             let (required, excluded) = (required(&query), excluded(&query));
             let found = restricted(wanted.as_deref(), required.as_deref(), excluded.as_deref());

@@ -6,10 +6,13 @@ mod filter;
 mod hits;
 mod locations;
 mod match_expression;
+mod options;
 mod query;
 mod reading;
+mod rerank;
 mod similar;
 mod terms;
+mod texts;
 
 use std::collections::HashMap;
 

@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 use super::correction::{CorrectedWord, correct};
 use super::hits::Hit;
 use super::match_expression;
+use super::options;
 use super::query::{Correction, Interpretation, Query};
 use crate::analysis::{self, IndexLanguages, ItemField, ParsedQuery, Strictness, Syntax};
 use crate::kb::KbError;
@@ -36,8 +37,11 @@ impl Reader {
             let languages = cache.get(tx)?;
             let known = known_filters(tx, text, &languages)?;
             let admits = |field: ItemField, value: &str| known.contains(&(field, value));
+            let options = options::documented(tx, text, &languages)?;
+            let is_option = |word: &str| options.contains(word);
             let parse = |strictness| {
-                ParsedQuery::parse(text, &languages, &Syntax { strictness, admits: &admits })
+                let syntax = Syntax { strictness, admits: &admits, is_option: &is_option };
+                ParsedQuery::parse(text, &languages, &syntax)
             };
             let mut parsed = parse(strictness);
             let corrected =
@@ -50,6 +54,11 @@ impl Reader {
 }
 
 impl UnderstoodQuery {
+    /// Reports whether the text says what it excludes, and nothing else.
+    pub fn only_excludes(&self) -> bool {
+        self.parsed.only_excludes()
+    }
+
     /// Returns what the text means, for an embedder.
     pub fn meaning(&self) -> &str {
         &self.parsed.meaning
@@ -109,8 +118,8 @@ fn has_source(tx: &Transaction<'_>, name: &str) -> Result<bool, KbError> {
 }
 
 fn has_path(tx: &Transaction<'_>, path: &str, languages: &IndexLanguages) -> Result<bool, KbError> {
-    let syntax = Syntax { strictness: Strictness::Full, admits: &|_, _| true };
-    let parsed = ParsedQuery::parse(&format!("path:\"{path}\""), languages, &syntax);
+    let filter = format!("path:\"{path}\"");
+    let parsed = ParsedQuery::parse(&filter, languages, &Syntax::default());
     Ok(match match_expression::required(&parsed) {
         Some(expression) => index::matching(tx, &expression, 1)? > 0,
         None => false,

@@ -6,6 +6,7 @@ use rusqlite::{Transaction, params};
 
 use super::best::{Best, Scored};
 use super::query::WordWeights;
+use super::rerank::{IDS_MAX, KnownWord, Ranked, rerank};
 use super::{contains, match_expression};
 use crate::analysis::{ParsedQuery, Word};
 use crate::domain::ChunkId;
@@ -28,6 +29,8 @@ const MATCHES_MAX: u64 = 32_768;
 pub struct Terms {
     /// What a passage that has every word once scores, about: the words' weights together.
     pub potential: f64,
+    /// The words that are looked up, in the order of the query.
+    words: Vec<KnownWord>,
     /// Every word must match, those too that are dropped otherwise; `None` if there is one word.
     complete: Option<String>,
     /// Every word that is looked up must match.
@@ -45,8 +48,9 @@ impl Terms {
         query: &ParsedQuery,
         uses_words: bool,
     ) -> Result<Self, KbError> {
-        let Lookup { words, potential } =
+        let Lookup { words: known, potential } =
             if uses_words { Lookup::of(tx, &query.words)? } else { Lookup::default() };
+        let words: Vec<_> = known.iter().map(|known| known.word.clone()).collect();
         let has_several = uses_words && query.words.len() > 1;
         let complete = match_expression::words(&query.words, true).filter(|_| has_several);
         let all = match_expression::words(&words, true);
@@ -61,7 +65,7 @@ impl Terms {
             }
             _ => any,
         };
-        Ok(Self { potential, complete, all, any, required, excluded })
+        Ok(Self { potential, words: known, complete, all, any, required, excluded })
     }
 
     fn restricted(&self, wanted: Option<&str>) -> Option<String> {
@@ -93,7 +97,7 @@ impl Terms {
         found: &mut HashMap<ChunkId, FoundChunk>,
     ) -> Result<(), KbError> {
         let complete = match &self.complete {
-            Some(complete) => first_ids(tx, complete, MATCHES_MAX)?,
+            Some(complete) => first_ids(tx, complete, MATCHES_MAX)?.into_iter().collect(),
             None => HashSet::new(),
         };
         let matches = Matches { weights, eligible, complete: &complete, wanted };
@@ -105,8 +109,9 @@ impl Terms {
             let expression = self.restricted(self.any.as_deref()).unwrap_or_default();
             best = matches.read(tx, &expression, found)?;
         }
-        for Scored { score, id, .. } in best.into_scores() {
-            found.entry(id).or_insert(FoundChunk::new(id)).bm25 = Some(score);
+        for Ranked { bm25, scored } in rerank(tx, best.into_scores(), &self.words)? {
+            let chunk = found.entry(scored.id).or_insert(FoundChunk::new(scored.id));
+            (chunk.bm25, chunk.words) = (Some(bm25), Some(scored.score));
         }
         for chunk in found.values_mut() {
             chunk.is_complete = chunk.bm25.is_some() && complete.contains(&chunk.id.0);
@@ -118,7 +123,7 @@ impl Terms {
 /// The words of a query that are looked up.
 #[derive(Default)]
 struct Lookup {
-    words: Vec<Word>,
+    words: Vec<KnownWord>,
     /// Their weights together, and those of words that the index does not have.
     potential: f64,
 }
@@ -129,29 +134,38 @@ impl Lookup {
     fn of(tx: &Transaction<'_>, words: &[Word]) -> Result<Self, KbError> {
         let rows = index::row_count(tx)?;
         let most = (rows / COMMON_SHARE).min(MATCHES_MAX);
-        let mut counted = Vec::new();
-        for (place, word) in words.iter().enumerate() {
+        let mut known = Vec::new();
+        for word in words {
             let expression = match_expression::words(std::slice::from_ref(word), true);
-            let count = match expression {
-                Some(expression) => index::matching(tx, &expression, most + 1)?,
-                None => 0,
+            let mut ids = match &expression {
+                Some(expression) => first_ids(tx, expression, IDS_MAX.min(most) + 1)?,
+                None => Vec::new(),
             };
-            counted.push((count, place));
+            let mut count = ids.len() as u64;
+            if count > IDS_MAX {
+                count = index::matching(tx, &expression.unwrap_or_default(), most + 1)?;
+                ids.clear();
+            }
+            let weight = weight(count, rows);
+            known.push(KnownWord { word: word.clone(), weight, count, ids });
         }
-        counted.sort_unstable();
+        let mut by_count: Vec<_> = (0..known.len()).collect();
+        by_count.sort_by_key(|place| known[*place].count);
         let keeps_all = rows <= SMALL_ROWS || words.len() <= WORDS_MIN;
-        let (mut kept, mut total, mut present, mut potential) = (Vec::new(), 0, 0, 0.0);
-        for (count, place) in counted {
+        let (mut kept, mut total, mut present, mut potential) = (HashSet::new(), 0, 0, 0.0);
+        for place in by_count {
+            let count = known[place].count;
             total += count;
             let is_selective = count <= most && total <= MATCHES_MAX;
             if keeps_all || present < WORDS_MIN || is_selective {
-                kept.push(place);
+                kept.insert(place);
                 present += usize::from(count > 0);
-                potential += weight(count, rows);
+                potential += known[place].weight;
             }
         }
-        kept.sort_unstable();
-        let words = kept.into_iter().map(|place| words[place].clone()).collect();
+        let places = 0..known.len();
+        let words = places.zip(known).filter(|(place, _)| kept.contains(place));
+        let words = words.map(|(_, known)| known).collect();
         Ok(Self { words, potential })
     }
 }
@@ -190,7 +204,7 @@ fn matching_ids(tx: &Transaction<'_>, expression: &str) -> Result<HashSet<i64>, 
 }
 
 /// Returns the first rows that match `expression`, at most `most`.
-fn first_ids(tx: &Transaction<'_>, expression: &str, most: u64) -> Result<HashSet<i64>, KbError> {
+fn first_ids(tx: &Transaction<'_>, expression: &str, most: u64) -> Result<Vec<i64>, KbError> {
     let mut statement =
         tx.prepare_cached("SELECT rowid FROM chunk_fts WHERE chunk_fts MATCH ?1 LIMIT ?2")?;
     let ids = statement.query_map(params![expression, to_sql(most)], |row| row.get(0))?;
@@ -231,7 +245,7 @@ impl Matches<'_> {
             let bm25 = -row.get::<_, f64>(1)?;
             let bm25 = if bm25.is_finite() { bm25 } else { 0.0 };
             if let Some(chunk) = found.get_mut(&id) {
-                chunk.bm25 = Some(bm25);
+                (chunk.bm25, chunk.words) = (Some(bm25), Some(bm25));
             }
             best.offer(Scored { is_complete: self.complete.contains(&id.0), score: bm25, id });
         }
