@@ -109,7 +109,7 @@ pub use domain::{
 };
 pub use embed::{
     Api, BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig, HttpConfig,
-    Limits, Model, OnTooLong, Role, Tokenizer,
+    Limits, Model, OnTooLong, OnnxConfig, Pooling, Role, Tokenizer,
 };
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;

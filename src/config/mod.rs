@@ -299,7 +299,7 @@ impl Config {
             source: file.source,
             extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
             chunk: file.chunk,
-            embed: file.embed,
+            embed: file.embed.relative_to(&base),
             search: file.search,
             base,
             is_trusted: false,

@@ -100,6 +100,8 @@ fn outside(config: &Config) -> Vec<Request> {
     let sources = &config.source;
     let mut paths: Vec<(String, &'static str, PathBuf)> =
         vec![("[kb]".to_owned(), "writes", config.kb.clone())];
+    let model = config.embed.onnx.as_ref().map(|onnx| config.base.join(&onnx.model));
+    paths.extend(model.map(|path| ("[embed.onnx]".to_owned(), "reads", path)));
     let mut read = |kind, name: &str, path: &Path| {
         paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));
     };

@@ -7,10 +7,11 @@ mod embeddings;
 mod gather;
 mod hash;
 mod http;
+mod onnx;
 mod vocabulary;
 mod wordpiece;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub use builtin::{Builtin, VOCABULARY};
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
 pub use http::{Api, Http, HttpConfig, OnTooLong, Tokenizer};
+#[cfg(feature = "onnx")]
+pub use onnx::Onnx;
+pub use onnx::{OnnxConfig, Pooling};
 pub use wordpiece::{WordCache, WordPiece};
 
 use crate::support::checkpoint::StopSignal;
@@ -204,6 +208,8 @@ pub struct EmbedConfig {
     pub hash: Option<HashConfig>,
     /// A model behind a server.
     pub http: Option<HttpConfig>,
+    /// A transformer in this process.
+    pub onnx: Option<OnnxConfig>,
 }
 
 /// `[embed.builtin]`: the static model inside this program, `static-en-256`; it has no keys.
@@ -230,12 +236,22 @@ impl Default for HashConfig {
 }
 
 impl EmbedConfig {
+    /// Returns the same settings, whose relative paths are relative to `base`.
+    #[must_use]
+    pub fn relative_to(mut self, base: &Path) -> Self {
+        if let Some(onnx) = &mut self.onnx {
+            onnx.base = base.to_owned();
+        }
+        self
+    }
+
     /// Returns what is wrong with the tables, in words for the author of kb.toml.
     pub fn validate(&self) -> Result<(), String> {
         let tables = [
             ("builtin", self.builtin.is_some()),
             ("hash", self.hash.is_some()),
             ("http", self.http.is_some()),
+            ("onnx", self.onnx.is_some()),
         ];
         let mut set = tables.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name);
         if let (Some(one), Some(other)) = (set.next(), set.next()) {
@@ -247,7 +263,10 @@ impl EmbedConfig {
             let most = HashConfig::DIM_MAX;
             return Err(format!("embed.hash.dim is {dim}; it must be 1 to {most}"));
         }
-        self.http.as_ref().map_or(Ok(()), HttpConfig::validate)
+        if let Some(http) = &self.http {
+            return http.validate();
+        }
+        self.onnx.as_ref().map_or(Ok(()), OnnxConfig::validate)
     }
 }
 
@@ -262,12 +281,26 @@ pub struct Setting {
 
 /// Opens the embedder that a valid `config` names.
 pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
-    if let Some(http) = &config.http {
-        return Ok(Box::new(Http::new(http, setting)?));
-    }
-    Ok(match &config.hash {
-        Some(hash) => Box::new(Hash::new(hash.dim)),
-        None => Box::new(Builtin::new()),
+    Ok(match config {
+        EmbedConfig { http: Some(http), .. } => Box::new(Http::new(http, setting)?),
+        EmbedConfig { onnx: Some(onnx), .. } => open_onnx(onnx)?,
+        EmbedConfig { hash: Some(hash), .. } => Box::new(Hash::new(hash.dim)),
+        _ => Box::new(Builtin::new()),
+    })
+}
+
+#[cfg(feature = "onnx")]
+fn open_onnx(config: &OnnxConfig) -> Result<Box<dyn Embedder>, EmbedError> {
+    Ok(Box::new(Onnx::open(config)?))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn open_onnx(config: &OnnxConfig) -> Result<Box<dyn Embedder>, EmbedError> {
+    let reason = "this program was built without the feature \"onnx\"; build it with: \
+                  cargo install --path . --features onnx";
+    Err(EmbedError::Refused {
+        model: config.model.display().to_string(),
+        reason: reason.to_owned(),
     })
 }
 
@@ -293,7 +326,7 @@ mod tests {
         let check = |builtin: bool, dim: Option<usize>| {
             let builtin = builtin.then_some(BuiltinConfig {});
             let hash = dim.map(|dim| HashConfig { dim });
-            EmbedConfig { builtin, hash, http: None }.validate()
+            EmbedConfig { builtin, hash, ..EmbedConfig::default() }.validate()
         };
         assert_eq!(check(false, None), Ok(()));
         assert_eq!(check(true, None), Ok(()));

@@ -13,6 +13,7 @@
 //! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
 //! - `models`: `[embed.http]`, with servers on loopback
+//! - `onnx`: transformers in this process, with the feature of that name
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
 //! - `words`: which words are the same
@@ -60,6 +61,8 @@ mod lines;
 mod migration;
 mod models;
 mod nfc;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod owner;
 mod poison;
 mod progress;

@@ -1,0 +1,131 @@
+//! The graph of a transformer, run by rten: ids of tokens to one vector.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
+use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
+
+use super::config::Pooling;
+
+/// A graph whose weights are in memory.
+pub(super) struct Graph {
+    model: Model,
+    inputs: Vec<(NodeId, Input)>,
+    output: NodeId,
+    pooling: Pooling,
+    /// Idle pools of one thread each: texts are computed side by side, and the vector of each
+    /// does not depend on how many threads there are.
+    idle: Mutex<Vec<Arc<ThreadPool>>>,
+}
+
+/// What an input of the graph gets.
+#[derive(Clone, Copy)]
+enum Input {
+    Ids,
+    /// 1 for each token: there is no padding.
+    Mask,
+    /// 0 for each token: they are of one text.
+    Types,
+}
+
+impl Graph {
+    /// Loads the graph at `path`. Its weights are arranged for this processor once, which costs
+    /// their size in memory and saves a fifth of each text's time.
+    pub fn open(path: &Path, pooling: Pooling) -> Result<Self, String> {
+        let mut options = ModelOptions::with_all_ops();
+        options.prepack_weights(true);
+        let model = options.load_file(path).map_err(|error| error.to_string())?;
+        let inputs = inputs(&model)?;
+        let output = output(&model)?;
+        Ok(Self { model, inputs, output, pooling, idle: Mutex::default() })
+    }
+
+    /// Returns the vector of the text with these ids of tokens, at any length.
+    pub fn run(&self, ids: &[u32]) -> Result<Vec<f32>, String> {
+        let value = |input: Input| -> Vec<i32> {
+            ids.iter()
+                .map(|&id| match input {
+                    Input::Ids => id as i32,
+                    Input::Mask => 1,
+                    Input::Types => 0,
+                })
+                .collect()
+        };
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|&(node, input)| (node, NdTensor::from_data([1, ids.len()], value(input)).into()))
+            .collect();
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = idle().pop();
+        let thread = thread.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(1)));
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&thread)));
+        let output = self.model.run_n(inputs, [self.output], Some(options));
+        idle().push(thread);
+        let [output] = output.map_err(|error| error.to_string())?;
+        self.pooled(output)
+    }
+
+    /// Returns one vector for the tokens' vectors, or what the graph has pooled itself.
+    fn pooled(&self, output: Value) -> Result<Vec<f32>, String> {
+        let wrong = |shape: &[usize]| format!("its output has the shape {shape:?}");
+        let output: rten_tensor::Tensor<f32> =
+            output.try_into().map_err(|_| "its output is not of floats".to_owned())?;
+        let shape = output.shape().to_vec();
+        let values = output.to_vec();
+        match shape[..] {
+            [1, dim] if dim > 0 => Ok(values),
+            [1, tokens, dim] if tokens > 0 && dim > 0 => Ok(match self.pooling {
+                Pooling::Cls => values[..dim].to_vec(),
+                Pooling::Last => values[(tokens - 1) * dim..].to_vec(),
+                Pooling::Mean => {
+                    let mut sum = vec![0.0_f64; dim];
+                    for token in values.chunks_exact(dim) {
+                        for (sum, &value) in sum.iter_mut().zip(token) {
+                            *sum += f64::from(value);
+                        }
+                    }
+                    sum.iter().map(|&sum| (sum / tokens as f64) as f32).collect()
+                }
+            }),
+            _ => Err(wrong(&shape)),
+        }
+    }
+}
+
+/// Returns the graph's inputs. Fails if it wants one that a text does not have.
+fn inputs(model: &Model) -> Result<Vec<(NodeId, Input)>, String> {
+    let named = |&id: &NodeId| {
+        let name = model.node_info(id).and_then(|node| node.name().map(str::to_owned));
+        let name = name.unwrap_or_default();
+        let input = match name.as_str() {
+            "input_ids" => Input::Ids,
+            "attention_mask" => Input::Mask,
+            "token_type_ids" => Input::Types,
+            _ => {
+                return Err(format!("its graph has the input {name:?}, which no text encoder has"));
+            }
+        };
+        Ok((id, input))
+    };
+    let inputs: Vec<_> = model.input_ids().iter().map(named).collect::<Result<_, _>>()?;
+    if inputs.iter().any(|(_, input)| matches!(input, Input::Ids)) {
+        Ok(inputs)
+    } else {
+        Err("its graph has no input \"input_ids\": is it a text encoder?".into())
+    }
+}
+
+/// Returns the output with the text's vector if there is one, otherwise the one with the tokens'.
+fn output(model: &Model) -> Result<NodeId, String> {
+    let has_name = |id: NodeId, wanted: &str| {
+        model.node_info(id).and_then(|node| node.name().map(|name| name == wanted)) == Some(true)
+    };
+    let named = |wanted: &str| model.output_ids().iter().copied().find(|&id| has_name(id, wanted));
+    named("sentence_embedding")
+        .or_else(|| named("last_hidden_state"))
+        .or_else(|| model.output_ids().first().copied())
+        .ok_or_else(|| "its graph has no output".into())
+}

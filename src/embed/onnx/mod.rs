@@ -1,0 +1,16 @@
+//! Transformers in this process: a model's folder, its tokens, its graph.
+//!
+//! A text is one call of the graph: without padding nothing is computed in vain, and in a batch
+//! the weights of 8 bits would share a scale, so that a text's vector would depend on the others.
+
+mod config;
+#[cfg(feature = "onnx")]
+mod folder;
+#[cfg(feature = "onnx")]
+mod graph;
+#[cfg(feature = "onnx")]
+mod transformer;
+
+pub use config::{OnnxConfig, Pooling};
+#[cfg(feature = "onnx")]
+pub use transformer::Onnx;

@@ -1,0 +1,159 @@
+//! The embedder of `[embed.onnx]`.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use tokenizers::{Tokenizer, TruncationParams};
+
+use super::config::OnnxConfig;
+use super::folder::Folder;
+use super::graph::Graph;
+use crate::embed::{Builtin, EmbedError, Embedder, Embeddings, Limits, Model, Role};
+use crate::support::fingerprint::Fingerprint;
+
+/// Raised when this code computes other vectors from the same files.
+const CODE_VERSION: u32 = 1;
+/// Texts of one call: about a tenth of a second, after which a stop is noticed.
+const CALL_TEXTS: usize = 4;
+/// Weight of the cosine in hybrid search, measured for transformers; see docs/models.md.
+const HYBRID_WEIGHT: f64 = 1.0;
+
+/// The embedder of `[embed.onnx]`.
+///
+/// Loaded when first used: a run that finds nothing changed only reads the files once, for the
+/// fingerprint.
+pub struct Onnx {
+    model: Model,
+    folder: Folder,
+    loaded: OnceLock<Result<Loaded, String>>,
+    /// Chunks are measured in its tokens.
+    measure: Builtin,
+}
+
+struct Loaded {
+    tokenizer: Tokenizer,
+    graph: Graph,
+}
+
+impl Onnx {
+    /// Opens the model that `config` names.
+    pub fn open(config: &OnnxConfig) -> Result<Self, EmbedError> {
+        let path = config.base.join(&config.model);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let refused = |reason: String| EmbedError::Refused { model: name.clone(), reason };
+        let folder = Folder::open(&path, config).map_err(refused)?;
+        let fingerprint = fingerprint(&name, &folder).map_err(refused)?;
+        let mut loaded = OnceLock::new();
+        let dim = match folder.dim {
+            Some(dim) => dim,
+            None => {
+                let load = Loaded::load(&folder).map_err(refused)?;
+                let dim = load.row(&folder.document_prefix, "dimension").map_err(refused)?.len();
+                loaded = OnceLock::from(Ok(load));
+                dim
+            }
+        };
+        let measure = Builtin::new();
+        let tokens = measure.model().tokens;
+        let model = Model { name, dim, fingerprint, tokens, hybrid_weight: HYBRID_WEIGHT };
+        Ok(Self { model, folder, loaded, measure })
+    }
+}
+
+impl Loaded {
+    fn load(folder: &Folder) -> Result<Self, String> {
+        let damaged = |error: &dyn Display| format!("{}: {error}", folder.tokenizer.display());
+        let mut tokenizer =
+            Tokenizer::from_file(&folder.tokenizer).map_err(|error| damaged(&error))?;
+        let max_length = folder.max_tokens;
+        let limit = TruncationParams { max_length, ..TruncationParams::default() };
+        tokenizer
+            .with_padding(None)
+            .with_truncation(Some(limit))
+            .map_err(|error| damaged(&error))?;
+        let graph = Graph::open(&folder.graph, folder.pooling)
+            .map_err(|error| format!("{}: {error}", folder.graph.display()))?;
+        Ok(Self { tokenizer, graph })
+    }
+
+    /// Returns the vector of `text` after `prefix`.
+    fn row(&self, prefix: &str, text: &str) -> Result<Vec<f32>, String> {
+        let encoded = self.tokenizer.encode(format!("{prefix}{text}"), true);
+        self.graph.run(encoded.map_err(|error| error.to_string())?.get_ids())
+    }
+}
+
+impl Embedder for Onnx {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.measure.count_tokens(text)
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+        let Model { name, dim, .. } = &self.model;
+        let prefix = match role {
+            Role::Document => &self.folder.document_prefix,
+            Role::Query => &self.folder.query_prefix,
+        };
+        apart(|| {
+            let loaded = self.loaded.get_or_init(|| Loaded::load(&self.folder)).as_ref();
+            let loaded = loaded.map_err(|reason| EmbedError::Refused {
+                model: name.clone(),
+                reason: reason.clone(),
+            })?;
+            let mut values = Vec::with_capacity(texts.len() * dim);
+            for text in texts {
+                let bad = |reason| EmbedError::BadInput { model: name.clone(), reason };
+                values.extend(loaded.row(prefix, text).map_err(bad)?);
+            }
+            Ok(Embeddings::new(*dim, values))
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { texts: CALL_TEXTS, ..Limits::default() }
+    }
+}
+
+/// Does `work` in a thread of its own, and waits for it.
+///
+/// rten computes in pools of rayon. A thread of another such pool, as those that call an embedder,
+/// would begin further calls while it waits for them, one within the other.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Returns what identifies the vectors: the content of graph and tokenizer, and all that is done
+/// around them.
+fn fingerprint(name: &str, folder: &Folder) -> Result<String, String> {
+    let mut hasher = blake3::Hasher::new();
+    for path in [&folder.graph, &folder.tokenizer] {
+        hash_file(&mut hasher, path)?;
+    }
+    // Weights of a graph that are too large for its file.
+    let mut data = folder.graph.clone().into_os_string();
+    data.push("_data");
+    if Path::new(&data).is_file() {
+        hash_file(&mut hasher, Path::new(&data))?;
+    }
+    let Folder { pooling, max_tokens, query_prefix, document_prefix, .. } = folder;
+    for setting in [pooling.name(), &max_tokens.to_string(), query_prefix, document_prefix] {
+        hasher.update(&(setting.len() as u64).to_le_bytes()).update(setting.as_bytes());
+    }
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+    let name: String = name.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect();
+    let name = if name.is_empty() { "onnx" } else { &name };
+    let hash = &hasher.finalize().to_hex()[..12];
+    Ok(Fingerprint::new(name, CODE_VERSION).with_hash(hash).to_string())
+}
+
+fn hash_file(hasher: &mut blake3::Hasher, path: &Path) -> Result<(), String> {
+    let hashed = crate::support::files::open_input(path)
+        .and_then(|file| hasher.update_reader(file).map(drop));
+    hashed.map_err(|error| format!("{}: {error}", path.display()))
+}
