@@ -36,16 +36,21 @@ pub(super) fn begins_with_title(title: &str, heading_path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(PATH_SEPARATOR))
 }
 
-/// Returns the chunk's own text: prefix on a line of its own, overlap, span, all without noise.
+/// Returns the chunk's own text: prefix on a line of its own, first cell of the row, overlap, span,
+/// all without noise.
 /// Borrowed if the chunk is only a span, and has none.
 pub fn body_text<'a>(text: &'a str, chunk: &Chunk) -> Cow<'a, str> {
-    if chunk.prefix.is_none() && chunk.overlap.is_none() {
+    if chunk.prefix.is_none() && chunk.row_head.is_none() && chunk.overlap.is_none() {
         return words(text, chunk.span);
     }
     let mut body = String::new();
     if let Some(prefix) = chunk.prefix {
         body.push_str(&words(text, prefix));
         body.push('\n');
+    }
+    if let Some(row_head) = chunk.row_head {
+        body.push_str(&words(text, row_head));
+        body.push(' ');
     }
     if let Some(overlap) = chunk.overlap {
         body.push_str(&words(text, overlap));

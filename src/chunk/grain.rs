@@ -1,12 +1,13 @@
 //! Where a block that is too long may be split, from coarse to fine.
 //!
 //! Each [`Grain`] proposes cuts in one pass; the packer uses those it needs and continues with the
-//! next finer grain if a part is still too long. There are eight grains, so the work is linear in
+//! next finer grain if a part is still too long. There are nine grains, so the work is linear in
 //! the text.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::outline::Kind;
+use super::tables;
 use super::tokens::is_space;
 
 /// Characters of each part of a word that is too long.
@@ -24,6 +25,8 @@ const SEGMENT_BYTES_MAX: usize = 1024;
 /// A way of splitting a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Grain {
+    /// Before rows of HTML tables.
+    Row,
     /// After blank lines.
     Group,
     /// After lines that are paragraphs.
@@ -44,10 +47,12 @@ pub(super) enum Grain {
 
 /// Returns the grains by which a block of this kind is split, coarse to fine.
 pub(super) fn grains(kind: Kind) -> &'static [Grain] {
-    use Grain::{Char, Group, Line, Paragraph, Sentence, Stop, Window, Word};
+    use Grain::{Char, Group, Line, Paragraph, Row, Sentence, Stop, Window, Word};
     match kind {
         Kind::Prose | Kind::Container => &[Paragraph, Sentence, Stop, Line, Word, Window, Char],
         Kind::Lines => &[Group, Line, Sentence, Stop, Word, Window, Char],
+        Kind::Table => &[Line, Sentence, Stop, Word, Window, Char],
+        Kind::Html => &[Row, Group, Line, Sentence, Stop, Word, Window, Char],
     }
 }
 
@@ -59,6 +64,7 @@ impl Grain {
     /// neither 0 nor the end.
     pub fn cuts(self, text: &str) -> Cuts<'_> {
         match self {
+            Self::Row => Box::new(tables::rows(text)),
             Self::Group => Box::new(group_cuts(text)),
             Self::Paragraph => Box::new(paragraph_cuts(text)),
             Self::Line => Box::new(line_cuts(text)),

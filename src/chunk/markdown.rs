@@ -9,21 +9,24 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-use super::outline::{Block, Heading, Kind, Outline, Section, byte_order_mark};
+use super::outline::{Block, Heading, Kind, Outline, Section, Sharing, byte_order_mark};
 use super::pieces::pieces;
-use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, mdx, pack};
+use super::{ChunkConfig, ChunkInput, Chunker, CountTokens, mdx, pack, tables};
 use crate::domain::{Chunk, Span};
-use crate::support::{front_matter, line_ends};
+use crate::support::{front_matter, headings, line_ends};
 
 /// Limit on a heading's text in heading paths, in characters.
 const HEADING_CHARS_MAX: usize = 200;
+
+/// Ends of the names of files with data, which are the titles of their texts.
+const DATA: [&str; 4] = [".json", ".jsonl", ".ndjson", ".xml"];
 
 /// Chunks CommonMark with the extensions that documentation uses.
 pub(super) struct Markdown;
 
 impl Chunker for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@4"
+        "markdown@5"
     }
 
     fn chunk(
@@ -32,7 +35,12 @@ impl Chunker for Markdown {
         config: &ChunkConfig,
         count: CountTokens<'_>,
     ) -> Vec<Chunk> {
-        pack::pack(&outline(input.text), input, config, count)
+        let mut outline = outline(input.text);
+        // Data that was converted has a section for each of its nodes, most of them tiny.
+        if DATA.iter().any(|end| input.title.ends_with(end)) {
+            outline.sharing = Sharing::Inner;
+        }
+        pack::pack(&outline, input, config, count)
     }
 }
 
@@ -112,6 +120,7 @@ impl<'a> Builder<'a> {
                 Event::Rule => self.leaf(Kind::Prose, 0, span, depth),
                 Event::Text(text) | Event::Code(text) => self.heading_text(&text),
                 Event::SoftBreak | Event::HardBreak => self.heading_text(" "),
+                Event::InlineHtml(tag) if headings::is_break(&tag) => self.heading_text(" "),
                 _ => {}
             }
         }
@@ -134,8 +143,9 @@ impl<'a> Builder<'a> {
                 self.leaf(Kind::Prose, 0, span, depth);
             }
             Tag::CodeBlock(CodeBlockKind::Fenced(_)) => self.leaf(Kind::Lines, 1, span, depth),
-            Tag::CodeBlock(_) | Tag::HtmlBlock => self.leaf(Kind::Lines, 0, span, depth),
-            Tag::Table(_) => self.leaf(Kind::Lines, 2, span, depth),
+            Tag::CodeBlock(_) => self.leaf(Kind::Lines, 0, span, depth),
+            Tag::HtmlBlock => self.leaf(Kind::Html, 0, span, depth),
+            Tag::Table(_) => self.leaf(Kind::Table, 2, span, depth),
             _ => {}
         }
     }
@@ -164,7 +174,15 @@ impl<'a> Builder<'a> {
     /// Handles the end of an element inside `depth` others.
     fn end(&mut self, tag: TagEnd, span: Span, depth: usize) {
         match tag {
-            TagEnd::Heading(level) if depth == 0 => self.add_heading(level as u8, span),
+            TagEnd::Heading(level) if depth == 0 => {
+                let braces = headings::braces(span.of(self.text));
+                let has_braces =
+                    self.heading.as_ref().is_some_and(|text| text.ends_with(braces.trim_start()));
+                if !has_braces {
+                    self.heading_text(braces);
+                }
+                self.add_heading(level as u8, span);
+            }
             _ if depth == 0 => self.add_container(),
             TagEnd::CodeBlock | TagEnd::Table | TagEnd::HtmlBlock => {
                 // In a tight list, no event marks the start of the next paragraph.
@@ -219,6 +237,13 @@ impl<'a> Builder<'a> {
 
     /// Sets the lead and the prefix of a code block or table whose own bytes are `span`.
     fn add_head(&self, block: &mut Block, head_lines: usize, span: Span) {
+        if let Some(header) =
+            tables::header(span.of(self.text)).filter(|_| block.kind == Kind::Html)
+        {
+            let header = Span::new(span.start + header.start, span.start + header.end);
+            block.lead_end = header.end;
+            block.prefix = Some(header);
+        }
         let mut lines = span.of(self.text).split_inclusive('\n').take(head_lines);
         let Some(first) = lines.next() else { return };
         block.lead_end = span.start + first.len() + lines.map(str::len).sum::<usize>();
@@ -323,6 +348,7 @@ impl<'a> Builder<'a> {
 
 /// Returns the text of a heading for heading paths: white space collapsed, long ones truncated.
 fn path_text(text: &str) -> String {
+    let text = text.replace('\u{ad}', "");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(HEADING_CHARS_MAX) {
         Some((end, _)) => text[..end].trim_end().to_owned(),

@@ -20,6 +20,7 @@ mod pieces;
 mod plain;
 mod source;
 mod split;
+mod tables;
 mod tokens;
 mod units;
 mod yaml;
@@ -104,7 +105,7 @@ impl Default for ChunkConfig {
 
 impl ChunkConfig {
     /// Returns everything that decides how a text is split, with the tokeniser `tokens`, such as
-    /// `markdown@4:max_tokens=256,overlap_tokens=0`.
+    /// `markdown@5:max_tokens=256,overlap_tokens=0`.
     pub fn fingerprint(&self, chunker: &dyn Chunker, tokens: &str) -> Fingerprint {
         let fingerprint = Fingerprint::of_code(chunker.id())
             .with("max_tokens", self.max_tokens)

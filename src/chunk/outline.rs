@@ -85,8 +85,12 @@ pub(super) struct Block {
 pub(super) enum Kind {
     /// Running text: at sentences.
     Prose,
-    /// Code, tables, HTML: at groups of lines, then at lines.
+    /// Code: at groups of lines, then at lines.
     Lines,
+    /// A table: at lines, which are rows.
+    Table,
+    /// HTML: at rows of tables, then as lines.
+    Html,
     /// Lists, quotes, footnotes: at items, then at leaves, each by its own kind.
     Container,
 }

@@ -82,8 +82,17 @@ pub(super) struct Repeated {
 /// What is repeated in a chunk.
 #[derive(Clone, Copy, Default)]
 struct Repeats {
-    prefix: Option<Repeated>,
+    head: Head,
     overlap: Option<Repeated>,
+}
+
+/// What is repeated before a part of a table or code block.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Head {
+    /// The header row or fence line.
+    pub prefix: Option<Repeated>,
+    /// The first cell of the row that the part begins inside of.
+    pub row: Option<Repeated>,
 }
 
 /// A block or a part of one, to be packed into a chunk.
@@ -93,7 +102,7 @@ pub(super) struct Piece {
     /// No cut before this offset.
     pub lead_end: usize,
     /// Repeated if the piece begins a chunk.
-    pub prefix: Option<Repeated>,
+    pub head: Head,
     pub kind: Kind,
 }
 
@@ -199,7 +208,10 @@ impl Packer<'_> {
             return false;
         };
         let sections = &self.outline.sections;
-        let first = open.parts[0].section;
+        let (first, index) = match self.outline.sharing {
+            Sharing::Inner => (self.begun_with(open.parts[0].section), self.begun_with(index)),
+            _ => (open.parts[0].section, index),
+        };
         let is_sibling = sections[first].parent == sections[index].parent;
         let is_small = open.tokens * SMALL_SECTION < self.here.budget;
         let around = sections[first].parent;
@@ -215,6 +227,17 @@ impl Packer<'_> {
         };
         let fits = || open.tokens + self.estimated_tokens(index) <= self.here.budget;
         is_small && is_sibling || shares && (is_small && is_inside(first) || is_near && fits())
+    }
+
+    /// Returns the outermost section that begins with section `index`: nothing but headings is
+    /// before it.
+    fn begun_with(&self, index: usize) -> usize {
+        let sections = &self.outline.sections;
+        let around = |&at: &usize| {
+            let parent = sections[at].parent?;
+            (parent + 1 == at && sections[parent].blocks.is_empty()).then_some(parent)
+        };
+        std::iter::successors(Some(index), around).last().unwrap_or(index)
     }
 
     /// Estimates the tokens of a section with all that is inside of it, by the tokens per byte so
@@ -261,7 +284,7 @@ impl Packer<'_> {
             return;
         }
         self.close();
-        let mut repeats = Repeats { prefix: piece.prefix, overlap: None };
+        let mut repeats = Repeats { head: piece.head, overlap: None };
         let room = self.here.budget.saturating_sub(tokens + repeats.tokens());
         repeats.overlap = self.overlap_before(&piece).filter(|overlap| overlap.tokens <= room);
         self.open = Some(Open {
@@ -350,12 +373,13 @@ impl Packer<'_> {
         if tokens > place.budget && parts.len() > 1 {
             let (front, back) = parts.split_at(parts.len() / 2);
             self.emit(front, repeats, None);
-            let repeats = Repeats { prefix: back[0].piece.prefix, overlap: None };
+            let repeats = Repeats { head: back[0].piece.head, overlap: None };
             return self.emit(back, repeats, None);
         }
         self.chunks.push(Chunk {
             span,
-            prefix: repeats.prefix.map(|it| it.span),
+            prefix: repeats.head.prefix.map(|it| it.span),
+            row_head: repeats.head.row.map(|it| it.span),
             overlap: repeats.overlap.map(|it| Span::new(it.span.start, span.start)),
             lines: self.lines.of(self.text, span),
             heading_path: place.path,
@@ -401,7 +425,19 @@ impl Packer<'_> {
 
 impl Repeats {
     fn tokens(&self) -> usize {
-        [self.prefix, self.overlap].iter().flatten().map(|it| it.tokens).sum()
+        self.head.tokens() + self.overlap.map_or(0, |it| it.tokens)
+    }
+}
+
+impl Head {
+    /// Returns the tokens of all of it.
+    pub fn tokens(&self) -> usize {
+        self.parts().map(|it| it.tokens).sum()
+    }
+
+    /// Returns what is repeated.
+    pub fn parts(&self) -> impl Iterator<Item = Repeated> {
+        [self.prefix, self.row].into_iter().flatten()
     }
 }
 

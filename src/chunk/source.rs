@@ -10,7 +10,7 @@ pub(super) struct Source;
 
 impl Chunker for Source {
     fn id(&self) -> &'static str {
-        if cfg!(feature = "tree-sitter") { "source+grammar@2" } else { "source@4" }
+        if cfg!(feature = "tree-sitter") { "source+grammar@3" } else { "source@5" }
     }
 
     fn chunk(

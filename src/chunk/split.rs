@@ -3,7 +3,8 @@
 
 use super::grain::{Grain, grains};
 use super::outline::{Block, Kind};
-use super::pack::{Packer, Piece, Repeated};
+use super::pack::{Head, Packer, Piece, Repeated};
+use super::tables;
 use crate::domain::Span;
 
 /// Quarters of the budget that the heading and the head of a block (the first two rows of a table,
@@ -12,6 +13,17 @@ const LEAD_QUARTERS: usize = 3;
 
 /// Quarters of the budget that a prefix may take; a longer one is not repeated.
 const PREFIX_QUARTERS: usize = 2;
+
+/// Quarters of the budget that the first cell of a row may take; a longer one is not repeated.
+const CELL_QUARTERS: usize = 1;
+
+impl Head {
+    /// Returns what ends before `start`.
+    fn before(self, start: usize) -> Self {
+        let ends = |it: &Repeated| it.span.end <= start;
+        Self { prefix: self.prefix.filter(ends), row: self.row.filter(ends) }
+    }
+}
 
 impl Packer<'_> {
     /// Packs a block: whole, else item by item, else leaf by leaf.
@@ -45,17 +57,17 @@ impl Packer<'_> {
             piece.lead_end = block.span.start;
         }
         let prefix = block.prefix.filter(|&prefix| self.fits_quarters(prefix, PREFIX_QUARTERS));
-        let repeated = prefix.map(|span| Repeated { span, tokens: self.tokens(span) });
-        self.place_parts(piece, repeated, grains(block.kind));
+        let head = Head { prefix: prefix.map(|span| self.repeated(span)), row: None };
+        self.place_parts(piece, head, grains(block.kind));
     }
 
     /// Splits a piece that does not fit by the first of `grains`, and parts that still do not fit
-    /// by the next; all parts but the first repeat `repeated`. The recursion is as deep as there
-    /// are grains.
+    /// by the next; all parts but the first repeat `head`. The recursion is as deep as there are
+    /// grains.
     ///
     /// A paragraph that is split does not fill up the open chunk, unless that is short: this makes
     /// fewer chunks about two subjects.
-    fn place_parts(&mut self, piece: Piece, repeated: Option<Repeated>, grains: &[Grain]) {
+    fn place_parts(&mut self, piece: Piece, head: Head, grains: &[Grain]) {
         let Some((grain, finer)) = grains.split_first() else {
             let tokens = self.tokens(piece.span);
             return self.push(piece, tokens);
@@ -76,12 +88,12 @@ impl Packer<'_> {
             let part = Piece {
                 span: Span::new(start, cut),
                 lead_end: piece.lead_end.max(start),
-                prefix: if is_first { piece.prefix } else { repeated },
+                head: if is_first { piece.head } else { head.before(start) },
                 kind: piece.kind,
             };
             match self.fitting(&part) {
                 Some(tokens) => self.push(part, tokens),
-                None => self.place_parts(part, repeated, finer),
+                None => self.place_parts(part, self.head_inside(part, head, *grain), finer),
             }
             start = cut;
         }
@@ -91,19 +103,36 @@ impl Packer<'_> {
     fn piece(&self, block: &Block) -> Piece {
         let start = self.heading_start.unwrap_or(block.span.start);
         let span = Span::new(start, block.span.end);
-        Piece { span, lead_end: block.lead_end, prefix: None, kind: block.kind }
+        Piece { span, lead_end: block.lead_end, head: Head::default(), kind: block.kind }
+    }
+
+    /// Returns what the parts of `part` repeat, which is itself a part split off by `grain`: if it
+    /// is a row of a table, its first cell, too.
+    fn head_inside(&self, part: Piece, head: Head, grain: Grain) -> Head {
+        let row = Span::new(part.lead_end, part.span.end);
+        let cell = match (part.kind, grain) {
+            (Kind::Table, Grain::Line) => tables::first_cell(row.of(self.text)),
+            (Kind::Html, Grain::Row) => tables::first_html_cell(row.of(self.text)),
+            _ => return head,
+        };
+        let cell = cell.map(|cell| Span::new(row.start + cell.start, row.start + cell.end));
+        let cell = cell.filter(|&cell| self.fits_quarters(cell, CELL_QUARTERS));
+        Head { row: cell.map(|cell| self.repeated(cell)), ..head }
+    }
+
+    fn repeated(&self, span: Span) -> Repeated {
+        Repeated { span, tokens: self.tokens(span) }
     }
 
     /// Returns the tokens of a piece that fits into an empty chunk, without its prefix.
     fn fitting(&self, piece: &Piece) -> Option<usize> {
-        let prefix_bytes = piece.prefix.map_or(0, |prefix| self.bytes(prefix.span));
-        let bytes = self.bytes(piece.span) + prefix_bytes;
+        let head_bytes = piece.head.parts().map(|it| self.bytes(it.span)).sum::<usize>();
+        let bytes = self.bytes(piece.span) + head_bytes;
         if !self.here.fits_bytes(bytes) {
             return None;
         }
         let tokens = self.tokens(piece.span);
-        let prefix_tokens = piece.prefix.map_or(0, |prefix| prefix.tokens);
-        self.here.fits(tokens + prefix_tokens, bytes).then_some(tokens)
+        self.here.fits(tokens + piece.head.tokens(), bytes).then_some(tokens)
     }
 
     /// Reports whether `span` takes at most this many quarters of the budget.

@@ -162,7 +162,8 @@ pub(super) fn outline(text: &str, title: &str, marks: Option<Vec<Mark>>) -> Outl
         at += line.len();
     }
     divider.close_block(at);
-    let sharing = if form == Form::Keys { Sharing::Inner } else { Sharing::Neighbours };
+    let is_mapping = form == Form::Keys && !yaml::is_list(&text[byte_order_mark(text)..]);
+    let sharing = if is_mapping { Sharing::Inner } else { Sharing::Neighbours };
     Outline { sharing, sections: divider.sections, ..Outline::default() }
 }
 
@@ -189,8 +190,12 @@ impl Divider<'_> {
             }
             (None, Form::Code) => definition(words, next.trim()),
             (None, Form::Tables) => table(words),
-            (None, Form::Keys) => self.key(words, indent),
+            (None, Form::Keys) => self.key(words, indent, at),
         };
+        if self.form == Form::Keys {
+            // The items of a list are inside of its key even if they are not indented further.
+            indent = 2 * indent + usize::from(yaml::is_item(words));
+        }
         if self.has_documents {
             indent += 1;
         }
@@ -211,12 +216,17 @@ impl Divider<'_> {
         self.block.get_or_insert(at);
     }
 
-    /// Returns the key that a line of YAML begins, unless it is in a text.
-    fn key(&mut self, words: &str, indent: usize) -> Option<String> {
+    /// Returns the key or named item that a line of YAML at `at` begins, unless it is in a text.
+    fn key(&mut self, words: &str, indent: usize, at: usize) -> Option<String> {
         if self.key_of_text.is_some_and(|key| indent > key) {
             return None;
         }
-        self.key_of_text = yaml::begins_text(words).then_some(indent);
+        let key = words.trim_start_matches("- ");
+        let key_indent = if key.contains(':') { indent + words.len() - key.len() } else { indent };
+        self.key_of_text = yaml::begins_text(words).then_some(key_indent);
+        if yaml::is_item(words) {
+            return yaml::item(&self.text[at..]).map(|name| short(&name));
+        }
         yaml::key(words).map(short)
     }
 

@@ -62,7 +62,7 @@ impl LineRange {
 /// A piece of a document that is embedded, indexed and returned as a search hit.
 ///
 /// It holds no text of its own. The embedded text is the title, the heading path, then the text of
-/// `prefix`, `overlap` and `span`, in this order.
+/// `prefix`, `row_head`, `overlap` and `span`, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// The chunk's own bytes; spans of one revision are in order and do not overlap.
@@ -70,6 +70,8 @@ pub struct Chunk {
     /// Bytes repeated before the span so that it can be understood alone: the header rows of a
     /// table, the fence line of a code block.
     pub prefix: Option<Span>,
+    /// The first cell of the table row that the span begins inside of, repeated after the prefix.
+    pub row_head: Option<Span>,
     /// Bytes of the text right before `span` that are repeated; it ends at the start of `span`.
     pub overlap: Option<Span>,
     /// Lines of `span` in the text; in the file, if that has lines and they are known, once it is

@@ -87,7 +87,7 @@ fn has_hash(revision: &LoadedRevision, queued: &QueuedChunk) -> bool {
 
 /// Returns whether every span of a chunk is within the text.
 fn fits(revision: &LoadedRevision, chunk: &Chunk) -> bool {
-    [Some(chunk.span), chunk.prefix, chunk.overlap]
+    [Some(chunk.span), chunk.prefix, chunk.row_head, chunk.overlap]
         .into_iter()
         .flatten()
         .all(|span| revision.text.get(span.start..span.end).is_some())

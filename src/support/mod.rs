@@ -17,6 +17,6 @@ pub mod secrets;
 
 pub use kbingest_extract::dom as html;
 pub use kbingest_support::{
-    byte_size, cache, files, fingerprint, front_matter, line_ends, lookup, names, numbers,
-    own_folder, panics, process_limit, rows, sandbox, sharing, storage, supervise,
+    byte_size, cache, files, fingerprint, front_matter, headings, line_ends, lookup, names,
+    numbers, own_folder, panics, process_limit, rows, sandbox, sharing, storage, supervise,
 };

@@ -44,6 +44,7 @@ fn shown(text: &str, chunks: &[Chunk]) -> String {
         let LineRange { first, last } = chunk.lines;
         lines.push(format!("{first}-{last} ({} tokens) {}", chunk.token_count, chunk.heading_path));
         lines.extend(chunk.prefix.map(|prefix| format!("  prefix: {}", prefix.of(text))));
+        lines.extend(chunk.row_head.map(|row| format!("  row: {}", row.of(text))));
         lines.extend(chunk.overlap.map(|overlap| format!("  overlap: {:?}", overlap.of(text))));
         lines.extend(chunk.span.of(text).lines().map(|line| format!("  | {line}")));
     }
@@ -224,12 +225,12 @@ fn the_fingerprint_names_chunker_and_settings() {
         |tokens| MediaType::ALL.map(|it| config.fingerprint(chunker(it), tokens).to_string());
     let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
     insta::assert_snapshot!(all.join("\n"), @r"
-    markdown@4:max_tokens=256,overlap_tokens=0
+    markdown@5:max_tokens=256,overlap_tokens=0
     plain@3:max_tokens=256,overlap_tokens=0
-    source@4:max_tokens=256,overlap_tokens=0
-    markdown@4:max_tokens=256,overlap_tokens=0,tokens=words
+    source@5:max_tokens=256,overlap_tokens=0
+    markdown@5:max_tokens=256,overlap_tokens=0,tokens=words
     plain@3:max_tokens=256,overlap_tokens=0,tokens=words
-    source@4:max_tokens=256,overlap_tokens=0,tokens=words
+    source@5:max_tokens=256,overlap_tokens=0,tokens=words
     ");
 }
 
@@ -390,4 +391,104 @@ fn chunks_of_a_transcript_end_with_sentences() {
             assert!(chunk.span.of(&text).ends_with("barges."), "{:?}", chunk.span.of(&text));
         }
     }
+}
+
+/// Returns prefix, first cell and the beginning of each chunk of a table, after the first chunk.
+fn heads(text: &str) -> Vec<[String; 3]> {
+    let chunks = markdown(text, 40, 0);
+    let rest = chunks.iter().skip(1).map(|chunk| {
+        let head = |span: Option<kbingest::domain::Span>| {
+            span.map_or(String::new(), |span| span.of(text).to_owned())
+        };
+        let start: Vec<&str> = chunk.span.of(text).split_whitespace().take(2).collect();
+        [head(chunk.prefix), head(chunk.row_head), start.join(" ")]
+    });
+    rest.collect()
+}
+
+#[test]
+fn a_row_that_is_split_names_its_row() {
+    let words = |name: char, count: usize| -> String {
+        (0..count).map(|number| format!("{name}{number} ")).collect()
+    };
+    let check = |text: String, expected: &[[&str; 3]]| assert_eq!(heads(&text), expected, "{text}");
+    let rows = format!("| one | {}|\n|  | {}|\n", words('a', 50), words('b', 40));
+    let header = "| Name | Text |";
+    check(
+        format!("{header}\n|---|---|\n{rows}"),
+        &[[header, "| one |", "a30 a31"], [header, "", "b9 b10"]],
+    );
+    // In a list, without bars at the sides, and with a header that is too long to be repeated.
+    let wide = format!("{}|{}", words('w', 15), words('v', 15));
+    check(
+        format!("- x\n\n  {wide}\n  --|--\n  one | {}\n", words('a', 60)),
+        &[["", "one |", "a5 a6"], ["", "one |", "a43 a44"]],
+    );
+    // In HTML, rows begin with their tags.
+    let header = "<tr><th>Name</th><th>Text</th>";
+    let row = |name: char, count: usize| {
+        format!("<tr>\n<td><b>{name}</b></td>\n<td>{}</td>\n</tr>\n", words(name, count))
+    };
+    check(
+        format!("<table><thead>{header}</tr></thead>\n{}{}</table>\n", row('c', 50), row('d', 8)),
+        &[[header, "<td><b>c</b>", "c28 c29"], [header, "", "<tr> <td><b>d</b></td>"]],
+    );
+    // Without a header, nothing is repeated but the name of the row.
+    check(format!("<table>\n{}</table>\n", row('c', 60)), &[["", "<td><b>c</b>", "c35 c36"]]);
+}
+
+#[test]
+fn braces_are_text_of_a_heading_unless_they_are_attributes() {
+    let text = "# Zoo\n\n## GET /pets/{id}\n\nOne.\n\n## Sets {a, b}\n\nTwo.\n\n## Next {#next .x}\n\nThree.\n\n\
+                ## A<br>B\n\nFour.\n";
+    let chunks = markdown(text, 10, 0);
+    let paths: Vec<_> = chunks.iter().map(|chunk| chunk.heading_path.as_str()).collect();
+    assert_eq!(paths, ["Zoo > GET /pets/{id}", "Zoo > Sets {a, b}", "Zoo > Next", "Zoo > A B"]);
+}
+
+#[test]
+fn items_of_yaml_have_their_names() {
+    let task = |name: &str, package: &str| {
+        format!("    - name: {name}\n      apt:\n        name: {package}\n      when: linux\n")
+    };
+    let play = |name: &str, tasks: &str| format!("- name: {name}\n  hosts: all\n  tasks:\n{tasks}");
+    let tasks = ["Install nginx", "Install curl", "Start nginx"].map(|name| task(name, "x"));
+    let playbook =
+        format!("---\n{}{}", play("Web", &tasks.concat()), play("Data", &task("Make users", "y")));
+    assert_eq!(
+        paths("site.yml", &playbook, 44),
+        ["Web", "Web > tasks > Install nginx, Install curl, Start nginx", "Data > tasks",]
+    );
+    // Items may be indented like their key; lines of a text are no items.
+    let steps = "jobs:\n  test:\n    steps:\n    - name: Check out\n      uses: a\n    - name: Build\n      \
+                 run: |\n        - name: no\n    env: b\n";
+    let chunks = source("ci.yml", steps, 12);
+    let (path, text) = chunks.iter().find(|(_, text)| text.contains("name: no")).unwrap();
+    assert!(path.ends_with("steps > Build") && text.contains("run: |"), "{path}: {text}");
+    let list = "apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  metadata:\n    name: a\n  spec: one two \
+                three\n- kind: Pod\n  metadata: {name: b}\n  spec: four five six\n";
+    let chunks = source("list.yaml", list, 18);
+    let path_of = |words| chunks.iter().find(|(_, text)| text.contains(words)).unwrap().0.as_str();
+    assert_eq!((path_of("three"), path_of("six")), ("items > Pod a", "items > Pod b"));
+}
+
+#[test]
+fn routes_of_openapi_in_json_share_chunks() {
+    let route = |name: &str| {
+        format!(
+            "## /{name}/{{id}}\n\n### get\n\n- summary: One {name}\n\n### put\n\n- summary: New {name}\n\n"
+        )
+    };
+    let text = format!("# paths\n\n{}", ["cat", "dog", "emu", "fox"].map(route).concat());
+    let config = ChunkConfig { max_tokens: 50, overlap_tokens: 0 };
+    let chunks = chunks("api.json", &text, MediaType::Markdown, &config);
+    let paths: Vec<_> = chunks.iter().map(|chunk| chunk.heading_path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "paths > /cat/{id}, /dog/{id}, /emu/{id}",
+            "paths > /emu/{id} > put",
+            "paths > /fox/{id} > get, put"
+        ]
+    );
 }

@@ -27,10 +27,10 @@ fn the_extension_chooses_the_extractor() {
         let extracted = extract(uri, "x\n").unwrap();
         assert_eq!((extracted.media_type, extracted.title.as_str()), (media_type, title), "{uri}");
     };
-    check("docs/first-steps.md", "markdown@2", MediaType::Markdown, "first-steps");
-    check("A.MARKDOWN", "markdown@2", MediaType::Markdown, "A");
+    check("docs/first-steps.md", "markdown@3", MediaType::Markdown, "first-steps");
+    check("A.MARKDOWN", "markdown@3", MediaType::Markdown, "A");
     for extension in ["mkd", "mdx", "mdown", "qmd", "Rmd"] {
-        check(&format!("a_b.{extension}"), "markdown@2", MediaType::Markdown, "a_b");
+        check(&format!("a_b.{extension}"), "markdown@3", MediaType::Markdown, "a_b");
     }
     check("notes.txt", "plain@2", MediaType::Plain, "notes.txt");
     check("var/a.log", "plain@2", MediaType::Plain, "a.log");

@@ -32,19 +32,19 @@ fn fingerprints_are_those_of_earlier_versions() {
     let command = "[[extract.command]]\nmatch = '*.xyz'\nrun = ['cat', '{path}']\n";
     let place = ingested(&format!("{}{command}", SETTINGS.split("[chunk]").next().unwrap()));
     let documents = "
-a.md|markdown@2
+a.md|markdown@3
 b.txt|plain@2
-c.html|html@4
+c.html|html@5
 e.rs|source@1
 g.csv|csv@2
-h.ipynb|notebook@2!text=16777216,pages=10000,memory=536870912,seconds=30
+h.ipynb|notebook@3!text=16777216,pages=10000,memory=536870912,seconds=30
 i.xyz|command@1:cc7c922f46466d63
 j.docx|office@4>plain@2";
     check(&place, OF_DOCUMENTS, documents);
     let chunks = "
-markdown@4:max_tokens=256,overlap_tokens=0
+markdown@5:max_tokens=256,overlap_tokens=0
 plain@3:max_tokens=256,overlap_tokens=0
-source@4:max_tokens=256,overlap_tokens=0";
+source@5:max_tokens=256,overlap_tokens=0";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "static-en-256@1:3940453e32f9");
     check(&place, OF_INDEX, "words@2:language=auto");
@@ -55,9 +55,9 @@ fn settings_are_in_fingerprints_as_in_earlier_versions() {
     let settings = SETTINGS.replace("max_tokens = 32", "max_tokens = 100\noverlap_tokens = 10");
     let place = ingested(&format!("{settings}[search]\nlanguage = 'de'\n"));
     let chunks = "
-markdown@4:max_tokens=100,overlap_tokens=10,tokens=words
+markdown@5:max_tokens=100,overlap_tokens=10,tokens=words
 plain@3:max_tokens=100,overlap_tokens=10,tokens=words
-source@4:max_tokens=100,overlap_tokens=10,tokens=words";
+source@5:max_tokens=100,overlap_tokens=10,tokens=words";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "hash-64@1");
     check(&place, OF_INDEX, "words@2:language=de");

@@ -49,6 +49,8 @@ const TO_FORMAT_1: &str = "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE
     ALTER TABLE run DROP COLUMN documents_listed;
     ALTER TABLE run DROP COLUMN documents_per_second;
     ALTER TABLE content DROP COLUMN lines;
+    ALTER TABLE chunk DROP COLUMN row_end;
+    ALTER TABLE chunk DROP COLUMN row_start;
     ALTER TABLE run DROP COLUMN chunks_per_second;
     ALTER TABLE run DROP COLUMN seconds_left;
     ALTER TABLE run DROP COLUMN worked_ms;
@@ -137,7 +139,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 11";
+        let expected = "has file format 1; this program reads format 12";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

@@ -253,7 +253,8 @@ const DAMAGES: &[(&str, &str)] = &[
     ),
     (
         "INSERT INTO chunk SELECT 999999, 888888, 0, start_byte, end_byte, start_line, end_line,
-           prefix_start, prefix_end, overlap_start, heading_path, token_count, key, input_hash
+           prefix_start, prefix_end, overlap_start, heading_path, token_count, key, input_hash,
+           row_start, row_end
          FROM chunk LIMIT 1",
         "every chunk has its revision",
     ),

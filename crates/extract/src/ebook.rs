@@ -31,7 +31,7 @@ struct Book {
 
 impl Extractor for Epub {
     fn id(&self) -> &'static str {
-        "epub@4"
+        "epub@5"
     }
 
     fn is_risky(&self) -> bool {

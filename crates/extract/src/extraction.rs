@@ -189,13 +189,13 @@ mod tests {
         let check = |fingerprint: &str, expected| {
             assert_eq!(extraction.is_current("a.md", fingerprint), expected, "{fingerprint}");
         };
-        check("markdown@2", true);
-        check("markdown@2>html@4", true);
-        check("markdown@2>html@0", false);
-        check("html@4", false);
+        check("markdown@3", true);
+        check("markdown@3>html@5", true);
+        check("markdown@3>html@0", false);
+        check("html@5", false);
         check("", false);
-        check(&format!("markdown@2!{limits}"), true);
-        check(&format!("markdown@2>html@4!{limits}"), true);
-        check("markdown@2!text=1,memory=1,seconds=1", false);
+        check(&format!("markdown@3!{limits}"), true);
+        check(&format!("markdown@3>html@5!{limits}"), true);
+        check("markdown@3!text=1,memory=1,seconds=1", false);
     }
 }

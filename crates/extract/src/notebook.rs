@@ -19,7 +19,7 @@ pub(crate) struct Notebook;
 
 impl Extractor for Notebook {
     fn id(&self) -> &'static str {
-        "notebook@2"
+        "notebook@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {

@@ -39,13 +39,13 @@ pub(crate) fn from_name(uri: &str) -> String {
     clean(file_name(uri)).unwrap_or_else(|| uri.to_owned())
 }
 
-/// Returns `raw` as one line: control characters dropped, white space runs as one space, at most
-/// [`TITLE_CHARS_MAX`] characters; `None` if nothing is left.
+/// Returns `raw` as one line: control characters and soft hyphens dropped, white space runs as one
+/// space, at most [`TITLE_CHARS_MAX`] characters; `None` if nothing is left.
 pub(crate) fn clean(raw: &str) -> Option<String> {
     let mut title = String::new();
     let mut chars = 0;
     for word in raw.split_whitespace() {
-        let word = word.chars().filter(|c| !c.is_control() && *c != '\u{feff}');
+        let word = word.chars().filter(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{ad}'));
         let before = title.len();
         for c in (chars > 0).then_some(' ').into_iter().chain(word) {
             if chars == TITLE_CHARS_MAX {

@@ -14,6 +14,7 @@ pub mod cache;
 pub mod files;
 pub mod fingerprint;
 pub mod front_matter;
+pub mod headings;
 pub mod line_ends;
 pub mod lookup;
 pub mod names;

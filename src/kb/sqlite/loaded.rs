@@ -101,7 +101,8 @@ pub fn load_where(
 ) -> Result<(), KbError> {
     let sql = format!(
         "SELECT chunk.revision_id, chunk.id, start_byte, end_byte, start_line, end_line, prefix_start,
-                prefix_end, overlap_start, heading_path, token_count, input_hash
+                prefix_end, overlap_start, heading_path, token_count, input_hash, row_start,
+                row_end
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          WHERE {condition} ORDER BY chunk.id"
     );
@@ -118,9 +119,11 @@ pub fn load_where(
         let text = revisions.last().map_or("", |revision| &revision.text);
         let span = span_of(text, size(2)?, size(3)?)?;
         let prefix = optional(6)?.zip(optional(7)?);
+        let row_head = optional(12)?.zip(optional(13)?);
         let chunk = Chunk {
             span,
             prefix: prefix.map(|(start, end)| span_of(text, start, end)).transpose()?,
+            row_head: row_head.map(|(start, end)| span_of(text, start, end)).transpose()?,
             overlap: optional(8)?.map(|start| span_of(text, start, span.start)).transpose()?,
             lines: LineRange { first: size(4)?, last: size(5)? },
             heading_path: row.get(9)?,

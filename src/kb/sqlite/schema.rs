@@ -87,6 +87,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "caaa3eb8bd9d2fed",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0012_row_heads.sql"),
+        shape: "f05b1a6bb1062b84",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

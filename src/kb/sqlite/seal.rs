@@ -21,6 +21,8 @@ pub fn of_fields(fields: &[&[u8]]) -> i64 {
 pub struct ChunkRow<'a> {
     /// Ordinal, span, lines, prefix, overlap and tokens.
     pub numbers: [Option<i64>; 9],
+    /// The first cell of the row that it begins inside of.
+    pub row_head: [Option<i64>; 2],
     /// Its headings.
     pub heading_path: &'a str,
     /// Its key across revisions.
@@ -51,6 +53,10 @@ impl Chunks {
         self.0.update(row.heading_path.as_bytes());
         self.0.update(row.key);
         self.0.update(row.input_hash);
+        // Files of format 10 have none.
+        for number in row.row_head.iter().flatten() {
+            self.0.update(&number.to_le_bytes());
+        }
     }
 
     /// Returns the checksum.
@@ -101,7 +107,7 @@ pub fn are_chunks_intact(connection: &Connection, revision: i64) -> Result<Optio
     let mut checksum = Chunks::new(&chunk_fp);
     let mut statement = connection.prepare_cached(
         "SELECT ordinal, start_byte, end_byte, start_line, end_line, prefix_start, prefix_end, overlap_start,
-                token_count, heading_path, key, input_hash, revision_id
+                token_count, heading_path, key, input_hash, revision_id, row_start, row_end
          FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     )?;
     let last = first.saturating_add(total).saturating_sub(1);
@@ -117,7 +123,8 @@ pub fn are_chunks_intact(connection: &Connection, revision: i64) -> Result<Optio
         }
         let heading_path: String = row.get(9)?;
         let (key, input_hash) = (bytes(row, 10)?, bytes(row, 11)?);
-        checksum.add(&ChunkRow { numbers, heading_path: &heading_path, key, input_hash });
+        let row_head = [row.get(13)?, row.get(14)?];
+        checksum.add(&ChunkRow { numbers, row_head, heading_path: &heading_path, key, input_hash });
         count += 1;
     }
     Ok(Some(count == total && checksum.finish() == stored))

@@ -321,8 +321,8 @@ fn queue_range(tx: &Transaction<'_>, first: i64, end: i64) -> Result<Vec<ChunkRa
 
 const INSERT_CHUNK: &str = "INSERT INTO chunk
     (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line, prefix_start, prefix_end,
-     overlap_start, heading_path, token_count, key, input_hash)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     overlap_start, heading_path, token_count, key, input_hash, row_start, row_end)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 fn insert_chunk(
     insert: &mut Statement<'_>,
@@ -332,6 +332,7 @@ fn insert_chunk(
 ) -> Result<(), KbError> {
     let ChunkRow {
         numbers: [ordinal, start, end, first, last, prefix, prefix_end, overlap, tokens],
+        row_head: [row_start, row_end],
         ..
     } = row;
     insert.execute(params![
@@ -349,6 +350,8 @@ fn insert_chunk(
         tokens,
         row.key,
         row.input_hash,
+        row_start,
+        row_end,
     ])?;
     Ok(())
 }
@@ -368,6 +371,10 @@ fn chunk_row(ordinal: usize, new: &NewChunk) -> ChunkRow<'_> {
             chunk.prefix.map(|prefix| size_to_sql(prefix.end)),
             chunk.overlap.map(|overlap| size_to_sql(overlap.start)),
             number(chunk.token_count),
+        ],
+        row_head: [
+            chunk.row_head.map(|row| size_to_sql(row.start)),
+            chunk.row_head.map(|row| size_to_sql(row.end)),
         ],
         heading_path: &chunk.heading_path,
         key,
@@ -427,9 +434,10 @@ pub fn copy_chunks(
     tx.prepare_cached(
         "INSERT INTO chunk (id, revision_id, ordinal, start_byte, end_byte, start_line, end_line,
                             prefix_start, prefix_end, overlap_start, heading_path, token_count, key,
-                            input_hash)
+                            input_hash, row_start, row_end)
          SELECT id + ?3, ?2, ordinal, start_byte, end_byte, start_line, end_line, prefix_start,
-                prefix_end, overlap_start, heading_path, token_count, key, input_hash
+                prefix_end, overlap_start, heading_path, token_count, key, input_hash, row_start,
+                row_end
          FROM chunk WHERE revision_id = ?1 ORDER BY id",
     )?
     .execute([row.id.0, copy.0, first - old_first])

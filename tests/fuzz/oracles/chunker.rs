@@ -66,6 +66,10 @@ fn check_chunks(
         if let Some(prefix) = chunk.prefix {
             assert!(prefix.end <= span.start && chunk.overlap.is_none(), "{chunk:?}");
         }
+        if let Some(row_head) = chunk.row_head {
+            assert!(row_head.end <= span.start && chunk.overlap.is_none(), "{chunk:?}");
+            assert!(!row_head.of(text).contains('\n'), "{chunk:?}");
+        }
         if let Some(overlap) = chunk.overlap {
             assert_eq!(overlap.end, span.start, "{chunk:?}");
             let alone = Chunk { span: overlap, overlap: None, ..chunk.clone() };
@@ -75,7 +79,7 @@ fn check_chunks(
         assert_eq!(chunk.token_count, count(&embedded), "tokens of {embedded:?}");
         let mut bodyless = chunk.clone();
         bodyless.span.end = bodyless.span.start;
-        (bodyless.prefix, bodyless.overlap) = (None, None);
+        (bodyless.prefix, bodyless.row_head, bodyless.overlap) = (None, None, None);
         let context = count(&embedded_text(title, text, &bodyless));
         assert!(
             chunk.token_count <= config.max_tokens.max(context + config.max_tokens / 2),

@@ -57,6 +57,12 @@ impl PartialEq for Node {
 }
 
 impl Node {
+    /// Returns the node of this name.
+    fn member(&self, wanted: &str) -> Option<&Self> {
+        let Kind::Object(members) = &self.kind else { return None };
+        members.iter().find_map(|(name, node)| (name == wanted).then_some(node))
+    }
+
     /// Returns the value of this name, unless it is a list or object.
     fn value(&self, wanted: &str) -> Option<&str> {
         let Kind::Object(members) = &self.kind else { return None };
@@ -75,7 +81,7 @@ pub(crate) struct JsonLines;
 
 impl Extractor for Json {
     fn id(&self) -> &'static str {
-        "json@2"
+        "json@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -85,7 +91,7 @@ impl Extractor for Json {
 
 impl Extractor for JsonLines {
     fn id(&self) -> &'static str {
-        "jsonl@2"
+        "jsonl@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {

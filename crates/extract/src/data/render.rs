@@ -22,7 +22,10 @@ const NAME_BYTES_MAX: usize = 80;
 /// Renders `node`.
 pub(super) fn render(node: &Node) -> (String, LineMap) {
     let mut renderer = Renderer { writer: Writer::new(TEXT_BYTES_MAX), in_list: false };
-    renderer.render(node, 0, "");
+    match resource(node) {
+        Some(name) => renderer.below(&name, node, 0, ""),
+        None => renderer.render(node, 0, ""),
+    }
     renderer.end_list();
     renderer.writer.finish_with_lines()
 }
@@ -56,7 +59,9 @@ impl Renderer {
                     return;
                 }
                 for (number, node) in (1..).zip(nodes) {
+                    let resource = resource(node);
                     let name = NAMES.iter().find_map(|name| node.value(name));
+                    let name = resource.as_deref().or(name);
                     let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
                     match &node.kind {
                         Kind::Value(value) => self.item(path, value, node),
@@ -112,6 +117,12 @@ impl Renderer {
 fn joined(path: &str, name: &str) -> String {
     let dot = if path.is_empty() || name.is_empty() { "" } else { "." };
     format!("{path}{dot}{name}")
+}
+
+/// Returns kind and name of a resource of Kubernetes, as in `Deployment web`.
+fn resource(node: &Node) -> Option<String> {
+    let name = node.member("metadata")?.value("name")?;
+    Some(format!("{} {name}", node.value("kind")?))
 }
 
 /// Reports whether a node is rendered as one item: a value, or a list of values.

@@ -2,6 +2,35 @@
 
 use html5ever::LocalName;
 
+/// Elements that are not inside of a line of text.
+const BLOCKS: [&str; 22] = [
+    "p",
+    "div",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "tr",
+    "td",
+    "th",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "dl",
+    "dt",
+    "dd",
+    "blockquote",
+    "pre",
+    "figure",
+    "figcaption",
+    "center",
+    "hr",
+];
+
+/// Limit on the elements around a text in which its block is looked for.
+const INLINE_DEPTH_MAX: usize = 32;
+
 /// Names a node of one [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
@@ -148,6 +177,28 @@ impl Tree {
     /// Returns all text below `id`, unchanged.
     pub fn text(&self, id: NodeId) -> String {
         self.descendants(id).map(|node| self.own_text(node)).collect()
+    }
+
+    /// Returns all text below `id` as it reads in one line: a space for a line break and between
+    /// blocks.
+    pub fn line(&self, id: NodeId) -> String {
+        let mut line = String::new();
+        let mut last_block = None;
+        for node in self.descendants(id) {
+            let text = self.own_text(node);
+            if self.name(node) == "br" {
+                line.push(' ');
+            } else if !text.is_empty() {
+                let outwards = std::iter::successors(Some(node), |&at| Some(self.parent(at)));
+                let inner = outwards.take_while(|&at| at != id).take(INLINE_DEPTH_MAX);
+                let block = inner.into_iter().find(|&at| BLOCKS.contains(&self.name(at)));
+                if last_block.replace(block).is_some_and(|last| last != block) {
+                    line.push(' ');
+                }
+                line.push_str(text);
+            }
+        }
+        line
     }
 
     /// Returns first and last line of the page, from 1, with a word below `id` or of it; `None` if

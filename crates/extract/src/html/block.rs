@@ -120,7 +120,7 @@ impl Renderer<'_> {
         }
         let is_tab = |&node: &NodeId| tree.attribute(node, "id") == Some(wanted);
         let Some(tab) = tree.all().find(is_tab) else { return };
-        let name = tree.text(tab).split_whitespace().collect::<Vec<_>>().join(" ");
+        let name = tree.line(tab).split_whitespace().collect::<Vec<_>>().join(" ");
         if !name.is_empty() {
             self.at(tab);
             self.writer.paragraph(&format!("**{}**", escaped(&name)));

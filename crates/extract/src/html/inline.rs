@@ -71,7 +71,7 @@ impl Renderer<'_> {
             }
             "input" => {}
             "a" => self.link(id, line),
-            "code" | "kbd" | "samp" | "tt" => line.push_markup(&inline_code(&tree.text(id))),
+            "code" | "kbd" | "samp" | "tt" => line.push_markup(&inline_code(&tree.line(id))),
             "b" | "strong" => self.marked(id, "**", line),
             "i" | "em" => self.marked(id, "*", line),
             "s" | "del" | "strike" => self.marked(id, "~~", line),

@@ -95,7 +95,7 @@ pub(super) fn convert_text(
     if is_full {
         return Err(DocumentError::over_limit(uri, "text", TEXT_BYTES_MAX));
     }
-    let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.text(id)));
+    let heading = || first_heading(&tree).and_then(|id| title::clean(&tree.line(id)));
     let title = facts.title.as_deref().and_then(title::clean).or_else(heading);
     Ok(Page { markdown, anchors, lines, title, facts, links, encoding: "utf-8".to_owned() })
 }
@@ -105,7 +105,7 @@ fn first_heading(tree: &Tree) -> Option<NodeId> {
 }
 
 /// Name and version of the extractor of HTML.
-pub(super) const ID: &str = "html@4";
+pub(super) const ID: &str = "html@5";
 
 /// HTML and XHTML documents.
 pub(super) struct Html;

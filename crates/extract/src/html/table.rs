@@ -9,6 +9,9 @@ const SPAN_MAX: usize = 1000;
 /// Limit on the cells of a table, including those repeated by spans.
 const CELLS_MAX: usize = 1_000_000;
 
+/// Limit on the rows of a header.
+const HEADER_ROWS_MAX: usize = 3;
+
 /// A cell that spans further rows.
 #[derive(Clone)]
 struct Reaching {
@@ -34,8 +37,37 @@ impl Renderer<'_> {
             }
             return;
         }
-        let grid = self.grid(&rows);
+        let mut grid = self.grid(&rows);
+        self.merge_headers(&mut grid);
         self.write(id, grid);
+    }
+
+    /// Makes one header row of several, and an empty one if the first row has a header of its own.
+    fn merge_headers(&self, grid: &mut Vec<(NodeId, Vec<String>)>) {
+        let tree = self.tree;
+        let is_header = |row: NodeId| {
+            let mut cells = self.cells_of(row).into_iter();
+            tree.name(tree.parent(row)) == "thead" || cells.all(|cell| tree.name(cell) == "th")
+        };
+        let headers = grid.iter().take_while(|(row, _)| is_header(*row)).count();
+        let is_title = |line: &[String]| line.iter().all(|cell| *cell == line[0]);
+        let can_merge = (2..=HEADER_ROWS_MAX).contains(&headers) && headers < grid.len();
+        if can_merge && !grid[..headers].iter().any(|(_, line)| is_title(line)) {
+            let below: Vec<_> = grid.drain(1..headers).collect();
+            for (_, line) in below {
+                for (cell, lower) in grid[0].1.iter_mut().zip(line) {
+                    if !lower.trim().is_empty() && !cell.ends_with(&lower) {
+                        *cell = format!("{cell} {lower}").trim().to_owned();
+                    }
+                }
+            }
+        } else if headers == 0
+            && let Some((row, line)) = grid.first()
+            && self.cells_of(*row).first().is_some_and(|cell| tree.name(*cell) == "th")
+        {
+            let blank = (*row, vec![String::new(); line.len()]);
+            grid.insert(0, blank);
+        }
     }
 
     /// Writes content of a table outside of its cells.

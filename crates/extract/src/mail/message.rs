@@ -35,7 +35,7 @@ pub(crate) struct Mailbox {
 
 impl Extractor for Mail {
     fn id(&self) -> &'static str {
-        "mail@4"
+        "mail@5"
     }
 
     fn is_risky(&self) -> bool {
@@ -53,7 +53,7 @@ impl Extractor for Mail {
 
 impl Extractor for Mailbox {
     fn id(&self) -> &'static str {
-        "mailbox@4"
+        "mailbox@5"
     }
 
     fn is_risky(&self) -> bool {

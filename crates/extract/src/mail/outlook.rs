@@ -57,7 +57,7 @@ type Ole = cfb::CompoundFile<Cursor<Vec<u8>>>;
 
 impl Extractor for Outlook {
     fn id(&self) -> &'static str {
-        "outlook@3"
+        "outlook@4"
     }
 
     fn is_risky(&self) -> bool {

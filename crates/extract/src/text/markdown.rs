@@ -1,7 +1,7 @@
 //! Markdown: the text unchanged, a title from front matter or the first heading, also one of HTML,
 //! front matter as metadata.
 
-use kbingest_support::line_ends;
+use kbingest_support::{headings, line_ends};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(crate) struct Markdown;
 
 impl Extractor for Markdown {
     fn id(&self) -> &'static str {
-        "markdown@2"
+        "markdown@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -105,11 +105,16 @@ impl Titles {
         let mut heading = None::<String>;
         let mut html = None::<String>;
         let mut images = 0;
-        for event in Parser::new_ext(text, options) {
+        for (event, place) in Parser::new_ext(text, options).into_offset_iter() {
             match (event, &mut heading) {
                 (Event::Start(Tag::Heading { .. }), _) => heading = Some(String::new()),
                 (Event::End(TagEnd::Heading(level)), found) => {
-                    titles.add(level as usize, &found.take().unwrap_or_default(), "");
+                    let mut found = found.take().unwrap_or_default();
+                    let braces = headings::braces(&text[place]);
+                    if !found.ends_with(braces.trim_start()) {
+                        found.push_str(braces);
+                    }
+                    titles.add(level as usize, &found, "");
                 }
                 // The logo beside a title is not part of it.
                 (Event::Start(Tag::Image { .. }), _) => images += 1,
@@ -118,6 +123,7 @@ impl Titles {
                     text.push_str(&part);
                 }
                 (Event::SoftBreak | Event::HardBreak, Some(text)) => text.push(' '),
+                (Event::InlineHtml(tag), Some(text)) if headings::is_break(&tag) => text.push(' '),
                 (Event::Html(part) | Event::InlineHtml(part), None) => match &mut html {
                     Some(html) => html.push_str(&part),
                     None => html = html_heading(&part).map(|at| part[at..].to_owned()),
@@ -156,7 +162,7 @@ impl Titles {
         for (level, name) in (1..).zip(headings) {
             let Some(heading) = tree.find(name) else { continue };
             let picture = tree.descendants(heading).find_map(|id| tree.attribute(id, "alt"));
-            return self.add(level, &tree.text(heading), picture.unwrap_or_default());
+            return self.add(level, &tree.line(heading), picture.unwrap_or_default());
         }
     }
 

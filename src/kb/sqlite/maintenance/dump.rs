@@ -61,6 +61,7 @@ fn dump_chunks(
     let mut statement = connection.prepare_cached(
         "SELECT chunk.id, ordinal, start_byte, end_byte, start_line, end_line, prefix_start, prefix_end,
                 overlap_start, heading_path, token_count, lower(hex(key)), lower(hex(input_hash)),
+                row_start, row_end,
                 (SELECT state FROM queue WHERE chunk.id BETWEEN first_chunk AND last_chunk),
                 (SELECT scale FROM vector WHERE chunk_id = chunk.id),
                 (SELECT embedding FROM vector WHERE chunk_id = chunk.id)
@@ -68,9 +69,9 @@ fn dump_chunks(
     )?;
     let mut rows = statement.query(params![revision])?;
     while let Some(row) = rows.next()? {
-        write_cells(dump, "    chunk", row, 1..=13)?;
-        if let Some(embedding) = row.get::<_, Option<Vec<u8>>>(15)? {
-            let scale = row.get::<_, [u8; 4]>(14).map(f32::from_le_bytes)?;
+        write_cells(dump, "    chunk", row, 1..=15)?;
+        if let Some(embedding) = row.get::<_, Option<Vec<u8>>>(17)? {
+            let scale = row.get::<_, [u8; 4]>(16).map(f32::from_le_bytes)?;
             let _ = writeln!(dump, "      vector {scale} {}", blake3::hash(&embedding).to_hex());
         }
         if let Some(terms) = index.get(&row.get(0)?) {
