@@ -5,6 +5,7 @@
 //! the text: destinations of links, names as a whole, parts of words. An ASCII word that no mark
 //! follows, as in most prose, takes a fast path.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::cache::{TokenCache, with_cache};
@@ -31,11 +32,25 @@ struct Visitor<'a, V> {
     visit: V,
     /// Words before this place of the text are not read in its order.
     aside_end: usize,
+    buffers: Box<Buffers>,
+}
+
+/// What is allocated once for many texts.
+#[derive(Default)]
+struct Buffers {
     aside: Later,
     extras: Later,
     compound: Compound,
+    names: Vec<Range<usize>>,
     joined: String,
     run: Run,
+}
+
+/// Limit on the tokens that buffers keep room for.
+const BUFFERED_MAX: usize = 1 << 14;
+
+thread_local! {
+    static BUFFERS: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
 /// Tokens that follow after the text.
@@ -59,6 +74,11 @@ impl Later {
             visit(range.clone(), &self.bytes[start..*end], Place::Beside);
             start = *end;
         }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.tokens.clear();
     }
 }
 
@@ -87,16 +107,17 @@ pub fn for_each_token_utf8(
             language,
             visit,
             aside_end: 0,
-            aside: Later::default(),
-            extras: Later::default(),
-            compound: Compound::default(),
-            joined: String::new(),
-            run: Run::default(),
+            buffers: BUFFERS.take().unwrap_or_default(),
         };
         visitor.visit_text(text);
-        let Visitor { mut visit, aside, extras, .. } = visitor;
-        aside.visit(&mut visit);
-        extras.visit(&mut visit);
+        let Visitor { mut visit, mut buffers, .. } = visitor;
+        for later in [&mut buffers.aside, &mut buffers.extras] {
+            later.visit(&mut visit);
+            later.clear();
+        }
+        if buffers.aside.tokens.capacity().max(buffers.extras.tokens.capacity()) <= BUFFERED_MAX {
+            BUFFERS.set(Some(buffers));
+        }
     });
 }
 
@@ -130,7 +151,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             } else {
                 if is_symbol(first) {
                     let end = at + first.len_utf8();
-                    self.extras.push(at..end, &bytes[at..end]);
+                    self.buffers.extras.push(at..end, &bytes[at..end]);
                 }
                 at += first.len_utf8();
             }
@@ -158,21 +179,21 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             }
             b'.' => {
                 if let Some(end) = symbols::dotted_end(bytes, at) {
-                    self.extras.push(at..end, token::of_name(&text[at..end]).as_bytes());
+                    self.buffers.extras.push(at..end, token::of_name(&text[at..end]).as_bytes());
                     return at + 1;
                 }
             }
             _ => {}
         }
         let Some(end) = symbols::operator_end(bytes, at) else { return at + 1 };
-        self.extras.push(at..end, symbols::token(&text[at..end]).as_bytes());
+        self.buffers.extras.push(at..end, symbols::token(&text[at..end]).as_bytes());
         end
     }
 
     /// Emits a token of the text, or of what is beside it.
     fn emit(&mut self, range: Range<usize>, token: &[u8]) {
         if range.start < self.aside_end {
-            self.aside.push(range, token);
+            self.buffers.aside.push(range, token);
         } else if !token.is_empty() {
             (self.visit)(range, token, Place::Text);
         }
@@ -182,7 +203,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
     fn visit_word(&mut self, text: &str, range: Range<usize>) {
         let (token, has_others) = self.cache.token(text, range.clone(), self.language);
         if range.start < self.aside_end {
-            self.aside.push(range.clone(), token);
+            self.buffers.aside.push(range.clone(), token);
         } else if !token.is_empty() {
             (self.visit)(range.clone(), token, Place::Text);
         }
@@ -195,21 +216,21 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
     fn visit_others(&mut self, text: &str, range: Range<usize>) {
         for (part, token) in self.cache.others(&text[range.clone()], self.language).iter() {
             let part = range.start + part.start..range.start + part.end;
-            self.extras.push(part, token.as_bytes());
+            self.buffers.extras.push(part, token.as_bytes());
         }
     }
 
     fn visit_run(&mut self, text: &str, start: usize) -> usize {
-        let mut run = std::mem::take(&mut self.run);
+        let mut run = std::mem::take(&mut self.buffers.run);
         let end = run.read(text, start);
         run.for_each_gram(|range, gram| self.emit(range, gram.as_bytes()));
-        self.run = run;
+        self.buffers.run = run;
         end
     }
 
     /// Visits the name, or the word that markup divides, at `start`; returns its end.
     fn visit_name(&mut self, text: &str, start: usize) -> usize {
-        let mut compound = std::mem::take(&mut self.compound);
+        let mut compound = std::mem::take(&mut self.buffers.compound);
         compound.read(text, start);
         let end = compound.end();
         let divided = markup::may_divide(&text.as_bytes()[end..])
@@ -221,12 +242,12 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         if !compound.parts.is_empty() {
             self.visit_compound(&compound, text);
         }
-        self.compound = compound;
+        self.buffers.compound = compound;
         match divided {
             Some(divided) => self.visit_divided(text, &divided),
             None => symbols::operator_name_end(text, start..end).map_or(end, |name_end| {
                 let name = &text[start..name_end];
-                self.extras.push(start..name_end, symbols::token(name).as_bytes());
+                self.buffers.extras.push(start..name_end, symbols::token(name).as_bytes());
                 name_end
             }),
         }
@@ -237,27 +258,28 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         let token = token::of_word(&divided.word, self.language);
         self.emit(divided.range.clone(), token.as_bytes());
         for (_, token) in self.cache.others(&divided.word, self.language).iter() {
-            self.extras.push(divided.range.clone(), token.as_bytes());
+            self.buffers.extras.push(divided.range.clone(), token.as_bytes());
         }
         if divided.pieces.len() > 1 {
             for piece in &divided.pieces {
                 let token = token::of_word(&text[piece.clone()], self.language);
-                self.extras.push(piece.clone(), token.as_bytes());
+                self.buffers.extras.push(piece.clone(), token.as_bytes());
             }
         }
         divided.range.end
     }
 
     fn visit_compound(&mut self, compound: &Compound, text: &str) {
-        for name in compound.names(text) {
-            names::join(&text[name.clone()], &mut self.joined);
+        let Buffers { names, joined, extras, .. } = &mut *self.buffers;
+        compound.names(text, names);
+        for name in names.drain(..) {
+            names::join(&text[name.clone()], joined);
             // Identifiers are typed as they are; words may have other endings.
-            if compound.is_of_words() && !self.joined.bytes().any(|byte| byte.is_ascii_digit()) {
-                let all = 0..self.joined.len();
-                let (token, _) = self.cache.token(&self.joined, all, self.language);
-                self.extras.push(name, token);
+            if compound.is_of_words() && !joined.bytes().any(|byte| byte.is_ascii_digit()) {
+                let (token, _) = self.cache.token(joined, 0..joined.len(), self.language);
+                extras.push(name, token);
             } else {
-                self.extras.push(name, self.joined.as_bytes());
+                extras.push(name, joined.as_bytes());
             }
         }
         let is_elided = compound.is_elided();
@@ -278,7 +300,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
                         } else {
                             token::of_name(&text[part.clone()])
                         };
-                        self.extras.push(part, token.as_bytes());
+                        self.buffers.extras.push(part, token.as_bytes());
                     }
                 }
                 PartKind::Marked => self.visit_marked(text, range),
@@ -295,7 +317,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             self.emit(range, token.as_bytes());
         } else {
             self.visit_word(text, range.start..range.start + letters);
-            self.extras.push(range, token.as_bytes());
+            self.buffers.extras.push(range, token.as_bytes());
         }
     }
 
@@ -307,7 +329,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         }
         for hump in parts::humps(text, range) {
             let (token, _) = self.cache.token(text, hump.clone(), self.language);
-            self.extras.push(hump, token);
+            self.buffers.extras.push(hump, token);
         }
     }
 }

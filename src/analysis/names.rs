@@ -73,42 +73,40 @@ impl Compound {
         self.marks.iter().all(|mark| matches!(mark, '-' | '.'))
     }
 
-    /// Returns the names in it, longest first: as a whole, between its slashes and colons, and
-    /// between its dots, so that `/etc/default.conf` and `v.push_back` are found by their names.
-    pub fn names(&self, text: &str) -> Vec<Range<usize>> {
-        let mut names = Vec::new();
-        if self.parts.len() < 2 || self.is_elided() {
-            return names;
+    /// Adds the names in it to `names`, longest first: as a whole, between its slashes and colons,
+    /// and between its dots, so that `/etc/default.conf` and `v.push_back` are found by their
+    /// names.
+    pub fn names(&self, text: &str, names: &mut Vec<Range<usize>>) {
+        let last = self.parts.len() - 1;
+        if last == 0 || self.is_elided() {
+            return;
         }
         let mut add = |first: usize, last: usize| {
+            if first == last || last - first >= PARTS_MAX {
+                return;
+            }
             let range = self.parts[first].range.start..self.parts[last].range.end;
-            let marks = &self.marks[first..last];
-            let has_digit = || text[range.clone()].bytes().any(|byte| byte.is_ascii_digit());
-            let is_name = marks.iter().any(|mark| *mark != '/') || has_digit();
-            if first < last
-                && last - first < PARTS_MAX
-                && range.len() <= TOKEN_BYTES_MAX
-                && is_name
-                && !names.contains(&range)
-            {
+            let has_digit = || text.as_bytes()[range.clone()].iter().any(u8::is_ascii_digit);
+            let is_name = self.marks[first..last].iter().any(|mark| *mark != '/') || has_digit();
+            if range.len() <= TOKEN_BYTES_MAX && is_name && !names.contains(&range) {
                 names.push(range);
             }
         };
-        let last = self.parts.len() - 1;
         add(0, last);
         if last == 1 {
-            return names;
+            return;
         }
-        for separators in ["/:@", "/:@."] {
+        let is_separator: [fn(char) -> bool; 2] =
+            [|mark| matches!(mark, '/' | ':' | '@'), |mark| matches!(mark, '/' | ':' | '@' | '.')];
+        for separates in is_separator {
             let mut first = 0;
             for at in 0..=last {
-                if at == last || separators.contains(self.marks[at]) {
+                if at == last || separates(self.marks[at]) {
                     add(first, at);
                     first = at + 1;
                 }
             }
         }
-        names
     }
 }
 
@@ -197,21 +195,34 @@ fn joining_mark(rest: &str) -> Option<(char, usize)> {
 /// itself.
 pub fn join(name: &str, joined: &mut String) {
     joined.clear();
-    let folded;
-    let name = if name.is_ascii() {
-        name
-    } else {
-        folded = token::of_name(name);
-        &folded
-    };
+    if !name.is_ascii() {
+        join_parts(&token::of_name(name), joined);
+        return;
+    }
     let bytes = name.as_bytes();
+    let mut part = [0; TOKEN_BYTES_MAX];
+    let mut length = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        // The last byte is free for the next one if this is left out.
+        let Some(place) = part.get_mut(length) else { return join_parts(name, joined) };
+        *place = byte.to_ascii_lowercase();
+        length += usize::from(byte.is_ascii_alphanumeric() || is_kept(bytes, at));
+    }
+    joined.push_str(str::from_utf8(&part[..length]).unwrap_or_default());
+}
+
+/// Reports whether the mark at `at` is between digits, and a part of a token.
+fn is_kept(bytes: &[u8], at: usize) -> bool {
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let marks = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_punctuation());
+    let is_mark = TOKEN_MARKS.as_bytes().contains(&bytes[at]);
+    !bytes[at].is_ascii_punctuation() || at > 0 && is_digit(at - 1) && is_digit(at + 1) && is_mark
+}
+
+fn join_parts(name: &str, joined: &mut String) {
+    let bytes = name.as_bytes();
     let mut start = 0;
-    for (at, mark) in marks {
-        let is_kept =
-            at > 0 && is_digit(at - 1) && is_digit(at + 1) && TOKEN_MARKS.as_bytes().contains(mark);
-        if !is_kept {
+    for at in 0..bytes.len() {
+        if bytes[at].is_ascii_punctuation() && !is_kept(bytes, at) {
             joined.push_str(&name[start..at]);
             start = at + 1;
         }

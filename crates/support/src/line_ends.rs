@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub fn unix(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let is_lone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
-    if !text.contains('\r') || !has_lone(bytes) {
+    if !has_lone(bytes) {
         return Cow::Borrowed(text);
     }
     let mut unix = String::with_capacity(text.len());
@@ -17,7 +17,7 @@ pub fn unix(text: &str) -> Cow<'_, str> {
 
 /// Returns what [`unix`] does if no line of `text` ends with a line feed, and `text` otherwise.
 pub fn unix_throughout(text: &str) -> Cow<'_, str> {
-    if text.contains('\n') { Cow::Borrowed(text) } else { unix(text) }
+    if memchr::memchr(b'\n', text.as_bytes()).is_some() { Cow::Borrowed(text) } else { unix(text) }
 }
 
 /// Reports whether a carriage return is followed by anything but a line feed.

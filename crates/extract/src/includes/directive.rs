@@ -1,5 +1,7 @@
 //! The lines that name an included file, in each markup.
 
+use memchr::memmem;
+
 use super::select::Selection;
 
 /// A markup in which files are included.
@@ -72,7 +74,7 @@ pub(super) fn may_include(form: Form, text: &str) -> bool {
         Form::Org => &["#+include", "#+INCLUDE", "#+Include"],
         Form::Latex => &["\\input", "\\include"],
     };
-    marks.iter().any(|mark| text.contains(mark))
+    marks.iter().any(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
 }
 
 /// Reports whether a line of Markdown begins or ends a block of code.

@@ -59,7 +59,8 @@ pub fn with_includes(uri: &str, bytes: &[u8], read: ReadIncluded<'_>) -> Option<
     let text = reader.expanded(uri, text, &mut |part, (first, last), is_included| {
         has_any |= is_included;
         recorder.at(first, last);
-        part.lines().for_each(|_| recorder.line());
+        let lines = if is_included { part.lines().count() } else { 1 };
+        (0..lines).for_each(|_| recorder.line());
     });
     match recorder.finish() {
         LineMap::Known(lines) if has_any => Some(WithIncludes { text, lines }),

@@ -183,19 +183,22 @@ fn list_item(line: &str) -> Option<String> {
 /// Converts links and cross references to Markdown; other marks stay.
 fn inline(text: &str) -> String {
     let mut rendered = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        match LINKS.iter().any(|mark| rest.starts_with(mark)).then(|| reference(rest)).flatten() {
+    let (mut copied, mut at) = (0, 0);
+    while let Some(&byte) = text.as_bytes().get(at) {
+        // Only what begins like a link is compared with all of them.
+        let may_begin = matches!(byte, b'<' | b'l' | b'x' | b'h' | b'm');
+        let is_link = may_begin && LINKS.iter().any(|mark| text[at..].starts_with(mark));
+        match is_link.then(|| reference(&text[at..])).flatten() {
             Some((markdown, length)) => {
+                rendered.push_str(&text[copied..at]);
                 rendered.push_str(&markdown);
-                rest = &rest[length..];
+                at += length;
+                copied = at;
             }
-            None => {
-                rendered.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+            None => at += 1,
         }
     }
+    rendered.push_str(&text[copied..]);
     rendered
 }
 
