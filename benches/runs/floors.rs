@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kbingest::analysis::noise;
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{ChunkConfig, ChunkInput, body_text, chunker};
 use kbingest::domain::MediaType;
@@ -131,9 +132,10 @@ fn cut(folder: &Path, files: &[PathBuf], texts: &[String]) -> Vec<Cut> {
     for (file, text) in files.iter().zip(texts) {
         let path = file.strip_prefix(folder).unwrap_or(file).to_string_lossy();
         let title = text.lines().next().unwrap_or_default().trim_start_matches('#').trim();
-        let input = ChunkInput { title, text, media_type: MediaType::Markdown };
+        let noise = &noise::of(text);
+        let input = ChunkInput { title, text, noise, media_type: MediaType::Markdown };
         for chunk in chunker(input.media_type).chunk(&input, &ChunkConfig::default(), &count) {
-            let body = body_text(text, &chunk).into_owned();
+            let body = body_text(text, noise, &chunk).into_owned();
             let heading = chunk.heading_path;
             cuts.push(Cut { title: title.to_owned(), path: path.replace('/', " "), heading, body });
         }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, mem};
 
+use kbingest::analysis::noise;
 use kbingest::analysis::{self, Language};
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, embedded_text};
 use kbingest::domain::{
@@ -111,19 +112,20 @@ fn prepare_one(
 ) -> Result<(Reading, Vec<Part>), Box<dyn Error>> {
     let title = text.lines().next().unwrap_or_default().trim_start_matches('#').trim().to_owned();
     let media_type = MediaType::Markdown;
-    let input = ChunkInput { title: &title, text: &text, media_type };
+    let noise = &noise::of(&text);
+    let input = ChunkInput { title: &title, text: &text, noise, media_type };
     let count = |text: &str| embedder.count_tokens(text);
     let chunks = chunk::chunker(media_type).chunk(&input, &ChunkConfig::default(), &count);
     let keys = chunk::keys(SOURCE, &uri, &text, &chunks);
     let mut parts = Vec::with_capacity(chunks.len());
     for (chunk, key) in chunks.into_iter().zip(keys) {
-        let embedded = embedded_text(&title, &text, &chunk);
+        let embedded = embedded_text(&title, &text, noise, &chunk);
         let embeddings = embedder.embed(&[&embedded], Role::Document)?;
         let row = embeddings.rows().next().ok_or("no vector")?;
         let columns = [
             title.clone(),
             chunk.heading_path.clone(),
-            body_text(&text, &chunk).into_owned(),
+            body_text(&text, noise, &chunk).into_owned(),
             uri.replace('/', " "),
         ];
         let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
@@ -197,7 +199,12 @@ fn store_chunks(
     for (saved, parts) in saved.iter().zip(&parts) {
         let SaveResult::Saved(id) = saved else { return Err("a text was known".into()) };
         let chunks = parts.iter().map(|part| part.new.clone()).collect();
-        chunked.push(ChunkedRevision { id: *id, chunks, chunk_fp: "bench".to_owned() });
+        chunked.push(ChunkedRevision {
+            id: *id,
+            chunks,
+            noise: Vec::new(),
+            chunk_fp: "bench".to_owned(),
+        });
     }
     let embedder = Builtin::new();
     let embed_fp = &embedder.model().fingerprint;

@@ -50,7 +50,7 @@ pub use syntax::{ItemField, Strictness, Syntax, filters, possible_options};
 use crate::support::fingerprint::Fingerprint;
 
 /// Increased when the same text might give other tokens; the index is then rebuilt.
-const CODE_VERSION: u32 = 2;
+const CODE_VERSION: u32 = 3;
 /// Names of the analyser and its setting in fingerprints.
 const NAME: &str = "words";
 const LANGUAGE: &str = "language";

@@ -84,7 +84,7 @@ mod tests {
     fn lost_text_is_reported() {
         let text = "---\na: b\nloose\n---\n# Head\n\n## Sub\n\nOne two.\n\n## Next\n\nThree.\n";
         let media_type = MediaType::Markdown;
-        let input = ChunkInput { title: "", text, media_type };
+        let input = ChunkInput { title: "", text, noise: &[], media_type };
         // So that nothing shares a chunk.
         let count = |text: &str| text.split_whitespace().count() * 8;
         let config = ChunkConfig { max_tokens: 64, overlap_tokens: 0 };

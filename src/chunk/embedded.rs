@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 
-use crate::analysis::noise;
+use crate::analysis::noise::{self, Noise};
 use crate::domain::{Chunk, Span};
 
 /// Separates the title and the headings of a heading path.
 pub(super) const PATH_SEPARATOR: &str = " > ";
 
 /// Returns the text that is embedded: the [`context_line`], a line end, then the [`body_text`].
-pub fn embedded_text(title: &str, text: &str, chunk: &Chunk) -> String {
+/// `noise` is that of `text`.
+pub fn embedded_text(title: &str, text: &str, noise: &[Noise], chunk: &Chunk) -> String {
     let mut embedded = context_line(title, &chunk.heading_path).into_owned();
     if !embedded.is_empty() {
         embedded.push('\n');
     }
-    embedded.push_str(&body_text(text, chunk));
+    embedded.push_str(&body_text(text, noise, chunk));
     embedded
 }
 
@@ -39,28 +40,26 @@ pub(super) fn begins_with_title(title: &str, heading_path: &str) -> bool {
 /// Returns the chunk's own text: prefix on a line of its own, first cell of the row, overlap, span,
 /// all without noise.
 /// Borrowed if the chunk is only a span, and has none.
-pub fn body_text<'a>(text: &'a str, chunk: &Chunk) -> Cow<'a, str> {
+pub fn body_text<'a>(text: &'a str, noise: &[Noise], chunk: &Chunk) -> Cow<'a, str> {
+    let words = |span: Span| {
+        let span = span.start..span.end;
+        noise::words(text, span.clone(), noise::within(noise, span))
+    };
     if chunk.prefix.is_none() && chunk.row_head.is_none() && chunk.overlap.is_none() {
-        return words(text, chunk.span);
+        return words(chunk.span);
     }
     let mut body = String::new();
     if let Some(prefix) = chunk.prefix {
-        body.push_str(&words(text, prefix));
+        body.push_str(&words(prefix));
         body.push('\n');
     }
     if let Some(row_head) = chunk.row_head {
-        body.push_str(&words(text, row_head));
+        body.push_str(&words(row_head));
         body.push(' ');
     }
     if let Some(overlap) = chunk.overlap {
-        body.push_str(&words(text, overlap));
+        body.push_str(&words(overlap));
     }
-    body.push_str(&words(text, chunk.span));
+    body.push_str(&words(chunk.span));
     Cow::Owned(body)
-}
-
-/// Returns the words of a span; see [`noise`].
-fn words(text: &str, span: Span) -> Cow<'_, str> {
-    let span = span.start..span.end;
-    noise::words(text, span.clone(), &noise::find(text, span))
 }

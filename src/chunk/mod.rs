@@ -31,6 +31,7 @@ pub use covered::uncovered;
 pub use embedded::{body_text, context_line, embedded_text};
 pub use key::keys;
 
+use crate::analysis::noise::Noise;
 use crate::domain::{Chunk, MediaType};
 use crate::support::fingerprint::Fingerprint;
 
@@ -44,6 +45,8 @@ pub struct ChunkInput<'a> {
     pub title: &'a str,
     /// The whole text of the revision.
     pub text: &'a str,
+    /// All noise of the text.
+    pub noise: &'a [Noise],
     /// Selects the chunker.
     pub media_type: MediaType,
 }

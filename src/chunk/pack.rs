@@ -12,6 +12,7 @@
 //! Work is linear in the text: every byte is counted at most once per grain, once more if parts of
 //! one word meet in a chunk, and once for an overlap.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::grain::Grain;
@@ -36,10 +37,14 @@ pub(super) fn pack(
     count: CountTokens<'_>,
 ) -> Vec<Chunk> {
     let text = &line_ends::unix_throughout(input.text);
+    let noise = match text {
+        Cow::Borrowed(_) => Cow::Borrowed(input.noise),
+        Cow::Owned(text) => Cow::Owned(noise::of(text)),
+    };
     let mut packer = Packer {
         outline,
         text,
-        noise: noise::find(text, 0..text.len()),
+        noise,
         count,
         places: SectionContexts::new(outline, input.title, config, count),
         overlap_tokens: config.overlap_tokens,
@@ -137,7 +142,7 @@ pub(super) struct Packer<'a> {
     pub outline: &'a Outline,
     pub text: &'a str,
     /// What in the text is no words, and costs nothing.
-    noise: Vec<Noise>,
+    noise: Cow<'a, [Noise]>,
     count: CountTokens<'a>,
     places: SectionContexts<'a>,
     overlap_tokens: usize,
@@ -479,13 +484,15 @@ impl Lines {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use crate::analysis::noise;
     use crate::chunk::{ChunkConfig, ChunkInput, body_text, chunker};
     use crate::domain::{Chunk, MediaType};
 
     /// Chunks Markdown without a title, by a count of words that `cost` weighs.
     fn chunks(text: &str, (max, overlap): (usize, usize), cost: fn(&str) -> usize) -> Vec<Chunk> {
         let config = ChunkConfig { max_tokens: max, overlap_tokens: overlap };
-        let input = ChunkInput { title: "", text, media_type: MediaType::Markdown };
+        let noise = &noise::of(text);
+        let input = ChunkInput { title: "", text, noise, media_type: MediaType::Markdown };
         let count = |text: &str| text.split_whitespace().map(cost).sum();
         chunker(input.media_type).chunk(&input, &config, &count)
     }
@@ -493,7 +500,8 @@ pub(super) mod tests {
     /// Checks heading path, body and tokens of every chunk, a word being a token.
     pub fn check(text: &str, limits: (usize, usize), expected: &[(&str, &str, usize)]) {
         let chunks = chunks(text, limits, |_| 1);
-        let bodies: Vec<_> = chunks.iter().map(|chunk| body_text(text, chunk)).collect();
+        let bodies: Vec<_> =
+            chunks.iter().map(|chunk| body_text(text, &noise::of(text), chunk)).collect();
         let actual: Vec<_> = chunks
             .iter()
             .zip(&bodies)

@@ -9,7 +9,7 @@ pub(super) struct Plain;
 
 impl Chunker for Plain {
     fn id(&self) -> &'static str {
-        "plain@3"
+        "plain@4"
     }
 
     fn chunk(

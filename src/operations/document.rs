@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::analysis::noise;
 use crate::chunk::{self, ChunkConfig, ChunkInput};
 use crate::config::Config;
 use crate::domain::{Chunk, LineMap, MediaType};
@@ -115,19 +116,21 @@ pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Er
     let embedder = embed::open(&settings.embed, &embed::Setting::default())?;
     let ExtractReport { title, text, media_type, lines, .. } = document;
     let chunker = chunk::chunker(media_type);
-    let input = ChunkInput { title: &title, text: &text, media_type };
+    let noise = &noise::of(&text);
+    let input = ChunkInput { title: &title, text: &text, noise, media_type };
     let chunks = chunker.chunk(&input, &settings.chunk, &|text| embedder.count_tokens(text));
     Ok(ChunkReport {
         schema: 1,
         path: path.to_owned(),
         chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens).to_string(),
-        chunks: chunks.iter().map(|chunk| ChunkShown::new(&title, &text, &lines, chunk)).collect(),
-        title,
+        chunks: chunks.iter().map(|chunk| ChunkShown::new(&input, &lines, chunk)).collect(),
+        title: title.clone(),
     })
 }
 
 impl ChunkShown {
-    fn new(title: &str, text: &str, lines: &LineMap, chunk: &Chunk) -> Self {
+    fn new(document: &ChunkInput<'_>, lines: &LineMap, chunk: &Chunk) -> Self {
+        let ChunkInput { title, text, noise, .. } = *document;
         let in_file = chunk.lines.in_file(lines);
         Self {
             start_byte: chunk.span.start,
@@ -136,7 +139,7 @@ impl ChunkShown {
             end_line: in_file.last,
             token_count: chunk.token_count,
             heading_path: chunk.heading_path.clone(),
-            embedded_text: chunk::embedded_text(title, text, chunk),
+            embedded_text: chunk::embedded_text(title, text, noise, chunk),
         }
     }
 }

@@ -50,8 +50,9 @@ fn shares<'a, 'b>(
 /// Adds the full-text rows of a whole revision to `rows`.
 fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut IndexRows) {
     let beginning = 0..revision.text.floor_char_boundary(LANGUAGE_BYTES);
-    let noise = noise::find(&revision.text, beginning.clone());
-    let language = analyser.language_of(&noise::words(&revision.text, beginning, &noise));
+    let noise = revision.noise();
+    let here = noise::within(noise, beginning.clone());
+    let language = analyser.language_of(&noise::words(&revision.text, beginning, here));
     let column = |rows: &mut IndexRows, text: &str| {
         rows.column(|column| analysis::for_each_token(text, language, |token| column.add(token)))
     };
@@ -64,7 +65,7 @@ fn add_revision(revision: &LoadedRevision, analyser: &Analyser, rows: &mut Index
     let code = rows.column(|column| column.add(language.code().as_bytes()));
     for QueuedChunk { id, chunk, .. } in &revision.chunks {
         let heading = column(rows, &chunk.heading_path);
-        let body = column(rows, &chunk::body_text(&revision.text, chunk));
+        let body = column(rows, &chunk::body_text(&revision.text, noise, chunk));
         rows.push(*id, revision.id, [title, heading, body, path, code]);
     }
 }

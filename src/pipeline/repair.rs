@@ -80,7 +80,8 @@ pub fn check_covered(kb: Maintenance<'_>) -> Result<Vec<Finding>, Error> {
 fn has_hash(revision: &LoadedRevision, queued: &QueuedChunk) -> bool {
     let QueuedChunk { chunk, input_hash, .. } = queued;
     fits(revision, chunk) && {
-        let embedded = chunk::embedded_text(&revision.title, &revision.text, chunk);
+        let embedded =
+            chunk::embedded_text(&revision.title, &revision.text, revision.noise(), chunk);
         xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes() == *input_hash
     }
 }

@@ -194,15 +194,15 @@ fn the_embedded_text_repeats_prefix_and_overlap() {
     let table = format!("| a | b |\n|---|---|\n{}", "| one | two |\n".repeat(12));
     let of_table = markdown(&table, 32, 0);
     let second = &of_table[1];
-    assert!(body_text(&table, second).starts_with("| a | b |\n| one | two |\n"));
-    assert!(embedded_text("T", &table, second).starts_with("T\n| a | b |\n| one"));
+    assert!(body_text(&table, &[], second).starts_with("| a | b |\n| one | two |\n"));
+    assert!(embedded_text("T", &table, &[], second).starts_with("T\n| a | b |\n| one"));
 
     let prose = "One two three four five. Six seven eight nine ten. ".repeat(4);
     let of_prose = markdown(&prose, 32, 8);
     let second = &of_prose[1];
     let overlap = second.overlap.expect("prose overlaps").of(&prose);
     assert_eq!(overlap, "Six seven eight nine ten. ");
-    assert!(body_text(&prose, second).starts_with(overlap));
+    assert!(body_text(&prose, &[], second).starts_with(overlap));
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn the_fingerprint_names_chunker_and_settings() {
     let all = [fingerprints("wordpiece"), fingerprints("words")].concat();
     insta::assert_snapshot!(all.join("\n"), @r"
     markdown@5:max_tokens=256,overlap_tokens=0
-    plain@3:max_tokens=256,overlap_tokens=0
+    plain@4:max_tokens=256,overlap_tokens=0
     source@5:max_tokens=256,overlap_tokens=0
     markdown@5:max_tokens=256,overlap_tokens=0,tokens=words
-    plain@3:max_tokens=256,overlap_tokens=0,tokens=words
+    plain@4:max_tokens=256,overlap_tokens=0,tokens=words
     source@5:max_tokens=256,overlap_tokens=0,tokens=words
     ");
 }

@@ -43,11 +43,11 @@ j.docx|office@4>plain@2";
     check(&place, OF_DOCUMENTS, documents);
     let chunks = "
 markdown@5:max_tokens=256,overlap_tokens=0
-plain@3:max_tokens=256,overlap_tokens=0
+plain@4:max_tokens=256,overlap_tokens=0
 source@5:max_tokens=256,overlap_tokens=0";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "static-en-256@1:3940453e32f9");
-    check(&place, OF_INDEX, "words@2:language=auto");
+    check(&place, OF_INDEX, "words@3:language=auto");
 }
 
 #[test]
@@ -56,11 +56,11 @@ fn settings_are_in_fingerprints_as_in_earlier_versions() {
     let place = ingested(&format!("{settings}[search]\nlanguage = 'de'\n"));
     let chunks = "
 markdown@5:max_tokens=100,overlap_tokens=10,tokens=words
-plain@3:max_tokens=100,overlap_tokens=10,tokens=words
+plain@4:max_tokens=100,overlap_tokens=10,tokens=words
 source@5:max_tokens=100,overlap_tokens=10,tokens=words";
     check(&place, OF_CHUNKS, chunks);
     check(&place, OF_VECTORS, "hash-64@1");
-    check(&place, OF_INDEX, "words@2:language=de");
+    check(&place, OF_INDEX, "words@3:language=de");
 }
 
 #[test]

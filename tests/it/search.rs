@@ -129,7 +129,7 @@ fn languages_are_stemmed_each_in_their_own_way() {
     check("フェリー", "ja.md");
     check("\"川を渡り\"", "ja.md");
     check("แม่น้ำ", "th.md");
-    assert_eq!(rows(&place.kb(), "SELECT fingerprint FROM analysis"), ["words@2:language=auto"]);
+    assert_eq!(rows(&place.kb(), "SELECT fingerprint FROM analysis"), ["words@3:language=auto"]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Reads chunks by revision, with the text that they are spans of.
 
+use std::sync::OnceLock;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Reader;
 use super::convert::{id, size_from_sql, size_to_sql, small, utf8};
 use crate::analysis;
+use crate::analysis::noise::{self, Noise};
 use crate::domain::{Chunk, ChunkId, ChunkRange, LineRange, RevisionId, Span};
 use crate::kb::KbError;
 
@@ -25,6 +28,15 @@ pub struct LoadedRevision {
     pub chunk_total: usize,
     /// The chunks that were asked for, in order.
     pub chunks: Vec<QueuedChunk>,
+    /// All noise of the text, once it was asked for.
+    pub noise: OnceLock<Vec<Noise>>,
+}
+
+impl LoadedRevision {
+    /// Returns all noise of the text, which is searched for once.
+    pub fn noise(&self) -> &[Noise] {
+        self.noise.get_or_init(|| noise::of(&self.text))
+    }
 }
 
 /// A chunk to embed.
@@ -168,6 +180,7 @@ fn load_head(tx: &Transaction<'_>, id: RevisionId) -> Result<LoadedRevision, KbE
             text: String::new(),
             chunk_total: size_from_sql(small(row, 3)?),
             chunks: Vec::new(),
+            noise: OnceLock::new(),
         };
         Ok((loaded, row.get(2)?))
     })?;

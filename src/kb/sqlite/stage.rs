@@ -8,6 +8,7 @@ use super::run_row::RunKey;
 use super::seal::{self, ChunkRow};
 use super::{Reader, Run, take_ids};
 use crate::analysis;
+use crate::analysis::noise::Noise;
 use crate::domain::{
     Chunk, ChunkId, ChunkRange, LineMap, MediaType, Metrics, ProgressReport, RevisionId,
 };
@@ -56,6 +57,8 @@ pub struct ChunkedRevision {
     pub id: RevisionId,
     /// Its chunks; none if the text is blank.
     pub chunks: Vec<NewChunk>,
+    /// All noise of its text.
+    pub noise: Vec<Noise>,
     /// Chunker and settings used.
     pub chunk_fp: String,
 }

@@ -103,7 +103,12 @@ impl<'a> Calls<'a> {
         let texts: Vec<String> = batch
             .iter()
             .map(|(revision, queued)| {
-                chunk::embedded_text(&revision.title, &revision.text, &queued.chunk)
+                chunk::embedded_text(
+                    &revision.title,
+                    &revision.text,
+                    revision.noise(),
+                    &queued.chunk,
+                )
             })
             .collect();
         self.embed_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())

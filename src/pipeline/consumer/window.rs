@@ -355,7 +355,12 @@ impl Batch {
                     break;
                 }
                 places.push(self.sent);
-                texts.push(chunk::embedded_text(&revision.title, &revision.text, chunk));
+                texts.push(chunk::embedded_text(
+                    &revision.title,
+                    &revision.text,
+                    revision.noise(),
+                    chunk,
+                ));
             }
             self.sent += 1;
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::comparison::ToRead;
 use super::include;
+use crate::analysis::noise;
 use crate::chunk::{self, ChunkInput};
 use crate::domain::{FailureKind, Stage};
 use crate::error::{Error, chain};
@@ -124,7 +125,8 @@ pub fn chunk_all(
 fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision {
     let TextRevision { id, source, uri, title, media_type, text, lines, .. } = revision;
     let chunker = chunk::chunker(*media_type);
-    let input = ChunkInput { title, text, media_type: *media_type };
+    let noise = noise::of(text);
+    let input = ChunkInput { title, text, noise: &noise, media_type: *media_type };
     let count = |text: &str| context.embedder.count_tokens(text);
     let chunks = chunker.chunk(&input, context.chunk, &count);
     let keys = chunk::keys(source, uri, text, &chunks);
@@ -132,14 +134,14 @@ fn chunk_one(context: &Context<'_>, revision: &TextRevision) -> ChunkedRevision 
         .into_iter()
         .zip(keys)
         .map(|(mut chunk, key)| {
-            let embedded = chunk::embedded_text(title, text, &chunk);
+            let embedded = chunk::embedded_text(title, text, &noise, &chunk);
             let input_hash = xxhash_rust::xxh3::xxh3_128(embedded.as_bytes()).to_le_bytes();
             chunk.lines = chunk.lines.in_file(lines);
             NewChunk { chunk, key, input_hash }
         })
         .collect();
     let chunk_fp = context.fingerprints.of_chunks(*media_type).to_owned();
-    ChunkedRevision { id: *id, chunks, chunk_fp }
+    ChunkedRevision { id: *id, chunks, noise, chunk_fp }
 }
 
 /// Runs `work`; turns a panic into its message.

@@ -1,6 +1,8 @@
 //! The steps that all kinds of source share: Save -> Chunk -> Enqueue, and handing over the queued
 //! work.
 
+use std::sync::OnceLock;
+
 use super::document::chunk_all;
 use super::quarantine::Suspicion;
 use crate::analysis;
@@ -148,6 +150,7 @@ fn loaded(
             title: revision.title,
             about: revision.about,
             text: revision.text,
+            noise: OnceLock::from(chunked.noise),
             chunk_total: chunked.chunks.len(),
             chunks: (first.0..)
                 .zip(chunked.chunks)

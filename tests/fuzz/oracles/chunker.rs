@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use kbingest::analysis::noise;
 use kbingest::chunk::{self, ChunkConfig, ChunkInput, body_text, chunker, embedded_text, keys};
 use kbingest::domain::{Chunk, MediaType};
 use kbingest::support::{front_matter, line_ends};
@@ -31,7 +32,7 @@ pub fn count(text: &str) -> usize {
 }
 
 pub fn chunks(title: &str, text: &str, media_type: MediaType, config: &ChunkConfig) -> Vec<Chunk> {
-    let input = ChunkInput { title, text, media_type };
+    let input = ChunkInput { title, text, noise: &noise::of(text), media_type };
     chunker(media_type).chunk(&input, config, &count)
 }
 
@@ -51,6 +52,7 @@ fn check_chunks(
     let (mut end, mut line) = (0, 1);
     // If no line ends with a line feed, carriage returns end them.
     let text = &line_ends::unix_throughout(text);
+    let noise = &noise::of(text);
     for chunk in chunks {
         let span = chunk.span;
         assert!(span.start >= end && span.end > span.start, "out of order: {chunk:?}");
@@ -73,14 +75,14 @@ fn check_chunks(
         if let Some(overlap) = chunk.overlap {
             assert_eq!(overlap.end, span.start, "{chunk:?}");
             let alone = Chunk { span: overlap, overlap: None, ..chunk.clone() };
-            assert!(count(&body_text(text, &alone)) <= config.overlap_tokens, "{chunk:?}");
+            assert!(count(&body_text(text, noise, &alone)) <= config.overlap_tokens, "{chunk:?}");
         }
-        let embedded = embedded_text(title, text, chunk);
+        let embedded = embedded_text(title, text, noise, chunk);
         assert_eq!(chunk.token_count, count(&embedded), "tokens of {embedded:?}");
         let mut bodyless = chunk.clone();
         bodyless.span.end = bodyless.span.start;
         (bodyless.prefix, bodyless.row_head, bodyless.overlap) = (None, None, None);
-        let context = count(&embedded_text(title, text, &bodyless));
+        let context = count(&embedded_text(title, text, noise, &bodyless));
         assert!(
             chunk.token_count <= config.max_tokens.max(context + config.max_tokens / 2),
             "{} tokens: {embedded:?}",
@@ -193,7 +195,8 @@ pub fn check_text(text: &str, config: &ChunkConfig) {
             }
         }
     }
-    let input = ChunkInput { title: "t", text, media_type: MediaType::Markdown };
+    let noise = &noise::of(text);
+    let input = ChunkInput { title: "t", text, noise, media_type: MediaType::Markdown };
     let chunks = chunker(input.media_type).chunk(&input, config, &count_squared);
     check_chunks("t", text, &chunks, config, &count_squared);
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kbingest::analysis::noise;
 use kbingest::chunk::{ChunkConfig, ChunkInput, chunker};
 use kbingest::domain::MediaType;
 use rustix::time::{ClockId, clock_gettime};
@@ -168,7 +169,7 @@ fn time_of(text: &str, media_type: MediaType) -> Duration {
         counted.fetch_add(part.len(), Ordering::Relaxed);
         count(part)
     };
-    let input = ChunkInput { title: "title", text, media_type };
+    let input = ChunkInput { title: "title", text, noise: &noise::of(text), media_type };
     let started = processor_time();
     chunker(media_type).chunk(&input, &config, &count);
     let time = processor_time() - started;

@@ -1,8 +1,12 @@
-//! Noise: bytes of a text that are no words, and so are neither counted, embedded nor indexed: data
-//! in base64, drawings, colours of terminals, and the marks of site generators around text.
+//! Noise: bytes of a text that are no words, and so are neither counted, embedded nor indexed:
+//! data, drawings, colours of terminals, and the marks of site generators around text.
 //!
 //! The saved text keeps them. Each is detected by its own beginning, whatever the kind of text, so
 //! that a part of a text that begins outside of noise has the same noise as the whole.
+
+mod bytes;
+mod data;
+mod values;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,24 +16,29 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
 /// Beginnings of noise but escape sequences and data without a mark.
-const MARKS: [&str; 9] = ["data:", "<svg", "{{<", "{{%", ":::", "!!! ", "??? ", "???+", "> [!"];
+const MARKS: [&str; 13] = [
+    "data:",
+    "<svg",
+    "{{<",
+    "{{%",
+    ":::",
+    "!!! ",
+    "??? ",
+    "???+",
+    "> [!",
+    "eyJ",
+    "-----BEGIN ",
+    "begin ",
+    "\"mappings\"",
+];
 
 static MARK: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(MARKS);
     builder.expect("a few short patterns are within all limits")
 });
 
-/// Shortest run of base64 that is data.
-const RUN_BYTES_MIN: usize = 256;
-
-/// Shortest line of data that is wrapped.
-const LINE_BYTES_MIN: usize = 60;
-
 /// Limit on the bytes of a drawing.
 const DRAWING_BYTES_MAX: usize = 256 << 10;
-
-/// Bytes of a run that show whether it is data.
-const RUN_BYTES_SEEN: usize = 512;
 
 /// Limit on the bytes of a mark or an escape sequence.
 const MARK_BYTES_MAX: usize = 512;
@@ -63,6 +72,11 @@ pub struct Noise {
     kind: Kind,
 }
 
+/// Returns all noise of a text, in order.
+pub fn of(text: &str) -> Vec<Noise> {
+    find(text, 0..text.len())
+}
+
 /// Returns the noise that begins in `within`, in order.
 pub fn find(text: &str, within: Range<usize>) -> Vec<Noise> {
     let mut found = Found { text, noise: Vec::new(), drawing_end: 0 };
@@ -70,15 +84,15 @@ pub fn find(text: &str, within: Range<usize>) -> Vec<Noise> {
     let part = &text[..within.end];
     let next_escape = |at: usize| memchr::memchr(ESCAPE, &part.as_bytes()[at..]).map(|it| at + it);
     let next_mark = |at: usize| MARK.find(&part[at..]).map(|it| at + it.start());
-    let next_run = |at: usize| data_run(text.as_bytes(), at..within.end);
+    let next_run = |at: usize| data::next(text.as_bytes(), at..within.end);
     let (mut escape, mut mark, mut run) = (next_escape(at), next_mark(at), next_run(at));
     loop {
         let starts = [escape, mark, run.as_ref().map(|run| run.start)];
         let Some(start) = starts.into_iter().flatten().min() else { break };
         let end = match (&run, escape) {
-            _ if mark == Some(start) => found.mark(start),
             (_, Some(escape)) if escape == start => found.escape(start),
-            (Some(run), _) => found.add(run.clone(), Kind::Data),
+            (Some(run), _) if run.start == start => found.add(run.clone(), Kind::Data),
+            _ if mark == Some(start) => found.mark(start),
             _ => start,
         };
         at = text.ceil_char_boundary(end.max(start + 1)).min(within.end);
@@ -135,7 +149,7 @@ pub fn words<'a>(text: &'a str, span: Range<usize>, noise: &[Noise]) -> Cow<'a, 
 
 /// Returns `text` with `…` in place of data, to be shown.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    let mut noise = find(text, 0..text.len());
+    let mut noise = of(text);
     noise.retain(|it| matches!(it.kind, Kind::Data | Kind::Tag));
     replaced(text, 0..text.len(), &noise, |kind| if kind == Kind::Data { "…" } else { "" })
 }
@@ -186,13 +200,21 @@ impl Found<'_> {
     fn mark(&mut self, start: usize) -> usize {
         let rest = &self.text[start..];
         let end = match rest.as_bytes()[0] {
-            b'd' => data_uri(self.text, start).map(|end| self.add(start..end, Kind::Data)),
+            b'd' => self.data(data::uri(self.text, start)),
+            b'e' => self.data(data::web_token(self.text.as_bytes(), start)),
+            b'-' => self.data(data::armoured(self.text, start)),
+            b'b' => self.data(data::uuencoded(self.text, start)),
+            b'"' => self.data(data::mappings(self.text.as_bytes(), start)),
             b'<' => self.drawing(start),
             b'{' => self.shortcode(start),
             b'>' => self.callout(start),
             _ => self.admonition(start),
         };
         end.unwrap_or(start)
+    }
+
+    fn data(&mut self, found: Option<Range<usize>>) -> Option<usize> {
+        found.map(|span| self.add(span, Kind::Data))
     }
 
     /// Adds an escape sequence (ECMA-48): colours and titles, and what moves the cursor.
@@ -335,128 +357,6 @@ fn begins_line(text: &str, at: usize) -> bool {
     before.is_empty() || before.ends_with(['\n', '\r'])
 }
 
-/// Returns the end of the data URI (RFC 2397) at `start`, unless it is short.
-fn data_uri(text: &str, start: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let before = text[..start].chars().next_back();
-    if before.is_some_and(char::is_alphanumeric) {
-        return None;
-    }
-    let header = &text[start + "data:".len()..text.floor_char_boundary(start + 200)];
-    let header = &header[..header.find(',')?];
-    let is_parameter = |c: char| c.is_ascii_alphanumeric() || "/+.-;=_ ".contains(c);
-    if !header.contains(['/', ';']) || !header.chars().all(is_parameter) {
-        return None;
-    }
-    let payload = start + "data:".len() + header.len() + 1;
-    if header.ends_with("base64") {
-        let is_url = |byte: &u8| is_base64(*byte) || matches!(byte, b'-' | b'_' | b'%');
-        let length = bytes[payload..].iter().take_while(|byte| is_url(byte)).count();
-        let end = wrapped_end(bytes, payload, payload + length);
-        return (length >= 24).then_some(end);
-    }
-    let rest = &text[payload..text.floor_char_boundary(payload + DRAWING_BYTES_MAX)];
-    let drawing = rest.starts_with("<svg").then(|| rest.find("</svg>")).flatten();
-    let end = match (drawing, before) {
-        (Some(end), _) => end + "</svg>".len(),
-        (None, Some(quote @ ('"' | '\'' | '`'))) => rest.find([quote, '\n'])?,
-        _ => rest.find(|c: char| c.is_whitespace() || "()<>\"'".contains(c)).unwrap_or(rest.len()),
-    };
-    (end >= 64).then_some(payload + end)
-}
-
-/// The bytes of base64; a table, as every text is searched for them.
-static BASE64: [bool; 256] = {
-    let mut is_one = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let it = byte as u8;
-        is_one[byte] = it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
-        byte += 1;
-    }
-    is_one
-};
-
-fn is_base64(byte: u8) -> bool {
-    BASE64[usize::from(byte)]
-}
-
-/// Returns the next long run of base64 or hexadecimal digits that begins in `range`, also over
-/// wrapped lines.
-///
-/// One byte in so many is compared: a run is no shorter.
-fn data_run(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
-    let mut least = range.start;
-    let mut probe = range.start;
-    while probe < range.end {
-        let mut start = probe;
-        while start > least && BASE64[usize::from(bytes[start - 1])] {
-            start -= 1;
-        }
-        let seen = &bytes[..bytes.len().min(start + RUN_BYTES_SEEN)];
-        let mut line_end = probe;
-        while line_end < seen.len() && BASE64[usize::from(seen[line_end])] {
-            line_end += 1;
-        }
-        if line_end - start < LINE_BYTES_MIN {
-            least = line_end;
-            probe = line_end + LINE_BYTES_MIN;
-            continue;
-        }
-        let run_end = |bytes: &[u8]| {
-            let after = bytes[probe..].iter().take_while(|byte| is_base64(**byte)).count();
-            wrapped_end(bytes, start, probe + after)
-        };
-        let end = run_end(seen);
-        if end - start >= RUN_BYTES_MIN && is_data(&bytes[start..end]) {
-            return Some(start..run_end(bytes));
-        }
-        least = end;
-        probe = end + LINE_BYTES_MIN;
-    }
-    None
-}
-
-/// Returns the end of the data at `start` whose first line ends at `end`: of the last of the lines
-/// that are as long.
-fn wrapped_end(bytes: &[u8], start: usize, mut end: usize) -> usize {
-    let width = end - start;
-    if width < LINE_BYTES_MIN {
-        return end;
-    }
-    loop {
-        let skipped = bytes[end..].iter().take_while(|byte| matches!(byte, b'\r' | b' ' | b'\t'));
-        let line_end = end + skipped.count();
-        if bytes.get(line_end) != Some(&b'\n') {
-            break;
-        }
-        let indent =
-            bytes[line_end + 1..].iter().take_while(|it| matches!(it, b' ' | b'\t' | b'>'));
-        let next = line_end + 1 + indent.count();
-        let length = bytes[next..].iter().take(width + 1).take_while(|it| is_base64(**it)).count();
-        if length != width {
-            break;
-        }
-        end = next + length;
-    }
-    end
-}
-
-/// Reports whether a long run is data: no word has capitals, small letters and digits in all parts.
-fn is_data(run: &[u8]) -> bool {
-    let has = |part: &[u8], is: fn(&u8) -> bool| part.iter().any(is);
-    let is_mixed = |part: &[u8]| {
-        has(part, u8::is_ascii_digit)
-            && has(part, u8::is_ascii_uppercase)
-            && has(part, u8::is_ascii_lowercase)
-    };
-    let is_hexadecimal = run.iter().all(u8::is_ascii_hexdigit)
-        && has(run, u8::is_ascii_digit)
-        && has(run, u8::is_ascii_alphabetic);
-    is_hexadecimal
-        || run.chunks(RUN_BYTES_MIN / 2).take(4).filter(|part| is_mixed(part)).count() >= 2
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -499,7 +399,7 @@ mod tests {
         check(&format!("a\n{}\nb", wrapped.join("\n")), "a\n\nb");
         check(&format!("hash {} b", "0123456789abcdef".repeat(20)), "hash  b");
         // Long words are words.
-        for word in ["averylongword".repeat(40), "/usr/lib/x86".repeat(30), base64(200)] {
+        for word in ["averylongword".repeat(40), "/usr/lib/x86".repeat(30), base64(120)] {
             check(&word, &word);
         }
         check("metadata: a, data: b, c", "metadata: a, data: b, c");
