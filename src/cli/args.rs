@@ -133,6 +133,12 @@ pub enum Command {
     /// If nobody can answer a prompt, as in CI, set the environment variable KBINGEST_TRUST to the
     /// hash that --show prints; separate several by commas.
     Trust(TrustCommandArgs),
+    /// Shows and shrinks the file that keeps the vectors of a model behind a server.
+    ///
+    /// Such a model embeds no text twice: its vectors are found again in this file, by other
+    /// documents, runs and knowledge bases. It may be deleted at any time; then they are paid for
+    /// again.
+    Cache(CacheArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document,
@@ -283,6 +289,45 @@ pub struct TrustCommandArgs {
     /// Withdraws the permission.
     #[arg(long, conflicts_with = "show")]
     pub revoke: bool,
+}
+
+/// Arguments of `cache`.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands of `cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Shows its size, and how many vectors of which models it has.
+    Stats(CacheStatsArgs),
+    /// Deletes vectors that nothing asked for in a while, and what exceeds `embed.cache_max`.
+    Prune(CachePruneArgs),
+}
+
+/// Arguments of `cache stats`.
+#[derive(Debug, Args)]
+pub struct CacheStatsArgs {
+    /// The settings.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub config: PathBuf,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cache prune`.
+#[derive(Debug, Args)]
+pub struct CachePruneArgs {
+    /// The settings, and the form of the output.
+    #[command(flatten)]
+    pub stats: CacheStatsArgs,
+    /// Days for which nothing asked for a vector that is deleted.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub days: u32,
 }
 
 /// Argument of every command that writes a knowledge base.

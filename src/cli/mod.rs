@@ -2,6 +2,7 @@
 //! module that prints.
 
 mod args;
+mod cache;
 mod cancel;
 mod check;
 mod document;
@@ -89,6 +90,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),
         Command::Trust(command) => trust::run(command),
+        Command::Cache(command) => cache::run(command),
         Command::Check(command) => check::run(command),
     }
 }

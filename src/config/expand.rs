@@ -22,6 +22,13 @@ pub(super) fn paths(file: &mut File, text: &str) -> (Vec<Problem>, Vec<Problem>)
             Err(why) => problems.push(place::of_table(text, "kb", format!("path {why}"))),
         }
     }
+    if let Some(path) = &mut file.embed.cache {
+        match expanded(path.as_os_str()) {
+            Ok(Some(found)) => *path = found.into(),
+            Ok(None) => {}
+            Err(why) => problems.push(place::of_table(text, "embed", format!("cache {why}"))),
+        }
+    }
     let mut others = Vec::new();
     for command in &mut file.extract.command {
         let Some(program) = command.run.first_mut() else { continue };

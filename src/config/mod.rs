@@ -15,21 +15,26 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
-use crate::embed::EmbedConfig;
+use crate::embed::{CacheFile, EmbedConfig, Setting};
 use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
+use crate::support::checkpoint::StopSignal;
 use crate::support::files;
 use crate::support::numbers::counted;
 use crate::support::sharing::Mode;
+use crate::support::storage;
 
 pub use allowed::{VARIABLE as TRUST_VARIABLE, folder as allowed_folder};
 pub use requests::Request;
 
+/// The vectors of a model that costs, beside the knowledge base.
+const VECTOR_CACHE: &str = ".vectors";
 /// Limit on kb.toml, in bytes.
 const SIZE_MAX_BYTES: u64 = 1024 * 1024;
 
@@ -253,6 +258,29 @@ impl Config {
     /// Returns whether the knowledge base is outside of the folder of kb.toml.
     pub fn kb_is_outside(&self) -> bool {
         requests::leads_out(self, self.kb.parent().unwrap_or(&self.kb))
+    }
+
+    /// Returns the file that keeps the vectors of its model; `None` if the model costs nothing, or
+    /// none is wanted.
+    pub fn vector_cache(&self) -> Option<PathBuf> {
+        if self.embed.http.is_none() && self.embed.onnx.is_none() {
+            return None;
+        }
+        match &self.embed.cache {
+            None => Some(storage::beside(&self.kb, VECTOR_CACHE)),
+            Some(path) if path.as_os_str().is_empty() => None,
+            Some(path) => Some(self.base.join(path)),
+        }
+    }
+
+    /// Returns what its embedder works with; its cache is created only if `creates_cache`.
+    pub fn embed_setting(&self, stop: &Arc<StopSignal>, creates_cache: bool) -> Setting {
+        let cache = self.vector_cache().map(|path| CacheFile {
+            path,
+            mode: self.mode,
+            is_created: creates_cache,
+        });
+        Setting { stop: Arc::clone(stop), program: self.extract.program.clone(), cache }
     }
 
     /// Stores that the user allows the file's requests, as long as neither its content nor its path

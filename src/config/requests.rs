@@ -102,6 +102,7 @@ fn outside(config: &Config) -> Vec<Request> {
         vec![("[kb]".to_owned(), "writes", config.kb.clone())];
     let model = config.embed.onnx.as_ref().map(|onnx| config.base.join(&onnx.model));
     paths.extend(model.map(|path| ("[embed.onnx]".to_owned(), "reads", path)));
+    paths.extend(config.vector_cache().map(|path| ("[embed]".to_owned(), "writes", path)));
     let mut read = |kind, name: &str, path: &Path| {
         paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));
     };

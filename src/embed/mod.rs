@@ -2,6 +2,7 @@
 //! choice of model; each model has its own file.
 
 mod builtin;
+mod cached;
 mod characters;
 mod embeddings;
 mod gather;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use builtin::{Builtin, VOCABULARY};
+pub use cached::Cached;
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
 pub use http::{Api, Http, HttpConfig, OnTooLong, Tokenizer};
@@ -26,8 +28,12 @@ pub use onnx::Onnx;
 pub use onnx::{OnnxConfig, Pooling};
 pub use wordpiece::{WordCache, WordPiece};
 
+use crate::kb::KbError;
+use crate::kb::vector_cache::VectorCache;
+use crate::support::byte_size::ByteSize;
 use crate::support::checkpoint::StopSignal;
 use crate::support::fingerprint::Fingerprint;
+use crate::support::sharing::{Mode, Sharing};
 
 /// Turns texts into vectors of one fixed space.
 ///
@@ -81,6 +87,36 @@ pub trait Embedder: Send + Sync {
     /// has changed.
     fn expect_probe(&self, vector: Vec<f32>) {
         let _ = vector;
+    }
+}
+
+impl<E: Embedder + ?Sized> Embedder for Box<E> {
+    fn model(&self) -> &Model {
+        (**self).model()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        (**self).count_tokens(text)
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+        (**self).embed(texts, role)
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    fn knows_every_text(&self) -> bool {
+        (**self).knows_every_text()
+    }
+
+    fn probe(&self) -> Option<Vec<f32>> {
+        (**self).probe()
+    }
+
+    fn expect_probe(&self, vector: Vec<f32>) {
+        (**self).expect_probe(vector);
     }
 }
 
@@ -199,9 +235,14 @@ pub enum EmbedError {
 
 /// Which model embeds: at most one of the `[embed.*]` tables of kb.toml; none means
 /// `[embed.builtin]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct EmbedConfig {
+    /// File with the vectors of models that cost, for other runs; empty: none; `None`: beside the
+    /// knowledge base.
+    pub cache: Option<PathBuf>,
+    /// Limit on the size of that file.
+    pub cache_max: ByteSize,
     /// The model inside this program.
     pub builtin: Option<BuiltinConfig>,
     /// Vectors without meaning, for tests.
@@ -210,6 +251,13 @@ pub struct EmbedConfig {
     pub http: Option<HttpConfig>,
     /// A transformer in this process.
     pub onnx: Option<OnnxConfig>,
+}
+
+impl Default for EmbedConfig {
+    fn default() -> Self {
+        let cache_max = ByteSize(4 << 30);
+        Self { cache: None, cache_max, builtin: None, hash: None, http: None, onnx: None }
+    }
 }
 
 /// `[embed.builtin]`: the static model inside this program, `static-en-256`; it has no keys.
@@ -277,15 +325,32 @@ pub struct Setting {
     pub stop: Arc<StopSignal>,
     /// This program, which looks up names in a process of its own; `None` for library users.
     pub program: Option<PathBuf>,
+    /// Keeps the vectors of models that cost.
+    pub cache: Option<CacheFile>,
+}
+
+/// The file that keeps vectors.
+#[derive(Clone, Debug)]
+pub struct CacheFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Who may read and write it, if it is created; `None`: as the umask says.
+    pub mode: Option<Mode>,
+    /// Whether it is created if it is missing.
+    pub is_created: bool,
 }
 
 /// Opens the embedder that a valid `config` names.
 pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
-    Ok(match config {
+    let embedder: Box<dyn Embedder> = match config {
         EmbedConfig { http: Some(http), .. } => Box::new(Http::new(http, setting)?),
         EmbedConfig { onnx: Some(onnx), .. } => open_onnx(onnx)?,
         EmbedConfig { hash: Some(hash), .. } => Box::new(Hash::new(hash.dim)),
         _ => Box::new(Builtin::new()),
+    };
+    Ok(match open_cache(config, setting) {
+        Some(cache) => Box::new(Cached::new(embedder, cache)),
+        None => embedder,
     })
 }
 
@@ -302,6 +367,27 @@ fn open_onnx(config: &OnnxConfig) -> Result<Box<dyn Embedder>, EmbedError> {
         model: config.model.display().to_string(),
         reason: reason.to_owned(),
     })
+}
+
+/// Opens the cache; `None` if there is none, or with a warning if it cannot be used.
+fn open_cache(config: &EmbedConfig, setting: &Setting) -> Option<VectorCache> {
+    let file = setting.cache.as_ref()?;
+    let opened = match file.is_created {
+        true => {
+            let sharing = Sharing { mode: file.mode, model: None };
+            VectorCache::create_or_open(&file.path, config.cache_max.0, &sharing)
+        }
+        false => VectorCache::open(&file.path, config.cache_max.0),
+    };
+    match opened {
+        Ok(cache) => Some(cache),
+        Err(KbError::Missing(_)) => None,
+        Err(error) => {
+            let path = file.path.display();
+            tracing::warn!(%path, %error, "no cache of vectors; texts are embedded without it");
+            None
+        }
+    }
 }
 
 /// Opens the embedder that made vectors with this fingerprint; `None` if this program has none.

@@ -8,6 +8,7 @@
 mod error;
 mod fusion;
 mod sqlite;
+pub mod vector_cache;
 
 pub use error::KbError;
 pub use sqlite::{

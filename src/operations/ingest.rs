@@ -26,6 +26,7 @@ use crate::support::checkpoint::Checkpoint;
 use crate::support::events::Event;
 use crate::support::lock::Lock;
 use crate::support::sharing::Sharing;
+use crate::support::storage;
 use crate::workers;
 
 /// How to ingest.
@@ -206,11 +207,7 @@ impl<'a> Job<'a> {
         let sources = open_sources(config, &cache, session)?;
         let embedder: Box<dyn Embedder + 'a> = match session.embedder {
             Some(embedder) => Box::new(embedder),
-            None => {
-                let program = config.extract.program.clone();
-                let setting = embed::Setting { stop: Arc::clone(&session.stop), program };
-                embed::open(&config.embed, &setting)?
-            }
+            None => embed::open(&config.embed, &config.embed_setting(&session.stop, true))?,
         };
         if let Some(probe) = kb.reader().probe(&embedder.model().fingerprint)? {
             embedder.expect_probe(probe);
@@ -329,6 +326,7 @@ fn open_sources(
     let mut own = files::all(&config.kb);
     own.extend(cache.places());
     own.extend(allowed_folder());
+    own.extend(config.vector_cache().iter().flat_map(|path| storage::database_files(path)));
     let setting = Setting {
         base: &config.base,
         leave_out: &own,

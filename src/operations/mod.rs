@@ -1,6 +1,7 @@
 //! One function per subcommand: opens what it needs, takes the lock, starts the workers, returns a
 //! report. No business logic, and nothing is printed here.
 
+mod cache;
 mod cancel;
 mod check;
 mod document;
@@ -18,6 +19,7 @@ mod status;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache::{CacheReport, cache};
 pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};

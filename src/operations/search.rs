@@ -1,6 +1,7 @@
 //! `search`: a query against a knowledge base.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -73,8 +74,7 @@ pub fn open_searcher(target: &Target, mode: SearchMode) -> Result<Searcher, Erro
             if needs_embedder && config.embed.http.is_some() {
                 config.require_trust()?;
             }
-            let program = config.extract.program.clone();
-            let setting = embed::Setting { program, ..embed::Setting::default() };
+            let setting = config.embed_setting(&Arc::default(), false);
             let open = || embed::open(&config.embed, &setting);
             let embedder = needs_embedder.then(open).transpose()?;
             (config.search.clone(), embedder)

@@ -1,6 +1,7 @@
 //! `[embed.http]`: a model behind a server that fails in every way a server can, through runs and
 //! searches. Contents are compared with those that a healthy server results in.
 
+mod cache;
 mod keys;
 mod searches;
 pub mod server;

@@ -160,7 +160,7 @@ fn the_example_shows_the_defaults() {
         let settings = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
         for line in settings {
             // Its default cannot be written.
-            if line.starts_with("max_delete") {
+            if line.starts_with("max_delete") || line.starts_with("cache = ") {
                 continue;
             }
             let loaded = load(&text.replace(&format!("{line}\n"), ""));

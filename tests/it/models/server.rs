@@ -92,7 +92,7 @@ impl ModelServer {
         let url = self.server.url("");
         format!(
             "[kb]\npath = 'kb.kb'\n[[source.directory]]\nname = 'docs'\npath = 'docs'\n[chunk]\nmax_tokens = 64\n\
-             [embed.http]\nurl = '{url}'\nmodel = 'test'\ndim = {DIM}\n{keys}\n"
+             [embed]\ncache = ''\n[embed.http]\nurl = '{url}'\nmodel = 'test'\ndim = {DIM}\n{keys}\n"
         )
     }
 }
