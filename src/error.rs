@@ -9,6 +9,7 @@ use crate::kb::KbError;
 use crate::source::SourceError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::lock::LockError;
+use crate::support::numbers::counted;
 use crate::support::process_limit;
 
 /// The exit codes of the program; public and documented, never renumbered.
@@ -140,6 +141,14 @@ pub enum Error {
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The budget is used up; the next run continues.
+    #[error("the budget is used up: {used}; {} {}", counted(*waiting, "chunk"), if *waiting == 1 { "waits" } else { "wait" })]
+    Budget {
+        /// What was used, of how much.
+        used: String,
+        /// Chunks without a vector.
+        waiting: u64,
+    },
     /// The one document requested cannot be extracted.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -218,6 +227,7 @@ impl Error {
             Self::Source(SourceError::Full { .. }) => ExitCode::StorageFull,
             Self::Source(SourceError::Cache { .. }) => ExitCode::StorageIo,
             Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
+            Self::Embed(EmbedError::OverBudget { .. }) | Self::Budget { .. } => ExitCode::Limit,
             Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
                 ExitCode::EmbedderRefuses
             }

@@ -108,8 +108,8 @@ pub use domain::{
     RunState, RunStatus, Stage,
 };
 pub use embed::{
-    Api, BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig, HttpConfig,
-    Limits, Model, OnTooLong, OnnxConfig, Pooling, Role, Tokenizer,
+    Api, BudgetConfig, BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig,
+    HttpConfig, Limits, Model, OnTooLong, OnnxConfig, Pooling, Role, Tokenizer,
 };
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;

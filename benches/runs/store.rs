@@ -240,6 +240,7 @@ fn store_chunks(
             chunks,
             rows,
             reused,
+            usage: kbingest::domain::Usage::default(),
             progress: ProgressReport::default(),
         };
         clock.time(|| run.claim(ranges))?;

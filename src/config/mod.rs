@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
-use crate::embed::{CacheFile, EmbedConfig, Setting};
+use crate::embed::{BudgetConfig, CacheFile, EmbedConfig, Setting};
 use crate::extract::ExtractConfig;
 use crate::source::SourceConfig;
 use crate::support::checkpoint::StopSignal;
@@ -57,6 +57,8 @@ pub struct Config {
     pub chunk: ChunkConfig,
     /// The model that makes vectors.
     pub embed: EmbedConfig,
+    /// What embedding may take.
+    pub budget: BudgetConfig,
     /// How texts are indexed.
     pub search: SearchConfig,
     /// Whether the user has allowed what [`Config::requests`] lists, or allows it for this run.
@@ -83,6 +85,8 @@ struct File {
     chunk: ChunkConfig,
     #[serde(default)]
     embed: EmbedConfig,
+    #[serde(default)]
+    budget: BudgetConfig,
     #[serde(default)]
     search: SearchConfig,
     /// Programs whose names contain `~` or variables, as expanded.
@@ -208,6 +212,7 @@ impl Config {
             extract: ExtractConfig { base: Some(base.clone()), ..ExtractConfig::default() },
             chunk: ChunkConfig::default(),
             embed: EmbedConfig::default(),
+            budget: BudgetConfig::default(),
             search: SearchConfig::default(),
             base,
             is_trusted: true,
@@ -219,8 +224,8 @@ impl Config {
 
     /// Fails if a setting is wrong, as [`Config::load`] does for those of a file.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let Self { source, extract, chunk, embed, search, .. } = self;
-        let problems = check(&Tables { source, extract, chunk, embed, search }, "", None);
+        let Self { source, extract, chunk, embed, budget, search, .. } = self;
+        let problems = check(&Tables { source, extract, chunk, embed, budget, search }, "", None);
         if problems.is_empty() {
             return Ok(());
         }
@@ -280,7 +285,8 @@ impl Config {
             mode: self.mode,
             is_created: creates_cache,
         });
-        Setting { stop: Arc::clone(stop), program: self.extract.program.clone(), cache }
+        let program = self.extract.program.clone();
+        Setting { stop: Arc::clone(stop), program, cache, budget: None }
     }
 
     /// Stores that the user allows the file's requests, as long as neither its content nor its path
@@ -328,6 +334,7 @@ impl Config {
             extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
             chunk: file.chunk,
             embed: file.embed.relative_to(&base),
+            budget: file.budget,
             search: file.search,
             base,
             is_trusted: false,
@@ -385,8 +392,8 @@ fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     if let Some(message) = file.kb.problem(base) {
         problems.push(place::of_table(text, "kb", message));
     }
-    let File { source, extract, chunk, embed, search, .. } = &file;
-    problems.extend(check(&Tables { source, extract, chunk, embed, search }, text, base));
+    let File { source, extract, chunk, embed, budget, search, .. } = &file;
+    problems.extend(check(&Tables { source, extract, chunk, embed, budget, search }, text, base));
     // What else is wrong with such a value cannot be known.
     problems.retain(|problem| !unexpanded.iter().any(|other| other.span == problem.span));
     if base.is_some() {
@@ -401,6 +408,7 @@ struct Tables<'a> {
     extract: &'a ExtractConfig,
     chunk: &'a ChunkConfig,
     embed: &'a EmbedConfig,
+    budget: &'a BudgetConfig,
     search: &'a SearchConfig,
 }
 
@@ -436,6 +444,7 @@ fn check(tables: &Tables<'_>, text: &str, base: Option<&Path>) -> Vec<Problem> {
         ("extract", tables.extract.validate()),
         ("chunk", tables.chunk.validate()),
         ("embed", tables.embed.validate()),
+        ("budget", tables.budget.validate()),
         ("search", tables.search.validate()),
     ];
     for (table, result) in checked {

@@ -19,6 +19,6 @@ pub use kbingest_extract::{
 };
 pub use phase::{Phase, PhaseStatus, Phases};
 pub use queue::{ChunkRange, QueueStats};
-pub use run::{Metrics, ProgressReport, RunSettings, RunState, RunStatus};
+pub use run::{Metrics, ProgressReport, RunSettings, RunState, RunStatus, Usage};
 pub use site_file::SiteFile;
 pub use start_page::StartPage;

@@ -192,3 +192,12 @@ pub struct RunSettings {
     /// in code, or if a version before file format 6 began the run.
     pub config_path: String,
 }
+
+/// What embedding has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens that were sent.
+    pub tokens: u64,
+    /// Milliseconds for which processes were at work.
+    pub ms: u64,
+}

@@ -1,6 +1,7 @@
 //! Embedders: text to unit vectors. This file holds the trait, its result, its config and the
 //! choice of model; each model has its own file.
 
+mod budget;
 mod builtin;
 mod cached;
 mod characters;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use budget::{Budget, BudgetConfig, Budgeted};
 pub use builtin::{Builtin, VOCABULARY};
 pub use cached::Cached;
 pub use embeddings::{Embeddings, unit_vectors};
@@ -222,6 +224,12 @@ pub enum EmbedError {
         /// The reason it gave.
         reason: String,
     },
+    /// The budget of the run, or of the day, is used up: the run ends, and can be resumed.
+    #[error("the budget is used up: {used}")]
+    OverBudget {
+        /// What was used, of how much.
+        used: String,
+    },
     /// At least one of the texts cannot be embedded: they are sent again in halves until it is
     /// found, its document fails, and the others are stored.
     #[error("embedder {model} cannot embed this text: {reason}")]
@@ -319,7 +327,7 @@ impl EmbedConfig {
 }
 
 /// What an embedder works with, besides its settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Setting {
     /// Ends requests and waits.
     pub stop: Arc<StopSignal>,
@@ -327,6 +335,8 @@ pub struct Setting {
     pub program: Option<PathBuf>,
     /// Keeps the vectors of models that cost.
     pub cache: Option<CacheFile>,
+    /// What its calls may take.
+    pub budget: Option<Arc<Budget>>,
 }
 
 /// The file that keeps vectors.
@@ -348,6 +358,11 @@ pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>
         EmbedConfig { hash: Some(hash), .. } => Box::new(Hash::new(hash.dim)),
         _ => Box::new(Builtin::new()),
     };
+    let embedder: Box<dyn Embedder> = match &setting.budget {
+        Some(budget) => Box::new(Budgeted::new(embedder, Arc::clone(budget))),
+        None => embedder,
+    };
+    // What is found there is not paid for.
     Ok(match open_cache(config, setting) {
         Some(cache) => Box::new(Cached::new(embedder, cache)),
         None => embedder,

@@ -10,7 +10,7 @@ use crate::analysis::{Analyser, SearchConfig};
 use crate::chunk::ChunkConfig;
 use crate::config::{Config, allowed_folder};
 use crate::domain::{Failure, QueueStats, RunState};
-use crate::embed::{self, Embedder};
+use crate::embed::{self, Budget, Budgeted, Embedder, Setting as EmbedSetting};
 use crate::error::Error;
 use crate::extract::{ExtractConfig, Extraction};
 use crate::kb::{self, Reader, Run, Writer};
@@ -177,6 +177,7 @@ fn resume_without_config(
         analyser: Analyser::for_fingerprint(&kb.reader().analysis_fingerprint()?)
             .unwrap_or_else(|| Analyser::new(&SearchConfig::default())),
         embedder,
+        budget: None,
         sources: Vec::new(),
         source: SourceConfig::default(),
         cache: Arc::new(Cache::new(path, None)),
@@ -193,6 +194,7 @@ struct Job<'a> {
     fingerprints: StageFingerprints,
     analyser: Analyser,
     embedder: Box<dyn Embedder + 'a>,
+    budget: Option<Arc<Budget>>,
     sources: Vec<AnySource>,
     /// The settings of the sources.
     source: SourceConfig,
@@ -205,9 +207,14 @@ impl<'a> Job<'a> {
         // Of the knowledge base that `config` names, also for a run on another one.
         let cache = Arc::new(Cache::new(&config.kb, config.cache.as_deref()));
         let sources = open_sources(config, &cache, session)?;
-        let embedder: Box<dyn Embedder + 'a> = match session.embedder {
-            Some(embedder) => Box::new(embedder),
-            None => embed::open(&config.embed, &config.embed_setting(&session.stop, true))?,
+        let budget = budget(config, kb.reader())?;
+        let embedder: Box<dyn Embedder + 'a> = match (session.embedder, &budget) {
+            (Some(embedder), Some(budget)) => Box::new(Budgeted::new(embedder, Arc::clone(budget))),
+            (Some(embedder), None) => Box::new(embedder),
+            (None, _) => {
+                let setting = config.embed_setting(&session.stop, true);
+                embed::open(&config.embed, &EmbedSetting { budget: budget.clone(), ..setting })?
+            }
         };
         if let Some(probe) = kb.reader().probe(&embedder.model().fingerprint)? {
             embedder.expect_probe(probe);
@@ -219,6 +226,7 @@ impl<'a> Job<'a> {
             fingerprints: StageFingerprints::new(&config.chunk, embedder.as_ref()),
             analyser: Analyser::new(&config.search),
             embedder,
+            budget,
             sources,
             source: config.source.clone(),
             cache,
@@ -253,6 +261,7 @@ impl<'a> Job<'a> {
             fingerprints: &self.fingerprints,
             analyser: &self.analyser,
             embedder: self.embedder.as_ref(),
+            budget: self.budget.as_deref(),
             pool: &pool,
             fetch_threads: workers::fetch,
             deletions: DeletionRules {
@@ -274,6 +283,10 @@ impl<'a> Job<'a> {
             .map_err(Error::from)
             .and_then(|()| context.reached(Checkpoint::BeforeStart))
             .and_then(|()| workers::run(&context, plan, &tracker));
+        if let Some(budget) = &self.budget {
+            // If this fails, so does what follows.
+            let _ = run.add_usage(budget.unsaved());
+        }
         let rules =
             FailureRules { fail_on: options.fail_on, is_named: &|failure| self.names(failure) };
         let Ended { run, failures, counts, result } = outcome::settle(run, &state, worked, &rules)?;
@@ -303,6 +316,16 @@ impl<'a> Job<'a> {
         let of_site = |site: &AnySource| site.name() == source && site.names_page(uri);
         self.source.includes_by_name(source, uri) || self.sources.iter().any(of_site)
     }
+}
+
+/// Returns what is left of the budget that `config` sets; `None` if it sets none.
+fn budget(config: &Config, kb: &Reader) -> Result<Option<Arc<Budget>>, Error> {
+    if !config.budget.is_limited() {
+        return Ok(None);
+    }
+    let unfinished = kb.last_run()?.filter(|run| !run.status.is_complete());
+    let (run, day) = kb.usage(unfinished.as_ref().map(|run| run.id))?;
+    Ok(Some(Arc::new(Budget::new(config.budget, run, day))))
 }
 
 /// Fails if deletions are allowed for a source that neither kb.toml nor the knowledge base has.

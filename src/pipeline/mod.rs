@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::analysis::Analyser;
 use crate::chunk::ChunkConfig;
 use crate::domain::ChunkRange;
-use crate::embed::Embedder;
+use crate::embed::{Budget, Embedder};
 use crate::error::Error;
 use crate::extract::Extraction;
 use crate::kb::{LoadedRevision, Reader, Run};
@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub analyser: &'a Analyser,
     /// Makes vectors.
     pub embedder: &'a dyn Embedder,
+    /// What embedding may take; `None`: anything.
+    pub budget: Option<&'a Budget>,
     /// Distributes the work of one step over the processors.
     pub pool: &'a Pool,
     /// Starts and joins the threads that send requests to web sites.

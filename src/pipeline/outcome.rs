@@ -1,6 +1,7 @@
 //! The outcome of a run: its status, its message, its exit code.
 
 use crate::domain::{Failure, FailureKind, Metrics, RunState, RunStatus};
+use crate::embed::EmbedError;
 use crate::error::{Error, ExitCode, chain};
 use crate::kb::{KbError, ReportedFailure, Run};
 
@@ -120,14 +121,15 @@ pub fn settle(
     worked: Result<(), Error>,
     rules: &FailureRules<'_>,
 ) -> Result<Ended, Error> {
-    let (reported, result) = judge(run, before, worked, rules);
+    let (reported, result) = judge(run, before, worked.map_err(|error| counted(run, error)), rules);
     let (failures, counts) = reported;
     let (status, message) = match &result {
         Ok(completed) => (completed.status(), completed.message()),
         Err(Error::Stopped) => (RunStatus::Cancelled, "stopped at a checkpoint"),
+        Err(Error::Budget { .. }) => (RunStatus::Cancelled, "stopped by its budget"),
         Err(_) => (RunStatus::Failed, "stopped by an error"),
     };
-    let error = failed(&result).map(|error| chain(error));
+    let error = failed(&result).filter(|_| status == RunStatus::Failed).map(|error| chain(error));
     match run.end(status, message, error.as_deref()) {
         Ok(run) => Ok(Ended { run, failures, counts, result }),
         // The first error counts: this one follows from it.
@@ -136,6 +138,17 @@ pub fn settle(
             Ok(Ended { run, failures, counts, result })
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns `error`; that of a used-up budget with the number of chunks that wait.
+fn counted(run: &Run<'_>, error: Error) -> Error {
+    match error {
+        Error::Embed(EmbedError::OverBudget { used }) => {
+            let waiting = run.reader().queue_stats().map_or(0, |stats| stats.pending);
+            Error::Budget { used, waiting }
+        }
+        error => error,
     }
 }
 

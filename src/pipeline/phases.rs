@@ -130,6 +130,7 @@ mod tests {
             chunk: &chunk,
             fingerprints: &fingerprints,
             analyser: &Analyser::new(&SearchConfig::default()),
+            budget: None,
             embedder: embedder.as_ref(),
             pool: &pool,
             fetch_threads: |_, work| {

@@ -76,7 +76,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("[embedder]\n"), @r#"
-    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `extract`, `chunk`, `embed`, `search`
+    error: kb.toml:4:2: embedder: unknown key `embedder`, expected one of `kb`, `source`, `extract`, `chunk`, `embed`, `budget`, `search`
      --> kb.toml:4:2
       |
     4 | [embedder]

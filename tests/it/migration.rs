@@ -55,6 +55,7 @@ const TO_FORMAT_1: &str = "DROP VIEW vector; DROP TABLE vector_block; DROP TABLE
     ALTER TABLE run DROP COLUMN seconds_left;
     ALTER TABLE run DROP COLUMN worked_ms;
     DROP TABLE probe;
+    DROP TABLE usage;
     CREATE TABLE vector (
       chunk_id INTEGER PRIMARY KEY REFERENCES chunk (id),
       scale REAL NOT NULL CHECK (scale >= 0),
@@ -139,7 +140,7 @@ fn readers_ask_for_an_ingest() {
             program().args(arguments).current_dir(place.toml().parent().unwrap()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{arguments:?}: {stderr}");
-        let expected = "has file format 1; this program reads format 12";
+        let expected = "has file format 1; this program reads format 13";
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
     assert!(fs::read(place.kb()).unwrap() == bytes);

@@ -1,6 +1,7 @@
 //! `[embed.http]`: a model behind a server that fails in every way a server can, through runs and
 //! searches. Contents are compared with those that a healthy server results in.
 
+mod budgets;
 mod cache;
 mod keys;
 mod searches;
@@ -431,7 +432,8 @@ fn a_stop_ends_calls_that_wait_for_an_answer() {
     let connection = read_only(&place.kb());
     let stored: i64 =
         connection.query_row("SELECT count(*) FROM vector", [], |row| row.get(0)).unwrap();
-    assert_eq!(stored as usize, kept.len());
+    // An answer may have been under way.
+    assert!((1..=kept.len()).contains(&(stored as usize)), "{stored} of {}", kept.len());
     model.answer(|_, _| Answer::Right);
     assert_eq!(resume(&config, None).exit_code, 0);
     assert_eq!(healthy(&model, &place).0, place.dump());

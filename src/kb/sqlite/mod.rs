@@ -36,6 +36,7 @@ mod shape;
 mod stage;
 mod statistics;
 mod unchanged;
+mod usage;
 mod vectors;
 mod writer;
 

@@ -9,10 +9,10 @@ use super::failures::record_failure;
 use super::index::{IndexRows, Segment};
 use super::run_row::recount_as_failed;
 use super::vectors::StoredVector;
-use super::{Reader, Run, index, revisions, vectors};
+use super::{Reader, Run, index, revisions, usage, vectors};
 use crate::domain::{
     ChunkId, ChunkRange, DocumentId, Failure, FailureKind, Metrics, ProgressReport, QueueStats,
-    RevisionId, Stage,
+    RevisionId, Stage, Usage,
 };
 use crate::kb::KbError;
 
@@ -53,6 +53,8 @@ pub struct Commit<'a> {
     pub rows: Vec<IndexRows>,
     /// How many of the vectors were reused from older revisions.
     pub reused: u64,
+    /// What embedding has taken since the last batch.
+    pub usage: Usage,
     /// Progress of the run with this batch.
     pub progress: ProgressReport,
 }
@@ -189,6 +191,7 @@ impl Run<'_> {
         let segment = Segment::new(commit.rows);
         let delta = Metrics { batches_processed: 1, ..Metrics::default() };
         self.write_counted_by(false, delta, Some(&commit.progress), |tx, delta| {
+            usage::add(tx, self.key.id, commit.usage)?;
             let mut finished = Vec::new();
             let mut vectors: BTreeMap<String, Vec<_>> = BTreeMap::new();
             for chunks in commit.chunks.chunk_by(|a, b| a.revision == b.revision) {

@@ -92,6 +92,11 @@ const MIGRATIONS: &[Migration] = &[
         shape: "f05b1a6bb1062b84",
         then: |_| Ok(()),
     },
+    Migration {
+        sql: include_str!("migrations/0013_usage.sql"),
+        shape: "87ee77bf3f627503",
+        then: |_| Ok(()),
+    },
 ];
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections write and checkpoint at once.

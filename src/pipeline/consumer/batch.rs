@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::{ChunkId, ChunkRange, Phase};
-use crate::embed::EmbedError;
+use crate::embed::{Budget, EmbedError};
 use crate::error::Error;
 use crate::kb::{Commit, IndexRows, LoadedRevision, QueuedChunk, StoredChunk};
 use crate::pipeline::phases::PhaseTracker;
@@ -74,7 +74,8 @@ impl Consumer<'_> {
         let progress = context.progress.report();
         let left = left(&ranges, &missing, &bad);
         let (ranges, left, chunks) = (&ranges, &left, &chunks);
-        let commit = Commit { ranges, left, awaited, chunks, rows, reused, progress };
+        let usage = context.budget.map(Budget::unsaved).unwrap_or_default();
+        let commit = Commit { ranges, left, awaited, chunks, rows, reused, usage, progress };
         {
             let _processor = context.pool.get()?.take_processor();
             context.run.commit(commit)?;
