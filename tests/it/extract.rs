@@ -35,7 +35,7 @@ fn the_extension_chooses_the_extractor() {
     check("notes.txt", "plain@2", MediaType::Plain, "notes.txt");
     check("var/a.log", "plain@2", MediaType::Plain, "a.log");
     check("LICENSE", "plain@2", MediaType::Plain, "LICENSE");
-    check("guide.rst", "rst@4", MediaType::Markdown, "guide");
+    check("guide.rst", "rst@5", MediaType::Markdown, "guide");
     check("src/main.rs", "source@1", MediaType::Source, "main.rs");
     check("a.md/.editorconfig", "source@1", MediaType::Source, ".editorconfig");
 }
@@ -312,4 +312,54 @@ proptest! {
         let text = format!("{open}\n{raw}\n{open}\n# Heading\n");
         prop_assert_eq!(extract("a.md", text.as_str()).unwrap().text, text);
     }
+}
+
+#[test]
+fn tags_and_dates_of_markup_become_metadata() {
+    let check = |uri: &str, text: &str, expected: &str| {
+        let extracted = extract(uri, text).unwrap();
+        assert_eq!(serde_json::to_string(&extracted.metadata).unwrap(), expected, "{text}");
+    };
+    check(
+        "a.rst",
+        "Head\n====\n\n.. meta::\n   :description: Of zebras\n   :keywords: kudu, gnu\n   :other: x\n\nBody.\n",
+        r#"{"description":"Of zebras","keywords":"kudu, gnu"}"#,
+    );
+    check(
+        "a.org",
+        "#+FILETAGS: :one:two:\n* Head :two:three:\nBody\n* At 10:30 :no\n",
+        r#"{"tags":"one two three"}"#,
+    );
+    check(
+        "a.adoc",
+        "= Title\nAda Bell <ada@b.org>\nv1.2, 2024-05-06: Spring\n\nBody.\n",
+        r#"{"author":"Ada Bell","date":"2024-05-06"}"#,
+    );
+    check("a.adoc", "= Title\n2024-05-06\n", r#"{"date":"2024-05-06"}"#);
+    check("a.adoc", "= Title\n\n2024-05-06 was fine.\n", "{}");
+}
+
+#[test]
+fn headers_of_html_tables_are_one_row() {
+    let check = |rows: &str, expected: &str| {
+        let html = format!(
+            "<html><body><main><p>Some text.</p><table>{rows}</table></main></body></html>"
+        );
+        let text = extract("a.html", html).unwrap().text;
+        let table: String = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(table, expected, "{rows}");
+    };
+    let rows = "<tr><td>a</td><td>1</td><td>2</td></tr>";
+    check(
+        &format!(
+            "<thead><tr><th rowspan=2>Name</th><th colspan=2>Size</th></tr><tr><th>Min</th>\
+             <th>Max<br>at</th></tr></thead>{rows}"
+        ),
+        "| Name | Size Min | Size Max at || --- | --- | --- || a | 1 | 2 |",
+    );
+    // Names of rows are no header.
+    check(
+        "<tr><th>Host</th><td>a</td></tr><tr><th>Port</th><td>1</td></tr>",
+        "|  |  || --- | --- || Host | a || Port | 1 |",
+    );
 }

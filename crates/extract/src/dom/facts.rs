@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// Limit on the tags of a page, each of its own element.
+const TAGS_MAX: usize = 50;
+
 use super::tree::{NodeId, Tree};
 
 /// What a page declares, as written: URLs may be relative to `base`.
@@ -73,6 +76,7 @@ impl Tree {
         let mut facts = Facts::default();
         // What is less certain counts if nothing else is there.
         let (mut linked_data, mut time) = (None, None);
+        let mut tags = Vec::new();
         for id in self.all() {
             match self.name(id) {
                 "html" => set(&mut facts.language, self.attribute(id, "lang")),
@@ -87,10 +91,17 @@ impl Tree {
                 "link" if self.has_rel(id, "alternate") && self.is_markdown(id) => {
                     set(&mut facts.markdown, self.attribute(id, "href"));
                 }
-                "meta" => self.read_meta(id, &mut facts),
+                "meta" => {
+                    self.read_meta(id, &mut facts);
+                    if self.has(id, "property", "article:tag") {
+                        tags.extend(self.attribute(id, "content").map(str::to_owned));
+                    }
+                }
                 "input" => facts.asks_password |= self.has(id, "type", "password"),
                 "script" if self.is_data(id) => {
-                    set(&mut linked_data, linked_date(&self.text(id)).as_deref());
+                    let text = self.text(id);
+                    set(&mut linked_data, linked_date(&text).as_deref());
+                    tags.extend(linked_keywords(&text));
                 }
                 "script" => facts.has_script = true,
                 "time" => set(&mut time, self.attribute(id, "datetime")),
@@ -98,6 +109,11 @@ impl Tree {
             }
         }
         facts.date = facts.date.or(linked_data).or(time);
+        tags.truncate(TAGS_MAX);
+        if !tags.is_empty() {
+            facts.keywords =
+                Some(facts.keywords.into_iter().chain(tags).collect::<Vec<_>>().join(", "));
+        }
         facts
     }
 
@@ -158,15 +174,29 @@ impl Tree {
     }
 }
 
+/// Returns the keywords of JSON-LD.
+fn linked_keywords(text: &str) -> Vec<String> {
+    let keywords = linked_objects(text, |object| match object.get("keywords")? {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(words) => {
+            Some(words.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        }
+        _ => None,
+    });
+    keywords.unwrap_or_default()
+}
+
+/// Returns what `find` finds first in an object of JSON-LD.
+fn linked_objects<T>(text: &str, find: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    let data: Value = serde_json::from_str(text).ok()?;
+    let graph = data.get("@graph").and_then(Value::as_array).into_iter().flatten();
+    data.as_array().into_iter().flatten().chain(graph).chain([&data]).find_map(find)
+}
+
 /// Returns the date of JSON-LD, schema.org: when the page last changed, or else was published.
 fn linked_date(text: &str) -> Option<String> {
-    let data: Value = serde_json::from_str(text).ok()?;
-    let field = |name: &str| {
-        let graph = data.get("@graph").and_then(Value::as_array).into_iter().flatten();
-        let objects = data.as_array().into_iter().flatten().chain(graph).chain([&data]);
-        let mut dates = objects.filter_map(|object| object.get(name)?.as_str());
-        dates.next().map(str::to_owned)
-    };
+    let field =
+        |name: &str| linked_objects(text, |object| object.get(name)?.as_str().map(str::to_owned));
     field("dateModified").or_else(|| field("datePublished"))
 }
 
@@ -194,6 +224,15 @@ fn set(place: &mut Option<String>, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keywords_are_read_from_all_places() {
+        let facts = |html: &str| crate::dom::parse(html).facts().keywords;
+        let html = "<meta name=keywords content='a, b'><meta property='article:tag' content=c>\
+                    <script type='application/ld+json'>{\"@graph\": [{\"keywords\": [\"d\", \"e\"]}]}</script>";
+        assert_eq!(facts(html).as_deref(), Some("a, b, c, d, e"));
+        assert_eq!(facts("<meta name=keywords content=''>"), None);
+    }
 
     #[test]
     fn dates_are_read_from_all_places() {

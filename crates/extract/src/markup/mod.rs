@@ -23,12 +23,15 @@ pub(crate) struct Markup {
     scan: fn(&str, &mut Scribe),
 }
 
+/// Limit on the tags of a document.
+const TAGS_MAX: usize = 50;
+
 /// AsciiDoc.
-pub(crate) const ASCIIDOC: Markup = Markup { id: "asciidoc@3", scan: asciidoc::scan };
+pub(crate) const ASCIIDOC: Markup = Markup { id: "asciidoc@4", scan: asciidoc::scan };
 /// reStructuredText.
-pub(crate) const RST: Markup = Markup { id: "rst@4", scan: rst::scan };
+pub(crate) const RST: Markup = Markup { id: "rst@5", scan: rst::scan };
 /// Org mode.
-pub(crate) const ORG: Markup = Markup { id: "org@3", scan: org::scan };
+pub(crate) const ORG: Markup = Markup { id: "org@4", scan: org::scan };
 /// LaTeX.
 pub(crate) const LATEX: Markup = Markup { id: "latex@3", scan: latex::scan };
 /// Man pages, by either macro package.
@@ -100,6 +103,20 @@ impl Scribe {
         let first = block.first().and_then(|line| self.source.index_of_part(line));
         let in_file = |line: u32| first.map_or(self.at, |first| self.source.in_file(first + line));
         self.writer.cells(cells, |(first, last)| (in_file(first), in_file(last)));
+    }
+
+    /// Adds tags with colons between them, as Org writes them.
+    fn add_tags(&mut self, tags: &str) {
+        let known =
+            self.metadata.get("tags").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let mut tags: Vec<&str> = known.split(' ').chain(tags.split([':', ' '])).collect();
+        tags.retain(|tag| !tag.is_empty());
+        let mut seen = std::collections::HashSet::new();
+        tags.retain(|tag| seen.insert(*tag));
+        tags.truncate(TAGS_MAX);
+        if !tags.is_empty() {
+            self.note("tags", &tags.join(" "));
+        }
     }
 
     fn note(&mut self, key: &str, value: &str) {

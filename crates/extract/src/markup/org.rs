@@ -11,7 +11,9 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         if line.is_empty() {
             scribe.flush();
         } else if stars > 0 && line[stars..].starts_with(' ') {
-            scribe.heading(stars, &inline(heading(&line[stars..])));
+            let (text, tags) = heading(&line[stars..]);
+            scribe.add_tags(tags);
+            scribe.heading(stars, &inline(text));
         } else if let Some((kind, rest)) = begin(trimmed) {
             let end = format!("#+end_{kind}");
             let is_end = |line: &str| line.trim_start().to_ascii_lowercase().starts_with(&end);
@@ -69,8 +71,8 @@ fn fixed_width(line: &str) -> Option<&str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
 }
 
-/// Returns the text of a heading: without its keyword, priority and tags.
-fn heading(text: &str) -> &str {
+/// Returns the text of a heading, without its keyword and priority, and its tags.
+fn heading(text: &str) -> (&str, &str) {
     let text = text.trim();
     let text = ["TODO ", "DONE "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
     let text = match text.strip_prefix("[#").and_then(|rest| rest.split_once(']')) {
@@ -79,9 +81,9 @@ fn heading(text: &str) -> &str {
     };
     match text.rsplit_once(' ') {
         Some((before, tags)) if tags.len() > 2 && tags.starts_with(':') && tags.ends_with(':') => {
-            before.trim_end()
+            (before.trim_end(), tags)
         }
-        _ => text,
+        _ => (text, ""),
     }
 }
 
@@ -100,7 +102,7 @@ fn keyword_line(keyword: &str, scribe: &mut Scribe) {
         name @ ("author" | "date" | "language" | "description" | "keywords" | "lastmod") => {
             scribe.note(name, value);
         }
-        "filetags" => scribe.note("tags", &value.replace(':', " ")),
+        "filetags" => scribe.add_tags(value),
         "caption" => scribe.line(inline(value.trim())),
         _ => {}
     }

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 
 use super::{Names, Scribe};
 
+/// Limit on the words of a revision line.
+const REVISION_WORDS_MAX: usize = 10;
+
 /// Lines that open and close blocks whose content is literal.
 const LITERAL: [&str; 4] = ["----", "....", "++++", "````"];
 
@@ -36,6 +39,9 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
             scribe.flush();
         } else if let Some((level, heading)) = heading(line) {
             scribe.heading(level, &inline(&resolved(heading, &mut attributes)));
+            if level == 1 {
+                header(rest, scribe);
+            }
         } else if line.starts_with('[') && line.ends_with(']') {
             scribe.flush();
             language = language_of(line);
@@ -43,6 +49,37 @@ pub(super) fn scan(text: &str, scribe: &mut Scribe) {
         } else if !is_condition(line) {
             one_line(&resolved(line, &mut attributes), scribe, &mut attributes);
         }
+    }
+}
+
+/// Notes author and date of the lines below the title: `Ada Bell <a@b.org>`, then
+/// `v1.2, 2024-05-06: Spring`.
+fn header(lines: &[&str], scribe: &mut Scribe) {
+    let mut lines = lines
+        .iter()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with([':', '/']));
+    let Some(authors) = lines.next() else { return };
+    let revision = match authors.split_once(" <") {
+        Some((author, mail)) if mail.contains('@') => {
+            scribe.note("author", author);
+            lines.next().copied().unwrap_or_default()
+        }
+        _ => authors,
+    };
+    let is_date = |word: &&str| {
+        word.len() == 10
+            && word.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    let mut words = revision.split([',', ':', ' ']);
+    // A revision is short; other lines are text.
+    if revision.split(' ').count() < REVISION_WORDS_MAX
+        && let Some(date) = words.find(is_date)
+    {
+        scribe.note("date", date);
     }
 }
 

@@ -254,6 +254,11 @@ fn directive(
     let options = body.iter().take_while(|line| line.starts_with(':')).count();
     let content = &body[options..];
     let (name, argument) = (name.trim(), argument.trim());
+    if name == "meta" {
+        for (name, value) in body.iter().filter_map(|line| field(line)) {
+            scribe.note(name, value);
+        }
+    }
     if name.contains(' ') || name.starts_with('|') || NO_TEXT.contains(&name) {
         return;
     }
