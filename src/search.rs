@@ -179,7 +179,7 @@ impl Searcher {
     }
 
     fn answer_with(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
-        let reading = self.reader.understand(query, strictness)?;
+        let reading = self.reader.understand(query, strictness, &embed::is_word)?;
         let mode = self.mode(query.show.mode);
         let words = (mode != SearchMode::Vector).then_some(WordWeights {
             title: self.config.title_weight,
@@ -194,7 +194,7 @@ impl Searcher {
             (_, vector) => vector?,
         };
         let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
-        Ok(SearchResult { interpretation: reading.interpretation(&hits), hits, warning })
+        Ok(SearchResult { interpretation: reading.interpretation(), hits, warning })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.

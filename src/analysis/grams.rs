@@ -27,6 +27,11 @@ impl Run {
             }
             end = range.end;
             match self.units.last_mut() {
+                // The vowels am of Thai and Lao, typed in two parts.
+                Some((before, folded)) if is_am(*folded, character) => {
+                    *folded = if character == THAI_AA { '\u{e33}' } else { '\u{eb3}' };
+                    before.end = range.end;
+                }
                 Some((before, folded)) if is_joining(character) => {
                     let mut joined = text[before.start..range.end].nfkc();
                     if let (Some(one), None) = (joined.next(), joined.next()) {
@@ -59,6 +64,14 @@ impl Run {
             visit(units[0].0.start..units[units.len() - 1].0.end, &self.gram);
         }
     }
+}
+
+/// The second part of the Thai vowel am.
+const THAI_AA: char = '\u{e32}';
+
+/// Reports whether two characters are the vowel am.
+fn is_am(one: char, other: char) -> bool {
+    matches!((one, other), ('\u{e4d}', THAI_AA) | ('\u{ecd}', '\u{eb2}'))
 }
 
 /// Reports whether `character` may be one with the character before it: voice marks of kana, vowels

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::compounds::{Place, for_each_token};
 use super::language::Language;
 use super::scripts::{gram_chars, is_spaceless};
-use super::token;
+use super::{synonyms, token};
 
 /// A word, with the tokens it may have in the index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,14 @@ pub struct Word {
     pub parts: Vec<Vec<String>>,
     /// Tokens of a whole name.
     pub wholes: Vec<String>,
+    /// Tokens of its parts one after the other, if it is written in several words.
+    pub divided: Vec<Vec<String>>,
+    /// Its forms in texts of languages that the query is not in.
+    pub foreign: Vec<(Language, Vec<String>)>,
     /// Whether tokens that begin with its forms match too.
     pub is_prefix: bool,
+    /// Whether it was typed as several words, which may be words of their own.
+    pub is_joined: bool,
 }
 
 /// Consecutive tokens.
@@ -80,15 +86,12 @@ pub fn sequences(text: &str, is_prefix: bool, languages: &[Language]) -> Vec<Seq
     sequences
 }
 
-/// Returns the words of `text`, each with whether `is_stop` says so of its bytes.
-pub fn words(
-    text: &str,
-    is_prefix: bool,
-    languages: &[Language],
-    is_stop: &dyn Fn(&Range<usize>) -> bool,
-) -> Vec<(bool, Word)> {
-    // Ordered so that a whole comes before its parts.
-    let mut forms: BTreeMap<(usize, Reverse<usize>), Vec<String>> = BTreeMap::new();
+/// Forms by the bytes of their word, so that a whole comes before its parts.
+type FormsByPlace = BTreeMap<(usize, Reverse<usize>), Vec<String>>;
+
+/// Returns the forms that each word of `text` has in `languages`.
+fn forms_by_place(text: &str, languages: &[Language]) -> FormsByPlace {
+    let mut forms: FormsByPlace = BTreeMap::new();
     for language in languages {
         for_each_token(text, *language, |range, token, _| {
             let surface = &text[range.clone()];
@@ -105,6 +108,45 @@ pub fn words(
             }
         });
     }
+    forms
+}
+
+/// Adds the forms that the only part of a word, at `place`, has in languages it is not in.
+fn add_foreign(
+    word: &mut Word,
+    place: &(usize, Reverse<usize>),
+    foreign: &[(Language, FormsByPlace)],
+) {
+    let is_plain = word.wholes.is_empty() && !word.is_prefix;
+    let ([own], true) = (word.parts.as_slice(), is_plain) else { return };
+    for (language, forms) in foreign {
+        let others = forms.get(place).into_iter().flatten();
+        let others: Vec<_> = others.filter(|form| !own.contains(form)).cloned().collect();
+        if !others.is_empty() {
+            word.foreign.push((*language, others));
+        }
+    }
+}
+
+/// The languages that words are analysed in.
+#[derive(Clone, Copy)]
+pub struct LookupLanguages<'a> {
+    /// Texts of any language are searched for what words are in these.
+    pub own: &'a [Language],
+    /// Other languages of the index; texts in these are searched for what words are in them.
+    pub foreign: &'a [Language],
+}
+
+/// Returns the words of `text`, each with whether `is_stop` says so of its bytes.
+pub fn words(
+    text: &str,
+    is_prefix: bool,
+    languages: LookupLanguages<'_>,
+    is_stop: &dyn Fn(&Range<usize>) -> bool,
+) -> Vec<(bool, Word)> {
+    let forms = forms_by_place(text, languages.own);
+    let in_foreign = |language: &Language| (*language, forms_by_place(text, &[*language]));
+    let foreign: Vec<_> = languages.foreign.iter().map(in_foreign).collect();
     let ranges: Vec<_> = forms.keys().map(|(start, end)| *start..end.0).collect();
     let mut words: Vec<(Range<usize>, bool, Word)> = Vec::new();
     for (range, forms) in ranges.iter().zip(forms.into_values()) {
@@ -145,11 +187,19 @@ pub fn words(
             }
         }
     }
+    for (range, _, word) in &mut words {
+        add_foreign(word, &(range.start, Reverse(range.end)), &foreign);
+        match word.parts.as_mut_slice() {
+            [forms] if word.wholes.is_empty() => synonyms::add(forms),
+            _ => synonyms::add(&mut word.wholes),
+        }
+    }
     words.into_iter().map(|(_, is_stop, word)| (is_stop, word)).collect()
 }
 
 /// Returns the tokens that a word may have in texts of `languages`.
 pub fn forms(word: &str, languages: &[Language]) -> Vec<String> {
+    let languages = LookupLanguages { own: languages, foreign: &[] };
     let words = words(word, false, languages, &|_| false);
     words.into_iter().flat_map(|(_, word)| word.parts).flatten().collect()
 }

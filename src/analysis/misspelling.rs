@@ -1,7 +1,8 @@
 //! Misspelt words: which tokens of an index a word that it does not have may mean.
 //!
 //! Tokens are stems, and a slip near the end of a word changes its stem. Therefore every word that
-//! is one slip away is stemmed and compared, and beyond that the stems are.
+//! is one slip away is stemmed and compared, and beyond that the stems are. As a stem is of several
+//! words, what a text writes is compared again: `horses` does not mean "housing".
 
 use std::collections::HashSet;
 
@@ -21,6 +22,8 @@ const LETTERS_MAX: usize = 32;
 pub struct Misspelling {
     /// Its letters, folded, and those of its stems.
     forms: Vec<Vec<char>>,
+    /// Its letters, folded, without the ending of a plural.
+    singular: Vec<char>,
     /// Tokens of the words that are one slip away.
     near: HashSet<String>,
     /// Slips it may have.
@@ -52,7 +55,27 @@ impl Misspelling {
             near.extend(languages.iter().map(|language| token::of_word(neighbour, *language)));
         });
         let slips_max = if letters.len() < LETTERS_OF_TWO { 1 } else { 2 };
-        Some(Self { forms, near, slips_max, first: letters[0], letters: letters.len() })
+        let singular = singular(&fold(&word));
+        Some(Self { forms, singular, near, slips_max, first: letters[0], letters: letters.len() })
+    }
+
+    /// Returns how far a word of a text is from the word, or `None` if the word does not mean it:
+    /// twice the number of slips, one less if two letters are swapped, and two more if the first
+    /// letter differs, which is rare; then there is one slip at most. Plurals count like singulars.
+    pub fn distance_of_word(&self, written: &str) -> Option<usize> {
+        let written = fold(&lower(written)).into_owned();
+        let whole: Vec<char> = written.chars().collect();
+        let candidates = [(&self.forms[0], &whole), (&self.singular, &singular(&written))];
+        let slips = candidates
+            .iter()
+            .filter_map(|(one, other)| slips_between(one, other, self.slips_max))
+            .min()?;
+        let differs = whole.first() != self.forms[0].first();
+        let mut letters = [self.singular.clone(), candidates[1].1.clone()];
+        letters.iter_mut().for_each(|letters| letters.sort_unstable());
+        let is_swapped = slips == 1 && letters[0] == letters[1];
+        let allows = !differs || slips < 2;
+        allows.then_some((2 * slips + 2 * usize::from(differs)).saturating_sub(is_swapped.into()))
     }
 
     /// Returns how far `token` is from the word, or `None` if the word does not mean it: twice the
@@ -71,6 +94,16 @@ impl Misspelling {
         };
         Some(2 * slips + usize::from(letters[0] != self.first))
     }
+}
+
+/// Returns the letters of a word without the ending of an English, Spanish or French plural.
+fn singular(word: &str) -> Vec<char> {
+    let stem = match word.strip_suffix("ies") {
+        Some(stem) if stem.len() > 2 => format!("{stem}y"),
+        _ if word.ends_with("ss") => word.to_owned(),
+        _ => word.strip_suffix('s').filter(|stem| stem.len() > 2).unwrap_or(word).to_owned(),
+    };
+    stem.chars().collect()
 }
 
 /// Calls `visit` with every word that one slip makes of `word`: a letter too few, too many, another
@@ -145,6 +178,29 @@ fn slips_between(one: &[char], other: &[char], most: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_texts_are_near_to_what_is_typed() {
+        let distance = |typed: &str, written: &str| {
+            Misspelling::of(typed, &[Language::English]).and_then(|it| it.distance_of_word(written))
+        };
+        for (typed, written, expected) in [
+            ("slef", "Self", Some(1)),
+            ("cartthage", "Carthage", Some(2)),
+            ("connectoin", "connections", Some(1)),
+            ("kubrenetse", "Kubernetes", Some(4)),
+            ("ferris", "ferry", Some(2)),
+            ("ferrries", "ferry", Some(2)),
+            ("xube", "tube", Some(4)),
+            ("xargs", "barges", None),
+            ("sudo", "Sed", None),
+            ("horses", "housing", None),
+            ("zonfiguratoin", "configuration", None),
+            ("word", "sword", Some(4)),
+        ] {
+            assert_eq!(distance(typed, written), expected, "{typed} {written}");
+        }
+    }
 
     #[test]
     fn misspelt_words_mean_what_is_near() {

@@ -31,6 +31,7 @@ mod scripts;
 mod signs;
 mod stop_words;
 mod symbols;
+mod synonyms;
 mod syntax;
 mod token;
 
@@ -41,7 +42,7 @@ use serde::Deserialize;
 pub use about::about;
 pub use command_line::{has_command_line, has_option};
 pub use language::{IndexLanguages, Language};
-pub use lookup::{Sequence, Word, forms};
+pub use lookup::{Sequence, Word, forms, sequences};
 pub use misspelling::Misspelling;
 pub use programs::language_words;
 pub use query::{Clause, Field, ParsedQuery};
@@ -200,6 +201,7 @@ pub fn matches(
 
 #[cfg(test)]
 mod tests {
+    use super::lookup::LookupLanguages;
     use super::*;
 
     #[test]
@@ -234,7 +236,12 @@ mod tests {
     #[test]
     fn words_are_written_in_several_ways() {
         let check = |language, one: &str, other: &str| {
-            let words = lookup::words(one, false, &[language], &|_| false);
+            let words = lookup::words(
+                one,
+                false,
+                LookupLanguages { own: &[language], foreign: &[] },
+                &|_| false,
+            );
             let query = ParsedQuery {
                 words: words.into_iter().map(|(_, word)| word).collect(),
                 ..ParsedQuery::default()
@@ -280,6 +287,9 @@ mod tests {
         check(Language::Japanese, "りんご", "リンゴ");
         check(Language::Korean, "한국", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
         check(Language::Vietnamese, "viet", "việt");
+        check(Language::Thai, "น้ำ", "น\u{e49}\u{e4d}\u{e32}");
+        check(Language::Thai, "น\u{e49}\u{e4d}\u{e32}", "น้ำ");
+        check(Language::Arabic, "می\u{200c}خواهم", "میخواهم");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::compounds::for_each_token;
 use super::language::{IndexLanguages, Language};
-use super::lookup::{self, Sequence, Word};
+use super::lookup::{self, LookupLanguages, Sequence, Word};
 use super::syntax::{Item, ItemField, Syntax, items};
 
 /// Limit on the words of a query that are looked up.
@@ -62,7 +62,9 @@ impl ParsedQuery {
     /// Its words are looked up in its own language; if that cannot be detected, in all of them:
     /// a word must be found as it is written.
     pub fn parse(query: &str, languages: &IndexLanguages, syntax: &Syntax<'_>) -> Self {
-        let own = Language::of_query(query, &languages.all);
+        // `NOT` is no word of a language.
+        let text = query.split_whitespace().filter(|word| *word != "NOT");
+        let own = Language::of_query(&text.collect::<Vec<_>>().join(" "), &languages.all);
         let all = if languages.all.is_empty() { &[Language::English][..] } else { &languages.all };
         let common = languages.common.first().copied().unwrap_or(all[0]);
         let codes: Vec<_> = languages.all.iter().map(|language| language.code()).collect();
@@ -89,7 +91,8 @@ impl ParsedQuery {
             }
             let column = item.field.and_then(column);
             if item.is_excluded || item.is_phrase || column.is_some() {
-                let forms = forms(item, column, languages);
+                // What is certain is so in every language.
+                let forms = forms(item, column, all);
                 let clauses =
                     if item.is_excluded { &mut parsed.excluded } else { &mut parsed.required };
                 if !forms.is_empty() {
@@ -97,6 +100,9 @@ impl ParsedQuery {
                 }
             } else {
                 parsed.note_typed(item.text);
+                let foreign: Vec<_> =
+                    all.iter().copied().filter(|it| !languages.contains(it)).collect();
+                let languages = LookupLanguages { own: languages, foreign: &foreign };
                 words.extend(words_of(item, languages, own, &capitals));
             }
         }
@@ -129,6 +135,15 @@ impl ParsedQuery {
         excludes && self.words.is_empty() && self.required.is_empty() && self.sources.is_empty()
     }
 
+    /// Replaces a misspelt word in the meaning.
+    pub fn replace_meant(&mut self, typed: &str, written: &str) {
+        let words = self.meaning.split(' ').map(|word| match word.strip_prefix(typed) {
+            Some(rest) if !rest.starts_with(char::is_alphanumeric) => format!("{written}{rest}"),
+            _ => word.to_owned(),
+        });
+        self.meaning = words.collect::<Vec<_>>().join(" ");
+    }
+
     /// Returns what the query requires, as typed.
     pub fn required_as_typed(&self) -> Vec<String> {
         as_typed(&self.required, &self.sources)
@@ -153,6 +168,8 @@ impl ParsedQuery {
         };
         let of_word = |word: &Word| {
             let forms = word.wholes.iter().chain(word.parts.iter().flatten());
+            let foreign = word.foreign.iter().flat_map(|(_, forms)| forms);
+            let forms = forms.chain(foreign).chain(word.divided.iter().flatten());
             forms.into_iter().any(|form| is_form(form, word.is_prefix))
         };
         let of_clause = |clause: &Clause| {
@@ -254,7 +271,7 @@ fn forms(item: &Item<'_>, field: Option<Field>, languages: &[Language]) -> Vec<S
 /// Returns the words of an item, each with whether it is a stop word of the query's `own` language.
 fn words_of(
     item: &Item<'_>,
-    languages: &[Language],
+    languages: LookupLanguages<'_>,
     own: Language,
     capitals: &Capitals,
 ) -> Vec<(bool, Word)> {

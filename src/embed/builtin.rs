@@ -17,6 +17,12 @@ use crate::support::fingerprint::Fingerprint;
 
 /// The vocabulary of the model, one token a line.
 pub const VOCABULARY: &str = include_str!("../../assets/static-en-256/vocab.txt");
+
+/// Reports whether a text in lower case is a word that the model knows as a whole.
+pub fn is_word(text: &str) -> bool {
+    VOCABULARY.lines().any(|word| word == text)
+}
+
 /// The format is documented in build.py.
 const ASSET: &[u8] = include_bytes!("../../assets/static-en-256/model.bin");
 const ASSET_SHA256: &str = include_str!("../../assets/static-en-256/model.bin.sha256");

@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use budget::{Budget, BudgetConfig, Budgeted};
-pub use builtin::{Builtin, VOCABULARY};
+pub use builtin::{Builtin, VOCABULARY, is_word};
 pub use cached::Cached;
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;

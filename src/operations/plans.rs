@@ -161,6 +161,7 @@ fn read_everything(scenario: &Scenario) {
                     "path:3 harbour",
                     "title:document",
                     "lang:en ferry",
+                    "hrabour",
                 ] {
                     let show = Show { mode, folds, context, explains, ..Show::default() };
                     let query = Query { filter: filter.clone(), show, ..Query::new(text) };

@@ -217,6 +217,83 @@ fn misspelt_words_mean_those_that_are_near() {
 }
 
 #[test]
+fn corrections_are_of_words_that_are_near_as_texts_write_them() {
+    let place = place(&[
+        ("house.md", "# Housing\n\nThe housing of the pump; barges carry it, and sed edits it.\n"),
+        ("ferry.md", "# Ferry\n\nThe ferry is near the configuration of houses.\n"),
+    ]);
+    let corrected = |text: &str| {
+        let found = search(&place, SearchMode::Text, text).interpretation.corrected.into_iter();
+        found.map(|one| one.to.to_lowercase()).collect::<Vec<_>>().join(" ")
+    };
+    for text in ["horses", "xargs", "sudo", "xonfiguratoin", "zebras"] {
+        assert_eq!(corrected(text), "", "{text}");
+    }
+    for (text, expected) in
+        [("ferrries", "ferry"), ("configuratoin", "configuration"), ("hosuing", "housing")]
+    {
+        assert_eq!(corrected(text), expected, "{text}");
+    }
+    // Vectors are of the corrected text.
+    let vectors = |text: &str| search(&place, SearchMode::Vector, text).hits[0].cosine;
+    assert_eq!(vectors("configuratoin"), vectors("configuration"));
+}
+
+#[test]
+fn names_in_one_word_and_in_two_find_each_other() {
+    let place = place(&[
+        ("tcp.md", "# Layers\n\nThe TCP/IP stack is old; CI/CD is new.\n"),
+        ("next.md", "# Web\n\nA site made with Next.js is fast.\n"),
+        ("node.md", "# Node\n\nNode.js runs js; js, js and more js, and the next js of Node.js.\n"),
+        ("six.md", "# Six\n\nAn address of IPv6 is long.\n"),
+        ("sharp.md", "# Sharp\n\nWritten in C# on .NET; see i18n.\n"),
+        ("csharp.md", "# Other\n\nThe csharp and dotnet folder, and internationalization.\n"),
+        ("pods.md", "# Pods\n\nThe pod has a status, the status of a pod, pod by pod: status.\n"),
+        ("status.md", "# Calls\n\nRun pod-status once a day to see more of what is going on.\n"),
+    ]);
+    let best = |text: &str| uris(&place, text).into_iter().next().unwrap_or_default();
+    for (text, expected) in [
+        ("TCP/IP", "tcp.md"),
+        ("tcpip", "tcp.md"),
+        ("tcp ip", "tcp.md"),
+        ("cicd", "tcp.md"),
+        ("IPv6", "six.md"),
+        ("IP v6", "six.md"),
+        ("ipv 6", "six.md"),
+        ("next.js", "next.md"),
+        ("nextjs", "next.md"),
+        ("pod-status", "status.md"),
+    ] {
+        assert_eq!(best(text), expected, "{text}");
+    }
+    let all = |text: &str| {
+        let mut found = uris(&place, text);
+        found.sort_unstable();
+        found.join(" ")
+    };
+    for text in ["c#", "csharp", ".net", "dotnet", "i18n", "internationalization"] {
+        assert_eq!(all(text), "csharp.md sharp.md", "{text}");
+    }
+}
+
+#[test]
+fn stop_words_of_one_language_hide_no_word_of_another() {
+    let place = place(&[
+        ("de.md", "# Rechner\n\nDie Server und die Äpfel sind nicht weit von dem Hafen.\n"),
+        ("en.md", "# Harbour\n\nThe harbour is open when the tide is low, and it serves us.\n"),
+        ("es.md", "# Manzanas\n\nLas iphones y la apple son de los puertos y no del mar.\n"),
+    ]);
+    assert_eq!(uris(&place, "what is a Server"), ["de.md"]);
+    assert_eq!(uris(&place, "the apple"), ["es.md"]);
+    assert_eq!(uris(&place, "where are the iphones"), ["es.md"]);
+    assert_eq!(uris(&place, "apple NOT iphones harbour"), ["en.md"]);
+    let exact = Query { is_exact: true, ..Query::new("what is a Server") };
+    let searcher = operations::open_searcher(&Target::File(place.kb()), SearchMode::Text).unwrap();
+    let hits = searcher.search(&exact).unwrap();
+    assert_eq!(hits.iter().map(|hit| hit.uri.as_str()).collect::<Vec<_>>(), ["de.md"]);
+}
+
+#[test]
 fn abbreviations_are_found_in_the_singular_and_the_plural() {
     let place = place(&[
         ("llms.md", "# Models\n\nAll LLMs are served by one host.\n"),

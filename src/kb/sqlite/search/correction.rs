@@ -2,7 +2,7 @@
 
 use rusqlite::Transaction;
 
-use super::match_expression;
+use super::{joints, match_expression, texts};
 use crate::analysis::{self, IndexLanguages, Misspelling, ParsedQuery, Word};
 use crate::kb::KbError;
 use crate::kb::sqlite::index;
@@ -16,6 +16,8 @@ const LEAVES_MAX: u64 = 16_384;
 const CANDIDATES_MAX: usize = 32;
 /// Chunks of a candidate that are counted.
 const COUNT_MAX: u64 = 1024;
+/// Distance of a word that is not looked for further.
+const NEAR: usize = 2;
 /// Words that a misspelt one may mean.
 const MEANINGS_MAX: usize = 3;
 
@@ -24,8 +26,8 @@ const MEANINGS_MAX: usize = 3;
 pub struct CorrectedWord {
     /// The word as typed.
     pub typed: String,
-    /// Tokens of the index, the most likely one first.
-    pub tokens: Vec<String>,
+    /// The most likely one as a text writes it.
+    pub written: String,
 }
 
 /// A part of a word that no chunk has.
@@ -38,14 +40,16 @@ struct Unknown {
 }
 
 /// Replaces the words of `query` that no chunk has by those that they are near to, and returns
-/// them. A word that exists is never replaced: if it is in a text of another language than the
-/// query, its form there is looked up, too.
+/// them. A word that exists, in a text or among those that `is_word`, is never replaced: if it is
+/// in a text of another language than the query, its form there is looked up, too.
 pub fn correct(
     tx: &Transaction<'_>,
     query: &mut ParsedQuery,
     languages: &IndexLanguages,
+    is_word: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<CorrectedWord>, KbError> {
     let mut unknown = unknown_words(tx, query, languages)?;
+    unknown.retain(|word| !is_word(&word.typed.to_lowercase()));
     if unknown.is_empty() {
         return Ok(Vec::new());
     }
@@ -58,11 +62,12 @@ pub fn correct(
     })?;
     let mut corrected = Vec::new();
     for word in unknown {
-        let tokens = most_likely(tx, word.candidates)?;
-        if !tokens.is_empty() {
+        let meanings = most_likely(tx, word.candidates, &word.misspelling, languages)?;
+        if let Some((_, written)) = meanings.first() {
             let (place, part) = word.place;
-            query.words[place].parts[part].clone_from(&tokens);
-            corrected.push(CorrectedWord { typed: word.typed, tokens });
+            query.replace_meant(&word.typed, written);
+            corrected.push(CorrectedWord { typed: word.typed, written: written.clone() });
+            query.words[place].parts[part] = meanings.into_iter().map(|(token, _)| token).collect();
         }
     }
     Ok(corrected)
@@ -96,6 +101,10 @@ fn unknown_words(
                 *forms = elsewhere;
                 continue;
             }
+            if let Some(tokens) = joints::divide(tx, typed, &query.languages)? {
+                word.divided.push(tokens);
+                continue;
+            }
             if let Some(misspelling) = Misspelling::of(typed, &query.languages) {
                 unknown.push(Unknown {
                     place: (place, part),
@@ -109,25 +118,54 @@ fn unknown_words(
     Ok(unknown)
 }
 
-/// Returns the nearest of `candidates` that chunks have, those of most chunks first.
+/// Returns the nearest of `candidates` that chunks have, those of most chunks first, each as a text
+/// writes it. A stem may be of other words, too: what the text has must be near to what is typed.
 fn most_likely(
     tx: &Transaction<'_>,
     mut candidates: Vec<(usize, String)>,
-) -> Result<Vec<String>, KbError> {
+    misspelling: &Misspelling,
+    languages: &IndexLanguages,
+) -> Result<Vec<(String, String)>, KbError> {
     candidates.sort_unstable();
     candidates.dedup();
     candidates.truncate(CANDIDATES_MAX);
     let mut counted = Vec::new();
-    for (distance, token) in candidates {
+    for (_, token) in candidates {
         let word = Word { parts: vec![vec![token.clone()]], ..Word::default() };
         let expression = match_expression::words(&[word], true).unwrap_or_default();
         let count = index::matching(tx, &expression, COUNT_MAX)?;
-        if count > 0 {
-            counted.push((distance, std::cmp::Reverse(count), token));
+        if let Some((distance, written)) = nearest(tx, &expression, &token, misspelling, languages)?
+        {
+            counted.push((distance, std::cmp::Reverse(count), token, written));
         }
     }
     counted.sort_unstable();
-    let Some((nearest, ..)) = counted.first().cloned() else { return Ok(Vec::new()) };
-    let near = counted.into_iter().take_while(|(distance, ..)| *distance == nearest);
-    Ok(near.take(MEANINGS_MAX).map(|(.., token)| token).collect())
+    let Some((least, ..)) = counted.first().cloned() else { return Ok(Vec::new()) };
+    let near = counted.into_iter().take_while(|(distance, ..)| *distance == least);
+    Ok(near.take(MEANINGS_MAX).map(|(.., token, written)| (token, written)).collect())
+}
+
+/// Returns the word with the `token`, of the texts that match `expression`, that is nearest to what
+/// is typed; with its distance.
+fn nearest(
+    tx: &Transaction<'_>,
+    expression: &str,
+    token: &str,
+    misspelling: &Misspelling,
+    languages: &IndexLanguages,
+) -> Result<Option<(usize, String)>, KbError> {
+    let mut best: Option<(usize, String)> = None;
+    texts::any_match(tx, expression, |text| {
+        for found in analysis::matches(text, &languages.all, |one| one == token) {
+            let written = &text[found];
+            let distance = misspelling.distance_of_word(written);
+            if let Some(distance) = distance
+                && best.as_ref().is_none_or(|(least, _)| distance < *least)
+            {
+                best = Some((distance, written.to_owned()));
+            }
+        }
+        best.as_ref().is_some_and(|(distance, _)| *distance <= NEAR)
+    })?;
+    Ok(best)
 }

@@ -4,6 +4,7 @@ mod best;
 mod correction;
 mod filter;
 mod hits;
+mod joints;
 mod locations;
 mod match_expression;
 mod options;

@@ -76,7 +76,7 @@ pub struct Interpretation {
 pub struct Correction {
     /// The word as typed.
     pub from: String,
-    /// What was searched for instead, as a hit writes it.
+    /// What was searched for instead, as a text writes it.
     pub to: String,
 }
 

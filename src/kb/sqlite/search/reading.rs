@@ -5,10 +5,8 @@ use std::sync::Arc;
 use rusqlite::Transaction;
 
 use super::correction::{CorrectedWord, correct};
-use super::hits::Hit;
-use super::match_expression;
-use super::options;
 use super::query::{Correction, Interpretation, Query};
+use super::{joints, match_expression, options};
 use crate::analysis::{self, IndexLanguages, ItemField, ParsedQuery, Strictness, Syntax};
 use crate::kb::KbError;
 use crate::kb::sqlite::{Reader, index};
@@ -25,12 +23,14 @@ pub struct UnderstoodQuery {
 }
 
 impl Reader {
-    /// Analyses the text of a search. Words that the index does not have are corrected. Filters by
-    /// language, source and path hold only if there is such a document; otherwise they are words.
+    /// Analyses the text of a search. Words that the index does not have are corrected, unless
+    /// they are words of a language, as `is_word` reports. Filters by language, source and path
+    /// hold only if there is such a document; otherwise they are words.
     pub fn understand(
         &self,
         query: &Query,
         strictness: Strictness,
+        is_word: &dyn Fn(&str) -> bool,
     ) -> Result<UnderstoodQuery, KbError> {
         let text = query.text.as_str();
         self.read_with_languages(|tx, cache| {
@@ -44,8 +44,11 @@ impl Reader {
                 ParsedQuery::parse(text, &languages, &syntax)
             };
             let mut parsed = parse(strictness);
-            let corrected =
-                if query.is_exact { Vec::new() } else { correct(tx, &mut parsed, &languages)? };
+            joints::join(tx, &mut parsed)?;
+            let corrected = match query.is_exact {
+                true => Vec::new(),
+                false => correct(tx, &mut parsed, &languages, is_word)?,
+            };
             let strict = parse(Strictness::Full);
             let (required, excluded) = (strict.required_as_typed(), strict.excluded_as_typed());
             Ok(UnderstoodQuery { parsed, languages, required, excluded, corrected })
@@ -64,32 +67,19 @@ impl UnderstoodQuery {
         &self.parsed.meaning
     }
 
-    /// Returns how the text was understood; `hits` show what corrected words are like.
-    pub fn interpretation(&self, hits: &[Hit]) -> Interpretation {
+    /// Returns how the text was understood.
+    pub fn interpretation(&self) -> Interpretation {
         let (required, excluded) =
             (self.parsed.required_as_typed(), self.parsed.excluded_as_typed());
         let of_required = self.required.iter().filter(|one| !required.contains(one)).cloned();
         let of_excluded = self.excluded.iter().filter(|one| !excluded.contains(one));
         let relaxed = of_required.chain(of_excluded.map(|one| format!("-{one}"))).collect();
-        let corrected = self.corrected.iter().map(|word| self.correction(word, hits)).collect();
-        Interpretation { required, excluded, corrected, relaxed }
-    }
-}
-
-impl UnderstoodQuery {
-    fn correction(&self, word: &CorrectedWord, hits: &[Hit]) -> Correction {
-        let texts = || hits.iter().flat_map(|hit| [&hit.text, &hit.title, &hit.heading_path]);
-        let find = |token: &String| {
-            texts().find_map(|text| {
-                let is_it = |found: &str| found == token;
-                let found =
-                    analysis::matches(text, &self.languages.all, is_it).into_iter().next()?;
-                Some(text[found].to_owned())
-            })
+        let correction = |word: &CorrectedWord| Correction {
+            from: word.typed.clone(),
+            to: word.written.clone(),
         };
-        let found = word.tokens.iter().find_map(find);
-        let to = found.or_else(|| word.tokens.first().cloned()).unwrap_or_default();
-        Correction { from: word.typed.clone(), to }
+        let corrected = self.corrected.iter().map(correction).collect();
+        Interpretation { required, excluded, corrected, relaxed }
     }
 }
 

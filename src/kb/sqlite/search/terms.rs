@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Transaction, params};
 
 use super::best::{Best, Scored};
+use super::match_expression::Parts;
 use super::query::WordWeights;
 use super::rerank::{IDS_MAX, KnownWord, Ranked, rerank};
 use super::{contains, match_expression};
@@ -51,8 +52,7 @@ impl Terms {
         let Lookup { words: known, potential } =
             if uses_words { Lookup::of(tx, &query.words)? } else { Lookup::default() };
         let words: Vec<_> = known.iter().map(|known| known.word.clone()).collect();
-        let has_several = uses_words && query.words.len() > 1;
-        let complete = match_expression::words(&query.words, true).filter(|_| has_several);
+        let complete = if uses_words { complete(tx, &query.words)? } else { None };
         let all = match_expression::words(&words, true);
         let any = match_expression::words(&words, false).filter(|any| Some(any) != all.as_ref());
         let required = match_expression::required(query);
@@ -118,6 +118,23 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// Returns an expression for chunks with every word, or `None` if that is the same as any. A name
+/// is as it is written if some chunk has it like that: its parts in prose are something else.
+fn complete(tx: &Transaction<'_>, words: &[Word]) -> Result<Option<String>, KbError> {
+    let mut wanted = Vec::with_capacity(words.len());
+    for word in words {
+        let is_name = !word.is_prefix && !word.is_joined && !word.wholes.is_empty();
+        let literal = || match_expression::all_words([(word, Parts::Literal)].into_iter());
+        let is_written = match literal().filter(|_| is_name) {
+            Some(literal) => index::matching(tx, &literal, 1)? > 0,
+            None => false,
+        };
+        wanted.push((word, if is_written { Parts::Literal } else { Parts::All }));
+    }
+    let has_several = words.len() > 1 || wanted.iter().any(|(_, parts)| *parts == Parts::Literal);
+    Ok(match_expression::all_words(wanted.into_iter()).filter(|_| has_several))
 }
 
 /// The words of a query that are looked up.

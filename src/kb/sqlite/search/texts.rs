@@ -1,4 +1,4 @@
-//! Texts of chunks.
+//! Texts of chunks, with their title and headings.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -12,7 +12,7 @@ const READ_MAX: usize = 32;
 pub fn any_match(
     tx: &Transaction<'_>,
     expression: &str,
-    is_it: &dyn Fn(&str) -> bool,
+    mut is_it: impl FnMut(&str) -> bool,
 ) -> Result<bool, KbError> {
     let mut statement =
         tx.prepare_cached("SELECT rowid FROM chunk_fts WHERE chunk_fts MATCH ?1 LIMIT ?2")?;
@@ -25,13 +25,19 @@ pub fn any_match(
     Ok(false)
 }
 
-/// Returns the text of the chunk `id`; empty if there is no such chunk, as in a damaged file.
+/// Returns the title, the headings and the text of the chunk `id`; empty if there is no such chunk,
+/// as in a damaged file.
 pub fn read(tx: &Transaction<'_>, id: i64) -> Result<String, KbError> {
     let mut statement = tx.prepare_cached(
-        "SELECT substr(content.text, start_byte + 1, end_byte - start_byte)
+        "SELECT title, heading_path, substr(content.text, start_byte + 1, end_byte - start_byte)
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          JOIN content ON content.id = revision.content_id WHERE chunk.id = ?1",
     )?;
-    let text: Option<Option<Vec<u8>>> = statement.query_row([id], |row| row.get(0)).optional()?;
-    Ok(String::from_utf8_lossy(&text.flatten().unwrap_or_default()).into_owned())
+    let found = statement.query_row([id], |row| {
+        let bytes: Option<Vec<u8>> = row.get(2)?;
+        let text = bytes.unwrap_or_default();
+        let (title, path): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok([title, path, String::from_utf8_lossy(&text).into_owned()].join("\n"))
+    });
+    Ok(found.optional()?.unwrap_or_default())
 }
