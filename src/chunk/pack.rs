@@ -68,7 +68,10 @@ pub(super) fn pack(
         } else if let Some(heading) = heading {
             if next.is_none_or(|next| next.parent != Some(index)) {
                 packer.pack_section(index, above.take());
-            } else if above.is_some() || !heading.is_said_by_its_text(text) {
+            } else if above.is_some()
+                || outline.sharing == Sharing::Inner // Paths of several sections leave out names.
+                || !heading.is_said_by_its_text(text)
+            {
                 above.get_or_insert(heading.span.start);
             }
         }

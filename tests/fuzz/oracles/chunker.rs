@@ -183,7 +183,7 @@ fn check_markdown(text: &str, chunks: &[Chunk], config: &ChunkConfig) {
 
 /// Checks a text as every media type.
 pub fn check_text(text: &str, config: &ChunkConfig) {
-    for title in ["", "A title"] {
+    for title in ["", "A title", "a.yaml", "a.toml", "a.json"] {
         for media_type in MediaType::ALL {
             let chunks = chunks(title, text, media_type, config);
             check_chunks(title, text, &chunks, config, &count);

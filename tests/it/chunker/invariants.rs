@@ -61,6 +61,27 @@ const FRAGMENTS: &[&str] = &[
     "&amp; &#x41; &copy;",
     "a\rb\rc",
     "\r\n",
+    // Tables of HTML, and rows that are too long.
+    "<table><thead>\n<tr><th>Name</th><th>Meaning of it</th></tr></thead>\n<tr><td>a</td><td>one two</td></tr>",
+    "<table>\n<tr>\n<td><code>a</code>\n<td>b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k",
+    "<tr><th><td></table>",
+    "| x \\| y | one two three four five six seven eight nine ten. One two three four five six seven. End |",
+    "| a |\n|---|\n|  |\n| b",
+    // Headings with braces and tags.
+    "## GET /pets/{id}",
+    "## {a} {b c} {.x}\n",
+    "A<br>B {c}\n===",
+    // Configuration and data.
+    "kind: Pod\nmetadata: {name: a, labels: {b: c}}\n---\nkind: Pod\nmetadata:\n  name: b",
+    "- name: Install it\n  apt:\n    name: x\n  when: linux\n- hosts: all\n  tasks:\n  - run: |\n      - name: no\n",
+    "{{- if .Values.a }}\nkind: {{ .Kind }}\n{{- end }}",
+    "{\"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"}",
+    "[table.of]\na = [\n  1,\n]\n\n[[more]]\nb = \"c\"",
+    // Markup of other languages.
+    ".. meta::\n   :keywords: a\n\n:field: b",
+    "[options=header]\n|===\n|a |b\n|===\n:attribute: c",
+    "#+TITLE: a\n* Head :tag:\n:PROPERTIES:\n:END:",
+    "\\section{A}\n\\begin{tabular}{l}a & b \\\\\n\\end{tabular}",
 ];
 
 /// Between fragments.
