@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
+use super::model::ModelArgs;
 use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::{Day, SearchMode, UriGlob};
@@ -139,6 +140,13 @@ pub enum Command {
     /// documents, runs and knowledge bases. It may be deleted at any time; then they are paid for
     /// again.
     Cache(CacheArgs),
+    /// Fetches the model that kb.toml names on a hub, verifies it, or lists what was fetched.
+    ///
+    /// `[embed.onnx] model = "hf:OWNER/NAME@REVISION"` is fetched once, by the first ingest or by
+    /// this command, into the user's cache folder. Commit and sha256 are written to
+    /// kbingest-models.lock beside kb.toml, and from then on no other content is used. HF_ENDPOINT,
+    /// HF_TOKEN and HF_HUB_OFFLINE mean what they mean to Hugging Face's programs.
+    Model(ModelArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document,

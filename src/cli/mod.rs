@@ -10,6 +10,7 @@ mod eval;
 mod exit_code;
 mod hints;
 mod ingest;
+mod model;
 mod output;
 mod pages;
 mod progress;
@@ -91,6 +92,7 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Eval(command) => eval::run(command, arguments.quiet),
         Command::Trust(command) => trust::run(command),
         Command::Cache(command) => cache::run(command),
+        Command::Model(command) => model::run(command),
         Command::Check(command) => check::run(command),
     }
 }

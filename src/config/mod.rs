@@ -278,15 +278,16 @@ impl Config {
         }
     }
 
-    /// Returns what its embedder works with; its cache is created only if `creates_cache`.
-    pub fn embed_setting(&self, stop: &Arc<StopSignal>, creates_cache: bool) -> Setting {
+    /// Returns what its embedder works with; its cache is created only if `is_for_run`.
+    pub fn embed_setting(&self, stop: &Arc<StopSignal>, is_for_run: bool) -> Setting {
         let cache = self.vector_cache().map(|path| CacheFile {
             path,
             mode: self.mode,
-            is_created: creates_cache,
+            is_created: is_for_run,
         });
         let program = self.extract.program.clone();
-        Setting { stop: Arc::clone(stop), program, cache, budget: None }
+        let fetches = is_for_run;
+        Setting { stop: Arc::clone(stop), program, fetches, cache, budget: None }
     }
 
     /// Stores that the user allows the file's requests, as long as neither its content nor its path

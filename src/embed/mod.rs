@@ -9,6 +9,7 @@ mod embeddings;
 mod gather;
 mod hash;
 mod http;
+pub mod hub;
 mod onnx;
 mod vocabulary;
 mod wordpiece;
@@ -333,6 +334,8 @@ pub struct Setting {
     pub stop: Arc<StopSignal>,
     /// This program, which looks up names in a process of its own; `None` for library users.
     pub program: Option<PathBuf>,
+    /// Whether a model that is not here may be fetched.
+    pub fetches: bool,
     /// Keeps the vectors of models that cost.
     pub cache: Option<CacheFile>,
     /// What its calls may take.
@@ -354,7 +357,7 @@ pub struct CacheFile {
 pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
     let embedder: Box<dyn Embedder> = match config {
         EmbedConfig { http: Some(http), .. } => Box::new(Http::new(http, setting)?),
-        EmbedConfig { onnx: Some(onnx), .. } => open_onnx(onnx)?,
+        EmbedConfig { onnx: Some(onnx), .. } => open_onnx(onnx, setting)?,
         EmbedConfig { hash: Some(hash), .. } => Box::new(Hash::new(hash.dim)),
         _ => Box::new(Builtin::new()),
     };
@@ -370,12 +373,12 @@ pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>
 }
 
 #[cfg(feature = "onnx")]
-fn open_onnx(config: &OnnxConfig) -> Result<Box<dyn Embedder>, EmbedError> {
-    Ok(Box::new(Onnx::open(config)?))
+fn open_onnx(config: &OnnxConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
+    Ok(Box::new(Onnx::open(config, setting)?))
 }
 
 #[cfg(not(feature = "onnx"))]
-fn open_onnx(config: &OnnxConfig) -> Result<Box<dyn Embedder>, EmbedError> {
+fn open_onnx(config: &OnnxConfig, _: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
     let reason = "this program was built without the feature \"onnx\"; build it with: \
                   cargo install --path . --features onnx";
     Err(EmbedError::Refused {

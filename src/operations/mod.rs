@@ -8,6 +8,7 @@ mod document;
 mod eval;
 mod files;
 mod ingest;
+mod model;
 mod pages;
 #[cfg(test)]
 mod plans;
@@ -26,6 +27,7 @@ pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chu
 pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
 pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
+pub use model::{KeptModels, fetch_model, kept_models, verify_model};
 pub use pages::{PagesReport, page_states, pages};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};

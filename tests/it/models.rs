@@ -3,6 +3,7 @@
 
 mod budgets;
 mod cache;
+mod hub;
 mod keys;
 mod searches;
 pub mod server;

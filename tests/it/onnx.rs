@@ -11,7 +11,8 @@ use kbingest::support::events::Silent;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::support::{Place, SETTINGS, assert_same, markdown, rows};
+use crate::support::{Place, SETTINGS, assert_same, markdown, program, rows};
+use crate::web::server::{Reply, Server};
 
 /// Least cosine of a vector and the reference's: processors differ in the last digits.
 const SAME: f32 = 0.9999;
@@ -158,4 +159,37 @@ fn a_folder_that_is_no_model_says_why() {
         fs::write(folder.join("model.onnx"), &graph[..graph.len() / 2]).unwrap();
     };
     check(&cut, "model.onnx: ");
+}
+
+/// A run fetches the model that it needs, a search only uses what is here.
+#[test]
+fn a_run_fetches_its_model() {
+    let server = Server::start();
+    for path in ["onnx/model.onnx", "tokenizer.json", "config.json"] {
+        let bytes = fs::read(tiny().join(path)).unwrap();
+        let reply = Reply::new(200, "application/octet-stream", bytes).with("X-Repo-Commit", "c1");
+        server.put(&format!("/owner/tiny/resolve/c1/{path}"), reply.clone());
+        server.put(&format!("/owner/tiny/resolve/v1/{path}"), reply);
+    }
+    let place = Place::in_memory();
+    let onnx = "[embed.onnx]\nmodel = 'hf:owner/tiny@v1'";
+    place.configure(&SETTINGS.replace("[embed.hash]\ndim = 64", onnx));
+    place.write("a.md", "The harbour master closes the gate.\n");
+    let run = |command: &str, more: &[&str]| {
+        let mut program = program();
+        program.arg(command).arg(place.toml()).args(more).env("HF_ENDPOINT", server.url(""));
+        program.env("XDG_CACHE_HOME", place.path("cache")).env("NO_PROXY", "*");
+        program.output().unwrap()
+    };
+    let search = run("search", &["gate"]);
+    assert_eq!(search.status.code(), Some(31), "{search:?}");
+    assert!(String::from_utf8(search.stderr).unwrap().contains("kbingest model fetch"));
+    assert_eq!(server.count(), 0);
+    assert_eq!(run("ingest", &[]).status.code(), Some(0));
+    server.take_asked();
+    let search = run("search", &["harbour gate", "--mode", "vector", "--json"]);
+    assert_eq!(search.status.code(), Some(0), "{search:?}");
+    assert!(String::from_utf8(search.stdout).unwrap().contains("harbour master"));
+    assert_eq!(run("ingest", &[]).status.code(), Some(0));
+    assert_eq!(server.count(), 0);
 }

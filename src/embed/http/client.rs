@@ -8,10 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use ureq::config::Config;
-use ureq::http::{HeaderMap, Uri, header};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use ureq::http::{HeaderMap, header};
 use url::Url;
 
 use super::config::HttpConfig;
@@ -20,7 +17,7 @@ use crate::support::bounded::bounded;
 use crate::support::checkpoint::StopSignal;
 use crate::support::http::names::Names;
 use crate::support::http::proxy::Proxies;
-use crate::support::http::{AgentOptions, Agents};
+use crate::support::http::{AgentOptions, Agents, AnyHost};
 use crate::support::secrets;
 
 const USER_AGENT: &str = concat!("kbingest/", env!("CARGO_PKG_VERSION"));
@@ -29,8 +26,6 @@ const ANSWER_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Limit on what is read of the explanation of a failure, and on what is shown of it.
 const EXPLANATION_BYTES_MAX: u64 = 64 * 1024;
 const SHOWN_BYTES_MAX: usize = 300;
-/// Limit on the addresses of a host, of the array that ureq takes.
-const ADDRESSES_MAX: usize = 16;
 
 /// Why a request has no vectors as an answer.
 #[derive(Debug)]
@@ -63,28 +58,6 @@ pub(super) struct Client {
     stop: Arc<StopSignal>,
     /// What to do if the key is not accepted.
     advice: String,
-}
-
-/// Looks up names, of private hosts too: a model may run at home.
-#[derive(Clone, Debug)]
-struct AnyHost(Arc<Names>);
-
-impl Resolver for AnyHost {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let port = uri.port_u16().unwrap_or(default);
-        let mut found = self.empty();
-        for address in self.0.addresses(host, timeout)?.into_iter().take(ADDRESSES_MAX) {
-            found.push((address, port).into());
-        }
-        Ok(found)
-    }
 }
 
 impl Client {

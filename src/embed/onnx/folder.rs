@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::config::{OnnxConfig, Pooling};
+use crate::embed::hub::GRAPHS;
 use crate::support::files;
 
 /// Limit on a file of settings, in bytes.
 const SETTINGS_MAX_BYTES: u64 = 1024 * 1024;
-/// Where a graph may be, the best first.
-const GRAPHS: [&str; 2] = ["onnx/model.onnx", "model.onnx"];
 /// Where vocabulary and rules of the tokens are.
 const TOKENIZER: &str = "tokenizer.json";
 /// Tokens of a text if no file says how many.

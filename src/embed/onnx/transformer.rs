@@ -1,7 +1,7 @@
 //! The embedder of `[embed.onnx]`.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tokenizers::{Tokenizer, TruncationParams};
@@ -9,7 +9,8 @@ use tokenizers::{Tokenizer, TruncationParams};
 use super::config::OnnxConfig;
 use super::folder::Folder;
 use super::graph::Graph;
-use crate::embed::{Builtin, EmbedError, Embedder, Embeddings, Limits, Model, Role};
+use crate::embed::hub::{self, HubError};
+use crate::embed::{Builtin, EmbedError, Embedder, Embeddings, Limits, Model, Role, Setting};
 use crate::support::fingerprint::Fingerprint;
 
 /// Raised when this code computes other vectors from the same files.
@@ -37,10 +38,9 @@ struct Loaded {
 }
 
 impl Onnx {
-    /// Opens the model that `config` names.
-    pub fn open(config: &OnnxConfig) -> Result<Self, EmbedError> {
-        let path = config.base.join(&config.model);
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    /// Opens the model that `config` names; fetches it if it has to, and may.
+    pub fn open(config: &OnnxConfig, setting: &Setting) -> Result<Self, EmbedError> {
+        let (name, path) = place(config, setting)?;
         let refused = |reason: String| EmbedError::Refused { model: name.clone(), reason };
         let folder = Folder::open(&path, config).map_err(refused)?;
         let fingerprint = fingerprint(&name, &folder).map_err(refused)?;
@@ -117,6 +117,30 @@ impl Embedder for Onnx {
     fn limits(&self) -> Limits {
         Limits { texts: CALL_TEXTS, ..Limits::default() }
     }
+}
+
+/// Returns the model's name, and the folder that has its files.
+fn place(config: &OnnxConfig, setting: &Setting) -> Result<(String, PathBuf), EmbedError> {
+    let refused =
+        |reason| EmbedError::Refused { model: config.model.display().to_string(), reason };
+    let Some(hub_name) = config.hub_name().transpose().map_err(refused)? else {
+        let path = config.base.join(&config.model);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((name, path));
+    };
+    let path = match hub::find(&hub_name, &config.wanted()) {
+        Err(_) if setting.fetches => hub::fetch(&hub_name, &config.wanted(), setting, &mut |_| {})
+            .map_err(|error| match error {
+                HubError::Refused(reason) => refused(reason),
+                HubError::Unavailable(reason) => EmbedError::Unavailable {
+                    model: hub_name.to_string(),
+                    reason,
+                    retry_after: None,
+                },
+            }),
+        found => found.map_err(refused),
+    }?;
+    Ok((hub_name.name, path))
 }
 
 /// Does `work` in a thread of its own, and waits for it.

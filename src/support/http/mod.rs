@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::config::Config;
-use ureq::unversioned::resolver::Resolver;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, NextTimeout, RustlsConnector,
+};
 use ureq::{Agent, Proxy, ProxyProtocol};
 use url::Url;
 
+use self::names::Names;
 use self::proxy::Proxies;
 use self::transport::StoppableConnector;
 use super::checkpoint::StopSignal;
@@ -21,6 +25,8 @@ use super::checkpoint::StopSignal;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Limit on response headers, in bytes.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// Limit on the addresses of a host, of the array that ureq takes.
+const ADDRESSES_MAX: usize = 16;
 
 /// Agents that send requests directly or through the proxies of the environment, and never follow a
 /// redirect.
@@ -44,6 +50,28 @@ pub struct AgentOptions {
     pub proxies: Proxies,
     /// Ends every request.
     pub stop: Arc<StopSignal>,
+}
+
+/// Looks up names, of private hosts too: for servers that the user names.
+#[derive(Clone, Debug)]
+pub struct AnyHost(pub Arc<Names>);
+
+impl Resolver for AnyHost {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        let mut found = self.empty();
+        for address in self.0.addresses(host, timeout)?.into_iter().take(ADDRESSES_MAX) {
+            found.push((address, port).into());
+        }
+        Ok(found)
+    }
 }
 
 impl Agents {

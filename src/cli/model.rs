@@ -1,0 +1,88 @@
+//! `kbingest model`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::Ending;
+use super::output::{self, bytes, escape, message, result};
+use crate::config::Config;
+use crate::embed::hub::ModelFile;
+use crate::error::Error;
+use crate::operations::{self, Session};
+use crate::support::checkpoint::StopSignal;
+use crate::support::events::Silent;
+use crate::workers::signal::Signals;
+
+/// Arguments of `model`.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+/// What `model` can do.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Fetches what is missing, and prints the model's folder.
+    Fetch {
+        /// The settings.
+        #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+        config: PathBuf,
+    },
+    /// Lists the models that were fetched: name, commit and size, tab-separated.
+    List {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compares the files of the model with the lock file; exits with 31 if one differs.
+    Verify {
+        /// The settings.
+        #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+        config: PathBuf,
+    },
+}
+
+/// Runs `model`.
+pub fn run(arguments: &ModelArgs) -> Result<Ending, Error> {
+    match &arguments.command {
+        ModelCommand::Fetch { config } => {
+            let config = Config::load_without_sources(config)?;
+            let stop = Arc::new(StopSignal::default());
+            let signals = Signals::listen(Arc::clone(&stop))?;
+            let session = Session { stop, events: &Silent, hook: None, embedder: None };
+            let fetched = operations::fetch_model(&config, &session, &mut note);
+            if let Some(signal) = signals.number() {
+                return Ok(Ending::Signal(signal));
+            }
+            let folder = fetched?;
+            result(&format!("{}\n", escape(&folder.display().to_string(), false)))?;
+        }
+        ModelCommand::Verify { config } => {
+            let config = Config::load_without_sources(config)?;
+            let folder = operations::verify_model(&config)?;
+            result(&format!("{}: unchanged\n", escape(&folder.display().to_string(), false)))?;
+        }
+        ModelCommand::List { json } => {
+            let kept = operations::kept_models()?;
+            if *json {
+                output::json(&kept)?;
+                return Ok(Ending::Code(0));
+            }
+            let rows = kept.models.iter().map(|model| {
+                let cells = [&*model.name, &model.commit, &bytes(model.bytes)];
+                format!("{}\n", cells.map(|cell| escape(cell, false)).join("\t"))
+            });
+            result(&rows.collect::<String>())?;
+        }
+    }
+    Ok(Ending::Code(0))
+}
+
+fn note(file: &ModelFile) {
+    let how = if file.is_new { "fetched" } else { "was here" };
+    message(&format!("{} ({}) {how}", escape(&file.path, false), bytes(file.bytes)));
+}
