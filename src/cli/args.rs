@@ -276,7 +276,7 @@ pub struct ResumeArgs {
     pub run: RunArgs,
 }
 
-/// Argument of every command that extracts documents.
+/// Argument of every command that extracts documents or sends texts to a model.
 #[derive(Debug, Args)]
 pub struct TrustArgs {
     /// Allows, for this run only, what the settings ask for: commands to run, environment variables
@@ -479,6 +479,9 @@ pub struct SearchArgs {
     /// Neighbouring chunks shown on each side of a hit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub context: usize,
+    /// What the settings may do.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -528,6 +531,9 @@ pub struct EvalArgs {
     /// Writes a page with plots to this file; the page loads nothing and needs no server.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// What the settings may do.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

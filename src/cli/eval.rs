@@ -30,7 +30,11 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
         details: arguments.details,
         gate: arguments.gate.gate(),
     };
-    let report = operations::eval(&Target::open(target)?, &options)?;
+    let mut target = Target::open(target)?;
+    if arguments.trust.trust {
+        target.allow();
+    }
+    let report = operations::eval(&target, &options)?;
     for warning in &report.warnings {
         render::warning(warning);
     }

@@ -19,7 +19,10 @@ pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
         // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
-    let target = Target::open(target)?;
+    let mut target = Target::open(target)?;
+    if arguments.trust.trust {
+        target.allow();
+    }
     let report = operations::search(&target, &query(arguments, &text.to_string_lossy()))?;
     for warning in &report.warnings {
         render::warning(&warning.to_string());

@@ -65,6 +65,13 @@ impl Target {
         Ok(Self::Config(Box::new(Config::load_without_sources(path)?)))
     }
 
+    /// Allows what its settings ask for, for this process.
+    pub fn allow(&mut self) {
+        if let Self::Config(config) = self {
+            config.is_trusted = true;
+        }
+    }
+
     /// Returns the path of the knowledge base.
     pub fn kb(&self) -> &Path {
         match self {

@@ -406,6 +406,32 @@ fn a_server_that_stays_down_ends_the_run_after_a_while() {
     assert_eq!(sent, texts);
 }
 
+/// What a server may do is limited: an answer that never ends.
+#[test]
+fn an_endless_answer_is_given_up() {
+    let model = ModelServer::start();
+    let place = place(&model, "timeout = 5\ngive_up_after = 0");
+    let endless =
+        Reply { is_endless: true, ..Reply::new(200, "application/json", " ".repeat(1 << 20)) };
+    model.answer(move |_, _| Answer::Other(endless.clone()));
+    assert_failed(&ingest(&place.config(), None), 30, "");
+}
+
+/// Time before the first call is no time without success.
+#[test]
+fn patience_begins_with_the_first_failure() {
+    let model = ModelServer::start();
+    let place = place(&model, "give_up_after = 2\nmax_batch_texts = 1\nconcurrency = 1");
+    model.answer(|number, _| match number {
+        5 | 20 => {
+            std::thread::sleep(Duration::from_millis(2500));
+            error(503, "busy")
+        }
+        _ => Answer::Right,
+    });
+    place.ingest();
+}
+
 /// The server is silent for longer than the test waits: only a stop of the request itself helps.
 #[test]
 fn a_stop_ends_calls_that_wait_for_an_answer() {

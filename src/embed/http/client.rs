@@ -21,8 +21,9 @@ use crate::support::http::{AgentOptions, Agents, AnyHost};
 use crate::support::secrets;
 
 const USER_AGENT: &str = concat!("kbingest/", env!("CARGO_PKG_VERSION"));
-/// Limit on an answer, in bytes: 4096 vectors of 4096 numbers with 20 characters each are less.
-const ANSWER_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Limit on an answer, in bytes: so many for each number, and so many besides.
+const NUMBER_BYTES_MAX: u64 = 32;
+const OTHER_BYTES_MAX: u64 = 1024 * 1024;
 /// Limit on what is read of the explanation of a failure, and on what is shown of it.
 const EXPLANATION_BYTES_MAX: u64 = 64 * 1024;
 const SHOWN_BYTES_MAX: usize = 300;
@@ -80,11 +81,12 @@ impl Client {
         Ok(Self { agents, headers: headers(config), stop, advice })
     }
 
-    /// Sends `body` to `url`; waits for the whole answer, for `limit` at most.
+    /// Sends `body` to `url`; waits for the whole answer with `numbers`, for `limit` at most.
     pub(super) fn post(
         &self,
         url: &Url,
         body: &[u8],
+        numbers: u64,
         limit: Duration,
     ) -> Result<Response, Failure> {
         let headers = self.headers.as_ref().map_err(|reason| Failure::Refused(reason.clone()))?;
@@ -103,7 +105,10 @@ impl Client {
         let response = request.send(body).map_err(|error| self.lost(url, &error, since))?;
         let (parts, mut body) = response.into_parts();
         let status = parts.status.as_u16();
-        let most = if parts.status.is_success() { ANSWER_BYTES_MAX } else { EXPLANATION_BYTES_MAX };
+        let most = match parts.status.is_success() {
+            true => numbers * NUMBER_BYTES_MAX + OTHER_BYTES_MAX,
+            false => EXPLANATION_BYTES_MAX,
+        };
         let mut bytes = Vec::new();
         let read = body.as_reader().take(most).read_to_end(&mut bytes);
         if let Err(error) = read.map_err(ureq::Error::from)

@@ -231,7 +231,8 @@ impl Http {
         let body = self.config.api.body(&self.config, &texts, role, form);
         let sent = Instant::now();
         let limit = self.config.time_limit(role == Role::Query);
-        let response = self.client.post(&server.url, &body, limit)?;
+        let numbers = (texts.len() * self.config.dim) as u64;
+        let response = self.client.post(&server.url, &body, numbers, limit)?;
         let asked = self.gate.learn(sent, response.status, &response.headers);
         if !(200..300).contains(&response.status) {
             return Err(self.client.failure(&server.url, &response, asked));

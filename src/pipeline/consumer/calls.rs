@@ -77,8 +77,8 @@ pub(super) struct Calls<'a> {
     has_failed: AtomicBool,
     /// How long calls are retried while none succeeds; `None`: a few times each.
     patience: Option<Duration>,
-    /// When a call last succeeded, or the first was made.
-    last_success: Mutex<Instant>,
+    /// Since when no call has succeeded.
+    failing_since: Mutex<Option<Instant>>,
 }
 
 impl<'a> Calls<'a> {
@@ -89,7 +89,7 @@ impl<'a> Calls<'a> {
             progress: &context.progress,
             has_failed: false.into(),
             patience: context.embedder.limits().patience,
-            last_success: Mutex::new(Instant::now()),
+            failing_since: Mutex::default(),
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Calls<'a> {
                 }
                 result => {
                     if result.is_ok() {
-                        *self.last_success() = Instant::now();
+                        *self.failing_since() = None;
                     }
                     return result;
                 }
@@ -195,8 +195,8 @@ impl<'a> Calls<'a> {
             let delay = retry::delay(attempts, asked_for);
             return (attempts < retry::ATTEMPTS_MAX).then_some(delay);
         };
-        let end = *self.last_success() + patience;
-        let left = end.saturating_duration_since(Instant::now());
+        let since = *self.failing_since().get_or_insert_with(Instant::now);
+        let left = patience.saturating_sub(since.elapsed());
         match asked_for {
             Some(delay) => (delay <= left).then_some(delay),
             // The last attempt is made at the end.
@@ -204,8 +204,8 @@ impl<'a> Calls<'a> {
         }
     }
 
-    fn last_success(&self) -> MutexGuard<'_, Instant> {
-        self.last_success.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failing_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failing_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn call_once(&self, texts: &[&str]) -> Result<Vec<StoredVector>, Error> {

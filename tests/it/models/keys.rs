@@ -103,4 +103,7 @@ fn a_strangers_file_sends_nothing_before_it_is_allowed() {
     assert_eq!(run(&place, &["search", "word3"]).0, Some(2));
     assert_eq!(run(&place, &["search", "word3", "--mode", "text"]).0, Some(0));
     assert_eq!(model.count(), 0);
+    assert_eq!(run(&place, &["search", "word3", "--trust"]).0, Some(0));
+    assert_eq!(model.take().len(), 2, "a probe and the query");
+    assert_eq!(model.count(), 0);
 }
