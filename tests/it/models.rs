@@ -124,6 +124,8 @@ fn what_passes_is_waited_for() {
         slow_down("0"),
         slow_down("1"),
         Reply::new(500, "text/plain", "oops"),
+        // Gateways send failures with status 200.
+        json_reply(200, &json!({ "error": { "message": "upstream is busy", "code": 429 } })),
         Reply::new(503, "text/plain", "loading the model"),
         half,
         early,
@@ -189,6 +191,10 @@ fn what_does_not_pass_ends_the_run_and_what_came_is_kept() {
         (
             error(401, "no such key"),
             "HTTP 401: no such key; name the environment variable with its key as `key_env`",
+        ),
+        (
+            other(json_reply(200, &json!({ "error": { "message": "no credits", "code": 402 } }))),
+            "HTTP 402: no credits; the quota is used up",
         ),
         (error(403, "not yours"), "HTTP 403: not yours"),
         (error(402, "pay"), "the quota is used up: check plan and billing"),

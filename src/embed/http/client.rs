@@ -27,6 +27,8 @@ const OTHER_BYTES_MAX: u64 = 1024 * 1024;
 /// Limit on what is read of the explanation of a failure, and on what is shown of it.
 const EXPLANATION_BYTES_MAX: u64 = 64 * 1024;
 const SHOWN_BYTES_MAX: usize = 300;
+/// The status of a failure that was sent without one.
+const BAD_GATEWAY: u16 = 502;
 
 /// Why a request has no vectors as an answer.
 #[derive(Debug)]
@@ -211,6 +213,15 @@ fn headers(config: &HttpConfig) -> Result<Vec<(String, String)>, String> {
 /// Returns scheme, host and port of a URL, for messages.
 fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// Returns the status of a failure that was sent with status 200, as some gateways do; `None` if
+/// the answer is none.
+pub(super) fn status_inside(body: &[u8]) -> Option<u16> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let error = body.get("error").filter(|error| !error.is_null())?;
+    let code = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    Some(code.filter(|code| (400..600).contains(code)).unwrap_or(BAD_GATEWAY))
 }
 
 /// Returns what a server says about a failure, on one line.

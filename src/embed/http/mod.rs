@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use self::api::{Form, Unreadable, Vectors};
-use self::client::{Client, Failure};
+use self::client::{Client, Failure, Response};
 use self::gate::{Gate, Passed};
 use super::{
     Builtin, EmbedError, Embedder, Embeddings, Limits, Model, Role, Setting, embeddings::cosine,
@@ -247,12 +247,21 @@ impl Http {
                 retry_after: None,
                 is_of_server: true,
             }),
-            Err(Unreadable::Other(reason)) => Err(Failure::Refused(self.client.shown(&format!(
-                "{}: {reason}; is it a server of api = \"{}\"?",
-                server.url.origin().ascii_serialization(),
-                self.config.api.name()
-            )))),
+            Err(Unreadable::Other(reason)) => match client::status_inside(&response.body) {
+                Some(status) => {
+                    let response = Response { status, ..response };
+                    Err(self.client.failure(&server.url, &response, asked))
+                }
+                None => Err(self.unreadable(&server.url, &reason)),
+            },
         }
+    }
+
+    /// Returns the failure of an answer of another form.
+    fn unreadable(&self, url: &Url, reason: &str) -> Failure {
+        let (origin, api) = (url.origin().ascii_serialization(), self.config.api.name());
+        let message = format!("{origin}: {reason}; is it a server of api = \"{api}\"?");
+        Failure::Refused(self.client.shown(&message))
     }
 
     fn pass_gate(&self, texts: &[&str], role: Role) -> Result<(), Failure> {
