@@ -58,6 +58,14 @@ pub enum Command {
     /// Never starts a new run: if there is nothing to resume, it says so and exits with 0. If the
     /// crawl is complete and chunks are queued, it continues with embedding.
     Resume(ResumeArgs),
+    /// Says what an ingest would do, and does none of it; the same as `ingest --dry-run`.
+    ///
+    /// Per source: new, changed and deleted documents, by name (-v: all). Then chunks and tokens to
+    /// embed, with cost and time. Sources are asked as by a run, and the work is done on a copy
+    /// in the folder for temporary files (TMPDIR), without embedding anything. Exits with the code
+    /// that the run would have.
+    #[command(after_long_help = PLAN_EXAMPLES)]
+    Plan(IngestArgs),
     /// Shows the last run and the knowledge base, even during a run.
     ///
     /// Of the run: its state, phases (cleaning is chunking), counts, speed and time left. Of the
@@ -164,6 +172,11 @@ Examples:
 Exit codes: 0 done, 3 some documents failed, 11 another run is active, 21 deletions withheld;
 `kbingest --help` lists them all.";
 
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  kbingest plan                           what would happen now
+  kbingest plan --json | jq .tokens       before a run that costs";
+
 const STATUS_EXAMPLES: &str = "\
 Examples:
   kbingest status --watch                 follows a run
@@ -245,6 +258,9 @@ pub struct IngestArgs {
     /// --baseline hold; otherwise exits with 22.
     #[arg(long, value_name = "QUERIES", requires = "gate")]
     pub publish_if_eval: Option<PathBuf>,
+    /// Says what the run would do, like `kbingest plan`, and does none of it.
+    #[arg(long, conflicts_with = "publish_if_eval")]
+    pub dry_run: bool,
     /// The gate of `--publish-if-eval`.
     #[command(flatten)]
     pub gate: GateArgs,

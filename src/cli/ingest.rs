@@ -37,16 +37,7 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     execute(&arguments.run, quiet, &arguments.config, |session| {
         let config = settings(&arguments.config, &arguments.trust)?;
         arguments.adopt.judge(&config.kb)?;
-        let options = IngestOptions {
-            restart: arguments.restart,
-            allow_deletes: allowed(arguments.allow_deletes.as_deref()),
-            retry_failed: arguments.retry_failed,
-            reread: arguments.reread,
-            allow_network_fs: arguments.allow_network_fs,
-            adopt: arguments.adopt.adopt,
-            fail_on: arguments.run.fail_on.into(),
-            threads: arguments.run.threads,
-        };
+        let options = options(arguments);
         let Some(queries) = &arguments.publish_if_eval else {
             return operations::ingest(&config, &options, session);
         };
@@ -60,6 +51,20 @@ pub fn ingest(arguments: &IngestArgs, quiet: bool) -> Result<Ending, Error> {
     })
 }
 
+/// Returns how to ingest.
+pub fn options(arguments: &IngestArgs) -> IngestOptions {
+    IngestOptions {
+        restart: arguments.restart,
+        allow_deletes: allowed(arguments.allow_deletes.as_deref()),
+        retry_failed: arguments.retry_failed,
+        reread: arguments.reread,
+        allow_network_fs: arguments.allow_network_fs,
+        adopt: arguments.adopt.adopt,
+        fail_on: arguments.run.fail_on.into(),
+        threads: arguments.run.threads,
+    }
+}
+
 /// Returns what `--allow-deletes` allows: without names, everything.
 fn allowed(names: Option<&[String]>) -> AllowDeletes {
     match names {
@@ -70,7 +75,7 @@ fn allowed(names: Option<&[String]>) -> AllowDeletes {
 }
 
 /// Loads the settings; refuses a knowledge base, which does not name its sources.
-fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
+pub fn settings(path: &Path, trust: &TrustArgs) -> Result<Config, Error> {
     if operations::is_knowledge_base(path) {
         return Err(Error::Usage {
             message: format!("{} is a knowledge base", path.display()),

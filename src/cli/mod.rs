@@ -13,6 +13,7 @@ mod ingest;
 mod model;
 mod output;
 mod pages;
+mod plan;
 mod progress;
 mod render;
 mod search;
@@ -81,7 +82,11 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
     output::start_logging(arguments.verbose);
     signal::outlive_size_limit()?;
     match &arguments.command {
+        Command::Ingest(command) if command.dry_run => {
+            plan::run(command, arguments.quiet, arguments.verbose > 0)
+        }
         Command::Ingest(command) => ingest::ingest(command, arguments.quiet),
+        Command::Plan(command) => plan::run(command, arguments.quiet, arguments.verbose > 0),
         Command::Resume(command) => ingest::resume(command, arguments.quiet),
         Command::Status(command) => status::run(command),
         Command::Pages(command) => pages::run(command),

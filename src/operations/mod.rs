@@ -10,6 +10,7 @@ mod files;
 mod ingest;
 mod model;
 mod pages;
+mod plan;
 #[cfg(test)]
 mod plans;
 mod publish;
@@ -29,6 +30,7 @@ pub use files::candidate;
 pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
 pub use model::{KeptModels, fetch_model, kept_models, verify_model};
 pub use pages::{PagesReport, page_states, pages};
+pub use plan::{Change, PlanReport, SourcePlan, plan};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
 pub use search::{SearchReport, open_searcher, search};

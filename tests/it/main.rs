@@ -10,6 +10,7 @@
 //!   the real binary
 //! - `ingest`, `stop`, `crash`, `kills`, `concurrent`, `history`: runs, through `operations` or the
 //!   real binary, compared by whole dumps
+//! - `plan`: what a run would do
 //! - `progress`: what a run reports about itself while it works and at its end
 //! - `embedder`: an embedder that fails, by a script
 //! - `models`: `[embed.http]`, with servers on loopback
@@ -64,6 +65,7 @@ mod nfc;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod owner;
+mod plan;
 mod poison;
 mod progress;
 mod publish;

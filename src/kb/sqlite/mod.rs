@@ -15,6 +15,7 @@ mod identity;
 mod in_flight;
 mod index;
 mod ledger;
+mod live;
 mod loaded;
 mod maintenance;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use frontier::{
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
 pub use ledger::LedgerRow;
+pub use live::LiveDocument;
 pub use loaded::{LoadedRevision, QueuedChunk};
 pub use maintenance::{
     ChunkedText, Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics,

@@ -7,8 +7,8 @@ use crate::support::Place;
 fn help() {
     let place = Place::new();
     let commands = [
-        "", "ingest", "resume", "status", "pages", "cancel", "search", "eval", "extract", "chunk",
-        "trust", "cache", "model", "check",
+        "", "ingest", "resume", "plan", "status", "pages", "cancel", "search", "eval", "extract",
+        "chunk", "trust", "cache", "model", "check",
     ];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
