@@ -198,7 +198,12 @@ impl Packer<'_> {
                 return self
                     .place_leaf(&Block::new(Span::new(start, heading.span.end), Kind::Prose));
             };
-            let lead = Span::new(start, first.span.start);
+            let mut lead = Span::new(start, first.span.start);
+            if start < heading.span.start && !self.fits_quarters(lead, HEADING_QUARTERS) {
+                // Its own heading stays with the text, whatever is above.
+                self.place_leaf(&Block::new(Span::new(start, heading.span.start), Kind::Prose));
+                lead.start = heading.span.start;
+            }
             if self.fits_quarters(lead, HEADING_QUARTERS) {
                 self.heading_start = Some(lead.start);
             } else {

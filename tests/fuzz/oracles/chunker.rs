@@ -129,8 +129,11 @@ fn headings(text: &str) -> (usize, Vec<Range<usize>>) {
         match event {
             Event::Start(tag) => {
                 if depth == 0 && matches!(tag, Tag::Heading { .. }) {
-                    let length = text[base..][range.clone()].trim_end().len();
-                    headings.push(base + range.start..base + range.start + length);
+                    // It may begin with a line of no-break spaces, which is blank to us.
+                    let lines = text[base..][range.clone()].trim_end();
+                    let blank = lines.len() - lines.trim_start_matches(is_blank).len();
+                    let start = base + range.start;
+                    headings.push(start + blank..start + lines.len());
                 }
                 depth += 1;
             }

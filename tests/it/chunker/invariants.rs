@@ -126,6 +126,35 @@ proptest! {
     }
 }
 
+/// Texts that once broke a property.
+#[test]
+fn invariants_hold_on_texts_that_broke_them() {
+    let words = "word ".repeat(60);
+    let cases = [
+        // Headings above take half of the budget: the last one stays with its text.
+        (
+            "| x \\| y | one two three four five six seven eight nine ten. One two three four five six \
+             seven. End |A<br>B {c}\n===\n## GET /pets/{id}\nA short paragraph. It has two sentences.\n",
+            (32, 0),
+        ),
+        (
+            &*format!("{words}\n===\n## GET /pets/{{id}}\n{words}\n\n## GET /pets/{{id}}\nx\n"),
+            (68, 13),
+        ),
+        // A paragraph that begins with a blank line to us and not to CommonMark.
+        (
+            "#\n\u{a0}\nText[^1] with [label] and ![image](x.png) and **bold** and <b>html</b>.# Title\
+             ---\r\n---\r\n",
+            (68, 13),
+        ),
+    ];
+    for (text, (max_tokens, overlap_tokens)) in cases {
+        for max_tokens in [32, 48, max_tokens, 100, 200] {
+            check_text(text, &ChunkConfig { max_tokens, overlap_tokens });
+        }
+    }
+}
+
 /// Checks every document of a corpus with several settings.
 fn check_corpus(folders: &[&str], configs: &[(usize, usize)]) {
     for (path, text) in folders.iter().flat_map(|folder| corpus(folder)) {
