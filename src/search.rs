@@ -3,8 +3,10 @@
 //!
 //! Reads the knowledge base, also beside a running ingest, and writes nothing.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Serialize, Serializer};
 
@@ -26,6 +28,8 @@ pub struct Searcher {
     embedder: Option<Box<dyn Embedder>>,
     config: SearchConfig,
     warnings: Vec<Warning>,
+    /// Vectors of the last texts: an answer that is relaxed asks for its own again.
+    vectors: Mutex<HashMap<String, Vec<f32>>>,
 }
 
 /// What a search found, and how it understood its text.
@@ -38,6 +42,9 @@ pub struct SearchResult {
     /// Why less was searched for than was wanted.
     pub warning: Option<Warning>,
 }
+
+/// Limit on the texts whose vectors are kept: some 10 MB of the largest.
+const VECTORS_MAX: usize = 1000;
 
 /// Why searches find less than they could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +125,7 @@ impl Searcher {
         if !fingerprint.is_empty() && Analyser::for_fingerprint(&fingerprint).is_none() {
             warnings.push(Warning::OldIndex);
         }
-        Ok(Self { reader, embedder, config, warnings })
+        Ok(Self { reader, embedder, config, warnings, vectors: Mutex::default() })
     }
 
     /// Returns the knowledge base.
@@ -135,6 +142,16 @@ impl Searcher {
     /// Returns the mode that is used if `mode` is asked for: words only without an embedder.
     pub fn mode(&self, mode: SearchMode) -> SearchMode {
         if self.embedder.is_none() { SearchMode::Text } else { mode }
+    }
+
+    /// Returns the weight of vectors, relative to the one that the model recommends.
+    pub fn vector_weight(&self) -> f64 {
+        self.config.vector_weight
+    }
+
+    /// Changes that weight.
+    pub fn set_vector_weight(&mut self, weight: f64) {
+        self.config.vector_weight = weight;
     }
 
     /// Returns the best passages, best first; fails if the filter names a source that does not
@@ -210,14 +227,29 @@ impl Searcher {
         let Some(embedder) = self.embedder.as_deref().filter(|_| is_wanted) else {
             return Ok(None);
         };
-        let embeddings = embed::unit_vectors(embedder, &[meaning], Role::Query)?;
-        let row = embeddings.rows().next().unwrap_or_default();
+        let row = self.row(embedder, meaning)?;
         let model = embedder.model();
         Ok(Some(QueryVector {
-            vector: StoredVector::quantise(row),
+            vector: StoredVector::quantise(&row),
             embed_fp: model.fingerprint.clone(),
             weight: model.hybrid_weight * self.config.vector_weight,
         }))
+    }
+
+    /// Returns the vector of `text`, from those of the last texts if it is there.
+    fn row(&self, embedder: &dyn Embedder, text: &str) -> Result<Vec<f32>, Error> {
+        let known = || self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = known().get(text) {
+            return Ok(row.clone());
+        }
+        let embeddings = embed::unit_vectors(embedder, &[text], Role::Query)?;
+        let row = embeddings.rows().next().unwrap_or_default().to_vec();
+        let mut known = known();
+        if known.len() >= VECTORS_MAX {
+            known.clear();
+        }
+        known.insert(text.to_owned(), row.clone());
+        Ok(row)
     }
 }
 

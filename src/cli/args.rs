@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code;
 use super::model::ModelArgs;
+use super::pages::PagesArgs;
 use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::{Day, SearchMode, UriGlob};
@@ -405,20 +405,6 @@ pub struct StatusArgs {
     pub failures: bool,
 }
 
-/// Arguments of `pages`.
-#[derive(Debug, Args)]
-pub struct PagesArgs {
-    /// The settings, or a knowledge base file.
-    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
-    pub target: PathBuf,
-    /// Lists only pages in this state; several are separated by commas.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(operations::page_states()))]
-    pub state: Vec<String>,
-    /// Prints one JSON object on stdout.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
@@ -541,6 +527,10 @@ pub struct EvalArgs {
     /// Adds every query in every mode to --json: its measures and hits.
     #[arg(long, requires = "json")]
     pub details: bool,
+    /// Chooses search.vector_weight on the queries of even number, checks it on the others, and
+    /// prints the line for kb.toml.
+    #[arg(long, conflicts_with_all = ["mode", "details", "gate", "report"])]
+    pub tune: bool,
     /// The gate.
     #[command(flatten)]
     pub gate: GateArgs,

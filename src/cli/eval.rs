@@ -9,7 +9,7 @@ use super::render::{BOLD, DIM};
 use super::{Ending, output, render};
 use crate::error::Error;
 use crate::eval::{EvalReport, Shortfall, page};
-use crate::operations::{self, EvalOptions, Gate, Target};
+use crate::operations::{self, EvalOptions, Gate, Target, TuneReport};
 use crate::support::files;
 use crate::support::numbers::counted;
 
@@ -24,16 +24,25 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
         // clap accepts one or two.
         _ => unreachable!("one or two arguments"),
     };
+    let mut target = Target::open(target)?;
+    if arguments.trust.trust {
+        target.allow();
+    }
+    if arguments.tune {
+        let report = operations::tune(&target, queries)?;
+        if arguments.json {
+            output::json(&report)?
+        } else {
+            result(&tuned(&report))?
+        }
+        return Ok(Ending::Code(0));
+    }
     let options = EvalOptions {
         queries: queries.clone(),
         modes: arguments.mode.iter().map(|mode| mode.search_mode()).collect(),
         details: arguments.details,
         gate: arguments.gate.gate(),
     };
-    let mut target = Target::open(target)?;
-    if arguments.trust.trust {
-        target.allow();
-    }
     let report = operations::eval(&target, &options)?;
     for warning in &report.warnings {
         render::warning(warning);
@@ -115,6 +124,27 @@ fn table(report: &EvalReport) -> String {
     }
     differences(report, &mut text);
     worst(report, &mut text);
+    text
+}
+
+/// Returns what was tried, and the line for kb.toml.
+fn tuned(report: &TuneReport) -> String {
+    let TuneReport { metric, current, chosen, checked, difference, .. } = report;
+    let mut text = format!("search.vector_weight  {metric} on the queries that choose\n");
+    for (weight, value) in &report.tried {
+        let is_chosen = if weight == chosen { "  best" } else { "" };
+        let _ = writeln!(text, "{weight:>20}  {value:.4}{is_chosen}");
+    }
+    let _ = writeln!(
+        text,
+        "\non the other queries: {:.4} with {chosen}, {:.4} with {current} ({:+.4}  [{:+.4}, {:+.4}])",
+        checked.1, checked.0, difference.mean, difference.low, difference.high
+    );
+    if report.is_better {
+        let _ = writeln!(text, "\nfor kb.toml:\n\n[search]\nvector_weight = {chosen}");
+    } else {
+        let _ = writeln!(text, "no weight is better for sure: keep {current}");
+    }
     text
 }
 

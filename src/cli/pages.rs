@@ -1,14 +1,31 @@
 //! `kbingest pages`.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
-use super::args::PagesArgs;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
 use super::output::{escape, result};
 use super::{Ending, output};
 use crate::error::Error;
 use crate::kb::PageView;
 use crate::operations::{self, PagesReport, Target};
 use crate::support::secrets;
+
+/// Arguments of `pages`.
+#[derive(Debug, Args)]
+pub struct PagesArgs {
+    /// The settings, or a knowledge base file.
+    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
+    pub target: PathBuf,
+    /// Lists only pages in this state; several are separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(operations::page_states()))]
+    pub state: Vec<String>,
+    /// Prints one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Runs `pages`.
 pub fn run(arguments: &PagesArgs) -> Result<Ending, Error> {

@@ -104,15 +104,15 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
 }
 
 /// The results of one mode for every query, in order.
-struct Measured {
+pub(super) struct Measured {
     mode: SearchMode,
     times_ms: Vec<f64>,
     rankings: Vec<Vec<Passage>>,
-    scores: Vec<Scores>,
+    pub(super) scores: Vec<Scores>,
     ranks: Vec<Option<usize>>,
 }
 
-fn measure(
+pub(super) fn measure(
     searcher: &Searcher,
     mode: SearchMode,
     queries: &[eval::Query],
@@ -190,7 +190,7 @@ impl Measured {
 
 /// Returns `queries` with the URIs of relevant documents as they are stored: an accent may be part
 /// of its letter in one and follow it in the other.
-fn with_stored_uris(
+pub(super) fn with_stored_uris(
     searcher: &Searcher,
     mut queries: Vec<eval::Query>,
 ) -> Result<Vec<eval::Query>, Error> {
@@ -211,7 +211,7 @@ fn with_stored_uris(
 }
 
 /// Returns the spans of all chunks of the relevant documents.
-fn chunks_of_answers(
+pub(super) fn chunks_of_answers(
     searcher: &Searcher,
     queries: &[eval::Query],
 ) -> Result<HashMap<String, Vec<ByteSpan>>, Error> {
@@ -276,7 +276,7 @@ fn gate_error(error: GateError) -> Error {
 }
 
 /// Reads a file of queries; returns also a hash of its text.
-fn read_queries(path: &Path) -> Result<(Vec<eval::Query>, String), Error> {
+pub(super) fn read_queries(path: &Path) -> Result<(Vec<eval::Query>, String), Error> {
     let text = read(path)?;
     let queries = eval::parse_queries(&text).map_err(|error| Error::Usage {
         message: format!("{}: {error}", path.display()),

@@ -17,6 +17,7 @@ mod publish;
 mod report;
 mod search;
 mod status;
+mod tune;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
 pub use search::{SearchReport, open_searcher, search};
 pub use status::{ReasonCount, StatusReport, status};
+pub use tune::{TuneReport, tune};
 
 pub use crate::pipeline::outcome::FailOn;
 pub use crate::pipeline::producer::reconcile::AllowDeletes;

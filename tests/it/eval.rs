@@ -153,3 +153,44 @@ fn wrong_files_are_named_with_their_line() {
     assert!(ends_with(&place, 2, &["none.jsonl"]).1.contains("cannot read none.jsonl"));
     assert!(ends_with(&place, 10, &["none.kb", "queries.jsonl"]).1.contains("no knowledge base"));
 }
+
+/// The weight is chosen by the queries of even number, and what is printed of the others is true.
+#[test]
+fn tuning_chooses_on_one_half_and_checks_on_the_other() {
+    let place = place();
+    let (text, _) = ends_with(&place, 0, &["--tune", "--json", "kb.toml", "queries.jsonl"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let metric = report["metric"].as_str().unwrap();
+    // The mean of a half under a weight, by `eval` itself.
+    let mean = |weight: &Value, rest: usize| -> f64 {
+        let toml = fs::read_to_string(place.toml()).unwrap();
+        fs::write(
+            place.path("other.toml"),
+            format!("{toml}\n[search]\nvector_weight = {weight}\n"),
+        )
+        .unwrap();
+        let arguments = ["--json", "--details", "--mode", "hybrid", "other.toml", "queries.jsonl"];
+        let (text, _) = ends_with(&place, 0, &arguments);
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let details = report["details"].as_array().unwrap();
+        let half: Vec<f64> = details
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| at % 2 == rest)
+            .map(|(_, one)| one["metrics"][metric].as_f64().unwrap_or(0.0))
+            .collect();
+        half.iter().sum::<f64>() / half.len() as f64
+    };
+    let tried = report["tried"].as_array().unwrap();
+    assert_eq!(tried.len(), 11);
+    for pair in [&tried[0], &tried[6], &tried[10]] {
+        assert!((mean(&pair[0], 0) - pair[1].as_f64().unwrap()).abs() < 1e-9, "{pair}");
+    }
+    let best = tried.iter().map(|pair| pair[1].as_f64().unwrap()).fold(0.0, f64::max);
+    let chosen = tried.iter().find(|pair| pair[0] == report["chosen"]).unwrap();
+    assert_eq!(chosen[1].as_f64().unwrap(), best);
+    assert!((mean(&report["current"], 1) - report["checked"][0].as_f64().unwrap()).abs() < 1e-9);
+    assert!((mean(&report["chosen"], 1) - report["checked"][1].as_f64().unwrap()).abs() < 1e-9);
+    let (text, _) = ends_with(&place, 0, &["--tune", "kb.toml", "queries.jsonl"]);
+    assert!(text.contains("on the other queries: "), "{text}");
+}
