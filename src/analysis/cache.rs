@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
+use super::known_names::KnownNames;
 use super::language::Language;
 use super::token;
 use crate::support::ascii::{LANES, Lanes};
@@ -36,6 +37,8 @@ pub struct TokenCache {
     long: Table<4, 30>,
     /// Other tokens of words that have some, by the word and its language.
     others: HashMap<String, Others, RandomState>,
+    /// Names.
+    pub names: KnownNames,
     /// Holds a token that is not cached.
     scratch: String,
 }
@@ -70,7 +73,8 @@ pub fn with_cache<T>(work: impl FnOnce(&mut TokenCache) -> T) -> T {
 impl TokenCache {
     fn new() -> Self {
         let (short, long) = (Table::new(ENTRIES), Table::new(LONG_ENTRIES));
-        Self { short, long, others: HashMap::default(), scratch: String::new() }
+        let (others, names) = (HashMap::default(), KnownNames::new());
+        Self { short, long, others, names, scratch: String::new() }
     }
 
     /// Returns the token, in UTF-8, of the word at `range` of `text`: letters, digits and marks;

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::cache::{TokenCache, with_cache};
 use super::grams::Run;
+use super::known_names::{self, KnownName};
 use super::language::Language;
 use super::names::{self, Compound, PartKind};
 use super::scripts::{is_spaceless, is_symbol, is_word};
@@ -41,9 +42,14 @@ struct Buffers {
     aside: Later,
     extras: Later,
     compound: Compound,
+    names: NameBuffers,
+    run: Run,
+}
+
+#[derive(Default)]
+struct NameBuffers {
     names: Vec<Range<usize>>,
     joined: String,
-    run: Run,
 }
 
 /// Limit on the tokens that buffers keep room for.
@@ -79,6 +85,28 @@ impl Later {
     fn clear(&mut self) {
         self.bytes.clear();
         self.tokens.clear();
+    }
+}
+
+impl Buffers {
+    /// Passes a token of the text to `visit` or keeps it for later, as one beside it or before
+    /// `aside_end`.
+    #[inline]
+    fn pass(
+        &mut self,
+        range: Range<usize>,
+        token: &[u8],
+        place: Place,
+        aside_end: usize,
+        visit: &mut impl FnMut(Range<usize>, &[u8], Place),
+    ) {
+        if place == Place::Beside {
+            self.extras.push(range, token);
+        } else if range.start < aside_end {
+            self.aside.push(range, token);
+        } else if !token.is_empty() {
+            visit(range, token, Place::Text);
+        }
     }
 }
 
@@ -192,11 +220,7 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
 
     /// Emits a token of the text, or of what is beside it.
     fn emit(&mut self, range: Range<usize>, token: &[u8]) {
-        if range.start < self.aside_end {
-            self.buffers.aside.push(range, token);
-        } else if !token.is_empty() {
-            (self.visit)(range, token, Place::Text);
-        }
+        self.buffers.pass(range, token, Place::Text, self.aside_end, &mut self.visit);
     }
 
     #[inline(always)]
@@ -230,6 +254,12 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
 
     /// Visits the name, or the word that markup divides, at `start`; returns its end.
     fn visit_name(&mut self, text: &str, start: usize) -> usize {
+        let known = known_names::key(text, start);
+        if let Some(key) = known
+            && let Some(end) = self.visit_known(key, start)
+        {
+            return end;
+        }
         let mut compound = std::mem::take(&mut self.buffers.compound);
         compound.read(text, start);
         let end = compound.end();
@@ -239,8 +269,10 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         if divided.is_some() {
             compound.parts.pop();
         }
+        // What follows such a word decides where it ends.
+        let key = known.filter(|_| !symbols::ends_with_operator(&text[start..end]));
         if !compound.parts.is_empty() {
-            self.visit_compound(&compound, text);
+            self.visit_compound(&compound, text, key);
         }
         self.buffers.compound = compound;
         match divided {
@@ -251,6 +283,40 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
                 name_end
             }),
         }
+    }
+
+    /// Visits the name at `start` if its tokens are cached; returns its end.
+    fn visit_known(&mut self, key: &[u8], start: usize) -> Option<usize> {
+        let Self { cache, language, visit, aside_end, buffers } = self;
+        let name = cache.names.get(key, *language)?;
+        name.for_each(start, |range, token, place| {
+            buffers.pass(range, token, place, *aside_end, visit)
+        });
+        Some(start + name.len())
+    }
+
+    /// Visits the tokens of a name, and caches them under `key`.
+    fn visit_compound(&mut self, compound: &Compound, text: &str, key: Option<&[u8]>) {
+        let Self { cache, language, visit, aside_end, buffers } = self;
+        let mut names = std::mem::take(&mut buffers.names);
+        let mut reader = NameReader { cache, language: *language, buffers: &mut names };
+        match key {
+            None => reader.read(compound, text, &mut |range, token, place| {
+                buffers.pass(range, token, place, *aside_end, visit);
+            }),
+            Some(key) => {
+                let start = compound.parts[0].range.start;
+                let mut name = KnownName::new(compound.end() - start);
+                reader.read(compound, text, &mut |range: Range<usize>, token, place| {
+                    name.push(range.start - start..range.end - start, token, place);
+                });
+                name.for_each(start, |range, token, place| {
+                    buffers.pass(range, token, place, *aside_end, visit)
+                });
+                cache.names.insert(key, *language, name);
+            }
+        }
+        buffers.names = names;
     }
 
     /// Visits a word that markup divides, and its pieces beside it; returns its end.
@@ -268,18 +334,33 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
         }
         divided.range.end
     }
+}
 
-    fn visit_compound(&mut self, compound: &Compound, text: &str) {
-        let Buffers { names, joined, extras, .. } = &mut *self.buffers;
+/// Reads the tokens of names.
+struct NameReader<'a> {
+    cache: &'a mut TokenCache,
+    language: Language,
+    buffers: &'a mut NameBuffers,
+}
+
+impl NameReader<'_> {
+    /// Passes the tokens of a name to `visit`.
+    fn read(
+        &mut self,
+        compound: &Compound,
+        text: &str,
+        visit: &mut impl FnMut(Range<usize>, &[u8], Place),
+    ) {
+        let NameBuffers { names, joined } = &mut *self.buffers;
         compound.names(text, names);
         for name in names.drain(..) {
             names::join(&text[name.clone()], joined);
             // Identifiers are typed as they are; words may have other endings.
             if compound.is_of_words() && !joined.bytes().any(|byte| byte.is_ascii_digit()) {
                 let (token, _) = self.cache.token(joined, 0..joined.len(), self.language);
-                extras.push(name, token);
+                visit(name, token, Place::Beside);
             } else {
-                extras.push(name, joined.as_bytes());
+                visit(name, joined.as_bytes(), Place::Beside);
             }
         }
         let is_elided = compound.is_elided();
@@ -289,47 +370,73 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             match part.kind {
                 PartKind::Word if is_elided && word.chars().nth(1).is_none() => {}
                 PartKind::Word => {
-                    self.visit_word(text, range.clone());
-                    self.visit_humps(text, range);
+                    self.read_word(text, range.clone(), visit);
+                    self.read_humps(text, range, visit);
                 }
                 PartKind::Number => {
-                    self.emit(range.clone(), names::number(word).as_bytes());
+                    visit(range.clone(), names::number(word).as_bytes(), Place::Text);
                     for part in parts::divided(text, range) {
                         let token = if text.as_bytes()[part.start].is_ascii_alphabetic() {
                             token::of_word(&text[part.clone()], self.language)
                         } else {
                             token::of_name(&text[part.clone()])
                         };
-                        self.buffers.extras.push(part, token.as_bytes());
+                        visit(part, token.as_bytes(), Place::Beside);
                     }
                 }
-                PartKind::Marked => self.visit_marked(text, range),
+                PartKind::Marked => self.read_marked(text, range, visit),
             }
         }
     }
 
-    /// Visits a word with the marks that belong to it. One letter is another name without them:
-    /// `C++` is not found by `C`.
-    fn visit_marked(&mut self, text: &str, range: Range<usize>) {
-        let token = token::of_name(&text[range.clone()]);
-        let letters = token.trim_end_matches(['+', '#']).len();
-        if letters == 1 {
-            self.emit(range, token.as_bytes());
-        } else {
-            self.visit_word(text, range.start..range.start + letters);
-            self.buffers.extras.push(range, token.as_bytes());
+    fn read_word(
+        &mut self,
+        text: &str,
+        range: Range<usize>,
+        visit: &mut impl FnMut(Range<usize>, &[u8], Place),
+    ) {
+        let (token, has_others) = self.cache.token(text, range.clone(), self.language);
+        visit(range.clone(), token, Place::Text);
+        if has_others {
+            for (part, token) in self.cache.others(&text[range.clone()], self.language).iter() {
+                let part = range.start + part.start..range.start + part.end;
+                visit(part, token.as_bytes(), Place::Beside);
+            }
         }
     }
 
-    /// Visits the parts of a camel case word.
-    fn visit_humps(&mut self, text: &str, range: Range<usize>) {
+    /// Reads a word with the marks that belong to it. One letter is another name without them:
+    /// `C++` is not found by `C`.
+    fn read_marked(
+        &mut self,
+        text: &str,
+        range: Range<usize>,
+        visit: &mut impl FnMut(Range<usize>, &[u8], Place),
+    ) {
+        let token = token::of_name(&text[range.clone()]);
+        let letters = token.trim_end_matches(['+', '#']).len();
+        if letters == 1 {
+            visit(range, token.as_bytes(), Place::Text);
+        } else {
+            self.read_word(text, range.start..range.start + letters, visit);
+            visit(range, token.as_bytes(), Place::Beside);
+        }
+    }
+
+    /// Reads the parts of a camel case word.
+    fn read_humps(
+        &mut self,
+        text: &str,
+        range: Range<usize>,
+        visit: &mut impl FnMut(Range<usize>, &[u8], Place),
+    ) {
         let word = &text[range.clone()];
         if word.is_ascii() && !AsciiWord::at(word.as_bytes(), 0).is_camel {
             return;
         }
         for hump in parts::humps(text, range) {
             let (token, _) = self.cache.token(text, hump.clone(), self.language);
-            self.buffers.extras.push(hump, token);
+            visit(hump, token, Place::Beside);
         }
     }
 }

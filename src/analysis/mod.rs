@@ -17,6 +17,7 @@ mod detect;
 mod fold;
 mod grams;
 mod han;
+mod known_names;
 mod language;
 mod lookup;
 mod markup;

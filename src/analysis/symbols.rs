@@ -55,10 +55,15 @@ pub fn is_operator_word(word: &[u8]) -> bool {
     word.len() == OPERATOR.len() && word == OPERATOR
 }
 
+/// Reports whether the last word of `name` may be that of the name of a C++ operator.
+pub fn ends_with_operator(name: &str) -> bool {
+    name.as_bytes().ends_with(OPERATOR)
+}
+
 /// Returns the end of the name of a C++ operator whose first word is `word`.
 pub fn operator_name_end(text: &str, word: Range<usize>) -> Option<usize> {
     let bytes = text.as_bytes();
-    if !bytes[word.clone()].ends_with(OPERATOR) {
+    if !ends_with_operator(&text[word.clone()]) {
         return None;
     }
     let rest = &bytes[word.end..];
