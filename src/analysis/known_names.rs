@@ -9,8 +9,8 @@ use foldhash::fast::RandomState;
 use super::compounds::Place;
 use super::language::Language;
 
-/// Limit on the bytes of a name that is cached: its tokens are not longer, and all lengths fit seven
-/// bits.
+/// Limit on the bytes of a name that is cached: its tokens are not longer, and each length fits
+/// seven bits.
 const NAME_BYTES_MAX: usize = 64;
 /// Limit on the names that are cached; some 2 MiB per thread.
 const NAMES_MAX: usize = 1 << 14;
