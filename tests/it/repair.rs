@@ -345,6 +345,23 @@ fn damaged_rows_are_found_and_mended() {
 }
 
 /// Damage to a run that was stopped half way, with its work in the queue.
+/// Without them a model that changed would go unnoticed, and a budget would begin again.
+#[test]
+fn what_models_and_budgets_need_is_kept() {
+    let place = place();
+    vandal(&place.kb())
+        .execute_batch(
+            "INSERT INTO probe VALUES ('a model', x'0000803f');
+             INSERT INTO usage VALUES (1, 20000, 300, 40);
+             UPDATE content SET checksum = checksum + 1 WHERE id = (SELECT min(id) FROM content)",
+        )
+        .unwrap();
+    assert!(look(&place.kb(), true).repair.is_some());
+    assert_eq!(rows(&place.kb(), "SELECT embed_fp, hex(vector) FROM probe"), ["a model|0000803F"]);
+    assert_eq!(rows(&place.kb(), "SELECT * FROM usage"), ["1|20000|300|40"]);
+    place.ingest();
+}
+
 #[test]
 fn a_half_done_run_is_mended_and_gone_on_with() {
     let damages = [

@@ -28,6 +28,8 @@ const COUNTER_MAX: i64 = 1 << 40;
 /// each.
 const IDS_GUESSED: i64 = 1_000_000;
 const BYTES_PER_ID: u64 = 16;
+/// Limit on the rows of a small table.
+const ROWS_MAX: u32 = 100_000;
 
 /// The result of a repair. The next `ingest` reads every document again, and recreates what is
 /// missing.
@@ -102,6 +104,9 @@ impl Writer {
                 return Err(KbError::Damaged("no document can be read".to_owned()));
             }
             salvage.rows("frontier", &[])?;
+            for table in ["probe", "usage"] {
+                salvage.first_rows(table)?;
+            }
             for sql in [COUNTERS, READINGS, PAGES, RUNS] {
                 tx.execute_batch(sql)?;
             }
@@ -260,6 +265,20 @@ impl Salvage<'_, '_> {
             if let Some(row) = self.row(table, &columns, "id", id) {
                 self.store(table, &columns, row)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Copies the rows of a small `table` without ids, up to the first that cannot be read.
+    fn first_rows(&self, table: &str) -> Result<(), KbError> {
+        let columns = self.columns(table)?;
+        let sql = format!("SELECT {} FROM {table} LIMIT {ROWS_MAX}", columns.join(", "));
+        let Ok(mut statement) = self.from.prepare(&sql) else { return Ok(()) };
+        let Ok(mut rows) = statement.query([]) else { return Ok(()) };
+        while let Ok(Some(row)) = rows.next() {
+            let row = (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>();
+            let Ok(row) = row else { return Ok(()) };
+            self.store(table, &columns, row)?;
         }
         Ok(())
     }
