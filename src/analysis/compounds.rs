@@ -13,18 +13,10 @@ use super::grams::Run;
 use super::known_names::{self, KnownName};
 use super::language::Language;
 use super::names::{self, Compound, PartKind};
+use super::place::Place;
 use super::scripts::{is_spaceless, is_symbol, is_word};
 use super::{markup, parts, symbols, token};
 use crate::support::ascii::{LANES, Lanes};
-
-/// Where a token is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the text, as it is read.
-    Text,
-    /// After the text.
-    Beside,
-}
 
 /// Turns the words of a text into tokens and passes them to `visit`.
 struct Visitor<'a, V> {

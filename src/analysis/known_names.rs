@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
-use super::compounds::Place;
 use super::language::Language;
+use super::place::Place;
 
 /// Limit on the bytes of a name that is cached: its tokens are not longer, and each length fits
 /// seven bits.

@@ -7,8 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::compounds::{Place, for_each_token};
+use super::compounds::for_each_token;
 use super::language::Language;
+use super::place::Place;
 use super::scripts::{gram_chars, is_spaceless};
 use super::{synonyms, token};
 

@@ -26,6 +26,7 @@ mod misspelling;
 mod names;
 pub mod noise;
 mod parts;
+mod place;
 mod programs;
 mod query;
 mod scripts;
