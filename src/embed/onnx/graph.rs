@@ -8,6 +8,7 @@ use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
 use super::config::Pooling;
+use super::framing;
 
 /// A graph whose weights are in memory.
 pub(super) struct Graph {
@@ -36,6 +37,7 @@ impl Graph {
     pub fn open(path: &Path, pooling: Pooling) -> Result<Self, String> {
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
+        framing::check(&std::fs::read(path).map_err(|error| error.to_string())?)?;
         let model = options.load_file(path).map_err(|error| error.to_string())?;
         let inputs = inputs(&model)?;
         let output = output(&model)?;

@@ -7,6 +7,8 @@ mod config;
 #[cfg(feature = "onnx")]
 mod folder;
 #[cfg(feature = "onnx")]
+mod framing;
+#[cfg(feature = "onnx")]
 mod graph;
 #[cfg(feature = "onnx")]
 mod transformer;
