@@ -1,12 +1,14 @@
 //! `kbingest search`.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use super::args::SearchArgs;
 use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
 use super::{Ending, output, render};
+use crate::analysis::noise;
 use crate::error::Error;
 use crate::kb::{Explanation, Filter, Hit, Likeness, LinesIn, Query, Show};
 use crate::operations::{self, SearchReport, Target};
@@ -66,7 +68,7 @@ fn hits(report: &SearchReport) -> String {
     for (rank, hit) in (1..).zip(&report.hits) {
         head(rank, hit, &mut text);
         let passage = marked(&hit.text, &hit.matches);
-        for part in [escape(&hit.before, true), passage, escape(&hit.after, true)] {
+        for part in [marked(&hit.before, &[]), passage, marked(&hit.after, &[])] {
             for line in part.trim_matches('\n').lines() {
                 let _ = writeln!(text, "   {line}");
             }
@@ -145,17 +147,21 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
     }
 }
 
-/// Returns the passage with the matched words highlighted; printing removes the colours unless it
-/// goes to a terminal.
+/// Returns the passage with the matched words highlighted, without colours of its own; printing
+/// removes the highlights unless it goes to a terminal.
 fn marked(passage: &str, marks: &[[usize; 2]]) -> String {
+    let escapes = noise::escapes(passage);
+    let shown = |part: Range<usize>| {
+        let inside = noise::within(&escapes, part.clone());
+        escape(&noise::words(passage, part, inside), true)
+    };
     let mut text = String::new();
     let mut at = 0;
     for &[start, end] in marks {
-        text.push_str(&escape(&passage[at..start], true));
-        let word = escape(&passage[start..end], true);
-        let _ = write!(text, "{MATCH}{word}{MATCH:#}");
+        text.push_str(&shown(at..start));
+        let _ = write!(text, "{MATCH}{}{MATCH:#}", shown(start..end));
         at = end;
     }
-    text.push_str(&escape(&passage[at..], true));
+    text.push_str(&shown(at..passage.len()));
     text
 }

@@ -6,8 +6,8 @@ use super::Located;
 
 /// Returns the first of `conditions` that holds for the metadata of a document, a JSON object.
 ///
-/// `key=value` holds if the value, or one of a list, is this, ignoring case; `key` if there is a
-/// value other than false. A key may name values inside of others: `a.b`.
+/// `key=value` holds if the value, or one of a list or between commas, is this, ignoring case;
+/// `key` if there is a value other than false. A key may name values inside of others: `a.b`.
 pub fn skip_condition<'a>(conditions: &'a [Located<String>], metadata: &str) -> Option<&'a str> {
     if conditions.is_empty() {
         return None;
@@ -41,7 +41,10 @@ fn matches(found: &Value, wanted: Option<&str>) -> bool {
     };
     match found {
         Value::Array(values) => values.iter().any(|value| matches(value, Some(wanted))),
-        Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
+        Value::String(text) => {
+            let (text, wanted) = (text.to_lowercase(), wanted.to_lowercase());
+            text == wanted || text.split(',').any(|one| one.trim() == wanted)
+        }
         Value::Bool(_) | Value::Number(_) => {
             serde_json::from_str(&wanted.to_lowercase()).is_ok_and(|wanted: Value| wanted == *found)
         }
@@ -55,8 +58,7 @@ mod tests {
 
     #[test]
     fn conditions_are_compared_by_value() {
-        let metadata =
-            r#"{"draft": true, "Tags": ["Old", 7], "a": {"b": "x"}, "c": false, "orphan": "true"}"#;
+        let metadata = r#"{"draft": true, "Tags": ["Old", 7], "a": {"b": "x"}, "c": false, "keywords": "One, Two", "orphan": "true"}"#;
         for (condition, expected) in [
             ("draft=true", true),
             ("draft = True", true),
@@ -69,6 +71,8 @@ mod tests {
             ("c", false),
             ("c=false", true),
             ("orphan", true),
+            ("keywords=two", true),
+            ("keywords=tw", false),
             ("nothing", false),
         ] {
             let conditions = [Located::from(condition.to_owned())];

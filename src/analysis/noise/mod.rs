@@ -154,6 +154,13 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     replaced(text, 0..text.len(), &noise, |kind| if kind == Kind::Data { "…" } else { "" })
 }
 
+/// Returns the escape sequences in `text`, which a terminal obeys instead of showing them.
+pub fn escapes(text: &str) -> Vec<Noise> {
+    let mut noise = of(text);
+    noise.retain(|it| matches!(it.kind, Kind::Colour | Kind::Control));
+    noise
+}
+
 fn replaced<'a>(
     text: &'a str,
     span: Range<usize>,

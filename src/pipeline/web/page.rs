@@ -1,6 +1,7 @@
 //! Reads what a visit of a page returned: text, links, and what the page says of itself. Nothing
 //! here reads or writes the knowledge base.
 
+use serde_json::Value;
 use url::Url;
 
 use super::naming::{base_of, file_name, title_of};
@@ -16,6 +17,7 @@ use crate::kb::{NewText, PageDocument, QueuedPage, ReadResult, Reading};
 use crate::pipeline::producer::document::extract_one;
 use crate::source::{
     Content, Fetched, Validators, Verdict, VisitResult, looks_like_sitemap, markdown_links,
+    skip_condition,
 };
 use crate::support::clock::now_ms;
 use crate::support::secrets;
@@ -193,11 +195,12 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
     }
     let found = || site.links(page, &base, converted.links.iter().cloned(), is_repeat);
     let (links, left_out) = if nofollow { Default::default() } else { found() };
-    if noindex {
+    let metadata = || Value::from_iter(metadata_of(site, &converted)).to_string();
+    if let Some(reason) = hidden(site, noindex, metadata) {
         // A header may change while the page does not.
         let known = known().filter(|_| !robots.noindex);
         let rest = Rest { links, left_out, known };
-        return without("noindex".to_owned(), FailureKind::Skipped, rest);
+        return without(reason, FailureKind::Skipped, rest);
     }
     let named = markdown.as_deref().or(converted.facts.markdown.as_deref());
     if let Some(twin) = site.twin(page, &base, named) {
@@ -222,6 +225,16 @@ fn read_html(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) ->
     let read = reading(page, Some(&validators), extract_fp, result);
     let reading = Box::new(Reading { size_bytes, ..read });
     Visit::Read { reading, validators, links, left_out, doubt }
+}
+
+/// Returns why a page is not to be found, which its text and links do not say.
+fn hidden(site: &Site<'_>, noindex: bool, metadata: impl FnOnce() -> String) -> Option<String> {
+    let conditions = &site.source.skip_if;
+    if noindex || conditions.is_empty() {
+        return noindex.then(|| "noindex".to_owned());
+    }
+    let condition = skip_condition(conditions, &metadata())?;
+    Some(format!("its metadata meet skip_if ({condition})"))
 }
 
 /// Returns the visit of a page that was requested and has no text.
@@ -305,18 +318,23 @@ fn has_other_text(site: &Site<'_>, page: &QueuedPage, converted: &html::Page) ->
 }
 
 fn text_of(site: &Site<'_>, url: &Url, converted: html::Page) -> NewText {
-    let metadata = converted.metadata().into_iter().chain(site.metadata());
+    let metadata = Value::from_iter(metadata_of(site, &converted)).to_string();
     let title = converted.title.unwrap_or_else(|| title_of(url));
     NewText {
         content_hash: text_hash(site, &title, &converted.markdown),
         title,
         media_type: MediaType::Markdown,
         encoding: converted.encoding,
-        metadata: serde_json::Value::from_iter(metadata).to_string(),
+        metadata,
         text: converted.markdown,
         // Nobody has the file, and a page may be sent in other lines with the same text.
         lines: LineMap::Unknown,
     }
+}
+
+/// Returns what a page and kb.toml say of it.
+fn metadata_of(site: &Site<'_>, page: &html::Page) -> impl Iterator<Item = (String, Value)> {
+    page.metadata().into_iter().chain(site.metadata())
 }
 
 /// Reads Markdown, plain text, and all other formats with extractors.
@@ -347,10 +365,16 @@ fn read_other(site: &Site<'_>, page: &QueuedPage, url: &Url, fetched: Fetched) -
         }
         _ => Default::default(),
     };
-    if respects && robots.noindex {
+    let noindex = respects && robots.noindex;
+    let metadata = || match &result {
+        ReadResult::Text(text) => text.metadata.clone(),
+        ReadResult::Failed { .. } => String::new(),
+    };
+    if let Some(reason) = hidden(site, noindex, metadata) {
         // A header may change while the file does not.
-        let rest = Rest { links, left_out, known: None };
-        return without("noindex".to_owned(), FailureKind::Skipped, rest);
+        let known = known().filter(|_| !noindex);
+        let rest = Rest { links, left_out, known };
+        return without(reason, FailureKind::Skipped, rest);
     }
     let read = reading(page, Some(&validators), extract_fp, result);
     let reading = Box::new(Reading { size_bytes, ..read });

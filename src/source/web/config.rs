@@ -125,6 +125,9 @@ pub struct WebConfig {
     /// Selectors of elements to remove, besides navigation and the like.
     #[serde(default)]
     pub remove_selectors: Vec<Located<String>>,
+    /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
+    #[serde(default)]
+    pub skip_if: Vec<Located<String>>,
     /// Metadata of all its documents, which win over what the pages say.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
@@ -229,6 +232,7 @@ impl WebConfig {
             prefer_markdown: yes(),
             content_selectors: Vec::new(),
             remove_selectors: Vec::new(),
+            skip_if: Vec::new(),
             metadata: BTreeMap::new(),
         }
     }

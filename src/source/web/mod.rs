@@ -93,6 +93,8 @@ pub struct WebSource {
     pub content_selectors: Vec<Selector>,
     /// What to remove from it.
     pub remove_selectors: Vec<Selector>,
+    /// Metadata of documents that are skipped.
+    pub skip_if: Vec<Located<String>>,
     /// Metadata of all its documents.
     pub metadata: BTreeMap<String, String>,
     /// Changes with every setting that decides which pages there are and what is extracted from
@@ -161,6 +163,7 @@ impl WebSource {
             prefers_markdown: config.prefer_markdown,
             content_selectors: selectors(&config.content_selectors)?,
             remove_selectors: selectors(&config.remove_selectors)?,
+            skip_if: config.skip_if.clone(),
             metadata: config.metadata.clone(),
             settings: settings::hash(config),
         })

@@ -26,11 +26,18 @@ pub(super) fn hash(config: &WebConfig) -> String {
         true => String::new(),
         false => format!(", {:?}", config.metadata),
     };
+    let skip_if = match config.skip_if.as_slice() {
+        [] => String::new(),
+        conditions => {
+            let conditions = conditions.iter().map(|condition| condition.get_ref().as_str());
+            format!(", skip_if {}", quoted::list(conditions))
+        }
+    };
     // Another form would fetch every page of every site again.
     let decisive = format!(
         "([{start_urls}, {include}, {exclude}], [{drop}, {keep}], [{content}, {remove}], \
          ({prefix}, {max_depth}, {same_host}), ({max_per_folder}, {agent}), \
-         ({respect_robots}, {prefer_markdown}, {max_page_size}){metadata})"
+         ({respect_robots}, {prefer_markdown}, {max_page_size}){metadata}{skip_if})"
     );
     blake3::hash(decisive.as_bytes()).to_hex()[..16].to_owned()
 }

@@ -283,3 +283,19 @@ fn json_holds_documents_as_they_are() {
     let found = json(&place, &["search", "water", "--json"]);
     assert_eq!(found["hits"][0]["text"], text);
 }
+
+#[test]
+fn colours_of_logs_are_not_shown_and_stay_in_json() {
+    let place = Place::new();
+    let text = "\u{1b}[31mfai\u{1b}[1mled\u{1b}[0m: the \u{1b}[36;1mpump\u{1b}[m\u{1b}[K house\n\
+                \u{1b}]0;a title\u{7}of \u{1b}]8;;https://example.org/x\u{1b}\\pier\u{1b}]8;;\u{1b}\\ 7\n";
+    place.write("a.log", text);
+    place.write("b.log", "The pump[31m] is a part number.\n");
+    stdout(&place, &["ingest", "-q"]);
+    let shown = stdout(&place, &["search", "failed pump", "--mode", "text"]);
+    assert!(shown.contains("   failed: the pump  house\n   of pier 7\n"), "{shown}");
+    assert!(!shown.contains("u{") && !shown.contains('\u{1b}'), "{shown:?}");
+    assert!(shown.contains("pump[31m] is"), "{shown}");
+    let found = json(&place, &["search", "failed", "--json", "--mode", "text"]);
+    assert_eq!(found["hits"][0]["text"], text.trim_end());
+}

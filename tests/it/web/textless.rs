@@ -208,3 +208,51 @@ fn a_header_may_hide_a_page_that_is_unchanged() {
     put(false);
     assert_eq!(site.counts(0), [1, 0, 2, 0]);
 }
+
+/// A page that says this of itself.
+fn with_keywords(title: &str, text: &str, links: &[&str], keywords: &str) -> Reply {
+    let meta = format!("<head><meta name=keywords content='{keywords}'>");
+    Reply::html(&html(title, text, links).replace("<head>", &meta))
+}
+
+#[test]
+fn pages_are_left_out_by_their_metadata() {
+    let site = Site::new();
+    let server = &site.server;
+    server.page("/docs/", "Start.", &["a.html", "b.html", "c.md", "d.md"]);
+    server.put("/docs/a.html", with_keywords("a", "Alpha.", &["e.html"], "Pumps, Internal"));
+    server.put("/docs/b.html", with_keywords("b", "Beta.", &[], "pumps"));
+    let markdown = |text: &str| Reply::new(200, "text/markdown", text);
+    server.put("/docs/c.md", markdown("---\ndraft: true\n---\n\nGamma, and [more](f.html).\n"));
+    server.put("/docs/d.md", markdown("---\ndraft: false\n---\n\nDelta.\n"));
+    server.page("/docs/e.html", "Epsilon.", &[]);
+    server.page("/docs/f.html", "Phi.", &[]);
+    site.ingest_to(0);
+    assert_eq!(site.documents().len(), 7);
+
+    // What is there goes when a second run finds the same.
+    site.configure("skip_if = ['keywords=internal', 'draft=true']");
+    assert_eq!(site.counts(3)[3], 0);
+    assert_eq!(site.documents().len(), 7);
+    assert_eq!(site.counts(0)[3], 2);
+    let kept = ["/docs/", "/docs/b.html", "/docs/d.md", "/docs/e.html", "/docs/f.html"];
+    assert_eq!(site.documents(), kept);
+    let left_out: Vec<_> =
+        site.states().into_iter().filter(|state| state.contains("|excluded|")).collect();
+    assert_eq!(
+        left_out,
+        [
+            "/docs/a.html|excluded|its metadata meet skip_if (keywords=internal)",
+            "/docs/c.md|excluded|its metadata meet skip_if (draft=true)",
+        ]
+    );
+    site.assert_equals_fresh_ingest("a site without some pages");
+
+    // Unchanged pages are not sent again, and come back when nothing leaves them out.
+    site.server.take_asked();
+    assert_eq!(site.counts(0), [0, 0, 5, 0]);
+    assert_eq!(whole(&site), [""; 0]);
+    site.configure("");
+    assert_eq!(site.counts(0)[0], 2);
+    assert_eq!(site.documents().len(), 7);
+}
