@@ -159,7 +159,7 @@ fn a_folder_that_is_no_model_says_why() {
         fs::write(folder.join("model.onnx"), &graph[..graph.len() / 2]).unwrap();
     };
     check(&cut, "model.onnx: is damaged");
-    // Any place of damage ends with an error or a vector, and never takes for ever.
+    // Any place of damage ends with an error or a vector, and never takes forever.
     let graph = fs::read(tiny().join("onnx/model.onnx")).unwrap();
     for at in (0..graph.len()).step_by(499) {
         let folder = copy();

@@ -1,5 +1,5 @@
 //! Whether a file is a protocol buffer whose parts are complete: a number without an end in a
-//! damaged one keeps the reader of ONNX files busy for ever.
+//! damaged one keeps the reader of ONNX files busy forever.
 
 /// Parts of an ONNX file that contain further parts, by their names in `onnx.proto`.
 #[derive(Clone, Copy)]
