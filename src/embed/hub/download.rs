@@ -203,6 +203,11 @@ impl Download<'_> {
         let fatal = |error: io::Error| HubError::Refused(format!("{}: {error}", part.display()));
         let mut file = match response.status() {
             StatusCode::OK => File::create(part).map_err(fatal)?,
+            StatusCode::PARTIAL_CONTENT if !begins_at(&response, from) => {
+                std::fs::remove_file(part).map_err(fatal)?;
+                let reason = format!("{url} answers with another part than was asked for");
+                return Err(HubError::Unavailable(reason));
+            }
             StatusCode::PARTIAL_CONTENT => {
                 OpenOptions::new().append(true).open(part).map_err(fatal)?
             }
@@ -243,6 +248,12 @@ impl HubError {
             Self::Refused(reason)
         }
     }
+}
+
+/// Returns whether a part of a file begins at the byte `from`.
+fn begins_at(response: &Response<Body>, from: u64) -> bool {
+    let range = response.headers().get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range.is_some_and(|range| range.trim_start().starts_with(&format!("bytes {from}-")))
 }
 
 fn named<T>(path: &Path, result: io::Result<T>) -> Result<T, String> {

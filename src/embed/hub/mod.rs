@@ -121,7 +121,7 @@ pub fn fetch(
         Some(pinned) => pinned.commit.clone(),
         None => hub.commit(name)?,
     };
-    let store = Store::create(name, &commit)?;
+    let store = Store::create(name, &commit, &setting.stop)?;
     let mut pinned = known.unwrap_or_else(|| Pinned::new(name, &commit));
     let mut take = |path: &str, pinned: &mut Pinned| -> Result<bool, HubError> {
         let expected = wanted.hashes.get(path).or_else(|| pinned.files.get(path)).cloned();

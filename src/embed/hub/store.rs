@@ -1,14 +1,23 @@
 //! Where fetched models are kept: `models` in the user's cache folder of kbingest, below it
 //! `OWNER--NAME/COMMIT`. All of it may be removed at any time, and is fetched again.
 
+use std::fmt::Display;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::HubName;
+use crate::support::checkpoint::StopSignal;
 use crate::support::files;
+
+/// Locked while files are fetched.
+const LOCK: &str = ".lock";
+/// Between two attempts to lock it.
+const WAIT: Duration = Duration::from_millis(200);
 
 /// A kept model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +36,8 @@ pub struct Kept {
 /// The folder of one model.
 pub(super) struct Store {
     folder: PathBuf,
+    /// Held while files are fetched into it.
+    _lock: Option<File>,
 }
 
 impl Store {
@@ -36,14 +47,23 @@ impl Store {
             "neither XDG_CACHE_HOME nor HOME is set, so that models cannot be kept".to_owned()
         })?;
         let folder = root.join(format!("{}--{}", name.owner, name.name)).join(commit);
-        Ok(Self { folder })
+        Ok(Self { folder, _lock: None })
     }
 
-    /// Creates the folder if it does not exist.
-    pub(super) fn create(name: &HubName, commit: &str) -> Result<Self, String> {
+    /// Creates the folder if it does not exist, and waits until no other process fetches into it.
+    pub(super) fn create(name: &HubName, commit: &str, stop: &StopSignal) -> Result<Self, String> {
         let store = Self::open(name, commit)?;
-        store.make(&store.folder)?;
-        Ok(store)
+        let path = store.place(LOCK)?;
+        let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| wrong(&error))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _lock: Some(file), ..store }),
+                Err(TryLockError::WouldBlock) if !stop.wait_for(WAIT) => {}
+                Err(error) => return Err(wrong(&error)),
+            }
+        }
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -41,17 +41,12 @@ impl Hub {
         self.server.put(&address(path), reply(bytes));
     }
 
-    /// Runs `kbingest` with these arguments and the kb.toml.
-    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        program()
-            .args(arguments)
-            .arg(self.place.toml())
-            .env("HF_ENDPOINT", self.server.url(""))
-            .env("XDG_CACHE_HOME", self.place.path("cache"))
-            .env("NO_PROXY", "*")
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap()
+    /// Returns `kbingest` with these arguments and the kb.toml.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program();
+        command.args(arguments).arg(self.place.toml()).env("HF_ENDPOINT", self.server.url(""));
+        command.env("XDG_CACHE_HOME", self.place.path("cache")).env("NO_PROXY", "*");
+        command
     }
 
     fn fetch_to(&self, code: i32) -> String {
@@ -59,7 +54,7 @@ impl Hub {
     }
 
     fn to(&self, code: i32, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-        let output = self.run(arguments, environment);
+        let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
         let all = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         assert_eq!(output.status.code(), Some(code), "{all:?}");
         all.concat()
@@ -141,7 +136,9 @@ fn an_interrupted_download_is_continued() {
         // Twice the connection is lost after a part.
         let sent = if earlier < 2 { &rest[..rest.len() / 2] } else { rest };
         let reply = Reply::new(status, "application/octet-stream", sent);
-        Some(Reply { length: Some(rest.len()), ..reply.with("X-Repo-Commit", COMMIT) })
+        let range = format!("bytes {from}-{}/{}", whole.len() - 1, whole.len());
+        let reply = reply.with("X-Repo-Commit", COMMIT).with("Content-Range", &range);
+        Some(Reply { length: Some(rest.len()), ..reply })
     });
     hub.fetch_to(0);
     assert_eq!(fs::read(hub.file("onnx/model.onnx")).unwrap(), graph);
@@ -197,4 +194,35 @@ fn what_cannot_be_fetched_says_why() {
     fs::write(hub.place.path(LOCK), entry).unwrap();
     let message = hub.fetch_to(31);
     assert!(message.contains("is not valid"), "{message}");
+}
+
+/// A server that sends the beginning again, as if it were the rest.
+#[test]
+fn a_wrong_part_is_not_appended() {
+    let hub = Hub::new();
+    let graph: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
+    let whole = graph.clone();
+    hub.server.handle(move |asked, earlier| {
+        if asked.path != address("onnx/model.onnx") {
+            return None;
+        }
+        let status = if asked.headers.contains_key("range") { 206 } else { 200 };
+        let sent = if earlier == 0 { &whole[..1000] } else { &whole[..] };
+        let range = format!("bytes 0-{}/{}", whole.len() - 1, whole.len());
+        let reply = Reply::new(status, "application/octet-stream", sent);
+        let reply = reply.with("X-Repo-Commit", COMMIT).with("Content-Range", &range);
+        Some(Reply { length: Some(whole.len()), ..reply })
+    });
+    hub.fetch_to(0);
+    assert_eq!(fs::read(hub.file("onnx/model.onnx")).unwrap(), graph);
+}
+
+#[test]
+fn two_processes_fetch_the_same_model() {
+    let hub = Hub::new();
+    let start = |_| hub.command(&["model", "fetch"]).spawn().unwrap();
+    for mut fetch in (0..3).map(start).collect::<Vec<_>>() {
+        assert!(fetch.wait().unwrap().success());
+    }
+    hub.to(0, &["model", "verify"], &[]);
 }
