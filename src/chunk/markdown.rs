@@ -237,8 +237,8 @@ impl<'a> Builder<'a> {
 
     /// Sets the lead and the prefix of a code block or table whose own bytes are `span`.
     fn add_head(&self, block: &mut Block, head_lines: usize, span: Span) {
-        if let Some(header) =
-            tables::header(span.of(self.text)).filter(|_| block.kind == Kind::Html)
+        if block.kind == Kind::Html
+            && let Some(header) = tables::header(span.of(self.text))
         {
             let header = Span::new(span.start + header.start, span.start + header.end);
             block.lead_end = header.end;
