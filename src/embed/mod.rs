@@ -95,65 +95,43 @@ pub trait Embedder: Send + Sync {
     }
 }
 
-impl<E: Embedder + ?Sized> Embedder for Box<E> {
-    fn model(&self) -> &Model {
-        (**self).model()
-    }
+/// A pointer to an embedder is one.
+macro_rules! embedder_by {
+    ($pointer:ty) => {
+        impl<E: Embedder + ?Sized> Embedder for $pointer {
+            fn model(&self) -> &Model {
+                (**self).model()
+            }
 
-    fn count_tokens(&self, text: &str) -> usize {
-        (**self).count_tokens(text)
-    }
+            fn count_tokens(&self, text: &str) -> usize {
+                (**self).count_tokens(text)
+            }
 
-    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
-        (**self).embed(texts, role)
-    }
+            fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+                (**self).embed(texts, role)
+            }
 
-    fn limits(&self) -> Limits {
-        (**self).limits()
-    }
+            fn limits(&self) -> Limits {
+                (**self).limits()
+            }
 
-    fn knows_every_text(&self) -> bool {
-        (**self).knows_every_text()
-    }
+            fn knows_every_text(&self) -> bool {
+                (**self).knows_every_text()
+            }
 
-    fn probe(&self) -> Option<Vec<f32>> {
-        (**self).probe()
-    }
+            fn probe(&self) -> Option<Vec<f32>> {
+                (**self).probe()
+            }
 
-    fn expect_probe(&self, vector: Vec<f32>) {
-        (**self).expect_probe(vector);
-    }
+            fn expect_probe(&self, vector: Vec<f32>) {
+                (**self).expect_probe(vector);
+            }
+        }
+    };
 }
 
-impl<E: Embedder + ?Sized> Embedder for &E {
-    fn model(&self) -> &Model {
-        (**self).model()
-    }
-
-    fn count_tokens(&self, text: &str) -> usize {
-        (**self).count_tokens(text)
-    }
-
-    fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
-        (**self).embed(texts, role)
-    }
-
-    fn limits(&self) -> Limits {
-        (**self).limits()
-    }
-
-    fn knows_every_text(&self) -> bool {
-        (**self).knows_every_text()
-    }
-
-    fn probe(&self) -> Option<Vec<f32>> {
-        (**self).probe()
-    }
-
-    fn expect_probe(&self, vector: Vec<f32>) {
-        (**self).expect_probe(vector);
-    }
-}
+embedder_by!(Box<E>);
+embedder_by!(&E);
 
 /// The role of a text; models that are trained on pairs embed the two differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
