@@ -28,13 +28,15 @@ pub fn fetch_model(
 ) -> Result<PathBuf, Error> {
     let (name, onnx) = named(config)?;
     let setting = config.embed_setting(&session.stop, true);
-    hub::fetch(&name, &onnx.wanted(), &setting, note).map_err(|error| of(&name, error))
+    let fetched = hub::fetch(&name, &onnx.wanted(), &setting, note);
+    Ok(fetched.map_err(|error| error.of_embedder(&name))?)
 }
 
 /// Compares the files of the model that `config` names with the lock file, and returns its folder.
 pub fn verify_model(config: &Config) -> Result<PathBuf, Error> {
     let (name, onnx) = named(config)?;
-    hub::find(&name, &onnx.wanted()).map_err(|reason| of(&name, HubError::Refused(reason)))
+    let found = hub::find(&name, &onnx.wanted());
+    Ok(found.map_err(|reason| HubError::Refused(reason).of_embedder(&name))?)
 }
 
 /// Returns the models that were fetched, for any kb.toml.
@@ -54,15 +56,4 @@ fn named(config: &Config) -> Result<(HubName, &OnnxConfig), Error> {
             "kb.toml names no model of a hub: [embed.onnx] model = \"hf:OWNER/NAME@REVISION\"";
         EmbedError::Refused { model: "model".to_owned(), reason: reason.to_owned() }.into()
     })
-}
-
-fn of(name: &HubName, error: HubError) -> Error {
-    let model = name.to_string();
-    match error {
-        HubError::Refused(reason) => EmbedError::Refused { model, reason },
-        HubError::Unavailable(reason) => {
-            EmbedError::Unavailable { model, reason, retry_after: None }
-        }
-    }
-    .into()
 }

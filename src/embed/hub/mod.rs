@@ -16,7 +16,7 @@ pub use lock::{LOCK, Pinned};
 pub use name::HubName;
 pub use store::{Kept, kept};
 
-use super::Setting;
+use super::{EmbedError, Setting};
 use download::{Download, Hub};
 use lock::Lock;
 use store::Store;
@@ -49,6 +49,19 @@ pub enum HubError {
 impl From<String> for HubError {
     fn from(reason: String) -> Self {
         Self::Refused(reason)
+    }
+}
+
+impl HubError {
+    /// Returns it as the error of the embedder `name`.
+    pub fn of_embedder(self, name: &HubName) -> EmbedError {
+        let model = name.to_string();
+        match self {
+            Self::Refused(reason) => EmbedError::Refused { model, reason },
+            Self::Unavailable(reason) => {
+                EmbedError::Unavailable { model, reason, retry_after: None }
+            }
+        }
     }
 }
 

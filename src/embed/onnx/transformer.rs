@@ -129,17 +129,10 @@ fn place(config: &OnnxConfig, setting: &Setting) -> Result<(String, PathBuf), Em
         return Ok((name, path));
     };
     let path = match hub::find(&hub_name, &config.wanted()) {
-        Err(_) if setting.fetches => hub::fetch(&hub_name, &config.wanted(), setting, &mut |_| {})
-            .map_err(|error| match error {
-                HubError::Refused(reason) => refused(reason),
-                HubError::Unavailable(reason) => EmbedError::Unavailable {
-                    model: hub_name.to_string(),
-                    reason,
-                    retry_after: None,
-                },
-            }),
-        found => found.map_err(refused),
-    }?;
+        Err(_) if setting.fetches => hub::fetch(&hub_name, &config.wanted(), setting, &mut |_| {}),
+        found => found.map_err(HubError::Refused),
+    };
+    let path = path.map_err(|error| error.of_embedder(&hub_name))?;
     Ok((hub_name.name, path))
 }
 
