@@ -6,6 +6,7 @@ use crate::config::ConfigError;
 use crate::domain::DocumentError;
 use crate::embed::EmbedError;
 use crate::kb::KbError;
+use crate::rerank::RerankError;
 use crate::source::SourceError;
 use crate::support::bounded::{ERROR_BYTES_MAX, bounded};
 use crate::support::lock::LockError;
@@ -141,6 +142,9 @@ pub enum Error {
     /// Texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// Passages could not be reranked, and only their order was asked for.
+    #[error(transparent)]
+    Rerank(#[from] RerankError),
     /// The budget is used up; the next run continues.
     #[error("the budget is used up: {used}; {} {}", counted(*waiting, "chunk"), if *waiting == 1 { "waits" } else { "wait" })]
     Budget {
@@ -226,11 +230,11 @@ impl Error {
             }
             Self::Source(SourceError::Full { .. }) => ExitCode::StorageFull,
             Self::Source(SourceError::Cache { .. }) => ExitCode::StorageIo,
-            Self::Embed(EmbedError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
+            Self::Embed(EmbedError::Unavailable { .. })
+            | Self::Rerank(RerankError::Unavailable { .. }) => ExitCode::EmbedderUnavailable,
             Self::Embed(EmbedError::OverBudget { .. }) | Self::Budget { .. } => ExitCode::Limit,
-            Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. }) => {
-                ExitCode::EmbedderRefuses
-            }
+            Self::Embed(EmbedError::Refused { .. } | EmbedError::BadInput { .. })
+            | Self::Rerank(RerankError::Refused { .. }) => ExitCode::EmbedderRefuses,
             Self::Document(_) => ExitCode::DocumentsFailed,
             Self::Source(SourceError::Starved { .. })
             | Self::Output { .. }

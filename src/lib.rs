@@ -74,6 +74,9 @@ pub mod error;
 pub mod config;
 
 #[doc(hidden)]
+pub mod rerank;
+
+#[doc(hidden)]
 pub mod source;
 
 #[doc(hidden)]
@@ -100,9 +103,8 @@ pub mod support;
 #[doc(hidden)]
 pub mod domain;
 
-pub use analysis::SearchConfig;
 pub use chunk::ChunkConfig;
-pub use config::{Config, ConfigError, Problem, Request};
+pub use config::{Config, ConfigError, Problem, Request, SearchConfig};
 pub use domain::{
     Failure, FailureKind, MediaType, Metrics, Phase, PhaseStatus, Phases, QueueStats, RunId,
     RunState, RunStatus, Stage,
@@ -126,6 +128,7 @@ pub use operations::{
 };
 pub use pipeline::outcome::Completed;
 pub use pipeline::phases::PhaseSeconds;
+pub use rerank::{RerankApi, RerankConfig, RerankError, RerankHttpConfig, RerankOnnxConfig};
 pub use search::{SearchResult, Searcher, Warning};
 pub use source::{
     ArchiveConfig, DirectoryConfig, GitConfig, Located, MaxDelete, RecordsConfig, SourceConfig,

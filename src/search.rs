@@ -7,16 +7,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use crate::analysis::{Analyser, SearchConfig, Strictness};
+use crate::analysis::{Analyser, Strictness};
+use crate::chunk::context_line;
+use crate::config::SearchConfig;
 use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{
-    Hit, Interpretation, Query, QueryVector, Reader, Scoring, SearchMode, Show, StoredVector,
-    WordWeights,
+    Candidate, Hit, Interpretation, Query, QueryVector, Ranking, Reader, Scoring, SearchMode, Show,
+    StoredVector, WordWeights,
 };
+use crate::rerank::{self, RerankError};
 
 /// A knowledge base and the embedder of its vectors, opened for any number of queries by any number
 /// of threads.
@@ -26,10 +30,21 @@ use crate::kb::{
 pub struct Searcher {
     reader: Reader,
     embedder: Option<Box<dyn Embedder>>,
+    reranker: Option<Reranking>,
     config: SearchConfig,
     warnings: Vec<Warning>,
     /// Vectors of the last texts: an answer that is relaxed asks for its own again.
     vectors: Mutex<HashMap<String, Vec<f32>>>,
+}
+
+/// What reorders the best passages of a search.
+pub struct Reranking {
+    /// The model.
+    pub reranker: rerank::Cached,
+    /// How many passages it reorders.
+    pub candidates: usize,
+    /// How long a search waits for it.
+    pub timeout: Duration,
 }
 
 /// What a search found, and how it understood its text.
@@ -39,8 +54,12 @@ pub struct SearchResult {
     pub hits: Vec<Hit>,
     /// How the text was understood.
     pub interpretation: Interpretation,
+    /// Whether a reranker reordered the best passages.
+    pub is_reranked: bool,
     /// Why less was searched for than was wanted.
     pub warning: Option<Warning>,
+    /// Why the best passages were not reordered.
+    pub rerank_error: Option<RerankError>,
 }
 
 /// Limit on the texts whose vectors are kept: some 10 MB of the largest.
@@ -60,6 +79,8 @@ pub enum Warning {
     },
     /// The text of the query says what it excludes, and nothing else.
     OnlyExcludes,
+    /// The reranker has no scores: the order of the search stays.
+    NotReranked(RerankError),
 }
 
 impl fmt::Display for Warning {
@@ -75,6 +96,7 @@ impl fmt::Display for Warning {
                 return write!(f, "{reason}: full-text search only");
             }
             Self::OnlyExcludes => "the query needs a word beside what it excludes",
+            Self::NotReranked(error) => return write!(f, "{error}: the order of the search stays"),
         })
     }
 }
@@ -125,7 +147,23 @@ impl Searcher {
         if !fingerprint.is_empty() && Analyser::for_fingerprint(&fingerprint).is_none() {
             warnings.push(Warning::OldIndex);
         }
-        Ok(Self { reader, embedder, config, warnings, vectors: Mutex::default() })
+        let vectors = Mutex::default();
+        Ok(Self { reader, embedder, reranker: None, config, warnings, vectors })
+    }
+
+    /// Has searches reorder their best passages by a reranker, or warn why there is none.
+    #[must_use]
+    pub fn with_reranker(mut self, reranker: Result<Reranking, RerankError>) -> Self {
+        match reranker {
+            Ok(reranking) => self.reranker = Some(reranking),
+            Err(error) => self.warnings.push(Warning::NotReranked(error)),
+        }
+        self
+    }
+
+    /// Reports whether searches reorder their best passages, if asked to.
+    pub fn reranks(&self) -> bool {
+        self.reranker.is_some()
     }
 
     /// Returns the knowledge base.
@@ -210,8 +248,26 @@ impl Searcher {
             }
             (_, vector) => vector?,
         };
-        let hits = self.reader.search(query, &reading, &Scoring { words, vector })?;
-        Ok(SearchResult { interpretation: reading.interpretation(), hits, warning })
+        let scoring = Scoring { words, vector };
+        let interpretation = reading.interpretation();
+        let Some(reranking) = self.reranker.as_ref().filter(|_| query.show.reranks) else {
+            let ranking = self.reader.rank(query, &reading, &scoring)?;
+            let hits = self.reader.hits(query, &reading, &ranking)?;
+            return Ok(SearchResult { hits, interpretation, warning, ..SearchResult::default() });
+        };
+        let limit = query.show.limit.max(reranking.candidates);
+        let more = Query { show: Show { limit, ..query.show.clone() }, ..query.clone() };
+        let mut ranking = self.reader.rank(&more, &reading, &scoring)?;
+        let candidates = self.reader.candidates(&ranking, reranking.candidates)?;
+        let meaning = Some(reading.meaning().trim()).filter(|meaning| !meaning.is_empty());
+        let reranked = reranking.rerank(meaning.unwrap_or(&query.text), &candidates, &mut ranking);
+        Ok(SearchResult {
+            hits: self.reader.hits(query, &reading, &ranking)?,
+            is_reranked: reranked.is_ok() && !candidates.is_empty(),
+            rerank_error: reranked.err(),
+            interpretation,
+            warning,
+        })
     }
 
     /// Returns whether all vectors are of other embedders, as after a run with another one.
@@ -250,6 +306,27 @@ impl Searcher {
         }
         known.insert(text.to_owned(), row.clone());
         Ok(row)
+    }
+}
+
+impl Reranking {
+    /// Reorders the `candidates` of `ranking`; if the model fails, it stays.
+    fn rerank(
+        &self,
+        query: &str,
+        candidates: &[Candidate],
+        ranking: &mut Ranking,
+    ) -> Result<(), RerankError> {
+        let text = |one: &Candidate| {
+            let context = context_line(&one.title, &one.heading_path);
+            let end = if context.is_empty() { "" } else { "\n" };
+            [&*context, end, &one.text].concat()
+        };
+        let texts: Vec<String> = candidates.iter().map(text).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let scores = self.reranker.scores(query, &texts, Instant::now() + self.timeout)?;
+        ranking.rerank(&candidates.iter().map(|one| one.id).zip(scores).collect());
+        Ok(())
     }
 }
 

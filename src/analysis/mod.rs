@@ -37,9 +37,7 @@ mod synonyms;
 mod syntax;
 mod token;
 
-use std::ops::{Range, RangeInclusive};
-
-use serde::Deserialize;
+use std::ops::Range;
 
 pub use about::about;
 pub use command_line::{has_command_line, has_option};
@@ -60,62 +58,8 @@ const LANGUAGE: &str = "language";
 /// ASCII marks that a token may contain.
 pub const TOKEN_MARKS: &str = "_.-/:@+#";
 
-/// The `[search]` table of kb.toml.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SearchConfig {
-    /// Language of the documents, as in `en`; `auto` detects it for each of them.
-    pub language: String,
-    /// BM25 weight of a word in the title, relative to one in the text; in [`WEIGHTS`].
-    pub title_weight: f64,
-    /// BM25 weight of a word in the heading path, relative to one in the text; in [`WEIGHTS`].
-    pub heading_weight: f64,
-    /// Weight of the cosine in hybrid search, relative to the model's recommended one; in
-    /// [`WEIGHTS`].
-    pub vector_weight: f64,
-}
-
-/// Allowed weights.
-pub const WEIGHTS: RangeInclusive<f64> = 0.0..=100.0;
-
-impl Default for SearchConfig {
-    fn default() -> Self {
-        Self {
-            language: AUTO.to_owned(),
-            title_weight: 1.0,
-            heading_weight: 1.0,
-            vector_weight: 1.0,
-        }
-    }
-}
-
-const AUTO: &str = "auto";
-
-impl SearchConfig {
-    /// Checks the settings; the error names the key and the allowed values.
-    pub fn validate(&self) -> Result<(), String> {
-        let weights = [
-            ("title_weight", self.title_weight),
-            ("heading_weight", self.heading_weight),
-            ("vector_weight", self.vector_weight),
-        ];
-        for (key, weight) in weights {
-            if !WEIGHTS.contains(&weight) {
-                let (least, most) = (WEIGHTS.start(), WEIGHTS.end());
-                return Err(format!("{key} must be {least} to {most}, not {weight}"));
-            }
-        }
-        if self.language == AUTO || Language::from_code(&self.language).is_some() {
-            return Ok(());
-        }
-        let codes: Vec<_> = Language::ALL.iter().map(|language| language.code()).collect();
-        Err(format!(
-            "language must be \"{AUTO}\" or one of {}, not \"{}\"",
-            codes.join(", "),
-            self.language
-        ))
-    }
-}
+/// The language that is detected for each document.
+pub const AUTO: &str = "auto";
 
 /// Analyses documents in a fixed language, or in the one detected for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,17 +69,16 @@ pub struct Analyser {
 }
 
 impl Analyser {
-    /// Returns the analyser for a valid `config`.
-    pub fn new(config: &SearchConfig) -> Self {
-        Self { language: Language::from_code(&config.language) }
+    /// Returns the analyser for documents in the language with this code, or [`AUTO`].
+    pub fn new(language: &str) -> Self {
+        Self { language: Language::from_code(language) }
     }
 
     /// Returns the analyser that made an index with this fingerprint, or `None` if another version
     /// of this program made it.
     pub fn for_fingerprint(fingerprint: &str) -> Option<Self> {
         let made_by: Fingerprint = fingerprint.parse().ok()?;
-        let language = made_by.settings.get(LANGUAGE)?.to_owned();
-        let analyser = Self::new(&SearchConfig { language, ..SearchConfig::default() });
+        let analyser = Self::new(made_by.settings.get(LANGUAGE)?);
         (analyser.fingerprint() == made_by).then_some(analyser)
     }
 
@@ -330,8 +273,7 @@ mod tests {
     #[test]
     fn fingerprints_name_their_analyser() {
         let check = |language: &str| {
-            let config = SearchConfig { language: language.to_owned(), ..SearchConfig::default() };
-            let analyser = Analyser::new(&config);
+            let analyser = Analyser::new(language);
             let fingerprint = analyser.fingerprint().to_string();
             assert_eq!(Analyser::for_fingerprint(&fingerprint), Some(analyser));
         };

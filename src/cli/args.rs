@@ -142,18 +142,19 @@ pub enum Command {
     /// If nobody can answer a prompt, as in CI, set the environment variable KBINGEST_TRUST to the
     /// hash that --show prints; separate several by commas.
     Trust(TrustCommandArgs),
-    /// Shows and shrinks the file that keeps the vectors of a model behind a server.
+    /// Shows and shrinks the file that keeps the answers of models that cost.
     ///
-    /// Such a model embeds no text twice: its vectors are found again in this file, by other
-    /// documents, runs and knowledge bases. It may be deleted at any time; then they are paid for
-    /// again.
+    /// Such a model embeds no text twice, and scores no pair twice: vectors and scores are found
+    /// again in this file, by other documents, runs and knowledge bases. It may be deleted at any
+    /// time; then they are paid for again.
     Cache(CacheArgs),
-    /// Fetches the model that kb.toml names on a hub, verifies it, or lists what was fetched.
+    /// Fetches the models that kb.toml names on a hub, verifies them, or lists what was fetched.
     ///
     /// `[embed.onnx] model = "hf:OWNER/NAME@REVISION"` is fetched once, by the first ingest or by
-    /// this command, into the user's cache folder. Commit and sha256 are written to
-    /// kbingest-models.lock beside kb.toml, and from then on no other content is used. HF_ENDPOINT,
-    /// HF_TOKEN and HF_HUB_OFFLINE mean what they mean to Hugging Face's programs.
+    /// this command, into the user's cache folder; the model of `[search.rerank.onnx]` only by this
+    /// command. Commit and sha256 are written to kbingest-models.lock beside kb.toml, and from then
+    /// on no other content is used. HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to
+    /// Hugging Face's programs.
     Model(ModelArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
@@ -475,6 +476,9 @@ pub struct SearchArgs {
     /// leave nothing.
     #[arg(long)]
     pub exact: bool,
+    /// Keeps the order of the search: does not ask the reranker that kb.toml names.
+    #[arg(long)]
+    pub no_rerank: bool,
     /// Shows how each score is made up, and the words that matched.
     #[arg(long)]
     pub explain: bool,
@@ -524,6 +528,9 @@ pub struct EvalArgs {
     /// Measures only this mode; may be repeated. --min applies to the first one.
     #[arg(long, value_name = "MODE", value_enum)]
     pub mode: Vec<Mode>,
+    /// Does not measure the first mode again with the reranker that kb.toml names.
+    #[arg(long)]
+    pub no_rerank: bool,
     /// Adds every query in every mode to --json: its measures and hits.
     #[arg(long, requires = "json")]
     pub details: bool,

@@ -27,7 +27,7 @@ pub fn run(arguments: &CacheArgs) -> Result<Ending, Error> {
 
 fn text(report: &CacheReport, has_pruned: bool) -> String {
     let Some(path) = &report.cache else {
-        return "no cache: the model of this kb.toml costs nothing, or `cache` is empty\n"
+        return "no cache: the models of this kb.toml cost nothing, or `cache` is empty\n"
             .to_owned();
     };
     let mut text = format!("{}\n", escape(&path.display().to_string(), false));

@@ -8,7 +8,7 @@ use super::output::{escape, result};
 use super::render::{BOLD, DIM};
 use super::{Ending, output, render};
 use crate::error::Error;
-use crate::eval::{EvalReport, Shortfall, page};
+use crate::eval::{EvalReport, ModeDifference, ModeSummary, Shortfall, page};
 use crate::operations::{self, EvalOptions, Gate, Target, TuneReport};
 use crate::support::files;
 use crate::support::numbers::counted;
@@ -27,6 +27,9 @@ pub fn run(arguments: &EvalArgs, is_quiet: bool) -> Result<Ending, Error> {
     let mut target = Target::open(target)?;
     if arguments.trust.trust {
         target.allow();
+    }
+    if arguments.no_rerank {
+        target.without_reranker();
     }
     if arguments.tune {
         let report = operations::tune(&target, queries)?;
@@ -102,14 +105,15 @@ fn table(report: &EvalReport) -> String {
     let kb = escape(&report.knowledge_base.to_string_lossy(), false);
     let _ = writeln!(text, "{kb}: {} of {of}\n", counted(report.queries as u64, "query"));
     let _ = write!(text, "{:16}", "");
+    let width = |mode: &ModeSummary| (mode.mode.len() + 2).max(9);
     for mode in &report.modes {
-        let _ = write!(text, "{BOLD}{:>9}{BOLD:#}", mode.mode);
+        let _ = write!(text, "{BOLD}{:>1$}{BOLD:#}", mode.mode, width(mode));
     }
     text.push('\n');
     for (name, _) in report.modes.first().map_or(&[][..], |mode| &mode.metrics.0) {
         let _ = write!(text, "{name:16}");
         for mode in &report.modes {
-            let _ = write!(text, "{:9.4}", mode.metrics.get(name).unwrap_or(0.0));
+            let _ = write!(text, "{:1$.4}", mode.metrics.get(name).unwrap_or(0.0), width(mode));
         }
         text.push('\n');
     }
@@ -118,7 +122,7 @@ fn table(report: &EvalReport) -> String {
         for mode in &report.modes {
             let latency = mode.latency_ms;
             let value = if percent == 50 { latency.p50 } else { latency.p95 };
-            let _ = write!(text, "{value:9.2}");
+            let _ = write!(text, "{value:0$.2}", width(mode));
         }
         text.push('\n');
     }
@@ -153,11 +157,14 @@ fn differences(report: &EvalReport, text: &mut String) {
         return;
     }
     let _ = writeln!(text, "\ndifferences, with 95 % intervals (paired bootstrap):");
+    let pair = |one: &ModeDifference| format!("{} - {}", one.of, one.against);
+    let pair_width = report.differences.iter().map(|one| pair(one).len() + 1).max().unwrap_or(0);
+    let pair_width = pair_width.max(18);
     for one in report.differences.iter().filter(|one| COMPARED.contains(&one.metric)) {
-        let pair = format!("{} - {}", one.of, one.against);
+        let pair = pair(one);
         let _ = writeln!(
             text,
-            "{:16}{pair:18}{:+.4}  [{:+.4}, {:+.4}]",
+            "{:16}{pair:pair_width$}{:+.4}  [{:+.4}, {:+.4}]",
             one.metric, one.mean, one.low, one.high
         );
     }

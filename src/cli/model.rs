@@ -26,7 +26,7 @@ pub struct ModelArgs {
 /// What `model` can do.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Fetches what is missing, and prints the model's folder.
+    /// Fetches what is missing, and prints each model's folder.
     Fetch {
         /// The settings.
         #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
@@ -38,7 +38,7 @@ pub enum ModelCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Compares the files of the model with the lock file; exits with 31 if one differs.
+    /// Compares the files of each model with the lock file; exits with 31 if one differs.
     Verify {
         /// The settings.
         #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
@@ -54,17 +54,15 @@ pub fn run(arguments: &ModelArgs) -> Result<Ending, Error> {
             let stop = Arc::new(StopSignal::default());
             let signals = Signals::listen(Arc::clone(&stop))?;
             let session = Session { stop, events: &Silent, hook: None, embedder: None };
-            let fetched = operations::fetch_model(&config, &session, &mut note);
+            let fetched = operations::fetch_models(&config, &session, &mut note);
             if let Some(signal) = signals.number() {
                 return Ok(Ending::Signal(signal));
             }
-            let folder = fetched?;
-            result(&format!("{}\n", escape(&folder.display().to_string(), false)))?;
+            result(&lines(&fetched?, ""))?;
         }
         ModelCommand::Verify { config } => {
             let config = Config::load_without_sources(config)?;
-            let folder = operations::verify_model(&config)?;
-            result(&format!("{}: unchanged\n", escape(&folder.display().to_string(), false)))?;
+            result(&lines(&operations::verify_models(&config)?, ": unchanged"))?;
         }
         ModelCommand::List { json } => {
             let kept = operations::kept_models()?;
@@ -80,6 +78,13 @@ pub fn run(arguments: &ModelArgs) -> Result<Ending, Error> {
         }
     }
     Ok(Ending::Code(0))
+}
+
+/// Returns a line for each folder.
+fn lines(folders: &[PathBuf], end: &str) -> String {
+    let line =
+        |folder: &PathBuf| format!("{}{end}\n", escape(&folder.display().to_string(), false));
+    folders.iter().map(line).collect()
 }
 
 fn note(file: &ModelFile) {

@@ -55,6 +55,7 @@ fn query(arguments: &SearchArgs, text: &str) -> Query {
             folds: !arguments.no_fold,
             marks: true,
             explains: arguments.explain,
+            reranks: !arguments.no_rerank,
         },
     }
 }
@@ -121,6 +122,9 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
     }
     if hit.lines_in == LinesIn::Text {
         let _ = write!(text, "lines {}-{} of its text, ", hit.start_line, hit.end_line);
+    }
+    if let Some(score) = hit.rerank_score {
+        let _ = write!(text, "reranked {score:.3}, ");
     }
     let _ = write!(text, "score {:.3}", hit.score);
     if let Some(bm25) = hit.bm25 {

@@ -10,6 +10,7 @@ mod expand;
 mod place;
 mod programs;
 mod requests;
+mod search;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::analysis::SearchConfig;
 use crate::chunk::ChunkConfig;
 use crate::embed::{BudgetConfig, CacheFile, EmbedConfig, Setting};
 use crate::extract::ExtractConfig;
@@ -32,6 +32,7 @@ use crate::support::storage;
 
 pub use allowed::{VARIABLE as TRUST_VARIABLE, folder as allowed_folder};
 pub use requests::Request;
+pub use search::{SearchConfig, WEIGHTS};
 
 /// The vectors of a model that costs, beside the knowledge base.
 const VECTOR_CACHE: &str = ".vectors";
@@ -265,10 +266,10 @@ impl Config {
         requests::leads_out(self, self.kb.parent().unwrap_or(&self.kb))
     }
 
-    /// Returns the file that keeps the vectors of its model; `None` if the model costs nothing, or
-    /// none is wanted.
+    /// Returns the file that keeps the vectors and scores of its models; `None` if they cost
+    /// nothing, or none is wanted.
     pub fn vector_cache(&self) -> Option<PathBuf> {
-        if self.embed.http.is_none() && self.embed.onnx.is_none() {
+        if !self.embed.costs() && self.search.rerank.is_none() {
             return None;
         }
         match &self.embed.cache {
@@ -280,14 +281,21 @@ impl Config {
 
     /// Returns what its embedder works with; its cache is created only if `is_for_run`.
     pub fn embed_setting(&self, stop: &Arc<StopSignal>, is_for_run: bool) -> Setting {
-        let cache = self.vector_cache().map(|path| CacheFile {
-            path,
-            mode: self.mode,
-            is_created: is_for_run,
-        });
+        let cache = self.cache_file(is_for_run).filter(|_| self.embed.costs());
         let program = self.extract.program.clone();
         let fetches = is_for_run;
         Setting { stop: Arc::clone(stop), program, fetches, cache, budget: None }
+    }
+
+    /// Returns what its reranker works with. The search that pays for a score creates the cache.
+    pub fn rerank_setting(&self) -> Setting {
+        let program = self.extract.program.clone();
+        let cache = self.cache_file(true);
+        Setting { program, cache, ..Setting::default() }
+    }
+
+    fn cache_file(&self, is_created: bool) -> Option<CacheFile> {
+        self.vector_cache().map(|path| CacheFile { path, mode: self.mode, is_created })
     }
 
     /// Stores that the user allows the file's requests, as long as neither its content nor its path
@@ -336,7 +344,7 @@ impl Config {
             chunk: file.chunk,
             embed: file.embed.relative_to(&base),
             budget: file.budget,
-            search: file.search,
+            search: file.search.relative_to(&base),
             base,
             is_trusted: false,
             trust_hash: String::new(),

@@ -72,24 +72,37 @@ pub(super) fn requests(config: &Config) -> Vec<Request> {
             ask(table(), format!("connects to hosts that are not public: {hosts:?}"));
         }
     }
-    if let Some(http) = &config.embed.http {
-        let table = || "[embed.http]".to_owned();
-        let servers: Vec<_> = http.servers().collect();
-        ask(table(), format!("sends the texts of all documents, and of queries, to {servers:?}"));
-        if servers.iter().any(|url| may_be_private(url)) {
-            ask(table(), format!("connects to a host that may not be public: {servers:?}"));
-        }
-        for (name, variable) in http.variables() {
-            ask(
-                table(),
-                format!(
-                    "sends the environment variable {variable} in the header {name} to {servers:?}"
-                ),
-            );
-        }
-    }
+    requests.extend(models(config));
     if !requests.is_empty() {
         requests.extend(outside(config));
+    }
+    requests
+}
+
+/// Returns what models behind servers ask for.
+fn models(config: &Config) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut ask = |table: &str, what: String| {
+        requests.push(Request { table: table.to_owned(), what });
+    };
+    let mut connect = |table, sends: &str, servers: &[&str], variables: &[(&str, &str)]| {
+        ask(table, format!("sends {sends}, to {servers:?}"));
+        if servers.iter().any(|url| may_be_private(url)) {
+            ask(table, format!("connects to a host that may not be public: {servers:?}"));
+        }
+        for (name, variable) in variables {
+            let what = format!("sends the environment variable {variable} in the header {name}");
+            ask(table, format!("{what} to {servers:?}"));
+        }
+    };
+    if let Some(http) = &config.embed.http {
+        let servers: Vec<_> = http.servers().collect();
+        let sends = "the texts of all documents, and of queries";
+        connect("[embed.http]", sends, &servers, &http.variables());
+    }
+    if let Some(http) = config.search.rerank.as_ref().and_then(|rerank| rerank.http.as_ref()) {
+        let sends = "queries, and the texts found";
+        connect("[search.rerank.http]", sends, &[&http.url], &http.variables());
     }
     requests
 }
@@ -102,6 +115,9 @@ fn outside(config: &Config) -> Vec<Request> {
         vec![("[kb]".to_owned(), "writes", config.kb.clone())];
     let model = config.embed.onnx.as_ref().map(|onnx| config.base.join(&onnx.model));
     paths.extend(model.map(|path| ("[embed.onnx]".to_owned(), "reads", path)));
+    let reranker = config.search.rerank.as_ref().and_then(|rerank| rerank.onnx.as_ref());
+    let model = reranker.map(|onnx| config.base.join(&onnx.model));
+    paths.extend(model.map(|path| ("[search.rerank.onnx]".to_owned(), "reads", path)));
     paths.extend(config.vector_cache().map(|path| ("[embed]".to_owned(), "writes", path)));
     let mut read = |kind, name: &str, path: &Path| {
         paths.push((format!("[[source.{kind}]] {name:?}"), "reads", config.base.join(path)));

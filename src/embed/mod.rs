@@ -11,7 +11,7 @@ mod gather;
 mod hash;
 mod http;
 pub mod hub;
-mod onnx;
+pub(crate) mod onnx;
 mod vocabulary;
 mod wordpiece;
 
@@ -28,6 +28,10 @@ pub use counting::{Counting, Counts};
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
 pub use http::{Api, Http, HttpConfig, OnTooLong, Tokenizer};
+pub(crate) use http::{
+    Client, ClientOptions, Failure, Response, check_url, check_variables, retry_after,
+    status_inside,
+};
 #[cfg(feature = "onnx")]
 pub use onnx::Onnx;
 pub use onnx::{OnnxConfig, Pooling};
@@ -282,6 +286,11 @@ impl EmbedConfig {
         self
     }
 
+    /// Returns whether its vectors cost time or money, and are kept for other runs.
+    pub fn costs(&self) -> bool {
+        self.http.is_some() || self.onnx.is_some()
+    }
+
     /// Returns what is wrong with the tables, in words for the author of kb.toml.
     pub fn validate(&self) -> Result<(), String> {
         let tables = [
@@ -359,13 +368,16 @@ fn open_onnx(config: &OnnxConfig, setting: &Setting) -> Result<Box<dyn Embedder>
 
 #[cfg(not(feature = "onnx"))]
 fn open_onnx(config: &OnnxConfig, _: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
-    let reason = "this program was built without the feature \"onnx\"; build it with: \
-                  cargo install --path . --features onnx";
     Err(EmbedError::Refused {
         model: config.model.display().to_string(),
-        reason: reason.to_owned(),
+        reason: WITHOUT_ONNX.to_owned(),
     })
 }
+
+/// Why this program computes no transformers.
+#[cfg(not(feature = "onnx"))]
+pub(crate) const WITHOUT_ONNX: &str = "this program was built without the feature \"onnx\"; \
+                                       build it with: cargo install --path . --features onnx";
 
 /// Opens the cache; `None` if there is none, or with a warning if it cannot be used.
 fn open_cache(config: &EmbedConfig, setting: &Setting) -> Option<VectorCache> {

@@ -23,12 +23,22 @@ pub struct FoundChunk {
     pub cosine: Option<f32>,
     /// What hits are ranked by.
     pub score: f64,
+    /// Score of a reranker, which comes before all others; `None` if it was not asked.
+    pub rerank_score: Option<f32>,
 }
 
 impl FoundChunk {
     /// Returns a chunk without a score.
     pub fn new(id: ChunkId) -> Self {
-        Self { id, bm25: None, words: None, is_complete: false, cosine: None, score: 0.0 }
+        Self {
+            id,
+            bm25: None,
+            words: None,
+            is_complete: false,
+            cosine: None,
+            score: 0.0,
+            rerank_score: None,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Target, files};
-use crate::analysis::{Analyser, SearchConfig};
+use crate::analysis::{AUTO, Analyser};
 use crate::error::Error;
 use crate::kb::{Finding, KbError, Maintenance, Reader, Repair, Writer};
 use crate::pipeline::repair::{check_covered, check_recomputed, rebuild_index};
@@ -167,9 +167,9 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
         Some(what) => KbError::Damaged(format!("it cannot be repaired: {what}")),
         None => error,
     })?;
-    let config = match target {
-        Target::Config(config) => config.search.clone(),
-        Target::File(_) => SearchConfig::default(),
+    let language = match target {
+        Target::Config(config) => &config.search.language,
+        Target::File(_) => AUTO,
     };
     // The one that made the index, if it can be read; a run rebuilds the index if its settings
     // differ.
@@ -177,7 +177,7 @@ fn build(target: &Target, damaged: &Path, fresh: &Path) -> Result<(Repair, Write
         .and_then(|kb| kb.analysis_fingerprint())
         .ok()
         .and_then(|fingerprint| Analyser::for_fingerprint(&fingerprint))
-        .unwrap_or_else(|| Analyser::new(&config));
+        .unwrap_or_else(|| Analyser::new(language));
     let pool = workers::pool(0);
     repair.chunks_indexed = rebuild_index(
         |name, analyse| kb.rebuild_index(name, analyse),

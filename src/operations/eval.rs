@@ -73,9 +73,14 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
     let modes: Vec<_> = modes.into_iter().filter(|mode| searcher.mode(*mode) == *mode).collect();
     let queries = with_stored_uris(&searcher, queries)?;
     let chunks = chunks_of_answers(&searcher, &queries)?;
-    let measured = modes
+    let mut ranked: Vec<_> = modes.into_iter().map(Ranked::by).collect();
+    // Beside the first mode, which is what searches do.
+    if let Some(first) = ranked.first().filter(|_| searcher.reranks()) {
+        ranked.insert(1, Ranked { reranks: true, ..*first });
+    }
+    let measured = ranked
         .iter()
-        .map(|mode| measure(&searcher, *mode, &queries, &chunks))
+        .map(|ranked| measure(&searcher, *ranked, &queries, &chunks))
         .collect::<Result<Vec<_>, _>>()?;
     let summaries: Vec<_> = measured.iter().map(Measured::summary).collect();
     if let Some(baseline) = &baseline
@@ -103,9 +108,27 @@ pub fn eval(target: &Target, options: &EvalOptions) -> Result<EvalReport, Error>
     })
 }
 
-/// The results of one mode for every query, in order.
-pub(super) struct Measured {
+/// What hits are ranked by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ranked {
     mode: SearchMode,
+    reranks: bool,
+}
+
+impl Ranked {
+    /// Without a reranker.
+    pub(super) fn by(mode: SearchMode) -> Self {
+        Self { mode, reranks: false }
+    }
+
+    fn name(self) -> String {
+        format!("{}{}", self.mode.as_str(), if self.reranks { "+rerank" } else { "" })
+    }
+}
+
+/// The results of one ranking for every query, in order.
+pub(super) struct Measured {
+    ranked: Ranked,
     times_ms: Vec<f64>,
     rankings: Vec<Vec<Passage>>,
     pub(super) scores: Vec<Scores>,
@@ -114,17 +137,22 @@ pub(super) struct Measured {
 
 pub(super) fn measure(
     searcher: &Searcher,
-    mode: SearchMode,
+    ranked: Ranked,
     queries: &[eval::Query],
     chunks: &HashMap<String, Vec<ByteSpan>>,
 ) -> Result<Measured, Error> {
     let (mut times_ms, mut rankings) = (Vec::new(), Vec::new());
     for query in queries {
         // Chunks are measured as ranked, without folding.
-        let show = Show { limit: HITS, mode, folds: false, marks: false, ..Show::default() };
+        let Ranked { mode, reranks } = ranked;
+        let show =
+            Show { limit: HITS, mode, folds: false, marks: false, reranks, ..Show::default() };
         let query = Query { show, ..Query::new(&query.text) };
         let since = Instant::now();
-        let SearchResult { hits, warning, .. } = searcher.answer(&query)?;
+        let SearchResult { hits, warning, rerank_error, .. } = searcher.answer(&query)?;
+        if let Some(error) = rerank_error {
+            return Err(error.into());
+        }
         if let Some(warning) = warning {
             // A measure of words only would count as one of hybrid search.
             let (model, reason) = ("of the queries".to_owned(), warning.to_string());
@@ -141,13 +169,13 @@ pub(super) fn measure(
     let pairs = || queries.iter().zip(&rankings);
     let scores = pairs().map(|(query, ranking)| eval::scores(query, ranking, chunks)).collect();
     let ranks = pairs().map(|(query, ranking)| eval::first_relevant_rank(query, ranking)).collect();
-    Ok(Measured { mode, times_ms, rankings, scores, ranks })
+    Ok(Measured { ranked, times_ms, rankings, scores, ranks })
 }
 
 impl Measured {
     fn summary(&self) -> ModeSummary {
         ModeSummary {
-            mode: self.mode.as_str().to_owned(),
+            mode: self.ranked.name(),
             metrics: eval::mean_scores(&self.scores),
             latency_ms: Latency::of(&self.times_ms),
             first_relevant_ranks: eval::rank_histogram(&self.ranks),
@@ -178,7 +206,7 @@ impl Measured {
     fn details(&self, queries: &[eval::Query]) -> Vec<Detail> {
         let detail = |(index, query): (usize, &eval::Query)| Detail {
             id: query.id.clone(),
-            mode: self.mode.as_str().to_owned(),
+            mode: self.ranked.name(),
             latency_ms: self.times_ms[index],
             first_relevant_rank: self.ranks[index],
             metrics: self.scores[index].clone(),
@@ -239,8 +267,8 @@ fn differences(measured: &[Measured]) -> Vec<ModeDifference> {
                 let eval::Difference { mean, low, high } = eval::difference(&values);
                 differences.push(ModeDifference {
                     metric,
-                    of: of.mode.as_str().to_owned(),
-                    against: against.mode.as_str().to_owned(),
+                    of: of.ranked.name(),
+                    against: against.ranked.name(),
                     mean,
                     low,
                     high,

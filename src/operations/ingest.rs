@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::report::RunReport;
 use super::{Session, Target, files};
-use crate::analysis::{Analyser, SearchConfig};
+use crate::analysis::{AUTO, Analyser};
 use crate::chunk::ChunkConfig;
 use crate::config::{Config, allowed_folder};
 use crate::domain::{Failure, QueueStats, RunState};
@@ -175,7 +175,7 @@ fn resume_without_config(
         fingerprints: StageFingerprints::new(&chunk, embedder.as_ref()),
         chunk,
         analyser: Analyser::for_fingerprint(&kb.reader().analysis_fingerprint()?)
-            .unwrap_or_else(|| Analyser::new(&SearchConfig::default())),
+            .unwrap_or_else(|| Analyser::new(AUTO)),
         embedder,
         budget: None,
         sources: Vec::new(),
@@ -224,7 +224,7 @@ impl<'a> Job<'a> {
             extract: config.extract.clone(),
             chunk: config.chunk.clone(),
             fingerprints: StageFingerprints::new(&config.chunk, embedder.as_ref()),
-            analyser: Analyser::new(&config.search),
+            analyser: Analyser::new(&config.search.language),
             embedder,
             budget,
             sources,

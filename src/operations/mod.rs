@@ -29,7 +29,7 @@ pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chu
 pub use eval::{EvalOptions, Gate, eval};
 pub use files::candidate;
 pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
-pub use model::{KeptModels, fetch_model, kept_models, verify_model};
+pub use model::{KeptModels, fetch_models, kept_models, verify_models};
 pub use pages::{PagesReport, page_states, pages};
 pub use plan::{Change, PlanReport, SourcePlan, plan};
 pub use publish::publish_if_good;
@@ -73,6 +73,13 @@ impl Target {
     pub fn allow(&mut self) {
         if let Self::Config(config) = self {
             config.is_trusted = true;
+        }
+    }
+
+    /// Ignores the reranker that its settings name.
+    pub fn without_reranker(&mut self) {
+        if let Self::Config(config) = self {
+            config.search.rerank = None;
         }
     }
 

@@ -1,4 +1,4 @@
-//! `model`: the model that a kb.toml names on a hub.
+//! `model`: the models that a kb.toml names on a hub.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::embed::hub::{self, HubError, HubName, Kept, ModelFile};
 use crate::embed::{EmbedError, OnnxConfig};
 use crate::error::Error;
+use crate::rerank::RerankOnnxConfig;
 
 /// The models that were fetched; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -19,24 +20,29 @@ pub struct KeptModels {
     pub models: Vec<Kept>,
 }
 
-/// Fetches what is missing of the model that `config` names, and returns its folder. Each file is
-/// handed to `note`.
-pub fn fetch_model(
+/// Fetches what is missing of the models that `config` names, and returns their folders. Each file
+/// is handed to `note`.
+pub fn fetch_models(
     config: &Config,
     session: &Session<'_>,
     note: &mut dyn FnMut(&ModelFile),
-) -> Result<PathBuf, Error> {
-    let (name, onnx) = named(config)?;
+) -> Result<Vec<PathBuf>, Error> {
     let setting = config.embed_setting(&session.stop, true);
-    let fetched = hub::fetch(&name, &onnx.wanted(), &setting, note);
-    Ok(fetched.map_err(|error| error.of_embedder(&name))?)
+    let fetch = |(name, onnx): (HubName, OnnxConfig)| {
+        let fetched = hub::fetch(&name, &onnx.wanted(), &setting, note);
+        Ok(fetched.map_err(|error| error.of_embedder(&name))?)
+    };
+    named(config)?.into_iter().map(fetch).collect()
 }
 
-/// Compares the files of the model that `config` names with the lock file, and returns its folder.
-pub fn verify_model(config: &Config) -> Result<PathBuf, Error> {
-    let (name, onnx) = named(config)?;
-    let found = hub::find(&name, &onnx.wanted());
-    Ok(found.map_err(|reason| HubError::Refused(reason).of_embedder(&name))?)
+/// Compares the files of the models that `config` names with the lock file, and returns their
+/// folders.
+pub fn verify_models(config: &Config) -> Result<Vec<PathBuf>, Error> {
+    let verify = |(name, onnx): (HubName, OnnxConfig)| {
+        let found = hub::find(&name, &onnx.wanted());
+        Ok(found.map_err(|reason| HubError::Refused(reason).of_embedder(&name))?)
+    };
+    named(config)?.into_iter().map(verify).collect()
 }
 
 /// Returns the models that were fetched, for any kb.toml.
@@ -48,12 +54,17 @@ pub fn kept_models() -> Result<KeptModels, Error> {
     Ok(KeptModels { schema: 1, models })
 }
 
-fn named(config: &Config) -> Result<(HubName, &OnnxConfig), Error> {
-    let onnx = config.embed.onnx.as_ref();
-    let named = onnx.and_then(|onnx| Some((onnx.hub_name()?.ok()?, onnx)));
-    named.ok_or_else(|| {
+/// Returns the models of a hub: that of the embedder and that of the reranker.
+fn named(config: &Config) -> Result<Vec<(HubName, OnnxConfig)>, Error> {
+    let reranker = config.search.rerank.as_ref().and_then(|rerank| rerank.onnx.as_ref());
+    let all = [config.embed.onnx.clone(), reranker.map(RerankOnnxConfig::files)];
+    let named = all.into_iter().flatten().filter_map(|onnx| Some((onnx.hub_name()?.ok()?, onnx)));
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
         let reason =
             "kb.toml names no model of a hub: [embed.onnx] model = \"hf:OWNER/NAME@REVISION\"";
-        EmbedError::Refused { model: "model".to_owned(), reason: reason.to_owned() }.into()
-    })
+        let model = "model".to_owned();
+        return Err(EmbedError::Refused { model, reason: reason.to_owned() }.into());
+    }
+    Ok(named)
 }

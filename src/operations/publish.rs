@@ -38,7 +38,10 @@ pub fn publish_if_good(
     let mut publication =
         Publication { candidate: candidate.clone(), is_published: false, evaluation: None };
     if report.run.as_ref().is_some_and(|run| run.status.is_complete()) {
-        let target = Target::Config(Box::new(Config { kb: candidate.clone(), ..config.clone() }));
+        let mut target =
+            Target::Config(Box::new(Config { kb: candidate.clone(), ..config.clone() }));
+        // The candidate is measured, not a model that may be down.
+        target.without_reranker();
         let evaluation = eval(&target, evaluation)?;
         if evaluation.shortfalls.is_empty() {
             publish(&candidate, config, live.as_ref())?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Target;
-use crate::analysis::SearchConfig;
+use crate::config::SearchConfig;
 use crate::embed;
 use crate::error::Error;
 use crate::kb::{Correction, Hit, Query, SearchMode};
-use crate::search::{SearchResult, Searcher, Warning};
+use crate::rerank;
+use crate::search::{Reranking, SearchResult, Searcher, Warning};
 
 /// What was found; `--json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +25,8 @@ pub struct SearchReport {
     pub query: String,
     /// The mode that was used.
     pub mode: SearchMode,
+    /// Whether a reranker reordered the best passages.
+    pub reranked: bool,
     /// The first of `warnings`.
     pub warning: Option<Warning>,
     /// Why more might have been found.
@@ -43,18 +46,21 @@ pub struct SearchReport {
 
 /// Searches the knowledge base of `target` once; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
-    let searcher = open_searcher(target, query.show.mode)?;
-    let SearchResult { hits, interpretation, warning } = searcher.answer(query)?;
+    let searcher = open_with(target, query.show.mode, query.show.reranks)?;
+    let SearchResult { hits, interpretation, is_reranked, warning, rerank_error } =
+        searcher.answer(query)?;
     let mode = match warning {
         Some(Warning::EmbedderFailed { .. }) => SearchMode::Text,
         _ => searcher.mode(query.show.mode),
     };
-    let warnings: Vec<_> = searcher.warnings().iter().cloned().chain(warning).collect();
+    let warnings = searcher.warnings().iter().cloned().chain(warning);
+    let warnings: Vec<_> = warnings.chain(rerank_error.map(Warning::NotReranked)).collect();
     Ok(SearchReport {
         schema: 1,
         knowledge_base: target.kb().to_owned(),
         query: query.text.clone(),
         mode,
+        reranked: is_reranked,
         warning: warnings.first().cloned(),
         warnings,
         required: interpretation.required,
@@ -65,20 +71,42 @@ pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
     })
 }
 
-/// Opens the knowledge base of `target` for any number of searches in `mode`.
+/// Opens the knowledge base of `target` for any number of searches in `mode`, with the reranker of
+/// its kb.toml if there is one.
 pub fn open_searcher(target: &Target, mode: SearchMode) -> Result<Searcher, Error> {
-    let (config, embedder) = match target {
-        Target::File(_) => (SearchConfig::default(), None),
-        Target::Config(config) => {
-            let needs_embedder = mode != SearchMode::Text;
-            if needs_embedder && config.embed.http.is_some() {
-                config.require_trust()?;
-            }
-            let setting = config.embed_setting(&Arc::default(), false);
-            let open = || embed::open(&config.embed, &setting);
-            let embedder = needs_embedder.then(open).transpose()?;
-            (config.search.clone(), embedder)
-        }
+    open_with(target, mode, true)
+}
+
+/// Does the same, with the reranker only if `reranks`. A knowledge base alone has none: nothing is
+/// sent anywhere because of a file.
+pub(super) fn open_with(
+    target: &Target,
+    mode: SearchMode,
+    reranks: bool,
+) -> Result<Searcher, Error> {
+    let Target::Config(config) = target else {
+        return Searcher::open(target.kb(), mode, SearchConfig::default(), None);
     };
-    Searcher::open(target.kb(), mode, config, embedder)
+    let needs_embedder = mode != SearchMode::Text;
+    let reranker = config.search.rerank.as_ref().filter(|_| reranks);
+    if (needs_embedder && config.embed.http.is_some())
+        || reranker.is_some_and(|rerank| rerank.http.is_some())
+    {
+        config.require_trust()?;
+    }
+    let setting = config.embed_setting(&Arc::default(), false);
+    let open = || embed::open(&config.embed, &setting);
+    let embedder = needs_embedder.then(open).transpose()?;
+    let searcher = Searcher::open(target.kb(), mode, config.search.clone(), embedder)?;
+    Ok(match reranker {
+        None => searcher,
+        Some(rerank) => {
+            let opened = rerank::open(rerank, &config.rerank_setting(), config.embed.cache_max);
+            searcher.with_reranker(opened.map(|reranker| Reranking {
+                reranker,
+                candidates: rerank.candidates,
+                timeout: rerank.time_limit(),
+            }))
+        }
+    })
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Target;
-use super::eval::{chunks_of_answers, measure, read_queries, with_stored_uris};
-use super::search::open_searcher;
+use super::eval::{Ranked, chunks_of_answers, measure, read_queries, with_stored_uris};
+use super::search::open_with;
 use crate::error::Error;
 use crate::eval::{self, Difference, Scores};
 use crate::kb::SearchMode;
@@ -45,7 +45,7 @@ pub struct TuneReport {
 /// the others. Writes nothing.
 pub fn tune(target: &Target, queries: &Path) -> Result<TuneReport, Error> {
     let (queries, _) = read_queries(queries)?;
-    let mut searcher = open_searcher(target, SearchMode::Vector)?;
+    let mut searcher = open_with(target, SearchMode::Vector, false)?;
     let queries = with_stored_uris(&searcher, queries)?;
     let chunks = chunks_of_answers(&searcher, &queries)?;
     let current = searcher.vector_weight();
@@ -56,7 +56,7 @@ pub fn tune(target: &Target, queries: &Path) -> Result<TuneReport, Error> {
     let mut measured = Vec::new();
     for weight in weights {
         searcher.set_vector_weight(weight);
-        let scores = measure(&searcher, SearchMode::Hybrid, &queries, &chunks)?.scores;
+        let scores = measure(&searcher, Ranked::by(SearchMode::Hybrid), &queries, &chunks)?.scores;
         measured.push((weight, scores));
     }
     let has =

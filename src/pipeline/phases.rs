@@ -97,7 +97,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::analysis::{Analyser, SearchConfig};
+    use crate::analysis::{AUTO, Analyser};
     use crate::chunk::ChunkConfig;
     use crate::domain::PhaseStatus::{Completed, InProgress, Pending};
     use crate::embed::{self, EmbedConfig, HashConfig};
@@ -129,7 +129,7 @@ mod tests {
             extraction: &Extraction::open(&ExtractConfig::default(), None),
             chunk: &chunk,
             fingerprints: &fingerprints,
-            analyser: &Analyser::new(&SearchConfig::default()),
+            analyser: &Analyser::new(AUTO),
             budget: None,
             embedder: embedder.as_ref(),
             pool: &pool,

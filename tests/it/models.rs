@@ -5,6 +5,7 @@ mod budgets;
 mod cache;
 mod hub;
 mod keys;
+mod rerank;
 mod searches;
 pub mod server;
 mod window;

@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["search"],
     &["error"],
     &["config"],
+    &["rerank"],
     &["source", "extract", "chunk", "embed"],
     &["kb"],
     &["analysis", "eval"],

@@ -11,7 +11,6 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, header};
 use url::Url;
 
-use super::config::HttpConfig;
 use crate::embed::Setting;
 use crate::support::bounded::bounded;
 use crate::support::checkpoint::StopSignal;
@@ -30,9 +29,9 @@ const SHOWN_BYTES_MAX: usize = 300;
 /// The status of a failure that was sent without one.
 const BAD_GATEWAY: u16 = 502;
 
-/// Why a request has no vectors as an answer.
+/// Why a request has no answer that can be used.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// May pass.
     Unavailable {
         reason: String,
@@ -47,14 +46,26 @@ pub(super) enum Failure {
 }
 
 /// A response, whatever its status.
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What a server is asked with.
+pub(crate) struct ClientOptions<'a> {
+    /// How long a request may take.
+    pub(crate) timeout: Duration,
+    /// Connections that are kept open.
+    pub(crate) connections: usize,
+    /// The environment variable with the key; empty: none is sent.
+    pub(crate) key_env: &'a str,
+    /// The environment variables that are sent, with the names of their headers.
+    pub(crate) variables: Vec<(&'a str, &'a str)>,
 }
 
 /// Sends requests with the key and the headers of the settings.
-pub(super) struct Client {
+pub(crate) struct Client {
     agents: Agents,
     /// Or the reason why one is missing.
     headers: Result<Vec<(String, String)>, String>,
@@ -65,26 +76,26 @@ pub(super) struct Client {
 
 impl Client {
     /// Reads the environment; a variable that is missing is reported by the first request.
-    pub(super) fn new(config: &HttpConfig, setting: &Setting) -> Result<Self, String> {
+    pub(crate) fn new(options: &ClientOptions<'_>, setting: &Setting) -> Result<Self, String> {
         let stop = Arc::clone(&setting.stop);
         let names = Names::new(setting.program.as_deref(), Arc::clone(&stop));
-        let options = AgentOptions {
+        let of_agents = AgentOptions {
             user_agent: USER_AGENT.to_owned(),
-            timeout: config.time_limit(false),
-            connections: config.concurrency,
+            timeout: options.timeout,
+            connections: options.connections,
             proxies: Proxies::new(|name| std::env::var(name).ok()),
             stop: Arc::clone(&stop),
         };
-        let advice = match config.key_env.as_str() {
+        let advice = match options.key_env {
             "" => "name the environment variable with its key as `key_env`".to_owned(),
             variable => format!("check the key in the environment variable {variable}"),
         };
-        let agents = Agents::new(options, &AnyHost(Arc::new(names)))?;
-        Ok(Self { agents, headers: headers(config), stop, advice })
+        let agents = Agents::new(of_agents, &AnyHost(Arc::new(names)))?;
+        Ok(Self { agents, headers: headers(options), stop, advice })
     }
 
     /// Sends `body` to `url`; waits for the whole answer with `numbers`, for `limit` at most.
-    pub(super) fn post(
+    pub(crate) fn post(
         &self,
         url: &Url,
         body: &[u8],
@@ -135,8 +146,8 @@ impl Client {
         Failure::Unavailable { reason, retry_after: None, is_of_server: true }
     }
 
-    /// Returns what a response without vectors means; `asked` is how long it asks to wait.
-    pub(super) fn failure(
+    /// Returns what a response that is no success means; `asked` is how long it asks to wait.
+    pub(crate) fn failure(
         &self,
         url: &Url,
         response: &Response,
@@ -175,7 +186,7 @@ impl Client {
     }
 
     /// Returns a message without keys.
-    pub(super) fn shown(&self, message: &str) -> String {
+    pub(crate) fn shown(&self, message: &str) -> String {
         let mut shown = secrets::hidden(message);
         for (_, value) in self.headers.iter().flatten() {
             let secret = value.strip_prefix("Bearer ").unwrap_or(value);
@@ -193,7 +204,7 @@ const QUOTA: [&str; 3] = ["insufficient_quota", "insufficient balance", "insuffi
 const TOO_LONG: [&str; 3] = ["too large to process", "input is too long", "context size"];
 
 /// Returns the headers of the settings with their values.
-fn headers(config: &HttpConfig) -> Result<Vec<(String, String)>, String> {
+fn headers(options: &ClientOptions<'_>) -> Result<Vec<(String, String)>, String> {
     let of = |(name, variable): (&str, &str)| {
         let value = std::env::var(variable).unwrap_or_default();
         let value = value.trim();
@@ -203,11 +214,11 @@ fn headers(config: &HttpConfig) -> Result<Vec<(String, String)>, String> {
         if value.contains(|c: char| c.is_control()) {
             return Err(format!("the environment variable {variable} has a control character"));
         }
-        let is_key = variable == config.key_env && name == "Authorization";
+        let is_key = variable == options.key_env && name == "Authorization";
         let value = if is_key { format!("Bearer {value}") } else { value.to_owned() };
         Ok((name.to_owned(), value))
     };
-    config.variables().into_iter().map(of).collect()
+    options.variables.iter().copied().map(of).collect()
 }
 
 /// Returns scheme, host and port of a URL, for messages.
@@ -217,7 +228,7 @@ fn origin(url: &Url) -> String {
 
 /// Returns the status of a failure that was sent with status 200, as some gateways do; `None` if
 /// the answer is none.
-pub(super) fn status_inside(body: &[u8]) -> Option<u16> {
+pub(crate) fn status_inside(body: &[u8]) -> Option<u16> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error").filter(|error| !error.is_null())?;
     let code = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
@@ -240,9 +251,9 @@ mod tests {
     use super::*;
 
     fn client() -> Client {
-        let text = format!("url = 'http:{}127.0.0.1'\nmodel = 'm'\ndim = 2", "//");
-        let config: HttpConfig = toml::from_str(&text).expect("it is valid");
-        let client = Client::new(&config, &Setting::default()).expect("it needs nothing");
+        let timeout = Duration::from_secs(1);
+        let options = ClientOptions { timeout, connections: 1, key_env: "", variables: Vec::new() };
+        let client = Client::new(&options, &Setting::default()).expect("it needs nothing");
         let headers = Ok(vec![("Authorization".to_owned(), "Bearer hush".to_owned())]);
         Client { headers, ..client }
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::client::ClientOptions;
 use crate::support::fingerprint::Fingerprint;
 use crate::support::http::parse_header;
 use crate::support::secrets;
@@ -184,16 +185,8 @@ impl HttpConfig {
                 return wrong(key, format!("is {value}; it must be {least} to {most}"));
             }
         }
-        if !self.key_env.is_empty() && parse_header(&format!("Key={}", self.key_env)).is_err() {
-            let what =
-                "must name an environment variable; the key itself does not belong in this file";
-            return wrong("key_env", what.to_owned());
-        }
-        for header in &self.headers {
-            if let Err(reason) = parse_header(header) {
-                return wrong("headers", reason);
-            }
-        }
+        check_variables(&self.key_env, &self.headers)
+            .or_else(|(key, reason)| wrong(key, reason))?;
         if !self.api_version.is_empty() && self.api != Api::Openai {
             return wrong("api_version", "is for api = \"openai\"".to_owned());
         }
@@ -203,20 +196,19 @@ impl HttpConfig {
     fn check_servers(&self) -> Result<(), String> {
         let keys = std::iter::once("url").chain(std::iter::repeat("endpoints"));
         for (key, url) in keys.zip(self.servers()) {
-            let shown = secrets::hidden(url);
-            let what = match Url::parse(url) {
-                Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                    "only http and https are allowed"
-                }
-                Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                    "a password does not belong in this file; use `key_env` or `headers`"
-                }
-                Ok(url) if url.has_host() => continue,
-                _ => "write it whole, with https and host",
-            };
-            return Err(format!("http.{key} {shown:?} cannot be asked: {what}"));
+            check_url(url).map_err(|reason| format!("http.{key} {reason}"))?;
         }
         Ok(())
+    }
+
+    /// Returns what its servers are asked with.
+    pub(super) fn client_options(&self) -> ClientOptions<'_> {
+        ClientOptions {
+            timeout: self.time_limit(false),
+            connections: self.concurrency,
+            key_env: &self.key_env,
+            variables: self.variables(),
+        }
     }
 
     /// Returns the URLs of all servers, as written.
@@ -258,4 +250,30 @@ impl HttpConfig {
         let limit = Duration::from_secs(self.timeout);
         if is_query { limit.min(QUERY_TIMEOUT) } else { limit }
     }
+}
+
+/// Fails with what is wrong with the URL of a server.
+pub(crate) fn check_url(url: &str) -> Result<(), String> {
+    let what = match Url::parse(url) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => "only http and https are allowed",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "a password does not belong in this file; use `key_env` or `headers`"
+        }
+        Ok(url) if url.has_host() => return Ok(()),
+        _ => "write it whole, with https and host",
+    };
+    Err(format!("{:?} cannot be asked: {what}", secrets::hidden(url)))
+}
+
+/// Fails with the key of kb.toml that is wrong, and why.
+pub(crate) fn check_variables(
+    key_env: &str,
+    headers: &[String],
+) -> Result<(), (&'static str, String)> {
+    if !key_env.is_empty() && parse_header(&format!("Key={key_env}")).is_err() {
+        let what = "must name an environment variable; the key itself does not belong in this file";
+        return Err(("key_env", what.to_owned()));
+    }
+    let wrong = headers.iter().find_map(|header| parse_header(header).err());
+    wrong.map_or(Ok(()), |reason| Err(("headers", reason)))
 }

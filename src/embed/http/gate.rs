@@ -148,7 +148,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Returns how long the server asks to wait (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if let Some(pause) = header(headers, "retry-after-ms").and_then(|text| text.parse().ok()) {
         return Some(Duration::from_millis(pause));
     }

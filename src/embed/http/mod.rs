@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use self::api::{Form, Unreadable, Vectors};
-use self::client::{Client, Failure, Response};
 use self::gate::{Gate, Passed};
 use super::{
     Builtin, EmbedError, Embedder, Embeddings, Limits, Model, Role, Setting, embeddings::cosine,
 };
 
+pub(crate) use client::{Client, ClientOptions, Failure, Response, status_inside};
 pub use config::{Api, HttpConfig, OnTooLong, Tokenizer};
+pub(crate) use config::{check_url, check_variables};
+pub(crate) use gate::retry_after;
 
 /// The sentence whose vector identifies a model.
 const PROBE: &str =
@@ -98,7 +100,7 @@ impl Http {
                 hybrid_weight: HYBRID_WEIGHT,
             },
             builtin,
-            client: Client::new(config, setting).map_err(refused)?,
+            client: Client::new(&config.client_options(), setting).map_err(refused)?,
             servers: config.servers().map(server).collect::<Result<_, EmbedError>>()?,
             gate: Gate::new(requests_per_minute, tokens_per_minute, Arc::clone(&setting.stop)),
             probes: Mutex::default(),
@@ -247,7 +249,7 @@ impl Http {
                 retry_after: None,
                 is_of_server: true,
             }),
-            Err(Unreadable::Other(reason)) => match client::status_inside(&response.body) {
+            Err(Unreadable::Other(reason)) => match status_inside(&response.body) {
                 Some(status) => {
                     let response = Response { status, ..response };
                     Err(self.client.failure(&server.url, &response, asked))

@@ -17,7 +17,7 @@ use crate::support::files;
 /// Limit on a file of settings, in bytes.
 const SETTINGS_MAX_BYTES: u64 = 1024 * 1024;
 /// Where vocabulary and rules of the tokens are.
-const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// Tokens of a text if no file says how many.
 const TOKENS_DEFAULT: usize = 512;
 /// Above this a number of tokens means "no limit".
@@ -95,7 +95,8 @@ fn refuse_more_steps(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn graph(folder: &Path, file: &str) -> Result<PathBuf, String> {
+/// Returns the graph `file` of a folder, or the first that it has.
+pub(crate) fn graph(folder: &Path, file: &str) -> Result<PathBuf, String> {
     if !file.is_empty() {
         return existing(folder.join(file));
     }
@@ -103,7 +104,8 @@ fn graph(folder: &Path, file: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("{} has neither {} nor {}", folder.display(), GRAPHS[0], GRAPHS[1]))
 }
 
-fn existing(path: PathBuf) -> Result<PathBuf, String> {
+/// Returns `path`, or that it is missing.
+pub(crate) fn existing(path: PathBuf) -> Result<PathBuf, String> {
     if path.is_file() { Ok(path) } else { Err(format!("{} is missing", path.display())) }
 }
 
@@ -131,7 +133,7 @@ fn pooling(settings: &Value) -> Result<Pooling, String> {
 }
 
 /// Returns how many tokens of a text count: `wanted`, or what the files say.
-fn max_tokens(folder: &Path, wanted: usize) -> Result<usize, String> {
+pub(crate) fn max_tokens(folder: &Path, wanted: usize) -> Result<usize, String> {
     if wanted > 0 {
         return Ok(wanted);
     }

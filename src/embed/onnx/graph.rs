@@ -1,21 +1,19 @@
-//! The graph of a transformer, run by rten: ids of tokens to one vector.
+//! The graph of a transformer, run by rten: ids of tokens to numbers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
-use super::config::Pooling;
 use super::framing;
 
 /// A graph whose weights are in memory.
-pub(super) struct Graph {
+pub(crate) struct Graph {
     model: Model,
     inputs: Vec<(NodeId, Input)>,
     output: NodeId,
-    pooling: Pooling,
     /// Idle pools of one thread each: texts are computed side by side, and the vector of each
     /// does not depend on how many threads there are.
     idle: Mutex<Vec<Arc<ThreadPool>>>,
@@ -27,31 +25,34 @@ enum Input {
     Ids,
     /// 1 for each token: there is no padding.
     Mask,
-    /// 0 for each token: they are of one text.
+    /// Which of two texts each token is of.
     Types,
 }
 
 impl Graph {
-    /// Loads the graph at `path`. Its weights are arranged for this processor once, which costs
-    /// their size in memory and saves a fifth of each text's time.
-    pub fn open(path: &Path, pooling: Pooling) -> Result<Self, String> {
+    /// Loads the graph at `path`, whose output is the first of `outputs` that it has, or its first.
+    /// Its weights are arranged for this processor once, which costs their size in memory and saves
+    /// a fifth of each text's time.
+    pub(crate) fn open(path: &Path, outputs: &[&str]) -> Result<Self, String> {
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
         framing::check(&std::fs::read(path).map_err(|error| error.to_string())?)?;
         let model = options.load_file(path).map_err(|error| error.to_string())?;
         let inputs = inputs(&model)?;
-        let output = output(&model)?;
-        Ok(Self { model, inputs, output, pooling, idle: Mutex::default() })
+        let output = output(&model, outputs)?;
+        Ok(Self { model, inputs, output, idle: Mutex::default() })
     }
 
-    /// Returns the vector of the text with these ids of tokens, at any length.
-    pub fn run(&self, ids: &[u32]) -> Result<Vec<f32>, String> {
+    /// Returns the output for a text, or two, with these ids of tokens: its shape and values.
+    /// `types` says which of the two each token is of.
+    pub(crate) fn run(&self, ids: &[u32], types: &[u32]) -> Result<(Vec<usize>, Vec<f32>), String> {
         let value = |input: Input| -> Vec<i32> {
             ids.iter()
-                .map(|&id| match input {
+                .zip(types)
+                .map(|(&id, &type_)| match input {
                     Input::Ids => id as i32,
                     Input::Mask => 1,
-                    Input::Types => 0,
+                    Input::Types => type_ as i32,
                 })
                 .collect()
         };
@@ -67,33 +68,9 @@ impl Graph {
         let output = self.model.run_n(inputs, [self.output], Some(options));
         idle().push(thread);
         let [output] = output.map_err(|error| error.to_string())?;
-        self.pooled(output)
-    }
-
-    /// Returns one vector for the tokens' vectors, or what the graph has pooled itself.
-    fn pooled(&self, output: Value) -> Result<Vec<f32>, String> {
-        let wrong = |shape: &[usize]| format!("its output has the shape {shape:?}");
         let output: rten_tensor::Tensor<f32> =
             output.try_into().map_err(|_| "its output is not of floats".to_owned())?;
-        let shape = output.shape().to_vec();
-        let values = output.to_vec();
-        match shape[..] {
-            [1, dim] if dim > 0 => Ok(values),
-            [1, tokens, dim] if tokens > 0 && dim > 0 => Ok(match self.pooling {
-                Pooling::Cls => values[..dim].to_vec(),
-                Pooling::Last => values[(tokens - 1) * dim..].to_vec(),
-                Pooling::Mean => {
-                    let mut sum = vec![0.0_f64; dim];
-                    for token in values.chunks_exact(dim) {
-                        for (sum, &value) in sum.iter_mut().zip(token) {
-                            *sum += f64::from(value);
-                        }
-                    }
-                    sum.iter().map(|&sum| (sum / tokens as f64) as f32).collect()
-                }
-            }),
-            _ => Err(wrong(&shape)),
-        }
+        Ok((output.shape().to_vec(), output.to_vec()))
     }
 }
 
@@ -120,14 +97,15 @@ fn inputs(model: &Model) -> Result<Vec<(NodeId, Input)>, String> {
     }
 }
 
-/// Returns the output with the text's vector if there is one, otherwise the one with the tokens'.
-fn output(model: &Model) -> Result<NodeId, String> {
+/// Returns the first output that has one of the names `wanted`, or the first of all.
+fn output(model: &Model, wanted: &[&str]) -> Result<NodeId, String> {
     let has_name = |id: NodeId, wanted: &str| {
         model.node_info(id).and_then(|node| node.name().map(|name| name == wanted)) == Some(true)
     };
-    let named = |wanted: &str| model.output_ids().iter().copied().find(|&id| has_name(id, wanted));
-    named("sentence_embedding")
-        .or_else(|| named("last_hidden_state"))
+    let named = |wanted: &&str| model.output_ids().iter().copied().find(|&id| has_name(id, wanted));
+    wanted
+        .iter()
+        .find_map(named)
         .or_else(|| model.output_ids().first().copied())
         .ok_or_else(|| "its graph has no output".into())
 }

@@ -15,4 +15,10 @@ mod transformer;
 
 pub use config::{OnnxConfig, Pooling};
 #[cfg(feature = "onnx")]
+pub(crate) use folder::{TOKENIZER, existing, graph as graph_of, max_tokens};
+#[cfg(feature = "onnx")]
+pub(crate) use graph::Graph;
+#[cfg(feature = "onnx")]
 pub use transformer::Onnx;
+#[cfg(feature = "onnx")]
+pub(crate) use transformer::{hash_model, load_tokenizer, place, plain_name};

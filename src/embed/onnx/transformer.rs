@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use tokenizers::{Tokenizer, TruncationParams};
 
-use super::config::OnnxConfig;
+use super::config::{OnnxConfig, Pooling};
 use super::folder::Folder;
 use super::graph::Graph;
 use crate::embed::hub::{self, HubError};
@@ -32,9 +32,13 @@ pub struct Onnx {
     measure: Builtin,
 }
 
+/// Outputs with the vector of a text, or of its tokens.
+const OUTPUTS: [&str; 2] = ["sentence_embedding", "last_hidden_state"];
+
 struct Loaded {
     tokenizer: Tokenizer,
     graph: Graph,
+    pooling: Pooling,
 }
 
 impl Onnx {
@@ -63,24 +67,48 @@ impl Onnx {
 
 impl Loaded {
     fn load(folder: &Folder) -> Result<Self, String> {
-        let damaged = |error: &dyn Display| format!("{}: {error}", folder.tokenizer.display());
-        let mut tokenizer =
-            Tokenizer::from_file(&folder.tokenizer).map_err(|error| damaged(&error))?;
-        let max_length = folder.max_tokens;
-        let limit = TruncationParams { max_length, ..TruncationParams::default() };
-        tokenizer
-            .with_padding(None)
-            .with_truncation(Some(limit))
-            .map_err(|error| damaged(&error))?;
-        let graph = Graph::open(&folder.graph, folder.pooling)
+        let tokenizer = load_tokenizer(&folder.tokenizer, folder.max_tokens)?;
+        let graph = Graph::open(&folder.graph, &OUTPUTS)
             .map_err(|error| format!("{}: {error}", folder.graph.display()))?;
-        Ok(Self { tokenizer, graph })
+        Ok(Self { tokenizer, graph, pooling: folder.pooling })
     }
 
     /// Returns the vector of `text` after `prefix`.
     fn row(&self, prefix: &str, text: &str) -> Result<Vec<f32>, String> {
         let encoded = self.tokenizer.encode(format!("{prefix}{text}"), true);
-        self.graph.run(encoded.map_err(|error| error.to_string())?.get_ids())
+        let encoded = encoded.map_err(|error| error.to_string())?;
+        let (shape, values) = self.graph.run(encoded.get_ids(), encoded.get_type_ids())?;
+        pooled(&shape, values, self.pooling)
+    }
+}
+
+/// Returns the tokenizer at `path`, which ignores what comes after `max_tokens`.
+pub(crate) fn load_tokenizer(path: &Path, max_tokens: usize) -> Result<Tokenizer, String> {
+    let damaged = |error: &dyn Display| format!("{}: {error}", path.display());
+    let mut tokenizer = Tokenizer::from_file(path).map_err(|error| damaged(&error))?;
+    let limit = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+    tokenizer.with_padding(None).with_truncation(Some(limit)).map_err(|error| damaged(&error))?;
+    Ok(tokenizer)
+}
+
+/// Returns one vector for the tokens' vectors, or what the graph has pooled itself.
+fn pooled(shape: &[usize], values: Vec<f32>, pooling: Pooling) -> Result<Vec<f32>, String> {
+    match *shape {
+        [1, dim] if dim > 0 => Ok(values),
+        [1, tokens, dim] if tokens > 0 && dim > 0 => Ok(match pooling {
+            Pooling::Cls => values[..dim].to_vec(),
+            Pooling::Last => values[(tokens - 1) * dim..].to_vec(),
+            Pooling::Mean => {
+                let mut sum = vec![0.0_f64; dim];
+                for token in values.chunks_exact(dim) {
+                    for (sum, &value) in sum.iter_mut().zip(token) {
+                        *sum += f64::from(value);
+                    }
+                }
+                sum.iter().map(|&sum| (sum / tokens as f64) as f32).collect()
+            }
+        }),
+        _ => Err(format!("its output has the shape {shape:?}")),
     }
 }
 
@@ -120,7 +148,10 @@ impl Embedder for Onnx {
 }
 
 /// Returns the model's name, and the folder that has its files.
-fn place(config: &OnnxConfig, setting: &Setting) -> Result<(String, PathBuf), EmbedError> {
+pub(crate) fn place(
+    config: &OnnxConfig,
+    setting: &Setting,
+) -> Result<(String, PathBuf), EmbedError> {
     let refused =
         |reason| EmbedError::Refused { model: config.model.display().to_string(), reason };
     let Some(hub_name) = config.hub_name().transpose().map_err(refused)? else {
@@ -149,24 +180,38 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// around them.
 fn fingerprint(name: &str, folder: &Folder) -> Result<String, String> {
     let mut hasher = blake3::Hasher::new();
-    for path in [&folder.graph, &folder.tokenizer] {
-        hash_file(&mut hasher, path)?;
-    }
-    // Weights of a graph that are too large for its file.
-    let mut data = folder.graph.clone().into_os_string();
-    data.push("_data");
-    if Path::new(&data).is_file() {
-        hash_file(&mut hasher, Path::new(&data))?;
-    }
+    hash_model(&mut hasher, &folder.graph, &folder.tokenizer)?;
     let Folder { pooling, max_tokens, query_prefix, document_prefix, .. } = folder;
     for setting in [pooling.name(), &max_tokens.to_string(), query_prefix, document_prefix] {
         hasher.update(&(setting.len() as u64).to_le_bytes()).update(setting.as_bytes());
     }
+    let hash = &hasher.finalize().to_hex()[..12];
+    Ok(Fingerprint::new(&plain_name(name), CODE_VERSION).with_hash(hash).to_string())
+}
+
+/// Returns a model's name as a fingerprint can have it.
+pub(crate) fn plain_name(name: &str) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
     let name: String = name.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect();
-    let name = if name.is_empty() { "onnx" } else { &name };
-    let hash = &hasher.finalize().to_hex()[..12];
-    Ok(Fingerprint::new(name, CODE_VERSION).with_hash(hash).to_string())
+    if name.is_empty() { "onnx".to_owned() } else { name }
+}
+
+/// Hashes the content of a graph, of the weights that are too large for its file, and of a
+/// tokenizer.
+pub(crate) fn hash_model(
+    hasher: &mut blake3::Hasher,
+    graph: &Path,
+    tokenizer: &Path,
+) -> Result<(), String> {
+    for path in [graph, tokenizer] {
+        hash_file(hasher, path)?;
+    }
+    let mut data = graph.to_owned().into_os_string();
+    data.push("_data");
+    if Path::new(&data).is_file() {
+        hash_file(hasher, Path::new(&data))?;
+    }
+    Ok(())
 }
 
 fn hash_file(hasher: &mut blake3::Hasher, path: &Path) -> Result<(), String> {

@@ -69,8 +69,9 @@ pub use run::Run;
 pub use runs::request_cancel;
 pub use schema::is_header;
 pub use search::{
-    Correction, Day, Duplicate, Explanation, Filter, FilterError, Hit, Interpretation, Likeness,
-    LinesIn, Query, QueryVector, Scoring, SearchMode, Show, UnderstoodQuery, UriGlob, WordWeights,
+    Candidate, Correction, Day, Duplicate, Explanation, Filter, FilterError, Hit, Interpretation,
+    Likeness, LinesIn, Query, QueryVector, Ranking, Scoring, SearchMode, Show, UnderstoodQuery,
+    UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision, chunk_count};
 pub use vectors::{ReusableVectors, StoredVector};

@@ -224,6 +224,7 @@ fn hits_as_json() {
     hits[].lines_in: string
     hits[].matches[][]: integer
     hits[].page: null
+    hits[].rerank_score: null
     hits[].score: number
     hits[].source: string
     hits[].start_byte: integer
@@ -236,6 +237,7 @@ fn hits_as_json() {
     query: string
     relaxed[]: empty
     required[]: empty
+    reranked: boolean
     schema: integer
     warning: null
     warnings[]: empty

@@ -36,11 +36,16 @@ fn uncommented(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// Returns the settings of the example, those in comments too, with one of the tables of models.
+/// Returns the settings of the example, those in comments too, with one of the tables of models and
+/// one of rerankers.
 fn with_model(table: &str) -> String {
     let settings = uncommented(&example());
     let blocks = settings.split("\n[").enumerate();
-    let kept = blocks.filter(|(_, block)| !block.starts_with("embed.") || block.starts_with(table));
+    let is_other = |block: &str| {
+        (block.starts_with("embed.") && !block.starts_with(table))
+            || block.starts_with("search.rerank.onnx")
+    };
+    let kept = blocks.filter(|(_, block)| !is_other(block));
     let text =
         |(index, block)| if index == 0 { String::from(block) } else { format!("\n[{block}") };
     kept.map(text).collect()
@@ -119,6 +124,7 @@ fn the_example_names_every_setting() {
 fn what_the_example_has_in_comments_is_right_too() {
     assert!(load(&with_model("embed.hash")).unwrap().embed.hash.is_some());
     assert!(load(&with_model("embed.http")).unwrap().embed.http.is_some());
+    assert!(load(&with_model("embed.http")).unwrap().search.rerank.unwrap().http.is_some());
 }
 
 /// Loaded settings as text, without values that depend on the file itself.

@@ -51,6 +51,8 @@ pub struct Hit {
     pub bm25: Option<f64>,
     /// Cosine to the query.
     pub cosine: Option<f32>,
+    /// Score of the reranker, which comes before `score`; `None` if it did not score the passage.
+    pub rerank_score: Option<f32>,
     /// How the score was computed, if asked for.
     pub explanation: Option<Explanation>,
     /// Identifies the chunk across revisions, 32 hex digits; the best one if the passage has
@@ -111,7 +113,8 @@ pub struct Duplicate {
 /// chunks.
 const TITLE_BYTES_MAX: usize = 64 << 10;
 
-fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+/// Returns the title in `column`.
+pub fn title(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
     if bytes > TITLE_BYTES_MAX {
         return Err(rusqlite::Error::IntegralValueOutOfRange(column, i64::MAX));
@@ -155,7 +158,7 @@ pub fn read(
         if passages.len() == show.limit {
             break;
         }
-        // The index names a chunk that does not exist only if the file is damaged.
+        // A run has replaced it since it was found, or the file is damaged.
         let Some(mut new) = read_one(tx, chunk)? else { continue };
         if show.folds && fold(tx, &mut passages, &mut new)? {
             continue;
@@ -257,6 +260,7 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
             score: chunk.score,
             bm25: chunk.bm25,
             cosine: chunk.cosine,
+            rerank_score: chunk.rerank_score,
             explanation: None,
             key: row.get(8)?,
             text: readable(row.get(9)?),
@@ -303,7 +307,7 @@ fn slice(tx: &Transaction<'_>, content: i64, bytes: Range<i64>) -> Result<String
 
 /// Returns a passage with `…` in place of data, even if some of its bytes are damaged: one document
 /// must not make every search that finds it fail. `check --read-data` finds the damage.
-fn readable(text: Option<Vec<u8>>) -> String {
+pub fn readable(text: Option<Vec<u8>>) -> String {
     // `substr` gives NULL if the span is outside of the text.
     let text = String::from_utf8(text.unwrap_or_default())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());

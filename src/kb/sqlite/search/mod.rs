@@ -9,6 +9,7 @@ mod locations;
 mod match_expression;
 mod options;
 mod query;
+mod ranking;
 mod reading;
 mod rerank;
 mod similar;
@@ -22,7 +23,7 @@ use rusqlite::Transaction;
 use self::best::{Best, Scored};
 use self::filter::DocumentView;
 use self::terms::Terms;
-use crate::analysis::{self, IndexLanguages, ParsedQuery};
+use crate::analysis::{self, ParsedQuery};
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
@@ -35,23 +36,35 @@ pub use hits::{Duplicate, Explanation, Hit, LinesIn};
 pub use query::{
     Correction, Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights,
 };
+pub use ranking::{Candidate, Ranking};
 pub use reading::UnderstoodQuery;
 pub use similar::Likeness;
 
 impl Reader {
-    /// Returns the best hits of `query`, whose text was read as `reading`, best first, ranked by
-    /// `scoring`; the caller chooses it by the mode of the query.
-    pub fn search(
+    /// Ranks the chunks that `query` finds, whose text was read as `reading`, by `scoring`; the
+    /// caller chooses it by the mode of the query.
+    pub fn rank(
         &self,
         query: &Query,
         reading: &UnderstoodQuery,
         scoring: &Scoring,
+    ) -> Result<Ranking, KbError> {
+        let search = Search { query, scoring, parsed: &reading.parsed };
+        self.read(|tx| search.rank(tx))
+    }
+
+    /// Returns the best hits of `query`, whose text was read as `reading`, in the order of
+    /// `ranking`.
+    pub fn hits(
+        &self,
+        query: &Query,
+        reading: &UnderstoodQuery,
+        ranking: &Ranking,
     ) -> Result<Vec<Hit>, KbError> {
-        let search =
-            Search { query, scoring, parsed: &reading.parsed, languages: &reading.languages };
-        let mut hits = self.read(|tx| search.hits(tx))?;
+        let Ranking { chunks, fusion } = ranking;
+        let mut hits = self.read(|tx| hits::read(tx, chunks, fusion, &query.show))?;
         // The connection is free for others meanwhile.
-        hits.iter_mut().for_each(|hit| search.mark(hit));
+        hits.iter_mut().for_each(|hit| mark(hit, &query.show, reading));
         Ok(hits)
     }
 
@@ -76,11 +89,10 @@ struct Search<'a> {
     query: &'a Query,
     scoring: &'a Scoring,
     parsed: &'a ParsedQuery,
-    languages: &'a IndexLanguages,
 }
 
 impl Search<'_> {
-    fn hits(&self, tx: &Transaction<'_>) -> Result<Vec<Hit>, KbError> {
+    fn rank(&self, tx: &Transaction<'_>) -> Result<Ranking, KbError> {
         let Scoring { words, vector } = self.scoring;
         let terms = Terms::of(tx, self.parsed, words.is_some())?;
         let mut found = HashMap::new();
@@ -114,7 +126,7 @@ impl Search<'_> {
         }
         let weight = vector.as_ref().map_or(0.0, |vector| vector.weight);
         let fusion = Fusion::rank(&mut chunks, weight, terms.potential);
-        hits::read(tx, &chunks, &fusion, &self.query.show)
+        Ok(Ranking { chunks, fusion })
     }
 
     fn is_filtered(&self) -> bool {
@@ -126,23 +138,23 @@ impl Search<'_> {
     fn admits(&self, document: DocumentView<'_>) -> bool {
         filter::is_named(self.parsed, document.source) && self.query.filter.admits(document)
     }
+}
 
-    /// Marks the words of a hit that the query asks for, and adds them to its explanation, if asked
-    /// for.
-    fn mark(&self, hit: &mut Hit) {
-        let find = |text: &str| {
-            analysis::matches(text, &self.languages.all, |token| self.parsed.asks_for(token))
-        };
-        if self.query.show.marks {
-            hit.matches = find(&hit.text).iter().map(|mark| [mark.start, mark.end]).collect();
-        }
-        let Some(explanation) = &mut hit.explanation else { return };
-        for text in [&hit.title, &hit.heading_path, &hit.text] {
-            for mark in find(text) {
-                let word = &text[mark];
-                if !explanation.words.iter().any(|known| known == word) {
-                    explanation.words.push(word.to_owned());
-                }
+/// Marks the words of a hit that the query asks for, and adds them to its explanation, if asked
+/// for.
+fn mark(hit: &mut Hit, show: &Show, reading: &UnderstoodQuery) {
+    let find = |text: &str| {
+        analysis::matches(text, &reading.languages.all, |token| reading.parsed.asks_for(token))
+    };
+    if show.marks {
+        hit.matches = find(&hit.text).iter().map(|mark| [mark.start, mark.end]).collect();
+    }
+    let Some(explanation) = &mut hit.explanation else { return };
+    for text in [&hit.title, &hit.heading_path, &hit.text] {
+        for mark in find(text) {
+            let word = &text[mark];
+            if !explanation.words.iter().any(|known| known == word) {
+                explanation.words.push(word.to_owned());
             }
         }
     }

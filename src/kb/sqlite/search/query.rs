@@ -41,10 +41,12 @@ pub struct Show {
     pub marks: bool,
     /// Whether scores are explained.
     pub explains: bool,
+    /// Whether the reranker of kb.toml, if there is one, reorders the best hits.
+    pub reranks: bool,
 }
 
 impl Default for Show {
-    /// Five hits of a hybrid search, folded and marked, without context and explanations.
+    /// Five hits of a hybrid search, folded, marked and reranked, without context and explanations.
     fn default() -> Self {
         Self {
             limit: 5,
@@ -53,6 +55,7 @@ impl Default for Show {
             folds: true,
             marks: true,
             explains: false,
+            reranks: true,
         }
     }
 }
