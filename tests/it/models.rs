@@ -443,7 +443,8 @@ fn patience_begins_with_the_first_failure() {
 #[test]
 fn a_stop_ends_calls_that_wait_for_an_answer() {
     let model = ModelServer::start();
-    let place = place(&model, "max_batch_texts = 4\ntimeout = 3600");
+    // One call at a time: the others are answered before the one that waits.
+    let place = place(&model, "max_batch_texts = 4\nconcurrency = 1\ntimeout = 3600");
     let silent = Reply { is_silent: true, ..Reply::new(200, "text/plain", "") };
     model.answer(
         move |number, _| if number < 3 { Answer::Right } else { Answer::Other(silent.clone()) },

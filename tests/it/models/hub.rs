@@ -7,6 +7,7 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 
 use crate::support::{Place, SETTINGS, program};
+use crate::wait::end_of;
 use crate::web::server::{Reply, Server};
 
 const COMMIT: &str = "1234567890abcdef";
@@ -222,7 +223,7 @@ fn two_processes_fetch_the_same_model() {
     let hub = Hub::new();
     let start = |_| hub.command(&["model", "fetch"]).spawn().unwrap();
     for mut fetch in (0..3).map(start).collect::<Vec<_>>() {
-        assert!(fetch.wait().unwrap().success());
+        assert!(end_of(&mut fetch, "a fetch").success());
     }
     hub.to(0, &["model", "verify"], &[]);
 }
