@@ -56,6 +56,11 @@
 // package.
 #[doc(hidden)]
 pub mod cli;
+
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
+
 #[doc(hidden)]
 pub mod operations;
 #[doc(hidden)]

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::cache::CacheArgs;
 use super::exit_code;
+#[cfg(feature = "serve")]
+use super::mcp::McpArgs;
 use super::model::ModelArgs;
 use super::pages::PagesArgs;
 use crate::error::Error;
@@ -156,6 +159,14 @@ pub enum Command {
     /// on no other content is used. HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to
     /// Hugging Face's programs.
     Model(ModelArgs),
+    /// Answers agents over stdin and stdout, by the Model Context Protocol.
+    ///
+    /// KB is a knowledge base file or a kb.toml; several may be given. Agents get the tools
+    /// `search`, `read`, `list` and `status`, and documents as resources; docs/agents.md says how
+    /// to add it to Claude Code, Cursor and others. Works during a run, and notices a new file.
+    /// Ends when the agent closes stdin.
+    #[cfg(feature = "serve")]
+    Mcp(McpArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document,
@@ -314,45 +325,6 @@ pub struct TrustCommandArgs {
     /// Withdraws the permission.
     #[arg(long, conflicts_with = "show")]
     pub revoke: bool,
-}
-
-/// Arguments of `cache`.
-#[derive(Debug, Args)]
-pub struct CacheArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: CacheCommand,
-}
-
-/// The commands of `cache`.
-#[derive(Debug, Subcommand)]
-pub enum CacheCommand {
-    /// Shows its size, and how many vectors of which models it has.
-    Stats(CacheStatsArgs),
-    /// Deletes vectors that nothing asked for in a while, and what exceeds `embed.cache_max`.
-    Prune(CachePruneArgs),
-}
-
-/// Arguments of `cache stats`.
-#[derive(Debug, Args)]
-pub struct CacheStatsArgs {
-    /// The settings.
-    #[arg(value_name = "KB_TOML", default_value = "kb.toml")]
-    pub config: PathBuf,
-    /// Prints one JSON object on stdout.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `cache prune`.
-#[derive(Debug, Args)]
-pub struct CachePruneArgs {
-    /// The settings, and the form of the output.
-    #[command(flatten)]
-    pub stats: CacheStatsArgs,
-    /// Days for which nothing asked for a vector that is deleted.
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    pub days: u32,
 }
 
 /// Argument of every command that writes a knowledge base.

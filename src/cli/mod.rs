@@ -10,6 +10,8 @@ mod eval;
 mod exit_code;
 mod hints;
 mod ingest;
+#[cfg(feature = "serve")]
+mod mcp;
 mod model;
 mod output;
 mod pages;
@@ -98,6 +100,8 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Trust(command) => trust::run(command),
         Command::Cache(command) => cache::run(command),
         Command::Model(command) => model::run(command),
+        #[cfg(feature = "serve")]
+        Command::Mcp(command) => mcp::run(command),
         Command::Check(command) => check::run(command),
     }
 }

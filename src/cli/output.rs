@@ -141,13 +141,20 @@ impl<W: Write> Write for EscapedWriter<W> {
 
 /// Sends log records to stderr: warnings, with `-v` also records per run, with `-vv` per document.
 pub fn start_logging(verbose: u8) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing::Level;
+    use tracing_subscriber::filter::{LevelFilter, filter_fn};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
     let level = match verbose {
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
     let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    // The protocol's library warns of every request that is refused, which its client knows.
+    let of_protocol = filter_fn(move |record| {
+        verbose > 0 || *record.level() == Level::ERROR || !record.target().starts_with("rmcp")
+    });
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(|| EscapedWriter(io::stderr()))
@@ -156,6 +163,8 @@ pub fn start_logging(verbose: u8) {
         .without_time()
         // It would report that stderr cannot be written by printing there, which panics.
         .log_internal_errors(false)
+        .finish()
+        .with(of_protocol)
         .try_init();
 }
 

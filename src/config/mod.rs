@@ -5,6 +5,7 @@
 //! send away has to be allowed once, by its content: `requests.rs` lists it, `allowed.rs` remembers
 //! it.
 
+mod about;
 mod allowed;
 mod expand;
 mod place;
@@ -30,6 +31,7 @@ use crate::support::numbers::counted;
 use crate::support::sharing::Mode;
 use crate::support::storage;
 
+pub use about::{About, name_of_file};
 pub use allowed::{VARIABLE as TRUST_VARIABLE, folder as allowed_folder};
 pub use requests::Request;
 pub use search::{SearchConfig, WEIGHTS};
@@ -50,6 +52,8 @@ pub struct Config {
     pub kb: PathBuf,
     /// Who may read and write it; `None`: as the umask says.
     pub mode: Option<Mode>,
+    /// What it says of itself to the programs that search it.
+    pub about: About,
     /// The sources of documents.
     pub source: SourceConfig,
     /// Limits on extracting a document.
@@ -104,6 +108,15 @@ struct KbTable {
     /// Its permission bits, as in `"0640"`; empty: what the umask leaves of 0666.
     #[serde(default)]
     mode: String,
+    /// What programs call it.
+    #[serde(default)]
+    name: String,
+    /// What people call it.
+    #[serde(default)]
+    title: String,
+    /// What it contains and when to search it.
+    #[serde(default)]
+    description: String,
 }
 
 impl KbTable {
@@ -111,10 +124,22 @@ impl KbTable {
         if self.mode.is_empty() { Ok(None) } else { Mode::from_str(&self.mode).map(Some) }
     }
 
-    /// Returns the reason if `path` cannot be a knowledge base, or `mode` not its mode.
+    fn about(&self) -> About {
+        About {
+            name: self.name.clone(),
+            title: self.title.trim().to_owned(),
+            description: self.description.trim().to_owned(),
+        }
+    }
+
+    /// Returns the reason if `path` cannot be a knowledge base, `mode` not its mode, or if it says
+    /// too much of itself.
     fn problem(&self, base: Option<&Path>) -> Option<String> {
         if let Err(reason) = self.mode() {
             return Some(format!("mode: {reason}"));
+        }
+        if let Some(reason) = self.about().problem() {
+            return Some(reason);
         }
         let path = self.path.as_ref()?;
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -209,6 +234,7 @@ impl Config {
             kb: base.join(kb.into()),
             path: PathBuf::new(),
             mode: None,
+            about: About::default(),
             source: SourceConfig::default(),
             extract: ExtractConfig { base: Some(base.clone()), ..ExtractConfig::default() },
             chunk: ChunkConfig::default(),
@@ -335,10 +361,12 @@ impl Config {
             }
         };
         let mode = file.kb.mode().unwrap_or_default();
+        let about = file.kb.about();
         let mut config = Self {
             kb: base.join(file.kb.path.unwrap_or_else(|| default_kb(path))),
             path: path.to_owned(),
             mode,
+            about,
             source: file.source,
             extract: ExtractConfig { base: Some(base.clone()), ..file.extract },
             chunk: file.chunk,

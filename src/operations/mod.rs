@@ -34,7 +34,7 @@ pub use pages::{PagesReport, page_states, pages};
 pub use plan::{Change, PlanReport, SourcePlan, plan};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
-pub use search::{SearchReport, open_searcher, search};
+pub use search::{SearchReport, open_searcher, search, search_with};
 pub use status::{ReasonCount, StatusReport, status};
 pub use tune::{TuneReport, tune};
 

@@ -46,7 +46,11 @@ pub struct SearchReport {
 
 /// Searches the knowledge base of `target` once; works beside a running ingest and writes nothing.
 pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
-    let searcher = open_with(target, query.show.mode, query.show.reranks)?;
+    search_with(&open_with(target, query.show.mode, query.show.reranks)?, query)
+}
+
+/// Searches a knowledge base that is open.
+pub fn search_with(searcher: &Searcher, query: &Query) -> Result<SearchReport, Error> {
     let SearchResult { hits, interpretation, is_reranked, warning, rerank_error } =
         searcher.answer(query)?;
     let mode = match warning {
@@ -57,7 +61,7 @@ pub fn search(target: &Target, query: &Query) -> Result<SearchReport, Error> {
     let warnings: Vec<_> = warnings.chain(rerank_error.map(Warning::NotReranked)).collect();
     Ok(SearchReport {
         schema: 1,
-        knowledge_base: target.kb().to_owned(),
+        knowledge_base: searcher.reader().path().to_owned(),
         query: query.text.clone(),
         mode,
         reranked: is_reranked,

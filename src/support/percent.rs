@@ -1,5 +1,20 @@
 //! Percent-encoding (RFC 3986, section 2.1).
 
+use std::fmt::Write;
+
+/// Encodes all of `text` but letters, digits and `-._~/`, so that it is a part of a URI's path.
+pub fn encoded_path(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 /// Decodes the escapes in `text`, such as `%41` for `A`; a percent sign without two hexadecimal
 /// digits after it stays.
 pub fn decoded_bytes(text: &str) -> Vec<u8> {

@@ -18,6 +18,7 @@
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
 //! - `words`: which words are the same
+//! - `mcp`: what agents ask, through the real binary
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
@@ -59,6 +60,8 @@ mod known_failures;
 mod library;
 mod limits;
 mod lines;
+#[cfg(feature = "serve")]
+mod mcp;
 mod migration;
 mod models;
 mod nfc;

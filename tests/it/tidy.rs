@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 /// are stages, which never use each other.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
+    &["serve"],
     &["operations"],
     &["workers"],
     &["pipeline"],

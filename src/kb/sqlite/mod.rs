@@ -4,6 +4,7 @@
 //! the holder of its mutex, always `BEGIN IMMEDIATE`; a few read connections for the rest, in short
 //! transactions.
 
+mod browse;
 mod connect;
 mod convert;
 mod documents;
@@ -48,6 +49,7 @@ use rusqlite::Connection;
 use self::connect::BUSY_TIMEOUT;
 use self::writer::{take_ids, tidy};
 
+pub use browse::{Generation, ListPlace, ListedDocument, Passage, SourceCount, WholeDocument};
 pub use documents::{NewText, ReadResult, Reading, SaveResult};
 pub use failures::{ReportedFailure, SkippedText};
 pub use frontier::{

@@ -164,16 +164,26 @@ impl Filter {
 
     /// A document without a readable date matches no date.
     fn admits_date(&self, metadata: &Value, uri: &str) -> bool {
-        let stated = DATE_KEYS.iter().filter_map(|key| match find(metadata, key)? {
-            Value::String(text) => parse_date(text),
-            Value::Number(number) => parse_date(&number.to_string()),
-            _ => None,
-        });
-        stated.chain(date_of_name(uri)).next().is_some_and(|date| {
+        stated_date(metadata, uri).is_some_and(|date| {
             self.after.is_none_or(|Day(after)| date >= after)
                 && self.before.is_none_or(|Day(before)| date < before)
         })
     }
+}
+
+/// Returns the day that a document states, in its metadata or its name.
+pub fn day_of(document: DocumentView<'_>) -> Option<Day> {
+    let metadata = serde_json::from_str(document.metadata).unwrap_or_default();
+    stated_date(&metadata, document.uri).map(Day)
+}
+
+fn stated_date(metadata: &Value, uri: &str) -> Option<Date> {
+    let stated = DATE_KEYS.iter().filter_map(|key| match find(metadata, key)? {
+        Value::String(text) => parse_date(text),
+        Value::Number(number) => parse_date(&number.to_string()),
+        _ => None,
+    });
+    stated.chain(date_of_name(uri)).next()
 }
 
 /// Reports whether the sources named in a query include `source`.

@@ -21,7 +21,6 @@ use std::collections::HashMap;
 use rusqlite::Transaction;
 
 use self::best::{Best, Scored};
-use self::filter::DocumentView;
 use self::terms::Terms;
 use crate::analysis::{self, ParsedQuery};
 use crate::domain::ChunkId;
@@ -31,7 +30,7 @@ use crate::kb::sqlite::Reader;
 use crate::kb::sqlite::convert::{from_sql, id};
 use crate::kb::sqlite::vectors::{self, Space};
 
-pub use filter::{Day, Filter, FilterError, UriGlob};
+pub use filter::{Day, DocumentView, Filter, FilterError, UriGlob, day_of};
 pub use hits::{Duplicate, Explanation, Hit, LinesIn};
 pub use query::{
     Correction, Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights,

@@ -1,0 +1,249 @@
+//! The live documents as people browse them: listed in pages, and read whole or in passages.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::Reader;
+use super::convert::{from_sql, id, media_type, size_from_sql, small, utf8};
+use super::search::{DocumentView, Filter, LinesIn, day_of};
+use crate::domain::MediaType;
+use crate::kb::{Day, KbError};
+
+/// A document in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDocument {
+    /// Name of its source.
+    pub source: String,
+    /// URI inside the source.
+    pub uri: String,
+    /// Its title.
+    pub title: String,
+    /// The day that its metadata or its name state.
+    pub date: Option<Day>,
+    /// Number of its chunks.
+    pub chunks: u64,
+    /// Bytes of its text.
+    pub text_bytes: u64,
+}
+
+/// The place of a document in the order of lists: by source, then folder by folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Name of the source.
+    pub source: String,
+    /// URI inside the source.
+    pub uri: String,
+}
+
+/// A source with what searches see of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCount {
+    /// Its name.
+    pub source: String,
+    /// Its live documents.
+    pub documents: u64,
+    /// Their chunks.
+    pub chunks: u64,
+}
+
+/// A live document with its text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeDocument {
+    /// Its title.
+    pub title: String,
+    /// What its text is.
+    pub media_type: MediaType,
+    /// The day that its metadata or its name state.
+    pub date: Option<Day>,
+    /// Its metadata, a JSON object.
+    pub metadata: String,
+    /// The text.
+    pub text: String,
+    /// What the lines of its passages belong to.
+    pub lines_in: LinesIn,
+    /// Its chunks, in order.
+    pub passages: Vec<Passage>,
+}
+
+/// A chunk of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// Headings above it, joined by ` > `.
+    pub heading_path: String,
+    /// First byte in the text.
+    pub start_byte: usize,
+    /// One past its last byte.
+    pub end_byte: usize,
+    /// First line, from 1.
+    pub start_line: u64,
+    /// Last line, included.
+    pub end_line: u64,
+    /// Identifies the chunk across revisions, 32 hex digits.
+    pub key: String,
+}
+
+/// The state of a knowledge base that searches are prepared for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    run: i64,
+    status: String,
+    analysis: String,
+}
+
+impl Reader {
+    /// Returns what changes when a run begins or ends, or when another file is published.
+    pub fn generation(&self) -> Result<Generation, KbError> {
+        self.read(|tx| {
+            let run = tx
+                .prepare_cached("SELECT id, status FROM run ORDER BY id DESC LIMIT 1")?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let (run, status) = run.unwrap_or_default();
+            let analysis = tx
+                .prepare_cached("SELECT fingerprint FROM analysis")?
+                .query_row([], |row| row.get(0))?;
+            Ok(Generation { run, status, analysis })
+        })
+    }
+
+    /// Returns the sources with the number of their live documents, by name.
+    pub fn source_counts(&self) -> Result<Vec<SourceCount>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.source, COUNT(*), SUM(revision.chunk_total)
+                 FROM revision CROSS JOIN document ON document.id = revision.document_id
+                 WHERE revision.state = 'live' GROUP BY document.source ORDER BY document.source",
+            )?;
+            let counts = statement.query_map([], |row| {
+                Ok(SourceCount {
+                    source: row.get(0)?,
+                    documents: from_sql(row.get(1)?),
+                    chunks: from_sql(row.get(2)?),
+                })
+            })?;
+            Ok(counts.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Calls `each` with the live documents that `filter` admits, in the order of lists, from the
+    /// first one behind `after`, until it breaks.
+    pub fn list_documents(
+        &self,
+        filter: &Filter,
+        after: &ListPlace,
+        each: &mut dyn FnMut(ListedDocument) -> ControlFlow<()>,
+    ) -> Result<(), KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.source, document.uri, revision.title, revision.metadata,
+                        revision.chunk_total, revision.text_bytes
+                 FROM document JOIN revision
+                   ON revision.document_id = document.id AND revision.state = 'live'
+                 WHERE (document.source, replace(document.uri, '/', char(1)))
+                       > (?1, replace(?2, '/', char(1)))
+                 ORDER BY document.source, replace(document.uri, '/', char(1))",
+            )?;
+            let mut rows = statement.query([&after.source, &after.uri])?;
+            while let Some(row) = rows.next()? {
+                let (source, uri): (String, String) = (row.get(0)?, row.get(1)?);
+                let metadata: String = row.get(3)?;
+                let view = DocumentView { source: &source, uri: &uri, metadata: &metadata };
+                if !filter.admits(view) {
+                    continue;
+                }
+                let date = day_of(view);
+                let listed = ListedDocument {
+                    title: row.get(2)?,
+                    date,
+                    chunks: from_sql(row.get(4)?),
+                    text_bytes: from_sql(row.get(5)?),
+                    source,
+                    uri,
+                };
+                if each(listed).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the sources that have a live document with this URI, by name.
+    pub fn sources_of(&self, uri: &str) -> Result<Vec<String>, KbError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT document.source FROM document
+                 JOIN revision ON revision.document_id = document.id AND revision.state = 'live'
+                 WHERE replace(document.uri, '/', char(1)) = replace(?1, '/', char(1))
+                 ORDER BY document.source",
+            )?;
+            let sources = statement.query_map([uri], |row| row.get(0))?;
+            Ok(sources.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Returns the live document at `place`; `None` if there is none.
+    pub fn document(&self, place: &ListPlace) -> Result<Option<WholeDocument>, KbError> {
+        self.read(|tx| {
+            let found = tx
+                .prepare_cached(
+                    "SELECT revision.id, revision.title, revision.media_type, revision.metadata,
+                            content.text, content.lines = x''
+                     FROM document
+                     JOIN revision ON revision.document_id = document.id AND revision.state = 'live'
+                     JOIN content ON content.id = revision.content_id
+                     WHERE document.source = ?1
+                       AND replace(document.uri, '/', char(1)) = replace(?2, '/', char(1))",
+                )?
+                .query_row([&place.source, &place.uri], |row| {
+                    Ok((
+                        id(row, 0)?,
+                        row.get(1)?,
+                        media_type(2, &row.get::<_, String>(2)?)?,
+                        row.get::<_, String>(3)?,
+                        row.get(4)?,
+                        row.get::<_, Option<bool>>(5)?,
+                    ))
+                })
+                .optional()?;
+            let Some((revision, title, media_type, metadata, text, has_no_lines)) = found else {
+                return Ok(None);
+            };
+            let text = utf8(text)?;
+            let view = DocumentView { source: &place.source, uri: &place.uri, metadata: &metadata };
+            let date = day_of(view);
+            let passages = passages(tx, revision, &text)?;
+            let lines_in = match has_no_lines {
+                Some(true) => LinesIn::Text,
+                _ => LinesIn::File,
+            };
+
+            Ok(Some(WholeDocument { title, media_type, date, metadata, text, lines_in, passages }))
+        })
+    }
+}
+
+/// Returns the chunks of a revision whose spans are in `text`; others are damage, which `check`
+/// finds.
+fn passages(tx: &Transaction<'_>, revision: i64, text: &str) -> Result<Vec<Passage>, KbError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT heading_path, start_byte, end_byte, start_line, end_line, lower(hex(key))
+         FROM chunk WHERE revision_id = ?1 ORDER BY ordinal",
+    )?;
+    let passages = statement.query_map([revision], |row| {
+        let number = |column: usize| small(row, column).map(from_sql);
+        let byte = |column: usize| small(row, column).map(size_from_sql);
+        Ok(Passage {
+            heading_path: row.get(0)?,
+            start_byte: byte(1)?,
+            end_byte: byte(2)?,
+            start_line: number(3)?,
+            end_line: number(4)?,
+            key: row.get(5)?,
+        })
+    })?;
+    let mut passages: Vec<Passage> = passages.collect::<Result<_, _>>()?;
+    passages.retain(|passage| text.get(passage.start_byte..passage.end_byte).is_some());
+    Ok(passages)
+}

@@ -1,0 +1,16 @@
+//! Services that answer programs from open knowledge bases, as long as they run.
+//!
+//! Reads knowledge bases, also beside running ingests, and writes nothing.
+
+mod bases;
+mod budget;
+mod mcp;
+mod refusal;
+mod resource;
+mod stdio;
+pub mod tools;
+
+pub use bases::{KnowledgeBase, KnowledgeBases};
+pub use mcp::Mcp;
+pub use refusal::{Refusal, RefusalCode};
+pub use stdio::serve as serve_stdio;
