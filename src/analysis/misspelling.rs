@@ -24,8 +24,11 @@ pub struct Misspelling {
     forms: Vec<Vec<char>>,
     /// Its letters, folded, without the ending of a plural.
     singular: Vec<char>,
+    /// Which letters each of the forms has.
+    sets: Vec<LetterSet>,
     /// Tokens of the words that are one slip away.
     near: HashSet<String>,
+    near_sets: Sieve,
     /// Slips it may have.
     slips_max: usize,
     first: char,
@@ -51,12 +54,19 @@ impl Misspelling {
                 forms.push(stem);
             }
         }
+        let mut near_sets = Sieve::new();
         each_neighbour(&letters, |neighbour| {
-            near.extend(languages.iter().map(|language| token::of_word(neighbour, *language)));
+            for language in languages {
+                let token = token::of_word(neighbour, *language);
+                near_sets.add(LetterSet::of(&token));
+                near.insert(token);
+            }
         });
+        let sets = forms.iter().map(|form| form.iter().copied().collect()).collect();
         let slips_max = if letters.len() < LETTERS_OF_TWO { 1 } else { 2 };
         let singular = singular(&fold(&word));
-        Some(Self { forms, singular, near, slips_max, first: letters[0], letters: letters.len() })
+        let (first, letters) = (letters[0], letters.len());
+        Some(Self { forms, singular, sets, near, near_sets, slips_max, first, letters })
     }
 
     /// Returns how far a word of a text is from the word, or `None` if the word does not mean it:
@@ -81,18 +91,82 @@ impl Misspelling {
     /// Returns how far `token` is from the word, or `None` if the word does not mean it: twice the
     /// number of slips, and one more if its first letter differs, which is rare.
     pub fn distance(&self, token: &str) -> Option<usize> {
-        let letters: Vec<char> = token.chars().collect();
+        let letters = token.chars().count();
         // A stem is shorter than its words.
-        if letters.len() + 1 < LETTERS_MIN || letters.len() > self.letters + self.slips_max {
+        if letters + 1 < LETTERS_MIN || letters > self.letters + self.slips_max {
             return None;
         }
-        let slips = if self.near.contains(token) {
+        // Every term of an index comes here: nearly all end at the letters that they have.
+        let set = LetterSet::of(token);
+        let slips = if self.near_sets.may_have(set) && self.near.contains(token) {
             1
         } else {
-            let limit = self.slips_max.min(letters.len() / 3);
-            self.forms.iter().filter_map(|form| slips_between(form, &letters, limit)).min()?
+            let limit = self.slips_max.min(letters / 3);
+            let forms = self.forms.iter().zip(&self.sets);
+            let near = forms.filter(|(form, one)| {
+                form.len().abs_diff(letters) <= limit && one.may_be_slips_from(set, limit)
+            });
+            let mut whole = Vec::new();
+            let slips = near.filter_map(|(form, _)| {
+                if whole.is_empty() {
+                    whole.extend(token.chars());
+                }
+                slips_between(form, &whole, limit)
+            });
+            slips.min()?
         };
-        Some(2 * slips + usize::from(letters[0] != self.first))
+        Some(2 * slips + usize::from(!token.starts_with(self.first)))
+    }
+}
+
+/// Which letters a word has, some of them counting as one.
+#[derive(Clone, Copy, Debug)]
+struct LetterSet(u64);
+
+impl LetterSet {
+    fn of(word: &str) -> Self {
+        word.chars().collect()
+    }
+
+    /// Reports whether the letters allow that at most `slips` make one word of the other: each
+    /// changes at most two of them.
+    fn may_be_slips_from(self, other: Self, slips: usize) -> bool {
+        (self.0 ^ other.0).count_ones() as usize <= 2 * slips
+    }
+}
+
+impl FromIterator<char> for LetterSet {
+    fn from_iter<T: IntoIterator<Item = char>>(letters: T) -> Self {
+        Self(letters.into_iter().fold(0, |set, letter| set | 1 << (u32::from(letter) % u64::BITS)))
+    }
+}
+
+/// Tells most sets of letters apart from those that were added.
+#[derive(Clone, Debug)]
+struct Sieve(Vec<u64>);
+
+impl Sieve {
+    const BITS: u32 = 14;
+
+    fn new() -> Self {
+        Self(vec![0; 1 << (Self::BITS - u64::BITS.ilog2())])
+    }
+
+    fn add(&mut self, set: LetterSet) {
+        let (block, bit) = Self::place(set);
+        self.0[block] |= bit;
+    }
+
+    /// Reports whether `set` may have been added.
+    fn may_have(&self, set: LetterSet) -> bool {
+        let (block, bit) = Self::place(set);
+        self.0[block] & bit != 0
+    }
+
+    /// Returns the block of a set and its bit there, by multiplicative hashing.
+    fn place(set: LetterSet) -> (usize, u64) {
+        let hash = set.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - Self::BITS);
+        ((hash / u64::from(u64::BITS)) as usize, 1 << (hash % u64::from(u64::BITS)))
     }
 }
 

@@ -130,17 +130,19 @@ fn most_likely(
     candidates.dedup();
     candidates.truncate(CANDIDATES_MAX);
     let mut counted = Vec::new();
+    let mut least = usize::MAX;
     for (_, token) in candidates {
         let word = Word { parts: vec![vec![token.clone()]], ..Word::default() };
         let expression = match_expression::words(&[word], true).unwrap_or_default();
-        let count = index::matching(tx, &expression, COUNT_MAX)?;
-        if let Some((distance, written)) = nearest(tx, &expression, &token, misspelling, languages)?
-        {
+        let nearest = nearest(tx, &expression, &token, misspelling, languages)?;
+        // Others are not counted: of these, only the nearest are kept.
+        if let Some((distance, written)) = nearest.filter(|(distance, _)| *distance <= least) {
+            least = distance;
+            let count = index::matching(tx, &expression, COUNT_MAX)?;
             counted.push((distance, std::cmp::Reverse(count), token, written));
         }
     }
     counted.sort_unstable();
-    let Some((least, ..)) = counted.first().cloned() else { return Ok(Vec::new()) };
     let near = counted.into_iter().take_while(|(distance, ..)| *distance == least);
     Ok(near.take(MEANINGS_MAX).map(|(.., token, written)| (token, written)).collect())
 }
