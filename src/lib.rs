@@ -116,7 +116,7 @@ pub use domain::{
 };
 pub use embed::{
     Api, BudgetConfig, BuiltinConfig, EmbedConfig, EmbedError, Embedder, Embeddings, HashConfig,
-    HttpConfig, Limits, Model, OnTooLong, OnnxConfig, Pooling, Role, Tokenizer,
+    HttpConfig, Limits, Measure, Model, OnTooLong, OnnxConfig, Pooling, Role,
 };
 pub use error::{Error, ExitCode, chain};
 pub use eval::EvalReport;

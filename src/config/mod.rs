@@ -7,6 +7,7 @@
 
 mod about;
 mod allowed;
+mod chunk;
 mod expand;
 mod place;
 mod programs;
@@ -30,6 +31,8 @@ use crate::support::files;
 use crate::support::numbers::counted;
 use crate::support::sharing::Mode;
 use crate::support::storage;
+
+use self::chunk::ChunkTable;
 
 pub use about::{About, name_of_file};
 pub use allowed::{VARIABLE as TRUST_VARIABLE, folder as allowed_folder};
@@ -86,7 +89,9 @@ struct File {
     source: SourceConfig,
     #[serde(default)]
     extract: ExtractConfig,
-    #[serde(default)]
+    #[serde(default, rename = "chunk")]
+    chunk_table: ChunkTable,
+    #[serde(skip)]
     chunk: ChunkConfig,
     #[serde(default)]
     embed: EmbedConfig,
@@ -422,6 +427,7 @@ fn default_kb(config: &Path) -> PathBuf {
 fn parse(text: &str, base: Option<&Path>) -> Result<File, Vec<Problem>> {
     let mut file: File =
         toml::from_str(text).map_err(|error| vec![place::of_syntax(text, &error)])?;
+    (file.chunk, file.embed.measure) = std::mem::take(&mut file.chunk_table).parts();
     let programs = programs::of(&file.extract);
     let (mut problems, unexpanded) = expand::paths(&mut file, text);
     file.expanded_programs = programs::of(&file.extract);

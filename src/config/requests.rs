@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Config;
+use crate::embed::Measure;
 use crate::source::may_be_private;
 use crate::support::storage;
 
@@ -115,6 +116,12 @@ fn outside(config: &Config) -> Vec<Request> {
         vec![("[kb]".to_owned(), "writes", config.kb.clone())];
     let model = config.embed.onnx.as_ref().map(|onnx| config.base.join(&onnx.model));
     paths.extend(model.map(|path| ("[embed.onnx]".to_owned(), "reads", path)));
+    let http = config.embed.http.as_ref().map(|http| &http.tokenizer);
+    for (table, measure) in [("[chunk]", Some(&config.embed.measure)), ("[embed.http]", http)] {
+        if let Some(Measure::File(path)) = measure {
+            paths.push((table.to_owned(), "reads", path.clone()));
+        }
+    }
     let reranker = config.search.rerank.as_ref().and_then(|rerank| rerank.onnx.as_ref());
     let model = reranker.map(|onnx| config.base.join(&onnx.model));
     paths.extend(model.map(|path| ("[search.rerank.onnx]".to_owned(), "reads", path)));

@@ -192,6 +192,10 @@ impl<E: Embedder> Embedder for Budgeted<E> {
         self.embedder.count_tokens(text)
     }
 
+    fn tokens(&self) -> &str {
+        self.embedder.tokens()
+    }
+
     fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
         if role == Role::Query {
             return self.embedder.embed(texts, role);

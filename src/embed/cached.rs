@@ -73,6 +73,10 @@ impl<E: Embedder> Embedder for Cached<E> {
         self.embedder.count_tokens(text)
     }
 
+    fn tokens(&self) -> &str {
+        self.embedder.tokens()
+    }
+
     fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
         let dim = self.model().dim;
         let role_name = match role {

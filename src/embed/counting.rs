@@ -56,6 +56,10 @@ impl<E: Embedder> Embedder for Counting<E> {
         self.embedder.count_tokens(text)
     }
 
+    fn tokens(&self) -> &str {
+        self.embedder.tokens()
+    }
+
     fn embed(&self, texts: &[&str], _: Role) -> Result<Embeddings, EmbedError> {
         let known = self.known(texts);
         let mut counts = Counts::default();

@@ -11,6 +11,9 @@ mod gather;
 mod hash;
 mod http;
 pub mod hub;
+mod measure;
+#[cfg(feature = "onnx")]
+mod measured;
 pub(crate) mod onnx;
 mod vocabulary;
 mod wordpiece;
@@ -27,11 +30,12 @@ pub use cached::Cached;
 pub use counting::{Counting, Counts};
 pub use embeddings::{Embeddings, unit_vectors};
 pub use hash::Hash;
-pub use http::{Api, Http, HttpConfig, OnTooLong, Tokenizer};
+pub use http::{Api, Http, HttpConfig, OnTooLong};
 pub(crate) use http::{
     Client, ClientOptions, Failure, Response, check_url, check_variables, retry_after,
     status_inside,
 };
+pub use measure::Measure;
 #[cfg(feature = "onnx")]
 pub use onnx::Onnx;
 pub use onnx::{OnnxConfig, Pooling};
@@ -62,6 +66,11 @@ pub trait Embedder: Send + Sync {
     /// Additive over white space: a text split between words counts as the sum of its parts. Chunks
     /// are sized by it, for every ingested text, so it must be fast and cannot fail.
     fn count_tokens(&self, text: &str) -> usize;
+
+    /// Returns what identifies these tokens; texts are chunked again when it changes.
+    fn tokens(&self) -> &str {
+        self.model().tokens
+    }
 
     /// Embeds `texts`, which are not empty, as texts of `role`: one row of [`Model::dim`]
     /// components for each, in their order.
@@ -109,6 +118,10 @@ macro_rules! embedder_by {
 
             fn count_tokens(&self, text: &str) -> usize {
                 (**self).count_tokens(text)
+            }
+
+            fn tokens(&self) -> &str {
+                (**self).tokens()
             }
 
             fn embed(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
@@ -244,12 +257,16 @@ pub struct EmbedConfig {
     pub http: Option<HttpConfig>,
     /// A transformer in this process.
     pub onnx: Option<OnnxConfig>,
+    /// What chunks are measured in; in kb.toml `chunk.tokenizer`.
+    #[serde(skip)]
+    pub measure: Measure,
 }
 
 impl Default for EmbedConfig {
     fn default() -> Self {
         let cache_max = ByteSize(4 << 30);
-        Self { cache: None, cache_max, builtin: None, hash: None, http: None, onnx: None }
+        let (builtin, hash, http, onnx) = (None, None, None, None);
+        Self { cache: None, cache_max, builtin, hash, http, onnx, measure: Measure::default() }
     }
 }
 
@@ -283,6 +300,10 @@ impl EmbedConfig {
         if let Some(onnx) = &mut self.onnx {
             onnx.base = base.to_owned();
         }
+        if let Some(http) = &mut self.http {
+            http.tokenizer = std::mem::take(&mut http.tokenizer).relative_to(base);
+        }
+        self.measure = self.measure.relative_to(base);
         self
     }
 
@@ -310,7 +331,12 @@ impl EmbedConfig {
             return Err(format!("embed.hash.dim is {dim}; it must be 1 to {most}"));
         }
         if let Some(http) = &self.http {
-            return http.validate();
+            http.validate()?;
+            if self.measure == Measure::Model && http.tokenizer == Measure::Builtin {
+                return Err("http.tokenizer must be the path of the model's tokenizer.json, as \
+                            chunk.tokenizer is \"model\""
+                    .to_owned());
+            }
         }
         self.onnx.as_ref().map_or(Ok(()), OnnxConfig::validate)
     }
@@ -344,11 +370,18 @@ pub struct CacheFile {
 
 /// Opens the embedder that a valid `config` names.
 pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
-    let embedder: Box<dyn Embedder> = match config {
-        EmbedConfig { http: Some(http), .. } => Box::new(Http::new(http, setting)?),
+    let (embedder, own): (Box<dyn Embedder>, _) = match config {
+        EmbedConfig { http: Some(http), .. } => {
+            (Box::new(Http::new(http, setting)?), http.tokenizer.clone())
+        }
         EmbedConfig { onnx: Some(onnx), .. } => open_onnx(onnx, setting)?,
-        EmbedConfig { hash: Some(hash), .. } => Box::new(Hash::new(hash.dim)),
-        _ => Box::new(Builtin::new()),
+        EmbedConfig { hash: Some(hash), .. } => (Box::new(Hash::new(hash.dim)), Measure::Builtin),
+        _ => (Box::new(Builtin::new()), Measure::Builtin),
+    };
+    let measure = if config.measure == Measure::Model { own } else { config.measure.clone() };
+    let embedder = match measure {
+        Measure::File(path) => measured(embedder, &path)?,
+        Measure::Builtin | Measure::Model => embedder,
     };
     let embedder: Box<dyn Embedder> = match &setting.budget {
         Some(budget) => Box::new(Budgeted::new(embedder, Arc::clone(budget))),
@@ -362,12 +395,29 @@ pub fn open(config: &EmbedConfig, setting: &Setting) -> Result<Box<dyn Embedder>
 }
 
 #[cfg(feature = "onnx")]
-fn open_onnx(config: &OnnxConfig, setting: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
-    Ok(Box::new(Onnx::open(config, setting)?))
+fn open_onnx(
+    config: &OnnxConfig,
+    setting: &Setting,
+) -> Result<(Box<dyn Embedder>, Measure), EmbedError> {
+    let onnx = Onnx::open(config, setting)?;
+    let own = Measure::File(onnx.tokenizer().to_owned());
+    Ok((Box::new(onnx), own))
+}
+
+#[cfg(feature = "onnx")]
+fn measured(embedder: Box<dyn Embedder>, path: &Path) -> Result<Box<dyn Embedder>, EmbedError> {
+    Ok(Box::new(measured::Measured::open(embedder, path)?))
 }
 
 #[cfg(not(feature = "onnx"))]
-fn open_onnx(config: &OnnxConfig, _: &Setting) -> Result<Box<dyn Embedder>, EmbedError> {
+fn measured(embedder: Box<dyn Embedder>, path: &Path) -> Result<Box<dyn Embedder>, EmbedError> {
+    let model = embedder.model().name.clone();
+    let reason = format!("chunks cannot be measured by {}: {WITHOUT_ONNX}", path.display());
+    Err(EmbedError::Refused { model, reason })
+}
+
+#[cfg(not(feature = "onnx"))]
+fn open_onnx(config: &OnnxConfig, _: &Setting) -> Result<(Box<dyn Embedder>, Measure), EmbedError> {
     Err(EmbedError::Refused {
         model: config.model.display().to_string(),
         reason: WITHOUT_ONNX.to_owned(),

@@ -122,7 +122,7 @@ pub fn chunk(path: &Path, settings: &DocumentSettings) -> Result<ChunkReport, Er
     Ok(ChunkReport {
         schema: 1,
         path: path.to_owned(),
-        chunker: settings.chunk.fingerprint(chunker, embedder.model().tokens).to_string(),
+        chunker: settings.chunk.fingerprint(chunker, embedder.tokens()).to_string(),
         chunks: chunks.iter().map(|chunk| ChunkShown::new(&input, &lines, chunk)).collect(),
         title: title.clone(),
     })

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::config::SearchConfig;
-use crate::embed;
+use crate::embed::{self, EmbedConfig, Measure};
 use crate::error::Error;
 use crate::kb::{Correction, Hit, Query, SearchMode};
 use crate::rerank;
@@ -99,7 +99,9 @@ pub(super) fn open_with(
         config.require_trust()?;
     }
     let setting = config.embed_setting(&Arc::default(), false);
-    let open = || embed::open(&config.embed, &setting);
+    // A search measures no chunks.
+    let embed = EmbedConfig { measure: Measure::Builtin, ..config.embed.clone() };
+    let open = || embed::open(&embed, &setting);
     let embedder = needs_embedder.then(open).transpose()?;
     let searcher = Searcher::open(target.kb(), mode, config.search.clone(), embedder)?;
     Ok(match reranker {

@@ -53,8 +53,9 @@ impl StageFingerprints {
     /// Returns the fingerprints of these settings and this program.
     pub fn new(config: &ChunkConfig, embedder: &dyn Embedder) -> Self {
         let model = embedder.model();
-        let of =
-            |media_type| config.fingerprint(chunk::chunker(media_type), model.tokens).to_string();
+        let of = |media_type| {
+            config.fingerprint(chunk::chunker(media_type), embedder.tokens()).to_string()
+        };
         Self {
             chunk: MediaType::ALL.map(|media_type| (media_type, of(media_type))).to_vec(),
             embed: model.fingerprint.clone(),

@@ -44,7 +44,7 @@ fn with_source(text: &str) -> String {
 #[test]
 fn unknown_keys_and_tables() {
     insta::assert_snapshot!(with_source("[chunk]\nmax_token = 5\n"), @r#"
-    error: kb.toml:5:1: chunk.max_token: unknown key `max_token`, expected `max_tokens` or `overlap_tokens`
+    error: kb.toml:5:1: chunk.max_token: unknown key `max_token`, expected one of `max_tokens`, `overlap_tokens`, `tokenizer`
      --> kb.toml:5:1
       |
     5 | max_token = 5
@@ -363,6 +363,16 @@ fn values_out_of_range() {
       |  ^^^^^
     hint: kb.example.toml explains every key
     "#);
+}
+
+/// A server does not say what its tokens are.
+#[test]
+fn tokens_that_nobody_knows() {
+    let first = |text: &str| with_source(text).lines().next().unwrap().to_owned();
+    let http = "[embed.http]\nmodel = \"m\"\ndim = 2\nurl = \"http://127.0.0.1\"\n";
+    insta::assert_snapshot!(first("[chunk]\ntokenizer = \"bert\"\n"), @r#"error: kb.toml:5:13: chunk.tokenizer: "bert" is neither "builtin" nor "model" nor the path of a tokenizer.json"#);
+    insta::assert_snapshot!(first(&format!("[chunk]\ntokenizer = \"model\"\n{http}")), @r#"error: kb.toml:6:1: embed.http: http.tokenizer must be the path of the model's tokenizer.json, as chunk.tokenizer is "model""#);
+    insta::assert_snapshot!(first(&format!("{http}tokenizer = \"model\"\n")), @r#"error: kb.toml:8:13: embed.http.tokenizer: http.tokenizer must be the path of a tokenizer.json: a server does not say its own"#);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! onnxruntime (tests/data/onnx/make.py), runs with it, folders that are no models.
 
 mod cross_encoder;
+mod tokens;
 
 use std::fs;
 use std::path::{Path, PathBuf};

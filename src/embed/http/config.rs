@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client::ClientOptions;
+use crate::embed::Measure;
 use crate::support::fingerprint::Fingerprint;
 use crate::support::http::parse_header;
 use crate::support::secrets;
@@ -84,9 +85,9 @@ pub struct HttpConfig {
     /// What happens to a text that the server does not take.
     #[serde(default)]
     pub on_too_long: OnTooLong,
-    /// What chunks are measured in.
+    /// The tokens of the model, for `chunk.tokenizer = "model"`: the path of its tokenizer.json.
     #[serde(default)]
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Measure,
 }
 
 /// The form of requests and answers.
@@ -135,15 +136,6 @@ pub enum OnTooLong {
     Truncate,
 }
 
-/// What chunks are measured in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tokenizer {
-    /// The tokens of the built-in model: another model has the same chunks.
-    #[default]
-    Builtin,
-}
-
 fn timeout_default() -> u64 {
     60
 }
@@ -187,6 +179,10 @@ impl HttpConfig {
         }
         check_variables(&self.key_env, &self.headers)
             .or_else(|(key, reason)| wrong(key, reason))?;
+        if self.tokenizer == Measure::Model {
+            let what = "must be the path of a tokenizer.json: a server does not say its own";
+            return wrong("tokenizer", what.to_owned());
+        }
         if !self.api_version.is_empty() && self.api != Api::Openai {
             return wrong("api_version", "is for api = \"openai\"".to_owned());
         }

@@ -22,7 +22,7 @@ use super::{
 };
 
 pub(crate) use client::{Client, ClientOptions, Failure, Response, status_inside};
-pub use config::{Api, HttpConfig, OnTooLong, Tokenizer};
+pub use config::{Api, HttpConfig, OnTooLong};
 pub(crate) use config::{check_url, check_variables};
 pub(crate) use gate::retry_after;
 

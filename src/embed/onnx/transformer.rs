@@ -65,6 +65,13 @@ impl Onnx {
     }
 }
 
+impl Onnx {
+    /// Returns its tokenizer.json.
+    pub fn tokenizer(&self) -> &Path {
+        &self.folder.tokenizer
+    }
+}
+
 impl Loaded {
     fn load(folder: &Folder) -> Result<Self, String> {
         let tokenizer = load_tokenizer(&folder.tokenizer, folder.max_tokens)?;

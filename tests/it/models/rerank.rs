@@ -470,4 +470,8 @@ fn a_program_without_transformers_says_so() {
     assert_eq!(uris(&report), UPWARDS);
     let warning = report["warning"].as_str().unwrap();
     assert!(warning.contains("built without the feature \"onnx\""), "{warning}");
+    let settings = SETTINGS.replace("max_tokens = 32", "tokenizer = 't.json'");
+    place.configure(&settings);
+    let (_, stderr) = ran(&place, 31, &["ingest"]);
+    assert!(stderr.contains("t.json: this program was built without the feature"), "{stderr}");
 }
