@@ -336,19 +336,24 @@ fn by_words(query: &Query) -> Query {
     Query { show, ..query.clone() }
 }
 
-/// Returns the embedder that the vectors are of: the configured one, else one that made some of
-/// them.
+/// Returns the embedder that most vectors of live documents are of: during a change of the model
+/// these are the old one's. If it is not at hand, that of fewer vectors, or `None`.
 fn embedder_of(
     reader: &Reader,
     configured: Option<Box<dyn Embedder>>,
 ) -> Result<Option<Box<dyn Embedder>>, Error> {
-    let fingerprints = reader.embed_fingerprints()?;
-    if let Some(configured) = configured
-        && (fingerprints.is_empty() || fingerprints.contains(&configured.model().fingerprint))
-    {
-        return Ok(Some(configured));
+    let mut fingerprints = reader.searched_vectors()?;
+    if fingerprints.is_empty() {
+        fingerprints = reader.embed_fingerprints()?;
+        if fingerprints.is_empty() {
+            return Ok(configured);
+        }
     }
+    let own = configured.as_ref().map(|configured| configured.model().fingerprint.clone());
     for fingerprint in &fingerprints {
+        if own.as_ref() == Some(fingerprint) {
+            return Ok(configured);
+        }
         if let Some(embedder) = embed::for_fingerprint(fingerprint)? {
             return Ok(Some(embedder));
         }

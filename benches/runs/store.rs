@@ -234,6 +234,7 @@ fn store_chunks(
         let rows = vec![rows];
         let (left, chunks, reused) = (&[], &stored, 0);
         let commit = Commit {
+            is_held: false,
             ranges,
             left,
             awaited: None,

@@ -10,7 +10,7 @@ use super::render::BOLD;
 use super::{Ending, output};
 use crate::domain::{Failure, Phase, PhaseStatus, RunState, RunStatus};
 use crate::error::Error;
-use crate::kb::Statistics;
+use crate::kb::{ModelChange, Statistics};
 use crate::operations::{self, StatusReport, Target};
 use crate::support::numbers::number;
 use crate::support::secrets;
@@ -219,6 +219,13 @@ fn describe_kb(report: &StatusReport, text: &mut String) {
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:9} {}", escape(&value, false));
+    }
+    if let Some(ModelChange { to, searches_use, chunks_stored, chunks }) = &report.model_change {
+        let (stored, chunks) = (number(*chunks_stored), number(*chunks));
+        let change = format!(
+            "embedding with {to}: {stored} of {chunks} chunks; searches use {searches_use}"
+        );
+        let _ = writeln!(text, "{}", escape(&change, false));
     }
     for count in &report.failure_reasons {
         let reason = escape(&count.reason, false);

@@ -15,14 +15,14 @@ pub use sqlite::{
     Analyse, Answer, Candidate, ChunkedRevision, ChunkedText, Commit, Correction, CrawledSite, Day,
     Duplicate, Explanation, Filter, FilterError, Finding, FormatCount, FoundLink, FrontierCounts,
     Generation, Hit, IndexRows, Interpretation, LedgerRow, Likeness, LinesIn, ListPlace,
-    ListedDocument, LiveDocument, LoadedRevision, Lost, LostDocument, Maintenance, NewChunk,
-    NewText, OVER_LIMIT, OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState, PageView,
-    Passage, PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, REPEATED, ROWS_PER_QUEUED,
-    Ranking, ReadResult, Reader, Reading, Recomputed, Repair, ReportedFailure, ReusableVectors,
-    Run, SaveResult, Scoring, SearchMode, Show, SkippedText, SourceCount, StaleRevision,
-    Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects, TextRevision, Transition,
-    UNSEEN, UnderstoodQuery, UriGlob, WholeDocument, WordWeights, Writer, check_file_system,
-    chunk_count, is_header, request_cancel,
+    ListedDocument, LiveDocument, LoadedRevision, Lost, LostDocument, Maintenance, ModelChange,
+    NewChunk, NewText, OVER_LIMIT, OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState,
+    PageView, Passage, PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, REPEATED,
+    ROWS_PER_QUEUED, Ranking, ReadResult, Reader, Reading, Recomputed, Repair, ReportedFailure,
+    ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, SkippedText, SourceCount,
+    StaleRevision, Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects,
+    TextRevision, Transition, UNSEEN, UnderstoodQuery, UriGlob, WholeDocument, WordWeights, Writer,
+    check_file_system, chunk_count, is_header, request_cancel,
 };
 #[cfg(test)]
 pub use sqlite::{plans, recorded};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Target;
 use crate::domain::{Failure, RunState, RunStatus};
 use crate::error::Error;
-use crate::kb::{Reader, Statistics};
+use crate::kb::{ModelChange, Reader, Statistics};
 use crate::support::lock::{Lock, LockError};
 
 /// The status of a knowledge base; `--json` prints it.
@@ -25,6 +25,8 @@ pub struct StatusReport {
     pub is_interrupted: bool,
     /// The lock holder's text about itself; `None` if no run is active.
     pub lock_holder: Option<String>,
+    /// The change of the model that is not complete; `None` if there is none.
+    pub model_change: Option<ModelChange>,
     /// Statistics of the knowledge base.
     pub statistics: Statistics,
     /// Documents whose current version could not be ingested.
@@ -67,6 +69,7 @@ pub fn status(target: &Target) -> Result<StatusReport, Error> {
         is_interrupted: is_running && lock_holder.is_none(),
         run,
         lock_holder,
+        model_change: kb.model_change()?,
         statistics: kb.maintenance().statistics()?,
         failure_reasons: count_reasons(&failures),
         failures,

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::kb::{
     Analyse, ChunkedText, Finding, KbError, LoadedRevision, Maintenance, QueuedChunk, Recomputed,
 };
-use crate::support::checkpoint::StopSignal;
+use crate::support::checkpoint::{Checkpoint, StopSignal};
 
 /// Rebuilds the full-text index from the texts of live documents, by a `rebuild` of the knowledge
 /// base or of a run; returns how many chunks it has, or [`Error::Stopped`] with the old index
@@ -33,6 +33,17 @@ pub fn renew_index(context: &Context<'_>) -> Result<(), Error> {
     if kb.analysis_fingerprint()? != analyser.fingerprint().to_string() {
         let rebuild = |name: &str, analyse: Analyse<'_>| run.rebuild_index(name, analyse);
         rebuild_index(rebuild, analyser, pool.get()?, stop)?;
+    }
+    Ok(())
+}
+
+/// Publishes the revisions that were held until the vectors of a new model are complete.
+pub fn publish_held(context: &Context<'_>) -> Result<(), Error> {
+    let Context { kb, run, analyser, pool, stop, .. } = *context;
+    if kb.has_held()? {
+        context.reached(Checkpoint::BeforeCommit)?;
+        let publish = |name: &str, analyse: Analyse<'_>| run.publish_held(name, analyse);
+        rebuild_index(publish, analyser, pool.get()?, stop)?;
     }
     Ok(())
 }

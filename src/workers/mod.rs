@@ -47,6 +47,7 @@ pub fn run(context: &Context<'_>, plan: Plan, tracker: &PhaseTracker) -> Result<
         let produced = producer.join().unwrap_or_else(|panic| Err(panicked("producer", &*panic)));
         match (produced, consumed) {
             (Ok(()), Ok(())) => {
+                repair::publish_held(context)?;
                 tracker.finish();
                 Ok(())
             }

@@ -63,6 +63,7 @@ mod lines;
 #[cfg(feature = "serve")]
 mod mcp;
 mod migration;
+mod model_change;
 mod models;
 mod nfc;
 #[cfg(feature = "onnx")]

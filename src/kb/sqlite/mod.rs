@@ -11,6 +11,7 @@ mod documents;
 mod errno;
 mod failures;
 mod frontier;
+mod generations;
 mod guard;
 mod identity;
 mod in_flight;
@@ -57,6 +58,7 @@ pub use frontier::{
     PageDocument, PageLinks, PageRow, PageState, PageView, QueuedPage, REPEATED, ROWS_PER_QUEUED,
     StoredLink, Transition, UNSEEN,
 };
+pub use generations::ModelChange;
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
 pub use ledger::LedgerRow;

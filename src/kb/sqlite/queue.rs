@@ -49,8 +49,12 @@ pub struct Commit<'a> {
     pub awaited: Option<ChunkRange>,
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
-    /// Full-text rows of every revision that the vectors complete, ascending by chunk, in parts.
+    /// Full-text rows of every revision that the vectors complete and that is not held, ascending by
+    /// chunk, in parts.
     pub rows: Vec<IndexRows>,
+    /// Whether revisions that the vectors complete wait to be
+    /// [published](Run::publish_held) together.
+    pub is_held: bool,
     /// How many of the vectors were reused from older revisions.
     pub reused: u64,
     /// What embedding has taken since the last batch.
@@ -209,7 +213,7 @@ impl Run<'_> {
                 let Some((is_finished, embed_fp)) = progress else { continue };
                 let chunks = chunks.iter().map(|chunk| (chunk.id, &chunk.vector));
                 vectors.entry(embed_fp).or_default().extend(chunks);
-                if is_finished {
+                if is_finished && !commit.is_held {
                     finished.push(revision);
                 }
             }

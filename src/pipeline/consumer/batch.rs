@@ -16,11 +16,14 @@ pub(super) struct Consumer<'a> {
     pub(super) context: &'a Context<'a>,
     tracker: &'a PhaseTracker,
     has_saved_probe: AtomicBool,
+    /// Whether finished revisions wait for the others, as searches use vectors of another model.
+    is_held: bool,
 }
 
 impl<'a> Consumer<'a> {
-    pub(super) fn new(context: &'a Context<'a>, tracker: &'a PhaseTracker) -> Self {
-        Self { context, tracker, has_saved_probe: false.into() }
+    pub(super) fn new(context: &'a Context<'a>, tracker: &'a PhaseTracker) -> Result<Self, Error> {
+        let is_held = context.kb.holds(&context.fingerprints.embed)?;
+        Ok(Self { context, tracker, has_saved_probe: false.into(), is_held })
     }
 }
 
@@ -75,7 +78,9 @@ impl Consumer<'_> {
         let left = left(&ranges, &missing, &bad);
         let (ranges, left, chunks) = (&ranges, &left, &chunks);
         let usage = context.budget.map(Budget::unsaved).unwrap_or_default();
-        let commit = Commit { ranges, left, awaited, chunks, rows, reused, usage, progress };
+        let is_held = self.is_held;
+        let commit =
+            Commit { ranges, left, awaited, chunks, rows, is_held, reused, usage, progress };
         {
             let _processor = context.pool.get()?.take_processor();
             context.run.commit(commit)?;
@@ -108,6 +113,9 @@ impl Consumer<'_> {
 
     /// Returns the full-text rows of every revision that `parts` complete.
     pub(super) fn full_text_rows(&self, parts: &[Part<'_>]) -> Result<Vec<IndexRows>, Error> {
+        if self.is_held {
+            return Ok(Vec::new());
+        }
         let mut whole = Vec::new();
         let mut loaded = Vec::new();
         for part in parts {

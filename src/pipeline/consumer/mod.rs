@@ -30,7 +30,7 @@ pub fn run(
     waiting: Option<ChunkId>,
     work: impl IntoIterator<Item = Option<Work>>,
 ) -> Result<(), Error> {
-    let consumer = Consumer::new(context, tracker);
+    let consumer = Consumer::new(context, tracker)?;
     let embedded = RefCell::new(None);
     in_order(
         waiting,
@@ -56,7 +56,7 @@ pub fn run_remote(
     calls: &RemoteCalls<'_>,
     start: StartThreads<'_>,
 ) -> Result<(), Error> {
-    let consumer = Consumer::new(context, tracker);
+    let consumer = Consumer::new(context, tracker)?;
     let window = RefCell::new(Window::new(&consumer, calls, start));
     let result = in_order(
         waiting,

@@ -142,6 +142,7 @@ fn the_status_as_json() {
     is_interrupted: boolean
     knowledge_base: string
     lock_holder: null
+    model_change: null
     run.cancel_requested: boolean
     run.chunks_per_second: number
     run.documents_listed: integer

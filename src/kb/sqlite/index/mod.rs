@@ -24,7 +24,7 @@ use crate::kb::KbError;
 
 pub use compare::{Expected, MAKE_INSTANCES, unfound_words};
 pub use languages::LanguageCache;
-pub use rebuild::Analyse;
+pub use rebuild::{Analyse, Rebuild};
 pub use rows::IndexRows;
 pub use segment::Segment;
 pub use vocabulary::for_each_term;
@@ -69,6 +69,12 @@ pub fn remove_between(tx: &Transaction<'_>, first: ChunkId, last: ChunkId) -> Re
     )?;
     let ids = statement.query_map([first.0, last.0], |row| row.get(0).map(ChunkId))?;
     ids.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(|id| remove(tx, id))
+}
+
+/// Deletes every row of the index.
+pub fn clear(tx: &Transaction<'_>) -> Result<(), KbError> {
+    tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
+    Ok(())
 }
 
 /// Returns the number of rows in the index, without counting them.

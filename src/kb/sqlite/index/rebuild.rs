@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{IndexRows, Segment, merge};
+use super::{IndexRows, Segment, clear, merge};
 use crate::domain::RevisionId;
 use crate::kb::KbError;
 use crate::kb::sqlite::loaded::{LoadedRevision, load_where};
@@ -52,7 +52,7 @@ impl Run<'_> {
 pub type Analyse<'a> = &'a dyn Fn(&[LoadedRevision]) -> Option<Vec<IndexRows>>;
 
 /// The rebuild of the index from the texts of every live revision.
-struct Rebuild<'a> {
+pub struct Rebuild<'a> {
     fingerprint: &'a str,
     analyse: Analyse<'a>,
     is_stopped: bool,
@@ -60,7 +60,7 @@ struct Rebuild<'a> {
 
 impl<'a> Rebuild<'a> {
     /// Rebuilds the index within a transaction of `write`; `None` if `analyse` stopped it.
-    fn within(
+    pub fn within(
         fingerprint: &'a str,
         analyse: Analyse<'a>,
         write: impl FnOnce(
@@ -75,7 +75,7 @@ impl<'a> Rebuild<'a> {
     /// Fills the index in an open transaction; if it is stopped, it returns an error, which rolls
     /// back.
     fn carry_out(&mut self, tx: &Transaction<'_>) -> Result<u64, KbError> {
-        tx.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('delete-all')", [])?;
+        clear(tx)?;
         let mut count = 0;
         let mut loaded: Vec<LoadedRevision> = Vec::new();
         let mut waiting = 0;
