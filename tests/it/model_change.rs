@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use kbingest::kb::{Query, SearchMode, Show};
 use kbingest::operations::{self, Target};
@@ -83,11 +83,12 @@ fn a_change_of_model_is_seen_whole_at_every_checkpoint() {
     place.ingest();
     place.reconfigure("dim = 64", "dim = 32");
     let kb = place.kb();
-    let seen = Mutex::new(Vec::new());
-    let hook = |_: Checkpoint, _: &StopSignal| seen.lock().unwrap().push(dims(&kb));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (place_kb, noted) = (kb.clone(), Arc::clone(&seen));
+    let hook = move |_: Checkpoint, _: &StopSignal| noted.lock().unwrap().push(dims(&place_kb));
     let report = ingest(&place.config(), Some(&hook));
     assert_eq!(report.exit_code, 0, "{report:#?}");
-    let seen = seen.into_inner().unwrap();
+    let seen = seen.lock().unwrap();
     assert!(seen.len() > 3 && seen.iter().all(|dims| *dims == ["64"]), "{seen:?}");
     assert_eq!(dims(&kb), ["32"]);
 }
