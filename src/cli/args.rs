@@ -11,6 +11,8 @@ use super::exit_code;
 use super::mcp::McpArgs;
 use super::model::ModelArgs;
 use super::pages::PagesArgs;
+#[cfg(feature = "serve")]
+use super::serve::ServeArgs;
 use crate::error::Error;
 use crate::eval::Minimum;
 use crate::kb::{Day, SearchMode, UriGlob};
@@ -167,6 +169,14 @@ pub enum Command {
     /// Ends when the agent closes stdin.
     #[cfg(feature = "serve")]
     Mcp(McpArgs),
+    /// Answers programs over HTTP, with JSON, and agents at /mcp.
+    ///
+    /// KB is a knowledge base file or a kb.toml; several may be given. Routes: /search, /documents,
+    /// /chunks, /status, /healthz, /metrics, /mcp; /openapi.json describes them, docs/http.md
+    /// explains them. Listens on this machine only; elsewhere with a token. Works during a run, and
+    /// notices a new file. Ends at SIGTERM or Ctrl-C, after requests at work are answered.
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     /// Checks that the knowledge base is sound; if not, lists the findings and exits with 12.
     ///
     /// Looks for what must never be: pages that SQLite cannot read, chunks without their document,

@@ -33,7 +33,7 @@ pub fn run(arguments: &McpArgs) -> Result<Ending, Error> {
 }
 
 /// Opens the knowledge bases of `targets`.
-fn open(targets: &[PathBuf], is_trusted: bool) -> Result<KnowledgeBases, Error> {
+pub fn open(targets: &[PathBuf], is_trusted: bool) -> Result<KnowledgeBases, Error> {
     let open = |path: &PathBuf| {
         let mut target = Target::open(path)?;
         if is_trusted {

@@ -19,6 +19,8 @@ mod plan;
 mod progress;
 mod render;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod status;
 mod terminal;
 mod trust;
@@ -102,6 +104,8 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Model(command) => model::run(command),
         #[cfg(feature = "serve")]
         Command::Mcp(command) => mcp::run(command),
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => serve::run(command),
         Command::Check(command) => check::run(command),
     }
 }

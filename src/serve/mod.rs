@@ -4,6 +4,7 @@
 
 mod bases;
 mod budget;
+mod http;
 mod mcp;
 mod refusal;
 mod resource;
@@ -11,6 +12,7 @@ mod stdio;
 pub mod tools;
 
 pub use bases::{KnowledgeBase, KnowledgeBases};
+pub use http::{Access, serve as serve_http};
 pub use mcp::Mcp;
 pub use refusal::{Refusal, RefusalCode};
 pub use stdio::serve as serve_stdio;

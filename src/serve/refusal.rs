@@ -27,7 +27,7 @@ pub enum RefusalCode {
     UnknownKb,
     /// The knowledge base has no source of this name.
     UnknownSource,
-    /// The source has no such document.
+    /// The source has no such document, or the server no such route.
     NotFound,
     /// The model of the vectors is unavailable.
     NoModel,
@@ -35,6 +35,18 @@ pub enum RefusalCode {
     Unavailable,
     /// An error of this program.
     Internal,
+    /// A token is needed, or another one.
+    Unauthorized,
+    /// The request comes from a page of another origin, or under a name that is not the server's.
+    Forbidden,
+    /// The route has no such method.
+    MethodNotAllowed,
+    /// The request is too large.
+    TooLarge,
+    /// The answer took too long.
+    Timeout,
+    /// Too many requests are at work.
+    Busy,
 }
 
 impl Refusal {

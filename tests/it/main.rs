@@ -18,7 +18,7 @@
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
 //! - `words`: which words are the same
-//! - `mcp`: what agents ask, through the real binary
+//! - `mcp`, `serve`: what agents and programs ask, through the real binary
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
 //! - `fuzz`: what holds for any input
@@ -80,6 +80,8 @@ mod repair;
 mod reread;
 mod search;
 mod security;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod stop;
 mod support;

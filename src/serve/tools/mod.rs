@@ -10,14 +10,14 @@ use std::str::FromStr;
 
 pub use list::{ListAnswer, ListArguments, list, page};
 pub use read::{ReadAnswer, ReadArguments, read, whole};
-pub use search::{SearchAnswer, SearchArguments, search};
-pub use status::{StatusAnswer, StatusArguments, status};
+pub use search::{SearchAnswer, SearchArguments, query, search};
+pub use status::{KbStatus, StatusAnswer, StatusArguments, status};
 
 use super::refusal::Refusal;
 use crate::kb::{Day, Filter, UriGlob};
 
 /// Limit on the tokens of an answer, whatever a request asks for.
-const TOKENS_MAX: usize = 100_000;
+pub const TOKENS_MAX: usize = 100_000;
 /// The least tokens that a request may ask for.
 const TOKENS_MIN: usize = 100;
 

@@ -170,7 +170,8 @@ pub fn search(
     Ok(answer)
 }
 
-fn query(arguments: &SearchArguments) -> Result<Query, Refusal> {
+/// Returns the search that is asked for; fails if an argument is not allowed.
+pub fn query(arguments: &SearchArguments) -> Result<Query, Refusal> {
     let SearchArguments { query, k, context, .. } = arguments;
     if query.trim().is_empty() {
         return Err(Refusal::bad_request("query is empty"));

@@ -8,7 +8,7 @@ fn help() {
     let place = Place::new();
     let commands = [
         "", "ingest", "resume", "plan", "status", "pages", "cancel", "search", "eval", "extract",
-        "chunk", "trust", "cache", "model", "mcp", "check",
+        "chunk", "trust", "cache", "model", "mcp", "serve", "check",
     ];
     for command in commands {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
