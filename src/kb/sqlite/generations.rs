@@ -79,14 +79,17 @@ fn searched_vectors(tx: &Transaction<'_>) -> Result<Vec<String>, KbError> {
     Ok(fingerprints.collect::<Result<_, _>>()?)
 }
 
-/// Returns the revisions that have all their vectors and are not live.
+/// Returns the revisions that have all their vectors and are not live, ascending.
 fn held(tx: &Transaction<'_>) -> Result<Vec<RevisionId>, KbError> {
+    // The first condition is that of an index of the few revisions that are not live.
     let mut statement = tx.prepare_cached(
         "SELECT id FROM revision
-         WHERE state <> 'live' AND state = 'chunked' AND chunk_stored = chunk_total ORDER BY id",
+         WHERE state <> 'live' AND state = 'chunked' AND chunk_stored = chunk_total",
     )?;
     let ids = statement.query_map([], |row| row.get(0).map(RevisionId))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let mut ids: Vec<RevisionId> = ids.collect::<Result<_, _>>()?;
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// Returns the change that the revisions in work make.

@@ -122,7 +122,7 @@ const SMALL: [&str; 12] = [
 const PARTIAL: [&str; 2] = ["revision_unfinished", "frontier_queued"];
 
 /// Statements that read a whole table, by their beginning, and why they may.
-const SCANS: [(&str, &str); 23] = [
+const SCANS: [(&str, &str); 24] = [
     ("DELETE FROM document WHERE NOT EXISTS", ONCE),
     ("SELECT block FROM chunk_fts_idx", "limited, and only for a query with an unknown word"),
     ("DELETE FROM failure WHERE", FAILURES),
@@ -136,6 +136,7 @@ const SCANS: [(&str, &str); 23] = [
     ("SELECT failure.kind FROM frontier AS page", ONCE),
     ("UPDATE frontier SET state = 'queued'", ONCE),
     ("SELECT DISTINCT", ONCE),
+    ("SELECT embed_fp FROM revision", ONCE),
     ("UPDATE revision SET text_bytes", "a step of the file format"),
     ("SELECT CASE WHEN (SELECT min(source) FROM document)", ONCE),
     ("SELECT id, document_id, content_id, run_id, state = 'live'", "once for each --restart"),
