@@ -18,15 +18,15 @@ pub fn tokens_of(value: &impl Serialize) -> usize {
 /// Returns the start of `text` that has at most `tokens`, and ends with a whole line, or with a
 /// whole word if the first line is too long.
 pub fn start_of(text: &str, tokens: usize) -> &str {
-    let (mut quarters, mut end) = (0, 0);
+    let mut quarters = 0;
     for (at, character) in text.char_indices() {
         quarters += if character.is_ascii() { 1 } else { 4 };
         if quarters > tokens.saturating_mul(4) {
-            let start = &text[..end];
+            // With the first character that is too many: a line or word may end before it.
+            let start = &text[..at + character.len_utf8()];
             let whole = start.rfind('\n').or_else(|| start.rfind(' ')).filter(|at| *at > 0);
-            return &text[..whole.unwrap_or(end)];
+            return &text[..whole.unwrap_or(at)];
         }
-        end = at + character.len_utf8();
     }
     text
 }
