@@ -27,6 +27,10 @@ use tempfile::TempDir;
 
 use crate::wait::wait_until;
 
+// Named, as this file is part of two test binaries in different places.
+#[path = "watchdog.rs"]
+mod watchdog;
+
 /// One source, small chunks, the embedder for tests.
 pub const SETTINGS: &str = "
 [kb]
@@ -63,6 +67,7 @@ impl Place {
     }
 
     fn below(root: TempDir) -> Self {
+        watchdog::watch();
         let place = Self { root, writes: Cell::new(0) };
         fs::create_dir(place.docs()).unwrap();
         place.configure(SETTINGS);
