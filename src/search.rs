@@ -79,6 +79,8 @@ pub enum Warning {
     },
     /// The text of the query says what it excludes, and nothing else.
     OnlyExcludes,
+    /// The text of the query has signs only.
+    NoWords,
     /// The reranker has no scores: the order of the search stays.
     NotReranked(RerankError),
 }
@@ -95,6 +97,7 @@ impl fmt::Display for Warning {
             Self::EmbedderFailed { reason } => {
                 return write!(f, "{reason}: full-text search only");
             }
+            Self::NoWords => "the query has no word or sign that is searched for",
             Self::OnlyExcludes => "the query needs a word beside what it excludes",
             Self::NotReranked(error) => return write!(f, "{error}: the order of the search stays"),
         })
@@ -240,7 +243,11 @@ impl Searcher {
             title: self.config.title_weight,
             heading: self.config.heading_weight,
         });
-        let mut warning = reading.only_excludes().then_some(Warning::OnlyExcludes);
+        let mut warning = match () {
+            () if reading.only_excludes() => Some(Warning::OnlyExcludes),
+            () if reading.is_without_words() => Some(Warning::NoWords),
+            () => None,
+        };
         let vector = match (mode, self.vector(mode, reading.meaning())) {
             (SearchMode::Hybrid, Err(Error::Embed(error))) => {
                 warning = Some(Warning::EmbedderFailed { reason: error.to_string() });

@@ -135,6 +135,15 @@ impl ParsedQuery {
         excludes && self.words.is_empty() && self.required.is_empty() && self.sources.is_empty()
     }
 
+    /// Reports whether the query has signs only, which mean nothing.
+    pub fn is_without_words(&self) -> bool {
+        let clauses = [&self.required, &self.excluded];
+        let sources = [&self.sources, &self.excluded_sources];
+        self.words.is_empty()
+            && clauses.iter().all(|all| all.is_empty())
+            && sources.iter().all(|all| all.is_empty())
+    }
+
     /// Replaces a misspelt word in the meaning.
     pub fn replace_meant(&mut self, typed: &str, written: &str) {
         let words = self.meaning.split(' ').map(|word| match word.strip_prefix(typed) {

@@ -93,6 +93,24 @@ fn a_query_that_only_excludes_finds_nothing_and_says_why() {
 }
 
 #[test]
+fn a_query_of_signs_alone_finds_nothing_and_says_so() {
+    let place = place(&[("a.md", "# Signs\n\nA passage with an asterisk and 42 words.\n")]);
+    for query in ["*", "...", "?!", "(\"", "---"] {
+        for mode in SearchMode::ALL {
+            let result = search(&place, mode, query);
+            assert!(
+                result.hits.is_empty() && result.warning == Some(Warning::NoWords),
+                "{query} {mode:?}: {result:?}"
+            );
+        }
+    }
+    for query in ["42", "the", "* passage"] {
+        let result = search(&place, SearchMode::Hybrid, query);
+        assert!(result.warning.is_none() && result.hits.len() == 1, "{query}");
+    }
+}
+
+#[test]
 fn what_is_excluded_and_required_is_reported_in_every_mode() {
     let place = place(&[
         ("docs/a.md", "# Releases\n\nDeploy a canary first, then roll back the release.\n"),

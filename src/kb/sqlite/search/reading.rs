@@ -62,9 +62,14 @@ impl UnderstoodQuery {
         self.parsed.only_excludes()
     }
 
-    /// Returns what the text means, for an embedder.
+    /// Reports whether the text has signs only.
+    pub fn is_without_words(&self) -> bool {
+        self.parsed.is_without_words()
+    }
+
+    /// Returns what the text means, for an embedder; empty if it means nothing.
     pub fn meaning(&self) -> &str {
-        &self.parsed.meaning
+        if self.is_without_words() { "" } else { &self.parsed.meaning }
     }
 
     /// Returns how the text was understood.
