@@ -60,7 +60,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("[kb]\nfile = \"a.kb\"\n"), @r#"
-    error: kb.toml:5:1: kb.file: unknown key `file`, expected `path` or `mode`
+    error: kb.toml:5:1: kb.file: unknown key `file`, expected one of `path`, `mode`, `name`, `title`, `description`
      --> kb.toml:5:1
       |
     5 | file = "a.kb"

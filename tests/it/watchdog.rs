@@ -1,4 +1,4 @@
-//! Says which tests hang: a test binary that waits for ever says nothing.
+//! Says which tests hang: a test binary that waits forever says nothing.
 
 use std::fs;
 use std::io::Write;

@@ -33,7 +33,7 @@ impl Reader {
         self.read(searched_vectors)
     }
 
-    /// Reports whether a revision with vectors of `embed_fp` has to wait for the others, as searches
+    /// Reports whether a revision with vectors of `embed_fp` has to wait for the others: searches
     /// use those of another model.
     pub fn holds(&self, embed_fp: &str) -> Result<bool, KbError> {
         Ok(self.searched_vectors()?.first().is_some_and(|searched| searched != embed_fp))

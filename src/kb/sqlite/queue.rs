@@ -49,8 +49,8 @@ pub struct Commit<'a> {
     pub awaited: Option<ChunkRange>,
     /// Vectors, ascending by chunk.
     pub chunks: &'a [StoredChunk],
-    /// Full-text rows of every revision that the vectors complete and that is not held, ascending by
-    /// chunk, in parts.
+    /// Full-text rows of every revision that the vectors complete and that is not held, ascending
+    /// by chunk, in parts.
     pub rows: Vec<IndexRows>,
     /// Whether revisions that the vectors complete wait to be
     /// [published](Run::publish_held) together.
