@@ -14,10 +14,11 @@ use serde::{Serialize, Serializer};
 use crate::analysis::{Analyser, Strictness};
 use crate::chunk::context_line;
 use crate::config::SearchConfig;
+use crate::domain::ChunkId;
 use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{
-    Candidate, Hit, Interpretation, Query, QueryVector, Ranking, Reader, Scoring, SearchMode, Show,
+    Candidate, Hit, Interpretation, Query, QueryVector, Reader, Reorder, Scoring, SearchMode, Show,
     StoredVector, WordWeights,
 };
 use crate::rerank::{self, RerankError};
@@ -258,20 +259,25 @@ impl Searcher {
         let scoring = Scoring { words, vector };
         let interpretation = reading.interpretation();
         let Some(reranking) = self.reranker.as_ref().filter(|_| query.show.reranks) else {
-            let ranking = self.reader.rank(query, &reading, &scoring)?;
-            let hits = self.reader.hits(query, &reading, &ranking)?;
+            let hits = self.reader.search(query, &reading, &scoring, None)?;
             return Ok(SearchResult { hits, interpretation, warning, ..SearchResult::default() });
         };
-        let limit = query.show.limit.max(reranking.candidates);
-        let more = Query { show: Show { limit, ..query.show.clone() }, ..query.clone() };
-        let mut ranking = self.reader.rank(&more, &reading, &scoring)?;
-        let candidates = self.reader.candidates(&ranking, reranking.candidates)?;
         let meaning = Some(reading.meaning().trim()).filter(|meaning| !meaning.is_empty());
-        let reranked = reranking.rerank(meaning.unwrap_or(&query.text), &candidates, &mut ranking);
+        let mut scores = Ok(HashMap::new());
+        let mut rerank = |candidates: &[Candidate]| {
+            scores = reranking.scores(meaning.unwrap_or(&query.text), candidates);
+            scores.clone().unwrap_or_default()
+        };
+        let reorder = Reorder {
+            count: reranking.candidates,
+            patience: reranking.timeout,
+            scores: &mut rerank,
+        };
+        let hits = self.reader.search(query, &reading, &scoring, Some(reorder))?;
         Ok(SearchResult {
-            hits: self.reader.hits(query, &reading, &ranking)?,
-            is_reranked: reranked.is_ok() && !candidates.is_empty(),
-            rerank_error: reranked.err(),
+            hits,
+            is_reranked: scores.as_ref().is_ok_and(|scores| !scores.is_empty()),
+            rerank_error: scores.err(),
             interpretation,
             warning,
         })
@@ -317,13 +323,12 @@ impl Searcher {
 }
 
 impl Reranking {
-    /// Reorders the `candidates` of `ranking`; if the model fails, it stays.
-    fn rerank(
+    /// Returns the model's score of each candidate.
+    fn scores(
         &self,
         query: &str,
         candidates: &[Candidate],
-        ranking: &mut Ranking,
-    ) -> Result<(), RerankError> {
+    ) -> Result<HashMap<ChunkId, f32>, RerankError> {
         let text = |one: &Candidate| {
             let context = context_line(&one.title, &one.heading_path);
             let end = if context.is_empty() { "" } else { "\n" };
@@ -332,8 +337,7 @@ impl Reranking {
         let texts: Vec<String> = candidates.iter().map(text).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let scores = self.reranker.scores(query, &texts, Instant::now() + self.timeout)?;
-        ranking.rerank(&candidates.iter().map(|one| one.id).zip(scores).collect());
-        Ok(())
+        Ok(candidates.iter().map(|one| one.id).zip(scores).collect())
     }
 }
 

@@ -18,7 +18,7 @@ pub use sqlite::{
     ListedDocument, LiveDocument, LoadedRevision, Lost, LostDocument, Maintenance, ModelChange,
     NewChunk, NewText, OVER_LIMIT, OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState,
     PageView, Passage, PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, REPEATED,
-    ROWS_PER_QUEUED, Ranking, ReadResult, Reader, Reading, Recomputed, Repair, ReportedFailure,
+    ROWS_PER_QUEUED, ReadResult, Reader, Reading, Recomputed, Reorder, Repair, ReportedFailure,
     ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, SkippedText, SourceCount,
     StaleRevision, Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects,
     TextRevision, Transition, UNSEEN, UnderstoodQuery, UriGlob, WholeDocument, WordWeights, Writer,

@@ -209,7 +209,11 @@ fn assert_hits_of_one_version(target: &Target) {
         let hits: Vec<_> = hits.iter().filter(|hit| hit.uri == MIXED).collect();
         let count = |word| hits.iter().filter(|hit| hit.text.contains(word)).count();
         let (old, new) = (count("oldword"), count("newword"));
-        assert!(!hits.is_empty() && (old == 0) != (new == 0), "{old} old, {new} new hits");
+        assert!(
+            !hits.is_empty() && (old == 0) != (new == 0),
+            "{mode:?}: {old} old, {new} new hits of {}",
+            hits.len()
+        );
         assert!(old.max(new) > hits.len() / 2, "{old} old, {new} new hits of {}", hits.len());
     }
 }

@@ -74,7 +74,7 @@ pub use runs::request_cancel;
 pub use schema::is_header;
 pub use search::{
     Candidate, Correction, Day, Duplicate, Explanation, Filter, FilterError, Hit, Interpretation,
-    Likeness, LinesIn, Query, QueryVector, Ranking, Scoring, SearchMode, Show, UnderstoodQuery,
+    Likeness, LinesIn, Query, QueryVector, Reorder, Scoring, SearchMode, Show, UnderstoodQuery,
     UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision, chunk_count};

@@ -98,6 +98,15 @@ impl Reader {
         self.read_within(Some(guard::READING_MAX), work)
     }
 
+    /// The same for work that also waits for something else, for at most `patience`.
+    pub(super) fn read_patiently<T>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KbError>,
+    ) -> Result<T, KbError> {
+        self.read_within(Some(guard::READING_MAX + patience), |tx, _| work(tx))
+    }
+
     /// The same for work that reads the whole file, without a time limit; a signal ends it.
     pub(super) fn read_all<T>(
         &self,

@@ -194,6 +194,30 @@ fn only_the_candidates_are_read_and_the_best_of_them_is_shown() {
     assert_eq!(stderr, "");
 }
 
+#[test]
+fn documents_that_a_run_replaces_meanwhile_are_found_as_they_were() {
+    let reranker = Reranker::start();
+    let place = place(&reranker, "");
+    let folder = place.path("");
+    reranker.answer(move |_| {
+        for number in 0..COUNT {
+            let text = format!("# Pier {number}\n\nThe quay of word{number} is closed.\n");
+            fs::write(folder.join(format!("docs/{number}.md")), text).unwrap();
+        }
+        let mut ingest = program();
+        ingest.args(["ingest", "--trust", "-q"]).current_dir(&folder);
+        ingest.env("XDG_STATE_HOME", folder.join("state"));
+        ingest.env("XDG_CACHE_HOME", folder.join("caches"));
+        let output = output_of(&mut ingest, "kbingest");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        Answer::Right
+    });
+    let report = searched(&place, &[]);
+    assert_eq!(uris(&report), DOWNWARDS);
+    assert!(report["hits"][0]["text"].as_str().unwrap().contains("The harbour of word7"));
+    assert!(uris(&searched(&place, &[])).is_empty());
+}
+
 fn status(status: u16, message: &str) -> Answer {
     Answer::Other(json_reply(status, &json!({ "error": { "message": message } })))
 }

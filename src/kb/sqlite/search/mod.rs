@@ -17,10 +17,12 @@ mod terms;
 mod texts;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::Transaction;
 
 use self::best::{Best, Scored};
+use self::ranking::Ranking;
 use self::terms::Terms;
 use crate::analysis::{self, ParsedQuery};
 use crate::domain::ChunkId;
@@ -35,33 +37,34 @@ pub use hits::{Duplicate, Explanation, Hit, LinesIn};
 pub use query::{
     Correction, Interpretation, Query, QueryVector, Scoring, SearchMode, Show, WordWeights,
 };
-pub use ranking::{Candidate, Ranking};
+pub use ranking::{Candidate, Reorder};
 pub use reading::UnderstoodQuery;
 pub use similar::Likeness;
 
 impl Reader {
-    /// Ranks the chunks that `query` finds, whose text was read as `reading`, by `scoring`; the
-    /// caller chooses it by the mode of the query.
-    pub fn rank(
+    /// Returns the best hits of `query`, whose text was read as `reading`, by `scoring`, which the
+    /// caller chooses by the mode of the query.
+    ///
+    /// In one transaction, also while `reorder` waits for its model: a document that a run replaces
+    /// meanwhile is found in its old version.
+    pub fn search(
         &self,
         query: &Query,
         reading: &UnderstoodQuery,
         scoring: &Scoring,
-    ) -> Result<Ranking, KbError> {
-        let search = Search { query, scoring, parsed: &reading.parsed };
-        self.read(|tx| search.rank(tx))
-    }
-
-    /// Returns the best hits of `query`, whose text was read as `reading`, in the order of
-    /// `ranking`.
-    pub fn hits(
-        &self,
-        query: &Query,
-        reading: &UnderstoodQuery,
-        ranking: &Ranking,
+        reorder: Option<Reorder<'_>>,
     ) -> Result<Vec<Hit>, KbError> {
-        let Ranking { chunks, fusion } = ranking;
-        let mut hits = self.read(|tx| hits::read(tx, chunks, fusion, &query.show))?;
+        let patience = reorder.as_ref().map_or(Duration::ZERO, |reorder| reorder.patience);
+        let mut hits = self.read_patiently(patience, |tx| {
+            let least = reorder.as_ref().map_or(0, |reorder| reorder.count);
+            let wanted = query.show.limit.max(least);
+            let search = Search { query, scoring, parsed: &reading.parsed, wanted };
+            let mut ranking = search.rank(tx)?;
+            if let Some(reorder) = reorder {
+                ranking.reorder(tx, reorder)?;
+            }
+            hits::read(tx, &ranking.chunks, &ranking.fusion, &query.show)
+        })?;
         // The connection is free for others meanwhile.
         hits.iter_mut().for_each(|hit| mark(hit, &query.show, reading));
         Ok(hits)
@@ -88,6 +91,8 @@ struct Search<'a> {
     query: &'a Query,
     scoring: &'a Scoring,
     parsed: &'a ParsedQuery,
+    /// Limit on the hits of each side, if it is more than are fused anyway.
+    wanted: usize,
 }
 
 impl Search<'_> {
@@ -95,7 +100,7 @@ impl Search<'_> {
         let Scoring { words, vector } = self.scoring;
         let terms = Terms::of(tx, self.parsed, words.is_some())?;
         let mut found = HashMap::new();
-        let wanted = self.query.show.limit;
+        let wanted = self.wanted;
         let space = match vector {
             Some(vector) => Space::of(tx, &vector.embed_fp)?,
             None => None,

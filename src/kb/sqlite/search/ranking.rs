@@ -1,22 +1,20 @@
 //! The chunks that a search found, ranked, and the best of them as texts for a reranker.
-//!
-//! The transaction that ranked them has ended: a model is asked in between. A chunk that a run has
-//! replaced meanwhile is left out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction};
 
 use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
-use crate::kb::sqlite::Reader;
 
 /// The chunks that a search found, best first.
-#[derive(Clone, Debug)]
 pub struct Ranking {
-    pub(super) chunks: Vec<FoundChunk>,
-    pub(super) fusion: Fusion,
+    /// The chunks.
+    pub chunks: Vec<FoundChunk>,
+    /// How their scores came about.
+    pub fusion: Fusion,
 }
 
 /// One of the best chunks of a search, as a reranker reads it.
@@ -32,22 +30,33 @@ pub struct Candidate {
     pub text: String,
 }
 
+/// What reorders the best chunks of a search.
+pub struct Reorder<'a> {
+    /// Limit on the chunks that it reads.
+    pub count: usize,
+    /// How long it may take.
+    pub patience: Duration,
+    /// Returns the scores of chunks; those without one stay behind.
+    pub scores: &'a mut dyn FnMut(&[Candidate]) -> HashMap<ChunkId, f32>,
+}
+
 impl Ranking {
+    /// Has `reorder` read the best chunks, and puts them in its order.
+    pub fn reorder(&mut self, tx: &Transaction<'_>, reorder: Reorder<'_>) -> Result<(), KbError> {
+        let best = self.chunks.iter().take(reorder.count);
+        let candidates = best.filter_map(|chunk| candidate(tx, chunk.id).transpose());
+        let scores = (reorder.scores)(&candidates.collect::<Result<Vec<_>, _>>()?);
+        self.put_first(&scores);
+        Ok(())
+    }
+
     /// Puts the chunks with a score first, by that score; equal ones stay in their order.
-    pub fn rerank(&mut self, scores: &HashMap<ChunkId, f32>) {
+    fn put_first(&mut self, scores: &HashMap<ChunkId, f32>) {
         for chunk in &mut self.chunks {
             chunk.rerank_score = scores.get(&chunk.id).copied();
         }
         let order = |chunk: &FoundChunk| chunk.rerank_score.unwrap_or(f32::NEG_INFINITY);
         self.chunks.sort_by(|a, b| order(b).total_cmp(&order(a)));
-    }
-}
-
-impl Reader {
-    /// Returns the first `count` chunks of `ranking`.
-    pub fn candidates(&self, ranking: &Ranking, count: usize) -> Result<Vec<Candidate>, KbError> {
-        let best = ranking.chunks.iter().take(count);
-        self.read(|tx| best.filter_map(|chunk| candidate(tx, chunk.id).transpose()).collect())
     }
 }
 
@@ -85,7 +94,7 @@ mod tests {
         let fusion = Fusion::rank(&mut chunks, 0.0, 0.0);
         let mut ranking = Ranking { chunks, fusion };
         let scores = [(1, -2.0), (2, 0.5), (3, -2.0), (4, -9.0)];
-        ranking.rerank(&scores.into_iter().map(|(id, score)| (ChunkId(id), score)).collect());
+        ranking.put_first(&scores.into_iter().map(|(id, score)| (ChunkId(id), score)).collect());
         let order: Vec<_> = ranking.chunks.iter().map(|chunk| chunk.id.0).collect();
         assert_eq!(order, [2, 1, 3, 4, 5]);
     }
