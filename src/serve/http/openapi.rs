@@ -6,55 +6,35 @@ use serde_json::{Value, json};
 use crate::serve::refusal::Refusal;
 use crate::serve::tools::{ListAnswer, SearchArguments};
 
+const KB: (&str, &str) = ("kb", "Name of the knowledge base; needed if there are several");
+const FILTERS: [(&str, &str); 4] = [
+    ("source", "Only documents of this source"),
+    ("path", "Only documents whose URI matches this glob; may be repeated"),
+    ("after", "Only documents dated this day or later"),
+    ("before", "Only documents dated before this day"),
+];
+const OF_SEARCH: [(&str, &str); 7] = [
+    ("q", "A question, or words to find"),
+    KB,
+    ("k", "Number of hits, 1 to 100; default 8"),
+    ("mode", "hybrid, text or vector"),
+    ("meta", "Only documents with this in their metadata, as in tags=boats; may be repeated"),
+    ("context", "Neighbouring chunks on each side of a hit"),
+    ("min_score", "Only hits with at least this score"),
+];
+const OF_LIST: [(&str, &str); 3] =
+    [KB, ("limit", "Documents of a page, 1 to 1000"), ("cursor", "`next_cursor` of a page")];
+const OF_DOCUMENT: [(&str, &str); 3] = [
+    ("kb", "Name of the knowledge base"),
+    ("source", "Name of the source"),
+    ("uri", "URI of the document, percent-encoded; slashes may stay"),
+];
+
 /// Returns the description.
 pub fn document() -> Value {
-    let parameter = |name: &str, place: &str, about: &str| {
-        json!({
-            "name": name, "in": place, "required": place == "path",
-            "description": about, "schema": {"type": "string"},
-        })
-    };
-    let in_query = |pairs: &[(&str, &str)]| -> Value {
-        pairs.iter().map(|(name, about)| parameter(name, "query", about)).collect()
-    };
-    let of_document = json!([
-        parameter("kb", "path", "Name of the knowledge base"),
-        parameter("source", "path", "Name of the source"),
-        parameter("uri", "path", "URI of the document, percent-encoded; slashes may stay"),
-    ]);
-    let kb = ("kb", "Name of the knowledge base; needed if there are several");
-    let filters = [
-        ("source", "Only documents of this source"),
-        ("path", "Only documents whose URI matches this glob; may be repeated"),
-        ("after", "Only documents dated this day or later"),
-        ("before", "Only documents dated before this day"),
-    ];
-    let of_search = [
-        &[
-            ("q", "A question, or words to find"),
-            kb,
-            ("k", "Number of hits, 1 to 100; default 8"),
-            ("mode", "hybrid, text or vector"),
-            (
-                "meta",
-                "Only documents with this in their metadata, as in tags=boats; may be repeated",
-            ),
-            ("context", "Neighbouring chunks on each side of a hit"),
-            ("min_score", "Only hits with at least this score"),
-        ][..],
-        &filters,
-    ]
-    .concat();
-    let of_list =
-        [
-            &[
-                kb,
-                ("limit", "Documents of a page, 1 to 1000"),
-                ("cursor", "`next_cursor` of a page"),
-            ][..],
-            &filters,
-        ]
-        .concat();
+    let of_search = parameters("query", &[&OF_SEARCH[..], &FILTERS].concat());
+    let of_list = parameters("query", &[&OF_LIST[..], &FILTERS].concat());
+    let of_document = parameters("path", &OF_DOCUMENT);
     let any = json!({"type": "object"});
     json!({
         "openapi": "3.1.0",
@@ -62,7 +42,7 @@ pub fn document() -> Value {
         "components": {"schemas": {"Error": schema::<Refusal>()}},
         "paths": {
             "/search": {
-                "get": operation("Finds passages; the report of `kbingest search --json`", in_query(&of_search), &any),
+                "get": operation("Finds passages; the report of `kbingest search --json`", of_search, &any),
                 "post": {
                     "summary": "The same with arguments as JSON",
                     "requestBody": {"content": content(&schema::<SearchArguments>())},
@@ -70,12 +50,12 @@ pub fn document() -> Value {
                 },
             },
             "/documents": {
-                "get": operation("Lists documents", in_query(&of_list), &schema::<ListAnswer>()),
+                "get": operation("Lists documents", of_list, &schema::<ListAnswer>()),
             },
             "/documents/{kb}/{source}/{uri}": {
                 "get": {
                     "summary": "The text of a document",
-                    "parameters": of_document,
+                    "parameters": of_document.clone(),
                     "responses": {"200": {"description": "Text", "content": {"text/plain": {}}}},
                 },
             },
@@ -83,7 +63,7 @@ pub fn document() -> Value {
                 "get": operation("The chunks of a document", of_document, &any),
             },
             "/status": {
-                "get": operation("The reports of `kbingest status --json`", in_query(&[kb]), &any),
+                "get": operation("The reports of `kbingest status --json`", parameters("query", &[KB]), &any),
             },
             "/healthz": {"get": operation("Whether all knowledge bases can be read", json!([]), &any)},
             "/metrics": {
@@ -94,6 +74,16 @@ pub fn document() -> Value {
             },
         },
     })
+}
+
+fn parameters(place: &str, pairs: &[(&str, &str)]) -> Value {
+    let parameter = |(name, about): &(&str, &str)| {
+        json!({
+            "name": name, "in": place, "required": place == "path",
+            "description": about, "schema": {"type": "string"},
+        })
+    };
+    pairs.iter().map(parameter).collect()
 }
 
 fn schema<T: JsonSchema>() -> Value {
