@@ -1,7 +1,6 @@
 //! `kbingest search`.
 
 use std::fmt::Write;
-use std::ops::Range;
 use std::path::Path;
 
 use super::args::SearchArgs;
@@ -154,18 +153,13 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
 /// Returns the passage with the matched words highlighted, without colours of its own; printing
 /// removes the highlights unless it goes to a terminal.
 fn marked(passage: &str, marks: &[[usize; 2]]) -> String {
-    let escapes = noise::escapes(passage);
-    let shown = |part: Range<usize>| {
-        let inside = noise::within(&escapes, part.clone());
-        escape(&noise::words(passage, part, inside), true)
-    };
     let mut text = String::new();
-    let mut at = 0;
-    for &[start, end] in marks {
-        text.push_str(&shown(at..start));
-        let _ = write!(text, "{MATCH}{}{MATCH:#}", shown(start..end));
-        at = end;
+    for (words, is_marked) in noise::pieces(passage, marks) {
+        let words = escape(&words, true);
+        let _ = match is_marked {
+            true => write!(text, "{MATCH}{words}{MATCH:#}"),
+            false => write!(text, "{words}"),
+        };
     }
-    text.push_str(&shown(at..passage.len()));
     text
 }

@@ -6,6 +6,7 @@ mod bases;
 mod budget;
 mod http;
 mod mcp;
+mod page;
 mod refusal;
 mod resource;
 mod stdio;

@@ -7,8 +7,13 @@ const SCHEME: &str = "kb://";
 
 /// Returns the URI of the document at `place` of the knowledge base called `kb`.
 pub fn uri(kb: &str, place: &ListPlace) -> String {
+    format!("{SCHEME}{}", path(kb, place))
+}
+
+/// Returns what identifies the document at `place`, as `NAME/SOURCE/URI`, for a path.
+pub fn path(kb: &str, place: &ListPlace) -> String {
     let source = percent::encoded_path(&place.source).replace('/', "%2F");
-    format!("{SCHEME}{kb}/{source}/{}", percent::encoded_path(&place.uri))
+    format!("{kb}/{source}/{}", percent::encoded_path(&place.uri))
 }
 
 /// Returns the template of the URIs of the knowledge base called `kb` (RFC 6570).

@@ -1,5 +1,7 @@
 //! `kbingest serve`: HTTP through the real binary, by a client that writes requests itself.
 
+mod pages;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -265,9 +267,15 @@ fn a_token_is_required_if_there_is_one() {
         ("Authorization: bearer a token of the tests\r\n", 200),
         ("Authorization: Bearer a token of the test\r\n", 401),
         ("Authorization: Basic a token of the tests\r\n", 401),
+        // The password of a browser's user `ann`, and another password.
+        ("Authorization: Basic YW5uOmEgdG9rZW4gb2YgdGhlIHRlc3Rz\r\n", 200),
+        ("Authorization: Basic YW5uOmEgdG9rZW4gb2YgdGhlIHRlc3Q=\r\n", 401),
     ] {
         let headers = format!("Host: localhost\r\n{authorization}");
-        assert_eq!(server.get_with("/status", &headers).status, status, "{authorization}");
+        let answer = server.get_with("/status", &headers);
+        assert_eq!(answer.status, status, "{authorization}");
+        let asks = answer.has_header("www-authenticate: Bearer, Basic realm=\"kbingest\"");
+        assert_eq!(asks, status == 401, "{answer:?}");
         assert_eq!(server.get_with("/healthz", &headers).status, 200);
     }
     let refused = program()

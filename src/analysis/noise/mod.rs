@@ -161,6 +161,21 @@ pub fn escapes(text: &str) -> Vec<Noise> {
     noise
 }
 
+/// Returns `text`, without its escape sequences, in pieces that are in one of `marks` or in none.
+pub fn pieces<'a>(text: &'a str, marks: &[[usize; 2]]) -> Vec<(Cow<'a, str>, bool)> {
+    let escapes = escapes(text);
+    let words_of = |part: Range<usize>| words(text, part.clone(), within(&escapes, part));
+    let mut pieces = Vec::with_capacity(2 * marks.len() + 1);
+    let mut at = 0;
+    for &[start, end] in marks {
+        pieces.push((words_of(at..start), false));
+        pieces.push((words_of(start..end), true));
+        at = end;
+    }
+    pieces.push((words_of(at..text.len()), false));
+    pieces
+}
+
 fn replaced<'a>(
     text: &'a str,
     span: Range<usize>,

@@ -37,6 +37,16 @@ impl Reader {
         })
     }
 
+    /// Returns the last `limit` runs, newest first.
+    pub fn runs(&self, limit: u32) -> Result<Vec<RunState>, KbError> {
+        self.read(|tx| {
+            let sql = format!("SELECT {COLUMNS} FROM run ORDER BY id DESC LIMIT ?1");
+            let mut statement = tx.prepare_cached(&sql)?;
+            let runs = statement.query_map([limit], run_from_row)?;
+            runs.map(|run| with_phases(tx, run?)).collect()
+        })
+    }
+
     /// Returns the first run after the last one that completed and withheld no deletion: nobody has
     /// accepted yet what runs from there on found.
     pub fn first_unsettled_run(&self) -> Result<RunId, KbError> {

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 use super::Access;
 use crate::serve::refusal::{Refusal, RefusalCode};
@@ -46,10 +48,8 @@ impl Guard {
             return refuse(RefusalCode::Forbidden, "pages of other origins may not ask");
         }
         let Some(token) = self.token.filter(|_| path != WITHOUT_TOKEN) else { return Ok(()) };
-        let bearer = text(AUTHORIZATION).unwrap_or_default().split_once(' ');
-        let given = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        match given {
-            Some((_, given)) if blake3::hash(given.trim().as_bytes()) == token => Ok(()),
+        match given_token(text(AUTHORIZATION).unwrap_or_default()) {
+            Some(given) if blake3::hash(&given) == token => Ok(()),
             _ => refuse(RefusalCode::Unauthorized, "a token is needed: Authorization: Bearer …"),
         }
     }
@@ -66,6 +66,21 @@ impl Guard {
             && (address.unwrap_or(&name).parse::<IpAddr>().is_ok()
                 || name == "localhost"
                 || self.hosts.contains(&name))
+    }
+}
+
+/// Returns the token in `authorization`: of a program as `Bearer`, of a browser as the password of
+/// `Basic`, whoever the user is (RFC 7617).
+fn given_token(authorization: &str) -> Option<Vec<u8>> {
+    let (scheme, given) = authorization.split_once(' ')?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Some(given.trim().into()),
+        "basic" => {
+            let pair = BASE64_STANDARD.decode(given.trim()).ok()?;
+            let colon = pair.iter().position(|byte| *byte == b':')?;
+            Some(pair[colon + 1..].to_vec())
+        }
+        _ => None,
     }
 }
 

@@ -20,7 +20,11 @@ struct Requests {
 }
 
 /// Routes that are counted by themselves.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 12] = [
+    "/",
+    "/view",
+    "/status.html",
+    "/page",
     "/search",
     "/documents",
     "/chunks",

@@ -3,9 +3,11 @@
 //! Listens on loopback, and elsewhere only if requests need a token. Documents are served as text
 //! that a browser neither renders nor runs.
 
+mod answers;
 mod guard;
 mod metrics;
 mod openapi;
+mod pages;
 mod parameters;
 mod routes;
 

@@ -8,7 +8,7 @@ use crate::serve::refusal::Refusal;
 /// Limit on a query string, in bytes.
 const QUERY_STRING_BYTES_MAX: usize = 32 << 10;
 /// Parameters that are numbers.
-const NUMBERS: [&str; 4] = ["k", "context", "limit", "min_score"];
+const NUMBERS: [&str; 6] = ["k", "context", "limit", "min_score", "line", "end"];
 
 /// Parses a query string into the arguments `A`: `path` may be repeated, and so may `meta`, as in
 /// `meta=author=Ann Lee`; `q` is short for `query`.

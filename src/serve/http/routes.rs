@@ -17,10 +17,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{BODY_BYTES_MAX, State, openapi, parameters};
+use super::answers::{Shared, answer, work};
+use super::{BODY_BYTES_MAX, openapi, pages, parameters};
 use crate::kb::ListPlace;
 use crate::operations;
 use crate::serve::mcp::Mcp;
@@ -34,9 +34,7 @@ const REQUESTS_MAX: usize = 128;
 /// Nothing of a document is rendered, loaded or run.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 
-type Shared = Arc<State>;
 type Answer = Result<Response, Refusal>;
 
 /// Returns all routes.
@@ -55,6 +53,7 @@ pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(async || answer(&openapi::document())))
         .route_service("/mcp", mcp)
+        .merge(pages::routes())
         .fallback(async || {
             refusal(RefusalCode::NotFound, "there is no such route; see /openapi.json")
         })
@@ -93,8 +92,10 @@ async fn watch(From(watched): From<Watched>, request: Request, next: Next) -> Re
     };
     watched.state.metrics.count(&path, response.status().as_u16(), began.elapsed());
     let headers = response.headers_mut();
+    // Pages have a policy of their own.
+    let policy = HeaderValue::from_static(POLICY);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
@@ -229,41 +230,6 @@ async fn metrics(From(state): From<Shared>) -> Answer {
     .await
 }
 
-/// Does `work` on a thread that may block.
-async fn work(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Refusal::internal(error)))
-}
-
-fn answer(value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(json) => ([(CONTENT_TYPE, JSON)], json).into_response(),
-        Err(error) => Refusal::internal(error).into_response(),
-    }
-}
-
 fn refusal(code: RefusalCode, message: &str) -> Refusal {
     Refusal { code, message: message.to_owned() }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = match self.code {
-            RefusalCode::BadRequest => StatusCode::BAD_REQUEST,
-            RefusalCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            RefusalCode::Forbidden => StatusCode::FORBIDDEN,
-            RefusalCode::UnknownKb | RefusalCode::UnknownSource | RefusalCode::NotFound => {
-                StatusCode::NOT_FOUND
-            }
-            RefusalCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            RefusalCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            RefusalCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            RefusalCode::NoModel | RefusalCode::Unavailable | RefusalCode::Busy => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            RefusalCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        };
-        let json = serde_json::to_string(&self).unwrap_or_default();
-        (status, [(CONTENT_TYPE, JSON)], json).into_response()
-    }
 }

@@ -8,9 +8,9 @@ mod status;
 
 use std::str::FromStr;
 
-pub use list::{ListAnswer, ListArguments, list, page};
+pub use list::{ListAnswer, ListArguments, ListedSource, What, list, page};
 pub use read::{ReadAnswer, ReadArguments, read, whole};
-pub use search::{SearchAnswer, SearchArguments, query, search};
+pub use search::{SearchAnswer, SearchArguments, ask, notes, query, search, take_turns};
 pub use status::{KbStatus, StatusAnswer, StatusArguments, status};
 
 use super::refusal::Refusal;
@@ -62,7 +62,7 @@ fn budget(asked: Option<usize>, default: usize) -> Result<usize, Refusal> {
 }
 
 /// Returns the address of a document that has one of its own: a page of a web site.
-fn url_of(uri: &str) -> Option<String> {
+pub fn url_of(uri: &str) -> Option<String> {
     (uri.starts_with("https://") || uri.starts_with("http://")).then(|| uri.to_owned())
 }
 

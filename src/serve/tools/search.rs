@@ -146,28 +146,27 @@ pub fn search(
 ) -> Result<SearchAnswer, Refusal> {
     let query = query(arguments)?;
     let most = budget(arguments.max_tokens, TOKENS_DEFAULT)?;
-    let mut answer = SearchAnswer::default();
-    let mut found = Vec::new();
-    match &arguments.kb {
-        Some(name) => {
-            let base = bases.named(name)?;
-            found.push((base, hits_of(base, &query)?));
-        }
-        None => {
-            for base in bases.all() {
-                found.push((base, hits_of(base, &query)?));
-            }
-        }
-    }
-    let prefixes = found.len() > 1;
-    for (base, report) in &found {
-        let prefix = if prefixes { format!("{}: ", base.name) } else { String::new() };
-        answer.notes.extend(notes(report).into_iter().map(|note| format!("{prefix}{note}")));
-    }
+    let found = ask(bases, arguments.kb.as_deref(), &query)?;
+    let mut answer = SearchAnswer { notes: notes(&found), ..SearchAnswer::default() };
     let least = arguments.min_score.unwrap_or(f64::NEG_INFINITY);
     let hits = take_turns(found, query.show.limit, least);
-    fit(hits, most, &mut answer);
+    fit(hits.into_iter().map(|(base, hit)| passage(base, hit)), most, &mut answer);
     Ok(answer)
+}
+
+/// Searches the knowledge base called `kb`, or all of them.
+pub fn ask<'a>(
+    bases: &'a KnowledgeBases,
+    kb: Option<&str>,
+    query: &Query,
+) -> Result<Vec<(&'a KnowledgeBase, SearchReport)>, Refusal> {
+    let wanted = match kb {
+        Some(name) => std::slice::from_ref(bases.named(name)?),
+        None => bases.all(),
+    };
+    let report_of =
+        |base: &'a KnowledgeBase| base.with(|searcher| operations::search_with(searcher, query));
+    wanted.iter().map(|base| Ok((base, report_of(base)?))).collect()
 }
 
 /// Returns the search that is asked for; fails if an argument is not allowed.
@@ -208,12 +207,17 @@ pub fn query(arguments: &SearchArguments) -> Result<Query, Refusal> {
     Ok(Query { filter, show, ..Query::new(query.clone()) })
 }
 
-fn hits_of(base: &KnowledgeBase, query: &Query) -> Result<SearchReport, Refusal> {
-    Ok(base.with(|searcher| operations::search_with(searcher, query))?)
+/// Returns how a query was understood, and why more might have been found; each note begins with
+/// the name of its knowledge base if there are several.
+pub fn notes(found: &[(&KnowledgeBase, SearchReport)]) -> Vec<String> {
+    let of_base = |(base, report): &(&KnowledgeBase, SearchReport)| {
+        let prefix = if found.len() > 1 { format!("{}: ", base.name) } else { String::new() };
+        notes_of(report).into_iter().map(move |note| format!("{prefix}{note}"))
+    };
+    found.iter().flat_map(of_base).collect()
 }
 
-/// Returns how a query was understood, and why more might have been found.
-fn notes(report: &SearchReport) -> Vec<String> {
+fn notes_of(report: &SearchReport) -> Vec<String> {
     let mut notes: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     for corrected in &report.corrected {
         notes
@@ -226,27 +230,27 @@ fn notes(report: &SearchReport) -> Vec<String> {
     notes
 }
 
-/// Returns at most `limit` passages with a score of at least `least`, by turns.
-fn take_turns(
+/// Returns at most `limit` hits with a score of at least `least`, by turns.
+pub fn take_turns(
     found: Vec<(&KnowledgeBase, SearchReport)>,
     limit: usize,
     least: f64,
-) -> Vec<FoundPassage> {
+) -> Vec<(&KnowledgeBase, Hit)> {
     let of_each = found.into_iter().map(|(base, report)| {
-        let hits = report.hits.into_iter().filter(|hit| hit.score >= least);
-        hits.map(|hit| passage(base, hit)).collect::<Vec<_>>().into_iter()
+        let hits = report.hits.into_iter().filter(move |hit| hit.score >= least);
+        hits.map(move |hit| (base, hit))
     });
     let mut of_each: Vec<_> = of_each.collect();
-    let mut passages = Vec::new();
-    while passages.len() < limit {
+    let mut hits = Vec::new();
+    while hits.len() < limit {
         let round: Vec<_> = of_each.iter_mut().filter_map(Iterator::next).collect();
         if round.is_empty() {
             break;
         }
-        passages.extend(round);
+        hits.extend(round);
     }
-    passages.truncate(limit);
-    passages
+    hits.truncate(limit);
+    hits
 }
 
 fn passage(base: &KnowledgeBase, hit: Hit) -> FoundPassage {
@@ -278,7 +282,7 @@ pub(super) fn lines_in(lines_in: LinesIn) -> &'static str {
 }
 
 /// Adds the `hits` that fit in `most` tokens; the first one always, if need be its start.
-fn fit(hits: Vec<FoundPassage>, most: usize, answer: &mut SearchAnswer) {
+fn fit(hits: impl Iterator<Item = FoundPassage>, most: usize, answer: &mut SearchAnswer) {
     let mut left = most;
     for mut hit in hits {
         let size = tokens_of(&hit);
