@@ -338,3 +338,32 @@ fn it_uses_the_socket_of_systemd() {
     assert_eq!(server.address, address);
     assert_eq!(server.get("/healthz").status, 200);
 }
+
+#[test]
+fn slow_and_idle_clients_hinder_nobody() {
+    let place = harbour();
+    let server = Server::of(&[&place.toml()], &[]);
+    let slow = |request: String| {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let idle: Vec<_> = (0..200).map(|_| slow(String::new())).collect();
+    let heads: Vec<_> = (0..100).map(|_| slow("GET / HTTP/1.1\r\nHost: lo".to_owned())).collect();
+    let head = "POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{";
+    let bodies: Vec<_> = (0..200).map(|_| slow(head.to_owned())).collect();
+    assert_eq!(server.get("/search?q=pilot").status, 200);
+    let end_of = |mut stream: TcpStream| {
+        let mut answer = String::new();
+        // A reset is an end, too.
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    // Each is closed by the server.
+    let last = |streams: Vec<TcpStream>| streams.into_iter().map(end_of).next_back().unwrap();
+    assert_eq!(last(idle), "");
+    assert_eq!(last(heads), "");
+    let answer = last(bodies);
+    assert!(answer.starts_with("HTTP/1.1 504 ") && answer.contains("\"timeout\""), "{answer}");
+    assert_eq!(server.get("/search?q=pilot").status, 200);
+}

@@ -4,6 +4,7 @@
 //! that a browser neither renders nor runs.
 
 mod answers;
+mod connections;
 mod guard;
 mod metrics;
 mod openapi;
@@ -11,10 +12,8 @@ mod pages;
 mod parameters;
 mod routes;
 
-use std::future::IntoFuture;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -30,8 +29,6 @@ use crate::support::checkpoint::StopSignal;
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Limit on the requests that are read at the same time; others wait.
 const THREADS_MAX: usize = 16;
-/// How long requests at work may take after a stop is requested.
-const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// Who may ask.
 #[derive(Clone, Debug, Default)]
@@ -81,22 +78,10 @@ pub fn serve(
     let stopped = Arc::clone(stop);
     let result = runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (ending, mut ended) = tokio::sync::watch::channel(());
-        let mut late = ended.clone();
-        tokio::task::spawn_blocking(move || {
-            stopped.wait_until(|| None::<()>);
-            // Nobody waits for it if the server has ended by itself.
-            let _ = ending.send(());
-        });
-        let serving = axum::serve(listener, routes::router(state, mcp_service(mcp)))
-            .with_graceful_shutdown(async move { drop(ended.changed().await) });
-        tokio::select! {
-            result = serving.into_future() => result,
-            () = async {
-                drop(late.changed().await);
-                tokio::time::sleep(STOP_MAX).await;
-            } => Ok(()),
-        }
+        let stopping = tokio::task::spawn_blocking(move || stopped.wait_until(|| None::<()>));
+        let router = routes::router(state, mcp_service(mcp));
+        connections::serve(listener, router, async move { drop(stopping.await) }).await;
+        Ok(())
     });
     stop.request();
     runtime.shutdown_background();

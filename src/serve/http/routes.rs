@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State as From};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, RawQuery, Request, State as From};
+use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::answers::{Shared, answer, work};
 use super::{BODY_BYTES_MAX, openapi, pages, parameters};
@@ -29,6 +29,8 @@ use crate::serve::tools::{self, ListArguments, SearchArguments, StatusArguments}
 
 /// How long a request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
+/// How long the body of a request may take to arrive.
+const BODY_MAX: Duration = Duration::from_secs(10);
 /// Limit on the requests at work or waiting for a thread.
 const REQUESTS_MAX: usize = 128;
 /// Nothing of a document is rendered, loaded or run.
@@ -39,10 +41,8 @@ type Answer = Result<Response, Refusal>;
 
 /// Returns all routes.
 pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager>) -> Router {
-    let watched = Watched {
-        state: Arc::clone(&state),
-        at_work: Arc::new(tokio::sync::Semaphore::new(REQUESTS_MAX)),
-    };
+    let watched =
+        Watched { state: Arc::clone(&state), at_work: Arc::new(Semaphore::new(REQUESTS_MAX)) };
     Router::new()
         .route("/search", get(search).post(search_by_body))
         .route("/documents", get(documents))
@@ -63,7 +63,6 @@ pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager
                 "this route has no such method; see /openapi.json",
             )
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(watched, watch))
         .with_state(state)
 }
@@ -72,22 +71,19 @@ pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager
 #[derive(Clone)]
 struct Watched {
     state: Shared,
-    at_work: Arc<tokio::sync::Semaphore>,
+    at_work: Arc<Semaphore>,
 }
 
-/// Lets a request pass that is allowed, counts it, and adds the headers of every answer.
+/// Answers a request that is allowed and has arrived, counts it, and adds the headers of every
+/// answer.
 async fn watch(From(watched): From<Watched>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let path = request.uri().path().to_owned();
     let mut response = match watched.state.guard.check(&path, request.headers()) {
         Err(refusal) => refusal.into_response(),
-        Ok(()) => match watched.at_work.try_acquire() {
-            Err(_) => refusal(RefusalCode::Busy, "too many requests at once").into_response(),
-            Ok(_at_work) => {
-                tokio::time::timeout(REQUEST_MAX, next.run(request)).await.unwrap_or_else(|_| {
-                    refusal(RefusalCode::Timeout, "the answer took too long").into_response()
-                })
-            }
+        Ok(()) => match arrived(request).await {
+            Err(refusal) => refusal.into_response(),
+            Ok(request) => run(&watched.at_work, request, next).await,
         },
     };
     watched.state.metrics.count(&path, response.status().as_u16(), began.elapsed());
@@ -105,19 +101,32 @@ async fn watch(From(watched): From<Watched>, request: Request, next: Next) -> Re
     response
 }
 
+/// Reads the body of a request: one that arrives slowly is not at work, and hinders no other.
+async fn arrived(request: Request) -> Result<Request, Refusal> {
+    let (parts, body) = request.into_parts();
+    let whole = tokio::time::timeout(BODY_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
+    let late = |_| refusal(RefusalCode::Timeout, "the body of the request arrives too slowly");
+    // If the connection broke, nobody reads the answer.
+    let large = |_| refusal(RefusalCode::TooLarge, "the body of the request is too long");
+    Ok(Request::from_parts(parts, Body::from(whole.map_err(late)?.map_err(large)?)))
+}
+
+async fn run(at_work: &Semaphore, request: Request, next: Next) -> Response {
+    let Ok(_at_work) = at_work.try_acquire() else {
+        return refusal(RefusalCode::Busy, "too many requests at once").into_response();
+    };
+    let answer = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        refusal(RefusalCode::Timeout, "the answer took too long").into_response()
+    })
+}
+
 async fn search(From(state): From<Shared>, RawQuery(query): RawQuery) -> Answer {
     let arguments = parameters::of_query_string(&query.unwrap_or_default())?;
     found(state, arguments).await
 }
 
-async fn search_by_body(From(state): From<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
-    let body = body.map_err(|rejection| Refusal {
-        code: match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => RefusalCode::TooLarge,
-            _ => RefusalCode::BadRequest,
-        },
-        message: rejection.body_text(),
-    })?;
+async fn search_by_body(From(state): From<Shared>, body: Bytes) -> Answer {
     found(state, parameters::of_body(&body)?).await
 }
 
