@@ -1,12 +1,13 @@
 #!/bin/sh
-# Asks `kbingest mcp` with the reference clients of the protocol: sh docs/scripts/agents.sh [KBINGEST]
+# Asks `kbingest mcp`, and `kbingest serve` at /mcp, with the reference clients of the protocol: sh docs/scripts/agents.sh [KBINGEST]
 # The client from PyPI (`mcp`, in a virtual environment of its own) compares every answer with its schema; the inspector from npm
 # (`@modelcontextprotocol/inspector --cli`) is asked if npx is installed. Also starts what the block for .mcp.json in docs/agents.md names.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 kbingest=$(cd "$(dirname "${1:-$here/target/release/kbingest}")" && pwd)/kbingest
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 cp -r "$here/examples/handbook/docs" "$work/docs"
 cat > "$work/kb.toml" << 'TOML'
 [kb]
@@ -18,6 +19,11 @@ name = "docs"
 path = "docs"
 TOML
 "$kbingest" ingest -q "$work/kb.toml"
+: > "$work/log"
+"$kbingest" serve --port 0 "$work/kb.toml" 2> "$work/log" &
+server=$!
+until grep -q listening "$work/log"; do kill -0 "$server"; sleep 0.1; done
+url=$(sed -n 's/^listening on //p' "$work/log")/mcp
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q mcp
@@ -27,15 +33,20 @@ cat > "$work/ask.py" << 'PYTHON'
 import asyncio, json, sys
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
-kbingest, kb, configuration = sys.argv[1:]
+kbingest, kb, configuration, url = sys.argv[1:]
 
 
 async def main():
     server = json.load(open(configuration))["mcpServers"]["handbook"]
     arguments = [kb if part.startswith("/srv/kb/") else part for part in server["args"]]
-    parameters = StdioServerParameters(command=kbingest, args=arguments)
-    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
+    await use("stdio", stdio_client(StdioServerParameters(command=kbingest, args=arguments)))
+    await use("http", streamable_http_client(url))
+
+
+async def use(transport, client):
+    async with client as (read, write, *_), ClientSession(read, write) as session:
         welcome = await session.initialize()
         assert "handbook" in welcome.instructions, welcome.instructions
 
@@ -66,21 +77,24 @@ async def main():
         assert plain(await session.list_resource_templates())["resourceTemplates"]
         many = await asyncio.gather(*[ask("search", query=f"release {n}") for n in range(50)])
         assert len(many) == 50
-        print(f"mcp from PyPI: {len(tools)} tools, {len(resources)} resources, best hit {hits[0]['uri']}")
+        print(f"mcp from PyPI, {transport}: {len(tools)} tools, {len(resources)} resources, best hit {hits[0]['uri']}")
 
 
 asyncio.run(main())
 PYTHON
-"$work/venv/bin/python" "$work/ask.py" "$kbingest" "$work/handbook.kb" "$work/mcp.json"
+"$work/venv/bin/python" "$work/ask.py" "$kbingest" "$work/handbook.kb" "$work/mcp.json" "$url"
 
 command -v npx > /dev/null || { echo "skipped: npx is not installed, so the inspector is not asked"; exit 0; }
+# Asks the server that the first arguments name, a command or a URL.
 inspect() {
-    npx --yes @modelcontextprotocol/inspector --cli "$kbingest" mcp "$work/kb.toml" "$@"
-}
-inspect --method tools/list > "$work/tools.json"
-inspect --method tools/call --tool-name search --tool-arg query="undo a release" > "$work/hits.json"
-python3 - "$work/tools.json" "$work/hits.json" << 'PYTHON'
+    npx --yes @modelcontextprotocol/inspector --cli "$@" --method tools/list > "$work/tools.json"
+    npx --yes @modelcontextprotocol/inspector --cli "$@" --method tools/call --tool-name search --tool-arg query="undo a release" \
+        > "$work/hits.json"
+    python3 - "$work/tools.json" "$work/hits.json" << 'PYTHON'
 import json, sys
 tools, hits = (json.load(open(name)) for name in sys.argv[1:])
 print(f"inspector from npm: {len(tools['tools'])} tools, best hit {hits['structuredContent']['hits'][0]['uri']}")
 PYTHON
+}
+inspect "$kbingest" mcp "$work/kb.toml"
+inspect "$url" --transport http

@@ -29,6 +29,7 @@ for file in "$work"/later/* /dev/null; do
     "$kbingest" ingest -q "$work/kb.toml" || [ $? -lt 10 ]
     [ "$file" = /dev/null ] || mv "$file" "$work/docs/"
 done
+: > "$work/log"
 "$kbingest" serve --port 0 "$work/kb.toml" 2> "$work/log" &
 server=$!
 until grep -q listening "$work/log"; do kill -0 "$server"; sleep 0.1; done
