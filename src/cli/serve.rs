@@ -9,7 +9,7 @@ use listenfd::ListenFd;
 
 use super::{Ending, mcp, output};
 use crate::error::Error;
-use crate::serve::{self, Access};
+use crate::serve::{self, Access, RunProgram};
 use crate::support::checkpoint::StopSignal;
 use crate::workers::signal::Signals;
 
@@ -34,6 +34,9 @@ pub struct ServeArgs {
     /// Accepts requests for this name, beside localhost and IP addresses; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
+    /// Lets requests start and cancel runs of knowledge bases that are given by their kb.toml.
+    #[arg(long)]
+    pub allow_runs: bool,
     /// Allows, for this process only, what the settings ask for: `kbingest trust` shows it.
     #[arg(long)]
     pub trust: bool,
@@ -50,8 +53,22 @@ pub fn run(arguments: &ServeArgs) -> Result<Ending, Error> {
     if let Ok(address) = listener.local_addr() {
         output::message(&format!("listening on http://{address}"));
     }
-    serve::serve_http(listener, bases, access, &stop)?;
+    let runs = arguments.allow_runs.then(|| runs(arguments)).transpose()?;
+    serve::serve_http(listener, bases, access, runs, &stop)?;
     Ok(Ending::Code(0))
+}
+
+/// Returns how requests start runs.
+fn runs(arguments: &ServeArgs) -> Result<RunProgram, Error> {
+    let path = std::env::current_exe().map_err(|error| Error::Internal {
+        place: "path of this program",
+        message: error.to_string(),
+    })?;
+    Ok(RunProgram {
+        path,
+        is_trusted: arguments.trust,
+        token_variable: arguments.token_env.clone(),
+    })
 }
 
 /// Returns the token in an environment variable.

@@ -9,6 +9,7 @@ mod mcp;
 mod page;
 mod refusal;
 mod resource;
+mod runs;
 mod stdio;
 pub mod tools;
 
@@ -16,4 +17,5 @@ pub use bases::{KnowledgeBase, KnowledgeBases};
 pub use http::{Access, serve as serve_http};
 pub use mcp::Mcp;
 pub use refusal::{Refusal, RefusalCode};
+pub use runs::RunProgram;
 pub use stdio::serve as serve_stdio;

@@ -41,6 +41,8 @@ pub enum RefusalCode {
     Forbidden,
     /// The route has no such method.
     MethodNotAllowed,
+    /// A run is at work, or is not at work any more.
+    Conflict,
     /// The request is too large.
     TooLarge,
     /// The answer took too long.

@@ -1,6 +1,7 @@
 //! `kbingest serve`: HTTP through the real binary, by a client that writes requests itself.
 
 mod pages;
+mod runs;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -47,6 +47,15 @@ impl Reader {
         })
     }
 
+    /// Returns run `id`; `None` if there is none, or none any more.
+    pub fn run(&self, id: RunId) -> Result<Option<RunState>, KbError> {
+        self.read(|tx| {
+            let sql = format!("SELECT {COLUMNS} FROM run WHERE id = ?1");
+            let run = tx.prepare_cached(&sql)?.query_row([id.0], run_from_row).optional()?;
+            run.map(|run| with_phases(tx, run)).transpose()
+        })
+    }
+
     /// Returns the first run after the last one that completed and withheld no deletion: nobody has
     /// accepted yet what runs from there on found.
     pub fn first_unsettled_run(&self) -> Result<RunId, KbError> {

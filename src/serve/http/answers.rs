@@ -15,6 +15,9 @@ const JSON: &str = "application/json";
 /// What all routes are answered from.
 pub type Shared = Arc<State>;
 
+/// An answer, or why there is none.
+pub type Answer = Result<Response, Refusal>;
+
 /// Does `work` on a thread that may block.
 pub async fn work<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
@@ -41,6 +44,7 @@ pub fn status_of(code: RefusalCode) -> StatusCode {
             StatusCode::NOT_FOUND
         }
         RefusalCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        RefusalCode::Conflict => StatusCode::CONFLICT,
         RefusalCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         RefusalCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         RefusalCode::NoModel | RefusalCode::Unavailable | RefusalCode::Busy => {

@@ -20,11 +20,12 @@ struct Requests {
 }
 
 /// Routes that are counted by themselves.
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
     "/",
     "/view",
     "/status.html",
     "/page",
+    "/runs",
     "/search",
     "/documents",
     "/chunks",

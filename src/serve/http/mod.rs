@@ -11,6 +11,7 @@ mod openapi;
 mod pages;
 mod parameters;
 mod routes;
+mod runs;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use self::guard::Guard;
 use self::metrics::Metrics;
 use super::bases::KnowledgeBases;
 use super::mcp::Mcp;
+use super::runs::{RunProgram, Runs, wait_for};
 use crate::error::Error;
 use crate::support::checkpoint::StopSignal;
 
@@ -42,16 +44,19 @@ pub struct Access {
 /// What requests are answered from.
 struct State {
     bases: Arc<KnowledgeBases>,
+    runs: Runs,
     guard: Guard,
     metrics: Metrics,
 }
 
 /// Answers requests that reach `listener` until a stop is requested; requests at work are answered
-/// first. Fails if others than this machine reach it and `access` requires no token.
+/// first, and the runs that requests started by `runs` are stopped. Fails if others than this
+/// machine reach it and `access` requires no token.
 pub fn serve(
     listener: TcpListener,
     bases: KnowledgeBases,
     access: Access,
+    runs: Option<RunProgram>,
     stop: &Arc<StopSignal>,
 ) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::Internal {
@@ -68,7 +73,12 @@ pub fn serve(
     listener.set_nonblocking(true).map_err(failed)?;
     let bases = Arc::new(bases);
     let mcp = Mcp::new(Arc::clone(&bases))?;
-    let state = Arc::new(State { bases, guard: Guard::of(access), metrics: Metrics::default() });
+    let state = Arc::new(State {
+        bases,
+        runs: Runs::new(runs),
+        guard: Guard::of(access),
+        metrics: Metrics::default(),
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS_MAX + 1)
@@ -79,13 +89,18 @@ pub fn serve(
     let result = runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let stopping = tokio::task::spawn_blocking(move || stopped.wait_until(|| None::<()>));
-        let router = routes::router(state, mcp_service(mcp));
-        connections::serve(listener, router, async move { drop(stopping.await) }).await;
-        Ok(())
+        let router = routes::router(Arc::clone(&state), mcp_service(mcp));
+        let mut ending = Vec::new();
+        let end = async {
+            drop(stopping.await);
+            ending = state.runs.ask_to_stop();
+        };
+        connections::serve(listener, router, end).await;
+        Ok(ending)
     });
     stop.request();
     runtime.shutdown_background();
-    result.map_err(failed)
+    result.map(wait_for).map_err(failed)
 }
 
 /// Makes the service of the Model Context Protocol: without sessions, as nothing is kept between

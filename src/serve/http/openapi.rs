@@ -30,11 +30,14 @@ const OF_DOCUMENT: [(&str, &str); 3] = [
     ("uri", "URI of the document, percent-encoded; slashes may stay"),
 ];
 
+const OF_RUNS: [(&str, &str); 2] = [KB, ("limit", "Number of runs, 1 to 1000; default 20")];
+
 /// Returns the description.
 pub fn document() -> Value {
     let of_search = parameters("query", &[&OF_SEARCH[..], &FILTERS].concat());
     let of_list = parameters("query", &[&OF_LIST[..], &FILTERS].concat());
     let of_document = parameters("path", &OF_DOCUMENT);
+    let of_run = parameters("path", &[("id", "Number of the run")]);
     let any = json!({"type": "object"});
     json!({
         "openapi": "3.1.0",
@@ -64,6 +67,14 @@ pub fn document() -> Value {
             },
             "/status": {
                 "get": operation("The reports of `kbingest status --json`", parameters("query", &[KB]), &any),
+            },
+            "/runs": {
+                "get": operation("Lists runs, newest first", parameters("query", &OF_RUNS), &any),
+                "post": operation("Starts a run, with --allow-runs", parameters("query", &[KB]), &any),
+            },
+            "/runs/{id}": {"get": operation("A run", of_run.clone(), &any)},
+            "/runs/{id}/cancel": {
+                "post": operation("Stops a run, with --allow-runs", of_run, &any),
             },
             "/healthz": {"get": operation("Whether all knowledge bases can be read", json!([]), &any)},
             "/metrics": {

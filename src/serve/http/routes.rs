@@ -19,8 +19,8 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::answers::{Shared, answer, work};
-use super::{BODY_BYTES_MAX, openapi, pages, parameters};
+use super::answers::{Answer, Shared, answer, work};
+use super::{BODY_BYTES_MAX, openapi, pages, parameters, runs};
 use crate::kb::ListPlace;
 use crate::operations;
 use crate::serve::mcp::Mcp;
@@ -37,8 +37,6 @@ const REQUESTS_MAX: usize = 128;
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-type Answer = Result<Response, Refusal>;
-
 /// Returns all routes.
 pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager>) -> Router {
     let watched =
@@ -54,6 +52,7 @@ pub fn router(state: Shared, mcp: StreamableHttpService<Mcp, NeverSessionManager
         .route("/openapi.json", get(async || answer(&openapi::document())))
         .route_service("/mcp", mcp)
         .merge(pages::routes())
+        .merge(runs::routes())
         .fallback(async || {
             refusal(RefusalCode::NotFound, "there is no such route; see /openapi.json")
         })
