@@ -39,7 +39,7 @@ e.rs|source@1
 g.csv|csv@2
 h.ipynb|notebook@3!text=16777216,pages=10000,memory=536870912,seconds=30
 i.xyz|command@1:cc7c922f46466d63
-j.docx|office@4>plain@2";
+j.docx|office@5>plain@2";
     check(&place, OF_DOCUMENTS, documents);
     let chunks = "
 markdown@5:max_tokens=256,overlap_tokens=0

@@ -4,7 +4,7 @@ use super::math;
 use super::redirect;
 use super::renderer::Renderer;
 use crate::dom::NodeId;
-use crate::writer::{escaped, inline_code};
+use crate::writer::{escaped, inline_code, lowered, raised};
 
 /// Growing inline Markdown: white space collapses to one space.
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ impl Renderer<'_> {
             }
             "math" => self.math(id, line),
             "sup" => self.raised(id, line),
-            "sub" => self.lowered(id, line),
+            "sub" => line.push_markup(&lowered(&self.inline_text(id))),
             "wbr" => {}
             name => {
                 // Cells and blocks inside a line are separate words.
@@ -191,46 +191,9 @@ impl Renderer<'_> {
         }
     }
 
-    /// Raised and lowered signs keep their sense: 10<sup>6</sup> is not 106.
     fn raised(&self, id: NodeId, line: &mut Inline) {
-        let text = self.inline_text(id);
-        let text = text.trim();
         let before = line.text.chars().next_back().filter(|_| !line.space);
-        let is_ending = matches!(
-            text.to_ascii_lowercase().as_str(),
-            "st" | "nd" | "rd" | "th" | "er" | "re" | "ème" | "o" | "a" | "tm" | "sm" | "®" | "™"
-        );
-        let is_plain = before.is_none_or(char::is_whitespace)
-            || text.is_empty()
-            || text.contains(['\n', '^'])
-            || is_ending && (text.len() > 1 || before.is_some_and(|c| c.is_ascii_digit()));
-        if is_plain {
-            line.push_markup(text);
-        } else {
-            line.push_markup(&format!("^{text}^"));
-        }
-    }
-
-    /// Digits and signs are Unicode's; lowered words are marked.
-    fn lowered(&self, id: NodeId, line: &mut Inline) {
-        let text = self.inline_text(id);
-        let text = text.trim();
-        let sign = |c: char| match c {
-            '0'..='9' => char::from_u32(0x2080 + u32::from(c) - u32::from('0')),
-            '+' => Some('₊'),
-            '-' | '−' => Some('₋'),
-            '=' => Some('₌'),
-            '(' => Some('₍'),
-            ')' => Some('₎'),
-            _ => None,
-        };
-        let signs: Option<String> = text.chars().map(sign).collect();
-        let is_plain = text.is_empty() || text.contains(['\n', '~']);
-        match signs {
-            Some(signs) => line.push_markup(&signs),
-            None if is_plain => line.push_markup(text),
-            None => line.push_markup(&format!("~{text}~")),
-        }
+        line.push_markup(&raised(before, &self.inline_text(id)));
     }
 
     /// Returns a URL as the destination of a link.

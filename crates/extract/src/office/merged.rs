@@ -57,8 +57,11 @@ fn covered(
             let columns = column..width.min(column + cell.col_span.max(1) as usize);
             // Shorter rows are filled up to the position.
             *left = left.checked_sub(rows.len() * columns.end)?;
-            // A cell over the whole width is a title; one is enough.
-            let is_title = columns.len() == width;
+            // A cell over the whole width, or alone over most of it, is a title or a note; one is
+            // enough.
+            let is_alone = cells.cells.iter().filter(|cell| !cell.is_empty()).count() == 1;
+            let is_title =
+                columns.len() == width || is_alone && rows.len() == 1 && 2 * columns.len() > width;
             let is_label =
                 !is_title && cell.nested_tables.is_empty() && sheet::is_label(&cell.plain_text());
             let rendered = if is_label {

@@ -1,11 +1,17 @@
 //! Microsoft Office: Word, Excel and PowerPoint, old and new, by undoc.
 
 mod blocks;
+mod body;
 mod chart;
 mod formula;
 mod merged;
+mod names;
+mod number;
 mod numbering;
 mod prepare;
+mod relations;
+mod runs;
+mod sheets;
 
 use serde_json::Value;
 use undoc::render::RenderOptions;
@@ -18,7 +24,7 @@ pub(crate) struct Office;
 
 impl Extractor for Office {
     fn id(&self) -> &'static str {
-        "office@4"
+        "office@5"
     }
 
     fn is_risky(&self) -> bool {
@@ -38,6 +44,7 @@ impl Extractor for Office {
         }
         let bytes = prepare::prepared(&bytes).unwrap_or(bytes);
         let mut document = undoc::parse_bytes(&bytes).map_err(|error| failed(&error))?;
+        runs::prepare(&mut document);
         merged::spread(&mut document);
         if matches!(document.format, FormatType::Xlsx | FormatType::Xls) {
             blocks::cut(&mut document);
@@ -52,7 +59,7 @@ impl Extractor for Office {
             ..RenderOptions::default()
         };
         let marked = undoc::render::to_markdown(&document, &options).map_err(|e| failed(&e))?;
-        let (text, pages) = sections(&without_tags(&marked));
+        let (text, pages) = sections(&runs::with_breaks(&without_tags(&marked)));
         let mut metadata = metadata(&document.metadata);
         if !pages.is_empty() {
             metadata.insert("pages".to_owned(), Value::from(pages));

@@ -8,21 +8,32 @@ use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::formula;
-use super::numbering;
+use super::names::{self, Names};
+use super::{body, formula, numbering, sheets};
 
 /// The part that holds the text of a Word document.
 const DOCUMENT: &str = "word/document.xml";
 
-/// The styles, and the numbering of paragraphs.
+/// What it refers to: styles, numbering, comments.
 const STYLES: &str = "word/styles.xml";
 const NUMBERING: &str = "word/numbering.xml";
+const COMMENTS: &str = "word/comments.xml";
+
+/// Parts of a Word document that contain text and need no numbers.
+const NOTES: [&str; 2] = ["word/footnotes.xml", "word/endnotes.xml"];
 
 /// Slides of a presentation.
 const SLIDES: &str = "ppt/slides/slide";
 
+/// The parts of a workbook that say what its sheets show.
+const WORKBOOK: &str = "xl/workbook.xml";
+const FORMATS: &str = "xl/styles.xml";
+
+/// The main part of a presentation.
+const PRESENTATION: &str = "ppt/presentation.xml";
+
 /// Sheets of a workbook.
-const SHEETS: &str = "xl/worksheets/sheet";
+const SHEETS: &str = "xl/worksheets/";
 
 /// Charts, of which one bad number would make the document fail.
 const CHARTS: [&str; 2] = ["word/charts/chart", "ppt/charts/chart"];
@@ -33,84 +44,137 @@ const NO_NUMBERS: [&str; 7] = ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", 
 /// Limit on the unpacked bytes of the parts; larger packages stay unchanged.
 const PARTS_BYTES_MAX: u64 = 64 << 20;
 
-/// Unpacked bytes of a sheet from which on removing its empty cells is worth it.
-const SHEET_BYTES_MIN: u64 = 32 << 10;
-
-/// Changed parts of a package, by index.
-type Changed = BTreeMap<usize, (String, String)>;
+/// Parts of a package by index: its name and its text.
+type Parts = BTreeMap<usize, (String, String)>;
 
 /// Returns the package for its reader; `None` if it needs no change.
 pub(crate) fn prepared(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
-    let mut texts = read_texts(&mut archive)?;
-    let mut changed = Changed::new();
-    if let Some((index, mut document)) = texts.remove(DOCUMENT) {
-        let mut is_changed = document.contains("<m:oMath");
-        if is_changed {
-            document = formula::replace(&document);
-        }
-        if let Some((at, styles)) = texts.remove(STYLES) {
-            let numbers = texts.remove(NUMBERING).map(|(_, text)| text).unwrap_or_default();
-            let numbered = numbering::numbered(&document, &styles, &numbers);
-            if numbered.styles != styles {
-                changed.insert(at, (STYLES.to_owned(), numbered.styles));
-            }
-            is_changed |= numbered.document != document;
-            document = numbered.document;
-        }
-        if is_changed {
-            changed.insert(index, (DOCUMENT.to_owned(), document));
-        }
+    let Names { names, are_changed } = Names::canonical(&mut archive)?;
+    let mut changed = Parts::new();
+    let mut texts = read_texts(&mut archive, &names, &mut changed)?;
+    if let Some(document) = texts.remove(DOCUMENT) {
+        word(document, &mut texts, &mut changed);
+    }
+    if texts.contains_key(WORKBOOK) {
+        workbook(&names, &mut texts, &mut changed);
     }
     for (name, (index, text)) in texts {
-        if name.starts_with(SLIDES) && text.contains("<a:br") {
-            changed.insert(index, (name, without_breaks(&text)));
-        } else if name.starts_with(SHEETS) {
-            // Unpacking once is enough, even if nothing is removed.
-            let text = without_empty_cells(&text).unwrap_or(text);
-            changed.insert(index, (name, text));
+        let text = if name.starts_with(SLIDES) && text.contains("<a:br") {
+            without_breaks(&text)
         } else if CHARTS.iter().any(|charts| name.starts_with(charts))
             && let Cow::Owned(text) = without_no_numbers(&text)
         {
-            changed.insert(index, (name, text));
-        }
+            text
+        } else {
+            continue;
+        };
+        changed.insert(index, (name, text));
     }
-    if changed.is_empty() { None } else { rewritten(archive, &changed) }
+    let is_changed = are_changed || !changed.is_empty();
+    if is_changed { rewritten(archive, &names, &changed) } else { None }
 }
 
-/// Unpacks the parts that may need a change, by name; `None` if they are too large.
-fn read_texts(
-    archive: &mut ZipArchive<Cursor<&[u8]>>,
-) -> Option<BTreeMap<String, (usize, String)>> {
-    let names: Vec<_> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
+/// Parts that may need a change by name: their index and text.
+type Texts = BTreeMap<String, (usize, String)>;
+
+/// Prepares the parts of a Word document.
+fn word((index, document): (usize, String), texts: &mut Texts, changed: &mut Parts) {
+    let styles = texts.remove(STYLES);
+    let stated = styles.as_ref().map_or("", |(_, text)| text);
+    let comments = texts.remove(COMMENTS).map(|(_, text)| body::comments(&text));
+    let comments = comments.unwrap_or_default();
+    let hidden = body::hidden_styles(stated);
+    let mut text = body::prepared(&document, &hidden, &comments);
+    if text.contains("<m:oMath") {
+        text = Cow::Owned(formula::replace(&text));
+    }
+    if let Some((at, styles)) = styles {
+        let numbers = texts.remove(NUMBERING).map(|(_, text)| text).unwrap_or_default();
+        let numbered = numbering::numbered(&text, &styles, &numbers);
+        if numbered.styles != styles {
+            changed.insert(at, (STYLES.to_owned(), numbered.styles));
+        }
+        text = Cow::Owned(numbered.document);
+    }
+    if *text != document {
+        changed.insert(index, (DOCUMENT.to_owned(), text.into_owned()));
+    }
+    for name in NOTES {
+        if let Some((index, notes)) = texts.remove(name)
+            && let Cow::Owned(text) = body::prepared(&notes, &hidden, &BTreeMap::new())
+        {
+            changed.insert(index, (name.to_owned(), text));
+        }
+    }
+}
+
+/// Prepares the sheets of a workbook.
+fn workbook(names: &[String], texts: &mut Texts, changed: &mut Parts) {
+    let workbook = texts.remove(WORKBOOK).map(|(_, text)| text).unwrap_or_default();
+    let styles = texts.remove(FORMATS).map(|(_, text)| text).unwrap_or_default();
+    let formats = sheets::Formats::read(&workbook, &styles);
     // Comments on empty cells would be lost with them.
     let has_comments = names.iter().any(|name| name.starts_with("xl/") && name.contains("omment"));
+    for (name, (index, text)) in std::mem::take(texts) {
+        if !name.starts_with(SHEETS) {
+            texts.insert(name, (index, text));
+        } else {
+            // Unpacking once is enough, even if nothing is changed.
+            changed.insert(index, (name, sheets::shown(&text, &formats, has_comments)));
+        }
+    }
+}
+
+/// Unpacks the parts that may need a change, by name; `None` if they are too large. Those whose
+/// prefixes are not the usual ones are changed.
+fn read_texts(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    names: &[String],
+    changed: &mut Parts,
+) -> Option<Texts> {
+    const KNOWN: [&str; 6] = [DOCUMENT, STYLES, NUMBERING, COMMENTS, WORKBOOK, FORMATS];
     let mut texts = BTreeMap::new();
     let mut left = PARTS_BYTES_MAX;
-    for name in names {
-        let is_sheet = name.starts_with(SHEETS) && !has_comments;
-        let is_known = [DOCUMENT, STYLES, NUMBERING].contains(&name.as_str());
+    let mut is_foreign = false;
+    // The main part first: if its prefixes are the usual ones, so are those of the others.
+    let is_main = |name: &str| [DOCUMENT, WORKBOOK, PRESENTATION].contains(&name);
+    let mut order: Vec<_> = names.iter().enumerate().collect();
+    order.sort_by_key(|(_, name)| !is_main(name));
+    for (index, name) in order {
+        let name = name.as_str();
+        let is_sheet = name.starts_with(SHEETS) && name.ends_with(".xml");
+        let is_known = KNOWN.contains(&name) || NOTES.contains(&name) || is_main(name);
         let is_chart = CHARTS.iter().any(|charts| name.starts_with(charts));
-        if !(is_known || is_sheet || is_chart || name.starts_with(SLIDES)) {
+        let is_slide = name.starts_with(SLIDES);
+        let is_other = is_foreign && name.ends_with(".xml");
+        if !(is_known || is_sheet || is_chart || is_slide || is_other) {
             continue;
         }
-        let Some(index) = archive.index_for_name(&name) else { continue };
         let Ok(part) = archive.by_index(index) else { continue };
-        if is_sheet && part.size() < SHEET_BYTES_MIN {
-            continue;
-        }
         let mut text = String::new();
         if part.take(left).read_to_string(&mut text).is_err() {
             continue;
         }
         left = left.checked_sub(text.len() as u64).filter(|&left| left > 0)?;
-        texts.insert(name, (index, text));
+        if is_main(name) || is_foreign {
+            if let Cow::Owned(usual) = names::with_usual_prefixes(&text) {
+                is_foreign = true;
+                changed.insert(index, (name.to_owned(), usual.clone()));
+                text = usual;
+            }
+        }
+        texts.insert(name.to_owned(), (index, text));
     }
     Some(texts)
 }
 
 /// Writes the package again; changed parts are not compressed, as they are read next.
-fn rewritten(mut archive: ZipArchive<Cursor<&[u8]>>, changed: &Changed) -> Option<Vec<u8>> {
+fn rewritten(
+    mut archive: ZipArchive<Cursor<&[u8]>>,
+    names: &[String],
+    changed: &Parts,
+) -> Option<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for index in 0..archive.len() {
@@ -119,36 +183,13 @@ fn rewritten(mut archive: ZipArchive<Cursor<&[u8]>>, changed: &Changed) -> Optio
                 writer.start_file(name.as_str(), stored).ok()?;
                 writer.write_all(text.as_bytes()).ok()?;
             }
-            None => writer.raw_copy_file(archive.by_index_raw(index).ok()?).ok()?,
+            None => {
+                let name = names.get(index)?.as_str();
+                writer.raw_copy_file_rename(archive.by_index_raw(index).ok()?, name).ok()?;
+            }
         }
     }
     Some(writer.finish().ok()?.into_inner())
-}
-
-/// Removes cells that have a format and no content, of which programs write millions; `None` if
-/// there are few.
-fn without_empty_cells(sheet: &str) -> Option<String> {
-    const CELL: &str = "<c r=";
-    const END: &str = "</c>";
-    let mut text = String::with_capacity(sheet.len());
-    let mut rest = sheet;
-    while let Some(start) = rest.find(CELL) {
-        let tag_end = start + rest[start..].find('>')? + 1;
-        let is_empty = rest[..tag_end].ends_with("/>");
-        let end = if is_empty {
-            tag_end
-        } else if rest[tag_end..].starts_with(END) {
-            tag_end + END.len()
-        } else {
-            text.push_str(&rest[..tag_end]);
-            rest = &rest[tag_end..];
-            continue;
-        };
-        text.push_str(&rest[..start]);
-        rest = &rest[end..];
-    }
-    text.push_str(rest);
-    (text.len() < sheet.len()).then_some(text)
 }
 
 /// Removes the errors in place of a chart's numbers.
@@ -186,21 +227,6 @@ fn without_breaks(slide: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_with_content_stay() {
-        let rows = "<row r=\"1\"><c r=\"A1\" s=\"5\"/><c r=\"B1\"><v>1</v></c><c r=\"C1\"></c></row>\
-                    <c s=\"1\"/><c r=\"D1\" t=\"inlineStr\"><is><t>x</t></is></c>";
-        assert_eq!(
-            without_empty_cells(rows).as_deref(),
-            Some(
-                "<row r=\"1\"><c r=\"B1\"><v>1</v></c></row>\
-                 <c s=\"1\"/><c r=\"D1\" t=\"inlineStr\"><is><t>x</t></is></c>"
-            )
-        );
-        assert_eq!(without_empty_cells("<c r=\"A1\"><v>1</v></c>"), None);
-        assert_eq!(without_empty_cells("<c r=\"A1\""), None);
-    }
 
     #[test]
     fn a_chart_without_a_number_is_read() {

@@ -5,8 +5,10 @@
 //! reads.
 
 mod cells;
+mod raised;
 
 pub(crate) use cells::Cells;
+pub(crate) use raised::{lowered, raised};
 
 use crate::LineMap;
 use crate::lines::Recorder;
