@@ -194,11 +194,11 @@ pub(crate) struct FictionBook;
 
 impl Extractor for FictionBook {
     fn id(&self) -> &'static str {
-        "fb2@2"
+        "fb2@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
-        let text = crate::text::encoding::decode(uri, bytes)?.text;
+        let text = crate::text::encoding::decode_declared(uri, bytes)?.text;
         let mut renderer = FictionRenderer::default();
         xml::read(&text, |part| {
             renderer.render(part);

@@ -3,8 +3,9 @@
 //! After the RTF Specification 1.9.1: groups, control words and symbols, Unicode with its fallback.
 //! Fonts, pictures and everything marked as ignorable are left out.
 
-use encoding_rs::{Encoding, WINDOWS_1252};
+use std::collections::BTreeMap;
 
+use crate::text::code_page::Charset;
 use crate::writer::{Writer, escaped};
 use crate::{
     DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
@@ -18,7 +19,6 @@ const LEVELS_MAX: usize = 8;
 
 /// Groups without text of the document.
 const NO_TEXT: &[&str] = &[
-    "fonttbl",
     "colortbl",
     "stylesheet",
     "pict",
@@ -42,6 +42,40 @@ const NO_TEXT: &[&str] = &[
     "filetbl",
     "revtbl",
     "fldinst",
+    "ftnsep",
+    "ftnsepc",
+    "ftncn",
+    "aftnsep",
+    "aftnsepc",
+    "aftncn",
+    "nonesttables",
+    "shprslt",
+    "xe",
+    "tc",
+    "tcn",
+];
+
+/// Groups that are marked as ignorable and contain text.
+const STARRED: [&str; 4] = ["footnote", "annotation", "shpinst", "shptxt"];
+
+/// Code pages by the character sets of fonts.
+const CHARSETS: [(i64, u16); 16] = [
+    (77, 10000),
+    (128, 932),
+    (129, 949),
+    (134, 936),
+    (136, 950),
+    (161, 1253),
+    (162, 1254),
+    (163, 1258),
+    (177, 1255),
+    (178, 1256),
+    (186, 1257),
+    (204, 1251),
+    (222, 874),
+    (238, 1250),
+    (254, 437),
+    (255, 850),
 ];
 
 /// Groups inside of `info` that contain metadata, and the names it gets.
@@ -58,7 +92,7 @@ pub(crate) struct Rtf;
 
 impl Extractor for Rtf {
     fn id(&self) -> &'static str {
-        "rtf@2"
+        "rtf@3"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -93,6 +127,9 @@ enum Destination {
     Mark,
     /// Metadata of this name.
     Info(&'static str),
+    /// Properties of a shape, around its text.
+    Shape,
+    Fonts,
 }
 
 /// State that a group may change and its end restores.
@@ -100,6 +137,12 @@ enum Destination {
 struct Group {
     destination: Destination,
     is_note: bool,
+    /// Hidden or deleted, by the words `v` and `deleted`.
+    is_hidden: bool,
+    is_deleted: bool,
+    /// The paragraph is in a cell.
+    is_cell: bool,
+    font: Option<i64>,
     /// Bytes after a Unicode character that replace it for readers without Unicode.
     fallback: usize,
     /// Level of the paragraph's heading; 0: none.
@@ -111,7 +154,14 @@ struct Group {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-    encoding: &'static Encoding,
+    encoding: Charset,
+    /// Encodings of fonts that state one.
+    fonts: BTreeMap<i64, Charset>,
+    default_font: Option<i64>,
+    /// The first half of a character that two words of Unicode state.
+    half: Option<u32>,
+    /// The next word names a group that is marked as ignorable.
+    is_starred: bool,
     group: Group,
     groups: Vec<Group>,
     /// Bytes in the document's encoding that are not decoded yet.
@@ -136,10 +186,18 @@ impl<'a> Reader<'a> {
         Self {
             bytes,
             at: 0,
-            encoding: WINDOWS_1252,
+            encoding: Charset::default(),
+            fonts: BTreeMap::new(),
+            default_font: None,
+            half: None,
+            is_starred: false,
             group: Group {
                 destination: Destination::Text,
                 is_note: false,
+                is_hidden: false,
+                is_deleted: false,
+                is_cell: false,
+                font: None,
                 fallback: 1,
                 level: 0,
                 depth: 0,
@@ -162,9 +220,14 @@ impl<'a> Reader<'a> {
         while let Some(&byte) = self.bytes.get(self.at) {
             self.at += 1;
             match byte {
-                b'{' if self.groups.len() < DEPTH_MAX => self.groups.push(self.group),
+                b'{' if self.groups.len() < DEPTH_MAX => {
+                    self.decode();
+                    self.to_skip = 0;
+                    self.groups.push(self.group);
+                }
                 b'}' => {
                     self.decode();
+                    self.to_skip = 0;
                     let ended = self.group;
                     self.group = self.groups.pop().unwrap_or(ended);
                     self.end_group(ended);
@@ -174,6 +237,7 @@ impl<'a> Reader<'a> {
                 byte => self.push_byte(byte),
             }
         }
+        self.group.is_cell = false;
         self.end_paragraph();
         self.end_table();
         self.end_list();
@@ -196,14 +260,14 @@ impl<'a> Reader<'a> {
                     self.metadata.insert(key.to_owned(), value.into());
                 }
             }
-            Destination::Text | Destination::Nowhere => {}
+            Destination::Text | Destination::Nowhere | Destination::Shape | Destination::Fonts => {}
         }
     }
 
     fn push_byte(&mut self, byte: u8) {
         if self.to_skip > 0 {
             self.to_skip -= 1;
-        } else if self.group.destination != Destination::Nowhere {
+        } else if self.place().is_some() {
             self.raw.push(byte);
         }
     }
@@ -218,8 +282,9 @@ impl<'a> Reader<'a> {
     /// Returns the destination of the group's text.
     fn place(&mut self) -> Option<&mut String> {
         match self.group.destination {
+            _ if self.group.is_hidden || self.group.is_deleted => None,
             Destination::Text => Some(&mut self.line),
-            Destination::Nowhere => None,
+            Destination::Nowhere | Destination::Shape | Destination::Fonts => None,
             Destination::Mark | Destination::Info(_) => Some(&mut self.aside),
         }
     }
@@ -227,7 +292,9 @@ impl<'a> Reader<'a> {
     fn decode(&mut self) {
         if !self.raw.is_empty() {
             let raw = std::mem::take(&mut self.raw);
-            let (text, _) = self.encoding.decode_without_bom_handling(&raw);
+            let font = self.group.font.or(self.default_font);
+            let charset = font.and_then(|font| self.fonts.get(&font)).unwrap_or(&self.encoding);
+            let text = charset.decode(&raw);
             if let Some(place) = self.place() {
                 place.push_str(&text);
             }
@@ -264,7 +331,7 @@ impl<'a> Reader<'a> {
                 }
             }
             // The group is for readers that know it.
-            b'*' => self.group.destination = Destination::Nowhere,
+            b'*' => self.is_starred = true,
             b'~' => self.push_text("\u{a0}"),
             b'_' => self.push_text("-"),
             b'\\' | b'{' | b'}' => self.push_byte(symbol),
@@ -274,36 +341,51 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self, word: &str, number: Option<i64>) {
+        if std::mem::take(&mut self.is_starred) && !STARRED.contains(&word) {
+            return self.go_to(Destination::Nowhere);
+        }
+        if word != "u" {
+            // What replaces a character may be left out, as at the end of a group.
+            self.to_skip = 0;
+        }
+        if self.look(word, number) {
+            return;
+        }
         match word {
             _ if NO_TEXT.contains(&word) => self.go_to(Destination::Nowhere),
             // Metadata without a name for it is not text of the document.
             "info" => self.go_to(Destination::Info("")),
             "listtext" | "pntext" => self.go_to(Destination::Mark),
-            "footnote" if self.group.destination == Destination::Text => {
-                self.push_text(" (");
-                self.group.is_note = true;
+            "fonttbl" => self.go_to(Destination::Fonts),
+            "shpinst" if self.group.destination == Destination::Text => {
+                self.go_to(Destination::Shape);
+            }
+            "footnote" | "annotation" if self.group.destination == Destination::Text => {
+                self.begin_note(if word == "footnote" { " (" } else { " (Comment: " });
+            }
+            "shptxt" if self.group.destination == Destination::Shape => {
+                self.go_to(Destination::Text);
+                self.begin_note(" (");
             }
             "ilvl" => self.group.depth = number.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
             "u" => {
-                let code = number.unwrap_or(0).rem_euclid(65536);
-                let character = u32::try_from(code).ok().and_then(char::from_u32);
-                self.push_text(character.unwrap_or('\u{fffd}').encode_utf8(&mut [0; 4]));
+                self.push_unit(number.unwrap_or(0).rem_euclid(65536));
                 self.to_skip = self.group.fallback;
             }
             "uc" => self.group.fallback = number.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
-            "ansicpg" => {
-                let label = format!("windows-{}", number.unwrap_or(1252));
-                self.encoding = Encoding::for_label(label.as_bytes()).unwrap_or(WINDOWS_1252);
-            }
             "par" | "sect" | "page" => self.end_paragraph(),
             "pard" => {
                 self.group.level = 0;
                 self.group.depth = 0;
+                self.group.is_cell = false;
             }
+            "intbl" => self.group.is_cell = true,
             "outlinelevel" => {
                 self.group.level = number.and_then(|n| usize::try_from(n + 1).ok()).unwrap_or(0);
             }
-            "line" | "tab" => self.push_text(" "),
+            "line" | "tab" | "emspace" | "enspace" | "qmspace" | "nestcell" | "nestrow" => {
+                self.push_text(" ");
+            }
             "cell" if self.group.destination == Destination::Text => {
                 self.decode();
                 self.cells.push(std::mem::take(&mut self.line));
@@ -329,6 +411,60 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads words about fonts and about what is shown; returns whether it is one.
+    fn look(&mut self, word: &str, number: Option<i64>) -> bool {
+        let is_on = number != Some(0);
+        let page = number.and_then(|number| u16::try_from(number).ok());
+        match word {
+            "ansicpg" => self.encoding = page.and_then(Charset::of_page).unwrap_or_default(),
+            "mac" => self.encoding = Charset::of_page(10000).unwrap_or_default(),
+            "pc" => self.encoding = Charset::of_page(437).unwrap_or_default(),
+            "pca" => self.encoding = Charset::of_page(850).unwrap_or_default(),
+            "deff" => self.default_font = number,
+            "f" => {
+                self.decode();
+                self.group.font = number;
+            }
+            "fcharset" | "cpg" if self.group.destination == Destination::Fonts => {
+                let of_font = CHARSETS.iter().find(|(charset, _)| Some(*charset) == number);
+                let page = if word == "cpg" { page } else { of_font.map(|(_, page)| *page) };
+                if let (Some(font), Some(charset)) =
+                    (self.group.font, page.and_then(Charset::of_page))
+                {
+                    self.fonts.insert(font, charset);
+                }
+            }
+            "v" | "deleted" | "plain" => {
+                self.decode();
+                let group = &mut self.group;
+                match word {
+                    "v" => group.is_hidden = is_on,
+                    "deleted" => group.is_deleted = is_on,
+                    _ => (group.is_hidden, group.is_deleted, group.font) = (false, false, None),
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Adds a unit of UTF-16.
+    fn push_unit(&mut self, unit: i64) {
+        let unit = u32::try_from(unit).unwrap_or(0);
+        let code = match (self.half.take(), unit) {
+            (_, 0xd800..=0xdbff) => return self.half = Some(unit),
+            (Some(high), 0xdc00..=0xdfff) => 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00),
+            _ => unit,
+        };
+        let character = char::from_u32(code).unwrap_or('\u{fffd}');
+        self.push_text(character.encode_utf8(&mut [0; 4]));
+    }
+
+    fn begin_note(&mut self, mark: &str) {
+        self.push_text(mark);
+        self.group.is_note = true;
+    }
+
     fn go_to(&mut self, destination: Destination) {
         self.decode();
         self.group.destination = destination;
@@ -340,7 +476,7 @@ impl<'a> Reader<'a> {
             return;
         }
         // Paragraphs in a cell end with the cell, those in a note with the note.
-        if !self.cells.is_empty() || self.group.is_note {
+        if !self.cells.is_empty() || self.group.is_note || self.group.is_cell {
             self.line.push(' ');
             return;
         }
@@ -383,5 +519,47 @@ impl<'a> Reader<'a> {
         let rows: Vec<Vec<_>> =
             rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
         self.writer.table(&rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(rtf: &str) -> String {
+        let bytes = format!("{{\\rtf1\\ansi\\ansicpg1252 {rtf}}}").into_bytes();
+        Rtf.extract("a.rtf", bytes).unwrap().text.trim_end().to_owned()
+    }
+
+    #[test]
+    fn groups_take_no_text_with_them() {
+        let check = |rtf: &str, expected: &str| assert_eq!(text(rtf), expected);
+        check(r"one {\*\bkmkstart x}two{\*\bkmkend x} three\par", "one two three");
+        check(r"A{\super\chftn}{\*\footnote\chftn The note.} claim.\par", "A (The note.) claim.");
+        check(r"{\listtext\tab\u8226 \tab}First item\par", "- First item");
+        check(r"a\u8364 ?b\u-10179 ?\u-8704 ?c{\u233}d\par", "a€b😀céd");
+        check(r"a{\v hidden}b\v c\v0 d{\deleted gone}\plain e\par", "abde");
+        check(r"x{\*\atnauthor Ann}{\*\annotation Why?}y\par", "x (Comment: Why?) y");
+        check(
+            r"a{\shp{\*\shpinst\shpleft1{\sp{\sn n}{\sv 1}}{\shptxt In a box.\par}}{\shprslt no}} b\par",
+            "a (In a box.) b",
+        );
+    }
+
+    #[test]
+    fn bytes_are_in_the_charset_of_their_font() {
+        let fonts = r"{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 Arial;}{\f2\fcharset238 X;}}";
+        let shown =
+            text(&format!(r"{fonts}\f0 caf\'e9 \f1\'cf\'f0{{\f2 \'b9}}\'e8\plain  \'e9\par"));
+        assert_eq!(shown, "café Прąи é");
+        assert_eq!(text(r"\pca \'82t\'82\par"), "été");
+        assert_eq!(text(r"\mac \'8e\par"), "é");
+    }
+
+    #[test]
+    fn paragraphs_of_a_cell_stay_in_it() {
+        let table = r"\trowd\cellx1\cellx2 \pard\intbl Name\par first\cell\pard\intbl Age\cell\row\pard after\par";
+        assert_eq!(text(table), "| Name first | Age |\n| --- | --- |\n\nafter");
+        assert_eq!(text(r"\pard\intbl never\par ended"), "never ended");
     }
 }

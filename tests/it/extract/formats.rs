@@ -61,10 +61,10 @@ fn the_content_decides_where_the_name_lies() {
     let check = |uri: &str, bytes: Vec<u8>, fingerprint: &str| {
         assert_eq!(attempt(uri, bytes).fingerprint.to_string(), fingerprint, "{uri}");
     };
-    check("a.md", pdf(&["Text"]), "markdown@3>pdf@3");
-    check("a.pdf", pdf(&["Text"]), "pdf@3");
+    check("a.md", pdf(&["Text"]), "markdown@3>pdf@4");
+    check("a.pdf", pdf(&["Text"]), "pdf@4");
     check("a.doc", b"<html><p>x".into(), "office@5>html@5");
-    check("a.doc", b"{\\rtf1 x}".into(), "office@5>rtf@2");
+    check("a.doc", b"{\\rtf1 x}".into(), "office@5>rtf@3");
     check("a.docx", b"just text".into(), "office@5>plain@2");
     check("page", b"<!DOCTYPE html><p>x".into(), "plain@2>html@5");
     check("a.rs", b"<!DOCTYPE html><p>x".into(), "source@1");

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{read_xml, rendered_or_plain};
 use crate::html::{self, Options};
+use crate::text::charset::declared;
 use crate::text::encoding::{self, Decoded};
 use crate::text::plain;
 use crate::writer::{Writer, escaped};
@@ -21,7 +22,7 @@ pub(crate) struct Xml;
 
 impl Extractor for Xml {
     fn id(&self) -> &'static str {
-        "xml@4"
+        "xml@5"
     }
 
     fn extract(&self, uri: &str, bytes: Vec<u8>) -> Result<Extracted, DocumentError> {
@@ -29,9 +30,14 @@ impl Extractor for Xml {
         let convert = match first_element(&start).as_deref() {
             Some("rss" | "feed" | "RDF") => feed,
             Some("opml") => outline,
+            _ if declared(&bytes, None).is_some() => {
+                let Decoded { text, encoding } = encoding::decode_declared(uri, bytes)?;
+                let extracted = rendered_or_plain(uri, text.into_bytes(), read_xml)?;
+                return Ok(Extracted { encoding, ..extracted });
+            }
             _ => return rendered_or_plain(uri, bytes, read_xml),
         };
-        let Decoded { text, encoding } = encoding::decode(uri, bytes)?;
+        let Decoded { text, encoding } = encoding::decode_declared(uri, bytes)?;
         let Ok((stated, markdown)) = convert(uri, &text) else {
             return plain::SOURCE.extract(uri, text.into_bytes());
         };

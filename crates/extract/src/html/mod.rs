@@ -3,7 +3,6 @@
 //! Other formats become HTML first, too: mails, e-books.
 
 mod block;
-mod charset;
 mod inline;
 mod math;
 mod redirect;
@@ -16,6 +15,7 @@ use serde_json::Value;
 pub use crate::dom::{Facts, Selector};
 
 use crate::dom::{self, NodeId, Tree};
+use crate::text::charset;
 use crate::text::encoding::{self, Decoded};
 use crate::{
     DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,

@@ -12,6 +12,7 @@ use super::parts::{ATTACHMENTS_MAX, DEPTH_MAX, display_name, separate, write_fil
 use super::text::without_encoded;
 use crate::extractor::ExtractInner;
 use crate::html::{self, Options};
+use crate::text::code_page::Charset;
 use crate::writer::escaped;
 use crate::{
     DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, TEXT_BYTES_MAX, title,
@@ -57,7 +58,7 @@ type Ole = cfb::CompoundFile<Cursor<Vec<u8>>>;
 
 impl Extractor for Outlook {
     fn id(&self) -> &'static str {
-        "outlook@4"
+        "outlook@5"
     }
 
     fn is_risky(&self) -> bool {
@@ -269,16 +270,29 @@ fn date(file: &mut Ole, place: &str) -> Option<String> {
 
 /// Reads a property as text: in UTF-16, or else in bytes.
 fn text_of(file: &mut Ole, place: &str, number: &str) -> Option<String> {
-    let encodings = [
-        ("001F", encoding_rs::UTF_16LE),
-        ("001E", encoding_rs::WINDOWS_1252),
-        ("0102", encoding_rs::UTF_8),
-    ];
-    encodings.into_iter().find_map(|(kind, encoding)| {
+    ["001F", "001E", "0102"].into_iter().find_map(|kind| {
         let bytes = stream(file, &format!("{place}/__substg1.0_{number}{kind}"))?;
-        let (text, _) = encoding.decode_without_bom_handling(&bytes);
-        Some(text.trim_end_matches('\0').to_owned())
+        let charset = match kind {
+            "001F" => Charset::Standard(encoding_rs::UTF_16LE),
+            "001E" => charset(file),
+            _ => Charset::Standard(encoding_rs::UTF_8),
+        };
+        Some(charset.decode(&bytes).trim_end_matches('\0').to_owned())
     })
+}
+
+/// Returns the code page of the message ([MS-OXPROPS], sections 2.813 and 2.769).
+fn charset(file: &mut Ole) -> Charset {
+    const CODE_PAGES: [[u8; 4]; 2] = [[0x03, 0x00, 0xfd, 0x3f], [0x03, 0x00, 0xde, 0x3f]];
+    let properties = stream(file, "/__properties_version1.0").unwrap_or_default();
+    let entries = properties.get(PROPERTIES_HEAD..).unwrap_or_default();
+    let stated = CODE_PAGES.iter().find_map(|tag| {
+        let mut entries = entries.chunks_exact(PROPERTY_BYTES);
+        let entry = entries.find(|entry| entry.starts_with(tag))?;
+        let page = entry.get(8..10)?.try_into().ok()?;
+        Charset::of_page(u16::from_le_bytes(page))
+    });
+    stated.unwrap_or_default()
 }
 
 fn stream(file: &mut Ole, path: &str) -> Option<Vec<u8>> {

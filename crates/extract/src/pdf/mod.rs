@@ -3,9 +3,9 @@
 //! Lines at the top or bottom of most pages are left out. A document without text is a failure with
 //! its reason: its pages need OCR.
 
+mod hyphens;
 mod right_to_left;
-
-use std::collections::HashMap;
+mod running;
 
 use kbingest_support::numbers::counted;
 use serde_json::Value;
@@ -15,12 +15,6 @@ use crate::{DocumentError, Extracted, Extractor, LineMap, MediaType, Metadata, t
 
 /// Limit on the pages of a document.
 const PAGES_MAX: u32 = 20_000;
-
-/// Lines at each end of a page among which headers and footers are searched.
-const EDGE_LINES: usize = 3;
-
-/// Pages that a document must have before a line can be a header.
-const PAGES_MIN: usize = 3;
 
 /// What unpdf writes before each page.
 const MARKER: (&str, &str) = ("<!-- page ", " -->");
@@ -33,7 +27,7 @@ pub(crate) struct Pdf;
 
 impl Extractor for Pdf {
     fn id(&self) -> &'static str {
-        "pdf@3"
+        "pdf@4"
     }
 
     fn is_risky(&self) -> bool {
@@ -55,8 +49,8 @@ impl Extractor for Pdf {
         let options = RenderOptions::new().with_page_markers(PageMarkerStyle::Comment);
         let marked = unpdf::render::to_markdown(&document, &options)
             .map_err(|error| failed(reason(&error)))?;
-        let marked = right_to_left::in_reading_order(&marked);
-        let (text, pages) = join(&without_running_lines(pages_of(&marked)));
+        let marked = hyphens::joined(&right_to_left::in_reading_order(&marked));
+        let (text, pages) = join(&running::without(pages_of(&marked)));
         if !text.contains(char::is_alphanumeric) {
             let count = document.metadata.page_count;
             return Err(failed(format!(
@@ -121,59 +115,6 @@ fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
     pages
 }
 
-/// Removes lines at the edge of most pages; numbers in them may differ.
-fn without_running_lines(pages: Vec<(u32, Vec<&str>)>) -> Vec<(u32, Vec<&str>)> {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for (_, lines) in &pages {
-        let mut forms: Vec<_> = edges(lines).into_iter().map(|at| form(lines[at])).collect();
-        forms.sort();
-        forms.dedup();
-        for form in forms {
-            *counts.entry(form).or_default() += 1;
-        }
-    }
-    let is_running = |line: &str| {
-        counts.get(&form(line)).is_some_and(|&count| count >= PAGES_MIN && count * 2 > pages.len())
-    };
-    let kept = pages.iter().map(|(number, lines)| {
-        let is_dropped = |line: &str| is_running(line) || is_page_number(line);
-        let dropped: Vec<_> =
-            edges(lines).into_iter().filter(|&at| is_dropped(lines[at])).collect();
-        let lines = lines.iter().enumerate().filter(|(at, _)| !dropped.contains(at));
-        (*number, lines.map(|(_, line)| *line).collect())
-    });
-    kept.collect()
-}
-
-/// Detects a line such as `Page 3` or `Page 3 of 12`, which is not text even if there are few
-/// pages.
-fn is_page_number(line: &str) -> bool {
-    let words: Vec<_> =
-        line.split([' ', '*', '#', '_', '/', '|']).filter(|one| !one.is_empty()).collect();
-    let is_page = words.first().is_some_and(|word| word.eq_ignore_ascii_case("page"));
-    let is_rest = |word: &&str| *word == "of" || word.chars().all(|c| c.is_ascii_digit());
-    is_page && words.len() > 1 && words[1..].iter().all(is_rest)
-}
-
-/// Returns the positions of the first and last lines with text.
-fn edges(lines: &[&str]) -> Vec<usize> {
-    let filled: Vec<_> = (0..lines.len()).filter(|&at| !lines[at].trim().is_empty()).collect();
-    let last = filled.len().saturating_sub(EDGE_LINES).max(EDGE_LINES.min(filled.len()));
-    filled[..EDGE_LINES.min(filled.len())].iter().chain(&filled[last..]).copied().collect()
-}
-
-/// Returns the part of a header that is the same on every page.
-fn form(line: &str) -> String {
-    let letters = line.chars().filter(|c| !matches!(c, '#' | '*' | '_' | '\\'));
-    let digits_alike = letters.map(|c| if c.is_numeric() { '0' } else { c });
-    let form: String = digits_alike.collect();
-    let mut form = form.split_whitespace().collect::<Vec<_>>().join(" ");
-    while form.contains("00") {
-        form = form.replace("00", "0");
-    }
-    form
-}
-
 /// Joins pages; returns the text, and where each page begins: entry 0 is page 1.
 fn join(pages: &[(u32, Vec<&str>)]) -> (String, Vec<usize>) {
     let mut text = String::new();
@@ -221,14 +162,14 @@ mod tests {
         let page = |number: u32| {
             let word = ["no", "one", "two", "three", "four"][number as usize];
             format!(
-                "<!-- page {number} -->\n\n## Report {number}\n\nText {word}.\n\n*Page {number} of 4*\n\n"
+                "<!-- page {number} -->\n\n**Report** {number}\n\nText {word}.\n\n*Page {number} of 4*\n\n"
             )
         };
         let marked: String = [1, 2, 4].map(page).concat();
-        let (text, pages) = join(&without_running_lines(pages_of(&marked)));
+        let (text, pages) = join(&running::without(pages_of(&marked)));
         assert_eq!(text, "Text one.\n\nText two.\n\nText four.\n");
         assert_eq!(pages, [0, 11, 22, 22]);
-        let (text, _) = join(&without_running_lines(pages_of(&[1, 2].map(page).concat())));
-        assert!(text.contains("Report 2") && !text.contains("Page 1 of 4"));
+        let (text, _) = join(&running::without(pages_of(&[1, 2].map(page).concat())));
+        assert!(text.contains("**Report** 2") && !text.contains("Page 1 of 4"));
     }
 }

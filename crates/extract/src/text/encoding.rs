@@ -4,6 +4,8 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
 
 use crate::DocumentError;
+use crate::text::charset::declared;
+use crate::text::code_page::Charset;
 
 /// A NUL byte this close to the start means binary; git checks as many bytes.
 const NUL_SCAN_BYTES: usize = 8 << 10;
@@ -57,16 +59,16 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
     if let Some((encoding, bom_bytes)) = Encoding::for_bom(&bytes)
         && encoding != encoding_rs::UTF_8
     {
-        return decode_legacy(uri, encoding, &bytes[bom_bytes..]);
+        return decode_legacy(uri, Charset::Standard(encoding), &bytes[bom_bytes..]);
     }
     if let Some(reason) = binary(&bytes) {
         return match unmarked_utf16(&bytes) {
-            Some(encoding) => decode_legacy(uri, encoding, &bytes),
+            Some(encoding) => decode_legacy(uri, Charset::Standard(encoding), &bytes),
             None => Err(skipped(reason)),
         };
     }
     if switches_to_japanese(&bytes)
-        && let Ok(decoded) = decode_legacy(uri, encoding_rs::ISO_2022_JP, &bytes)
+        && let Ok(decoded) = decode_legacy(uri, Charset::Standard(encoding_rs::ISO_2022_JP), &bytes)
         && !decoded.text.contains(char::REPLACEMENT_CHARACTER)
     {
         return Ok(decoded);
@@ -80,7 +82,7 @@ pub(crate) fn decode(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError
         Err(error) => {
             let first_bad = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
-            return decode_legacy(uri, guess(&bytes, first_bad), &bytes);
+            return decode_legacy(uri, Charset::Standard(guess(&bytes, first_bad)), &bytes);
         }
     };
     if has_many_controls(&text) {
@@ -141,32 +143,36 @@ fn may_start_text(magic: &[u8]) -> bool {
 /// Decodes bytes in an encoding that their format or server declares.
 pub(crate) fn decode_as(
     uri: &str,
-    encoding: &'static Encoding,
+    charset: Charset,
     bytes: &[u8],
 ) -> Result<Decoded, DocumentError> {
     match binary(bytes) {
         Some(reason) => Err(DocumentError::skipped(uri, reason)),
-        None => decode_legacy(uri, encoding, bytes),
+        None => decode_legacy(uri, charset, bytes),
     }
 }
 
-fn decode_legacy(
-    uri: &str,
-    encoding: &'static Encoding,
-    bytes: &[u8],
-) -> Result<Decoded, DocumentError> {
-    let (text, broken) = encoding.decode_without_bom_handling(bytes);
-    let name = encoding.name().to_lowercase();
+/// Decodes a document that may declare its encoding itself, like XML.
+pub(crate) fn decode_declared(uri: &str, bytes: Vec<u8>) -> Result<Decoded, DocumentError> {
+    match declared(&bytes, None) {
+        Some(charset) => decode_as(uri, charset, &bytes),
+        None => decode(uri, bytes),
+    }
+}
+
+fn decode_legacy(uri: &str, charset: Charset, bytes: &[u8]) -> Result<Decoded, DocumentError> {
+    let text = charset.decode(bytes);
+    let name = charset.name();
     if has_many_controls(&text) {
         return Err(DocumentError::skipped(uri, "binary content"));
     }
-    if broken && has_many_broken(&text) {
+    if has_many_broken(&text) {
         return Err(DocumentError::permanent(
             uri,
             format!("looks like {name}, but cannot be decoded as that"),
         ));
     }
-    Ok(Decoded { text: text.into_owned(), encoding: name })
+    Ok(Decoded { text, encoding: name })
 }
 
 /// Distinguishes UTF-8 with a few broken bytes (a truncated log, a bad paste) from text in another
