@@ -71,7 +71,7 @@ fn the_content_decides_where_the_name_lies() {
     check(
         "a.bin",
         package(&[("content.xml", "<a/>"), ("mimetype", "x")]),
-        "source@1>opendocument@2",
+        "source@1>opendocument@3",
     );
     check("a.zip", package(&[("x", "y")]), "source@1");
 }
@@ -122,14 +122,18 @@ fn open_documents() {
         <text:p>c</text:p></table:table-cell></table:table-row><table:table-row>\
         <table:table-cell table:number-columns-spanned='2'><text:p>d</text:p></table:table-cell>\
         <table:covered-table-cell/></table:table-row></table:table>\
-        <office:annotation><text:p>no text</text:p></office:annotation></office:text></office:body>\
+        <text:p>A claim<text:note><text:note-citation>1</text:note-citation><text:note-body>\
+        <text:p>The note.</text:p></text:note-body></text:note> that goes on<office:annotation>\
+        <dc:creator>Ann</dc:creator><dc:date>2024</dc:date><text:p>Why?</text:p></office:annotation>.</text:p>\
+        </office:text></office:body>\
         </office:document-content>";
     let meta =
         "<office:meta><dc:title>On canals</dc:title><dc:language>en</dc:language></office:meta>";
     let document = extracted("a.odt", package(&[("content.xml", content), ("meta.xml", meta)]));
     assert_eq!(
         document.text,
-        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n| d | d |\n"
+        "## Canals & locks\n\nOne two [three](https://example.org/)\n\n- item\n\n| c | c |\n| --- | --- |\n| d | d |\n\n\
+         A claim [1] that goes on.\n\n[1] The note.\n\n[Comment by Ann: Why?]\n"
     );
     assert_eq!(
         (document.title.as_str(), &document.metadata["language"]),

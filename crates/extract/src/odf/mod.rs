@@ -19,8 +19,7 @@ use styles::Styles;
 const REPEAT_MAX: usize = 100;
 
 /// Elements that are left out with their content.
-const LEFT_OUT: [&str; 11] = [
-    "annotation",
+const LEFT_OUT: [&str; 10] = [
     "automatic-styles",
     "desc",
     "font-face-decls",
@@ -38,7 +37,7 @@ pub(super) struct OpenDocument;
 
 impl Extractor for OpenDocument {
     fn id(&self) -> &'static str {
-        "opendocument@2"
+        "opendocument@3"
     }
 
     fn is_risky(&self) -> bool {

@@ -58,6 +58,11 @@ pub(super) struct Renderer {
     numbers: BTreeMap<(String, usize), usize>,
     /// An item began, and nothing of it is rendered yet.
     item_begins: bool,
+    /// Open notes and comments, and those that follow the paragraph.
+    asides: usize,
+    waiting: String,
+    /// The mark of the note, or the author of the comment.
+    label: String,
 }
 
 impl Renderer {
@@ -66,7 +71,8 @@ impl Renderer {
     }
 
     /// Returns the HTML.
-    pub(super) fn finish(self) -> String {
+    pub(super) fn finish(mut self) -> String {
+        self.html.push_str(&self.waiting);
         self.html
     }
 
@@ -117,6 +123,10 @@ impl Renderer {
                 let name = name.map_or(format!("Slide {}", self.slides), str::to_owned);
                 self.heading(2, &name);
                 self.slide_heading = start..self.html.len();
+                ""
+            }
+            "note-body" | "annotation" => {
+                self.asides += 1;
                 ""
             }
             "frame" if element.attribute("class") == Some("title") => SLIDE_TITLE,
@@ -240,8 +250,38 @@ impl Renderer {
                 }
             }
             "notes" if open.texts == self.texts => self.html.truncate(open.start),
+            "note-citation" => {
+                let mark = self.html[open.start..].trim_matches([' ', '[', ']']);
+                self.label = mark.to_owned();
+            }
+            "creator" if self.asides > 0 => self.label = self.html.split_off(open.start),
+            "date" | "date-string" | "sender-initials" | "creator-initials" if self.asides > 0 => {
+                self.html.truncate(open.start);
+            }
+            "note-body" | "annotation" => self.end_aside(name, &open),
+            // Notes do not cut the sentence.
+            "p" | "h" if self.asides == 0 => {
+                self.html.push_str(&std::mem::take(&mut self.waiting));
+            }
             _ => {}
         }
+    }
+
+    /// Moves a note or a comment behind its paragraph.
+    fn end_aside(&mut self, name: &str, open: &Open) {
+        self.asides = self.asides.saturating_sub(1);
+        let body = self.html.split_off(open.start);
+        let label = std::mem::take(&mut self.label);
+        if open.texts == self.texts {
+            return;
+        }
+        let (before, after) = match (name, label.trim()) {
+            ("annotation", "") => ("[Comment: ".to_owned(), "]"),
+            ("annotation", author) => (format!("[Comment by {author}: "), "]"),
+            (_, mark) => (format!("[{mark}] "), ""),
+        };
+        let text = body.trim().trim_start_matches("<p>").trim_end_matches("</p>");
+        self.waiting.push_str(&format!("<p>{before}{text}{after}</p>"));
     }
 
     fn heading(&mut self, level: usize, text: &str) {

@@ -129,7 +129,7 @@ impl Renderer {
 
     fn start(&mut self, element: &Element<'_>) {
         let name = element.name.as_str();
-        if self.left_out > 0 || LEFT_OUT.contains(&name) {
+        if self.left_out > 0 || LEFT_OUT.contains(&name) || name == "annotation" {
             self.left_out += 1;
             return;
         }

@@ -3,9 +3,12 @@
 //! Lines at the top or bottom of most pages are left out. A document without text is a failure with
 //! its reason: its pages need OCR.
 
+mod annotations;
 mod hyphens;
 mod right_to_left;
 mod running;
+
+use std::collections::BTreeMap;
 
 use kbingest_support::numbers::counted;
 use serde_json::Value;
@@ -50,7 +53,8 @@ impl Extractor for Pdf {
         let marked = unpdf::render::to_markdown(&document, &options)
             .map_err(|error| failed(reason(&error)))?;
         let marked = hyphens::joined(&right_to_left::in_reading_order(&marked));
-        let (text, pages) = join(&running::without(pages_of(&marked)));
+        let annotations = annotations::read(bytes);
+        let (text, pages) = join(&running::without(pages_of(&marked)), &annotations);
         if !text.contains(char::is_alphanumeric) {
             let count = document.metadata.page_count;
             return Err(failed(format!(
@@ -115,22 +119,35 @@ fn pages_of(marked: &str) -> Vec<(u32, Vec<&str>)> {
     pages
 }
 
-/// Joins pages; returns the text, and where each page begins: entry 0 is page 1.
-fn join(pages: &[(u32, Vec<&str>)]) -> (String, Vec<usize>) {
+/// Joins pages, each followed by its annotations; returns the text, and where each page begins:
+/// entry 0 is page 1.
+fn join(
+    pages: &[(u32, Vec<&str>)],
+    annotations: &BTreeMap<u32, Vec<String>>,
+) -> (String, Vec<usize>) {
+    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    for (number, lines) in pages {
+        texts.entry(*number).or_default().push_str(lines.join("\n").trim_matches('\n'));
+    }
+    for (number, paragraphs) in annotations {
+        let page = texts.entry(*number).or_default();
+        // A program may have drawn them, too.
+        let new = paragraphs.iter().filter(|text| !page.contains(text.as_str()));
+        let new = new.map(String::as_str).collect::<Vec<_>>().join("\n\n");
+        if !new.is_empty() {
+            page.push_str(if page.is_empty() { "" } else { "\n\n" });
+            page.push_str(&new);
+        }
+    }
     let mut text = String::new();
     let mut starts = Vec::new();
-    for (number, lines) in pages {
-        let page = lines.join("\n");
-        let page = page.trim_matches('\n');
-        if page.is_empty() {
-            continue;
-        }
+    for (number, page) in texts.into_iter().filter(|(_, page)| !page.is_empty()) {
         if !text.is_empty() {
             text.push('\n');
         }
         // Pages without text begin where the next one does.
-        starts.resize((*number as usize).max(starts.len()), text.len());
-        text.push_str(page);
+        starts.resize((number as usize).max(starts.len()), text.len());
+        text.push_str(&page);
         text.push('\n');
     }
     (text, starts)
@@ -166,10 +183,15 @@ mod tests {
             )
         };
         let marked: String = [1, 2, 4].map(page).concat();
-        let (text, pages) = join(&running::without(pages_of(&marked)));
+        let annotations = annotations::read(bytes);
+        let (text, pages) = join(&running::without(pages_of(&marked)), &annotations);
         assert_eq!(text, "Text one.\n\nText two.\n\nText four.\n");
         assert_eq!(pages, [0, 11, 22, 22]);
-        let (text, _) = join(&running::without(pages_of(&[1, 2].map(page).concat())));
+        let (text, _) = join(
+            &running::without(pages_of(&[1, 2].map(page).concat())),
+            &BTreeMap::from([(2, vec!["[Comment: Why?]".to_owned()])]),
+        );
+        assert!(text.ends_with("Text two.\n\n[Comment: Why?]\n"));
         assert!(text.contains("**Report** 2") && !text.contains("Page 1 of 4"));
     }
 }
