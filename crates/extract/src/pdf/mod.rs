@@ -183,8 +183,7 @@ mod tests {
             )
         };
         let marked: String = [1, 2, 4].map(page).concat();
-        let annotations = annotations::read(bytes);
-        let (text, pages) = join(&running::without(pages_of(&marked)), &annotations);
+        let (text, pages) = join(&running::without(pages_of(&marked)), &BTreeMap::new());
         assert_eq!(text, "Text one.\n\nText two.\n\nText four.\n");
         assert_eq!(pages, [0, 11, 22, 22]);
         let (text, _) = join(
