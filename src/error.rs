@@ -133,6 +133,14 @@ pub enum Error {
         /// Names of the sources that exist.
         known: Vec<String>,
     },
+    /// The document that was asked for does not exist.
+    #[error("the knowledge base has no document {name}")]
+    UnknownDocument {
+        /// Its name, as typed.
+        name: String,
+        /// The names that are most like it.
+        near: Vec<String>,
+    },
     /// Another run is active, or the lock cannot be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -217,7 +225,8 @@ impl Error {
             | Self::OtherSources { .. }
             | Self::OtherConfig { .. }
             | Self::NoEmbedder { .. }
-            | Self::UnknownSource { .. } => ExitCode::Usage,
+            | Self::UnknownSource { .. }
+            | Self::UnknownDocument { .. } => ExitCode::Usage,
             Self::Kb(error) => kb_exit_code(error),
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Lock(LockError::Full { .. }) => ExitCode::StorageFull,

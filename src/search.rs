@@ -205,11 +205,8 @@ impl Searcher {
     /// Returns what [`search`](Self::search) finds, and how the text was understood: if a phrase,
     /// an exclusion or a filter in it leaves nothing, its words are searched for.
     pub fn answer(&self, query: &Query) -> Result<SearchResult, Error> {
-        if let Some(source) = &query.filter.source
-            && !self.reader.has_source(source)?
-        {
-            let known = self.reader.source_names()?;
-            return Err(Error::UnknownSource { name: source.clone(), known });
+        if let Some(source) = &query.filter.source {
+            require_source(&self.reader, source)?;
         }
         let strict = self.answer_with(query, Strictness::Full)?;
         if strict.warning == Some(Warning::OnlyExcludes) {
@@ -305,6 +302,17 @@ impl Searcher {
         }))
     }
 
+    /// Returns the unit vector of `text` in `role`, and the fingerprint of its embedder; fails if
+    /// there is no embedder of the vectors.
+    pub fn embed(&self, text: &str, role: Role) -> Result<(Vec<f32>, String), Error> {
+        let Some(embedder) = self.embedder.as_deref() else {
+            return Err(Error::NoEmbedder { kb: self.reader.path().to_owned() });
+        };
+        let embeddings = embed::unit_vectors(embedder, &[text], role)?;
+        let row = embeddings.rows().next().unwrap_or_default().to_vec();
+        Ok((row, embedder.model().fingerprint.clone()))
+    }
+
     /// Returns the vector of `text`, from those of the last texts if it is there.
     fn row(&self, embedder: &dyn Embedder, text: &str) -> Result<Vec<f32>, Error> {
         let known = || self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
@@ -339,6 +347,14 @@ impl Reranking {
         let scores = self.reranker.scores(query, &texts, Instant::now() + self.timeout)?;
         Ok(candidates.iter().map(|one| one.id).zip(scores).collect())
     }
+}
+
+/// Fails if no document is of the source `name`.
+pub fn require_source(reader: &Reader, name: &str) -> Result<(), Error> {
+    if reader.has_source(name)? {
+        return Ok(());
+    }
+    Err(Error::UnknownSource { name: name.to_owned(), known: reader.source_names()? })
 }
 
 /// Returns `query` as a search by words.

@@ -26,6 +26,12 @@ pub fn hint(error: &Error) -> Option<String> {
             Some("name its kb.toml, ingest again, or use --mode text".to_owned())
         }
         Error::UnknownSource { known, .. } => Some(format!("it has: {}", known.join(", "))),
+        Error::UnknownDocument { near, .. } if !near.is_empty() => {
+            Some(format!("did you mean {}?", near.join(" or ")))
+        }
+        Error::UnknownDocument { .. } => {
+            Some("`kbingest ls` lists what there is, written SOURCE:URI".to_owned())
+        }
         Error::Config(error) => of_config(error),
         Error::Kb(error) => of_kb(error).map(str::to_owned),
         Error::Lock(error) => of_lock(error).map(str::to_owned),

@@ -1,6 +1,7 @@
 //! The command line: arguments and environment in, text or JSON and an exit code out. The only
 //! module that prints.
 
+mod analyze;
 mod args;
 mod cache;
 mod cancel;
@@ -8,8 +9,11 @@ mod check;
 mod document;
 mod eval;
 mod exit_code;
+mod export;
+mod get;
 mod hints;
 mod ingest;
+mod ls;
 #[cfg(feature = "serve")]
 mod mcp;
 mod model;
@@ -18,10 +22,14 @@ mod pages;
 mod plan;
 mod progress;
 mod render;
+mod runs;
 mod search;
 #[cfg(feature = "serve")]
 mod serve;
+mod similar;
+mod stats;
 mod status;
+mod target;
 mod terminal;
 mod trust;
 
@@ -96,6 +104,15 @@ fn dispatch(arguments: &Arguments) -> Result<Ending, Error> {
         Command::Pages(command) => pages::run(command),
         Command::Cancel(command) => cancel::run(command),
         Command::Search(command) => search::run(command),
+        Command::Ls(command) => ls::run(command),
+        Command::Get(command) => get::run(command),
+        Command::Export(command) => export::run(command),
+        Command::Similar(command) => similar::run(command),
+        Command::Runs(command) => runs::runs(command),
+        Command::Diff(command) => runs::diff(command),
+        Command::Stats(command) => stats::run(command),
+        Command::Analyze(command) => analyze::analyze(command),
+        Command::Embed(command) => analyze::embed(command),
         Command::Extract(command) => document::extract(command),
         Command::Chunk(command) => document::chunk(command),
         Command::Eval(command) => eval::run(command, arguments.quiet),

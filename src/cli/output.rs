@@ -1,11 +1,14 @@
 //! Writes to stdout and stderr; a closed pipe or a full disk is no panic.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::support::files::NewFile;
 
 /// Prints a result on stdout. A closed pipe is not an error.
 pub fn result(text: &str) -> Result<(), Error> {
@@ -39,13 +42,124 @@ pub fn text(text: &str) -> Result<(), Error> {
 
 /// Prints a report as one JSON object on stdout.
 pub fn json(report: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(report)
-        .map_err(|error| Error::Internal { place: "report", message: error.to_string() })?;
+    let mut text = serde_json::to_string_pretty(report).map_err(unserializable)?;
     text.push('\n');
     let text = escape_json(&text);
     // Without anstream: its filter for colours would remove DEL characters from documents.
     let mut stdout = io::stdout().lock();
     ignore_closed_pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Bytes that are written at once.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Rows of a result on stdout, written as they come.
+pub struct Rows(BufWriter<StdoutLock<'static>>);
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self(BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()))
+    }
+}
+
+impl Rows {
+    /// Writes `text`; breaks if nobody reads any more.
+    pub fn write(&mut self, text: &str) -> Result<ControlFlow<()>, Error> {
+        match self.0.write_all(text.as_bytes()) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            failed => ignore_closed_pipe(failed).map(|()| ControlFlow::Break(())),
+        }
+    }
+
+    /// Writes what is left.
+    pub fn end(mut self) -> Result<(), Error> {
+        ignore_closed_pipe(self.0.flush())
+    }
+}
+
+/// Where a long result goes: to stdout, or to a file that appears when it is complete.
+pub enum Sink {
+    /// Stdout.
+    Stdout(Rows),
+    /// A file, and its path.
+    File(PathBuf, BufWriter<NewFile>),
+}
+
+impl Sink {
+    /// Opens the file at `path`, or stdout.
+    pub fn open(path: Option<&Path>) -> Result<Self, Error> {
+        let Some(path) = path else { return Ok(Self::Stdout(Rows::default())) };
+        let file = NewFile::create_result(path).map_err(|error| unwritable(path, &error))?;
+        Ok(Self::File(path.to_owned(), BufWriter::with_capacity(BUFFER_BYTES, file)))
+    }
+
+    /// Writes `text`; breaks if nobody reads any more.
+    pub fn write(&mut self, text: &str) -> Result<ControlFlow<()>, Error> {
+        match self {
+            Self::Stdout(rows) => rows.write(text),
+            Self::File(path, file) => {
+                file.write_all(text.as_bytes()).map_err(|error| unwritable(path, &error))?;
+                Ok(ControlFlow::Continue(()))
+            }
+        }
+    }
+
+    /// Writes what is left.
+    pub fn end(self) -> Result<(), Error> {
+        match self {
+            Self::Stdout(rows) => rows.end(),
+            Self::File(path, file) => {
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+                file.and_then(NewFile::finish).map_err(|error| unwritable(&path, &error))
+            }
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    Error::Usage {
+        message: format!("cannot write {}: {error}", path.display()),
+        hint: Some("name a file that can be written".to_owned()),
+    }
+}
+
+/// One JSON object on stdout whose last value is a list, written as it comes, an object a line.
+pub struct JsonList {
+    rows: Rows,
+    is_empty: bool,
+}
+
+impl JsonList {
+    /// Begins an object about the knowledge base at `path` with a list called `name`.
+    pub fn begin(path: &Path, name: &str) -> Result<Self, Error> {
+        let path = to_json(&path.to_string_lossy())?;
+        let mut rows = Rows::default();
+        let head = format!("{{\"schema\":1,\"knowledge_base\":{path},\"{name}\":[");
+        let _ = rows.write(&head)?;
+        Ok(Self { rows, is_empty: true })
+    }
+
+    /// Adds an object to the list; breaks if nobody reads any more.
+    pub fn push(&mut self, object: &impl Serialize) -> Result<ControlFlow<()>, Error> {
+        let start = if self.is_empty { "\n" } else { ",\n" };
+        self.is_empty = false;
+        self.rows.write(&format!("{start}{}", to_json(object)?))
+    }
+
+    /// Ends the list and the object.
+    pub fn end(mut self) -> Result<(), Error> {
+        let _ = self.rows.write("\n]}\n")?;
+        self.rows.end()
+    }
+}
+
+/// Returns `value` as JSON in one line.
+fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    Ok(escape_json(&serde_json::to_string(value).map_err(unserializable)?))
+}
+
+fn unserializable(error: serde_json::Error) -> Error {
+    Error::Internal { place: "report", message: error.to_string() }
 }
 
 /// Prints a message on stderr; if that fails, there is nowhere to report it.

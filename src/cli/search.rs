@@ -1,11 +1,11 @@
 //! `kbingest search`.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use super::args::SearchArgs;
 use super::output::{escape, result};
 use super::render::{BOLD, DIM, MATCH};
+use super::target::target_and_last;
 use super::{Ending, output, render};
 use crate::analysis::noise;
 use crate::error::Error;
@@ -14,12 +14,7 @@ use crate::operations::{self, SearchReport, Target};
 
 /// Runs `search`.
 pub fn run(arguments: &SearchArgs) -> Result<Ending, Error> {
-    let (target, text) = match arguments.target_and_query.as_slice() {
-        [target, text] => (Path::new(target), text),
-        [text] => (Path::new("kb.toml"), text),
-        // clap accepts one or two.
-        _ => unreachable!("one or two arguments"),
-    };
+    let (target, text) = target_and_last(&arguments.target_and_query);
     let mut target = Target::open(target)?;
     if arguments.trust.trust {
         target.allow();

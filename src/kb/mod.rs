@@ -12,17 +12,18 @@ pub mod vector_cache;
 
 pub use error::KbError;
 pub use sqlite::{
-    Analyse, Answer, Candidate, ChunkedRevision, ChunkedText, Commit, Correction, CrawledSite, Day,
-    Duplicate, Explanation, Filter, FilterError, Finding, FormatCount, FoundLink, FrontierCounts,
-    Generation, Hit, IndexRows, Interpretation, LedgerRow, Likeness, LinesIn, ListPlace,
-    ListedDocument, LiveDocument, LoadedRevision, Lost, LostDocument, Maintenance, ModelChange,
-    NewChunk, NewText, OVER_LIMIT, OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState,
-    PageView, Passage, PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, REPEATED,
-    ROWS_PER_QUEUED, ReadResult, Reader, Reading, Recomputed, Reorder, Repair, ReportedFailure,
-    ReusableVectors, Run, SaveResult, Scoring, SearchMode, Show, SkippedText, SourceCount,
-    StaleRevision, Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects,
-    TextRevision, Transition, UNSEEN, UnderstoodQuery, UriGlob, WholeDocument, WordWeights, Writer,
-    check_file_system, chunk_count, is_header, request_cancel,
+    Analyse, Answer, Candidate, ChunkedRevision, ChunkedText, Commit, Composition, Correction,
+    CrawledSite, Day, DocumentState, Duplicate, Explanation, Expressions, Filter, FilterError,
+    Finding, FormatCount, FoundLink, FrontierCounts, Generation, Hit, IndexRows, Interpretation,
+    LedgerRow, Likeness, LinesIn, ListPlace, ListedDocument, LiveDocument, LoadedRevision, Lost,
+    LostDocument, Maintenance, ModelChange, NearDocument, NewChunk, NewText, OVER_LIMIT,
+    OVER_QUERIES, PageDocument, PageLinks, PageRow, PageState, PageView, Part, Passage,
+    PendingRange, Query, QueryVector, QueuedChunk, QueuedPage, REPEATED, ROWS_PER_QUEUED,
+    ReadResult, Reader, Reading, Recomputed, Reorder, Repair, ReportedFailure, ReusableVectors,
+    Run, SaveResult, Scoring, SearchMode, Show, SkippedText, SourceCount, StaleRevision,
+    Statistics, StoredChunk, StoredLink, StoredVector, Suspect, Suspects, TextRevision, Touch,
+    TouchedDocument, Transition, UNSEEN, UnderstoodQuery, UriGlob, WholeDocument, WordWeights,
+    Writer, check_file_system, chunk_count, is_header, request_cancel,
 };
 #[cfg(test)]
 pub use sqlite::{plans, recorded};

@@ -1,13 +1,18 @@
 //! One function per subcommand: opens what it needs, takes the lock, starts the workers, returns a
 //! report. No business logic, and nothing is printed here.
 
+mod analyze;
 mod cache;
 mod cancel;
 mod check;
+mod diff;
 mod document;
 mod eval;
+mod export;
 mod files;
+mod get;
 mod ingest;
+mod list;
 mod model;
 mod pages;
 mod plan;
@@ -15,33 +20,44 @@ mod plan;
 mod plans;
 mod publish;
 mod report;
+mod runs;
 mod search;
+mod similar;
+mod stats;
 mod status;
 mod tune;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use analyze::{AnalyzeReport, EmbedReport, analyze, embed};
 pub use cache::{CacheReport, cache};
 pub use cancel::{Cancellation, cancel};
 pub use check::{CheckOptions, CheckReport, check};
+pub use diff::{ChangedDocument, DiffReport, DocumentChange, diff, diff_since};
 pub use document::{ChunkReport, ChunkShown, DocumentSettings, ExtractReport, chunk, extract};
 pub use eval::{EvalOptions, Gate, eval};
+pub use export::{ChunkRecord, DocumentRecord, ExportRecord, ExportUnit, export};
 pub use files::candidate;
+pub use get::{ChunkOfDocument, DocumentReport, HeadingShown, get};
 pub use ingest::{IngestOptions, ResumeOptions, ingest, resume};
+pub use list::list;
 pub use model::{KeptModels, fetch_models, kept_models, verify_models};
 pub use pages::{PagesReport, page_states, pages};
 pub use plan::{Change, PlanReport, SourcePlan, plan};
 pub use publish::publish_if_good;
 pub use report::{Publication, RunReport};
+pub use runs::{PastRun, RunsReport, runs};
 pub use search::{SearchReport, open_searcher, search, search_with};
+pub use similar::{SimilarReport, similar};
+pub use stats::{ChunkTokens, LengthRange, StatsReport, stats};
 pub use status::{ReasonCount, StatusReport, status};
 pub use tune::{TuneReport, tune};
 
 pub use crate::pipeline::outcome::FailOn;
 pub use crate::pipeline::producer::reconcile::AllowDeletes;
 
-use crate::config::Config;
+use crate::config::{Config, SearchConfig};
 use crate::embed::Embedder;
 use crate::error::Error;
 use crate::support::checkpoint::{CheckpointHook, StopSignal};
@@ -80,6 +96,15 @@ impl Target {
     pub fn without_reranker(&mut self) {
         if let Self::Config(config) = self {
             config.search.rerank = None;
+        }
+    }
+
+    /// Returns how it is searched. A knowledge base alone has no settings, and no reranker: nothing
+    /// is sent anywhere because of a file.
+    fn search_config(&self) -> SearchConfig {
+        match self {
+            Self::Config(config) => config.search.clone(),
+            Self::File(_) => SearchConfig::default(),
         }
     }
 

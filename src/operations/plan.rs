@@ -189,7 +189,7 @@ fn speed(live: &Reader) -> Result<Option<f64>, Error> {
 }
 
 /// Compares the documents of `live` with those of the copy after the run.
-fn differences(live: Option<&Reader>, after: &Reader) -> Result<Vec<SourcePlan>, Error> {
+pub(super) fn differences(live: Option<&Reader>, after: &Reader) -> Result<Vec<SourcePlan>, Error> {
     let mut before = HashMap::new();
     if let Some(live) = live {
         live.each_live_document(&mut |document| {

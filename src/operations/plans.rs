@@ -124,6 +124,25 @@ fn check_everything(scenario: &Scenario) {
     }
 }
 
+/// Looks into the result in every way.
+fn look_everywhere(target: &Target) {
+    let goes_on = || Ok(std::ops::ControlFlow::Continue(()));
+    list(target, &Filter::default(), &mut |_| goes_on()).unwrap();
+    for unit in [ExportUnit::Documents, ExportUnit::Chunks { vectors: true }] {
+        export(target, &Filter::default(), unit, &mut |_| goes_on()).unwrap();
+    }
+    get(target, "docs:1.md:1-3").unwrap();
+    get(target, "1.md").unwrap();
+    get(target, "missing.md").unwrap_err();
+    similar(target, "1.md", 3).unwrap();
+    runs(target, 10).unwrap();
+    diff(target, None).unwrap();
+    diff(target, Some(crate::domain::RunId(1))).unwrap();
+    diff_since(target, target.kb()).unwrap();
+    stats(target).unwrap();
+    analyze(target, "\"no such phrase\" ferry", false).unwrap();
+}
+
 /// Searches the result in every way.
 fn read_everything(scenario: &Scenario) {
     status(&Target::File(scenario.path(RECORDED_NAME))).unwrap();
@@ -140,6 +159,7 @@ fn read_everything(scenario: &Scenario) {
     };
     let target = Target::Config(Box::new(scenario.config(32)));
     eval(&target, &options).unwrap();
+    look_everywhere(&target);
     let filters = [
         Filter::default(),
         Filter { source: Some("docs".to_owned()), ..Filter::default() },

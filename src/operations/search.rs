@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Target;
-use crate::config::SearchConfig;
 use crate::embed::{self, EmbedConfig, Measure};
 use crate::error::Error;
 use crate::kb::{Correction, Hit, Query, SearchMode};
@@ -81,15 +80,14 @@ pub fn open_searcher(target: &Target, mode: SearchMode) -> Result<Searcher, Erro
     open_with(target, mode, true)
 }
 
-/// Does the same, with the reranker only if `reranks`. A knowledge base alone has none: nothing is
-/// sent anywhere because of a file.
+/// Does the same, with the reranker only if `reranks`.
 pub(super) fn open_with(
     target: &Target,
     mode: SearchMode,
     reranks: bool,
 ) -> Result<Searcher, Error> {
     let Target::Config(config) = target else {
-        return Searcher::open(target.kb(), mode, SearchConfig::default(), None);
+        return Searcher::open(target.kb(), mode, target.search_config(), None);
     };
     let needs_embedder = mode != SearchMode::Text;
     let reranker = config.search.rerank.as_ref().filter(|_| reranks);

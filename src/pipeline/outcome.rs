@@ -51,7 +51,27 @@ pub enum Completed {
     NotPublished,
 }
 
+/// How a run ends that its budget stopped.
+const OVER_BUDGET: &str = "stopped by its budget";
+
+/// Returns the exit code of a run that ended with `message`; `None` if the message does not say it.
+pub fn exit_code_of(message: &str) -> Option<ExitCode> {
+    let completed = Completed::ALL.into_iter().find(|one| one.message() == message);
+    let limit = (message == OVER_BUDGET).then_some(ExitCode::Limit);
+    completed.map(Completed::exit_code).or(limit)
+}
+
 impl Completed {
+    const ALL: [Self; 7] = [
+        Self::UpToDate,
+        Self::KnownFailures,
+        Self::DocumentsFailed,
+        Self::Limited,
+        Self::SourceUnreachable,
+        Self::DeletionsWithheld,
+        Self::NotPublished,
+    ];
+
     /// Returns the outcome of a run with these metrics.
     fn new(metrics: &Metrics, failures: FailureCounts, fail_on: FailOn) -> Self {
         let FailureCounts { new, known } = failures;
@@ -126,7 +146,7 @@ pub fn settle(
     let (status, message) = match &result {
         Ok(completed) => (completed.status(), completed.message()),
         Err(Error::Stopped) => (RunStatus::Cancelled, "stopped at a checkpoint"),
-        Err(Error::Budget { .. }) => (RunStatus::Cancelled, "stopped by its budget"),
+        Err(Error::Budget { .. }) => (RunStatus::Cancelled, OVER_BUDGET),
         Err(_) => (RunStatus::Failed, "stopped by an error"),
     };
     let error = failed(&result).filter(|_| status == RunStatus::Failed).map(|error| chain(error));

@@ -5,10 +5,13 @@
 
 mod exit_codes;
 mod expanded;
+mod export;
 mod forms;
 mod help;
 mod json;
+mod look;
 mod names;
+mod outside;
 mod streams;
 
 use std::fs;

@@ -83,15 +83,54 @@ pub fn replace_result(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let part = storage::beside(path, ".part");
-    remove(&part)?;
-    let mut file = create_new_as(&part, mode)?;
-    let written = file.write_all(bytes).and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = remove(&part);
+    let mut new = NewFile::create_as(path, mode)?;
+    new.write_all(bytes)?;
+    new.finish()
+}
+
+/// A file that is written piece by piece, and appears, or replaces another one, when it is
+/// complete. If it never is, nothing is left of it, except by a kill.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+}
+
+impl NewFile {
+    /// Begins a result that the user requested at `path`: its mode follows the umask.
+    pub fn create_result(path: &Path) -> io::Result<Self> {
+        Self::create_as(path, 0o666)
     }
-    written
+
+    fn create_as(path: &Path, mode: u32) -> io::Result<Self> {
+        let part = storage::beside(path, ".part");
+        remove(&part)?;
+        let file = create_new_as(&part, mode)?;
+        Ok(Self { path: path.to_owned(), part, file })
+    }
+
+    /// Makes it the file at its path.
+    pub fn finish(self) -> io::Result<()> {
+        std::fs::rename(&self.part, &self.path)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone if it was finished; otherwise the first error is the one to report.
+        let _ = remove(&self.part);
+    }
 }
 
 /// Creates a file without a name: the system frees it when the process ends, even by a kill.

@@ -13,6 +13,7 @@ mod failures;
 mod frontier;
 mod generations;
 mod guard;
+mod history;
 mod identity;
 mod in_flight;
 mod index;
@@ -20,6 +21,7 @@ mod ledger;
 mod live;
 mod loaded;
 mod maintenance;
+mod near;
 #[cfg(test)]
 pub mod plans;
 mod pool;
@@ -50,7 +52,9 @@ use rusqlite::Connection;
 use self::connect::BUSY_TIMEOUT;
 use self::writer::{take_ids, tidy};
 
-pub use browse::{Generation, ListPlace, ListedDocument, Passage, SourceCount, WholeDocument};
+pub use browse::{
+    DocumentState, Generation, ListPlace, ListedDocument, Passage, SourceCount, WholeDocument,
+};
 pub use documents::{NewText, ReadResult, Reading, SaveResult};
 pub use failures::{ReportedFailure, SkippedText};
 pub use frontier::{
@@ -59,23 +63,26 @@ pub use frontier::{
     StoredLink, Transition, UNSEEN,
 };
 pub use generations::ModelChange;
+pub use history::{Touch, TouchedDocument};
 pub use in_flight::{Suspect, Suspects};
 pub use index::{Analyse, IndexRows};
 pub use ledger::LedgerRow;
 pub use live::LiveDocument;
 pub use loaded::{LoadedRevision, QueuedChunk};
 pub use maintenance::{
-    ChunkedText, Finding, FormatCount, Maintenance, Recomputed, Repair, Statistics,
+    ChunkedText, Composition, Finding, FormatCount, Maintenance, Part, Recomputed, Repair,
+    Statistics,
 };
+pub use near::NearDocument;
 pub use queue::{Commit, PendingRange, StoredChunk};
 pub use reader::Reader;
 pub use run::Run;
 pub use runs::request_cancel;
 pub use schema::is_header;
 pub use search::{
-    Candidate, Correction, Day, Duplicate, Explanation, Filter, FilterError, Hit, Interpretation,
-    Likeness, LinesIn, Query, QueryVector, Reorder, Scoring, SearchMode, Show, UnderstoodQuery,
-    UriGlob, WordWeights,
+    Candidate, Correction, Day, Duplicate, Explanation, Expressions, Filter, FilterError, Hit,
+    Interpretation, Likeness, LinesIn, Query, QueryVector, Reorder, Scoring, SearchMode, Show,
+    UnderstoodQuery, UriGlob, WordWeights,
 };
 pub use stage::{ChunkedRevision, NewChunk, StaleRevision, TextRevision, chunk_count};
 pub use vectors::{ReusableVectors, StoredVector};

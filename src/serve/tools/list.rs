@@ -195,6 +195,9 @@ pub fn page(
     let page = base.with(|searcher| {
         let mut page = Page { documents: Vec::new(), has_more: false };
         searcher.reader().list_documents(filter, after, &mut |document| {
+            if !document.is_live {
+                return ControlFlow::Continue(());
+            }
             if page.documents.len() == limit {
                 page.has_more = true;
                 return ControlFlow::Break(());

@@ -200,12 +200,7 @@ fn not_found(kb: &str, document: &str) -> Refusal {
 /// Adds the headings from passage `from` on that fit in `left` tokens.
 fn add_outline(document: &WholeDocument, from: usize, left: usize, answer: &mut ReadAnswer) {
     let mut left = left;
-    let mut last = None;
-    for (number, passage) in document.passages.iter().enumerate().skip(from) {
-        if last == Some(&passage.heading_path) {
-            continue;
-        }
-        last = Some(&passage.heading_path);
+    for (number, passage) in document.headings().skip_while(|(number, _)| *number < from) {
         let entry = OutlineEntry {
             heading_path: passage.heading_path.clone(),
             start_line: passage.start_line,

@@ -7,7 +7,8 @@ use crate::support::Place;
 fn help() {
     let place = Place::new();
     let commands = [
-        "", "ingest", "resume", "plan", "status", "pages", "cancel", "search", "eval", "extract",
+        "", "ingest", "resume", "plan", "status", "pages", "cancel", "search", "ls", "get",
+        "export", "similar", "runs", "diff", "stats", "analyze", "embed", "eval", "extract",
         "chunk", "trust", "cache", "model", "mcp", "serve", "check",
     ];
     for command in commands {

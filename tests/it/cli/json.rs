@@ -302,3 +302,25 @@ fn colours_of_logs_are_not_shown_and_stay_in_json() {
     let found = json(&place, &["search", "failed", "--json", "--mode", "text"]);
     assert_eq!(found["hits"][0]["text"], text.trim_end());
 }
+
+#[test]
+fn reports_about_a_knowledge_base_are_documented() {
+    let place = ingested();
+    place.write("copy.md", fs::read(place.docs().join("river.md")).unwrap());
+    place.write("broken.md", BROKEN);
+    ends_with(&place, 3, &["ingest", "-q"]);
+    for arguments in [
+        &["ls"][..],
+        &["get", "river.md:1-5"],
+        &["similar", "river.md"],
+        &["runs"],
+        &["diff"],
+        &["stats"],
+        &["analyze", "ferry"],
+        &["embed", "ferry"],
+    ] {
+        let report = json(&place, &[arguments, &["--json"]].concat());
+        assert_eq!(report["schema"], 1, "{arguments:?}");
+        assert_documented(&form(&report));
+    }
+}

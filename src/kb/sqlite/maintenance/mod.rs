@@ -1,6 +1,7 @@
 //! Operations on a whole knowledge base: check, repair, dump, copy, statistics.
 
 mod check;
+mod composition;
 mod copy;
 mod dump;
 mod repair;
@@ -11,6 +12,7 @@ mod verify;
 use super::Reader;
 
 pub use check::{ChunkedText, Finding, Recomputed};
+pub use composition::{Composition, Part};
 pub use repair::Repair;
 pub use statistics::{FormatCount, Statistics};
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Transaction;
 use serde::Serialize;
 
-use crate::domain::{ExtractFingerprint, QueueStats};
+use crate::domain::QueueStats;
 use crate::kb::KbError;
+use crate::kb::sqlite::browse::format_of;
 use crate::kb::sqlite::convert::from_sql;
 use crate::kb::sqlite::{Maintenance, Reader, schema};
 use crate::support::storage;
@@ -143,11 +144,7 @@ impl Revisions {
     fn formats(&self) -> Vec<FormatCount> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for (fingerprint, documents) in &self.extract_fps {
-            let format = match fingerprint.parse::<ExtractFingerprint>() {
-                Ok(fingerprint) => fingerprint.extractor().name.clone(),
-                Err(_) => fingerprint.clone(),
-            };
-            *counts.entry(format).or_default() += documents;
+            *counts.entry(format_of(fingerprint)).or_default() += documents;
         }
         let mut formats: Vec<_> = counts
             .into_iter()

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::analysis::ParsedQuery;
@@ -102,6 +103,12 @@ impl FromStr for Day {
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

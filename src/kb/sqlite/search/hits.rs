@@ -80,6 +80,16 @@ pub enum LinesIn {
     Text,
 }
 
+impl LinesIn {
+    /// Returns its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// How a score was computed: `text_part + vector_part`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {

@@ -2,6 +2,7 @@
 
 mod best;
 mod correction;
+mod expressions;
 mod filter;
 mod hits;
 mod joints;
@@ -32,6 +33,7 @@ use crate::kb::sqlite::Reader;
 use crate::kb::sqlite::convert::{from_sql, id};
 use crate::kb::sqlite::vectors::{self, Space};
 
+pub use expressions::Expressions;
 pub use filter::{Day, DocumentView, Filter, FilterError, UriGlob, day_of};
 pub use hits::{Duplicate, Explanation, Hit, LinesIn};
 pub use query::{

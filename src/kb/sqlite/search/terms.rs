@@ -68,6 +68,12 @@ impl Terms {
         Ok(Self { potential, words: known, complete, all, any, required, excluded })
     }
 
+    /// Returns what matches chunks with any word, if that is not the same, and with every word.
+    pub fn expressions(&self) -> (Option<String>, Option<String>) {
+        let any = self.any.as_ref().and_then(|any| self.restricted(Some(any)));
+        (any, self.restricted(self.all.as_deref()))
+    }
+
     fn restricted(&self, wanted: Option<&str>) -> Option<String> {
         match_expression::restricted(wanted, self.required.as_deref(), self.excluded.as_deref())
     }
