@@ -11,17 +11,18 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use crate::analysis::{Analyser, Strictness};
+use crate::analysis::{Analyser, Strictness, fragment_above};
 use crate::chunk::context_line;
 use crate::config::SearchConfig;
 use crate::domain::ChunkId;
 use crate::embed::{self, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{
-    Candidate, Hit, Interpretation, Query, QueryVector, Reader, Reorder, Scoring, SearchMode, Show,
-    StoredVector, WordWeights,
+    Candidate, Hit, Interpretation, LinesIn, Query, QueryVector, Reader, Reorder, Scoring,
+    SearchMode, Show, StoredVector, WordWeights,
 };
 use crate::rerank::{self, RerankError};
+use crate::source::{self, LinkPlace, Links};
 
 /// A knowledge base and the embedder of its vectors, opened for any number of queries by any number
 /// of threads.
@@ -34,6 +35,7 @@ pub struct Searcher {
     reranker: Option<Reranking>,
     config: SearchConfig,
     warnings: Vec<Warning>,
+    links: Links,
     /// Vectors of the last texts: an answer that is relaxed asks for its own again.
     vectors: Mutex<HashMap<String, Vec<f32>>>,
 }
@@ -152,7 +154,8 @@ impl Searcher {
             warnings.push(Warning::OldIndex);
         }
         let vectors = Mutex::default();
-        Ok(Self { reader, embedder, reranker: None, config, warnings, vectors })
+        let links = Links::default();
+        Ok(Self { reader, embedder, reranker: None, config, warnings, links, vectors })
     }
 
     /// Has searches reorder their best passages by a reranker, or warn why there is none.
@@ -162,6 +165,13 @@ impl Searcher {
             Ok(reranking) => self.reranker = Some(reranking),
             Err(error) => self.warnings.push(Warning::NotReranked(error)),
         }
+        self
+    }
+
+    /// Has hits lead to where the documents of each source are for readers.
+    #[must_use]
+    pub fn with_links(mut self, links: Links) -> Self {
+        self.links = links;
         self
     }
 
@@ -235,6 +245,31 @@ impl Searcher {
     }
 
     fn answer_with(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
+        let mut result = self.find(query, strictness)?;
+        for hit in result.hits.iter_mut().filter(|_| query.show.locates) {
+            self.locate(hit)?;
+        }
+        Ok(result)
+    }
+
+    /// Adds to a hit the fragment of the heading above it, and where readers find it.
+    fn locate(&self, hit: &mut Hit) -> Result<(), Error> {
+        let links = self.links.get(&hit.source);
+        if hit.anchor.is_none() {
+            let style = links.map(|links| links.anchors).unwrap_or_default();
+            let start = usize::try_from(hit.start_byte).unwrap_or(usize::MAX);
+            let text = self.reader.markdown_of(hit)?;
+            hit.anchor = text.and_then(|text| fragment_above(&text, start, style));
+        }
+        let lines = (hit.lines_in == LinesIn::File).then_some((hit.start_line, hit.end_line));
+        let anchor = hit.anchor.as_deref();
+        let place = LinkPlace { uri: &hit.uri, lines, anchor };
+        let link = links.and_then(|links| source::link(&links.base_url, place));
+        hit.url = link.or_else(|| source::link_of_page(place));
+        Ok(())
+    }
+
+    fn find(&self, query: &Query, strictness: Strictness) -> Result<SearchResult, Error> {
         let reading = self.reader.understand(query, strictness, &embed::is_word)?;
         let mode = self.mode(query.show.mode);
         let words = (mode != SearchMode::Vector).then_some(WordWeights {

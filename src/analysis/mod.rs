@@ -10,6 +10,7 @@
 //! index that splits at everything else keeps it whole.
 
 mod about;
+mod anchors;
 mod cache;
 mod command_line;
 mod compounds;
@@ -40,6 +41,7 @@ mod token;
 use std::ops::Range;
 
 pub use about::about;
+pub use anchors::{AnchorStyle, fragment_above};
 pub use command_line::{has_command_line, has_option};
 pub use language::{IndexLanguages, Language};
 pub use lookup::{Sequence, Word, forms, sequences};

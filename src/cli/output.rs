@@ -168,6 +168,17 @@ pub fn message(text: &str) {
     let _ = writeln!(stderr, "{text}");
 }
 
+/// Returns `text` as a link to `url` (OSC 8) if stdout is a terminal that shows colours.
+pub fn linked(text: &str, url: Option<&str>) -> String {
+    let stdout = io::stdout();
+    let is_shown = stdout.is_terminal()
+        && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+    match url.filter(|url| is_shown && url.bytes().all(|byte| byte.is_ascii_graphic())) {
+        Some(url) => format!("\u{1b}]8;;{url}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\"),
+        None => text.to_owned(),
+    }
+}
+
 /// Reports whether a terminal obeys `character` instead of showing it: control characters,
 /// direction marks, line separators, and invisible tags.
 pub fn controls_terminal(character: char) -> bool {

@@ -23,7 +23,7 @@ pub struct RunsArgs {
     pub target: PathBuf,
     /// Number of runs, the latest ones.
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 1000)]
-    pub limit: usize,
+    pub limit: u32,
     /// Prints one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

@@ -49,6 +49,7 @@ fn query(arguments: &SearchArgs, text: &str) -> Query {
             folds: !arguments.no_fold,
             marks: true,
             explains: arguments.explain,
+            locates: true,
             reranks: !arguments.no_rerank,
         },
     }
@@ -107,11 +108,13 @@ fn head(rank: usize, hit: &Hit, text: &mut String) {
         LinesIn::File => format!(":{}-{}", hit.start_line, hit.end_line),
         LinesIn::Text => String::new(),
     };
-    let _ = write!(text, "{rank}. {BOLD}{uri}{lines}{BOLD:#}  {DIM}");
+    let name = output::linked(&format!("{BOLD}{uri}{lines}{BOLD:#}"), hit.url.as_deref());
+    let _ = write!(text, "{rank}. {name}  {DIM}");
     if let Some(page) = hit.page {
         let _ = write!(text, "page {page}, ");
     }
-    if let Some(anchor) = &hit.anchor {
+    // Markdown is read by lines.
+    if let Some(anchor) = hit.anchor.as_ref().filter(|_| hit.markdown.is_none()) {
         let _ = write!(text, "#{}, ", escape(anchor, false));
     }
     if hit.lines_in == LinesIn::Text {

@@ -145,8 +145,15 @@ pub(super) fn measure(
     for query in queries {
         // Chunks are measured as ranked, without folding.
         let Ranked { mode, reranks } = ranked;
-        let show =
-            Show { limit: HITS, mode, folds: false, marks: false, reranks, ..Show::default() };
+        let show = Show {
+            limit: HITS,
+            mode,
+            folds: false,
+            marks: false,
+            locates: false,
+            reranks,
+            ..Show::default()
+        };
         let query = Query { show, ..Query::new(&query.text) };
         let since = Instant::now();
         let SearchResult { hits, warning, rerank_error, .. } = searcher.answer(&query)?;

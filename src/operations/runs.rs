@@ -42,7 +42,7 @@ impl From<RunState> for PastRun {
 
 /// Returns the last runs of the knowledge base of `target`, at most `most`; takes no lock and
 /// writes nothing.
-pub fn runs(target: &Target, most: usize) -> Result<RunsReport, Error> {
+pub fn runs(target: &Target, most: u32) -> Result<RunsReport, Error> {
     let runs = Reader::open(target.kb())?.runs(most)?;
     Ok(RunsReport {
         schema: 1,

@@ -102,6 +102,7 @@ pub(super) fn open_with(
     let open = || embed::open(&embed, &setting);
     let embedder = needs_embedder.then(open).transpose()?;
     let searcher = Searcher::open(target.kb(), mode, config.search.clone(), embedder)?;
+    let searcher = searcher.with_links(config.source.links());
     Ok(match reranker {
         None => searcher,
         Some(rerank) => {

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::AnchorStyle;
 use crate::source::located::Located;
 use serde::Deserialize;
 
-use super::settings::{Checks, max_documents_default, max_file_size_default};
+use super::settings::{Checks, empty, max_documents_default, max_file_size_default};
 use super::{ByteSize, MaxDelete, Problems};
 
 /// One folder of documents.
@@ -44,6 +45,12 @@ pub struct DirectoryConfig {
     /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
     #[serde(default)]
     pub skip_if: Vec<Located<String>>,
+    /// Where readers find the documents: a URL with `{path}`; empty: nowhere.
+    #[serde(default = "empty")]
+    pub base_url: Located<String>,
+    /// By which rule a heading becomes the fragment of a link.
+    #[serde(default)]
+    pub anchors: AnchorStyle,
 }
 
 fn yes() -> bool {
@@ -65,6 +72,8 @@ impl DirectoryConfig {
             max_documents: max_documents_default(),
             max_delete: None,
             skip_if: Vec::new(),
+            base_url: empty(),
+            anchors: AnchorStyle::default(),
         }
     }
 
@@ -76,6 +85,7 @@ impl DirectoryConfig {
     pub fn problems(&self, base: Option<&Path>) -> Problems {
         let mut checks = Checks::of("source.directory");
         checks.name(&self.name);
+        checks.base_url(&self.base_url);
         if let Some(base) = base {
             let path = base.join(self.path.get_ref());
             checks.add(self.path.span(), "path", check_path(&path));
@@ -161,7 +171,7 @@ max_file_size = "10MiB"
             &size("true"),
             &format!("true | invalid type: boolean `true`, expected {}", &sizes[11..]),
         );
-        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`";
+        let keys = "`name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`, `base_url`, `anchors`";
         check(
             "path = \".\"\nfollow = true",
             &format!("follow | unknown field `follow`, expected one of {keys}"),

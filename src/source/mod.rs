@@ -7,6 +7,7 @@
 //! later run compares them with the ledger.
 
 mod archive;
+mod base_url;
 mod beneath;
 mod directory;
 mod directory_config;
@@ -37,12 +38,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::analysis::AnchorStyle;
 use crate::domain::{DocumentError, Entry, Version};
 use crate::support::cache::{self, Cache};
 use crate::support::checkpoint::StopSignal;
 use crate::support::{process_limit, storage};
 
 pub use archive::{ArchiveConfig, ArchiveSource};
+pub use base_url::{LinkPlace, link, link_of_page};
 pub use directory::DirectorySource;
 pub use directory_config::DirectoryConfig;
 pub use git::{GitConfig, GitSource, may_be_private};
@@ -354,6 +357,35 @@ impl SourceConfig {
         let all = directories.chain(repositories).chain(archives).chain(records);
         let all = all.filter(|(_, conditions)| !conditions.is_empty());
         all.map(|(name, conditions)| (name.get_ref().clone(), conditions.clone())).collect()
+    }
+}
+
+/// How the documents of a source are linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLinks {
+    /// Template of their URLs; empty: they have none.
+    pub base_url: String,
+    /// Rule of the fragments of their headings.
+    pub anchors: AnchorStyle,
+}
+
+/// How documents are linked, by the name of their source.
+pub type Links = BTreeMap<String, SourceLinks>;
+
+impl SourceConfig {
+    /// Returns how documents are linked; pages of sites are at their own URLs.
+    pub fn links(&self) -> Links {
+        let none = AnchorStyle::default();
+        let directories = self.directory.iter().map(|one| (&one.name, &one.base_url, one.anchors));
+        let repositories = self.git.iter().map(|one| (&one.name, &one.base_url, one.anchors));
+        let archives = self.archive.iter().map(|one| (&one.name, &one.base_url, one.anchors));
+        let records = self.records.iter().map(|one| (&one.name, &one.base_url, none));
+        let all = directories.chain(repositories).chain(archives).chain(records);
+        let links = all.map(|(name, base_url, anchors)| {
+            let links = SourceLinks { base_url: base_url.get_ref().clone(), anchors };
+            (name.get_ref().clone(), links)
+        });
+        links.collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::source::located::Located;
 
-use super::{ByteSize, Problems, globs};
+use super::{ByteSize, Problems, base_url, globs};
 
 const MAX_FILE_SIZE_DEFAULT: ByteSize = ByteSize(10 << 20);
 const MAX_DOCUMENTS_DEFAULT: u64 = 1_000_000;
@@ -69,6 +69,11 @@ impl Checks {
     /// component and not hidden.
     pub(super) fn name(&mut self, name: &Located<String>) {
         self.add(name.span(), "name", check_name(name.get_ref()));
+    }
+
+    /// Checks where the documents are for readers.
+    pub(super) fn base_url(&mut self, template: &Located<String>) {
+        self.add(template.span(), "base_url", base_url::check(template));
     }
 
     /// Checks a list of globs.

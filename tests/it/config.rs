@@ -52,7 +52,7 @@ fn unknown_keys_and_tables() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("include_hidden = true\n"), @r#"
-    error: kb.toml:4:1: source.directory.include_hidden: unknown key `include_hidden`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`
+    error: kb.toml:4:1: source.directory.include_hidden: unknown key `include_hidden`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`, `base_url`, `anchors`
      --> kb.toml:4:1
       |
     4 | include_hidden = true
@@ -340,7 +340,7 @@ fn values_out_of_range() {
     hint: kb.example.toml explains every key
     "#);
     insta::assert_snapshot!(with_source("chunk = { overlap_tokens = 128 }\n"), @r#"
-    error: kb.toml:4:1: source.directory.chunk: unknown key `chunk`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`
+    error: kb.toml:4:1: source.directory.chunk: unknown key `chunk`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`, `base_url`, `anchors`
      --> kb.toml:4:1
       |
     4 | chunk = { overlap_tokens = 128 }
@@ -420,7 +420,7 @@ fn control_characters_in_kb_toml_do_not_reach_the_terminal() {
     let shown = with_source("\"\\u001b[2J\" = 1\n");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     insta::assert_snapshot!(shown, @r#"
-    error: kb.toml:4:1: source.directory."\u001b[2J": unknown key `\u{1b}[2J`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`
+    error: kb.toml:4:1: source.directory."\u001b[2J": unknown key `\u{1b}[2J`, expected one of `name`, `path`, `include`, `exclude`, `gitignore`, `hidden`, `follow_links`, `max_file_size`, `max_documents`, `max_delete`, `skip_if`, `base_url`, `anchors`
      --> kb.toml:4:1
       |
     4 | "\u001b[2J" = 1

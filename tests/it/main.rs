@@ -17,7 +17,7 @@
 //! - `onnx`: transformers in this process, with the feature of that name
 //! - `access`: modes, groups and other users of the machine
 //! - `search`: filters, folding, rebuilding the index; `queries`: what a query means
-//! - `words`: which words are the same
+//! - `words`: which words are the same; `links`: where hits lead
 //! - `mcp`, `serve`: what agents and programs ask, through the real binary
 //! - `limits`: what a run does under the system's limits on threads and processes
 //! - `security`: what strangers may try
@@ -60,6 +60,7 @@ mod known_failures;
 mod library;
 mod limits;
 mod lines;
+mod links;
 #[cfg(feature = "serve")]
 mod mcp;
 mod migration;

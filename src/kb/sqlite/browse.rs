@@ -6,9 +6,11 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use super::Reader;
-use super::convert::{failure_kind, from_sql, id, media_type, size_from_sql, small, utf8};
+use super::convert::{
+    failure_kind, format_of, from_sql, id, media_type, size_from_sql, small, utf8,
+};
 use super::search::{DocumentView, Filter, LinesIn, day_of};
-use crate::domain::{ChunkId, ExtractFingerprint, FailureKind, LineMap, MediaType};
+use crate::domain::{ChunkId, FailureKind, LineMap, MediaType};
 use crate::kb::{Day, KbError};
 
 /// Limit on the characters of an error in a list.
@@ -305,14 +307,6 @@ fn listed(row: &Row<'_>, view: DocumentView<'_>) -> Result<ListedDocument, KbErr
         is_live,
         error: row.get(10)?,
     })
-}
-
-/// Returns the name of the extractor of a fingerprint.
-pub(super) fn format_of(extract_fp: &str) -> String {
-    match extract_fp.parse::<ExtractFingerprint>() {
-        Ok(fingerprint) => fingerprint.extractor().name.clone(),
-        Err(_) => extract_fp.to_owned(),
-    }
 }
 
 /// Returns the chunks of a revision whose spans are in `text`; others are damage, which `check`

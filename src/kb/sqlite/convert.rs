@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
 
-use crate::domain::{FailureKind, MediaType, PhaseStatus, RunStatus, Stage};
+use crate::domain::{ExtractFingerprint, FailureKind, MediaType, PhaseStatus, RunStatus, Stage};
 use crate::kb::KbError;
 
 /// Returns a count as SQLite's signed integer, which no count of ours exceeds.
@@ -60,6 +60,14 @@ pub fn utf8(bytes: Vec<u8>) -> Result<String, KbError> {
 /// bits.
 pub fn checksum(bytes: &[u8]) -> i64 {
     xxhash_rust::xxh3::xxh3_64(bytes).cast_signed()
+}
+
+/// Returns the name of the extractor of a fingerprint.
+pub fn format_of(extract_fp: &str) -> String {
+    match extract_fp.parse::<ExtractFingerprint>() {
+        Ok(fingerprint) => fingerprint.extractor().name.clone(),
+        Err(_) => extract_fp.to_owned(),
+    }
 }
 
 macro_rules! parse {

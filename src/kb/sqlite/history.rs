@@ -1,9 +1,9 @@
-//! What runs did: the runs that are kept, and the documents as one of them left them.
+//! What a run did: the documents as it left them.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
-use super::convert::{failure_kind, size_to_sql};
+use super::convert::failure_kind;
 use super::run_row::{COLUMNS, run_from_row, with_phases};
 use crate::domain::{FailureKind, RunId, RunState};
 use crate::kb::KbError;
@@ -39,16 +39,6 @@ pub enum Touch {
 }
 
 impl Reader {
-    /// Returns the last runs, the latest first, at most `most`.
-    pub fn runs(&self, most: usize) -> Result<Vec<RunState>, KbError> {
-        self.read(|tx| {
-            let sql = format!("SELECT {COLUMNS} FROM run ORDER BY id DESC LIMIT ?1");
-            let mut statement = tx.prepare_cached(&sql)?;
-            let runs = statement.query_map([size_to_sql(most)], run_from_row)?;
-            runs.map(|run| with_phases(tx, run?)).collect()
-        })
-    }
-
     /// Returns the run `id`; `None` if there was none or it is no longer kept.
     pub fn find_run(&self, id: RunId) -> Result<Option<RunState>, KbError> {
         self.read(|tx| {

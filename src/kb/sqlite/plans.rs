@@ -122,7 +122,7 @@ const SMALL: [&str; 12] = [
 const PARTIAL: [&str; 2] = ["revision_unfinished", "frontier_queued"];
 
 /// Statements that read a whole table, by their beginning, and why they may.
-const SCANS: [(&str, &str); 29] = [
+const SCANS: [(&str, &str); 31] = [
     ("DELETE FROM document WHERE NOT EXISTS", ONCE),
     ("SELECT block FROM chunk_fts_idx", "limited, and only for a query with an unknown word"),
     ("DELETE FROM failure WHERE", FAILURES),
@@ -148,6 +148,8 @@ const SCANS: [(&str, &str); 29] = [
     ("SELECT state = 'live', embed_fp, chunk_fp", "the statistics of `status`"),
     ("SELECT id FROM revision WHERE state = 'live' AND chunk_total > 0", "all chunks of a search"),
     ("SELECT document.source, document.uri, document.run_id = ?1", ONCE),
+    ("SELECT document.source, document.uri, revision.content_hash", ONCE),
+    ("SELECT document.source FROM document JOIN revision", "a document named without its source"),
     ("SELECT content_hash, COUNT(*) AS documents", "the parts that `stats` shows"),
     ("SELECT document.source, document.uri, revision.extract_fp", "the parts that `stats` shows"),
     ("SELECT token_count, COUNT(*) FROM chunk", "the parts that `stats` shows"),

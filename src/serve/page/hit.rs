@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::links;
 use crate::analysis::noise;
 use crate::kb::{Hit, Likeness, LinesIn, ListPlace};
-use crate::serve::tools::url_of;
 
 /// Limit on the bytes of an excerpt.
 const EXCERPT_BYTES_MAX: usize = 700;
@@ -30,7 +29,7 @@ pub fn hit(kb: &str, is_named: bool, hit: &Hit) -> Markup {
                 ", " (numbered(hit))
                 @if let Some(page) = hit.page { ", page " (page) }
                 ", score " (format!("{:.3}", hit.score))
-                @if let Some(url) = url_of(&hit.uri) {
+                @if let Some(url) = &hit.url {
                     " " a href=(url) rel="noreferrer noopener" { "original" }
                 }
             }

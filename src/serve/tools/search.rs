@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FilterParts, budget, is_false, url_of};
+use super::{FilterParts, budget, is_false};
 use crate::kb::{Hit, LinesIn, ListPlace, Query, SearchMode, Show};
 use crate::operations::{self, SearchReport};
 use crate::serve::bases::{KnowledgeBase, KnowledgeBases};
@@ -258,7 +258,7 @@ fn passage(base: &KnowledgeBase, hit: Hit) -> FoundPassage {
     FoundPassage {
         kb: base.name.clone(),
         resource: resource::uri(&base.name, &place),
-        url: url_of(&place.uri),
+        url: hit.url,
         source: place.source,
         uri: place.uri,
         title: hit.title,

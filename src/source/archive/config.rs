@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
+use crate::analysis::AnchorStyle;
 use crate::source::located::Located;
 use serde::Deserialize;
 
-use crate::source::settings::{Checks, max_documents_default, max_file_size_default};
+use crate::source::settings::{Checks, empty, max_documents_default, max_file_size_default};
 use crate::source::{ByteSize, MaxDelete, Problems};
 
 const MAX_TOTAL_SIZE_DEFAULT: ByteSize = ByteSize(1 << 30);
@@ -50,6 +51,12 @@ pub struct ArchiveConfig {
     /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
     #[serde(default)]
     pub skip_if: Vec<Located<String>>,
+    /// Where readers find the documents: a URL with `{path}`; empty: nowhere.
+    #[serde(default = "empty")]
+    pub base_url: Located<String>,
+    /// By which rule a heading becomes the fragment of a link.
+    #[serde(default)]
+    pub anchors: AnchorStyle,
     /// Levels of archives inside the archive to open; 0: they are ignored.
     #[serde(default = "depth_default")]
     pub max_depth: Located<u32>,
@@ -82,6 +89,8 @@ impl ArchiveConfig {
             max_documents: max_documents_default(),
             max_delete: None,
             skip_if: Vec::new(),
+            base_url: empty(),
+            anchors: AnchorStyle::default(),
             max_depth: depth_default(),
         }
     }
@@ -92,6 +101,7 @@ impl ArchiveConfig {
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.archive");
         checks.name(&self.name);
+        checks.base_url(&self.base_url);
         checks.globs("include", &self.include);
         checks.globs("exclude", &self.exclude);
         checks.size("max_file_size", &self.max_file_size);

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::analysis::AnchorStyle;
 use crate::source::located::Located;
 use serde::Deserialize;
 
@@ -49,6 +50,12 @@ pub struct GitConfig {
     /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
     #[serde(default)]
     pub skip_if: Vec<Located<String>>,
+    /// Where readers find the documents: a URL with `{path}`; empty: nowhere.
+    #[serde(default = "empty")]
+    pub base_url: Located<String>,
+    /// By which rule a heading becomes the fragment of a link.
+    #[serde(default)]
+    pub anchors: AnchorStyle,
     /// Commits of history to fetch; 0 means all, and gives every document its last change.
     #[serde(default = "one")]
     pub depth: u32,
@@ -90,6 +97,8 @@ impl GitConfig {
             max_documents: max_documents_default(),
             max_delete: None,
             skip_if: Vec::new(),
+            base_url: empty(),
+            anchors: AnchorStyle::default(),
             depth: one(),
             submodules: false,
             lfs: false,
@@ -104,6 +113,7 @@ impl GitConfig {
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.git");
         checks.name(&self.name);
+        checks.base_url(&self.base_url);
         checks.add(self.url.span(), "url", check_url(self.url.get_ref()));
         let reference = &self.reference;
         checks.add(reference.span(), "ref", check_reference(reference.get_ref()));

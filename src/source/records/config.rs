@@ -41,6 +41,9 @@ pub struct RecordsConfig {
     /// Documents with such metadata are skipped: `draft=true`, or `nosearch` for any value.
     #[serde(default)]
     pub skip_if: Vec<Located<String>>,
+    /// Where readers find the documents: a URL with `{path}`; empty: nowhere.
+    #[serde(default = "empty")]
+    pub base_url: Located<String>,
     /// A larger file is not read.
     #[serde(default = "max_file_size_default")]
     pub max_file_size: Located<ByteSize>,
@@ -83,6 +86,7 @@ impl RecordsConfig {
             max_documents: max_documents_default(),
             max_delete: None,
             skip_if: Vec::new(),
+            base_url: empty(),
             max_file_size: max_file_size_default(),
         }
     }
@@ -93,6 +97,7 @@ impl RecordsConfig {
     pub fn problems(&self) -> Problems {
         let mut checks = Checks::of("source.records");
         checks.name(&self.name);
+        checks.base_url(&self.base_url);
         let format_key = if self.format.get_ref().is_empty() { "path" } else { "format" };
         let span = if format_key == "path" { self.path.span() } else { self.format.span() };
         checks.add(span, format_key, self.format().map(drop));

@@ -216,12 +216,14 @@ fn hits_as_json() {
     hits[].before: string
     hits[].bm25: number
     hits[].cosine: number
+    hits[].date: null
     hits[].duplicates[]: empty
     hits[].end_byte: integer
     hits[].end_line: integer
     hits[].explanation: null
     hits[].heading_path: string
     hits[].key: string
+    hits[].language: string
     hits[].lines_in: string
     hits[].matches[][]: integer
     hits[].page: null
@@ -232,7 +234,9 @@ fn hits_as_json() {
     hits[].start_line: integer
     hits[].text: string
     hits[].title: string
+    hits[].token_count: integer
     hits[].uri: string
+    hits[].url: null
     knowledge_base: string
     mode: string
     query: string

@@ -34,7 +34,7 @@ fn hits_name_page_and_fragment() {
     };
     check("lantern", "guide.html", None, Some("install"));
     check("welcome", "guide.html", None, Some("top"));
-    check("compass", "notes.md", None, None);
+    check("compass", "notes.md", None, Some("notes"));
     // Both pages are so short that they form one passage, which begins on the first.
     check("bridges", "rivers.pdf", Some(1), None);
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::Transaction;
+use rusqlite::{Transaction, params};
 
 use super::{matching, row_count};
 use crate::analysis::{IndexLanguages, Language};
+use crate::domain::ChunkId;
 use crate::kb::KbError;
 
 /// A language is common if at least one text in this many is in it.
@@ -46,4 +47,21 @@ fn count(tx: &Transaction<'_>) -> Result<IndexLanguages, KbError> {
         }
     }
     Ok(languages)
+}
+
+/// Returns which of `languages` the text of a chunk is indexed in; `None` if it is in none.
+pub fn language_of(
+    tx: &Transaction<'_>,
+    chunk: ChunkId,
+    languages: &[Language],
+) -> Result<Option<Language>, KbError> {
+    let mut statement =
+        tx.prepare_cached("SELECT 1 FROM chunk_fts WHERE chunk_fts MATCH ?1 AND rowid = ?2")?;
+    for language in languages {
+        let expression = format!("language : \"{}\"", language.code());
+        if statement.exists(params![expression, chunk.0])? {
+            return Ok(Some(*language));
+        }
+    }
+    Ok(None)
 }

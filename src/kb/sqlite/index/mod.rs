@@ -23,7 +23,7 @@ use crate::domain::{ChunkId, RevisionId};
 use crate::kb::KbError;
 
 pub use compare::{Expected, MAKE_INSTANCES, unfound_words};
-pub use languages::LanguageCache;
+pub use languages::{LanguageCache, language_of};
 pub use rebuild::{Analyse, Rebuild};
 pub use rows::IndexRows;
 pub use segment::Segment;

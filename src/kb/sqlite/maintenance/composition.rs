@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::analysis::Language;
 use crate::kb::KbError;
-use crate::kb::sqlite::browse::format_of;
-use crate::kb::sqlite::convert::{from_sql, small};
+use crate::kb::sqlite::convert::{format_of, from_sql, small};
 use crate::kb::sqlite::{Maintenance, index};
 
 /// Documents and groups that are named.

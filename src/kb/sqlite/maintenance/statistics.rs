@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::domain::QueueStats;
 use crate::kb::KbError;
-use crate::kb::sqlite::browse::format_of;
-use crate::kb::sqlite::convert::from_sql;
+use crate::kb::sqlite::convert::{format_of, from_sql};
 use crate::kb::sqlite::{Maintenance, Reader, schema};
 use crate::support::storage;
 

@@ -6,17 +6,24 @@ use std::ops::Range;
 
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
+use serde_json::Value;
 
+use super::filter::{Day, DocumentView, day_of};
 use super::locations;
 use super::query::Show;
 use super::similar::{Likeness, Sketch};
-use crate::analysis::noise;
+use crate::analysis::{Language, noise};
+use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
-use crate::kb::sqlite::convert::{from_sql, size_to_sql, small, to_sql};
+use crate::kb::sqlite::convert::{format_of, from_sql, size_to_sql, small, to_sql};
+use crate::kb::sqlite::index;
 
 /// Limit on the chunks of one passage.
 const CHUNKS_PER_PASSAGE: i64 = 4;
+
+/// Name of what extracts Markdown, which leaves it unchanged.
+const MARKDOWN: &str = "markdown";
 
 /// A passage that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,8 +32,16 @@ pub struct Hit {
     pub source: String,
     /// URI inside the source.
     pub uri: String,
+    /// Where readers find the passage; `None` if its source names no place.
+    pub url: Option<String>,
     /// Title of the document.
     pub title: String,
+    /// The day that its metadata or its name state.
+    pub date: Option<Day>,
+    /// Its metadata, a JSON object, without the places of pages and headings.
+    pub metadata: Value,
+    /// Language that the text is indexed in, as in `en`; `None` if it is in none.
+    pub language: Option<String>,
     /// Headings above the passage, joined by ` > `.
     pub heading_path: String,
     /// First line, from 1.
@@ -58,6 +73,8 @@ pub struct Hit {
     /// Identifies the chunk across revisions, 32 hex digits; the best one if the passage has
     /// several.
     pub key: String,
+    /// Tokens of the embedded texts of its chunks.
+    pub token_count: u64,
     /// The passage.
     pub text: String,
     /// Bytes of `text` that the query's words match, as pairs of start and end.
@@ -66,6 +83,9 @@ pub struct Hit {
     pub before: String,
     /// Text of the chunks after it, if asked for.
     pub after: String,
+    /// Id of the saved text of its document, if that was written in Markdown.
+    #[serde(skip)]
+    pub markdown: Option<i64>,
     /// Other hits with the same text, and versions and translations of it.
     pub duplicates: Vec<Duplicate>,
 }
@@ -147,6 +167,8 @@ impl Explanation {
 /// A hit with the rows it is made of.
 struct Passage {
     hit: Hit,
+    /// The best one of its chunks.
+    chunk: ChunkId,
     content: i64,
     revision: i64,
     ordinals: (i64, i64),
@@ -156,12 +178,13 @@ struct Passage {
 
 /// Reads the hits to `show` of `ranked` chunks. With folding, neighbours are joined, repeated texts
 /// are left out, and the next ones move up. The scores are explained by `fusion`, except for the
-/// words.
+/// words; `languages` are those of the index.
 pub fn read(
     tx: &Transaction<'_>,
     ranked: &[FoundChunk],
     fusion: &Fusion,
     show: &Show,
+    languages: &[Language],
 ) -> Result<Vec<Hit>, KbError> {
     let mut passages: Vec<Passage> = Vec::new();
     for chunk in ranked {
@@ -179,7 +202,11 @@ pub fn read(
         passages.push(new);
     }
     for one in &mut passages {
-        (one.hit.page, one.hit.anchor) = locations::find(tx, one.revision, one.hit.start_byte)?;
+        if show.locates {
+            let language = index::language_of(tx, one.chunk, languages)?;
+            one.hit.language = language.map(|language| language.code().to_owned());
+            (one.hit.page, one.hit.anchor) = locations::find(tx, one.revision, one.hit.start_byte)?;
+        }
         if show.context > 0 {
             (one.hit.before, one.hit.after) = read_neighbours(tx, one, show.context)?;
         }
@@ -208,6 +235,7 @@ fn fold(
         hit.end_line = hit.end_line.max(other.end_line);
         hit.start_byte = hit.start_byte.min(other.start_byte);
         hit.end_byte = hit.end_byte.max(other.end_byte);
+        hit.token_count += other.token_count;
         hit.heading_path = common_path(&hit.heading_path, &other.heading_path);
         hit.text = slice(tx, one.content, to_sql(hit.start_byte)..to_sql(hit.end_byte))?;
         return Ok(true);
@@ -237,13 +265,24 @@ fn common_path(a: &str, b: &str) -> String {
     shared.join(SEPARATOR)
 }
 
+/// Returns the metadata of a hit, without the places of all pages and headings of its document: the
+/// one that counts is in the hit.
+fn shown(metadata: &str) -> Value {
+    let mut metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
+    if let Some(members) = metadata.as_object_mut() {
+        members.retain(|name, value| !value.is_array() || name != "pages" && name != "anchors");
+    }
+    metadata
+}
+
 fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>, KbError> {
     let mut statement = tx.prepare_cached(
         "SELECT document.source, document.uri, revision.title, chunk.heading_path,
                 chunk.start_line, chunk.end_line, chunk.start_byte, chunk.end_byte,
                 lower(hex(chunk.key)),
                 substr(content.text, chunk.start_byte + 1, chunk.end_byte - chunk.start_byte),
-                revision.content_id, chunk.revision_id, chunk.ordinal, content.lines = x''
+                revision.content_id, chunk.revision_id, chunk.ordinal, content.lines = x'',
+                revision.metadata, chunk.token_count, revision.extract_fp
          FROM chunk JOIN revision ON revision.id = chunk.revision_id
          JOIN document ON document.id = revision.document_id
          JOIN content ON content.id = revision.content_id
@@ -251,9 +290,16 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
     )?;
     let found = statement.query_row([chunk.id.0], |row| {
         let number = |column: usize| small(row, column).map(from_sql);
+        let (source, uri, metadata): (String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(14)?);
         let hit = Hit {
-            source: row.get(0)?,
-            uri: row.get(1)?,
+            date: day_of(DocumentView { source: &source, uri: &uri, metadata: &metadata }),
+            metadata: shown(&metadata),
+            language: None,
+            token_count: number(15)?,
+            url: None,
+            source,
+            uri,
             title: title(row, 2)?,
             heading_path: row.get(3)?,
             start_line: number(4)?,
@@ -277,11 +323,19 @@ fn read_one(tx: &Transaction<'_>, chunk: &FoundChunk) -> Result<Option<Passage>,
             matches: Vec::new(),
             before: String::new(),
             after: String::new(),
+            markdown: (format_of(&row.get::<_, String>(16)?) == MARKDOWN).then_some(row.get(10)?),
             duplicates: Vec::new(),
         };
         let ordinal = small(row, 12)?;
         let (content, revision) = (row.get(10)?, row.get(11)?);
-        Ok(Passage { hit, content, revision, ordinals: (ordinal, ordinal), sketches: Vec::new() })
+        Ok(Passage {
+            hit,
+            chunk: chunk.id,
+            content,
+            revision,
+            ordinals: (ordinal, ordinal),
+            sketches: Vec::new(),
+        })
     });
     Ok(found.optional()?)
 }

@@ -20,7 +20,7 @@ mod texts;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use self::best::{Best, Scored};
 use self::ranking::Ranking;
@@ -30,7 +30,7 @@ use crate::domain::ChunkId;
 use crate::kb::KbError;
 use crate::kb::fusion::{FoundChunk, Fusion};
 use crate::kb::sqlite::Reader;
-use crate::kb::sqlite::convert::{from_sql, id};
+use crate::kb::sqlite::convert::{from_sql, id, utf8};
 use crate::kb::sqlite::vectors::{self, Space};
 
 pub use expressions::Expressions;
@@ -65,11 +65,22 @@ impl Reader {
             if let Some(reorder) = reorder {
                 ranking.reorder(tx, reorder)?;
             }
-            hits::read(tx, &ranking.chunks, &ranking.fusion, &query.show)
+            hits::read(tx, &ranking.chunks, &ranking.fusion, &query.show, &reading.languages.all)
         })?;
         // The connection is free for others meanwhile.
         hits.iter_mut().for_each(|hit| mark(hit, &query.show, reading));
         Ok(hits)
+    }
+
+    /// Returns the whole text that `hit` is a part of, if that is Markdown; `None` also if a run
+    /// has removed it since the search.
+    pub fn markdown_of(&self, hit: &Hit) -> Result<Option<String>, KbError> {
+        let Some(content) = hit.markdown else { return Ok(None) };
+        self.read(|tx| {
+            let sql = "SELECT text FROM content WHERE id = ?1";
+            let text = tx.prepare_cached(sql)?.query_row([content], |row| row.get(0)).optional()?;
+            text.map(utf8).transpose()
+        })
     }
 
     /// Returns the spans of all live chunks of the documents at `uri`, whichever their source.

@@ -41,12 +41,15 @@ pub struct Show {
     pub marks: bool,
     /// Whether scores are explained.
     pub explains: bool,
+    /// Whether language, page, anchor and URL of each hit are determined.
+    pub locates: bool,
     /// Whether the reranker of kb.toml, if there is one, reorders the best hits.
     pub reranks: bool,
 }
 
 impl Default for Show {
-    /// Five hits of a hybrid search, folded, marked and reranked, without context and explanations.
+    /// Five hits of a hybrid search, folded, marked, located and reranked, without context and
+    /// explanations.
     fn default() -> Self {
         Self {
             limit: 5,
@@ -55,6 +58,7 @@ impl Default for Show {
             folds: true,
             marks: true,
             explains: false,
+            locates: true,
             reranks: true,
         }
     }
