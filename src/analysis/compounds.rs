@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::cache::{TokenCache, with_cache};
 use super::grams::Run;
-use super::known_names::{self, KnownName};
+use super::known_names::{self, Tokens};
 use super::language::Language;
 use super::names::{self, Compound, PartKind};
 use super::place::Place;
@@ -35,6 +35,7 @@ struct Buffers {
     extras: Later,
     compound: Compound,
     names: NameBuffers,
+    name_tokens: Tokens,
     run: Run,
 }
 
@@ -205,6 +206,9 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             }
             _ => {}
         }
+        if !symbols::is_operator(mark) {
+            return at + 1;
+        }
         let Some(end) = symbols::operator_end(bytes, at) else { return at + 1 };
         self.buffers.extras.push(at..end, symbols::token(&text[at..end]).as_bytes());
         end
@@ -298,14 +302,16 @@ impl<V: FnMut(Range<usize>, &[u8], Place)> Visitor<'_, V> {
             }),
             Some(key) => {
                 let start = compound.parts[0].range.start;
-                let mut name = KnownName::new(compound.end() - start);
+                let mut tokens = std::mem::take(&mut buffers.name_tokens);
+                tokens.clear();
                 reader.read(compound, text, &mut |range: Range<usize>, token, place| {
-                    name.push(range.start - start..range.end - start, token, place);
+                    tokens.push(range.start - start..range.end - start, token, place);
                 });
-                name.for_each(start, |range, token, place| {
+                tokens.for_each(start, |range, token, place| {
                     buffers.pass(range, token, place, *aside_end, visit)
                 });
-                cache.names.insert(key, *language, name);
+                cache.names.insert(key, *language, compound.end() - start, &tokens);
+                buffers.name_tokens = tokens;
             }
         }
         buffers.names = names;

@@ -147,10 +147,11 @@ fn ranking(text: &str, is_admitted: &dyn Fn(Language) -> bool) -> Vec<(Language,
             continue;
         }
         let Some(&languages) = stop_words().get(word) else { continue };
-        for (index, score) in scores.iter_mut().enumerate() {
-            if languages & (1 << index) != 0 {
-                *score += WORD_SCORE / languages.count_ones();
-            }
+        let score = WORD_SCORE / languages.count_ones();
+        let mut rest = languages;
+        while rest != 0 {
+            scores[rest.trailing_zeros() as usize] += score;
+            rest &= rest - 1;
         }
     }
     let all = Language::ALL.iter().copied().zip(scores);

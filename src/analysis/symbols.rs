@@ -9,7 +9,7 @@ const MARKS_MAX: usize = 3;
 const OPERATOR: &[u8] = b"operator";
 
 /// Reports whether `byte` is a mark of operators.
-fn is_operator(byte: u8) -> bool {
+pub fn is_operator(byte: u8) -> bool {
     matches!(
         byte,
         b'<' | b'>'

@@ -11,12 +11,9 @@ pub(super) const PATH_SEPARATOR: &str = " > ";
 /// Returns the text that is embedded: the [`context_line`], a line end, then the [`body_text`].
 /// `noise` is that of `text`.
 pub fn embedded_text(title: &str, text: &str, noise: &[Noise], chunk: &Chunk) -> String {
-    let mut embedded = context_line(title, &chunk.heading_path).into_owned();
-    if !embedded.is_empty() {
-        embedded.push('\n');
-    }
-    embedded.push_str(&body_text(text, noise, chunk));
-    embedded
+    let (context, body) = (context_line(title, &chunk.heading_path), body_text(text, noise, chunk));
+    let line_end = if context.is_empty() { "" } else { "\n" };
+    [&*context, line_end, &*body].concat()
 }
 
 /// Returns the title and the heading path in one line, or the path alone if its first heading is

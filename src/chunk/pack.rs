@@ -484,7 +484,7 @@ impl Lines {
     /// Returns the line of the byte at `offset`.
     fn advance(&mut self, text: &str, offset: usize) -> usize {
         let passed = &text.as_bytes()[self.at..offset];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.line += memchr::memchr_iter(b'\n', passed).count();
         self.at = offset;
         self.line
     }

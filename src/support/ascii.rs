@@ -20,11 +20,7 @@ impl Lanes {
         let rest = text.get(at..).unwrap_or_default();
         Self(match rest.first_chunk() {
             Some(bytes) => u64::from_le_bytes(*bytes),
-            None => {
-                let mut bytes = [0; LANES];
-                bytes[..rest.len()].copy_from_slice(rest);
-                u64::from_le_bytes(bytes)
-            }
+            None => fewer(rest),
         })
     }
 
@@ -50,6 +46,22 @@ impl Lanes {
     pub fn lower(self, length: usize) -> u64 {
         let capitals = between(self.0, b'A', b'Z');
         (self.0 | (capitals >> 2)) & below(length)
+    }
+}
+
+/// Returns fewer than [`LANES`] bytes as a number, by two loads that may overlap: a copy of so few
+/// bytes is a call, and reading them back has to wait for it.
+fn fewer(bytes: &[u8]) -> u64 {
+    let shift = |from_end: usize| 8 * (bytes.len() - from_end);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first))
+            | u64::from(u32::from_le_bytes(*last)) << shift(size_of::<u32>());
+    }
+    match (bytes.first_chunk(), bytes.last()) {
+        (Some(first), Some(last)) => {
+            u64::from(u16::from_le_bytes(*first)) | u64::from(*last) << shift(1)
+        }
+        _ => bytes.first().copied().map_or(0, u64::from),
     }
 }
 
@@ -101,6 +113,11 @@ mod tests {
         assert_eq!(Lanes::at(b"Quay 3", 5).word_len(), 1);
         assert_eq!(Lanes::at(b"Quay 3", 6).word_len(), 0);
         assert_eq!(Lanes::at(b"Quay 3", 9).lower(8), 0);
+        for from in 0..=LANES {
+            let mut rest = [0; LANES];
+            rest[..LANES - from].copy_from_slice(&b"Quay 3.1"[from..]);
+            assert_eq!(Lanes::at(b"Quay 3.1", from).first(LANES), u64::from_le_bytes(rest));
+        }
         assert!(!Lanes::at(b"QuaY", 0).has_capital(1, 3));
         assert!(!Lanes::at(b"QuaY", 0).has_capital(2, 2));
     }
