@@ -15,7 +15,7 @@ use crate::analysis::{Analyser, Strictness, fragment_above};
 use crate::chunk::context_line;
 use crate::config::SearchConfig;
 use crate::domain::ChunkId;
-use crate::embed::{self, Embedder, Role};
+use crate::embed::{self, EmbedError, Embedder, Role};
 use crate::error::Error;
 use crate::kb::{
     Candidate, Hit, Interpretation, LinesIn, Query, QueryVector, Reader, Reorder, Scoring,
@@ -76,10 +76,7 @@ pub enum Warning {
     /// The full-text index was made by another version of this program.
     OldIndex,
     /// The embedder has no vector for a query: its answer uses words only.
-    EmbedderFailed {
-        /// What it reported.
-        reason: String,
-    },
+    EmbedderFailed(EmbedError),
     /// The text of the query says what it excludes, and nothing else.
     OnlyExcludes,
     /// The text of the query has signs only.
@@ -97,9 +94,7 @@ impl fmt::Display for Warning {
             Self::OldIndex => {
                 "its full-text index is of another version; the next ingest renews it"
             }
-            Self::EmbedderFailed { reason } => {
-                return write!(f, "{reason}: full-text search only");
-            }
+            Self::EmbedderFailed(error) => return write!(f, "{error}: full-text search only"),
             Self::NoWords => "the query has no word or sign that is searched for",
             Self::OnlyExcludes => "the query needs a word beside what it excludes",
             Self::NotReranked(error) => return write!(f, "{error}: the order of the search stays"),
@@ -283,7 +278,7 @@ impl Searcher {
         };
         let vector = match (mode, self.vector(mode, reading.meaning())) {
             (SearchMode::Hybrid, Err(Error::Embed(error))) => {
-                warning = Some(Warning::EmbedderFailed { reason: error.to_string() });
+                warning = Some(Warning::EmbedderFailed(error));
                 None
             }
             (_, vector) => vector?,

@@ -200,7 +200,7 @@ pub struct Model {
 }
 
 /// Why texts could not be embedded, by what the caller does about it.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmbedError {
     /// May pass: the call is retried a few times, then the run ends and can be resumed.
     #[error("embedder {model} is unavailable: {reason}")]

@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use super::Target;
 use super::search::open_searcher;
-use crate::embed::EmbedError;
 use crate::error::{Error, ExitCode};
 use crate::eval::{
     self, Baseline, ByteSpan, Detail, EvalReport, GateError, Latency, Minimum, ModeDifference,
     ModeSummary, Passage, Scores, Worst,
 };
 use crate::kb::{Query, SearchMode, Show};
-use crate::search::{SearchResult, Searcher};
+use crate::search::{SearchResult, Searcher, Warning};
 use crate::support::{files, names};
 
 /// Passages of a ranking that are measured.
@@ -160,10 +159,9 @@ pub(super) fn measure(
         if let Some(error) = rerank_error {
             return Err(error.into());
         }
-        if let Some(warning) = warning {
+        if let Some(Warning::EmbedderFailed(error)) = warning {
             // A measure of words only would count as one of hybrid search.
-            let (model, reason) = ("of the queries".to_owned(), warning.to_string());
-            return Err(EmbedError::Unavailable { model, reason, retry_after: None }.into());
+            return Err(error.into());
         }
         times_ms.push(since.elapsed().as_secs_f64() * 1000.0);
         let passages = hits.into_iter().map(|hit| Passage {

@@ -53,7 +53,7 @@ pub fn search_with(searcher: &Searcher, query: &Query) -> Result<SearchReport, E
     let SearchResult { hits, interpretation, is_reranked, warning, rerank_error } =
         searcher.answer(query)?;
     let mode = match warning {
-        Some(Warning::EmbedderFailed { .. }) => SearchMode::Text,
+        Some(Warning::EmbedderFailed(_)) => SearchMode::Text,
         _ => searcher.mode(query.show.mode),
     };
     let warnings = searcher.warnings().iter().cloned().chain(warning);

@@ -45,6 +45,14 @@ pub struct TuneReport {
 /// the others. Writes nothing.
 pub fn tune(target: &Target, queries: &Path) -> Result<TuneReport, Error> {
     let (queries, _) = read_queries(queries)?;
+    if queries.len() < 2 {
+        return Err(Error::Usage {
+            message:
+                "half of the queries choose the weight and the others check it: one is not enough"
+                    .to_owned(),
+            hint: Some("some hundred queries tell weights apart".to_owned()),
+        });
+    }
     let mut searcher = open_with(target, SearchMode::Vector, false)?;
     let queries = with_stored_uris(&searcher, queries)?;
     let chunks = chunks_of_answers(&searcher, &queries)?;

@@ -154,6 +154,19 @@ fn wrong_files_are_named_with_their_line() {
     assert!(ends_with(&place, 10, &["none.kb", "queries.jsonl"]).1.contains("no knowledge base"));
 }
 
+#[test]
+fn queries_without_words_are_measured_like_others() {
+    let place = place();
+    let relevant = r#""relevant": [{"path": "harbour.md"}]"#;
+    let queries = format!("{{\"id\": 1, \"query\": \"...\", {relevant}}}\n");
+    fs::write(place.path("signs.jsonl"), &queries).unwrap();
+    let (text, _) = ends_with(&place, 0, &["--json", "kb.toml", "signs.jsonl"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["modes"].as_array().unwrap().len(), 3, "{report}");
+    let (_, error) = ends_with(&place, 2, &["--tune", "kb.toml", "signs.jsonl"]);
+    assert!(error.contains("one is not enough"), "{error}");
+}
+
 /// The weight is chosen by the queries of even number, and what is printed of the others is true.
 #[test]
 fn tuning_chooses_on_one_half_and_checks_on_the_other() {
