@@ -168,8 +168,7 @@ fn rename_tag(tag: &str, renamed: &[Renamed<'_>], changed: &mut String) {
     let end = tag.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tag.len());
     changed.push_str(&usual_name(&tag[..end], renamed));
     // Attributes have no namespace without a prefix.
-    let mut attributes = tag[end..].split_inclusive(char::is_whitespace);
-    while let Some(attribute) = attributes.next() {
+    for attribute in tag[end..].split_inclusive(char::is_whitespace) {
         let is_renamed = attribute.contains(':') && attribute.contains('=');
         match attribute.split_once(':').filter(|(prefix, _)| is_renamed && *prefix != "xmlns") {
             Some((prefix, name)) => {

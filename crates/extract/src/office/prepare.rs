@@ -157,12 +157,12 @@ fn read_texts(
             continue;
         }
         left = left.checked_sub(text.len() as u64).filter(|&left| left > 0)?;
-        if is_main(name) || is_foreign {
-            if let Cow::Owned(usual) = names::with_usual_prefixes(&text) {
-                is_foreign = true;
-                changed.insert(index, (name.to_owned(), usual.clone()));
-                text = usual;
-            }
+        if (is_main(name) || is_foreign)
+            && let Cow::Owned(usual) = names::with_usual_prefixes(&text)
+        {
+            is_foreign = true;
+            changed.insert(index, (name.to_owned(), usual.clone()));
+            text = usual;
         }
         texts.insert(name.to_owned(), (index, text));
     }

@@ -137,7 +137,7 @@ fn whole(digits: &Decimal, parts: &[Part], layout: &Layout) -> String {
     let mut places_left = layout.whole;
     let mut count = 0;
     let push_digit = |digit: char, count: &mut usize, reversed: &mut String| {
-        if layout.has_groups && *count > 0 && *count % 3 == 0 {
+        if layout.has_groups && *count > 0 && count.is_multiple_of(3) {
             reversed.push(',');
         }
         reversed.push(digit);
