@@ -169,7 +169,8 @@ fn for_each(mut rest: &[u8], start: usize, mut visit: impl FnMut(Range<usize>, &
 /// markup, a letter of another alphabet, groups of digits.
 pub fn key(text: &str, start: usize) -> Option<&[u8]> {
     let rest = &text.as_bytes()[start..];
-    let length = rest.iter().take(NAME_BYTES_MAX + 1).take_while(|byte| INSIDE[usize::from(**byte)]).count();
+    let length =
+        rest.iter().take(NAME_BYTES_MAX + 1).take_while(|byte| INSIDE[usize::from(**byte)]).count();
     let is_known = length > 0
         && length <= NAME_BYTES_MAX
         && match rest.get(length) {

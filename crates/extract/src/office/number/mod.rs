@@ -162,6 +162,7 @@ fn signed(is_negative: bool, text: String) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::excessive_precision, reason = "numbers are as workbooks store them")]
 mod tests {
     use super::*;
 
@@ -246,7 +247,7 @@ mod tests {
         check("yyyy-mm-dd", 45360.0, "2024-03-09");
         check("dd/mm/yyyy", 45360.0, "2024-03-09");
         check("m/d/yy h:mm", 45360.5, "2024-03-09 12:00");
-        check("yyyy-mm-dd hh:mm:ss", 45360.999_999_999, "2024-03-10 00:00:00");
+        check("yyyy-mm-dd hh:mm:ss", 45_360.999_999_999, "2024-03-10 00:00:00");
         check("mmm yyyy", 45360.0, "Mar 2024");
         check("[$-409]mmmm d, yyyy;@", 45360.0, "March 9, 2024");
         check("dddd d mmmm yyyy", 45360.0, "Saturday 9 March 2024");
