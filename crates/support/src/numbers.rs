@@ -16,7 +16,8 @@ pub fn number(value: u64) -> String {
 /// Returns a count with its noun, as in `1 chunk` and `2 chunks`; `noun` is a regular singular.
 pub fn counted(count: u64, noun: &str) -> String {
     let number = number(count);
-    match (count, noun.strip_suffix('y')) {
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (count, stem) {
         (1, _) => format!("{number} {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
         _ => format!("{number} {noun}s"),
@@ -44,5 +45,6 @@ mod tests {
         check(2, "chunk", "2 chunks");
         check(1, "query", "1 query");
         check(1234, "query", "1,234 queries");
+        check(2, "day", "2 days");
     }
 }

@@ -122,7 +122,7 @@ const SMALL: [&str; 12] = [
 const PARTIAL: [&str; 2] = ["revision_unfinished", "frontier_queued"];
 
 /// Statements that read a whole table, by their beginning, and why they may.
-const SCANS: [(&str, &str); 31] = [
+const SCANS: [(&str, &str); 30] = [
     ("DELETE FROM document WHERE NOT EXISTS", ONCE),
     ("SELECT block FROM chunk_fts_idx", "limited, and only for a query with an unknown word"),
     ("DELETE FROM failure WHERE", FAILURES),
@@ -153,10 +153,6 @@ const SCANS: [(&str, &str); 31] = [
     ("SELECT content_hash, COUNT(*) AS documents", "the parts that `stats` shows"),
     ("SELECT document.source, document.uri, revision.extract_fp", "the parts that `stats` shows"),
     ("SELECT token_count, COUNT(*) FROM chunk", "the parts that `stats` shows"),
-    (
-        "SELECT id, first_chunk, first_chunk + chunk_total - 1, content_hash",
-        "all documents of `similar`",
-    ),
 ];
 
 const ONCE: &str = "once for each process or source of a run, or command";

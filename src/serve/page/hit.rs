@@ -74,7 +74,7 @@ fn excerpt(text: &str, marks: &[[usize; 2]]) -> Markup {
         .map(|[from, to]| [from - start, to - start])
         .collect();
     html! {
-        @if start > 0 { "… " }
+        @if !text[..start].trim().is_empty() { "… " }
         @for (words, is_marked) in noise::pieces(text[start..end].trim_end(), &inside) {
             @let words = words.replace("\n\n", "\n");
             @if is_marked { mark { (words) } } @else { (words) }
