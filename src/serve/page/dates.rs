@@ -34,6 +34,6 @@ mod tests {
         ] {
             assert_eq!(ago(seconds), expected);
         }
-        assert_eq!(minute(1_796_047_500_000), "2026-11-30 13:25");
+        assert_eq!(minute(1_796_047_500_000), "2026-11-30 14:05");
     }
 }
