@@ -236,7 +236,7 @@ fn report(
         start_byte: passage.start_byte,
         end_byte: passage.end_byte,
         token_count: passage.token_count,
-        text: document.text[passage.start_byte..passage.end_byte].to_owned(),
+        text: document.text_of(passage).to_owned(),
     });
     let outline = document.headings().map(|(_, passage)| HeadingShown {
         heading_path: passage.heading_path.clone(),

@@ -111,6 +111,11 @@ pub struct WholeDocument {
 }
 
 impl WholeDocument {
+    /// Returns the text of one of its passages.
+    pub fn text_of(&self, passage: &Passage) -> &str {
+        &self.text[passage.start_byte..passage.end_byte]
+    }
+
     /// Returns the first passage of each heading, with its number.
     pub fn headings(&self) -> impl Iterator<Item = (usize, &Passage)> {
         let mut last = None;

@@ -181,7 +181,7 @@ async fn chunks(
                 "end_line": one.end_line,
                 "start_byte": one.start_byte,
                 "end_byte": one.end_byte,
-                "text": &document.text[one.start_byte..one.end_byte],
+                "text": document.text_of(one),
             })
         });
         Ok(answer(&json!({

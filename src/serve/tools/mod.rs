@@ -15,6 +15,7 @@ pub use status::{KbStatus, StatusAnswer, StatusArguments, status};
 
 use super::refusal::Refusal;
 use crate::kb::{Day, Filter, UriGlob};
+use crate::source::{LinkPlace, link_of_page};
 
 /// Limit on the tokens of an answer, whatever a request asks for.
 pub const TOKENS_MAX: usize = 100_000;
@@ -63,7 +64,7 @@ fn budget(asked: Option<usize>, default: usize) -> Result<usize, Refusal> {
 
 /// Returns the address of a document that has one of its own: a page of a web site.
 pub fn url_of(uri: &str) -> Option<String> {
-    (uri.starts_with("https://") || uri.starts_with("http://")).then(|| uri.to_owned())
+    link_of_page(LinkPlace { uri, lines: None, anchor: None })
 }
 
 /// Returns `false` for what is left out of an answer because it is false.

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::search::lines_in;
 use super::{budget, is_false, url_of};
 use crate::kb::{ListPlace, Passage, WholeDocument};
 use crate::serve::bases::KnowledgeBases;
@@ -119,7 +118,7 @@ pub fn read(bases: &KnowledgeBases, arguments: &ReadArguments) -> Result<ReadAns
         passages: document.passages.len(),
         start_line: None,
         end_line: None,
-        lines_in: lines_in(document.lines_in).to_owned(),
+        lines_in: document.lines_in.as_str().to_owned(),
         outline: Vec::new(),
         text: String::new(),
         next_passage: None,

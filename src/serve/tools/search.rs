@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FilterParts, budget, is_false};
-use crate::kb::{Hit, LinesIn, ListPlace, Query, SearchMode, Show};
+use crate::kb::{Hit, ListPlace, Query, SearchMode, Show};
 use crate::operations::{self, SearchReport};
 use crate::serve::bases::{KnowledgeBase, KnowledgeBases};
 use crate::serve::budget::{start_of, tokens, tokens_of};
@@ -265,19 +265,11 @@ fn passage(base: &KnowledgeBase, hit: Hit) -> FoundPassage {
         heading_path: hit.heading_path,
         start_line: hit.start_line,
         end_line: hit.end_line,
-        lines_in: lines_in(hit.lines_in).to_owned(),
+        lines_in: hit.lines_in.as_str().to_owned(),
         page: hit.page,
         score: hit.score,
         text: format!("{}{}{}", hit.before, hit.text, hit.after),
         is_cut: false,
-    }
-}
-
-/// Returns the name of what lines belong to.
-pub(super) fn lines_in(lines_in: LinesIn) -> &'static str {
-    match lines_in {
-        LinesIn::File => "file",
-        LinesIn::Text => "text",
     }
 }
 
