@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answers::{Answer, Shared, answer, work};
-use super::parameters;
+use super::{State, parameters};
 use crate::domain::{RunId, RunState};
 use crate::serve::bases::KnowledgeBase;
 use crate::serve::refusal::Refusal;
@@ -38,9 +38,7 @@ pub fn routes() -> Router<Shared> {
 }
 
 async fn list(From(state): From<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let arguments = arguments(query)?;
-    work(move || {
-        let base = state.bases.named_or_only(arguments.kb.as_deref())?;
+    with_base(state, query, |_, base, arguments| {
         let limit = arguments.limit.unwrap_or(RUNS_DEFAULT);
         if !(1..=RUNS_MAX).contains(&limit) {
             return Err(Refusal::bad_request(format!("limit must be from 1 to {RUNS_MAX}")));
@@ -56,18 +54,14 @@ async fn one(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let arguments = arguments(query)?;
-    work(move || {
-        let base = state.bases.named_or_only(arguments.kb.as_deref())?;
+    with_base(state, query, move |_, base, _| {
         Ok(answer(&report(base, &runs::find(base, run_id(&id)?)?)))
     })
     .await
 }
 
 async fn start(From(state): From<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let arguments = arguments(query)?;
-    work(move || {
-        let base = state.bases.named_or_only(arguments.kb.as_deref())?;
+    with_base(state, query, |state, base, _| {
         let run = state.runs.start(base)?;
         let place = format!("/runs/{}?kb={}", run.id, base.name);
         let response = (StatusCode::ACCEPTED, [(LOCATION, place)], answer(&report(base, &run)));
@@ -81,9 +75,7 @@ async fn cancel(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let arguments = arguments(query)?;
-    work(move || {
-        let base = state.bases.named_or_only(arguments.kb.as_deref())?;
+    with_base(state, query, move |state, base, _| {
         let run = state.runs.cancel(base, run_id(&id)?)?;
         // One that has not stopped yet does so at its next checkpoint.
         let status = if run.ended_ms.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -92,8 +84,18 @@ async fn cancel(
     .await
 }
 
-fn arguments(query: Option<String>) -> Result<Arguments, Refusal> {
-    parameters::of_query_string(&query.unwrap_or_default())
+/// Has `work_on` answer for the knowledge base that the query string names, or the only one.
+async fn with_base(
+    state: Shared,
+    query: Option<String>,
+    work_on: impl FnOnce(&State, &KnowledgeBase, Arguments) -> Answer + Send + 'static,
+) -> Answer {
+    let arguments: Arguments = parameters::of_query_string(&query.unwrap_or_default())?;
+    work(move || {
+        let base = state.bases.named_or_only(arguments.kb.as_deref())?;
+        work_on(&state, base, arguments)
+    })
+    .await
 }
 
 fn run_id(text: &str) -> Result<RunId, Refusal> {
